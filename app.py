@@ -1,0 +1,39 @@
+"""The app: its table of contents."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from clever_login import (
+    access,
+    auth,
+    dashboard,
+    error_pages,
+    headers,
+    health,
+    logs,
+    services,
+    session,
+)
+from clever_login.settings import Settings, load_or_exit
+
+ROOMS = (
+    logs,  # one line per event, nobody's data
+    services,  # settings, store, transport, pending logins
+    headers,  # what every answer carries, which hosts are ours
+    session,  # who is logged in
+    access,  # closed unless marked public
+    error_pages,  # every failure has a page
+    health,  # /healthz, /readyz
+    auth,  # /login, /oauth/callback, /logout
+    dashboard,  # what each role sees: begin here
+)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The whole app; without settings they are read from the environment."""
+    settings = settings or load_or_exit()
+    app = Flask(__name__, instance_path=settings.instance_path)
+    for room in ROOMS:
+        room.init_app(app, settings)
+    return app

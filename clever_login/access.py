@@ -1,0 +1,84 @@
+"""Who may open what: every route is closed unless it is marked `public`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, abort, current_app, redirect, request, url_for
+from werkzeug import Response
+
+from clever_login.models import Role
+from clever_login.session import current_user
+from clever_login.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+def public(view: Callable[P, R]) -> Callable[P, R]:
+    """Open a view to people who are not logged in."""
+    view.public = True  # type: ignore[attr-defined] # a mark on the function, read below
+    return view
+
+
+def roles_required(*roles: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Open a view only to people whose current role is one of these; others get 403."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            user = current_user()
+            if user is None or user.role not in roles:
+                abort(403)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def safe_next(path: str | None) -> str | None:
+    """A path of this app that may follow a login, else None: no other site, no tricks.
+
+    Only plain characters of a path and query pass; what browsers read as another host (`//`,
+    backslashes, control characters) never does.
+    """
+    if not path or not path.startswith("/") or path.startswith("//") or len(path) > 500:
+        return None
+    if not path.isascii() or not path.isprintable() or "\\" in path or " " in path:
+        return None
+    if "%2f%2f" in path.lower() or "%5c" in path.lower() or urlsplit(path).netloc:
+        return None
+    return path
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Close every route that is not marked, and refuse forms sent from another site."""
+
+    @app.before_request
+    def same_origin() -> None:
+        if request.method in SAFE_METHODS:
+            return
+        site = request.headers.get("Sec-Fetch-Site", "same-origin")
+        origin = request.headers.get("Origin", settings.app_url)
+        if site not in {"same-origin", "none"} or origin != settings.app_url:
+            abort(403)
+
+    @app.before_request
+    def private_by_default() -> Response | None:
+        if request.endpoint is None or _is_public(request.endpoint):
+            return None
+        if current_user() is not None:
+            return None
+        if request.method not in SAFE_METHODS:
+            abort(401)
+        return redirect(url_for("dashboard.home", next=safe_next(request.full_path.rstrip("?"))))
+
+
+def _is_public(endpoint: str) -> bool:
+    view = current_app.view_functions[endpoint]
+    return endpoint == "static" or getattr(view, "public", False)

@@ -1,0 +1,85 @@
+"""The client's verbs: what one bearer token may ask of Clever's data API."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import requests
+
+from clever_login.api.deadline import Deadline
+from clever_login.api.transport import Answer, Transport
+from clever_login.api.versions import Version
+from clever_login.errors import CleverUnavailable, CleverUnexpected, LoginRefused, NotShared
+from clever_login.models import ROLE_NAMES, District, Json, Me, Role, School, User
+from clever_login.models import role_of_this_login as read_role
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """One token of one login, with what is left of that login's time."""
+
+    transport: Transport
+    api_url: str
+    version: Version
+    token: str = field(repr=False)
+    deadline: Deadline
+
+    def me(self) -> Me:
+        """Whom the token belongs to; LoginRefused when Clever does not accept it."""
+        try:
+            return Me.from_api(self._get(f"/{self.version.name}/me"))
+        except NotShared as error:
+            raise LoginRefused("Clever does not say whose token this is") from error
+
+    def user(self, me: Me) -> User:
+        """The record of the person that `me` names; NotShared where this app may not read it."""
+        path = self.version.user_paths.get(me.type)
+        if path is None:
+            raise NotShared(f"{self.version.name} has no record for this type of user")
+        role = None if self.version.roles_in_record else ROLE_NAMES[me.type]
+        return User.from_api(self._get(f"/{self.version.name}{path.format(id=me.id)}"), role)
+
+    def district(self, district_id: str) -> District:
+        """A district by its id."""
+        return District.from_api(self._get(f"/{self.version.name}/districts/{district_id}"))
+
+    def school(self, school_id: str) -> School:
+        """A school by its id."""
+        return School.from_api(self._get(f"/{self.version.name}/schools/{school_id}"))
+
+    def role_of_this_login(self) -> Role | None:
+        """The role in which the person came this time, from `/userinfo`."""
+        return read_role(self._get("/userinfo"))
+
+    def _get(self, path: str) -> Json:
+        request = requests.Request(
+            "GET", f"{self.api_url}{path}", headers={"Authorization": f"Bearer {self.token}"}
+        )
+        answer = self.transport.send(request, self.deadline)
+        _raise_for_status(answer)
+        return json_object(answer)
+
+
+def json_object(answer: Answer) -> Json:
+    """The JSON object in a body; CleverUnexpected for HTML, a list, half a body or nothing."""
+    try:
+        body = json.loads(answer.body)
+    except (ValueError, RecursionError) as error:
+        raise CleverUnexpected("an answer of Clever's is not JSON") from error
+    if not isinstance(body, dict):
+        raise CleverUnexpected("an answer of Clever's is not a JSON object")
+    return body
+
+
+def _raise_for_status(answer: Answer) -> None:
+    """Clever's table of errors: 401 bad token, 404 not shared, 429 and 5xx try again."""
+    if answer.status == 200:
+        return
+    if answer.status == 401:
+        raise LoginRefused("Clever does not accept the token")
+    if answer.status in {403, 404}:
+        raise NotShared("Clever does not share this with the app")
+    if answer.status == 429 or answer.status >= 500:
+        raise CleverUnavailable(f"Clever answered {answer.status}")
+    raise CleverUnexpected(f"Clever answered {answer.status}")

@@ -1,0 +1,87 @@
+"""A deadline for several calls, and connections that hold it at every read.
+
+A time-out of requests is per read: an answer that drips a byte at a time never meets it. Here each
+read of headers or body waits only for what is left of the whole login; urllib3 closes the socket
+when one raises.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import threading
+import time
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+
+class Deadline:
+    """So many seconds from now, for everything that is done under it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def remaining(self, at_most: float) -> float:
+        """Seconds left, capped; raise TimeoutError when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for this login is over")
+        return min(left, at_most)
+
+
+class _Current(threading.local):
+    """The deadline of the call that this thread is making."""
+
+    deadline: Deadline | None = None
+    read_seconds: float = 0.0
+
+
+current = _Current()
+
+
+class _TimeBoxedReader(io.RawIOBase):
+    """A socket's raw reader that asks the deadline before each read."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock, self._raw = sock, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        if current.deadline is not None:
+            self._sock.settimeout(current.deadline.remaining(current.read_seconds))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimeBoxedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_TimeBoxedReader(sock, self.fp.detach()))
+
+
+class _TimeBoxedHTTP(HTTPConnection):
+    response_class = _TimeBoxedResponse
+
+
+class _TimeBoxedHTTPS(HTTPSConnection):
+    response_class = _TimeBoxedResponse
+
+
+class TimeBoxedHTTPPool(HTTPConnectionPool):
+    """urllib3's pool over connections that hold the deadline."""
+
+    ConnectionCls = _TimeBoxedHTTP
+
+
+class TimeBoxedHTTPSPool(HTTPSConnectionPool):
+    """urllib3's pool over TLS connections that hold the deadline."""
+
+    ConnectionCls = _TimeBoxedHTTPS

@@ -1,0 +1,227 @@
+"""/login, /oauth/callback, /logout: the way in and the way out.
+
+All three entry points end here: the button (a state of ours comes back), the Clever Portal and an
+Instant Login link (a code without a state: dropped, and the login begun anew with a state of ours,
+as Clever's guide asks).
+"""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug import Response
+
+from clever_login import logs, oauth, profile, session
+from clever_login.access import public, safe_next
+from clever_login.accounts import find_or_create
+from clever_login.api.deadline import Deadline
+from clever_login.api.transport import LOGIN_SECONDS
+from clever_login.errors import (
+    BadCallback,
+    CleverUnavailable,
+    CodeUsed,
+    LoginCancelled,
+    LoginError,
+    LoginExpired,
+    LoginRefused,
+)
+from clever_login.pending import PendingLogin, new_state
+from clever_login.profile import Profile
+from clever_login.services import services
+from clever_login.session import CurrentUser
+from clever_login.settings import Settings
+
+bp = Blueprint("auth", __name__)
+ONCE = ("code", "state", "error")  # parameters that a callback has at most once
+LONGEST = 2000  # characters of a code or state; Clever's are a few dozen
+
+
+@bp.get("/login")
+@public
+def login() -> ResponseReturnValue:
+    """Begin a login: with `district_id` at that district, with `next` to that page after it."""
+    district = request.args.get("district_id", "")
+    return _leave(
+        PendingLogin(
+            district_id=district if district.isascii() and district.isalnum() else None,
+            next=safe_next(request.args.get("next")),
+        )
+    )
+
+
+@bp.get("/oauth/callback")
+@public
+def callback() -> ResponseReturnValue:
+    """End a login."""
+    if _spends_nothing():
+        return "", 204
+    _check_parameters()
+    state, code = request.args.get("state"), request.args.get("code")
+    if not state:
+        return _arrived_without_state(code)
+    login = services().pending.find(request, state)
+    if login is None:
+        return _not_ours(LoginExpired("no login of this browser waits for this state"))
+    if login.expired:
+        return _restart(login, state)
+    if not services().pending.spend(state):
+        return _used(login, state)
+    return _finish(login, state, code)
+
+
+@bp.post("/logout")
+def logout() -> ResponseReturnValue:
+    """End the session here, and never at Clever."""
+    user = session.current_user()
+    session.log_out()
+    logs.event("logout")
+    district = user.district_id if user else None
+    response = redirect(url_for("auth.logged_out", district_id=district), 303)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # never "cookies": also neighbours'
+    return response
+
+
+@bp.get("/logged-out")
+@public
+def logged_out() -> ResponseReturnValue:
+    """Say that Clever itself may still be logged in, and offer to log in again."""
+    return render_template("logged_out.html", district_id=request.args.get("district_id"))
+
+
+def _spends_nothing() -> bool:
+    """A HEAD or a prefetch must not use up a code; Flask runs a GET view for HEAD, too."""
+    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
+    return request.method != "GET" or "prefetch" in purpose
+
+
+def _check_parameters() -> None:
+    for name in ONCE:
+        values = request.args.getlist(name)
+        if len(values) > 1 or any(len(value) > LONGEST for value in values):
+            raise BadCallback(f"{name} is repeated or too long")
+
+
+def _arrived_without_state(code: str | None) -> ResponseReturnValue:
+    """Launched by Clever, or by nobody: never exchange this code."""
+    if _framed():
+        return render_template("open_in_tab.html"), 200
+    if not _top_level_navigation():
+        raise BadCallback("no state, and not a browser's own navigation")
+    if code:
+        logs.event("login_restarted", reason="no_state")
+        return _leave(PendingLogin())
+    if request.args.get("error"):
+        return _not_ours(BadCallback("an error without a state"))
+    return redirect(url_for("dashboard.home"))  # a bookmark, or Clever's staff having a look
+
+
+def _framed() -> bool:
+    return request.headers.get("Sec-Fetch-Dest") in {"iframe", "frame", "embed", "object"}
+
+
+def _top_level_navigation() -> bool:
+    """Whether a person's browser came here; older ones send no Sec-Fetch headers."""
+    mode, dest = (request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest"))
+    if mode or dest:
+        return mode == "navigate" and dest == "document"
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def _leave(login: PendingLogin) -> Response:
+    """Send the browser to Clever with a fresh state, and the cookie that waits for it."""
+    here = services()
+    state = new_state()
+    district = login.district_id or here.settings.clever_district_id
+    url = oauth.authorization_url(here.settings, state=state, district_id=district)
+    response = redirect(url)
+    here.pending.add(request, response, login, state)
+    return response
+
+
+def _restart(login: PendingLogin, state: str) -> Response:
+    """Begin the same login once more, without a word to the person."""
+    logs.event("login_restarted", reason="expired" if login.expired else "used")
+    response = _leave(PendingLogin(login.district_id, login.next, login.restarts + 1))
+    services().pending.forget(response, state)
+    return response
+
+
+def _not_ours(error: LoginError) -> ResponseReturnValue:
+    """A callback that this browser did not ask for changes nothing for whoever is logged in."""
+    if session.current_user() is not None:
+        return redirect(url_for("dashboard.show"))
+    raise error
+
+
+def _used(login: PendingLogin, state: str) -> ResponseReturnValue:
+    """Refresh, Back, a bookmark, a double click: quiet for whoever is logged in."""
+    if session.current_user() is not None:
+        return redirect(url_for("dashboard.show"))
+    if login.restarts == 0:
+        return _restart(login, state)
+    raise CodeUsed("the state was used before")
+
+
+def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
+    """Exchange, read, check, log in. If any of it fails, whoever was logged in no longer is."""
+    try:
+        user = _identify(code)
+    except LoginError:
+        session.log_out()
+        raise
+    session.log_in(user)
+    logs.event("login", role=user.role or "none")
+    response = redirect(login.next or url_for("dashboard.show"), 303)
+    services().pending.forget(response, state)
+    return response
+
+
+def _identify(code: str | None) -> CurrentUser:
+    _raise_for_error()
+    if not code:
+        raise BadCallback("a state of ours, and no code")
+    here, deadline = services(), Deadline(LOGIN_SECONDS)
+    try:
+        token = oauth.exchange(here.settings, here.transport, code, deadline)
+        person = profile.of(here.client(token, deadline))
+    except TimeoutError as error:
+        raise CleverUnavailable("the time for this login is over") from error
+    return _current_user(person, find_or_create(person.user).id)
+
+
+def _raise_for_error() -> None:
+    """Clever's `error` parameter by its few known values; its text is never shown or logged."""
+    error = request.args.get("error")
+    if error == "access_denied":
+        raise LoginCancelled("the person said no at Clever")
+    if error is not None:
+        raise LoginRefused("Clever sent an error instead of a code")
+
+
+def _current_user(person: Profile, account_id: str) -> CurrentUser:
+    user, now = person.user, time.time()
+    return CurrentUser(
+        account_id=account_id,
+        clever_id=user.id,
+        district_id=user.district_id,
+        first_name=user.first_name,
+        last_name=user.last_name,
+        email=user.email,
+        roles=tuple(record.role for record in user.roles),
+        role=person.role,
+        user_outcome=person.user_record.outcome,
+        district_name=person.district.value.name if person.district.value else "",
+        district_outcome=person.district.outcome,
+        schools=person.schools.value or (),
+        schools_outcome=person.schools.outcome,
+        school_count=len(user.school_ids),
+        logged_in_at=now,
+        seen_at=now,
+    )
+
+
+def init_app(app: Flask, settings: Settings) -> None:  # noqa: ARG001 # every room is called alike
+    """Mount the views."""
+    app.register_blueprint(bp)

@@ -1,0 +1,53 @@
+"""What each role sees: the part that you replace."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_login import logs
+from clever_login.access import public, safe_next
+from clever_login.models import Role
+from clever_login.session import current_user, switch_role
+from clever_login.settings import Settings
+
+bp = Blueprint("dashboard", __name__)
+ROLE_NAMES = {
+    Role.STUDENT: "Student",
+    Role.TEACHER: "Teacher",
+    Role.STAFF: "School administrator",
+    Role.DISTRICT_ADMIN: "District administrator",
+}
+
+
+@bp.get("/")
+@public
+def home() -> ResponseReturnValue:
+    """The log-in page; who is logged in goes on to the dashboard."""
+    if current_user() is not None:
+        return redirect(url_for("dashboard.show"))
+    return render_template("home.html", next=safe_next(request.args.get("next")))
+
+
+@bp.get("/dashboard")
+def show() -> ResponseReturnValue:
+    """The page of the person's role; the address never carries one."""
+    user = current_user()
+    name = user.role.value if user and user.role else "no_role"
+    return render_template(f"dashboard/{name}.html", user=user, role_names=ROLE_NAMES)
+
+
+@bp.post("/role")
+def switch() -> ResponseReturnValue:
+    """Change to another of one's own roles, and to no other."""
+    user, wanted = current_user(), request.form.get("role", "")
+    if user is None or wanted not in user.roles:
+        abort(403)
+    switch_role(Role(wanted))
+    logs.event("role_switched", role=wanted)
+    return redirect(url_for("dashboard.show"), 303)
+
+
+def init_app(app: Flask, settings: Settings) -> None:  # noqa: ARG001 # every room is called alike
+    """Mount the views."""
+    app.register_blueprint(bp)

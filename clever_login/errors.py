@@ -1,0 +1,100 @@
+"""Every way in which a login or a call fails, cut by what the person can do next.
+
+Each class carries the HTTP status and the stable code that operators search for; the words that
+people read are in `error_pages`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LoginError(Exception):
+    """A login that ended, with the page that it ends on."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "login_failed"
+
+
+class LoginCancelled(LoginError):
+    """The person said no at Clever (`error=access_denied`)."""
+
+    code = "login_cancelled"
+
+
+class LoginExpired(LoginError):
+    """The state is not one that this browser is waiting for: too old, forged or another's."""
+
+    code = "login_expired"
+
+
+class CodeUsed(LoginError):
+    """Clever no longer takes the authorization code: used already, or older than a minute."""
+
+    code = "code_used"
+
+
+class BadCallback(LoginError):
+    """The callback was not a browser coming back from Clever: bad or repeated parameters."""
+
+    code = "bad_callback"
+
+
+class LoginRefused(LoginError):
+    """Clever said no: the app is not shared with this person, or the token is not accepted."""
+
+    status = 403
+    code = "login_refused"
+
+
+class NotAPerson(LoginError):
+    """`/me` answered for something that cannot use a page, such as a whole district."""
+
+    status = 403
+    code = "not_a_person"
+
+
+class AccountRefused(LoginError):
+    """`accounts.find_or_create` says no; its message is shown to the person as it is."""
+
+    status = 403
+    code = "account_refused"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class CleverMisconfigured(LoginError):
+    """Clever does not accept this app's own credentials or redirect URI: an operator's work."""
+
+    status = 502
+    code = "clever_misconfigured"
+
+
+class CleverUnavailable(LoginError):
+    """Clever did not answer in time, or answered that it cannot (429, 5xx)."""
+
+    status = 503
+    code = "clever_unavailable"
+
+
+class CleverUnexpected(LoginError):
+    """Clever broke its contract: not JSON, the wrong shape, or someone else's record."""
+
+    status = 502
+    code = "clever_unexpected"
+
+
+class WrongPerson(CleverUnexpected):
+    """A user record names another id or district than `/me` did."""
+
+    code = "wrong_person"
+
+
+class NotShared(Exception):
+    """Clever refused one record (403, 404); the login goes on without it."""
+
+
+class StoreUnavailable(Exception):
+    """The session store did not answer: nobody is known, and nobody must be guessed."""

@@ -1,0 +1,68 @@
+"""What every answer carries, which hosts are ours, and how far a proxy is believed."""
+
+from __future__ import annotations
+
+from functools import partial
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from clever_login.settings import Settings
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
+    "Referrer-Policy": "same-origin",  # no-referrer would turn our own forms' Origin into "null"
+}
+PROBES = {"/healthz", "/readyz"}  # platforms ask for these by an address of their own
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Set the headers, check the host, and trust as many proxies as the settings say."""
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # our largest form is a role and a token
+    if settings.trusted_proxies:
+        # Never x_host: a client could choose the host. The redirect URI comes from APP_URL.
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    app.before_request(partial(_known_host, settings))
+    app.after_request(partial(_add, settings))
+
+
+def _known_host(settings: Settings) -> None:
+    """Refuse a request that was sent to another name, except a platform's probe."""
+    if request.host != urlsplit(settings.app_url).netloc and request.path not in PROBES:
+        abort(400, "the request names another host than APP_URL")
+
+
+def _add(settings: Settings, response: Response) -> Response:
+    for name, value in ALWAYS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Content-Security-Policy"] = _policy()
+    if request.endpoint == "auth.callback":
+        response.headers["Referrer-Policy"] = "no-referrer"
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+        response.vary.add("Cookie")
+    if settings.https:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+def _policy() -> str:
+    """The policy; only the page that opens a new tab, which holds nothing, may be framed."""
+    if request.endpoint == "auth.callback" and request.headers.get("Sec-Fetch-Dest") == "iframe":
+        return CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
+    return CONTENT_SECURITY_POLICY

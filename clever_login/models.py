@@ -1,0 +1,195 @@
+"""Clever's JSON as frozen types: the only place that looks inside that JSON.
+
+Unknown keys are ignored on purpose (Clever's minor versions only add). What Clever guarantees and
+is not there raises CleverUnexpected; what it does not guarantee may be absent, null or odd.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, Literal, TypeVar
+
+from clever_login.errors import CleverUnexpected
+
+Json = dict[str, Any]
+T = TypeVar("T")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Role(StrEnum):
+    """What a person is at school, in v3's names, from the narrowest view to the widest."""
+
+    STUDENT = "student"
+    TEACHER = "teacher"
+    STAFF = "staff"
+    DISTRICT_ADMIN = "district_admin"
+
+
+ROLE_NAMES = {
+    **{role.value: role for role in Role},
+    "school_admin": Role.STAFF,  # before v3
+    "district admin": Role.DISTRICT_ADMIN,  # as /userinfo spells it
+}
+
+Outcome = Literal["loaded", "not_in_tier", "refused", "failed"]
+
+
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """One part of a profile: its value, or why there is none."""
+
+    outcome: Outcome
+    value: T | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Me:
+    """Whom a token belongs to. `type` is the role before v3 and always "user" from v3 on."""
+
+    id: str
+    type: str
+    district_id: str | None
+    authorized_by: str | None = None
+
+    @classmethod
+    def from_api(cls, body: Json) -> Me:
+        """Read `{"type", "data": {"id", "district", ...}}`."""
+        data = _object(body, "data")
+        kind = _text(body.get("type")) or _text(data.get("type"))
+        if not kind:
+            raise CleverUnexpected("/me names no type")
+        return cls(
+            id=identifier(data.get("id")),
+            type=kind,
+            district_id=_optional_id(data.get("district")),
+            authorized_by=_text(data.get("authorized_by")),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleRecord:
+    """One role of a person, with the id that it had before v3 and its schools, primary first."""
+
+    role: Role
+    legacy_id: str | None = None
+    school_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def from_api(cls, role: Role, data: Json) -> RoleRecord:
+        """Read a role's object: `legacy_id`, `school` and `schools`, each of which may be gone."""
+        schools = data.get("schools")
+        named = [data.get("school"), *(schools if isinstance(schools, list) else [])]
+        ids = dict.fromkeys(each for each in named if _is_id(each))
+        legacy = data.get("legacy_id")
+        return cls(role=role, legacy_id=legacy if _is_id(legacy) else None, school_ids=tuple(ids))
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A person, as far as Clever lets this app see."""
+
+    id: str
+    district_id: str | None = None
+    first_name: str = ""
+    last_name: str = ""
+    email: str | None = None
+    roles: tuple[RoleRecord, ...] = ()
+
+    @classmethod
+    def from_api(cls, body: Json, role: Role | None) -> User:
+        """Read a user record; `role` is what the path said before v3, None where `roles` says."""
+        data = _object(body, "data")
+        name = data.get("name")
+        if not isinstance(name, dict):
+            name = {}
+        return cls(
+            id=identifier(data.get("id")),
+            district_id=_optional_id(data.get("district")),
+            first_name=_text(name.get("first")) or "",
+            last_name=_text(name.get("last")) or "",
+            email=_text(data.get("email")),
+            roles=(RoleRecord.from_api(role, data),) if role else _roles(data.get("roles")),
+        )
+
+    @property
+    def school_ids(self) -> tuple[str, ...]:
+        """The schools of all roles, each once."""
+        return tuple(dict.fromkeys(i for record in self.roles for i in record.school_ids))
+
+    @property
+    def legacy_ids(self) -> tuple[str, ...]:
+        """The ids that this person had before v3, one a role; for `find_or_create` alone."""
+        return tuple(record.legacy_id for record in self.roles if record.legacy_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class District:
+    """A district: the customer of an app, and the wall between people."""
+
+    id: str
+    name: str
+
+    @classmethod
+    def from_api(cls, body: Json) -> District:
+        """Read a district record."""
+        data = _object(body, "data")
+        return cls(id=identifier(data.get("id")), name=_text(data.get("name")) or "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class School:
+    """A school of a district."""
+
+    id: str
+    name: str
+
+    @classmethod
+    def from_api(cls, body: Json) -> School:
+        """Read a school record."""
+        data = _object(body, "data")
+        return cls(id=identifier(data.get("id")), name=_text(data.get("name")) or "")
+
+
+def role_of_this_login(userinfo: Json) -> Role | None:
+    """The role that `/userinfo` names: the one of the current login, which `/me` does not tell."""
+    return ROLE_NAMES.get(_text(userinfo.get("user_type")) or "")
+
+
+def identifier(value: object) -> str:
+    """An id that may enter a path, or CleverUnexpected: letters, digits, `-` and `_` only."""
+    if not _is_id(value):
+        raise CleverUnexpected("an id of Clever's has characters that no id has")
+    return str(value)
+
+
+def _roles(value: object) -> tuple[RoleRecord, ...]:
+    """The known ones of `roles`, in our own order: the order of Clever's keys means nothing."""
+    if not isinstance(value, dict):
+        return ()
+    return tuple(
+        RoleRecord.from_api(role, value[role]) for role in Role if isinstance(value.get(role), dict)
+    )
+
+
+def _object(body: Json, key: str) -> Json:
+    value = body.get(key)
+    if not isinstance(value, dict):
+        raise CleverUnexpected(f"an answer of Clever's has no {key!r} object")
+    return value
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _optional_id(value: object) -> str | None:
+    return None if value in (None, "") else identifier(value)
+
+
+def _text(value: object) -> str | None:
+    """A string with something in it, else None; lone surrogates (JSON allows them) are replaced."""
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return value.strip().encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,110 @@
+"""Begin a login, finish a login: the authorization code grant (RFC 6749, section 4.1).
+
+The only file that knows Authlib. It uses Authlib's client core over our own transport: the Flask
+integration opens a connection per call, has no time-out and keeps abandoned logins in the session.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.auth import ClientAuth
+from authlib.oauth2.client import OAuth2Client
+
+from clever_login.api.deadline import Deadline
+from clever_login.api.transport import Transport
+from clever_login.errors import (
+    CleverMisconfigured,
+    CleverUnavailable,
+    CleverUnexpected,
+    CodeUsed,
+)
+from clever_login.settings import Settings
+
+
+def authorization_url(settings: Settings, *, state: str, district_id: str | None) -> str:
+    """Where to send a browser to log in at Clever.
+
+    No scope is asked for: Clever manages scopes per app.
+    """
+    extra = {"district_id": district_id} if district_id else {}
+    client = OAuth2Client(None, settings.clever_client_id, redirect_uri=settings.redirect_uri)
+    url, _ = client.create_authorization_url(
+        f"{settings.clever_url}/oauth/authorize", state=state, **extra
+    )
+    return str(url)
+
+
+def exchange(settings: Settings, transport: Transport, code: str, deadline: Deadline) -> str:
+    """Exchange the authorization code for a bearer token, with one POST that is never repeated."""
+    client = _Client(
+        _OverTransport(transport, deadline),
+        settings.clever_client_id,
+        settings.clever_client_secret,
+        token_endpoint_auth_method="client_secret_basic",  # noqa: S106 # a method's name
+        redirect_uri=settings.redirect_uri,
+    )
+    try:
+        token = client.fetch_token(
+            f"{settings.clever_url}/oauth/tokens", grant_type="authorization_code", code=code
+        )
+    except OAuth2Error as error:
+        raise _refusal(error) from None  # its description is Clever's text: not for our logs
+    except requests.HTTPError as error:
+        raise CleverUnavailable("the token endpoint failed") from error
+    except (ValueError, RecursionError) as error:
+        raise CleverUnexpected("the token endpoint's answer is not a JSON object") from error
+    return _bearer_token(token)
+
+
+def _refusal(error: OAuth2Error) -> Exception:
+    if error.error == "invalid_grant":
+        return CodeUsed("Clever no longer takes the code")
+    return CleverMisconfigured("Clever does not accept the app's credentials or redirect URI")
+
+
+def _bearer_token(token: dict[str, Any]) -> str:
+    """The access token of a token response; Clever sends no token_type (RFC 6749 wants one)."""
+    value = token.get("access_token")
+    kind = token.get("token_type", "bearer")
+    if not isinstance(value, str) or not isinstance(kind, str) or kind.lower() != "bearer":
+        raise CleverUnexpected("the token endpoint gave no bearer token")
+    if not value.isascii() or not value.isprintable() or " " in value or not value:
+        raise CleverUnexpected("the token has characters that no token has")
+    return value
+
+
+class _BasicAuth(ClientAuth):
+    """Authlib's client authentication, in the form in which requests calls it."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        parts = (request.method, request.url, request.headers, request.body)
+        _, request.headers, _ = self.prepare(*parts)  # type: ignore[no-untyped-call] # Authlib's
+        return request
+
+
+class _Client(OAuth2Client):
+    client_auth_class = _BasicAuth
+
+
+class _OverTransport:
+    """What Authlib takes for a requests session; every call goes the one way out."""
+
+    def __init__(self, transport: Transport, deadline: Deadline) -> None:
+        self._transport, self._deadline = transport, deadline
+
+    def post(self, url: str, **parts: Any) -> requests.Response:
+        answer = self._transport.send(requests.Request("POST", url, **parts), self._deadline)
+        if answer.status == 429:
+            raise CleverUnavailable("Clever answered 429")
+        if answer.status == 401:  # a body without an `error` key would pass for a token
+            raise CleverMisconfigured("Clever does not accept the app's credentials")
+        response = requests.Response()
+        response.status_code, response.headers, response._content = (
+            answer.status,
+            answer.headers,
+            answer.body,
+        )
+        return response

@@ -1,0 +1,111 @@
+"""Logins that have left for Clever and are not back yet: one signed cookie each, nothing stored.
+
+The state is 256 random bits; the cookie that waits for it is named by its hash, so that tabs do
+not overwrite one another, and it is what binds the state to this browser. Only its use is kept on
+the server, so that a state is spent once (RFC 9700, section 4.7).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flask import Request
+from itsdangerous import BadData, URLSafeTimedSerializer
+from werkzeug import Response
+
+from clever_login.settings import Settings
+from clever_login.store import Store
+
+VALID_SECONDS = 10 * 60
+KEPT_SECONDS = 12 * 60 * 60  # longer, so that a login page left open all morning can be restarted
+MOST_PENDING = 10
+
+
+@dataclass(frozen=True)
+class PendingLogin:
+    """What this browser was doing when it left for Clever."""
+
+    district_id: str | None = None
+    next: str | None = None
+    restarts: int = 0  # how often this login was begun anew without the person's doing
+    age: float = 0.0  # seconds since it left; set when it is found
+
+    @property
+    def expired(self) -> bool:
+        """Whether its ten minutes are over."""
+        return self.age > VALID_SECONDS
+
+
+class PendingLogins:
+    """Reads and writes the cookies of pending logins."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._store = store
+        self._signer = URLSafeTimedSerializer(settings.signing_keys, salt="pending-login")
+        self._secure = settings.https
+        self._prefix = "__Host-login-" if settings.https else "login-"
+
+    def add(self, request: Request, response: Response, login: PendingLogin, state: str) -> None:
+        """Set the cookie that waits for `state`, and drop the oldest beyond ten."""
+        kept = sorted(self._cookies(request), key=lambda name: self._age(request, name))
+        for name in kept[MOST_PENDING - 1 :]:
+            self._drop(response, name)
+        value = self._signer.dumps({**asdict(login), "state": _digest(state)})
+        response.set_cookie(
+            self._name(state),
+            str(value),
+            max_age=KEPT_SECONDS,
+            secure=self._secure,
+            httponly=True,
+            samesite="Lax",
+        )
+
+    def find(self, request: Request, state: str) -> PendingLogin | None:
+        """The login that waits for `state` in this browser, expired or not."""
+        found = self._read(request, self._name(state))
+        if found is None or not secrets.compare_digest(found[0].pop("state", ""), _digest(state)):
+            return None
+        return PendingLogin(**{**found[0], "age": found[1]})
+
+    def spend(self, state: str) -> bool:
+        """Use the state up, before anything is done with it; False if it was used before."""
+        return self._store.add(f"state-{_digest(state)}", b"", KEPT_SECONDS)
+
+    def forget(self, response: Response, state: str) -> None:
+        """Drop the cookie of a login that has come back."""
+        self._drop(response, self._name(state))
+
+    def _name(self, state: str) -> str:
+        return self._prefix + _digest(state)[:16]
+
+    def _cookies(self, request: Request) -> list[str]:
+        return [name for name in request.cookies if name.startswith(self._prefix)]
+
+    def _read(self, request: Request, name: str) -> tuple[dict[str, Any], float] | None:
+        try:
+            data, signed_at = self._signer.loads(
+                request.cookies.get(name, ""), max_age=KEPT_SECONDS, return_timestamp=True
+            )
+        except BadData:
+            return None
+        return (data, time.time() - signed_at.timestamp()) if isinstance(data, dict) else None
+
+    def _age(self, request: Request, name: str) -> float:
+        found = self._read(request, name)
+        return found[1] if found else float(KEPT_SECONDS)
+
+    def _drop(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, secure=self._secure, httponly=True, samesite="Lax")
+
+
+def new_state() -> str:
+    """256 bits from the operating system, in characters that need no quoting."""
+    return secrets.token_urlsafe(32)
+
+
+def _digest(state: str) -> str:
+    return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()

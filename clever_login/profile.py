@@ -1,0 +1,120 @@
+"""One token -> one whole person: `/me`, then user and district together, then the schools.
+
+Only `/me` can stop a login. What else is missing is marked with the reason, for the page to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeVar
+
+from clever_login.api.client import Client
+from clever_login.errors import CleverUnexpected, LoginError, NotAPerson, NotShared, WrongPerson
+from clever_login.models import ROLE_NAMES, District, Me, Part, Role, RoleRecord, School, User
+
+T = TypeVar("T")
+MOST_SCHOOLS = 8  # read by name at login; whoever has more sees how many
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A person as Clever shows them to this app at this login."""
+
+    user: User
+    role: Role | None
+    user_record: Part[User]
+    district: Part[District]
+    schools: Part[tuple[School, ...]]
+
+
+def of(client: Client) -> Profile:
+    """Read the whole person; raise a LoginError when Clever does not say who it is."""
+    me = client.me()
+    if me.type == "district":
+        raise NotAPerson("the token is a district's")
+    district = _start_district(client, me)
+    record = _part(lambda: _own_record(client, me))
+    user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_of_type(me))
+    schools = _schools(client, user.school_ids)
+    return Profile(
+        user=user,
+        role=_role(client, user),
+        user_record=record,
+        district=district.result() if district else Part("not_in_tier"),
+        schools=schools,
+    )
+
+
+def _start_district(client: Client, me: Me) -> Future[Part[District]] | None:
+    """Ask for the district at the same time as for the user; a Library login has none."""
+    district_id = me.district_id
+    if district_id is None:
+        return None
+    return client.transport.start(lambda: _part(lambda: _same_district(client, district_id)))
+
+
+def _own_record(client: Client, me: Me) -> User:
+    """The user's record, which must be the one of the person that `/me` named."""
+    user = client.user(me)
+    if user.id != me.id or (user.district_id or me.district_id) != me.district_id:
+        raise WrongPerson("the user record is not that of the token's owner")
+    return user
+
+
+def _same_district(client: Client, district_id: str) -> District:
+    district = client.district(district_id)
+    if district.id != district_id:
+        raise CleverUnexpected("the district record is another district's")
+    return district
+
+
+def _schools(client: Client, ids: tuple[str, ...]) -> Part[tuple[School, ...]]:
+    """The schools that the user record names; none named means that the tier has none."""
+    if not ids:
+        return Part("not_in_tier")
+    asked = [client.transport.start(_asking(client, each)) for each in ids[1:MOST_SCHOOLS]]
+    parts = [_asking(client, ids[0])(), *(future.result() for future in asked)]
+    found = tuple(part.value for part in parts if part.value is not None)
+    if found:
+        return Part("loaded", found)
+    return Part("refused" if all(part.outcome == "refused" for part in parts) else "failed")
+
+
+def _asking(client: Client, school_id: str) -> Callable[[], Part[School]]:
+    return lambda: _part(lambda: _same_school(client, school_id))
+
+
+def _same_school(client: Client, school_id: str) -> School:
+    school = client.school(school_id)
+    if school.id != school_id:
+        raise CleverUnexpected("the school record is another school's")
+    return school
+
+
+def _role(client: Client, user: User) -> Role | None:
+    """The only role; of several the one that Clever names for this login, else the widest."""
+    roles = [record.role for record in user.roles]
+    if len(roles) < 2:
+        return roles[0] if roles else None
+    named = _part(client.role_of_this_login).value
+    return named if named in roles else max(roles, key=list(Role).index)
+
+
+def _roles_of_type(me: Me) -> tuple[RoleRecord, ...]:
+    """What `/me` alone tells of the role: all before v3, nothing from v3 on."""
+    role = ROLE_NAMES.get(me.type)
+    return (RoleRecord(role=role),) if role else ()
+
+
+def _part(read: Callable[[], T | None]) -> Part[T]:
+    """Turn a failure into its word; only a record of somebody else ends the login."""
+    try:
+        return Part("loaded", read())
+    except WrongPerson:
+        raise
+    except NotShared:
+        return Part("refused")
+    except (LoginError, TimeoutError):
+        return Part("failed")

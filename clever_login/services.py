@@ -1,0 +1,53 @@
+"""What one process has one of: settings, store, transport, and the cookies of pending logins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from flask import Flask, current_app
+
+from clever_login.api.client import Client
+from clever_login.api.deadline import Deadline
+from clever_login.api.transport import Transport
+from clever_login.api.versions import VERSIONS
+from clever_login.pending import PendingLogins
+from clever_login.settings import Settings
+from clever_login.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class Services:
+    """Made with the app; nothing in here opens a connection before it is used."""
+
+    settings: Settings
+    store: Store
+    transport: Transport
+    pending: PendingLogins
+
+    def client(self, token: str, deadline: Deadline) -> Client:
+        """A client of Clever's API for one token."""
+        return Client(
+            transport=self.transport,
+            api_url=self.settings.clever_api_url,
+            version=VERSIONS[self.settings.clever_api_version],
+            token=token,
+            deadline=deadline,
+        )
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Make them."""
+    store = open_store(settings, Path(app.instance_path) / "store")
+    app.extensions["clever_login"] = Services(
+        settings=settings,
+        store=store,
+        transport=Transport(ca_bundle=settings.clever_ca_bundle),
+        pending=PendingLogins(settings, store),
+    )
+
+
+def services(app: Flask | None = None) -> Services:
+    """Those of this app, or of the one that answers this request."""
+    return cast(Services, (app or current_app).extensions["clever_login"])

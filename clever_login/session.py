@@ -1,0 +1,141 @@
+"""Who is logged in: the only file that reads or writes session keys."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import msgspec
+from flask import Flask, current_app, g, session
+from flask_wtf.csrf import CSRFProtect, generate_csrf
+
+from clever_login import session_interface
+from clever_login.errors import StoreUnavailable
+from clever_login.models import District, Outcome, Part, Role, School
+from clever_login.services import services
+from clever_login.session_interface import Session
+from clever_login.settings import Settings
+
+SEEN_EVERY_SECONDS = 5 * 60  # how often a read is worth a write
+_KEY = "login"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentUser:
+    """The person who is logged in, as the pages need them; nothing else of theirs is kept."""
+
+    account_id: str
+    clever_id: str
+    district_id: str | None
+    first_name: str
+    last_name: str
+    email: str | None
+    roles: tuple[Role, ...]
+    role: Role | None
+    user_outcome: Outcome
+    district_name: str
+    district_outcome: Outcome
+    schools: tuple[School, ...]
+    schools_outcome: Outcome
+    school_count: int
+    logged_in_at: float
+    seen_at: float
+
+    @property
+    def full_name(self) -> str:
+        """First and last name, as far as Clever shares them."""
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def district(self) -> Part[District]:
+        """The district, or why there is none to show."""
+        shown = District(id=self.district_id or "", name=self.district_name)
+        return Part(self.district_outcome, shown if self.district_outcome == "loaded" else None)
+
+
+def log_in(user: CurrentUser) -> None:
+    """Replace whatever this browser's session held by this person, under a new id.
+
+    Flask-Session's `clear` keeps the id and its `regenerate` does nothing on an empty session:
+    so clear, write, then regenerate.
+    """
+    session.clear()
+    g.pop("csrf_token", None)
+    session[_KEY] = msgspec.to_builtins(user)
+    generate_csrf()  # now, so that the first page need not write the session again
+    _interface().regenerate(session)
+    g.current_user = user
+
+
+def log_out() -> None:
+    """End this browser's session, here and in the store."""
+    session.clear()
+    session.modified = True  # so that the cookie is expired, too
+    g.current_user = None
+
+
+def current_user() -> CurrentUser | None:
+    """The person who is logged in, or None; an idle or too old session is ended."""
+    if "current_user" not in g:
+        g.current_user = _read()
+    return cast("CurrentUser | None", g.current_user)
+
+
+def switch_role(role: Role) -> None:
+    """Show the person another of their roles; the caller has checked that it is one."""
+    user = current_user()
+    if user is not None:
+        _write(replace(user, role=role))
+
+
+def _read() -> CurrentUser | None:
+    data: Any = session.get(_KEY)
+    if data is None:
+        return None
+    try:
+        user = msgspec.convert(data, CurrentUser)
+    except msgspec.ValidationError:  # written by another version of this app
+        user = None
+    now = time.time()
+    if user is None or _over(user, services().settings, now):
+        log_out()
+        return None
+    if now - user.seen_at > SEEN_EVERY_SECONDS:
+        user = replace(user, seen_at=now)
+        _write(user)
+    return user
+
+
+def _over(user: CurrentUser, settings: Settings, now: float) -> bool:
+    idle = now - user.seen_at > settings.session_idle_minutes * 60
+    return idle or now - user.logged_in_at > settings.session_max_hours * 3600
+
+
+def _write(user: CurrentUser) -> None:
+    session[_KEY] = msgspec.to_builtins(user)
+    g.current_user = user
+
+
+def _interface() -> Any:
+    return current_app.session_interface
+
+
+def _require_store() -> None:
+    """A session that could not be read must not pass for nobody's."""
+    if cast(Session, session).unavailable:
+        raise StoreUnavailable("when the session was opened")
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give the app its sessions, CSRF tokens, and `current_user()` in templates."""
+    session_interface.init_app(app, settings, services(app).store)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
+        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
+        WTF_CSRF_SSL_STRICT=False,  # wants a Referer; `access` checks where a form comes from
+    )
+    app.before_request(_require_store)
+    CSRFProtect(app)
+    app.context_processor(lambda: {"current_user": current_user})

@@ -1,0 +1,125 @@
+"""Flask-Session, fenced in: encrypted values, hashed ids, no pickle, and calm when it is down."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from flask import Flask, Request, Response
+from flask_session.base import ServerSideSession, ServerSideSessionInterface
+
+from clever_login.errors import StoreUnavailable
+from clever_login.settings import Settings
+from clever_login.store import Store
+
+WITHOUT_SESSION = ("/healthz", "/readyz", "/static/")
+
+
+class Session(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyped
+    """A session that knows whether it came from the store, and whether the store was down."""
+
+    known_sid: str | None = None
+    unavailable: bool = False
+
+
+class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session is untyped
+    """Sessions in our store: MessagePack inside Fernet, under a keyed hash of the session id."""
+
+    session_class = Session
+
+    def __init__(self, app: Flask, settings: Settings, store: Store) -> None:
+        super().__init__(app, key_prefix="session-", permanent=False, sid_length=32)
+        self._store = store
+        secrets = (settings.secret_key, *settings.secret_key_fallbacks)
+        self._box = MultiFernet([Fernet(base64.urlsafe_b64encode(_key(s, "box"))) for s in secrets])
+        self._id_key = _key(settings.secret_key, "id")
+
+    def open_session(self, app: Flask, request: Request) -> Session:
+        """The session of a request; with the store down an empty one that says so."""
+        if request.path.startswith(WITHOUT_SESSION):
+            return Session(sid=self._generate_sid(self.sid_length))
+        try:
+            session: Session = super().open_session(app, request)
+        except StoreUnavailable:
+            session = Session(sid=self._generate_sid(self.sid_length))
+            session.unavailable = True
+        if session.sid == request.cookies.get(app.config["SESSION_COOKIE_NAME"]):
+            session.known_sid = session.sid
+        return session
+
+    def save_session(self, app: Flask, session: Session, response: Response) -> None:
+        """Save, or turn the answer into a plain 503: nobody is ever half logged in."""
+        try:
+            if not session and session.modified:
+                self._end(app, session, response)
+            else:
+                super().save_session(app, session, response)
+        except StoreUnavailable:
+            response.headers.remove("Set-Cookie")
+            response.headers.remove("Location")
+            response.headers["Retry-After"] = "5"
+            response.status_code = 503
+            response.content_type = "text/plain; charset=utf-8"
+            response.set_data("The log-in service is down for a moment. Please try again.\n")
+
+    def _end(self, app: Flask, session: Session, response: Response) -> None:
+        """Delete the session and its cookie.
+
+        Flask-Session expires the cookie without Secure, which browsers ignore for a `__Host-` name.
+        """
+        self._delete_session(self._get_store_id(session.sid))
+        response.delete_cookie(
+            self.get_cookie_name(app),
+            secure=self.get_cookie_secure(app),
+            httponly=True,
+            samesite=self.get_cookie_samesite(app),
+        )
+        response.vary.add("Cookie")
+
+    def _get_store_id(self, sid: str) -> str:
+        digest = hmac.new(self._id_key, sid.encode("utf-8", "replace"), hashlib.sha256)
+        return str(self.key_prefix) + digest.hexdigest()
+
+    def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
+        """What was saved; anything that we did not write ourselves counts as nothing."""
+        sealed = self._store.get(store_id)
+        if sealed is None:
+            return None
+        try:
+            data = msgspec.msgpack.decode(self._box.decrypt(sealed))
+        except (InvalidToken, msgspec.DecodeError):
+            return None
+        return data if isinstance(data, dict) else None
+
+    def _delete_session(self, store_id: str) -> None:
+        self._store.delete(store_id)
+
+    def _upsert_session(self, lifetime: timedelta, session: Session, store_id: str) -> None:
+        """Save; a session that was logged out while this request ran is not brought back."""
+        sealed = self._box.encrypt(msgspec.msgpack.encode(dict(session)))
+        seconds = int(lifetime.total_seconds())
+        known = session.sid == session.known_sid
+        self._store.set(store_id, sealed, seconds, only_existing=known)
+
+
+def init_app(app: Flask, settings: Settings, store: Store) -> None:
+    """Give the app its sessions."""
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-session" if settings.https else "session",
+        SESSION_COOKIE_SECURE=settings.https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",  # Strict would be dropped on the way back from Clever
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(minutes=settings.session_idle_minutes),
+    )
+    app.session_interface = SessionInterface(app, settings, store)
+
+
+def _key(secret: str, purpose: str) -> bytes:
+    """32 bytes for one purpose, from a secret of any length."""
+    return hmac.new(secret.encode(), f"clever-login {purpose}".encode(), hashlib.sha256).digest()

@@ -1,0 +1,50 @@
+"""What the tests are given: a running app beside a running simulator, and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+from tests import sites
+from tests.sites import Site
+
+SiteMaker = Callable[..., Site]
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> None:
+    """A test that reaches beyond this machine fails."""
+    socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Iterator[SiteMaker]:
+    """Start an app with other settings than a developer's: `make_site(clever_api_version="v1.2")`."""
+    with ExitStack() as stack:
+
+        def make(**changes: object) -> Site:
+            return stack.enter_context(sites.in_process(tmp_path, **changes))
+
+        yield make
+
+
+@pytest.fixture
+def site(make_site: SiteMaker) -> Site:
+    """The app as `bin/dev` starts it, in this process."""
+    return make_site()
+
+
+@pytest.fixture(params=["in_process", pytest.param("deployed", marks=pytest.mark.servers)])
+def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMaker]:
+    """The same twice: in this process on files, and on two gunicorn workers with a real Redis."""
+    start = sites.in_process if request.param == "in_process" else sites.gunicorn_with_redis
+    with ExitStack() as stack:
+
+        def make(**changes: object) -> Site:
+            return stack.enter_context(start(tmp_path, **changes))
+
+        yield make

@@ -1,0 +1,43 @@
+"""The three ways in, as a person takes them; each ends where Clever sends the browser."""
+
+from __future__ import annotations
+
+from tests.sites import Site
+from tests.visitor import Visitor
+
+
+def by_button(site: Site, user_name: str) -> Visitor:
+    """The Log in with Clever link on our page, the school, then user name and password."""
+    visitor = site.visitor().open("/").click("Log in with Clever")
+    visitor.click(site.person(user_name).district.name)
+    return log_in_at_clever(visitor, user_name)
+
+
+def by_portal(site: Site, user_name: str) -> Visitor:
+    """The district's portal, then the app's tile: no state."""
+    visitor = site.visitor().open(f"{site.clever.url}/in/{site.person(user_name).district.shortname}")
+    log_in_at_clever(visitor, user_name)
+    return launch_tile(visitor, site)
+
+
+def by_instant_login(site: Site, user_name: str) -> Visitor:
+    """A link that the district has put on its own pages: no state."""
+    link = f"{site.clever.url}/oauth/instant-login?client_id={site.settings.clever_client_id}"
+    visitor = site.visitor().open(f"{link}&district_id={site.person(user_name).district.id}")
+    return log_in_at_clever(visitor, user_name)
+
+
+def log_in_at_clever(visitor: Visitor, user_name: str) -> Visitor:
+    """Fill in Clever's form."""
+    return visitor.press("Log in", username=user_name, password="clever")
+
+
+def launch_tile(visitor: Visitor, site: Site) -> Visitor:
+    """Click the tile of the app with our client id."""
+    for small in visitor.page.find_all("small"):
+        if small.get_text() == site.settings.clever_client_id and small.parent and small.parent.a:
+            return visitor.follow(small.parent.a)
+    raise AssertionError(f"no tile of the app: {visitor.text}")
+
+
+ENTRIES = {"button": by_button, "portal": by_portal, "instant_login": by_instant_login}

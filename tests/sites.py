@@ -1,0 +1,178 @@
+"""The app and the simulator, each on a port and a site of its own, as in life."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from flask import Flask
+from werkzeug.serving import make_server
+
+from app import create_app
+from clever_login.settings import DEVELOPMENT, Settings
+from clever_simulator.config import default_config
+from clever_simulator.people import Person
+from clever_simulator.server import Running, running
+from tests.visitor import Visitor
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Site:
+    """One running app and the Clever that it talks to."""
+
+    url: str
+    clever: Running
+    settings: Settings
+    app: Flask | None = None  # None when it runs in processes of its own
+
+    def visitor(self) -> Visitor:
+        """Somebody with a fresh browser."""
+        return Visitor(self.url)
+
+    def person(self, user_name: str) -> Person:
+        """Who the simulator has under this name."""
+        return self.clever.people.person(user_name)
+
+
+def settings_for(url: str, clever_url: str, folder: Path, **changes: object) -> Settings:
+    """What a developer's machine has in its environment."""
+    values: dict[str, object] = {
+        "app_env": DEVELOPMENT,
+        "secret_key": secrets.token_hex(32),
+        "app_url": url,
+        "clever_client_id": "simulator",
+        "clever_client_secret": "simulator-secret",
+        "clever_url": clever_url,
+        "clever_api_url": clever_url,
+        "instance_path": str(folder),
+    }
+    return Settings(**(values | changes))  # type: ignore[arg-type] # checked by the tests that use it
+
+
+@contextmanager
+def in_process(folder: Path, **changes: object) -> Iterator[Site]:
+    """The app in this process, in a thread of its own: the quick way."""
+    with running() as clever:
+        server = make_server("127.0.0.1", 0, _nothing, threaded=True)
+        url = f"http://localhost:{server.server_port}"
+        settings = settings_for(url, clever.url, folder, **changes)
+        clever.configure(default_config(url, settings.clever_api_version))
+        server.app = app = create_app(settings)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield Site(url, clever, settings, app)
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+@contextmanager
+def gunicorn_with_redis(folder: Path, **changes: object) -> Iterator[Site]:
+    """The app as it is deployed: two gunicorn workers that share a real Redis."""
+    with ExitStack() as stack:
+        redis_url = stack.enter_context(redis_server(folder))
+        clever = stack.enter_context(running())
+        port = free_port()
+        url = f"http://localhost:{port}"
+        settings = settings_for(url, clever.url, folder, redis_url=redis_url, **changes)
+        clever.configure(default_config(url, settings.clever_api_version))
+        command = [sys.executable, "-m", "gunicorn", "--workers", "2", "app:create_app()"]
+        with process(command, environment(settings, port), folder / "gunicorn.log") as child:
+            wait_until_answers(f"{url}/healthz", child)
+            yield Site(url, clever, settings)
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """A Redis of our own on a free port; yields its URL."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with process(command, {}, folder / "redis.log"):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def process(
+    command: list[str], env: dict[str, str], log: Path, cwd: Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process that is stopped by its own id, whatever happens."""
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, env=_inherited() | env, cwd=cwd, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def environment(settings: Settings, port: int) -> dict[str, str]:
+    """The settings as the environment variables that they are read from."""
+    values = {
+        "APP_ENV": settings.app_env,
+        "SECRET_KEY": settings.secret_key,
+        "APP_URL": settings.app_url,
+        "CLEVER_CLIENT_ID": settings.clever_client_id,
+        "CLEVER_CLIENT_SECRET": settings.clever_client_secret,
+        "CLEVER_API_VERSION": settings.clever_api_version,
+        "CLEVER_URL": settings.clever_url,
+        "CLEVER_API_URL": settings.clever_api_url,
+        "PORT": str(port),
+    }
+    return values | ({"REDIS_URL": settings.redis_url} if settings.redis_url else {})
+
+
+def wait_until_answers(url: str, child: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    """Ask until somebody answers; a child that dies first is an error."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert child.poll() is None, f"the server ended with {child.returncode}"
+        try:
+            requests.get(url, timeout=5)
+        except requests.ConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"{url} did not answer in {seconds} s")
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _inherited() -> dict[str, str]:
+    import os
+
+    keep = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
+    return {name: os.environ[name] for name in keep if name in os.environ}
+
+
+def _nothing(environ: object, start_response: object) -> list[bytes]:
+    raise AssertionError("asked before it was ready")

@@ -1,0 +1,174 @@
+"""Every kind of person, by every way in, on each tier and version: what their page says."""
+
+from __future__ import annotations
+
+import pytest
+
+from clever_login.api.versions import VERSIONS
+from tests.conftest import SiteMaker
+from tests.entries import ENTRIES, by_button, by_portal
+from tests.sites import Site
+from tests.visitor import Visitor
+
+PEOPLE = {
+    "student": "Student",
+    "teacher": "Teacher",
+    "school_admin": "School administrator",
+    "district_admin": "District administrator",
+}
+
+
+def assert_is_in(visitor: Visitor, site: Site, user_name: str, *, school: bool) -> None:
+    """The dashboard, with the name, email, role, district and school of this person."""
+    person = site.person(user_name)
+    assert visitor.path == "/dashboard", visitor.text
+    assert visitor.url.startswith(site.url)
+    assert person.name.full in visitor.text
+    assert person.email is not None
+    assert person.email in visitor.text
+    assert PEOPLE[user_name] in visitor.text
+    assert person.district.name in visitor.text
+    if user_name != "district_admin":
+        for each in person.schools:
+            assert (each.name in visitor.text) == school
+    assert "could not be read" not in visitor.text
+    assert "not shared" not in visitor.text
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("user_name", PEOPLE)
+def test_each_person_is_in_by_each_way(any_site: SiteMaker, user_name: str, entry: str) -> None:
+    site = any_site()
+    assert_is_in(ENTRIES[entry](site, user_name), site, user_name, school=True)
+
+
+@pytest.mark.parametrize("user_name", PEOPLE)
+def test_the_sso_tier_shows_whole_pages_without_a_school(
+    any_site: SiteMaker, user_name: str
+) -> None:
+    site = any_site(clever_client_id="simulator-sso")
+    assert_is_in(by_button(site, user_name), site, user_name, school=False)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("user_name", PEOPLE)
+def test_each_person_is_in_on_v1_2(any_site: SiteMaker, user_name: str, entry: str) -> None:
+    site = any_site(clever_api_version="v1.2")
+    assert_is_in(ENTRIES[entry](site, user_name), site, user_name, school=True)
+
+
+@pytest.mark.parametrize("user_name", PEOPLE)
+@pytest.mark.parametrize("version", sorted(set(VERSIONS) - {"v1.2", "v3.0"}))
+def test_the_other_versions_show_the_same(
+    make_site: SiteMaker, user_name: str, version: str
+) -> None:
+    site = make_site(clever_api_version=version)
+    assert_is_in(by_button(site, user_name), site, user_name, school=True)
+
+
+def test_the_four_roles_see_four_pages(site: Site) -> None:
+    pages = [by_button(site, user_name) for user_name in PEOPLE]
+    leads = {page.page.select_one(".lead").get_text() for page in pages}  # type: ignore[union-attr]
+    assert len(leads) == 4
+
+
+def test_a_student_is_greeted_by_first_name_and_can_say_that_it_is_not_her(site: Site) -> None:
+    visitor = by_portal(site, "student")
+    assert visitor.heading == f"Hi, {site.person('student').name.first}!"
+    assert f"Not {site.person('student').name.first}? Log out" in visitor.text
+
+
+def test_a_student_of_whom_clever_tells_the_least_is_in(site: Site) -> None:
+    visitor = by_button(site, "sparse")
+    assert site.person("sparse").name.full in visitor.text
+    assert [each.get_text() for each in visitor.page.find_all("dt")] == ["You are a", "District"]
+
+
+def test_a_login_asks_clever_once_for_each_thing(site: Site) -> None:
+    by_portal(site, "student")
+    asked = [
+        f"{each['method']} {each['path'].rpartition('/')[0] or each['path']}"
+        for each in site.clever.journal()
+        if each["path"].startswith(("/v3.0", "/oauth/tokens", "/userinfo"))
+    ]
+    assert sorted(asked) == [
+        "GET /v3.0",
+        "GET /v3.0/districts",
+        "GET /v3.0/schools",
+        "GET /v3.0/users",
+        "POST /oauth",
+    ]
+
+
+def test_the_button_goes_to_the_district_of_the_settings(make_site: SiteMaker) -> None:
+    site = make_site()
+    district = site.person("teacher").district
+    visitor = site.visitor().open(f"/login?district_id={district.id}")
+    assert district.name in visitor.heading
+    site = make_site(clever_district_id=district.id)
+    assert district.name in site.visitor().open("/").click("Log in with Clever").heading
+
+
+def test_next_leads_back_to_the_page_that_was_asked_for(site: Site) -> None:
+    visitor = site.visitor().open("/dashboard?page=2")
+    assert visitor.path == "/"
+    visitor.click("Log in with Clever").click(site.person("teacher").district.name)
+    visitor.press("Log in", username="teacher", password="clever")
+    assert visitor.url == f"{site.url}/dashboard?page=2"
+
+
+# Several roles
+
+
+def test_of_several_roles_the_one_that_clever_names_is_shown(site: Site) -> None:
+    visitor = by_portal(site, "teacher_admin")
+    assert "This is the teacher page" in visitor.text
+    assert "/userinfo" in [each["path"] for each in site.clever.journal()]
+
+
+def test_of_several_roles_the_widest_is_shown_when_clever_does_not_say(site: Site) -> None:
+    site.clever.fault("userinfo", status=500)
+    assert "This is the school administrator page" in by_portal(site, "teacher_admin").text
+
+
+def test_somebody_with_several_roles_can_switch_and_the_address_never_says_which(
+    any_site: SiteMaker,
+) -> None:
+    site = any_site()
+    visitor = by_portal(site, "teacher_admin").press("See the school administrator page")
+    assert "This is the school administrator page" in visitor.text
+    assert visitor.url == f"{site.url}/dashboard"
+    assert "This is the school administrator page" in visitor.open("/dashboard").text
+
+
+def test_nobody_can_switch_to_a_role_that_is_not_theirs(site: Site) -> None:
+    visitor = by_portal(site, "teacher_admin")
+    visitor.press("See the school administrator page", role="district_admin")
+    assert visitor.response.status_code == 403
+    assert "This is the teacher page" in visitor.open("/dashboard").text
+
+
+def test_before_v3_clever_asks_which_of_two_accounts_is_meant(make_site: SiteMaker) -> None:
+    site = make_site(clever_api_version="v1.2")
+    visitor = by_button(site, "teacher_admin").press("School admin")
+    assert "This is the school administrator page" in visitor.text
+    assert "more than one role" not in visitor.text
+
+
+# The way out
+
+
+def test_logging_out_ends_the_session_here_and_not_at_clever(site: Site) -> None:
+    visitor = by_portal(site, "student").press("Log out")
+    assert visitor.heading == "You are logged out"
+    assert '"cookies"' not in visitor.hops[0].headers["Clear-Site-Data"]
+    assert visitor.open("/dashboard").path == "/"
+    assert "/logout" not in [each["path"] for each in site.clever.journal()]
+    visitor.click("Log in with Clever")  # Clever still knows her: nothing is asked
+    assert visitor.path == "/dashboard"
+
+
+def test_logging_out_by_a_link_is_not_possible(site: Site) -> None:
+    visitor = by_portal(site, "student")
+    assert visitor.open("/logout").response.status_code == 405
+    assert visitor.open("/dashboard").path == "/dashboard"
