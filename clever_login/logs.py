@@ -9,7 +9,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from flask import Flask, has_request_context, request
 
@@ -46,12 +46,15 @@ class JsonLines(logging.Formatter):
         return json.dumps(line | getattr(record, "fields", {}))
 
 
-class _StandardError(logging.StreamHandler):  # type: ignore[type-arg] # its stream is looked up
-    """Writes to whatever standard error is now; gunicorn and tests replace it."""
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at that moment; servers replace it."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self.setStream(sys.stderr)
-        super().emit(record)
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property  # type: ignore[override] # the parent keeps the one of its start
+    def stream(self) -> TextIO:
+        return sys.stderr
 
 
 class _WithoutQuery(logging.Filter):

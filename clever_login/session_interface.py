@@ -28,7 +28,7 @@ class Session(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyp
 
 
 class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session is untyped
-    """Sessions in our store: MessagePack inside Fernet, under a keyed hash of the session id."""
+    """Sessions in our store: MessagePack inside Fernet, under a hash of the session id."""
 
     session_class = Session
 
@@ -36,8 +36,7 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         super().__init__(app, key_prefix="session-", permanent=False, sid_length=32)
         self._store = store
         secrets = (settings.secret_key, *settings.secret_key_fallbacks)
-        self._box = MultiFernet([Fernet(base64.urlsafe_b64encode(_key(s, "box"))) for s in secrets])
-        self._id_key = _key(settings.secret_key, "id")
+        self._box = MultiFernet([_box(secret) for secret in secrets])
 
     def open_session(self, app: Flask, request: Request) -> Session:
         """The session of a request; with the store down an empty one that says so."""
@@ -82,8 +81,8 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         response.vary.add("Cookie")
 
     def _get_store_id(self, sid: str) -> str:
-        digest = hmac.new(self._id_key, sid.encode("utf-8", "replace"), hashlib.sha256)
-        return str(self.key_prefix) + digest.hexdigest()
+        """A hash: whoever reads the store learns no cookie. (An id has 256 random bits.)"""
+        return str(self.key_prefix) + hashlib.sha256(sid.encode("utf-8", "replace")).hexdigest()
 
     def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
         """What was saved; anything that we did not write ourselves counts as nothing."""
@@ -120,6 +119,7 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     app.session_interface = SessionInterface(app, settings, store)
 
 
-def _key(secret: str, purpose: str) -> bytes:
-    """32 bytes for one purpose, from a secret of any length."""
-    return hmac.new(secret.encode(), f"clever-login {purpose}".encode(), hashlib.sha256).digest()
+def _box(secret: str) -> Fernet:
+    """Fernet with a key for this purpose alone, from a secret of any length."""
+    key = hmac.new(secret.encode(), b"clever-login session", hashlib.sha256).digest()
+    return Fernet(base64.urlsafe_b64encode(key))

@@ -40,4 +40,15 @@ def launch_tile(visitor: Visitor, site: Site) -> Visitor:
     raise AssertionError(f"no tile of the app: {visitor.text}")
 
 
+def to_the_callback(site: Site, user_name: str, visitor: Visitor | None = None) -> Visitor:
+    """By the button, up to the callback that Clever's answer leads to, which is not opened yet."""
+    visitor = visitor or site.visitor()
+    visitor.stop_at = "/oauth/callback"
+    visitor.open(f"/login?district_id={site.person(user_name).district.id}")
+    if visitor.path != visitor.stop_at:  # Clever did not know this browser yet
+        log_in_at_clever(visitor, user_name)
+    visitor.stop_at = None
+    return visitor
+
+
 ENTRIES = {"button": by_button, "portal": by_portal, "instant_login": by_instant_login}

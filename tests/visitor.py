@@ -29,6 +29,7 @@ class Visitor:
     response: requests.Response = field(default_factory=requests.Response)
     page: BeautifulSoup = field(default_factory=lambda: BeautifulSoup("", "html5lib"))
     hops: list[requests.Response] = field(default_factory=list)
+    stop_at: str | None = None  # a path: a redirect to it is not followed, `url` is where it led
 
     def open(self, url: str, **headers: str) -> Visitor:
         """Type an address (or follow a link from nowhere) and arrive at the last redirect."""
@@ -76,6 +77,12 @@ class Visitor:
         return urlsplit(self.url).path
 
     @property
+    def code(self) -> str:
+        """The stable code of the error page, empty when there is none."""
+        found = self.page.select_one(".adult code")
+        return found.get_text() if found else ""
+
+    @property
     def at_app(self) -> bool:
         """Whether the browser is at the app (and not at the simulator)."""
         return self.url.startswith(self.app_url)
@@ -99,6 +106,9 @@ class Visitor:
                 self._arrive()
                 return
             url = urljoin(url, self.response.headers["Location"])
+            if urlsplit(url).path == self.stop_at:
+                self.url = url
+                return
             if self.response.status_code in {301, 302, 303}:
                 method, data = "GET", {}
             site = site or ("same-origin" if _origin(url) == _origin(came_from) else "cross-site")

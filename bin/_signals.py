@@ -1,0 +1,58 @@
+"""Turns the signals that ask a command to stop into an exception, at moments when that is safe."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+
+
+class StoppedBySignal(BaseException):
+    """Someone asked the command to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class StopSignals:
+    """Raises StoppedBySignal for the first signal; later ones cannot interrupt the stopping."""
+
+    def __init__(self) -> None:
+        self._held = False
+        self._pending: int | None = None
+
+    def install(self) -> None:
+        """Listen for Ctrl-C, a polite kill and a closed terminal (unless nohup says otherwise)."""
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and not _is_nohup(number, name):
+                signal.signal(number, self._arrived)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nothing interrupt this block; what arrived meanwhile is raised at its end."""
+        before, self._held = self._held, True
+        try:
+            yield
+        finally:
+            self._held = before
+        if self._pending is not None and not before:
+            self._raise(self._pending)
+
+    def _arrived(self, number: int, _frame: object) -> None:
+        if self._held:
+            self._pending = number
+        else:
+            self._raise(number)
+
+    def _raise(self, number: int) -> None:
+        self._held = True
+        raise StoppedBySignal(number)
+
+
+def _is_nohup(number: int, name: str) -> bool:
+    return name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
+
+
+stop_signals = StopSignals()

@@ -1,0 +1,74 @@
+"""A simulator of Clever to develop and test against; it is not Clever and not for production."""
+
+import re
+import secrets
+
+from flask import Flask, Response, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException, abort
+
+from clever_simulator import api, control, failing, launch, oauth, web
+from clever_simulator.config import Config
+from clever_simulator.world import World
+
+__all__ = ["create_app"]
+
+_LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?")
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
+    " base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def create_app(config: Config) -> Flask:
+    """The simulator as a Flask app; `python -m clever_simulator` is the way to run it."""
+    app = Flask(__name__, static_url_path="/_simulator/static")
+    app.config.update(
+        SECRET_KEY=secrets.token_hex(32),
+        SESSION_COOKIE_NAME="clever_simulator_session",
+        SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=1_000_000,
+    )
+    world = app.extensions["clever_simulator"] = World(config)
+    for room in (oauth, api, launch, web, control):
+        app.register_blueprint(room.bp)
+    app.register_error_handler(launch.LinkError, _bad_link)
+    app.register_error_handler(HTTPException, _http_error)
+    _add_hooks(app, world)
+    return app
+
+
+def _add_hooks(app: Flask, world: World) -> None:
+    app.before_request(_refuse_strange_hosts)
+    app.before_request(world.journal.start)
+    app.before_request(failing.before)
+    # Flask runs these from the last to the first: spoil the answer, note it, send it.
+    app.after_request(failing.deliver)
+    app.after_request(world.journal.finish)
+    app.after_request(failing.spoil)
+    app.after_request(_add_headers)
+
+
+def _refuse_strange_hosts() -> None:
+    # A web site whose name was made to point at this machine would be a stranger in our origin.
+    if not _LOOPBACK_HOST.fullmatch(request.host):
+        abort(400, "The simulator answers to 127.0.0.1, localhost and [::1] only.")
+
+
+def _add_headers(response: Response) -> Response:
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Cache-Control", "no-store")
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _bad_link(error: Exception) -> ResponseReturnValue:
+    return render_template("error.html", title="This login cannot go on", text=str(error)), 400
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    page = render_template("error.html", title=error.name, text=error.description)
+    return page, error.code or 500

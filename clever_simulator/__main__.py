@@ -1,0 +1,85 @@
+"""`python -m clever_simulator`: one simulator on a loopback port until Ctrl-C or SIGTERM."""
+
+import argparse
+import signal
+import sys
+import threading
+from typing import TextIO, cast, get_args
+
+from clever_simulator.config import Config, RegisteredApp, Tier, default_config
+from clever_simulator.server import NotLoopbackError, running
+from clever_simulator.shapes import VERSIONS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs until told to stop; 0 then, 1 when it could not start."""
+    options = _parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with running(_config(options), options.host, options.port) as simulator:
+            _say(f"The Clever simulator is ready at {simulator.url}", sys.stdout)
+            stop.wait()
+    except NotLoopbackError as error:
+        return _say(str(error), sys.stderr)
+    except OSError as error:
+        where = f"{options.host}:{options.port}"
+        return _say(f"The simulator cannot listen on {where}: {error.strerror}.", sys.stderr)
+    return 0
+
+
+def _say(line: str, where: TextIO) -> int:
+    where.write(line + "\n")
+    where.flush()
+    return 1
+
+
+def _config(options: argparse.Namespace) -> Config:
+    config = default_config(options.app_url, options.api_version)
+    extra = tuple(_app(text, options.api_version) for text in options.app)
+    # An app of one's own may take the name of a sample, and then stands in its place.
+    return Config(apps=extra + config.apps, seed=options.seed)
+
+
+def _app(text: str, api_version: str) -> RegisteredApp:
+    client_id, secret, tier, uri = text.split(":", 3)
+    return RegisteredApp(
+        client_id=client_id,
+        client_secret=secret,
+        redirect_uris=(uri,),
+        tier=cast(Tier, tier),
+        name=client_id,
+        api_version=api_version,
+    )
+
+
+def _app_text(text: str) -> str:
+    parts = text.split(":", 3)
+    if len(parts) != 4 or not all(parts) or parts[2] not in get_args(Tier):
+        raise argparse.ArgumentTypeError("expected CLIENT_ID:SECRET:secure_sync|sso:REDIRECT_URI")
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m clever_simulator", description="A Clever to develop against; not Clever."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
+    parser.add_argument("--port", type=int, default=3001)
+    parser.add_argument("--app-url", default="http://localhost:3000", help="where the app runs")
+    parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
+    parser.add_argument("--seed", type=int, default=1, help="another seed, other people")
+    parser.add_argument(
+        "--app",
+        action="append",
+        default=[],
+        type=_app_text,
+        metavar="CLIENT_ID:SECRET:TIER:REDIRECT_URI",
+        help="one more app; may be given several times",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

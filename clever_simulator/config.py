@@ -1,0 +1,67 @@
+"""What a simulator is started with: the apps registered at it and the seed of its people."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Tier = Literal["secure_sync", "sso"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredApp:
+    """One app as Clever's dashboard would hold it; the first redirect URI is the primary one."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uris: tuple[str, ...]
+    tier: Tier = "secure_sync"
+    name: str = "Reading Room"
+    api_version: str = "v3.0"
+
+    def __post_init__(self) -> None:
+        if not self.redirect_uris:
+            raise ValueError(f"The app {self.client_id} needs at least one redirect URI.")
+
+    @property
+    def primary_uri(self) -> str:
+        """Where every login that Clever starts is delivered."""
+        return self.redirect_uris[0]
+
+    @property
+    def before_v3(self) -> bool:
+        """Whether the app reads an API in which each role of a person has an id of its own."""
+        return self.api_version.startswith(("v1.", "v2."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that may differ between two simulators; equal configs make equal people."""
+
+    apps: tuple[RegisteredApp, ...]
+    seed: int = 1
+
+    def app(self, client_id: str | None) -> RegisteredApp | None:
+        """The app of this client id, or None when nobody registered it."""
+        return next((app for app in self.apps if app.client_id == client_id), None)
+
+
+def default_config(app_url: str, api_version: str = "v3.0") -> Config:
+    """One app in each tier, both of them delivered to `<app_url>/oauth/callback`."""
+    redirect_uris = (app_url.rstrip("/") + "/oauth/callback",)
+    return Config(
+        apps=(
+            RegisteredApp(
+                client_id="simulator",
+                client_secret="simulator-secret",  # noqa: S106 - a sample, printed in the README
+                redirect_uris=redirect_uris,
+                api_version=api_version,
+            ),
+            RegisteredApp(
+                client_id="simulator-sso",
+                client_secret="simulator-secret",  # noqa: S106 - the same sample
+                redirect_uris=redirect_uris,
+                tier="sso",
+                name="Reading Room (SSO tier)",
+                api_version=api_version,
+            ),
+        )
+    )

@@ -1,0 +1,116 @@
+"""The simulator's own switches: journal, faults and reset, as JSON and as a page."""
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_simulator.api import message
+from clever_simulator.faults import ENDPOINTS, FaultError
+from clever_simulator.world import world
+
+bp = Blueprint("control", __name__, url_prefix="/_simulator")
+
+# The faults that have a button: (key, what the button says, what the fault is).
+COMMON_FAULTS: tuple[tuple[str, str, dict[str, object]], ...] = (
+    ("503", "Answer 503", {"status": 503}),
+    ("429", "Answer 429", {"status": 429}),
+    ("404", "Answer 404", {"status": 404}),
+    ("401", "Answer 401", {"status": 401}),
+    ("html", "Answer with HTML", {"body": "html"}),
+    ("truncated", "Cut the answer in half", {"body": "truncated"}),
+    ("slow", "Wait 15 seconds", {"delay_s": 15}),
+    ("before", "Hang up at once", {"drop": "before"}),
+    ("after", "Hang up afterwards", {"drop": "after"}),
+    ("drip", "One byte a second", {"drip": True}),
+)
+
+
+@bp.before_request
+def only_from_here() -> Response | None:
+    """Refuses a change that some other web site sent: JSON, or a form of our own page, only."""
+    if request.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
+        return None  # a browser sends a DELETE to another site only after asking it, and we say no
+    if request.mimetype == "application/json" or _same_origin():
+        return None
+    return message(403, "Send application/json, or the forms of the simulator's own page.")
+
+
+@bp.get("/", strict_slashes=False)
+def switches() -> str:
+    """The page with the same switches, and the journal as a table."""
+    return render_template(
+        "switches.html",
+        title="Journal and switches",
+        endpoints=ENDPOINTS,
+        common=COMMON_FAULTS,
+        waiting=[{k: v for k, v in one.items() if v} for one in world().faults.read()],
+        entries=world().journal.read()[:-201:-1],
+    )
+
+
+@bp.get("/journal")
+def journal() -> Response:
+    """The requests so far, oldest first."""
+    return jsonify(requests=world().journal.read())
+
+
+@bp.get("/faults")
+def list_faults() -> Response:
+    """The faults in waiting; `times` is how often each will still happen."""
+    return jsonify(faults=world().faults.read())
+
+
+@bp.post("/faults")
+def add_fault() -> ResponseReturnValue:
+    """Arms a fault: 201 with the list, or 400 naming the field that is wrong."""
+    try:
+        world().faults.add(_description())
+    except FaultError as error:
+        return message(400, str(error))
+    return _done() if _is_form() else (list_faults(), 201)
+
+
+@bp.delete("/faults")
+def clear_faults() -> ResponseReturnValue:
+    """Clears every fault."""
+    world().faults.forget()
+    return "", 204
+
+
+@bp.post("/faults/clear")
+def clear_faults_form() -> ResponseReturnValue:
+    """The same for a form, which cannot send DELETE."""
+    world().faults.forget()
+    return _done()
+
+
+@bp.post("/reset")
+def reset() -> ResponseReturnValue:
+    """Forgets codes, tokens, faults and journal."""
+    world().reset()
+    return _done() if _is_form() else ("", 204)
+
+
+def _description() -> object:
+    if not _is_form():
+        return request.get_json(silent=True)
+    chosen = request.form.get("fault")
+    fault = next((fields for key, _, fields in COMMON_FAULTS if key == chosen), {})
+    times = 0 if request.form.get("always") else 1
+    return {"endpoint": request.form.get("endpoint"), "times": times, **fault}
+
+
+def _is_form() -> bool:
+    return request.mimetype != "application/json"
+
+
+def _done() -> ResponseReturnValue:
+    return redirect(url_for("control.switches"), 303)
+
+
+def _same_origin() -> bool:
+    if "Sec-Fetch-Site" in request.headers:
+        return request.headers["Sec-Fetch-Site"] in ("same-origin", "none")
+    origin = urlsplit(request.headers.get("Origin", ""))
+    return (origin.scheme, origin.netloc) == (request.scheme, request.host)

@@ -1,0 +1,121 @@
+"""Failures on request: what may be asked for, and which of them comes next."""
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+ENDPOINTS = ("authorize", "token", "tokeninfo", "me", "userinfo", "user", "school", "district")
+LONGEST_DELAY = 600
+_HEADER = re.compile(r"[A-Za-z0-9-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One way to fail; `times` 0 means until cleared, `delay_s` is in seconds."""
+
+    endpoint: str
+    times: int = 1
+    status: int | None = None
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay_s: float = 0
+    drop: Literal["before", "after"] | None = None
+    drip: bool = False
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the endpoint is not asked at all; otherwise its real answer is only spoiled."""
+        return self.body != "truncated" and (self.status is not None or self.body is not None)
+
+
+class FaultError(ValueError):
+    """A fault that cannot be; the message names the field."""
+
+
+class Faults:
+    """The faults in waiting, first come first served for each endpoint."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[Fault, int]] = []
+
+    def add(self, description: object) -> Fault:
+        """Arms one fault; raises FaultError when the description is wrong."""
+        fault = parse(description)
+        with self._lock:
+            self._waiting.append((fault, fault.times))
+        return fault
+
+    def forget(self) -> None:
+        """Clears every fault."""
+        with self._lock:
+            self._waiting.clear()
+
+    def read(self) -> list[dict[str, Any]]:
+        """The faults in waiting; `times` is how often each will still happen."""
+        with self._lock:
+            return [asdict(fault) | {"times": left} for fault, left in self._waiting]
+
+    def take(self, endpoint: str | None) -> Fault | None:
+        """The fault for a request to this endpoint, which is thereby used up once."""
+        with self._lock:
+            for index, (fault, left) in enumerate(self._waiting):
+                if fault.endpoint == endpoint:
+                    if left == 1:
+                        del self._waiting[index]
+                    elif left > 1:
+                        self._waiting[index] = (fault, left - 1)
+                    return fault
+        return None
+
+
+def parse(description: object) -> Fault:
+    """A fault from decoded JSON; raises FaultError with the name of the first wrong field."""
+    if not isinstance(description, dict):
+        raise FaultError("A fault is a JSON object with at least the field endpoint.")
+    for key, value in description.items():
+        if key not in _RULES:
+            raise FaultError(f"{key}: there is no such field in a fault.")
+        fits, expected = _RULES[key]
+        if not fits(value):
+            raise FaultError(f"{key}: expected {expected}.")
+    if "endpoint" not in description:
+        raise FaultError(f"endpoint: expected {_RULES['endpoint'][1]}.")
+    fault = Fault(**description)
+    if fault == Fault(endpoint=fault.endpoint, times=fault.times):
+        raise FaultError("status: give one of status, body, headers, delay_s, drop or drip.")
+    return fault
+
+
+def _is_whole(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_delay(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value <= LONGEST_DELAY  # type: ignore[operator]
+
+
+def _is_headers(value: object) -> bool:
+    # A line break in a header would be a second header, or the end of all of them.
+    return isinstance(value, dict) and all(
+        isinstance(text, str) and text.isprintable() and text.isascii() and _HEADER.fullmatch(name)
+        for name, text in value.items()
+    )
+
+
+_RULES: dict[str, tuple[Callable[[object], bool], str]] = {
+    "endpoint": (lambda value: value in ENDPOINTS, "one of " + ", ".join(ENDPOINTS)),
+    "times": (lambda value: _is_whole(value, 0, 1_000_000), "a whole number, 0 for always"),
+    "status": (lambda value: value is None or _is_whole(value, 200, 599), "a status, 200 to 599"),
+    "body": (
+        lambda value: value is None or isinstance(value, str),
+        "html, empty, truncated or a text to send",
+    ),
+    "headers": (_is_headers, "an object of texts without line breaks"),
+    "delay_s": (_is_delay, f"seconds, 0 to {LONGEST_DELAY}"),
+    "drop": (lambda value: value in (None, "before", "after"), "before or after"),
+    "drip": (lambda value: isinstance(value, bool), "true or false"),
+}

@@ -1,0 +1,122 @@
+"""The endpoints of OAuth that programs call: a code for a token, and what a token is."""
+
+import hmac
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, jsonify, request
+
+from clever_simulator.config import RegisteredApp
+from clever_simulator.tokens import Token, scopes
+from clever_simulator.world import world
+
+bp = Blueprint("oauth", __name__)
+
+_NEEDED = ("grant_type", "code", "redirect_uri")
+
+
+@bp.post("/oauth/tokens")
+def exchange() -> Response:
+    """Gives an `il` token for a code, once; HTTP Basic only, JSON or form body only."""
+    app = _caller()
+    if app is None:
+        return _unknown_client()
+    values = _body()
+    problem = "invalid content-type" if values is None else _problem(values)
+    if values is None or problem:
+        return refusal(400, "invalid_request", problem)
+    if values["grant_type"] != "authorization_code":
+        return refusal(400, "unsupported_grant_type", "grant_type must be authorization_code")
+    token = world().vault.redeem(values["code"], app, values["redirect_uri"])
+    if token is None:
+        return refusal(400, "invalid_grant", "invalid code")
+    return _private(jsonify(access_token=token.value))
+
+
+@bp.get("/oauth/tokens")
+def district_tokens() -> Response:
+    """Lists the tokens with which an app reads the districts that are connected to it."""
+    app = _caller()
+    if app is None:
+        return _unknown_client()
+    if request.args.get("owner_type") != "district":
+        return refusal(400, "invalid_request", "owner_type must be district")
+    wanted = request.args.get("district")
+    districts = [d for d in world().people.districts if wanted in (None, d.id)]
+    tokens = [world().vault.district_token(app, district) for district in districts]
+    uri = request.full_path.rstrip("?")
+    return _private(
+        jsonify(data=[_listed(token) for token in tokens], links=[{"rel": "self", "uri": uri}])
+    )
+
+
+@bp.get("/oauth/tokeninfo")
+def tokeninfo() -> Response:
+    """Says which app a token was issued to, so that another app's token can be told."""
+    token = world().vault.find(bearer())
+    if token is None:
+        return refusal(401, "invalid_token", "the token is unknown or expired")
+    return _private(jsonify(client_id=token.app.client_id, scopes=scopes(token.app.tier)))
+
+
+def bearer() -> str:
+    """The token of the Authorization header, empty when there is none of this kind."""
+    given = request.authorization
+    return (given.token or "") if given and given.type == "bearer" else ""
+
+
+def refusal(status: int, error: str, description: str) -> Response:
+    """An error in the form of RFC 6749, section 5.2."""
+    answer = _private(jsonify(error=error, error_description=description))
+    answer.status_code = status
+    return answer
+
+
+def _private(answer: Response) -> Response:
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _unknown_client() -> Response:
+    answer = refusal(401, "invalid_client", "unknown client or wrong secret")
+    answer.headers["WWW-Authenticate"] = 'Basic realm="clever"'
+    return answer
+
+
+def _caller() -> RegisteredApp | None:
+    given = request.authorization
+    if given is None or given.type != "basic":
+        return None
+    app = world().config.app(given.username)
+    secret = (given.password or "").encode()
+    return app if app and hmac.compare_digest(secret, app.client_secret.encode()) else None
+
+
+def _body() -> Mapping[str, str] | None:
+    """The fields of the body, or None when it is of another kind than the two that count."""
+    if request.mimetype == "application/json":
+        values = request.get_json(silent=True)
+        return values if isinstance(values, dict) else {}
+    if request.mimetype == "application/x-www-form-urlencoded":
+        repeated = any(len(values) > 1 for _, values in request.form.lists())
+        return {} if repeated else request.form.to_dict()
+    return None
+
+
+def _problem(values: Mapping[str, object]) -> str:
+    """What is wrong with a request for a token, as text; empty when nothing is."""
+    if request.content_length is None:
+        return "Content-Length is missing"
+    if "client_secret" in values or "client_secret" in request.args:
+        return "the client authenticates with HTTP Basic only"
+    wrong = [name for name in _NEEDED if not isinstance(values.get(name), str) or not values[name]]
+    return f"{wrong[0]} is missing" if wrong else ""
+
+
+def _listed(token: Token) -> dict[str, object]:
+    return {
+        "id": token.id,
+        "created": "2024-08-12T14:05:00.000Z",
+        "owner": {"type": "district", "id": token.district.id},
+        "access_token": token.value,
+        "scopes": scopes(token.app.tier),
+    }

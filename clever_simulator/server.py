@@ -1,0 +1,102 @@
+"""Runs the simulator on a loopback port: in the background for tests, or for `__main__`."""
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Flask
+
+from clever_simulator import create_app
+from clever_simulator.config import Config
+from clever_simulator.faults import Fault
+from clever_simulator.http_server import Server
+from clever_simulator.people import Directory
+from clever_simulator.world import World
+
+
+class NotLoopbackError(ValueError):
+    """The host could be reached from other machines, which the simulator never allows."""
+
+
+class Running:
+    """A simulator that answers at `url`; its methods do what the control endpoints do."""
+
+    def __init__(self, url: str, app: Flask) -> None:
+        self.url = url
+        self.app = app
+        self._world: World = app.extensions["clever_simulator"]
+
+    @property
+    def people(self) -> Directory:
+        """The people of this simulator, to know whom to expect."""
+        return self._world.people
+
+    def configure(self, config: Config) -> None:
+        """Takes other apps and another seed, e.g. once both addresses are known."""
+        self._world.configure(config)
+
+    def reset(self) -> None:
+        """Forgets codes, tokens, faults and journal."""
+        self._world.reset()
+
+    def fault(self, endpoint: str, **fields: object) -> Fault:
+        """Arms a fault; raises FaultError (a ValueError) that names a wrong field."""
+        return self._world.faults.add({"endpoint": endpoint, **fields})
+
+    def clear_faults(self) -> None:
+        """Clears every fault in waiting."""
+        self._world.faults.forget()
+
+    def journal(self) -> list[dict[str, Any]]:
+        """The requests seen so far, oldest first."""
+        return self._world.journal.read()
+
+    def advance(self, seconds: float) -> None:
+        """Puts the simulator's clock forward: codes and tokens grow old without waiting."""
+        self._world.clock.advance(seconds)
+
+
+@contextmanager
+def running(
+    config_for: Config | None = None, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[Running]:
+    """Serves from a background thread until the block ends; port 0 picks a free one.
+
+    Without a config no app is registered: read `.url`, then call `.configure(config)`.
+    Raises NotLoopbackError for other hosts and OSError when the port is taken.
+    """
+    app = create_app(config_for or Config(apps=()))
+    listener = listen(host, port)
+    server = Server(host, listener, app)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield Running(f"http://{_in_url(host)}:{server.port}", app)
+    finally:
+        server.shutdown()
+        server.hang_up()
+        thread.join()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket on a loopback address; raises NotLoopbackError or OSError."""
+    if host != "localhost" and not _is_loopback(host):
+        raise NotLoopbackError(
+            f"The simulator lets anyone in, so it listens on this machine only, not on {host}."
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=128)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

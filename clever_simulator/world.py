@@ -1,0 +1,41 @@
+"""All that one running simulator knows, in one place that views reach through `world()`."""
+
+from typing import cast
+
+from flask import current_app
+
+from clever_simulator import roster
+from clever_simulator.config import Config
+from clever_simulator.faults import Faults
+from clever_simulator.journal import Journal
+from clever_simulator.tokens import Clock, Vault
+
+_KEY = "clever_simulator"
+
+
+class World:
+    """The registered apps, the people, and what has happened since the start or a reset."""
+
+    def __init__(self, config: Config) -> None:
+        self.clock = Clock()
+        self.vault = Vault(self.clock)
+        self.faults = Faults()
+        self.journal = Journal()
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Takes other apps and another seed; codes and tokens of before are forgotten."""
+        self.config = config
+        self.people = roster.directory(config.seed)
+        self.vault.forget()
+
+    def reset(self) -> None:
+        """Back to the start: no codes, no tokens, no faults, an empty journal."""
+        self.vault.forget()
+        self.faults.forget()
+        self.journal.forget()
+
+
+def world() -> World:
+    """The world of the app that is answering now."""
+    return cast(World, current_app.extensions[_KEY])

@@ -1,0 +1,38 @@
+"""How gunicorn runs the app; it reads this file by itself. Each line says why."""
+
+import os
+from pathlib import Path
+
+# The host says which port; a router in front of the app may come from any address.
+bind = f"0.0.0.0:{os.environ.get('PORT', '3000')}"
+
+# A login waits for Clever: threads let a worker answer others meanwhile.
+worker_class = "gthread"
+threads = 16
+
+# The host may say how many (Heroku does, by size of the dyno). Two share nothing but the store.
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+
+# Each worker has a listening socket of its own. Sharing one leaves a worker idle while clients
+# that keep their connections alive hold on to the other.
+reuse_port = True
+
+# Longer than the 90 s for which routers keep a connection: whoever closes first must be the
+# router, or a request is lost in between.
+keepalive = 100
+
+# A worker that says nothing for this long is replaced; routers give up at the same time.
+timeout = 30
+
+# On TERM, requests in flight may finish; a login takes 10 s at the most.
+graceful_timeout = 25
+
+# A worker beats its heart by touching a file: in memory, where there is such a place.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # gunicorn's own advice
+
+# Never the query (%(r)s, %(q)s), which holds the code and the state, nor the referrer (%(f)s).
+# Heroku turns access logs on by GUNICORN_CMD_ARGS, and this format is what protects the code then.
+access_log_format = "%(t)s %(m)s %(U)s %(s)s %(M)sms"
+
+# Two gunicorns of one user would share a single control socket, and nothing here needs it.
+control_socket_disable = True

@@ -1,0 +1,155 @@
+"""In a real browser, with the app and Clever on two sites: everyone, by every way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.chromium import chromium
+from tests.conftest import SiteMaker
+from tests.sites import Site
+
+pytestmark = pytest.mark.browser
+PEOPLE = ["student", "teacher", "school_admin", "district_admin"]
+ROLES = {
+    "student": "Student",
+    "teacher": "Teacher",
+    "school_admin": "School administrator",
+    "district_admin": "District administrator",
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh browser profile; a complaint of the browser's console fails the test."""
+    context = browser.new_context()
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on(
+        "console",
+        lambda message: (
+            complaints.append(message.text) if message.type in {"error", "warning"} else None
+        ),
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def log_in_at_clever(page: Page, user_name: str) -> None:
+    page.get_by_label("User name").fill(user_name)
+    page.get_by_label("Password").fill("clever")
+    page.get_by_role("button", name="Log in", exact=True).click()
+
+
+def by_button(page: Page, site: Site, user_name: str) -> None:
+    page.goto(site.url)
+    page.get_by_role("link", name="Log in with Clever").click()
+    page.get_by_role("link", name=site.person(user_name).district.name).click()
+    log_in_at_clever(page, user_name)
+
+
+def by_portal(page: Page, site: Site, user_name: str) -> None:
+    page.goto(f"{site.clever.url}/in/{site.person(user_name).district.shortname}")
+    log_in_at_clever(page, user_name)
+    page.locator(f'a.tile[href*="client_id={site.settings.clever_client_id}&"]').click()
+
+
+def by_instant_login(page: Page, site: Site, user_name: str) -> None:
+    link = f"{site.clever.url}/oauth/instant-login?client_id={site.settings.clever_client_id}"
+    page.goto(f"{link}&district_id={site.person(user_name).district.id}")
+    log_in_at_clever(page, user_name)
+
+
+ENTRIES = {"button": by_button, "portal": by_portal, "instant_login": by_instant_login}
+
+
+def expect_in(page: Page, site: Site, user_name: str, *, school: bool) -> None:
+    """The dashboard of this person, at an address that holds no code."""
+    person = site.person(user_name)
+    expect(page).to_have_url(f"{site.url}/dashboard")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(person.name.first)
+    expect(page.get_by_text(person.name.full).first).to_be_visible()
+    expect(page.get_by_text(str(person.email))).to_be_visible()
+    expect(page.get_by_text(ROLES[user_name], exact=True)).to_be_visible()
+    expect(page.locator("dd", has_text=person.district.name)).to_be_visible()
+    if user_name != "district_admin":
+        for each in person.schools:
+            expect(page.locator("dd", has_text=each.name)).to_have_count(int(school))
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("user_name", PEOPLE)
+def test_each_person_is_in_by_each_way(site: Site, page: Page, user_name: str, entry: str) -> None:
+    ENTRIES[entry](page, site, user_name)
+    expect_in(page, site, user_name, school=True)
+
+
+@pytest.mark.parametrize("user_name", PEOPLE)
+def test_the_sso_tier_shows_whole_pages_without_a_school(
+    make_site: SiteMaker, page: Page, user_name: str
+) -> None:
+    site = make_site(clever_client_id="simulator-sso")
+    by_button(page, site, user_name)
+    expect_in(page, site, user_name, school=False)
+
+
+def test_clever_and_the_app_are_two_sites_for_the_browser(site: Site, page: Page) -> None:
+    """Else a SameSite=Strict cookie would pass every test here and fail in life."""
+    seen: list[str] = []
+    page.on(
+        "request",
+        lambda request: (
+            seen.append(request.all_headers().get("sec-fetch-site", ""))
+            if "/oauth/callback" in request.url
+            else None
+        ),
+    )
+    by_button(page, site, "student")
+    expect(page).to_have_url(f"{site.url}/dashboard")
+    assert seen == ["cross-site"]
+
+
+def test_a_child_logs_out_and_the_next_child_logs_in(site: Site, page: Page) -> None:
+    by_portal(page, site, "student")
+    page.get_by_role("button", name="Not Ada? Log out").click()
+    expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
+    page.goto(f"{site.clever.url}/in/{site.person('sparse').district.shortname}")
+    page.get_by_role("button", name="Log out of Clever").click()
+    by_portal(page, site, "sparse")
+    expect(page.get_by_text(site.person("sparse").name.full)).to_be_visible()
+    expect(page.get_by_text("Ada")).to_have_count(0)
+
+
+def test_the_whole_way_works_without_javascript_and_by_keyboard(
+    site: Site, browser: Browser
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.url)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=site.person("student").district.name).press("Enter")
+    page.get_by_label("User name").type("student")
+    page.get_by_label("Password").type("clever")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
+    context.close()
+
+
+def test_in_a_frame_the_browser_shows_the_link_that_opens_a_tab(site: Site, page: Page) -> None:
+    page.set_content(f'<iframe src="{site.url}/oauth/callback?code=x"></iframe>')
+    link = page.frame_locator("iframe").get_by_role("link", name="Open a new tab")
+    expect(link).to_be_visible()

@@ -1,0 +1,130 @@
+"""The app as it is deployed: Procfile, gunicorn, Redis."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from clever_simulator.config import default_config
+from clever_simulator.server import running
+from tests import sites
+from tests.entries import by_button, by_portal
+from tests.sites import ROOT, Site
+
+pytestmark = pytest.mark.servers
+
+
+def test_it_starts_from_the_procfile_with_only_the_documented_variables(tmp_path: Path) -> None:
+    port = sites.free_port()
+    url = f"http://localhost:{port}"
+    documented = {
+        line.split("=")[0].lstrip("# ")
+        for line in (ROOT / ".env.example").read_text().splitlines()
+        if "=" in line
+    }
+    with running() as clever:
+        settings = sites.settings_for(url, clever.url, tmp_path)
+        clever.configure(default_config(url))
+        env = sites.environment(settings, port)
+        assert set(env) <= documented
+        env["GUNICORN_CMD_ARGS"] = f"--bind 127.0.0.1:{port} --access-logfile -"
+        command = [sys.executable, "-m", "honcho", "start", "--no-prefix"]
+        log = tmp_path / "honcho.log"
+        with sites.process(command, env, log) as child:
+            sites.wait_until_answers(f"{url}/healthz", child)
+            visitor = by_portal(Site(url, clever, settings), "student")
+            assert visitor.path == "/dashboard"
+        text = log.read_text()
+        assert "GET /oauth/callback 303" in text
+        assert "code=" not in text
+        assert "state=" not in text
+
+
+def test_wrong_settings_end_gunicorn_with_their_faults(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "app:create_app()"]
+    log = tmp_path / "gunicorn.log"
+    with sites.process(command, {"SECRET_KEY": "short"}, log) as child:
+        assert child.wait(20) == 3
+    text = log.read_text()
+    assert "SECRET_KEY is too easy to guess" in text
+    assert "CLEVER_CLIENT_ID is missing" in text
+    assert "Traceback" not in text
+
+
+def test_sessions_outlive_a_restart(tmp_path: Path) -> None:
+    with sites.gunicorn_with_redis(tmp_path) as site:
+        visitor = by_button(site, "student")
+        port = int(site.url.rpartition(":")[2])
+        other = sites.free_port()
+        command = [sys.executable, "-m", "gunicorn", "app:create_app()"]
+        command += ["--bind", f"127.0.0.1:{other}"]
+        env = sites.environment(site.settings, port)
+        with sites.process(command, env, tmp_path / "other.log") as child:
+            sites.wait_until_answers(f"http://127.0.0.1:{other}/healthz", child)
+            cookies = {c.name: c.value or "" for c in visitor.http.cookies if "local" in c.domain}
+            answer = requests.get(
+                f"http://127.0.0.1:{other}/dashboard",
+                headers={"Host": f"localhost:{port}"},
+                cookies=cookies,
+                allow_redirects=False,
+            )
+    assert answer.status_code == 200
+    assert site.person("student").name.full in answer.text
+
+
+def test_what_is_in_redis_is_sealed_and_expires(tmp_path: Path) -> None:
+    from redis import Redis
+
+    with sites.gunicorn_with_redis(tmp_path) as site:
+        visitor = by_button(site, "student")
+        person = site.person("student")
+        redis = Redis.from_url(str(site.settings.redis_url))
+        keys = [bytes(key) for key in redis.keys("*")]
+        cookie = visitor.http.cookies.get("session", domain="localhost.local") or ""
+        assert len(keys) == 2
+        for key in keys:
+            dumped = key + bytes(redis.get(key) or b"")
+            assert 0 < redis.ttl(key) <= 12 * 60 * 60
+            for secret in (person.name.last, str(person.email), person.id, cookie):
+                assert secret.encode() not in dumped
+        redis.close()
+
+
+def test_with_redis_gone_there_is_a_page_at_once_and_nobody_is_logged_in(tmp_path: Path) -> None:
+    port = sites.free_port()
+    url = f"http://localhost:{port}"
+    with running() as clever:
+        clever.configure(default_config(url))
+        with sites.redis_server(tmp_path) as redis_url:
+            settings = sites.settings_for(url, clever.url, tmp_path, redis_url=redis_url)
+            site = Site(url, clever, settings)
+            command = [sys.executable, "-m", "gunicorn", "app:create_app()"]
+            command += ["--bind", f"127.0.0.1:{port}"]
+            started = sites.process(command, sites.environment(settings, port), tmp_path / "g.log")
+            child = started.__enter__()
+            sites.wait_until_answers(f"{url}/healthz", child)
+            visitor = by_button(site, "student")
+        try:
+            began = time.monotonic()
+            visitor.open("/dashboard")
+            assert time.monotonic() - began < 5
+            assert (visitor.response.status_code, visitor.code) == (503, "store_unavailable")
+            assert requests.get(f"{url}/healthz").status_code == 200
+            assert requests.get(f"{url}/readyz").status_code == 503
+            stranger = site.visitor().open("/login").click(site.person("teacher").district.name)
+            stranger.press("Log in", username="teacher", password="clever")
+            assert stranger.response.status_code == 503
+            assert not stranger.http.cookies.get("session", domain="localhost.local")
+        finally:
+            started.__exit__(None, None, None)
+
+
+def test_app_json_asks_for_variables_that_exist() -> None:
+    names = set(json.loads((ROOT / "app.json").read_text())["env"])
+    sample = (ROOT / ".env.example").read_text()
+    assert all(f"{name}=" in sample for name in names)

@@ -1,0 +1,168 @@
+"""Who may open what, and what every answer carries."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from flask.typing import ResponseReturnValue
+
+from clever_login.access import public, roles_required, safe_next
+from clever_login.models import Role
+from tests import pages
+from tests.conftest import SiteMaker
+from tests.entries import by_button
+from tests.sites import Site
+
+PUBLIC = {
+    "static",
+    "health.healthz",
+    "health.readyz",
+    "auth.login",
+    "auth.callback",
+    "auth.logged_out",
+    "dashboard.home",
+}
+
+
+def test_every_route_outside_a_short_list_is_closed(site: Site) -> None:
+    assert site.app is not None
+    for rule in site.app.url_map.iter_rules():
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            if rule.endpoint in PUBLIC:
+                continue
+            answer = requests.request(method, f"{site.url}{rule.rule}", allow_redirects=False)
+            assert answer.status_code in {302, 400, 401}, rule
+            assert "/dashboard" not in answer.headers.get("Location", "").partition("?")[0]
+
+
+def test_a_page_of_ones_own_is_closed_and_can_be_kept_to_a_role(make_site: SiteMaker) -> None:
+    @roles_required(Role.DISTRICT_ADMIN)
+    def numbers() -> ResponseReturnValue:
+        return "numbers", {"Content-Type": "text/plain"}
+
+    site = make_site(extend=lambda app: app.add_url_rule("/numbers", "numbers", numbers))
+    assert site.visitor().open("/numbers").path == "/"
+    assert by_button(site, "teacher").open("/numbers").code == "http_403"
+    assert by_button(site, "district_admin").open("/numbers").response.text == "numbers"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing-here", 404),
+        ("POST", "/", 405),
+        ("POST", "/logout", 400),
+        ("DELETE", "/dashboard", 405),
+        ("GET", "/logout", 405),
+        ("TRACE", "/", 405),
+        ("GET", "/.env", 404),
+        ("GET", "/.git/config", 404),
+        ("GET", "/static/", 404),
+        ("GET", "/%00", 404),
+    ],
+)
+def test_errors_carry_the_same_headers_and_structure(
+    site: Site, method: str, path: str, status: int
+) -> None:
+    answer = requests.request(method, f"{site.url}{path}", allow_redirects=False)
+    assert answer.status_code == status
+    pages.check(answer, app=True)
+
+
+def test_a_crash_has_a_page_and_a_line_in_the_log_without_its_message(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = "Ada"
+
+    @public
+    def crash() -> str:
+        raise RuntimeError(f"{name}'s record")
+
+    site = make_site(
+        app_env="production", extend=lambda app: app.add_url_rule("/crash", "crash", crash)
+    )
+    visitor = site.visitor().open("/crash")
+    assert (visitor.code, visitor.response.status_code) == ("http_500", 500)
+    reference = visitor.page.select_one(".reference")
+    log = capfd.readouterr().err
+    assert reference is not None
+    assert reference.get_text() in log
+    assert "test_access.py" in log
+    assert "Ada" not in log + visitor.response.text
+
+
+def test_forms_from_elsewhere_and_without_a_token_are_refused(site: Site) -> None:
+    visitor = by_button(site, "student")
+    token = visitor.page.find("input", attrs={"name": "csrf_token"})
+    assert token is not None
+    data = {"csrf_token": str(token["value"])}
+    post = visitor.http.post
+    url = f"{site.url}/logout"
+    assert post(url, allow_redirects=False).status_code == 400
+    assert post(url, data={"csrf_token": "x"}, allow_redirects=False).status_code == 400
+    for headers in (
+        {"Origin": "https://evil.test"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
+        assert post(url, data=data, headers=headers, allow_redirects=False).status_code == 403
+    assert post(url, data=data, allow_redirects=False).status_code == 303
+
+
+def test_a_request_for_another_host_is_refused_except_a_probe(site: Site) -> None:
+    for host in ("evil.test", "localhost", "localhost:1"):
+        answer = requests.get(site.url, headers={"Host": host}, allow_redirects=False)
+        assert answer.status_code == 400
+        assert host + "<" not in answer.text
+    probe = requests.get(f"{site.url}/healthz", headers={"Host": "10.0.0.7"})
+    assert (probe.status_code, probe.text) == (200, "ok\n")
+
+
+def test_the_redirect_uri_never_comes_from_the_request(make_site: SiteMaker) -> None:
+    site = make_site(trusted_proxies=1)
+    answer = requests.get(
+        f"{site.url}/login",
+        headers={"X-Forwarded-Host": "evil.test", "Forwarded": "host=evil.test"},
+        allow_redirects=False,
+    )
+    assert "evil" not in answer.headers["Location"]
+
+
+def test_over_https_cookies_are_bound_to_the_host_and_hsts_is_sent(make_site: SiteMaker) -> None:
+    site = make_site()
+    secure = make_site(app_url=site.url.replace("http:", "https:"))
+    answer = requests.get(
+        f"{secure.url}/login", headers={"Host": site.url[7:]}, allow_redirects=False
+    )
+    assert answer.headers["Set-Cookie"].startswith("__Host-login-")
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "max-age=31536000" in answer.headers["Strict-Transport-Security"]
+
+
+@pytest.mark.parametrize("path", ["/", "/dashboard", "/a/b?c=d&e=f", "/a%20b", "/x?next=%2Fy"])
+def test_a_path_of_ours_may_follow_a_login(path: str) -> None:
+    assert safe_next(path) == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.test", "///evil.test", "/\\evil.test", "\\/evil.test", "\\\\evil.test", "/\t/evil.test",
+        "/\n/evil.test", "/\r\nSet-Cookie: a=b", "https://evil.test", "https:evil.test", "http:/evil.test",
+        "javascript:alert(1)", "data:text/html,x", "evil.test", "@evil.test", "/ /evil.test", " /x", "",
+        "%2f%2fevil.test", "/%2f%2fevil.test", "/%2F%2Fevil.test", "/%5cevil.test", "/%5C%5Cevil.test",
+        "/\u2028x", "/\u3002evil", "/\uff0fevil.test", "/x\x00", "/x\x7f", "/" + "x" * 501, "?x", "#x", ".",
+        "..//evil.test", "/\u00e9", "https:///evil.test", "ftp://evil.test", "//user@evil.test", "/\x0b/evil",
+        "//evil.test/%2e%2e", "/\\/evil.test", "\t//evil.test",
+    ],
+)  # fmt: skip
+def test_nothing_else_may(path: str) -> None:
+    assert safe_next(path) is None
+
+
+def test_a_next_that_leads_elsewhere_is_dropped(site: Site) -> None:
+    district = site.person("student").district.id
+    visitor = site.visitor().open(f"/login?next=//evil.test&district_id={district}")
+    visitor.press("Log in", username="student", password="clever")
+    assert visitor.url == f"{site.url}/dashboard"

@@ -1,0 +1,273 @@
+"""What a callback may do: with our state, with none, with somebody else's."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import time_machine
+
+from tests.conftest import SiteMaker
+from tests.entries import by_button, by_portal, to_the_callback
+from tests.sites import Site
+
+FORGED = "/oauth/callback?code=abc&state=forged"
+
+
+def exchanges(site: Site) -> int:
+    """How often a code was sent to Clever's token endpoint."""
+    return [each["path"] for each in site.clever.journal()].count("/oauth/tokens")
+
+
+# No state: launched by Clever
+
+
+def test_a_login_that_clever_started_is_restarted_with_a_state(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    visitor.open("/oauth/callback?code=from-the-portal&scope=read%3Auser_id")
+    query = parse_qs(urlsplit(visitor.url).query)
+    assert visitor.response.status_code == 302
+    assert query["client_id"] == ["simulator"]
+    assert query["redirect_uri"] == [f"{site.url}/oauth/callback"]
+    assert query["response_type"] == ["code"]
+    assert len(query["state"][0]) >= 22  # 128 bits in base64
+    assert "scope" not in query
+    assert exchanges(site) == 0
+
+
+def test_an_older_browser_without_sec_fetch_headers_is_restarted_too(site: Site) -> None:
+    answer = requests.get(
+        f"{site.url}/oauth/callback?code=x", headers={"Accept": "text/html"}, allow_redirects=False
+    )
+    assert answer.status_code == 302
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "object"},
+        {"Accept": "*/*"},
+    ],
+    ids=["image", "script", "plug-in", "probe"],
+)
+def test_a_code_without_a_state_from_anything_but_a_navigation_is_refused(
+    site: Site, headers: dict[str, str]
+) -> None:
+    url = f"{site.url}/oauth/callback?code=x"
+    answer = requests.get(url, headers=headers, allow_redirects=False)
+    assert answer.status_code in {200, 400}
+    assert "Set-Cookie" not in answer.headers
+    if headers.get("Sec-Fetch-Dest") != "object":
+        assert answer.status_code == 400
+    assert exchanges(site) == 0
+
+
+def test_in_a_frame_there_is_one_link_that_opens_a_tab(site: Site) -> None:
+    answer = requests.get(
+        f"{site.url}/oauth/callback?code=x",
+        headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    )
+    assert "Open a new tab" in answer.text
+    assert "frame-ancestors *" in answer.headers["Content-Security-Policy"]
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_callback_without_anything_leads_to_the_first_page(site: Site) -> None:
+    assert site.visitor().open("/oauth/callback").path == "/"
+
+
+def test_a_browser_that_keeps_no_cookies_gets_a_page_and_not_a_loop(site: Site) -> None:
+    visitor = by_portal(site, "student")  # logged in at Clever
+    clever_cookies = {c.name: c.value or "" for c in visitor.http.cookies if c.domain == "127.0.0.1"}
+    url, hops = f"{site.url}/oauth/callback?code=x", 0
+    headers = {"Accept": "text/html"}
+    while True:
+        cookies = {} if url.startswith(site.url) else clever_cookies
+        answer = requests.get(url, headers=headers, cookies=cookies, allow_redirects=False)
+        if not answer.is_redirect:
+            break
+        url, hops = answer.headers["Location"], hops + 1
+        assert hops <= 3
+    assert answer.status_code == 400
+    assert "cookies are blocked" in answer.text
+
+
+# A state that is not ours
+
+
+@pytest.mark.parametrize("query", ["code=a&state=forged", "error=access_denied&state=forged"])
+def test_a_forged_state_logs_nobody_in(site: Site, query: str) -> None:
+    visitor = site.visitor().open(f"/oauth/callback?{query}")
+    assert (visitor.response.status_code, visitor.code) == (400, "login_expired")
+    assert exchanges(site) == 0
+
+
+def test_a_forged_state_changes_nothing_for_whoever_is_logged_in(site: Site) -> None:
+    visitor = by_button(site, "student")
+    before = exchanges(site)
+    assert visitor.open(FORGED).path == "/dashboard"
+    assert exchanges(site) == before
+
+
+def test_a_code_and_state_of_another_browser_log_nobody_in(site: Site) -> None:
+    attacker = to_the_callback(site, "teacher")
+    victim = site.visitor().open(attacker.url)
+    assert victim.code == "login_expired"
+    assert victim.open("/dashboard").path == "/"
+    assert exchanges(site) == 0
+
+
+def test_an_empty_state_is_no_state(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    assert visitor.open("/oauth/callback?code=x&state=").path == "/oauth/authorize"
+    assert exchanges(site) == 0
+
+
+# A state of ours
+
+
+def test_states_are_long_and_never_the_same(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    states = {parse_qs(urlsplit(visitor.open("/login").url).query)["state"][0] for _ in range(50)}
+    assert len(states) == 50
+    assert min(len(each) for each in states) >= 43
+
+
+def test_five_tabs_of_one_browser_all_finish(site: Site) -> None:
+    visitor = site.visitor()
+    callbacks = [to_the_callback(site, "student", visitor).url for _ in range(5)]
+    for url in reversed(callbacks):
+        assert visitor.open(url).path == "/dashboard"
+    assert exchanges(site) == 5
+
+
+def test_at_most_ten_logins_wait_in_one_browser(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        for _ in range(13):
+            visitor.open("/login")
+            clock.shift(1)
+        waiting = [each for each in visitor.http.cookies if each.name.startswith("login-")]
+        assert len(waiting) == 10
+        visitor.stop_at = None
+        newest = visitor.open("/login")
+        newest.click(site.person("student").district.name)
+        newest.press("Log in", username="student", password="clever")
+        assert newest.path == "/dashboard"
+
+
+def test_a_login_page_that_was_open_all_morning_is_restarted_without_a_word(site: Site) -> None:
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        visitor = to_the_callback(site, "student")
+        clock.shift(60 * 60)
+        assert visitor.open(visitor.url).path == "/dashboard"
+
+
+def test_a_callback_that_was_used_leads_whoever_is_logged_in_to_the_dashboard(
+    any_site: SiteMaker,
+) -> None:
+    site = any_site()
+    visitor = to_the_callback(site, "student")
+    url = visitor.url
+    assert visitor.open(url).path == "/dashboard"
+    assert visitor.open(url).path == "/dashboard"
+    assert exchanges(site) == 1
+
+
+def test_a_used_callback_with_its_cookie_kept_is_not_exchanged_twice(any_site: SiteMaker) -> None:
+    site = any_site()
+    visitor = to_the_callback(site, "student")
+    url, cookies = visitor.url, dict(visitor.http.cookies)
+    visitor.open(url)
+    headers = {"Accept": "text/html"}
+    again = requests.get(url, cookies=cookies, headers=headers, allow_redirects=False)
+    assert urlsplit(again.headers["Location"]).path == "/oauth/authorize"  # begun anew, by itself
+    assert exchanges(site) == 1
+
+
+def test_a_code_that_clever_no_longer_takes_has_a_page(site: Site) -> None:
+    visitor = to_the_callback(site, "student")
+    site.clever.advance(61)
+    visitor.open(visitor.url)
+    assert (visitor.response.status_code, visitor.code) == (400, "code_used")
+    assert "Try again with Clever" in visitor.text
+    assert visitor.click("Try again with Clever").path == "/dashboard"
+
+
+def test_a_cancelled_login_has_a_page(site: Site) -> None:
+    visitor = to_the_callback(site, "student")
+    visitor.open(visitor.url.replace("code=", "error=access_denied&was="))
+    assert visitor.code == "login_cancelled"
+
+
+def test_a_person_with_whom_the_app_is_not_shared_has_a_page(site: Site) -> None:
+    visitor = to_the_callback(site, "student")
+    visitor.open(visitor.url.replace("code=", "error=unauthorized-user&was="))
+    assert (visitor.response.status_code, visitor.code) == (403, "login_refused")
+
+
+def test_a_state_of_ours_without_a_code_has_a_page(site: Site) -> None:
+    visitor = to_the_callback(site, "student")
+    visitor.open(visitor.url.replace("code=", "cod="))
+    assert visitor.code == "bad_callback"
+
+
+@pytest.mark.parametrize("name", ["error", "error_description", "code", "state", "other"])
+def test_nothing_that_was_sent_is_repeated(site: Site, name: str) -> None:
+    payload = "<script>canary</script>"
+    for query in ({name: payload}, {"state": "s", "code": "c", name: payload}):
+        answer = requests.get(
+            f"{site.url}/oauth/callback", query, headers={"Accept": "text/html"}, allow_redirects=False
+        )
+        assert answer.status_code < 500
+        assert "canary" not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("query", ["code=a&code=b", "state=a&state=b&code=c", f"code={'x' * 2001}"])
+def test_repeated_or_endless_parameters_are_refused(site: Site, query: str) -> None:
+    assert site.visitor().open(f"/oauth/callback?{query}").code == "bad_callback"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [("HEAD", {}), ("OPTIONS", {}), ("GET", {"Sec-Purpose": "prefetch;prerender"})],
+)
+def test_looking_ahead_spends_nothing(site: Site, method: str, headers: dict[str, str]) -> None:
+    visitor = to_the_callback(site, "student")
+    looked = visitor.http.request(method, visitor.url, headers=headers, allow_redirects=False)
+    assert "Set-Cookie" not in looked.headers
+    assert exchanges(site) == 0
+    assert visitor.open(visitor.url).path == "/dashboard"
+
+
+# Whoever was logged in before
+
+
+def test_a_second_childs_login_replaces_everything_of_the_first(any_site: SiteMaker) -> None:
+    site = any_site()
+    visitor = by_button(site, "student")
+    first = visitor.http.cookies.get("session", domain="localhost.local")
+    visitor.open(f"{site.clever.url}/in/{site.person('sparse').district.shortname}")
+    visitor.press("Log out of Clever")
+    to_the_callback(site, "sparse", visitor)
+    visitor.open(visitor.url)
+    assert site.person("sparse").name.full in visitor.text
+    assert site.person("student").name.first not in visitor.text
+    assert visitor.http.cookies.get("session", domain="localhost.local") != first
+    old = requests.get(f"{site.url}/dashboard", cookies={"session": first or ""}, allow_redirects=False)
+    assert old.status_code == 302
+
+
+def test_a_login_that_fails_shows_nobody(site: Site) -> None:
+    visitor = by_button(site, "student")
+    to_the_callback(site, "student", visitor)
+    site.clever.fault("me", status=500)
+    assert visitor.open(visitor.url).code == "clever_unavailable"
+    assert visitor.open("/dashboard").path == "/"

@@ -1,0 +1,198 @@
+"""Sessions: on the server, sealed, rotated at login, limited in time, and gone after log out."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import requests
+import time_machine
+
+from tests.conftest import SiteMaker
+from tests.entries import by_button, by_portal
+from tests.sites import Site
+from tests.visitor import Visitor
+
+START = "2026-10-01T08:00:00Z"
+
+
+def cookie(visitor: Visitor) -> str:
+    """The session id that this browser has."""
+    return visitor.http.cookies.get("session", domain="localhost.local") or ""
+
+
+def opens_dashboard(site: Site, session_id: str) -> bool:
+    """Whether a copied cookie is somebody."""
+    answer = requests.get(
+        f"{site.url}/dashboard", cookies={"session": session_id}, allow_redirects=False
+    )
+    return answer.status_code == 200
+
+
+def stored(site: Site) -> dict[str, bytes]:
+    """Everything in the store, by file name."""
+    folder = Path(str(site.settings.instance_path)) / "store"
+    return {path.name: path.read_bytes() for path in folder.glob("*")}
+
+
+def test_the_session_id_changes_at_every_login_and_the_old_one_is_dead(
+    any_site: SiteMaker,
+) -> None:
+    site = any_site()
+    visitor = by_button(site, "student")
+    first = cookie(visitor)
+    visitor.open("/login")
+    assert visitor.path == "/dashboard"
+    assert cookie(visitor) != first
+    assert opens_dashboard(site, cookie(visitor))
+    assert not opens_dashboard(site, first)
+
+
+def test_a_session_id_that_somebody_planted_never_becomes_a_login(any_site: SiteMaker) -> None:
+    site = any_site()
+    visitor = site.visitor()
+    visitor.http.cookies.set("session", "planted" * 6, domain="localhost.local", path="/")
+    visitor.open("/login").click(site.person("student").district.name)
+    visitor.press("Log in", username="student", password="clever")
+    assert visitor.path == "/dashboard"
+    assert not opens_dashboard(site, "planted" * 6)
+
+
+def test_a_copied_cookie_is_dead_after_log_out(any_site: SiteMaker) -> None:
+    site = any_site()
+    visitor = by_button(site, "student")
+    copied = cookie(visitor)
+    assert opens_dashboard(site, copied)
+    visitor.press("Log out")
+    assert cookie(visitor) == ""
+    assert not opens_dashboard(site, copied)
+
+
+def test_who_is_not_logged_in_leaves_nothing_in_the_store(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    for path in ("/", "/login", "/logged-out", "/nothing-here", "/dashboard"):
+        visitor.open(path)
+    assert stored(site) == {}
+    assert cookie(visitor) == ""
+
+
+def test_the_store_holds_no_name_no_email_no_token_and_no_session_id(site: Site) -> None:
+    visitor = by_button(site, "student")
+    person = site.person("student")
+    assert len(stored(site)) == 2  # the session, and the state that was spent
+    for name, value in stored(site).items():
+        for secret in (person.name.first, person.name.last, person.id, "il", cookie(visitor)):
+            assert secret not in name
+        for secret in (person.name.last, str(person.email), person.id, cookie(visitor)):
+            assert secret.encode() not in value
+
+
+def test_a_pickle_in_the_store_is_nobody_and_is_not_executed(site: Site, tmp_path: Path) -> None:
+    visitor = by_button(site, "student")
+    proof = tmp_path / "executed"
+
+    class Bomb:
+        def __reduce__(self) -> object:
+            return os.mkdir, (str(proof),)
+
+    folder = Path(str(site.settings.instance_path)) / "store"
+    for path in folder.glob("session-*"):
+        path.write_bytes(struct.pack(">d", time.time() + 999) + pickle.dumps(Bomb()))
+    assert visitor.open("/dashboard").path == "/"
+    assert not proof.exists()
+
+
+def test_files_of_the_store_are_for_this_user_alone(site: Site) -> None:
+    by_button(site, "student")
+    folder = Path(str(site.settings.instance_path)) / "store"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.glob("*")} == {0o600}
+
+
+@pytest.mark.parametrize(("minutes", "still_in"), [(29, True), (31, False)])
+def test_a_session_ends_when_it_is_idle_too_long(
+    site: Site, minutes: int, still_in: bool
+) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        clock.shift(timedelta(minutes=minutes))
+        assert (visitor.open("/dashboard").path == "/dashboard") is still_in
+
+
+def test_a_session_in_use_goes_on_and_ends_after_its_hours_all_the_same(site: Site) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        for _ in range(23):
+            clock.shift(timedelta(minutes=20))
+            assert visitor.open("/dashboard").path == "/dashboard"
+        clock.shift(timedelta(minutes=25))
+        assert visitor.open("/dashboard").path == "/"
+
+
+def test_reading_pages_does_not_write_the_session_each_time(site: Site) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        before = stored(site)
+        clock.shift(timedelta(minutes=4))
+        visitor.open("/dashboard").open("/dashboard")
+        assert stored(site) == before
+        clock.shift(timedelta(minutes=2))
+        visitor.open("/dashboard")
+        assert stored(site) != before
+
+
+def test_what_has_expired_is_removed_from_the_store(site: Site) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        for _ in range(3):
+            by_button(site, "student")
+        assert len(stored(site)) == 6
+        clock.shift(timedelta(hours=13))
+        by_button(site, "student")
+        assert len(stored(site)) == 2
+
+
+def test_the_session_cookie_is_closed_to_scripts_and_other_sites(site: Site) -> None:
+    visitor = by_button(site, "student")
+    for hop in visitor.hops:
+        for line in hop.raw.headers.getlist("Set-Cookie"):
+            if line.startswith(("session=", "login-")):
+                assert "HttpOnly" in line
+                assert "SameSite=Lax" in line
+                assert "Path=/" in line
+                assert "Domain" not in line
+
+
+def test_a_key_that_was_rotated_still_opens_sessions_until_it_is_dropped(
+    make_site: SiteMaker,
+) -> None:
+    old, new = "a1b2c3d4" * 8, "e5f6a7b8" * 8
+    visitor = by_button(make_site(secret_key=old), "student")
+    session_id = cookie(visitor)
+    assert opens_dashboard(make_site(secret_key=new, secret_key_fallbacks=(old,)), session_id)
+    assert not opens_dashboard(make_site(secret_key=new), session_id)
+
+
+def test_with_the_store_down_nobody_is_known_and_nobody_is_guessed(site: Site) -> None:
+    visitor = by_portal(site, "student")
+    folder = Path(str(site.settings.instance_path)) / "store"
+    folder.rename(folder.with_name("away"))
+    folder.write_text("not a folder")
+    visitor.open("/dashboard")
+    assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
+    assert "Retry-After" in visitor.response.headers
+    assert site.person("student").name.last not in visitor.text
+    assert requests.get(f"{site.url}/healthz").status_code == 200
+    assert requests.get(f"{site.url}/readyz").status_code == 503
+    stranger = site.visitor().open("/login").click(site.person("teacher").district.name)
+    stranger.press("Log in", username="teacher", password="clever")
+    assert stranger.response.status_code == 503
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert requests.get(f"{site.url}/readyz").status_code == 200

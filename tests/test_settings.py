@@ -1,0 +1,108 @@
+"""Settings: read from the environment, checked at start, every fault named at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clever_login.settings import SettingsError, load
+from tests.sites import ROOT
+
+SECRET = "6f1d0c9be2a84735a1f0d7c6b5e49382"
+PRODUCTION = {
+    "SECRET_KEY": SECRET,
+    "APP_URL": "https://reading.example.org",
+    "CLEVER_CLIENT_ID": "abc",
+    "CLEVER_CLIENT_SECRET": "def",
+}
+DEVELOPMENT = PRODUCTION | {"APP_ENV": "development"}
+
+
+def faults(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as error:
+        load(environ)
+    return str(error.value)
+
+
+def test_four_variables_are_enough_for_production() -> None:
+    settings = load(PRODUCTION)
+    assert settings.app_env == "production"
+    assert settings.redirect_uri == "https://reading.example.org/oauth/callback"
+    assert settings.clever_url == "https://clever.com"
+    assert settings.clever_api_version == "v3.0"
+
+
+def test_every_fault_is_in_one_message() -> None:
+    message = faults({"CLEVER_API_VERSION": "v9", "PORT": "many", "REDIS_URL": "http://x"})
+    for name in ("SECRET_KEY", "APP_URL", "CLEVER_CLIENT_ID", "CLEVER_CLIENT_SECRET"):
+        assert f"{name} is missing" in message
+    for name in ("CLEVER_API_VERSION", "PORT", "REDIS_URL"):
+        assert name in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "a" * 64),
+        ("SECRET_KEY", "change-me-change-me-change-me-0123456789"),
+        ("APP_URL", "http://reading.example.org"),
+        ("APP_URL", "https://reading.example.org/path"),
+        ("APP_URL", "reading.example.org"),
+        ("APP_URL", "https://user@reading.example.org"),
+        ("FLASK_DEBUG", "1"),
+        ("CLEVER_URL", "http://clever.com"),
+        ("CLEVER_URL", "https://clever.com.evil.test"),
+        ("CLEVER_URL", "https://notclever.com"),
+        ("CLEVER_URL", "http://127.0.0.1:3001"),
+        ("CLEVER_API_URL", "https://api.clever.com/v3.0"),
+        ("CLEVER_CA_BUNDLE", "/no/such/file"),
+        ("CLEVER_DISTRICT_ID", "../x"),
+        ("SESSION_IDLE_MINUTES", "0"),
+        ("SESSION_MAX_HOURS", "25"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("REDIS_TLS_VERIFY", "maybe"),
+        ("APP_ENV", "staging"),
+    ],
+)
+def test_production_refuses(name: str, value: str) -> None:
+    assert name in faults(PRODUCTION | {name: value})
+
+
+@pytest.mark.parametrize("url", ["https://clever.com:8443", "https://sandbox.clever.com"])
+def test_production_takes_any_port_and_any_name_under_clever_com(url: str) -> None:
+    assert load(PRODUCTION | {"CLEVER_URL": url}).clever_url == url
+
+
+def test_development_takes_the_simulator() -> None:
+    settings = load(DEVELOPMENT | {"CLEVER_URL": "http://127.0.0.1:3001"})
+    assert settings.clever_url == "http://127.0.0.1:3001"
+
+
+def test_secrets_are_not_in_the_repr() -> None:
+    shown = repr(load(PRODUCTION | {"REDIS_URL": "redis://:hunter2@h/0", "SECRET_KEY_FALLBACKS": "old"}))
+    for secret in (SECRET, "def", "hunter2", "old"):
+        assert f"'{secret}'" not in shown
+        assert "hunter2" not in shown
+
+
+def test_the_sample_environment_is_refused_in_production() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    sample = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    message = faults(sample | {"APP_ENV": "production"})
+    assert "SECRET_KEY" in message
+
+
+def test_a_wrong_environment_ends_the_start_with_its_faults_and_no_traceback(
+    tmp_path: Path,
+) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [sys.executable, "-c", "import app; app.create_app()"]
+    ended = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    assert "SECRET_KEY is missing" in ended.stderr
+    assert "Traceback" not in ended.stderr

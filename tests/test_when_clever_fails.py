@@ -1,0 +1,185 @@
+"""Clever down, slow, odd or wrong, on each endpoint: what the person sees, and who is logged in."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.conftest import SiteMaker
+from tests.entries import by_button, to_the_callback
+from tests.sites import Site
+
+FAILED = [
+    {"status": 429},
+    {"status": 500},
+    {"status": 503, "body": "html"},
+    {"body": "html"},
+    {"body": "empty"},
+    {"body": "truncated"},
+    {"body": "[]"},
+    {"body": '{"data": []}'},
+    {"body": "9" * 5000},
+    {"status": 401},
+    {"status": 302, "headers": {"Location": "https://evil.test/"}, "body": "empty"},
+    {"drop": "before", "times": 2},
+    {"drop": "after", "times": 2},
+]
+BY_NAME = {"ids": lambda fault: json.dumps(fault)[:40]}
+PARTS = {"user": "Your name and role", "district": "Your district", "school": "Your school"}
+
+
+@pytest.mark.parametrize("fault", FAILED, **BY_NAME)
+@pytest.mark.parametrize("endpoint", PARTS)
+def test_a_part_that_fails_does_not_stop_the_login(
+    site: Site, endpoint: str, fault: dict[str, object]
+) -> None:
+    site.clever.fault(endpoint, **fault)
+    visitor = by_button(site, "student")
+    assert visitor.path == "/dashboard"
+    assert f"{PARTS[endpoint]}: could not be read just now" in visitor.text
+    assert visitor.click("Log in again").path == "/dashboard"
+    assert "could not be read" not in visitor.text
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("endpoint", PARTS)
+def test_a_part_that_clever_refuses_is_said_to_be_not_shared(
+    site: Site, endpoint: str, status: int
+) -> None:
+    site.clever.fault(endpoint, status=status)
+    visitor = by_button(site, "student")
+    assert f"{PARTS[endpoint]}: not shared with this app" in visitor.text
+    assert "could not be read" not in visitor.text
+
+
+def test_without_the_user_record_v3_shows_least_privilege_and_v1_2_the_role(
+    make_site: SiteMaker,
+) -> None:
+    site = make_site()
+    site.clever.fault("user", status=503)
+    assert "We do not know yet what you do at school" in by_button(site, "teacher").text
+    site = make_site(clever_api_version="v1.2")
+    site.clever.fault("user", status=503)
+    visitor = by_button(site, "teacher")
+    assert "This is the teacher page" in visitor.text
+
+
+@pytest.mark.parametrize("roles", [{}, None, [], {"contact": {}}, {"wizard": {}}, {"student": None}])
+def test_roles_of_any_shape_and_unknown_ones_are_least_privilege(site: Site, roles: object) -> None:
+    person = site.person("student")
+    record = {"id": person.id, "district": person.district.id, "name": {"first": "Ada"}}
+    site.clever.fault("user", body=json.dumps({"data": record | {"roles": roles}}))
+    visitor = by_button(site, "student")
+    assert "We do not know yet what you do at school" in visitor.text
+    assert visitor.heading == "Hello, Ada"
+
+
+@pytest.mark.parametrize("name", [None, {}, {"first": None, "last": ""}, "Ada", {"first": 7}])
+def test_a_person_without_a_name_or_email_is_in(site: Site, name: object) -> None:
+    person = site.person("student")
+    record = {"id": person.id, "district": person.district.id, "name": name, "email": None}
+    site.clever.fault("user", body=json.dumps({"data": record | {"roles": {"student": {}}}}))
+    visitor = by_button(site, "student")
+    assert visitor.heading == "Hi!"
+    assert "Clever user" in visitor.text
+
+
+@pytest.mark.parametrize("field", ["id", "district"])
+def test_a_record_of_somebody_else_stops_the_login(site: Site, field: str) -> None:
+    person, other = site.person("student"), site.person("teacher")
+    record = {"id": person.id, "district": person.district.id, "name": {"first": "Eve"}}
+    record[field] = other.id
+    site.clever.fault("user", body=json.dumps({"data": record | {"roles": {"teacher": {}}}}))
+    visitor = by_button(site, "student")
+    assert (visitor.response.status_code, visitor.code) == (502, "wrong_person")
+    assert "Eve" not in visitor.text
+    assert visitor.open("/dashboard").path == "/"
+
+
+ON_TOKEN_AND_ME = [
+    ({"status": 429}, "clever_unavailable", 503),
+    ({"status": 500}, "clever_unavailable", 503),
+    ({"status": 503, "body": "html"}, "clever_unavailable", 503),
+    ({"body": "html"}, "clever_unexpected", 502),
+    ({"body": "empty"}, "clever_unexpected", 502),
+    ({"body": "truncated"}, "clever_unexpected", 502),
+    ({"body": "[]"}, "clever_unexpected", 502),
+    ({"body": "{}"}, "clever_unexpected", 502),
+    ({"drop": "after", "times": 2}, "clever_unavailable", 503),
+]
+
+
+@pytest.mark.parametrize(("fault", "code", "status"), ON_TOKEN_AND_ME, **BY_NAME)
+@pytest.mark.parametrize("endpoint", ["token", "me"])
+def test_without_a_token_or_an_identity_there_is_a_page_and_a_way_to_try_again(
+    site: Site, endpoint: str, fault: dict[str, object], code: str, status: int
+) -> None:
+    site.clever.fault(endpoint, **fault)
+    visitor = by_button(site, "student")
+    assert (visitor.code, visitor.response.status_code) == (code, status)
+    assert visitor.page.select_one(".reference")
+    if status == 503:
+        assert int(visitor.response.headers["Retry-After"]) > 0
+    site.clever.clear_faults()
+    assert visitor.click("Try again with Clever").path == "/dashboard"
+
+
+def test_credentials_that_clever_does_not_take_are_an_operators_matter(
+    make_site: SiteMaker,
+) -> None:
+    site = make_site(clever_client_secret="wrong")
+    visitor = by_button(site, "student")
+    assert (visitor.code, visitor.response.status_code) == ("clever_misconfigured", 502)
+    assert "It is not your fault" in visitor.text
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_token_that_clever_does_not_take_is_refused(site: Site, status: int) -> None:
+    site.clever.fault("me", status=status)
+    assert by_button(site, "student").code == "login_refused"
+
+
+def test_a_districts_token_is_answered_calmly(site: Site) -> None:
+    body = {"type": "district", "data": {"id": "0123456789abcdef01234567", "type": "district"}}
+    site.clever.fault("me", body=json.dumps(body))
+    assert by_button(site, "student").code == "not_a_person"
+
+
+@pytest.mark.parametrize("bad_id", ["../../x", "a?b", "%2e%2e", "", 7, None, "a/b", "x" * 65])
+def test_an_id_that_could_change_a_path_is_never_asked_for(site: Site, bad_id: object) -> None:
+    body = {"type": "user", "data": {"id": bad_id, "district": None, "type": "user"}}
+    site.clever.fault("me", body=json.dumps(body))
+    assert by_button(site, "student").code == "clever_unexpected"
+    assert "user" not in site.clever.journal()[-1]["path"]
+
+
+def test_the_token_endpoint_is_asked_once_even_when_it_hangs_up(site: Site) -> None:
+    site.clever.fault("token", drop="after", times=0)
+    assert by_button(site, "student").code == "clever_unavailable"
+    assert [each["path"] for each in site.clever.journal()].count("/oauth/tokens") == 1
+
+
+# Slow: the whole login has ten seconds
+
+
+@pytest.mark.parametrize("endpoint", ["token", "user"])
+def test_an_answer_that_drips_is_cut_off(site: Site, endpoint: str) -> None:
+    visitor = to_the_callback(site, "student")
+    site.clever.fault(endpoint, drip=True)
+    began = time.monotonic()
+    visitor.open(visitor.url)
+    assert time.monotonic() - began < 30
+    if endpoint == "token":
+        assert visitor.code == "clever_unavailable"
+    else:
+        assert "Your name and role: could not be read just now" in visitor.text
+
+
+def test_a_clever_that_never_answers_is_given_up(site: Site) -> None:
+    visitor = to_the_callback(site, "student")
+    site.clever.fault("me", delay_s=25)
+    began = time.monotonic()
+    assert visitor.open(visitor.url).code == "clever_unavailable"
+    assert time.monotonic() - began < 20
