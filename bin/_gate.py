@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -20,6 +21,7 @@ COVERAGE = (
     "--cov-report=term-missing:skip-covered",
 )
 NOT_QUICK = ("servers", "browser")
+WORKERS = ("-n", "2")  # some tests wait for seconds: two at a time took 36 s where one took 69 s
 PATIENCE_S = 10
 
 
@@ -51,7 +53,7 @@ def _scripts() -> tuple[str, ...]:
 
 def quick_tests(extra: list[str]) -> Step:
     """The tests that need nothing but Python."""
-    return Step("pytest", ("pytest", "-m", _without(NOT_QUICK), *extra))
+    return Step("pytest", ("pytest", *WORKERS, "-m", _without(NOT_QUICK), *extra))
 
 
 def all_tests(extra: list[str], missing: tuple[Need, ...]) -> Step:
@@ -82,12 +84,19 @@ def run_module(python: Path, arguments: tuple[str, ...]) -> int:
     """Run a module on our own terminal, and give its exit code."""
     with stop_signals.held():
         command = [str(python), "-m", *arguments]
-        process = subprocess.Popen(command, cwd=str(ROOT), env=clean_environment())
+        process = subprocess.Popen(command, cwd=str(ROOT), env=_activated(python))
     try:
         return process.wait()
     except StoppedBySignal as stopped:
         _stop(process, stopped.number)
         raise
+
+
+def _activated(python: Path) -> dict[str, str]:
+    """The programs of the test environment come first, as a Procfile calls them by name."""
+    variables = clean_environment()
+    path = os.pathsep.join([str(python.parent), variables.get("PATH", os.defpath)])
+    return {**variables, "PATH": path}
 
 
 def _stop(process: subprocess.Popen[bytes], number: int) -> None:

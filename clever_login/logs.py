@@ -52,8 +52,8 @@ class _StandardError(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
-    @property  # type: ignore[override] # the parent keeps the one of its start
-    def stream(self) -> TextIO:
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override] # the parent keeps the one of its start
         return sys.stderr
 
 

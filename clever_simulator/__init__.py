@@ -66,9 +66,13 @@ def _add_headers(response: Response) -> Response:
 
 
 def _bad_link(error: Exception) -> ResponseReturnValue:
-    return render_template("error.html", title="This login cannot go on", text=str(error)), 400
+    page = render_template(
+        "error.html", title="This login cannot go on", text=str(error), at_clever=True
+    )
+    return page, 400
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
-    page = render_template("error.html", title=error.name, text=error.description)
+    text = "There is nothing at this address." if error.code == 404 else error.description
+    page = render_template("error.html", title=error.name, text=text)
     return page, error.code or 500

@@ -1,6 +1,7 @@
 """`python -m clever_simulator`: one simulator on a loopback port until Ctrl-C or SIGTERM."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -25,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(str(error), sys.stderr)
     except OSError as error:
         where = f"{options.host}:{options.port}"
-        return _say(f"The simulator cannot listen on {where}: {error.strerror}.", sys.stderr)
+        return _say(
+            f"The simulator cannot listen on {where}: {os.strerror(error.errno or 0)}.", sys.stderr
+        )
     return 0
 
 
@@ -39,7 +42,9 @@ def _config(options: argparse.Namespace) -> Config:
     config = default_config(options.app_url, options.api_version)
     extra = tuple(_app(text, options.api_version) for text in options.app)
     # An app of one's own may take the name of a sample, and then stands in its place.
-    return Config(apps=extra + config.apps, seed=options.seed)
+    taken = {app.client_id for app in extra}
+    samples = tuple(app for app in config.apps if app.client_id not in taken)
+    return Config(apps=samples + extra, seed=options.seed)
 
 
 def _app(text: str, api_version: str) -> RegisteredApp:
@@ -54,6 +59,12 @@ def _app(text: str, api_version: str) -> RegisteredApp:
     )
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("expected a number from 0 to 65535")
+    return int(text)
+
+
 def _app_text(text: str) -> str:
     parts = text.split(":", 3)
     if len(parts) != 4 or not all(parts) or parts[2] not in get_args(Tier):
@@ -66,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m clever_simulator", description="A Clever to develop against; not Clever."
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=int, default=3001)
+    parser.add_argument("--port", type=_port, default=3001, help="0 picks a free one")
     parser.add_argument("--app-url", default="http://localhost:3000", help="where the app runs")
     parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other people")

@@ -44,7 +44,11 @@ def switches() -> str:
         title="Journal and switches",
         endpoints=ENDPOINTS,
         common=COMMON_FAULTS,
-        waiting=[{k: v for k, v in one.items() if v} for one in world().faults.read()],
+        waiting=[
+            {key: value for key, value in one.items() if value}
+            | {"times": one["times"] or "always"}
+            for one in world().faults.read()
+        ],
         entries=world().journal.read()[:-201:-1],
     )
 

@@ -74,7 +74,9 @@ def _answer(fault: Fault) -> Response:
     if fault.body == "html":
         return Response(_page(status), status, mimetype="text/html")
     if fault.body == "empty":
-        return Response(status=status)
+        answer = Response(status=status)
+        del answer.headers["Content-Type"]
+        return answer
     if fault.body is not None:
         return Response(fault.body, status, mimetype="application/json")
     return _plausible(fault.endpoint, status)

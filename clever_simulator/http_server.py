@@ -1,12 +1,14 @@
 """A threaded server whose connections stay open between requests, as Clever's do."""
 
+import contextlib
 import socket
 import threading
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.datastructures import Headers
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
-from werkzeug.wrappers import Response
+from werkzeug.test import run_wsgi_app
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -24,10 +26,10 @@ class Handler(WSGIRequestHandler):
         """Answers one request; the parent's way would close the connection after each."""
         if self.headers.get("Expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        with Response.from_app(self.server.app, self.make_environ(), buffered=True) as answer:
-            body = answer.get_data()
+        environ = self.make_environ()
+        parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
         try:
-            self._send(answer, body)
+            self._send(status, headers, b"".join(parts))
         except OSError:  # the client, or a fault, closed the connection
             self.close_connection = True
 
@@ -45,10 +47,10 @@ class Handler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Says nothing: the journal is the log."""
 
-    def _send(self, answer: Response, body: bytes) -> None:
-        bodiless = answer.status_code in (204, 304)
-        head = [f"HTTP/1.1 {answer.status}", f"Date: {self.date_time_string()}"]
-        head += [f"{k}: {v}" for k, v in answer.headers if k.lower() != "content-length"]
+    def _send(self, status: str, headers: Headers, body: bytes) -> None:
+        bodiless = status.startswith(("204", "304"))
+        head = [f"HTTP/1.1 {status}", f"Date: {self.date_time_string()}"]
+        head += [f"{k}: {v}" for k, v in headers if k.lower() != "content-length"]
         if not bodiless:
             head.append(f"Content-Length: {len(body)}")
         if self.close_connection:
@@ -83,4 +85,5 @@ class Server(ThreadedWSGIServer):
         """Ends every connection that is still open."""
         with self._open_lock:
             for connection in self._open:
-                connection.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):  # the client may have gone already
+                    connection.shutdown(socket.SHUT_RDWR)

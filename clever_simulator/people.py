@@ -111,9 +111,8 @@ class Directory:
 
     def person(self, user_name: str) -> Person:
         """The person with this user name (unique over all districts), else KeyError."""
-        return next((p for p in self.people if p.user_name == user_name), None) or _missing(
-            user_name
-        )
+        found = {person.user_name: person for person in self.people}
+        return found[user_name]
 
     def by_id(self, person_id: str | None) -> Person | None:
         """The person with this v3 id, or None."""
@@ -134,7 +133,3 @@ class Directory:
     def school(self, school_id: str) -> School | None:
         """The school with this id, or None."""
         return next((s for s in self.schools if s.id == school_id), None)
-
-
-def _missing(user_name: str) -> Person:
-    raise KeyError(user_name)

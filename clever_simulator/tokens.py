@@ -82,7 +82,8 @@ class Vault:
             self._codes: dict[str, _Code] = {}
             self._tokens: dict[str, Token] = {}
             self._district_tokens: dict[tuple[str, str], Token] = {}
-            self._calls: dict[tuple[str, int], int] = {}
+            self._calls: dict[str, int] = {}
+            self._minute = 0
 
     def issue_code(self, login: Login, redirect_uri: str) -> str:
         """A new code of 40 hexadecimal digits for this app and this redirect URI only."""
@@ -119,8 +120,9 @@ class Vault:
         """Counts a call; how many are left in this minute (below 0: too many) and its end."""
         minute = int(self._clock.now() // 60)
         with self._lock:
-            self._calls = {key: n for key, n in self._calls.items() if key[1] == minute}
-            used = self._calls[value, minute] = self._calls.get((value, minute), 0) + 1
+            if minute != self._minute:
+                self._calls, self._minute = {}, minute
+            used = self._calls[value] = self._calls.get(value, 0) + 1
         return CALLS_PER_MINUTE - used, (minute + 1) * 60
 
     def _keep(

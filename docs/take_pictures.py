@@ -17,12 +17,15 @@ SIZE = {"width": 1000, "height": 620}
 def main() -> None:
     """The log-in page and the dashboards of the four people."""
     PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, in_process(Path(folder)) as site:
-        with chromium() as browser:
-            for user_name in ("student", "teacher", "school_admin", "district_admin"):
-                context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type] # a TypedDict
-                _take(context.new_page(), site, user_name)
-                context.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        in_process(Path(folder)) as site,
+        chromium() as browser,
+    ):
+        for user_name in ("student", "teacher", "school_admin", "district_admin"):
+            context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type] # a TypedDict
+            _take(context.new_page(), site, user_name)
+            context.close()
 
 
 def _take(page: Page, site: Site, user_name: str) -> None:

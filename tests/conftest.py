@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_socket import socket_allow_hosts
@@ -23,10 +24,10 @@ def _no_network() -> None:
 
 @pytest.fixture
 def make_site(tmp_path: Path) -> Iterator[SiteMaker]:
-    """Start an app with other settings than a developer's: `make_site(clever_api_version="v1.2")`."""
+    """Start an app with settings of one's own: `make_site(clever_api_version="v1.2")`."""
     with ExitStack() as stack:
 
-        def make(**changes: object) -> Site:
+        def make(**changes: Any) -> Site:
             return stack.enter_context(sites.in_process(tmp_path, **changes))
 
         yield make
@@ -44,7 +45,7 @@ def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMak
     start = sites.in_process if request.param == "in_process" else sites.gunicorn_with_redis
     with ExitStack() as stack:
 
-        def make(**changes: object) -> Site:
+        def make(**changes: Any) -> Site:
             return stack.enter_context(start(tmp_path, **changes))
 
         yield make

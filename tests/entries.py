@@ -15,7 +15,9 @@ def by_button(site: Site, user_name: str) -> Visitor:
 
 def by_portal(site: Site, user_name: str) -> Visitor:
     """The district's portal, then the app's tile: no state."""
-    visitor = site.visitor().open(f"{site.clever.url}/in/{site.person(user_name).district.shortname}")
+    visitor = site.visitor().open(
+        f"{site.clever.url}/in/{site.person(user_name).district.shortname}"
+    )
     log_in_at_clever(visitor, user_name)
     return launch_tile(visitor, site)
 

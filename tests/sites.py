@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import subprocess
@@ -9,9 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from flask import Flask
@@ -45,7 +47,7 @@ class Site:
         return self.clever.people.person(user_name)
 
 
-def settings_for(url: str, clever_url: str, folder: Path, **changes: object) -> Settings:
+def settings_for(url: str, clever_url: str, folder: Path, **changes: Any) -> Settings:
     """What a developer's machine has in its environment."""
     values: dict[str, object] = {
         "app_env": DEVELOPMENT,
@@ -62,13 +64,19 @@ def settings_for(url: str, clever_url: str, folder: Path, **changes: object) -> 
 
 @contextmanager
 def in_process(
-    folder: Path, extend: Callable[[Flask], None] | None = None, **changes: object
+    folder: Path,
+    extend: Callable[[Flask], None] | None = None,
+    between: Callable[[str], AbstractContextManager[str]] = nullcontext,
+    **changes: Any,
 ) -> Iterator[Site]:
-    """The app in this process, in a thread of its own: the quick way; `extend` may add views."""
-    with running() as clever:
+    """The app in this process, in a thread of its own: the quick way.
+
+    `extend` may add views to the app; `between` may stand between it and Clever's API.
+    """
+    with running() as clever, between(clever.url) as api_url:
         server = make_server("127.0.0.1", 0, _nothing, threaded=True)
         url = f"http://localhost:{server.server_port}"
-        settings = settings_for(url, clever.url, folder, **changes)
+        settings = settings_for(url, clever.url, folder, **{"clever_api_url": api_url, **changes})
         clever.configure(default_config(url, settings.clever_api_version))
         server.app = app = create_app(settings)
         if extend:
@@ -84,7 +92,7 @@ def in_process(
 
 
 @contextmanager
-def gunicorn_with_redis(folder: Path, **changes: object) -> Iterator[Site]:
+def gunicorn_with_redis(folder: Path, **changes: Any) -> Iterator[Site]:
     """The app as it is deployed: two gunicorn workers that share a real Redis."""
     with ExitStack() as stack:
         redis_url = stack.enter_context(redis_server(folder))
@@ -134,6 +142,25 @@ def process(
             child.wait()
 
 
+@contextmanager
+def a_page_elsewhere(html: str) -> Iterator[str]:
+    """Somebody else's web site, with one page; yields its address."""
+
+    def answer(_environ: object, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [html.encode()]
+
+    server = make_server("127.0.0.1", 0, answer, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 def environment(settings: Settings, port: int) -> dict[str, str]:
     """The settings as the environment variables that they are read from."""
     values = {
@@ -172,11 +199,9 @@ def free_port() -> int:
 
 
 def _inherited() -> dict[str, str]:
-    import os
-
     keep = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
     return {name: os.environ[name] for name in keep if name in os.environ}
 
 
-def _nothing(environ: object, start_response: object) -> list[bytes]:
+def _nothing(_environ: object, _start_response: object) -> list[bytes]:
     raise AssertionError("asked before it was ready")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import requests
 from flask.typing import ResponseReturnValue
 
 from clever_login.access import public, roles_required, safe_next
@@ -12,6 +11,7 @@ from tests import pages
 from tests.conftest import SiteMaker
 from tests.entries import by_button
 from tests.sites import Site
+from tests.visitor import ask
 
 PUBLIC = {
     "static",
@@ -30,7 +30,7 @@ def test_every_route_outside_a_short_list_is_closed(site: Site) -> None:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             if rule.endpoint in PUBLIC:
                 continue
-            answer = requests.request(method, f"{site.url}{rule.rule}", allow_redirects=False)
+            answer = ask(f"{site.url}{rule.rule}", method)
             assert answer.status_code in {302, 400, 401}, rule
             assert "/dashboard" not in answer.headers.get("Location", "").partition("?")[0]
 
@@ -64,7 +64,7 @@ def test_a_page_of_ones_own_is_closed_and_can_be_kept_to_a_role(make_site: SiteM
 def test_errors_carry_the_same_headers_and_structure(
     site: Site, method: str, path: str, status: int
 ) -> None:
-    answer = requests.request(method, f"{site.url}{path}", allow_redirects=False)
+    answer = ask(f"{site.url}{path}", method)
     assert answer.status_code == status
     pages.check(answer, app=True)
 
@@ -112,19 +112,18 @@ def test_forms_from_elsewhere_and_without_a_token_are_refused(site: Site) -> Non
 
 def test_a_request_for_another_host_is_refused_except_a_probe(site: Site) -> None:
     for host in ("evil.test", "localhost", "localhost:1"):
-        answer = requests.get(site.url, headers={"Host": host}, allow_redirects=False)
+        answer = ask(site.url, headers={"Host": host})
         assert answer.status_code == 400
         assert host + "<" not in answer.text
-    probe = requests.get(f"{site.url}/healthz", headers={"Host": "10.0.0.7"})
+    probe = ask(f"{site.url}/healthz", headers={"Host": "10.0.0.7"})
     assert (probe.status_code, probe.text) == (200, "ok\n")
 
 
 def test_the_redirect_uri_never_comes_from_the_request(make_site: SiteMaker) -> None:
     site = make_site(trusted_proxies=1)
-    answer = requests.get(
+    answer = ask(
         f"{site.url}/login",
         headers={"X-Forwarded-Host": "evil.test", "Forwarded": "host=evil.test"},
-        allow_redirects=False,
     )
     assert "evil" not in answer.headers["Location"]
 
@@ -132,9 +131,7 @@ def test_the_redirect_uri_never_comes_from_the_request(make_site: SiteMaker) -> 
 def test_over_https_cookies_are_bound_to_the_host_and_hsts_is_sent(make_site: SiteMaker) -> None:
     site = make_site()
     secure = make_site(app_url=site.url.replace("http:", "https:"))
-    answer = requests.get(
-        f"{secure.url}/login", headers={"Host": site.url[7:]}, allow_redirects=False
-    )
+    answer = ask(f"{secure.url}/login", headers={"Host": site.url[7:]})
     assert answer.headers["Set-Cookie"].startswith("__Host-login-")
     assert "Secure" in answer.headers["Set-Cookie"]
     assert "max-age=31536000" in answer.headers["Strict-Transport-Security"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 import time_machine
 
 from tests.conftest import SiteMaker
 from tests.entries import by_button, by_portal, to_the_callback
 from tests.sites import Site
+from tests.visitor import ask
 
 FORGED = "/oauth/callback?code=abc&state=forged"
 
@@ -38,9 +38,7 @@ def test_a_login_that_clever_started_is_restarted_with_a_state(site: Site) -> No
 
 
 def test_an_older_browser_without_sec_fetch_headers_is_restarted_too(site: Site) -> None:
-    answer = requests.get(
-        f"{site.url}/oauth/callback?code=x", headers={"Accept": "text/html"}, allow_redirects=False
-    )
+    answer = ask(f"{site.url}/oauth/callback?code=x", headers={"Accept": "text/html"})
     assert answer.status_code == 302
 
 
@@ -58,7 +56,7 @@ def test_a_code_without_a_state_from_anything_but_a_navigation_is_refused(
     site: Site, headers: dict[str, str]
 ) -> None:
     url = f"{site.url}/oauth/callback?code=x"
-    answer = requests.get(url, headers=headers, allow_redirects=False)
+    answer = ask(url, headers=headers)
     assert answer.status_code in {200, 400}
     assert "Set-Cookie" not in answer.headers
     if headers.get("Sec-Fetch-Dest") != "object":
@@ -67,7 +65,7 @@ def test_a_code_without_a_state_from_anything_but_a_navigation_is_refused(
 
 
 def test_in_a_frame_there_is_one_link_that_opens_a_tab(site: Site) -> None:
-    answer = requests.get(
+    answer = ask(
         f"{site.url}/oauth/callback?code=x",
         headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
     )
@@ -82,12 +80,14 @@ def test_a_callback_without_anything_leads_to_the_first_page(site: Site) -> None
 
 def test_a_browser_that_keeps_no_cookies_gets_a_page_and_not_a_loop(site: Site) -> None:
     visitor = by_portal(site, "student")  # logged in at Clever
-    clever_cookies = {c.name: c.value or "" for c in visitor.http.cookies if c.domain == "127.0.0.1"}
+    clever_cookies = {
+        c.name: c.value or "" for c in visitor.http.cookies if c.domain == "127.0.0.1"
+    }
     url, hops = f"{site.url}/oauth/callback?code=x", 0
     headers = {"Accept": "text/html"}
     while True:
         cookies = {} if url.startswith(site.url) else clever_cookies
-        answer = requests.get(url, headers=headers, cookies=cookies, allow_redirects=False)
+        answer = ask(url, headers=headers, cookies=cookies)
         if not answer.is_redirect:
             break
         url, hops = answer.headers["Location"], hops + 1
@@ -187,7 +187,7 @@ def test_a_used_callback_with_its_cookie_kept_is_not_exchanged_twice(any_site: S
     url, cookies = visitor.url, dict(visitor.http.cookies)
     visitor.open(url)
     headers = {"Accept": "text/html"}
-    again = requests.get(url, cookies=cookies, headers=headers, allow_redirects=False)
+    again = ask(url, cookies=cookies, headers=headers)
     assert urlsplit(again.headers["Location"]).path == "/oauth/authorize"  # begun anew, by itself
     assert exchanges(site) == 1
 
@@ -223,8 +223,10 @@ def test_a_state_of_ours_without_a_code_has_a_page(site: Site) -> None:
 def test_nothing_that_was_sent_is_repeated(site: Site, name: str) -> None:
     payload = "<script>canary</script>"
     for query in ({name: payload}, {"state": "s", "code": "c", name: payload}):
-        answer = requests.get(
-            f"{site.url}/oauth/callback", query, headers={"Accept": "text/html"}, allow_redirects=False
+        answer = ask(
+            f"{site.url}/oauth/callback",
+            params=query,
+            headers={"Accept": "text/html"},
         )
         assert answer.status_code < 500
         assert "canary" not in answer.text + str(answer.headers)
@@ -261,7 +263,7 @@ def test_a_second_childs_login_replaces_everything_of_the_first(any_site: SiteMa
     assert site.person("sparse").name.full in visitor.text
     assert site.person("student").name.first not in visitor.text
     assert visitor.http.cookies.get("session", domain="localhost.local") != first
-    old = requests.get(f"{site.url}/dashboard", cookies={"session": first or ""}, allow_redirects=False)
+    old = ask(f"{site.url}/dashboard", cookies={"session": first or ""})
     assert old.status_code == 302
 
 

@@ -10,13 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import requests
 import time_machine
 
 from tests.conftest import SiteMaker
 from tests.entries import by_button, by_portal
 from tests.sites import Site
-from tests.visitor import Visitor
+from tests.visitor import Visitor, ask
 
 START = "2026-10-01T08:00:00Z"
 
@@ -28,9 +27,7 @@ def cookie(visitor: Visitor) -> str:
 
 def opens_dashboard(site: Site, session_id: str) -> bool:
     """Whether a copied cookie is somebody."""
-    answer = requests.get(
-        f"{site.url}/dashboard", cookies={"session": session_id}, allow_redirects=False
-    )
+    answer = ask(f"{site.url}/dashboard", cookies={"session": session_id})
     return answer.status_code == 200
 
 
@@ -98,7 +95,7 @@ def test_a_pickle_in_the_store_is_nobody_and_is_not_executed(site: Site, tmp_pat
     proof = tmp_path / "executed"
 
     class Bomb:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[object, ...]:
             return os.mkdir, (str(proof),)
 
     folder = Path(str(site.settings.instance_path)) / "store"
@@ -116,9 +113,7 @@ def test_files_of_the_store_are_for_this_user_alone(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "still_in"), [(29, True), (31, False)])
-def test_a_session_ends_when_it_is_idle_too_long(
-    site: Site, minutes: int, still_in: bool
-) -> None:
+def test_a_session_ends_when_it_is_idle_too_long(site: Site, minutes: int, still_in: bool) -> None:
     with time_machine.travel(START, tick=False) as clock:
         visitor = by_button(site, "student")
         clock.shift(timedelta(minutes=minutes))
@@ -187,12 +182,12 @@ def test_with_the_store_down_nobody_is_known_and_nobody_is_guessed(site: Site) -
     assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
     assert "Retry-After" in visitor.response.headers
     assert site.person("student").name.last not in visitor.text
-    assert requests.get(f"{site.url}/healthz").status_code == 200
-    assert requests.get(f"{site.url}/readyz").status_code == 503
+    assert ask(f"{site.url}/healthz").status_code == 200
+    assert ask(f"{site.url}/readyz").status_code == 503
     stranger = site.visitor().open("/login").click(site.person("teacher").district.name)
     stranger.press("Log in", username="teacher", password="clever")
     assert stranger.response.status_code == 503
     folder.unlink()
     folder.with_name("away").rename(folder)
     assert visitor.open("/dashboard").path == "/dashboard"
-    assert requests.get(f"{site.url}/readyz").status_code == 200
+    assert ask(f"{site.url}/readyz").status_code == 200

@@ -84,7 +84,9 @@ def test_development_takes_the_simulator() -> None:
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    shown = repr(load(PRODUCTION | {"REDIS_URL": "redis://:hunter2@h/0", "SECRET_KEY_FALLBACKS": "old"}))
+    shown = repr(
+        load(PRODUCTION | {"REDIS_URL": "redis://:hunter2@h/0", "SECRET_KEY_FALLBACKS": "old"})
+    )
     for secret in (SECRET, "def", "hunter2", "old"):
         assert f"'{secret}'" not in shown
         assert "hunter2" not in shown
@@ -102,7 +104,9 @@ def test_a_wrong_environment_ends_the_start_with_its_faults_and_no_traceback(
 ) -> None:
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     command = [sys.executable, "-c", "import app; app.create_app()"]
-    ended = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 3
     assert "SECRET_KEY is missing" in ended.stderr
     assert "Traceback" not in ended.stderr

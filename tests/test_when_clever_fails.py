@@ -26,11 +26,17 @@ FAILED = [
     {"drop": "before", "times": 2},
     {"drop": "after", "times": 2},
 ]
-BY_NAME = {"ids": lambda fault: json.dumps(fault)[:40]}
+
+
+def in_short(fault: object) -> str:
+    """A fault as the name of a test."""
+    return json.dumps(fault)[:40]
+
+
 PARTS = {"user": "Your name and role", "district": "Your district", "school": "Your school"}
 
 
-@pytest.mark.parametrize("fault", FAILED, **BY_NAME)
+@pytest.mark.parametrize("fault", FAILED, ids=in_short)
 @pytest.mark.parametrize("endpoint", PARTS)
 def test_a_part_that_fails_does_not_stop_the_login(
     site: Site, endpoint: str, fault: dict[str, object]
@@ -66,7 +72,9 @@ def test_without_the_user_record_v3_shows_least_privilege_and_v1_2_the_role(
     assert "This is the teacher page" in visitor.text
 
 
-@pytest.mark.parametrize("roles", [{}, None, [], {"contact": {}}, {"wizard": {}}, {"student": None}])
+@pytest.mark.parametrize(
+    "roles", [{}, None, [], {"contact": {}}, {"wizard": {}}, {"student": None}]
+)
 def test_roles_of_any_shape_and_unknown_ones_are_least_privilege(site: Site, roles: object) -> None:
     person = site.person("student")
     record = {"id": person.id, "district": person.district.id, "name": {"first": "Ada"}}
@@ -111,7 +119,7 @@ ON_TOKEN_AND_ME = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "code", "status"), ON_TOKEN_AND_ME, **BY_NAME)
+@pytest.mark.parametrize(("fault", "code", "status"), ON_TOKEN_AND_ME, ids=in_short)
 @pytest.mark.parametrize("endpoint", ["token", "me"])
 def test_without_a_token_or_an_identity_there_is_a_page_and_a_way_to_try_again(
     site: Site, endpoint: str, fault: dict[str, object], code: str, status: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -17,6 +18,12 @@ def _browser() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     return session
+
+
+def ask(url: str, method: str = "GET", **parts: Any) -> requests.Response:
+    """One request without a browser's headers; redirects are not followed."""
+    with _browser() as session:
+        return session.request(method, url, allow_redirects=False, timeout=30, **parts)
 
 
 @dataclass
@@ -52,7 +59,10 @@ class Visitor:
         button = self._one("button", words)
         form = button.find_parent("form")
         assert isinstance(form, Tag), "a button without a form"
-        data = {str(i["name"]): str(i.get("value", "")) for i in form.find_all("input", attrs={"name": True})}
+        data = {
+            str(i["name"]): str(i.get("value", ""))
+            for i in form.find_all("input", attrs={"name": True})
+        }
         if button.get("name"):
             data[str(button["name"])] = str(button.get("value", ""))
         self.hops = []
@@ -88,7 +98,9 @@ class Visitor:
         return self.url.startswith(self.app_url)
 
     def _one(self, tag: str, words: str) -> Tag:
-        found = [each for each in self.page.find_all(tag) if words in " ".join(each.get_text().split())]
+        found = [
+            each for each in self.page.find_all(tag) if words in " ".join(each.get_text().split())
+        ]
         assert found, f"no {tag} says {words!r} on: {self.text}"
         return found[0]
 
@@ -128,7 +140,11 @@ class Visitor:
 
     def _arrive(self) -> None:
         is_page = self.response.headers.get("Content-Type", "").startswith("text/html")
-        self.page = pages.check(self.response, app=self.at_app) if is_page else BeautifulSoup("", "html5lib")
+        self.page = (
+            pages.check(self.response, app=self.at_app)
+            if is_page
+            else BeautifulSoup("", "html5lib")
+        )
 
 
 def _origin(url: str) -> str:

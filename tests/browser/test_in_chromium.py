@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import chromium
 from tests.conftest import SiteMaker
-from tests.sites import Site
+from tests.sites import Site, a_page_elsewhere
 
 pytestmark = pytest.mark.browser
 PEOPLE = ["student", "teacher", "school_admin", "district_admin"]
@@ -150,6 +150,8 @@ def test_the_whole_way_works_without_javascript_and_by_keyboard(
 
 
 def test_in_a_frame_the_browser_shows_the_link_that_opens_a_tab(site: Site, page: Page) -> None:
-    page.set_content(f'<iframe src="{site.url}/oauth/callback?code=x"></iframe>')
-    link = page.frame_locator("iframe").get_by_role("link", name="Open a new tab")
-    expect(link).to_be_visible()
+    frame = f'<!doctype html><iframe src="{site.url}/oauth/callback?code=x"></iframe>'
+    with a_page_elsewhere(frame) as url:
+        page.goto(url)
+        link = page.frame_locator("iframe").get_by_role("link", name="Open a new tab")
+        expect(link).to_be_visible()

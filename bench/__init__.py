@@ -1,0 +1,1 @@
+"""Measurements that anyone can run again; the folder can be deleted."""

@@ -1,0 +1,152 @@
+"""Start to first answer, and the median login: `.venv-test/bin/python -m bench.measure`.
+
+Each figure stands beside something else from the same run, because machines differ and are noisy:
+the start beside that of a Flask app of three lines on the same server, the login beside the bare
+calls to the simulator that it cannot do without.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from clever_simulator.config import default_config
+from clever_simulator.server import running
+from tests import sites
+from tests.entries import by_button
+from tests.sites import ROOT, Site
+from tests.visitor import Visitor
+
+STARTS = 7
+LOGINS = 200
+BARE = "from flask import Flask\napp = Flask('bare')\napp.route('/healthz')(lambda: 'ok')\n"
+
+
+def main() -> None:
+    """Measure, print, and write docs/measurements.json."""
+    with tempfile.TemporaryDirectory() as name, running() as clever:
+        folder = Path(name)
+        (folder / "bare.py").write_text(BARE)
+        figures = _starts(folder, clever.url) | _logins(folder)
+    for label, value in figures.items():
+        sys.stdout.write(f"{label:<58}{value:>8.1f} ms\n")
+    (ROOT / "docs" / "measurements.json").write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _starts(folder: Path, clever_url: str) -> dict[str, float]:
+    """gunicorn with one worker, from its start to its first answer, ours and the bare in turn."""
+    ours, bare = [], []
+    for _ in range(STARTS):
+        ours.append(_start(folder, clever_url, "app:create_app()", ROOT))
+        bare.append(_start(folder, clever_url, "bare:app", folder))
+    return {
+        "start to first answer": statistics.median(ours),
+        "start to first answer, a Flask app of three lines": statistics.median(bare),
+    }
+
+
+def _start(folder: Path, clever_url: str, app: str, cwd: Path) -> float:
+    began = time.perf_counter()
+    with _gunicorn(folder, clever_url, app, cwd):
+        return (time.perf_counter() - began) * 1000
+
+
+@contextmanager
+def _gunicorn(folder: Path, clever_url: str, app: str, cwd: Path) -> Iterator[str]:
+    port = sites.free_port()
+    url = f"http://localhost:{port}"
+    environment = sites.environment(sites.settings_for(url, clever_url, folder), port)
+    command = [sys.executable, "-m", "gunicorn", "--workers", "1", "--threads", "4"]
+    command += ["--bind", f"127.0.0.1:{port}", app]
+    with sites.process(command, environment, folder / "gunicorn.log", cwd) as child:
+        sites.wait_until_answers(f"http://127.0.0.1:{port}/healthz", child)
+        yield url
+
+
+def _logins(folder: Path) -> dict[str, float]:
+    """Whole logins of one student, after Clever has her password: three addresses of a browser."""
+    with running() as clever, _gunicorn(folder, clever.url, "app:create_app()", ROOT) as url:
+        clever.configure(default_config(url))
+        site = Site(url, clever, sites.settings_for(url, clever.url, folder))
+        visitor = by_button(site, "student")
+        assert visitor.path == "/dashboard"
+        return {
+            "login: /login, Clever, callback, dashboard": _median(lambda: _log_in(visitor)),
+            "of which the callback": _median_callback(visitor),
+            "floor: the same calls to Clever, bare and kept alive": _floor(site, visitor),
+        }
+
+
+def _median(action: Callable[[], object]) -> float:
+    times = []
+    for _ in range(LOGINS):
+        began = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1000
+
+
+def _log_in(visitor: Visitor) -> None:
+    """Follow the redirects without reading the pages: this is not about our HTML parser."""
+    answer = visitor.http.get(f"{visitor.app_url}/login", headers={"Accept": "text/html"})
+    assert answer.url.endswith("/dashboard")
+
+
+def _median_callback(visitor: Visitor) -> float:
+    """The request that exchanges the code and reads the person."""
+    times = []
+    for _ in range(LOGINS):
+        visitor.stop_at = "/oauth/callback"
+        callback = visitor.open("/login").url
+        began = time.perf_counter()
+        answer = visitor.http.get(callback, allow_redirects=False)
+        times.append(time.perf_counter() - began)
+        assert answer.headers["Location"] == "/dashboard"
+    return statistics.median(times) * 1000
+
+
+def _floor(site: Site, visitor: Visitor) -> float:
+    """token, /me, user, district and school, one after the other on one connection."""
+    person, session = site.person("student"), requests.Session()
+    session.trust_env = False
+    visitor.stop_at = "/oauth/callback"
+    times = []
+    for _ in range(LOGINS):
+        code = visitor.open("/login").url.partition("code=")[2].partition("&")[0]
+        began = time.perf_counter()
+        _bare_calls(session, site, code, [person.id, person.district.id, person.schools[0].id])
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1000
+
+
+def _bare_calls(session: requests.Session, site: Site, code: str, ids: list[str]) -> None:
+    token = session.post(
+        f"{site.clever.url}/oauth/tokens",
+        data={
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": site.settings.redirect_uri,
+        },
+        auth=("simulator", "simulator-secret"),
+        timeout=10,
+    ).json()["access_token"]
+    user, district, school = ids
+    for path in ("me", f"users/{user}", f"districts/{district}", f"schools/{school}"):
+        answer = session.get(
+            f"{site.clever.url}/v3.0/{path}",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+        )
+        assert answer.status_code == 200
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The house: who may import whom, and what stands in the texts about it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.sites import ROOT
+
+# Each room of the app, and what it may import of the others. ARCHITECTURE.md says why.
+EDGE = {"settings", "errors", "models", "logs", "services", "access", "session"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "api.versions": set(),
+    "settings": {"api.versions"},
+    "models": {"errors"},
+    "api.deadline": set(),
+    "api.transport": {"api.deadline", "errors"},
+    "api.client": {"api.deadline", "api.transport", "api.versions", "errors", "models"},
+    "accounts": {"errors", "models"},
+    "oauth": {"errors", "settings", "api.deadline", "api.transport"},
+    "profile": {"api.client", "errors", "models"},
+    "store": {"errors", "settings"},
+    "pending": {"settings", "store"},
+    "services": {
+        "settings",
+        "store",
+        "pending",
+        "api.client",
+        "api.deadline",
+        "api.transport",
+        "api.versions",
+    },
+    "session_interface": {"errors", "settings", "store"},
+    "session": {"errors", "models", "services", "session_interface", "settings"},
+    "access": {"models", "session", "settings"},
+    "logs": {"settings"},
+    "headers": {"settings"},
+    "error_pages": {"errors", "logs", "settings"},
+    "health": {"access", "errors", "services", "settings"},
+    "auth": EDGE | {"oauth", "profile", "accounts", "pending", "api.deadline", "api.transport"},
+    "dashboard": {"access", "logs", "models", "session", "settings"},
+}
+WITHOUT_FLASK = ("settings", "errors", "models", "api", "oauth", "profile", "accounts", "store")
+
+
+def modules() -> dict[str, Path]:
+    folder = ROOT / "clever_login"
+    found = {
+        ".".join(path.relative_to(folder).with_suffix("").parts): path
+        for path in folder.rglob("*.py")
+    }
+    return {name: path for name, path in found.items() if not name.endswith("__init__")}
+
+
+def imports(path: Path) -> set[str]:
+    """The full names of all that a module imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{each.name}" for each in node.names} | {node.module}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_a_room_imports_only_what_its_door_allows(name: str) -> None:
+    all_modules = set(modules())
+    ours = {
+        each.removeprefix("clever_login.")
+        for each in imports(modules()[name])
+        if each.startswith("clever_login.")
+    }
+    assert (ours & all_modules) <= MAY_IMPORT[name]
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_only_the_edge_knows_flask_and_only_oauth_knows_authlib(name: str) -> None:
+    packages = {each.partition(".")[0] for each in imports(modules()[name])}
+    if name.startswith(WITHOUT_FLASK):
+        assert not packages & {"flask", "flask_session", "flask_wtf"}
+    assert ("authlib" in packages) == (name == "oauth")
+    assert ("requests" in packages) <= (name.startswith("api") or name == "oauth")
+
+
+def test_the_rooms_form_no_circle() -> None:
+    open_doors = {name: set(may) for name, may in MAY_IMPORT.items()}
+    while leaves := {name for name, may in open_doors.items() if not may}:
+        open_doors = {n: may - leaves for n, may in open_doors.items() if n not in leaves}
+    assert open_doors == {}
+
+
+def test_the_app_does_not_know_the_simulator_nor_the_simulator_the_app() -> None:
+    for path in [ROOT / "app.py", *(ROOT / "clever_login").rglob("*.py")]:
+        assert "simulator" not in path.read_text().lower(), path
+    for path in (ROOT / "clever_simulator").rglob("*.py"):
+        assert "clever_login" not in path.read_text(), path
+
+
+def test_app_py_is_a_table_of_contents() -> None:
+    assert len((ROOT / "app.py").read_text().splitlines()) < 45
+
+
+def test_no_function_is_longer_than_35_lines() -> None:
+    for folder in ("clever_login", "clever_simulator"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.FunctionDef) and node.end_lineno:
+                    assert node.end_lineno - node.lineno < 36, f"{path}: {node.name}"
+
+
+def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
+    source = (ROOT / "clever_login" / "settings.py").read_text()
+    read = set(re.findall(r'read\.\w+\(\s*"([A-Z_]+)"', source))
+    sample = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
+    assert read == sample
+    readme = (ROOT / "README.md").read_text()
+    for name in re.findall(r"`([A-Z]+_[A-Z_]+)`", readme):
+        assert name in read | {"SIMULATOR_PORT", "WEB_CONCURRENCY"}, name
+
+
+def test_architecture_names_every_room() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    for name in modules():
+        assert f"`{name.replace('.', '/')}" in text, name
+
+
+def test_links_inside_the_texts_lead_somewhere() -> None:
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_the_code_in_the_readme_runs(tmp_path: Path) -> None:
+    """Each Python block is a whole module that a cloner may write beside the app."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102
+
+
+def test_the_commands_in_the_readme_exist() -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    for command in re.findall(r"^(bin/\w+)", "\n".join(blocks), re.M):
+        assert (ROOT / command).stat().st_mode & 0o111, command
