@@ -7,7 +7,8 @@ calls to the simulator that it cannot do without.
 
 from __future__ import annotations
 
-import json
+import os
+import platform
 import statistics
 import sys
 import tempfile
@@ -27,18 +28,36 @@ from tests.visitor import Visitor
 
 STARTS = 7
 LOGINS = 200
+PAGE = """# What was measured
+
+Written by `.venv-test/bin/python -m bench.measure`, which anyone can run again. Medians of {starts}
+starts and {logins} logins of one browser after the other, on {cores} cores with {system} and Python
+{python}; app (one gunicorn worker), simulator and browser share the machine.
+
+| | ms |
+|---|---|
+{rows}
+"""
 BARE = "from flask import Flask\napp = Flask('bare')\napp.route('/healthz')(lambda: 'ok')\n"
 
 
 def main() -> None:
-    """Measure, print, and write docs/measurements.json."""
+    """Measure, print, and write docs/performance.md."""
     with tempfile.TemporaryDirectory() as name, running() as clever:
         folder = Path(name)
         (folder / "bare.py").write_text(BARE)
         figures = _starts(folder, clever.url) | _logins(folder)
-    for label, value in figures.items():
-        sys.stdout.write(f"{label:<58}{value:>8.1f} ms\n")
-    (ROOT / "docs" / "measurements.json").write_text(json.dumps(figures, indent=2) + "\n")
+    rows = "\n".join(f"| {label} | {value:.1f} |" for label, value in figures.items())
+    page = PAGE.format(
+        rows=rows,
+        starts=STARTS,
+        logins=LOGINS,
+        python=platform.python_version(),
+        system=platform.system(),
+        cores=os.cpu_count(),
+    )
+    sys.stdout.write(page)
+    (ROOT / "docs" / "performance.md").write_text(page)
 
 
 def _starts(folder: Path, clever_url: str) -> dict[str, float]:

@@ -168,12 +168,11 @@ def _form_expired(error: CSRFError) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     """Any other status, crashes among them (Flask wraps those in a 500)."""
-    if error.code is None or error.code < 400:  # a redirect, raised by the router
-        return make_response(error.get_response())
-    code = f"http_{error.code}"
+    status = error.code or 500
+    code = f"http_{status}"
     if code not in PAGES:
-        code = "http_400" if error.code < 500 else "http_500"
-    response = _page(getattr(error, "original_exception", None) or error, code, error.code)
+        code = "http_400" if status < 500 else "http_500"
+    response = _page(getattr(error, "original_exception", None) or error, code, status)
     for name, value in error.get_headers():
         if name in {"Allow", "Retry-After"}:
             response.headers[name] = value

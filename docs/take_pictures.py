@@ -11,7 +11,7 @@ from tests.chromium import chromium
 from tests.sites import Site, in_process
 
 PICTURES = Path(__file__).parent / "pictures"
-SIZE = {"width": 1000, "height": 620}
+SIZE = {"width": 1000, "height": 680}
 
 
 def main() -> None:

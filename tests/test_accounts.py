@@ -12,7 +12,7 @@ from tests import sites
 from tests.entries import by_button
 from tests.sites import ROOT, Site
 
-OWN_ACCOUNTS = '''
+OWN_ACCOUNTS = """
 import sys
 from dataclasses import dataclass
 from clever_login.errors import AccountRefused
@@ -27,7 +27,7 @@ def find_or_create(user):
     if user.roles[0].role == "student":
         raise AccountRefused("Your class starts on Monday.")
     return Account(id="ours-7")
-'''
+"""
 
 
 def test_a_cloners_find_or_create_is_asked_once_and_may_refuse(tmp_path: Path) -> None:

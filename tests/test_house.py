@@ -136,9 +136,10 @@ def test_links_inside_the_texts_lead_somewhere() -> None:
                 assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
-def test_the_code_in_the_readme_runs(tmp_path: Path) -> None:
+def test_the_code_in_the_readme_runs() -> None:
     """Each Python block is a whole module that a cloner may write beside the app."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    texts = [ROOT / "README.md", ROOT / "clever_simulator" / "README.md"]
+    blocks = [b for t in texts for b in re.findall(r"```python\n(.*?)```", t.read_text(), re.S)]
     assert blocks
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102

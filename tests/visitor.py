@@ -59,10 +59,7 @@ class Visitor:
         button = self._one("button", words)
         form = button.find_parent("form")
         assert isinstance(form, Tag), "a button without a form"
-        data = {
-            str(i["name"]): str(i.get("value", ""))
-            for i in form.find_all("input", attrs={"name": True})
-        }
+        data = _fields(form)
         if button.get("name"):
             data[str(button["name"])] = str(button.get("value", ""))
         self.hops = []
@@ -145,6 +142,17 @@ class Visitor:
             if is_page
             else BeautifulSoup("", "html5lib")
         )
+
+
+def _fields(form: Tag) -> dict[str, str]:
+    """What a browser would send with a form that nobody has touched, check boxes left out."""
+    inputs = form.find_all("input", attrs={"name": True, "type": lambda kind: kind != "checkbox"})
+    data = {str(each["name"]): str(each.get("value", "")) for each in inputs}
+    for select in form.find_all("select"):
+        option = select.find("option")
+        assert option is not None
+        data[str(select["name"])] = str(option.get("value", option.get_text()))
+    return data
 
 
 def _origin(url: str) -> str:
