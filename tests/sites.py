@@ -199,8 +199,10 @@ def free_port() -> int:
 
 
 def _inherited() -> dict[str, str]:
-    keep = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
-    return {name: os.environ[name] for name in keep if name in os.environ}
+    """No setting of the app, and the programs of the test environment first."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    programs = str(Path(sys.executable).parent)
+    return kept | {"PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])}
 
 
 def _nothing(_environ: object, _start_response: object) -> list[bytes]:

@@ -1,0 +1,133 @@
+"""bin/dev in a fresh copy, as a newcomer runs it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import sites
+from tests.sites import ROOT
+from tests.visitor import Visitor, ask
+
+pytestmark = pytest.mark.servers
+PARTS = (
+    "app.py",
+    "requirements.txt",
+    "bin",
+    "clever_login",
+    "clever_simulator",
+    "static",
+    "templates",
+)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project in a folder with a space in its name, and nothing installed."""
+    folder = tmp_path_factory.mktemp("a new machine") / "my school app"
+    folder.mkdir()
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    return folder
+
+
+@contextmanager
+def bin_dev(copy: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Start it from another folder; yields it and the file with what it has printed."""
+    log = copy.parent / f"{time.monotonic_ns()}.log"
+    command = [sys.executable, str(copy / "bin" / "dev")]
+    with sites.process(command, environ, log, cwd=Path("/")) as child:
+        yield child, log
+
+
+def greeting(child: subprocess.Popen[bytes], log: Path, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    while "Ctrl-C" not in log.read_text():
+        assert child.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+    return log.read_text()
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_newcomer_is_in_and_ctrl_c_stops_both(copy: Path) -> None:
+    app, clever = sites.free_port(), sites.free_port()
+    for _ in range(2):  # the first time, and with everything installed
+        with bin_dev(copy, PORT=str(app), SIMULATOR_PORT=str(clever)) as (child, log):
+            said = greeting(child, log, 300)
+            assert f"http://localhost:{app}" in said
+            assert f"http://127.0.0.1:{clever}" in said
+            assert "school_admin" in said
+            visitor = Visitor(f"http://localhost:{app}").open("/").click("Log in with Clever")
+            visitor.click("Harrow Creek").press("Log in", username="student", password="clever")
+            assert visitor.heading == "Hi, Ada!"
+            child.send_signal(signal.SIGINT)
+            assert child.wait(15) == 0
+            assert is_free(app)
+            assert is_free(clever)
+    assert (copy / "instance" / "dev-secret-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_port_that_is_taken_is_stepped_over_and_said_unless_it_was_asked_for(copy: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with bin_dev(copy, PORT=str(port)) as (child, log):
+            assert child.wait(60) == 1
+            assert str(port) in log.read_text().strip().splitlines()[-1]
+    listeners = [socket.create_server(("127.0.0.1", p)) for p in (3000, 3001) if is_free(p)]
+    try:
+        with bin_dev(copy) as (child, log):
+            said = greeting(child, log, 60)
+            urls = re.findall(r"http://(?:localhost|127\.0\.0\.1):(\d+)", said)
+            assert not {"3000", "3001"} & set(urls)
+            assert "3000" in said  # says which one was taken
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+def test_with_a_client_id_the_app_starts_alone_against_the_real_clever(copy: Path) -> None:
+    port = sites.free_port()
+    (copy / ".env").write_text(
+        "# of our dashboard\nexport CLEVER_CLIENT_ID='from-env'\nCLEVER_CLIENT_SECRET=\"s\"\n"
+    )
+    try:
+        with bin_dev(copy, PORT=str(port)) as (child, log):
+            said = greeting(child, log, 60)
+            assert f"http://localhost:{port}/oauth/callback" in said
+            answer = ask(f"http://localhost:{port}/login")
+            assert answer.headers["Location"].startswith("https://clever.com/oauth/authorize?")
+            assert "client_id=from-env" in answer.headers["Location"]
+    finally:
+        (copy / ".env").unlink()
+
+
+def test_an_install_that_fails_ends_with_one_sentence_on_what_to_do(copy: Path) -> None:
+    broken = copy.parent / "broken"
+    shutil.copytree(copy, broken, ignore=shutil.ignore_patterns(".venv", "instance"))
+    nowhere = "http://127.0.0.1:9/"
+    environ = {"PIP_INDEX_URL": nowhere, "PIP_FIND_LINKS": "", "PIP_NO_CACHE_DIR": "1"}
+    with bin_dev(broken, **environ, PIP_RETRIES="0", PIP_CONFIG_FILE="/dev/null") as (child, log):
+        assert child.wait(120) == 1
+    last = log.read_text().strip().splitlines()[-1]
+    assert "could not be installed" in last
+    assert "bin/dev" in last
+    assert "Traceback" not in log.read_text()
