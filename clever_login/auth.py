@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import logs, oauth, profile, session
+from clever_login import arrival, logs, oauth, profile, session
 from clever_login.access import public, safe_next
 from clever_login.accounts import find_or_create
 from clever_login.api.deadline import Deadline
@@ -34,8 +34,6 @@ from clever_login.session import CurrentUser
 from clever_login.settings import Settings
 
 bp = Blueprint("auth", __name__)
-ONCE = ("code", "state", "error")  # parameters that a callback has at most once
-LONGEST = 2000  # characters of a code or state; Clever's are a few dozen
 
 
 @bp.get("/login")
@@ -55,9 +53,9 @@ def login() -> ResponseReturnValue:
 @public
 def callback() -> ResponseReturnValue:
     """End a login."""
-    if _spends_nothing():
+    if arrival.only_looks():
         return "", 204
-    _check_parameters()
+    arrival.check_parameters()
     state, code = request.args.get("state"), request.args.get("code")
     if not state:
         return _arrived_without_state(code)
@@ -90,24 +88,9 @@ def logged_out() -> ResponseReturnValue:
     return render_template("logged_out.html", district_id=request.args.get("district_id"))
 
 
-def _spends_nothing() -> bool:
-    """A HEAD or a prefetch must not use up a code; Flask runs a GET view for HEAD, too."""
-    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
-    return request.method != "GET" or "prefetch" in purpose
-
-
-def _check_parameters() -> None:
-    for name in ONCE:
-        values = request.args.getlist(name)
-        if len(values) > 1 or any(len(value) > LONGEST for value in values):
-            raise BadCallback(f"{name} is repeated or too long")
-
-
 def _arrived_without_state(code: str | None) -> ResponseReturnValue:
     """Launched by Clever, or by nobody: never exchange this code."""
-    if _framed():
-        return render_template("open_in_tab.html"), 200
-    if not _top_level_navigation():
+    if not arrival.top_level_navigation():
         raise BadCallback("no state, and not a browser's own navigation")
     if code:
         logs.event("login_restarted", reason="no_state")
@@ -115,18 +98,6 @@ def _arrived_without_state(code: str | None) -> ResponseReturnValue:
     if request.args.get("error"):
         return _not_ours(BadCallback("an error without a state"))
     return redirect(url_for("dashboard.home"))  # a bookmark, or Clever's staff having a look
-
-
-def _framed() -> bool:
-    return request.headers.get("Sec-Fetch-Dest") in {"iframe", "frame", "embed", "object"}
-
-
-def _top_level_navigation() -> bool:
-    """Whether a person's browser came here; older ones send no Sec-Fetch headers."""
-    mode, dest = (request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest"))
-    if mode or dest:
-        return mode == "navigate" and dest == "document"
-    return "text/html" in request.headers.get("Accept", "")
 
 
 def _leave(login: PendingLogin) -> Response:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, make_response, render_template, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from clever_login import arrival
 from clever_login.settings import Settings
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -20,7 +21,9 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+FRAMEABLE = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
 ALWAYS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -38,6 +41,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     app.before_request(partial(_known_host, settings))
+    app.before_request(_never_in_a_frame)
     app.after_request(partial(_add, settings))
 
 
@@ -47,10 +51,21 @@ def _known_host(settings: Settings) -> None:
         abort(400, "the request names another host than APP_URL")
 
 
+def _never_in_a_frame() -> Response | None:
+    """In a frame there is only a link that opens a tab: cookies and children are safer there.
+
+    That page holds nothing, and it alone may be framed.
+    """
+    if not arrival.framed() or request.endpoint == "static" or request.path in PROBES:
+        return None
+    response = make_response(render_template("open_in_tab.html"))
+    response.headers["Content-Security-Policy"] = FRAMEABLE
+    return response
+
+
 def _add(settings: Settings, response: Response) -> Response:
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
-    response.headers["Content-Security-Policy"] = _policy()
     if request.endpoint == "auth.callback":
         response.headers["Referrer-Policy"] = "no-referrer"
     if request.endpoint != "static":
@@ -59,10 +74,3 @@ def _add(settings: Settings, response: Response) -> Response:
     if settings.https:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
-
-
-def _policy() -> str:
-    """The policy; only the page that opens a new tab, which holds nothing, may be framed."""
-    if request.endpoint == "auth.callback" and request.headers.get("Sec-Fetch-Dest") == "iframe":
-        return CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
-    return CONTENT_SECURITY_POLICY

@@ -6,15 +6,12 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from clever_login.api.versions import VERSIONS
+from clever_login.environment import FALSE, Reader
 
 PRODUCTION, DEVELOPMENT = "production", "development"
-TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-SHORTEST_SECRET = 32  # characters: 128 bits even when written as hexadecimal digits
-SAMPLE_WORDS = ("change-me", "changeme", "replace", "secret-key", "example", "your-", "password")
 
 
 class SettingsError(Exception):
@@ -67,7 +64,7 @@ class Settings:
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings; raise SettingsError with every fault that was found."""
-    read = _Reader(environ)
+    read = Reader(environ)
     production = read.choice("APP_ENV", PRODUCTION, (PRODUCTION, DEVELOPMENT)) == PRODUCTION
     settings = Settings(
         app_env=PRODUCTION if production else DEVELOPMENT,
@@ -122,89 +119,3 @@ def _production_faults(settings: Settings, environ: Mapping[str, str]) -> list[s
         if url and not (url.startswith("https://") and f".{host}".endswith(".clever.com")):
             faults.append(f"{name} must be https at clever.com or a name under it in production.")
     return faults
-
-
-class _Reader:
-    """Reads one variable at a time and remembers what is wrong instead of stopping."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.faults: list[str] = []
-
-    def text(self, name: str) -> str | None:
-        """The value without surrounding blanks; an empty one counts as unset."""
-        return self.environ.get(name, "").strip() or None
-
-    def fault(self, sentence: str) -> str:
-        self.faults.append(sentence)
-        return ""
-
-    def required(self, name: str) -> str:
-        return self.text(name) or self.fault(
-            f"{name} is missing: it is on your app's Settings page in Clever's dashboard."
-        )
-
-    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(name) or default
-        if value not in allowed:
-            self.fault(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
-        return value
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        value = self.text(name) or str(default)
-        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-            self.fault(f"{name} is {value!r}; it can be a whole number from {least} to {most}.")
-            return default
-        return int(value)
-
-    def switch(self, name: str, *, default: bool) -> bool:
-        value = (self.text(name) or str(default)).lower()
-        if value not in TRUE | FALSE:
-            self.fault(f"{name} is {value!r}; it can be on or off.")
-        return value in TRUE
-
-    def words(self, name: str) -> tuple[str, ...]:
-        return tuple(part.strip() for part in (self.text(name) or "").split(",") if part.strip())
-
-    def file(self, name: str) -> str | None:
-        value = self.text(name)
-        if value and not Path(value).is_file():
-            self.fault(f"{name} is {value!r}, and no file is there.")
-        return value
-
-    def identifier(self, name: str) -> str | None:
-        value = self.text(name)
-        if value and not (value.isascii() and value.isalnum()):
-            self.fault(f"{name} is {value!r}; an id of Clever's has letters and digits only.")
-        return value
-
-    def origin(self, name: str, default: str | None) -> str:
-        """A scheme and a host, perhaps a port, and nothing behind it."""
-        value = (self.text(name) or default or "").rstrip("/")
-        if not value:
-            return self.fault(f"{name} is missing: the app's own address, such as https://my.app.")
-        try:
-            parts = urlsplit(value)
-            plain = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:
-            plain = None
-        if not plain or value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
-            return self.fault(f"{name} must be like https://host or https://host:port, no path.")
-        return value
-
-    def redis(self, name: str) -> str | None:
-        value = self.text(name)
-        if value and not value.startswith(("redis://", "rediss://", "unix://")):
-            self.fault(f"{name} must begin with redis://, rediss:// or unix://.")
-        return value
-
-    def secret(self, name: str, production: bool) -> str:
-        value = self.text(name) or ""
-        make = 'Make one: python3 -c "import secrets; print(secrets.token_hex(32))"'
-        if not value:
-            return self.fault(f"{name} is missing. {make}")
-        if production and (len(value) < SHORTEST_SECRET or len(set(value)) < 8):
-            return self.fault(f"{name} is too easy to guess. {make}")
-        if production and any(word in value.lower() for word in SAMPLE_WORDS):
-            return self.fault(f"{name} is a sample, not a secret. {make}")
-        return value

@@ -64,9 +64,10 @@ def test_a_code_without_a_state_from_anything_but_a_navigation_is_refused(
     assert exchanges(site) == 0
 
 
-def test_in_a_frame_there_is_one_link_that_opens_a_tab(site: Site) -> None:
+@pytest.mark.parametrize("path", ["/oauth/callback?code=x", "/oauth/callback?code=x&state=y", "/"])
+def test_in_a_frame_there_is_one_link_that_opens_a_tab(site: Site, path: str) -> None:
     answer = ask(
-        f"{site.url}/oauth/callback?code=x",
+        f"{site.url}{path}",
         headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
     )
     assert "Open a new tab" in answer.text

@@ -15,7 +15,8 @@ EDGE = {"settings", "errors", "models", "logs", "services", "access", "session"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "api.versions": set(),
-    "settings": {"api.versions"},
+    "environment": set(),
+    "settings": {"api.versions", "environment"},
     "models": {"errors"},
     "api.deadline": set(),
     "api.transport": {"api.deadline", "errors"},
@@ -38,10 +39,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "session": {"errors", "models", "services", "session_interface", "settings"},
     "access": {"models", "session", "settings"},
     "logs": {"settings"},
-    "headers": {"settings"},
+    "headers": {"arrival", "settings"},
     "error_pages": {"errors", "logs", "settings"},
     "health": {"access", "errors", "services", "settings"},
-    "auth": EDGE | {"oauth", "profile", "accounts", "pending", "api.deadline", "api.transport"},
+    "arrival": {"errors"},
+    "auth": EDGE
+    | {"arrival", "oauth", "profile", "accounts", "pending", "api.deadline", "api.transport"},
     "dashboard": {"access", "logs", "models", "session", "settings"},
 }
 WITHOUT_FLASK = ("settings", "errors", "models", "api", "oauth", "profile", "accounts", "store")

@@ -1,0 +1,43 @@
+"""What has arrived at the callback: a person's browser, a frame, or something that only looks.
+
+Browsers say so themselves in Sec-Fetch headers, which no page can forge.
+"""
+
+from __future__ import annotations
+
+from flask import request
+
+from clever_login.errors import BadCallback
+
+ONCE = ("code", "state", "error")  # parameters that a callback has at most once
+LONGEST = 2000  # characters of a code or state; Clever's are a few dozen
+
+
+def only_looks() -> bool:
+    """Whether this is a HEAD or a prefetch, which must not use up a code.
+
+    Flask runs a GET view for HEAD, too.
+    """
+    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
+    return request.method != "GET" or "prefetch" in purpose
+
+
+def check_parameters() -> None:
+    """Raise BadCallback for a parameter that is repeated (RFC 6749, section 3.1) or endless."""
+    for name in ONCE:
+        values = request.args.getlist(name)
+        if len(values) > 1 or any(len(value) > LONGEST for value in values):
+            raise BadCallback(f"{name} is repeated or too long")
+
+
+def framed() -> bool:
+    """Whether the answer is for a frame inside another page."""
+    return request.headers.get("Sec-Fetch-Dest") in {"iframe", "frame", "embed", "object"}
+
+
+def top_level_navigation() -> bool:
+    """Whether a person's browser came here itself; older ones send no Sec-Fetch headers."""
+    mode, dest = (request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest"))
+    if mode or dest:
+        return mode == "navigate" and dest == "document"
+    return "text/html" in request.headers.get("Accept", "")

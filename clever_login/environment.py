@@ -1,0 +1,107 @@
+"""Reads environment variables one at a time, and remembers every fault instead of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+SHORTEST_SECRET = 32  # characters: 128 bits even when written as hexadecimal digits
+SAMPLE_WORDS = ("change-me", "changeme", "replace", "secret-key", "example", "your-", "password")
+
+
+class Reader:
+    """Reads one variable at a time; what is wrong is remembered in `faults`, a sentence each."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.faults: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        """The value without surrounding blanks; an empty one counts as unset."""
+        return self.environ.get(name, "").strip() or None
+
+    def fault(self, sentence: str) -> str:
+        """Remember a sentence, and give a value to go on with."""
+        self.faults.append(sentence)
+        return ""
+
+    def required(self, name: str) -> str:
+        """A value of Clever's dashboard that has no default."""
+        return self.text(name) or self.fault(
+            f"{name} is missing: it is on your app's Settings page in Clever's dashboard."
+        )
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        """One of a few words."""
+        value = self.text(name) or default
+        if value not in allowed:
+            self.fault(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
+        return value
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number within bounds."""
+        value = self.text(name) or str(default)
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            self.fault(f"{name} is {value!r}; it can be a whole number from {least} to {most}.")
+            return default
+        return int(value)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        """On or off, in any of the usual spellings."""
+        value = (self.text(name) or str(default)).lower()
+        if value not in TRUE | FALSE:
+            self.fault(f"{name} is {value!r}; it can be on or off.")
+        return value in TRUE
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list with commas."""
+        return tuple(part.strip() for part in (self.text(name) or "").split(",") if part.strip())
+
+    def file(self, name: str) -> str | None:
+        """The path of a file that is there."""
+        value = self.text(name)
+        if value and not Path(value).is_file():
+            self.fault(f"{name} is {value!r}, and no file is there.")
+        return value
+
+    def identifier(self, name: str) -> str | None:
+        """An id of Clever's, or None."""
+        value = self.text(name)
+        if value and not (value.isascii() and value.isalnum()):
+            self.fault(f"{name} is {value!r}; an id of Clever's has letters and digits only.")
+        return value
+
+    def origin(self, name: str, default: str | None) -> str:
+        """A scheme and a host, perhaps a port, and nothing behind it."""
+        value = (self.text(name) or default or "").rstrip("/")
+        if not value:
+            return self.fault(f"{name} is missing: the app's own address, such as https://my.app.")
+        try:
+            parts = urlsplit(value)
+            plain = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            plain = None
+        if not plain or value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+            return self.fault(f"{name} must be like https://host or https://host:port, no path.")
+        return value
+
+    def redis(self, name: str) -> str | None:
+        """The URL of a Redis, or None."""
+        value = self.text(name)
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            self.fault(f"{name} must begin with redis://, rediss:// or unix://.")
+        return value
+
+    def secret(self, name: str, production: bool) -> str:
+        """A secret; in production it must also be long, varied and no sample."""
+        value = self.text(name) or ""
+        make = 'Make one: python3 -c "import secrets; print(secrets.token_hex(32))"'
+        if not value:
+            return self.fault(f"{name} is missing. {make}")
+        if production and (len(value) < SHORTEST_SECRET or len(set(value)) < 8):
+            return self.fault(f"{name} is too easy to guess. {make}")
+        if production and any(word in value.lower() for word in SAMPLE_WORDS):
+            return self.fault(f"{name} is a sample, not a secret. {make}")
+        return value
