@@ -15,7 +15,10 @@ from clever_login import (
     services,
     session,
 )
+from clever_login.accounts import find_or_create
 from clever_login.settings import Settings, load_or_exit
+
+PRODUCT = "Reading Room"  # the name on every page
 
 ROOMS = (
     logs,  # one line per event, nobody's data
@@ -34,6 +37,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The whole app; without settings they are read from the environment."""
     settings = settings or load_or_exit()
     app = Flask(__name__, instance_path=settings.instance_path)
+    app.config["FIND_OR_CREATE"] = find_or_create  # who is who in your product
+    app.jinja_env.globals["product"] = PRODUCT
     for room in ROOMS:
         room.init_app(app, settings)
     return app

@@ -1,4 +1,7 @@
-"""The one function that you replace: what your product does with a person who has logged in."""
+"""The one function that you replace: what your product does with a person who has logged in.
+
+Write your own in a file beside `app.py`, and import it there instead of this one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,11 @@ def find_or_create(user: User) -> Account:
 
     `user.id` is the key: it is Clever's, and it is the same in every later login. Never match by
     email or name: Clever does not verify them, and two people may share one. `user.legacy_ids` are
-    the ids from before v3 of Clever's API, for apps that have kept those. Raise
-    `errors.AccountRefused("...")` to turn somebody away with a sentence that they will read.
+    the ids from before v3 of Clever's API, for apps that have kept those.
+
+    Name, email and roles are empty when Clever does not share them or could not be read just now:
+    do not write that emptiness over what you have. Raise `errors.AccountRefused("...")` to turn
+    somebody away with a sentence that they will read. Views find the id, as text, in
+    `current_user().account_id`.
     """
     return Account(id=user.id)

@@ -1,4 +1,4 @@
-"""What has arrived at the callback: a person's browser, a frame, or something that only looks.
+"""What has arrived: a person's browser, a frame, a probe, or something that only looks.
 
 Browsers say so themselves in Sec-Fetch headers, which no page can forge.
 """
@@ -9,6 +9,7 @@ from flask import request
 
 from clever_login.errors import BadCallback
 
+PROBES = ("/healthz", "/readyz")  # platforms ask for these, by an address of their own
 ONCE = ("code", "state", "error")  # parameters that a callback has at most once
 LONGEST = 2000  # characters of a code or state; Clever's are a few dozen
 

@@ -7,20 +7,23 @@ as Clever's guide asks).
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
-from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import arrival, logs, oauth, profile, session
+from clever_login import arrival, identity, logs, oauth, session
 from clever_login.access import public, safe_next
-from clever_login.accounts import find_or_create
-from clever_login.api.deadline import Deadline
-from clever_login.api.transport import LOGIN_SECONDS
 from clever_login.errors import (
     BadCallback,
-    CleverUnavailable,
     CodeUsed,
     LoginCancelled,
     LoginError,
@@ -28,7 +31,6 @@ from clever_login.errors import (
     LoginRefused,
 )
 from clever_login.pending import PendingLogin, new_state
-from clever_login.profile import Profile
 from clever_login.services import services
 from clever_login.session import CurrentUser
 from clever_login.settings import Settings
@@ -41,7 +43,7 @@ bp = Blueprint("auth", __name__)
 def login() -> ResponseReturnValue:
     """Begin a login: with `district_id` at that district, with `next` to that page after it."""
     district = request.args.get("district_id", "")
-    return _leave(
+    return _send_to_clever(
         PendingLogin(
             district_id=district if district.isascii() and district.isalnum() else None,
             next=safe_next(request.args.get("next")),
@@ -94,13 +96,13 @@ def _arrived_without_state(code: str | None) -> ResponseReturnValue:
         raise BadCallback("no state, and not a browser's own navigation")
     if code:
         logs.event("login_restarted", reason="no_state")
-        return _leave(PendingLogin())
+        return _send_to_clever(PendingLogin())
     if request.args.get("error"):
         return _not_ours(BadCallback("an error without a state"))
     return redirect(url_for("dashboard.home"))  # a bookmark, or Clever's staff having a look
 
 
-def _leave(login: PendingLogin) -> Response:
+def _send_to_clever(login: PendingLogin) -> Response:
     """Send the browser to Clever with a fresh state, and the cookie that waits for it."""
     here = services()
     state = new_state()
@@ -114,7 +116,7 @@ def _leave(login: PendingLogin) -> Response:
 def _restart(login: PendingLogin, state: str) -> Response:
     """Begin the same login once more, without a word to the person."""
     logs.event("login_restarted", reason="expired" if login.expired else "used")
-    response = _leave(PendingLogin(login.district_id, login.next, login.restarts + 1))
+    response = _send_to_clever(PendingLogin(login.district_id, login.next, login.restarts + 1))
     services().pending.forget(response, state)
     return response
 
@@ -138,59 +140,33 @@ def _used(login: PendingLogin, state: str) -> ResponseReturnValue:
 def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
     """Exchange, read, check, log in. If any of it fails, whoever was logged in no longer is."""
     try:
-        user = _identify(code)
-    except LoginError:
+        user = identity.of(_code_or_error(code))
+    except Exception:
         session.log_out()
         raise
     session.log_in(user)
-    logs.event("login", role=user.role or "none")
     response = redirect(login.next or url_for("dashboard.show"), 303)
     services().pending.forget(response, state)
+    response.call_on_close(partial(_log_login, response, user))
     return response
 
 
-def _identify(code: str | None) -> CurrentUser:
-    _raise_for_error()
-    if not code:
-        raise BadCallback("a state of ours, and no code")
-    here, deadline = services(), Deadline(LOGIN_SECONDS)
-    try:
-        token = oauth.exchange(here.settings, here.transport, code, deadline)
-        person = profile.of(here.client(token, deadline))
-    except TimeoutError as error:
-        raise CleverUnavailable("the time for this login is over") from error
-    return _current_user(person, find_or_create(person.user).id)
+def _log_login(response: Response, user: CurrentUser) -> None:
+    """Once the session is saved and the answer sent: before that nobody is in."""
+    if response.status_code == 303:
+        logs.event("login", role=user.role or "none")
 
 
-def _raise_for_error() -> None:
-    """Clever's `error` parameter by its few known values; its text is never shown or logged."""
+def _code_or_error(code: str | None) -> str:
+    """The code, or Clever's `error` by its few known values; its text is not shown or logged."""
     error = request.args.get("error")
     if error == "access_denied":
         raise LoginCancelled("the person said no at Clever")
     if error is not None:
         raise LoginRefused("Clever sent an error instead of a code")
-
-
-def _current_user(person: Profile, account_id: str) -> CurrentUser:
-    user, now = person.user, time.time()
-    return CurrentUser(
-        account_id=account_id,
-        clever_id=user.id,
-        district_id=user.district_id,
-        first_name=user.first_name,
-        last_name=user.last_name,
-        email=user.email,
-        roles=tuple(record.role for record in user.roles),
-        role=person.role,
-        user_outcome=person.user_record.outcome,
-        district_name=person.district.value.name if person.district.value else "",
-        district_outcome=person.district.outcome,
-        schools=person.schools.value or (),
-        schools_outcome=person.schools.outcome,
-        school_count=len(user.school_ids),
-        logged_in_at=now,
-        seen_at=now,
-    )
+    if not code:
+        raise BadCallback("a state of ours, and no code")
+    return code
 
 
 def init_app(app: Flask, settings: Settings) -> None:  # noqa: ARG001 # every room is called alike

@@ -1,4 +1,8 @@
-"""What each role sees: the part that you replace."""
+"""What each role sees: the part that you replace.
+
+Copy it beside `app.py`, import the copy there, and change that. The other rooms lead people to its
+endpoints `dashboard.home` (nobody is logged in) and `dashboard.show` (somebody is).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from clever_login.session import current_user, switch_role
 from clever_login.settings import Settings
 
 bp = Blueprint("dashboard", __name__)
-ROLE_NAMES = {
+ROLE_LABELS = {
     Role.STUDENT: "Student",
     Role.TEACHER: "Teacher",
     Role.STAFF: "School administrator",
@@ -23,7 +27,7 @@ ROLE_NAMES = {
 @bp.get("/")
 @public
 def home() -> ResponseReturnValue:
-    """The log-in page; who is logged in goes on to the dashboard."""
+    """The login page; who is logged in goes on to the dashboard."""
     if current_user() is not None:
         return redirect(url_for("dashboard.show"))
     return render_template("home.html", next=safe_next(request.args.get("next")))
@@ -34,7 +38,7 @@ def show() -> ResponseReturnValue:
     """The page of the person's role; the address never carries one."""
     user = current_user()
     name = user.role.value if user and user.role else "no_role"
-    return render_template(f"dashboard/{name}.html", user=user, role_names=ROLE_NAMES)
+    return render_template(f"dashboard/{name}.html")
 
 
 @bp.post("/role")
@@ -50,4 +54,5 @@ def switch() -> ResponseReturnValue:
 
 def init_app(app: Flask, settings: Settings) -> None:  # noqa: ARG001 # every room is called alike
     """Mount the views."""
+    app.context_processor(lambda: {"role_labels": ROLE_LABELS})
     app.register_blueprint(bp)

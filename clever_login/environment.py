@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
+# What may be in a host: nothing that two programs could read in two ways.
+ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9]\d{0,4}))?"
+)
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 SHORTEST_SECRET = 32  # characters: 128 bits even when written as hexadecimal digits
+HOW_TO_MAKE_ONE = 'Make one: python3 -c "import secrets; print(secrets.token_hex(32))"'
 SAMPLE_WORDS = ("change-me", "changeme", "replace", "secret-key", "example", "your-", "password")
 
 
@@ -74,18 +79,15 @@ class Reader:
         return value
 
     def origin(self, name: str, default: str | None) -> str:
-        """A scheme and a host, perhaps a port, and nothing behind it."""
-        value = (self.text(name) or default or "").rstrip("/")
+        """A scheme and a host, perhaps a port, in the form in which browsers send it."""
+        value = (self.text(name) or default or "").rstrip("/").lower()
         if not value:
             return self.fault(f"{name} is missing: the app's own address, such as https://my.app.")
-        try:
-            parts = urlsplit(value)
-            plain = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:
-            plain = None
-        if not plain or value != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        found = ORIGIN.fullmatch(value)
+        if not found or int(found["port"] or 1) > 65535:
             return self.fault(f"{name} must be like https://host or https://host:port, no path.")
-        return value
+        usual = {"http": "80", "https": "443"}[found["scheme"]]
+        return value.removesuffix(f":{usual}") if found["port"] == usual else value
 
     def redis(self, name: str) -> str | None:
         """The URL of a Redis, or None."""
@@ -97,11 +99,19 @@ class Reader:
     def secret(self, name: str, production: bool) -> str:
         """A secret; in production it must also be long, varied and no sample."""
         value = self.text(name) or ""
-        make = 'Make one: python3 -c "import secrets; print(secrets.token_hex(32))"'
         if not value:
-            return self.fault(f"{name} is missing. {make}")
-        if production and (len(value) < SHORTEST_SECRET or len(set(value)) < 8):
-            return self.fault(f"{name} is too easy to guess. {make}")
-        if production and any(word in value.lower() for word in SAMPLE_WORDS):
-            return self.fault(f"{name} is a sample, not a secret. {make}")
+            return self.fault(f"{name} is missing. {HOW_TO_MAKE_ONE}")
+        return self.strong(name, value) if production else value
+
+    def secrets(self, name: str, production: bool) -> tuple[str, ...]:
+        """A list of former secrets, which must be as good as the one of today."""
+        values = self.words(name)
+        return tuple(self.strong(name, each) for each in values) if production else values
+
+    def strong(self, name: str, value: str) -> str:
+        """A secret that cannot be guessed."""
+        if len(value) < SHORTEST_SECRET or len(set(value)) < 8:
+            return self.fault(f"{name} is too easy to guess. {HOW_TO_MAKE_ONE}")
+        if any(word in value.lower() for word in SAMPLE_WORDS):
+            return self.fault(f"{name} is a sample, not a secret. {HOW_TO_MAKE_ONE}")
         return value

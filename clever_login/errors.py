@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class LoginError(Exception):
-    """A login that ended, with the page that it ends on."""
+    """A login that ended; its page is found by the code. The message is for the log alone."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "login_failed"
@@ -90,6 +90,10 @@ class WrongPerson(CleverUnexpected):
     """A user record names another id or district than `/me` did."""
 
     code = "wrong_person"
+
+
+class WrongHost(Exception):
+    """The request was sent to a host that is not the one of APP_URL."""
 
 
 class NotShared(Exception):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, make_response, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from clever_login import arrival
+from clever_login.errors import WrongHost
 from clever_login.settings import Settings
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -30,7 +31,6 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
     "Referrer-Policy": "same-origin",  # no-referrer would turn our own forms' Origin into "null"
 }
-PROBES = {"/healthz", "/readyz"}  # platforms ask for these by an address of their own
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -47,8 +47,11 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def _known_host(settings: Settings) -> None:
     """Refuse a request that was sent to another name, except a platform's probe."""
-    if request.host != urlsplit(settings.app_url).netloc and request.path not in PROBES:
-        abort(400, "the request names another host than APP_URL")
+    if request.endpoint == "static" or request.path in arrival.PROBES:
+        return
+    expected = urlsplit(settings.app_url).netloc
+    if request.host != expected:
+        raise WrongHost(f"APP_URL says {expected}")
 
 
 def _never_in_a_frame() -> Response | None:
@@ -56,7 +59,7 @@ def _never_in_a_frame() -> Response | None:
 
     That page holds nothing, and it alone may be framed.
     """
-    if not arrival.framed() or request.endpoint == "static" or request.path in PROBES:
+    if not arrival.framed() or request.endpoint == "static" or request.path in arrival.PROBES:
         return None
     response = make_response(render_template("open_in_tab.html"))
     response.headers["Content-Security-Policy"] = FRAMEABLE

@@ -1,4 +1,4 @@
-"""/healthz (this process answers) and /readyz (it can log people in)."""
+"""/healthz (this process answers) and /readyz (its session store does, too)."""
 
 from __future__ import annotations
 

@@ -8,27 +8,34 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, TextIO
 
 from flask import Flask, has_request_context, request
 
+from clever_login.errors import AccountRefused, LoginError
 from clever_login.settings import DEVELOPMENT, Settings
 
 logger = logging.getLogger("clever_login")
 _QUERY = re.compile(r"\?\S*")
 
 
-def event(name: str, *, level: int = logging.INFO, **fields: str) -> None:
+def event(name: str, *, level: int = logging.INFO, **fields: str | int) -> None:
     """Log one event; the fields are words of our own, never something that a person sent."""
     logger.log(level, name, extra={"fields": fields})
 
 
 def failure(error: BaseException, *, code: str, status: int, reference: str) -> None:
-    """Log a failure once, with the types of its causes; their messages may hold anything."""
+    """Log a failure once: the types of its causes, and where a crash happened.
+
+    Messages may quote a child's record, so only those of our own errors are logged.
+    """
+    fields = {"causes": " <- ".join(type(each).__name__ for each in _chain(error))}
+    if isinstance(error, LoginError) and not isinstance(error, AccountRefused):
+        fields["reason"] = str(error)
+    elif status == 500:
+        fields["where"] = "".join(traceback.format_tb(error.__traceback__))
     level = logging.ERROR if status >= 500 else logging.WARNING
-    causes = " <- ".join(type(each).__name__ for each in _chain(error))
-    event("failure", level=level, code=code, status=str(status), reference=reference, causes=causes)
+    event("failure", level=level, code=code, status=status, reference=reference, **fields)
 
 
 class JsonLines(logging.Formatter):
@@ -77,17 +84,12 @@ def init_app(app: Flask, settings: Settings) -> None:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logging.getLogger("werkzeug").addFilter(_WithoutQuery())
-    if settings.app_env != DEVELOPMENT:
-        app.log_exception = _log_without_message  # type: ignore[method-assign]
+    if settings.app_env != DEVELOPMENT:  # there, Flask's own report has the message, too
+        app.log_exception = _say_nothing  # type: ignore[assignment]
 
 
-def _log_without_message(
-    exc_info: tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None],
-) -> None:
-    """Where it broke, but not the message: it may quote a child's record."""
-    kind, _, trace = exc_info
-    where = "".join(traceback.format_tb(trace)) if trace else ""
-    event("crash", level=logging.ERROR, type=getattr(kind, "__name__", ""), where=where)
+def _say_nothing(_exc_info: object) -> None:
+    """Instead of Flask's report of a crash, which has the message: `failure` says where."""
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

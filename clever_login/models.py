@@ -27,21 +27,23 @@ class Role(StrEnum):
     DISTRICT_ADMIN = "district_admin"
 
 
-ROLE_NAMES = {
+ROLES_BY_NAME = {
     **{role.value: role for role in Role},
     "school_admin": Role.STAFF,  # before v3
     "district admin": Role.DISTRICT_ADMIN,  # as /userinfo spells it
 }
 
-Outcome = Literal["loaded", "not_in_tier", "refused", "failed"]
+# "none": there is nothing to ask for, as a school in a tier that has none.
+Outcome = Literal["loaded", "none", "refused", "failed"]
 
 
 @dataclass(frozen=True)
 class Part(Generic[T]):
-    """One part of a profile: its value, or why there is none."""
+    """One part of a profile: its value, or why there is none, or not all of it."""
 
     outcome: Outcome
     value: T | None = None
+    cause: str = ""  # for the log: a sentence of ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,6 @@ class Me:
     id: str
     type: str
     district_id: str | None
-    authorized_by: str | None = None
 
     @classmethod
     def from_api(cls, body: Json) -> Me:
@@ -64,7 +65,6 @@ class Me:
             id=identifier(data.get("id")),
             type=kind,
             district_id=_optional_id(data.get("district")),
-            authorized_by=_text(data.get("authorized_by")),
         )
 
 
@@ -152,9 +152,9 @@ class School:
         return cls(id=identifier(data.get("id")), name=_text(data.get("name")) or "")
 
 
-def role_of_this_login(userinfo: Json) -> Role | None:
+def login_role(userinfo: Json) -> Role | None:
     """The role that `/userinfo` names: the one of the current login, which `/me` does not tell."""
-    return ROLE_NAMES.get(_text(userinfo.get("user_type")) or "")
+    return ROLES_BY_NAME.get(_text(userinfo.get("user_type")) or "")
 
 
 def identifier(value: object) -> str:

@@ -12,10 +12,21 @@ from typing import TypeVar
 
 from clever_login.api.client import Client
 from clever_login.errors import CleverUnexpected, LoginError, NotAPerson, NotShared, WrongPerson
-from clever_login.models import ROLE_NAMES, District, Me, Part, Role, RoleRecord, School, User
+from clever_login.models import (
+    ROLES_BY_NAME,
+    District,
+    Me,
+    Outcome,
+    Part,
+    Role,
+    RoleRecord,
+    School,
+    User,
+)
 
 T = TypeVar("T")
 MOST_SCHOOLS = 8  # read by name at login; whoever has more sees how many
+WORSE: tuple[Outcome, ...] = ("loaded", "refused", "failed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +38,11 @@ class Profile:
     user_record: Part[User]
     district: Part[District]
     schools: Part[tuple[School, ...]]
+
+    @property
+    def more_schools(self) -> int:
+        """How many schools the person has beyond those that were read."""
+        return max(0, len(self.user.school_ids) - MOST_SCHOOLS)
 
 
 def of(client: Client) -> Profile:
@@ -42,7 +58,7 @@ def of(client: Client) -> Profile:
         user=user,
         role=_role(client, user),
         user_record=record,
-        district=district.result() if district else Part("not_in_tier"),
+        district=district.result() if district else Part("none"),
         schools=schools,
     )
 
@@ -71,15 +87,14 @@ def _same_district(client: Client, district_id: str) -> District:
 
 
 def _schools(client: Client, ids: tuple[str, ...]) -> Part[tuple[School, ...]]:
-    """The schools that the user record names; none named means that the tier has none."""
+    """The schools that the user record names, as many as are read; none may be named."""
     if not ids:
-        return Part("not_in_tier")
+        return Part("none")
     asked = [client.transport.start(_asking(client, each)) for each in ids[1:MOST_SCHOOLS]]
     parts = [_asking(client, ids[0])(), *(future.result() for future in asked)]
     found = tuple(part.value for part in parts if part.value is not None)
-    if found:
-        return Part("loaded", found)
-    return Part("refused" if all(part.outcome == "refused" for part in parts) else "failed")
+    worst = max(parts, key=lambda part: WORSE.index(part.outcome))
+    return Part(worst.outcome, found or None, worst.cause)
 
 
 def _asking(client: Client, school_id: str) -> Callable[[], Part[School]]:
@@ -98,13 +113,13 @@ def _role(client: Client, user: User) -> Role | None:
     roles = [record.role for record in user.roles]
     if len(roles) < 2:
         return roles[0] if roles else None
-    named = _part(client.role_of_this_login).value
+    named = _part(client.login_role).value
     return named if named in roles else max(roles, key=list(Role).index)
 
 
 def _roles_of_type(me: Me) -> tuple[RoleRecord, ...]:
     """What `/me` alone tells of the role: all before v3, nothing from v3 on."""
-    role = ROLE_NAMES.get(me.type)
+    role = ROLES_BY_NAME.get(me.type)
     return (RoleRecord(role=role),) if role else ()
 
 
@@ -114,7 +129,7 @@ def _part(read: Callable[[], T | None]) -> Part[T]:
         return Part("loaded", read())
     except WrongPerson:
         raise
-    except NotShared:
-        return Part("refused")
-    except (LoginError, TimeoutError):
-        return Part("failed")
+    except NotShared as error:
+        return Part("refused", cause=str(error))
+    except (LoginError, TimeoutError) as error:
+        return Part("failed", cause=str(error))

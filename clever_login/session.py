@@ -9,15 +9,15 @@ from typing import Any, cast
 import msgspec
 from flask import Flask, current_app, g, session
 from flask_wtf.csrf import CSRFProtect, generate_csrf
+from werkzeug.local import LocalProxy
 
-from clever_login import session_interface
+from clever_login import logs, session_interface
 from clever_login.errors import StoreUnavailable
 from clever_login.models import District, Outcome, Part, Role, School
 from clever_login.services import services
 from clever_login.session_interface import Session
 from clever_login.settings import Settings
 
-SEEN_EVERY_SECONDS = 5 * 60  # how often a read is worth a write
 _KEY = "login"
 
 
@@ -33,25 +33,17 @@ class CurrentUser:
     email: str | None
     roles: tuple[Role, ...]
     role: Role | None
-    user_outcome: Outcome
-    district_name: str
-    district_outcome: Outcome
-    schools: tuple[School, ...]
-    schools_outcome: Outcome
-    school_count: int
-    logged_in_at: float
+    outcome: Outcome  # of the user record, which has name, email and roles
+    district: Part[District]
+    schools: Part[tuple[School, ...]]
+    more_schools: int
+    logged_in_at: float  # Unix seconds
     seen_at: float
 
     @property
     def full_name(self) -> str:
         """First and last name, as far as Clever shares them."""
         return f"{self.first_name} {self.last_name}".strip()
-
-    @property
-    def district(self) -> Part[District]:
-        """The district, or why there is none to show."""
-        shown = District(id=self.district_id or "", name=self.district_name)
-        return Part(self.district_outcome, shown if self.district_outcome == "loaded" else None)
 
 
 def log_in(user: CurrentUser) -> None:
@@ -96,12 +88,13 @@ def _read() -> CurrentUser | None:
     try:
         user = msgspec.convert(data, CurrentUser)
     except msgspec.ValidationError:  # written by another version of this app
+        logs.event("session_dropped", reason="unknown_shape")
         user = None
     now = time.time()
     if user is None or _over(user, services().settings, now):
         log_out()
         return None
-    if now - user.seen_at > SEEN_EVERY_SECONDS:
+    if now - user.seen_at > _seen_every_seconds(services().settings):
         user = replace(user, seen_at=now)
         _write(user)
     return user
@@ -110,6 +103,11 @@ def _read() -> CurrentUser | None:
 def _over(user: CurrentUser, settings: Settings, now: float) -> bool:
     idle = now - user.seen_at > settings.session_idle_minutes * 60
     return idle or now - user.logged_in_at > settings.session_max_hours * 3600
+
+
+def _seen_every_seconds(settings: Settings) -> float:
+    """How often a read is worth a write: so the idle limit is met to a sixth of it at worst."""
+    return min(5 * 60, settings.session_idle_minutes * 60 / 6)
 
 
 def _write(user: CurrentUser) -> None:
@@ -128,7 +126,7 @@ def _require_store() -> None:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Give the app its sessions, CSRF tokens, and `current_user()` in templates."""
+    """Give the app its sessions, CSRF tokens, and `user` in templates."""
     session_interface.init_app(app, settings, services(app).store)
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -138,4 +136,4 @@ def init_app(app: Flask, settings: Settings) -> None:
     )
     app.before_request(_require_store)
     CSRFProtect(app)
-    app.context_processor(lambda: {"current_user": current_user})
+    app.context_processor(lambda: {"user": LocalProxy(current_user)})

@@ -13,11 +13,10 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from flask import Flask, Request, Response
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 
+from clever_login import arrival, error_pages
 from clever_login.errors import StoreUnavailable
 from clever_login.settings import Settings
 from clever_login.store import Store
-
-WITHOUT_SESSION = ("/healthz", "/readyz", "/static/")
 
 
 class Session(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyped
@@ -35,12 +34,12 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
     def __init__(self, app: Flask, settings: Settings, store: Store) -> None:
         super().__init__(app, key_prefix="session-", permanent=False, sid_length=32)
         self._store = store
-        secrets = (settings.secret_key, *settings.secret_key_fallbacks)
-        self._box = MultiFernet([_box(secret) for secret in secrets])
+        secret_keys = (settings.secret_key, *settings.secret_key_fallbacks)
+        self._fernet = MultiFernet([_fernet(each) for each in secret_keys])
 
     def open_session(self, app: Flask, request: Request) -> Session:
         """The session of a request; with the store down an empty one that says so."""
-        if request.path.startswith(WITHOUT_SESSION):
+        if request.path in arrival.PROBES or request.path.startswith("/static/"):
             return Session(sid=self._generate_sid(self.sid_length))
         try:
             session: Session = super().open_session(app, request)
@@ -52,19 +51,14 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         return session
 
     def save_session(self, app: Flask, session: Session, response: Response) -> None:
-        """Save, or turn the answer into a plain 503: nobody is ever half logged in."""
+        """Save, or turn the answer into a 503: nobody is ever half logged in."""
         try:
             if not session and session.modified:
                 self._end(app, session, response)
             else:
                 super().save_session(app, session, response)
-        except StoreUnavailable:
-            response.headers.remove("Set-Cookie")
-            response.headers.remove("Location")
-            response.headers["Retry-After"] = "5"
-            response.status_code = 503
-            response.content_type = "text/plain; charset=utf-8"
-            response.set_data("The log-in service is down for a moment. Please try again.\n")
+        except StoreUnavailable as error:
+            error_pages.replace(response, error)
 
     def _end(self, app: Flask, session: Session, response: Response) -> None:
         """Delete the session and its cookie.
@@ -90,7 +84,7 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         if sealed is None:
             return None
         try:
-            data = msgspec.msgpack.decode(self._box.decrypt(sealed))
+            data = msgspec.msgpack.decode(self._fernet.decrypt(sealed))
         except (InvalidToken, msgspec.DecodeError):
             return None
         return data if isinstance(data, dict) else None
@@ -100,7 +94,7 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
 
     def _upsert_session(self, lifetime: timedelta, session: Session, store_id: str) -> None:
         """Save; a session that was logged out while this request ran is not brought back."""
-        sealed = self._box.encrypt(msgspec.msgpack.encode(dict(session)))
+        sealed = self._fernet.encrypt(msgspec.msgpack.encode(dict(session)))
         seconds = int(lifetime.total_seconds())
         known = session.sid == session.known_sid
         self._store.set(store_id, sealed, seconds, only_existing=known)
@@ -119,7 +113,7 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     app.session_interface = SessionInterface(app, settings, store)
 
 
-def _box(secret: str) -> Fernet:
+def _fernet(secret: str) -> Fernet:
     """Fernet with a key for this purpose alone, from a secret of any length."""
     key = hmac.new(secret.encode(), b"clever-login session", hashlib.sha256).digest()
     return Fernet(base64.urlsafe_b64encode(key))

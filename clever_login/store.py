@@ -1,8 +1,6 @@
 """Where sessions and one-time claims are kept: files (one machine) or Redis (many).
 
 Values are bytes and keys are short ASCII words; what they mean is the callers' business.
-cachelib's file cache is not used: its `add` is not atomic, it never removes what has expired
-unless it may also evict people who are logged in, and its values are pickles.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ import secrets
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SWEEP_SECONDS = 5 * 60
+NEW = "new-"  # how the name of a file begins that is not whole yet
 _EXPIRY = struct.Struct(">d")  # each file begins with the time (Unix seconds) at which it ends
 
 
@@ -94,7 +94,7 @@ class FileStore:
     def _write(self, value: bytes, seconds: int) -> Path:
         """A new file that nobody else knows yet."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"new-{secrets.token_hex(8)}"
+        path = self._folder / f"{NEW}{secrets.token_hex(8)}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(_EXPIRY.pack(time.time() + seconds) + value)
@@ -114,7 +114,16 @@ class FileStore:
         if time.time() - self._swept < SWEEP_SECONDS:
             return
         self._swept = time.time()
-        _or_unavailable(lambda: [self._read(path) for path in self._folder.iterdir()])
+        for path in _or_unavailable(lambda: list(self._folder.iterdir())):
+            _or_unavailable(partial(self._sweep_one, path))
+
+    def _sweep_one(self, path: Path) -> None:
+        """Remove one file if it has expired; a new one may still be in the writing."""
+        try:
+            if not path.name.startswith(NEW) or time.time() - path.stat().st_mtime > SWEEP_SECONDS:
+                self._read(path)
+        except FileNotFoundError:
+            pass  # its writer has given it its name meanwhile
 
 
 class RedisStore:

@@ -11,8 +11,16 @@ from clever_login.api.deadline import Deadline
 from clever_login.api.transport import Answer, Transport
 from clever_login.api.versions import Version
 from clever_login.errors import CleverUnavailable, CleverUnexpected, LoginRefused, NotShared
-from clever_login.models import ROLE_NAMES, District, Json, Me, Role, School, User
-from clever_login.models import role_of_this_login as read_role
+from clever_login.models import (
+    ROLES_BY_NAME,
+    District,
+    Json,
+    Me,
+    Role,
+    School,
+    User,
+    login_role,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +45,7 @@ class Client:
         path = self.version.user_paths.get(me.type)
         if path is None:
             raise NotShared(f"{self.version.name} has no record for this type of user")
-        role = None if self.version.roles_in_record else ROLE_NAMES[me.type]
+        role = None if self.version.roles_in_record else ROLES_BY_NAME[me.type]
         return User.from_api(self._get(f"/{self.version.name}{path.format(id=me.id)}"), role)
 
     def district(self, district_id: str) -> District:
@@ -48,9 +56,9 @@ class Client:
         """A school by its id."""
         return School.from_api(self._get(f"/{self.version.name}/schools/{school_id}"))
 
-    def role_of_this_login(self) -> Role | None:
+    def login_role(self) -> Role | None:
         """The role in which the person came this time, from `/userinfo`."""
-        return read_role(self._get("/userinfo"))
+        return login_role(self._get("/userinfo"))
 
     def _get(self, path: str) -> Json:
         request = requests.Request(

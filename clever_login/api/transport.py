@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProtocolError
 
 from clever_login.api.deadline import Deadline, TimeBoxedHTTPPool, TimeBoxedHTTPSPool, current
 from clever_login.errors import CleverUnavailable, CleverUnexpected
@@ -59,14 +60,12 @@ class Transport:
         """
         prepared = self._session.prepare_request(request)
         try:
-            return self._attempt(prepared, deadline)
-        except requests.ConnectionError as error:
-            if prepared.method != "GET" or isinstance(error, requests.Timeout):
-                raise _unavailable(error) from error
-        except (requests.RequestException, OSError) as error:
-            raise _unavailable(error) from error
-        try:
-            return self._attempt(prepared, deadline)
+            try:
+                return self._attempt(prepared, deadline)
+            except requests.ConnectionError as error:
+                if prepared.method != "GET" or not _hung_up(error):
+                    raise
+                return self._attempt(prepared, deadline)
         except (requests.RequestException, OSError) as error:
             raise _unavailable(error) from error
 
@@ -108,6 +107,11 @@ def _bounded_body(response: requests.Response) -> bytes:
         if len(body) > LARGEST_BODY:
             raise CleverUnexpected("an answer of Clever's is larger than 1 MB")
     return bytes(body)
+
+
+def _hung_up(error: requests.ConnectionError) -> bool:
+    """Whether the other side closed the connection, which is no time-out and no refusal."""
+    return bool(error.args) and isinstance(error.args[0], ProtocolError)
 
 
 def _unavailable(error: Exception) -> CleverUnavailable:

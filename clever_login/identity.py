@@ -1,0 +1,60 @@
+"""An authorization code -> who has come, checked and with an account."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from flask import current_app
+
+from clever_login import logs, oauth, profile
+from clever_login.accounts import Account
+from clever_login.api.deadline import Deadline
+from clever_login.api.transport import LOGIN_SECONDS
+from clever_login.errors import CleverUnavailable
+from clever_login.profile import Profile
+from clever_login.services import services
+from clever_login.session import CurrentUser
+
+
+def of(code: str) -> CurrentUser:
+    """Exchange the code, read the person, find the account; the token is gone when this returns.
+
+    Raises a LoginError when Clever does not say who it is, or the account is refused.
+    """
+    here, deadline = services(), Deadline(LOGIN_SECONDS)
+    try:
+        token = oauth.exchange(here.settings, here.transport, code, deadline)
+        person = profile.of(here.client(token, deadline))
+    except TimeoutError as error:
+        raise CleverUnavailable("the time for this login is over") from error
+    _log_what_is_missing(person)
+    account: Account = current_app.config["FIND_OR_CREATE"](person.user)
+    return _current_user(person, str(account.id))
+
+
+def _log_what_is_missing(person: Profile) -> None:
+    for name in ("user_record", "district", "schools"):
+        part = getattr(person, name)
+        if part.cause:
+            logs.event("part_missing", part=name, outcome=part.outcome, cause=part.cause)
+
+
+def _current_user(person: Profile, account_id: str) -> CurrentUser:
+    user, now = person.user, time.time()
+    return CurrentUser(
+        account_id=account_id,
+        clever_id=user.id,
+        district_id=user.district_id,
+        first_name=user.first_name,
+        last_name=user.last_name,
+        email=user.email,
+        roles=tuple(record.role for record in user.roles),
+        role=person.role,
+        outcome=person.user_record.outcome,
+        district=replace(person.district, cause=""),
+        schools=replace(person.schools, cause=""),
+        more_schools=person.more_schools,
+        logged_in_at=now,
+        seen_at=now,
+    )
