@@ -16,6 +16,7 @@ from clever_login.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
+LONGEST_NEXT = 200  # characters; it travels in a cookie
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -47,7 +48,7 @@ def safe_next(path: str | None) -> str | None:
     Only plain characters of a path and query pass; what browsers read as another host (`//`,
     backslashes, control characters) never does.
     """
-    if not path or not path.startswith("/") or path.startswith("//") or len(path) > 500:
+    if not path or not path.startswith("/") or path.startswith("//") or len(path) > LONGEST_NEXT:
         return None
     if not path.isascii() or not path.isprintable() or "\\" in path or " " in path:
         return None

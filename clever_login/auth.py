@@ -30,6 +30,7 @@ from clever_login.errors import (
     LoginExpired,
     LoginRefused,
 )
+from clever_login.models import is_identifier
 from clever_login.pending import PendingLogin, new_state
 from clever_login.services import services
 from clever_login.session import CurrentUser
@@ -42,10 +43,10 @@ bp = Blueprint("auth", __name__)
 @public
 def login() -> ResponseReturnValue:
     """Begin a login: with `district_id` at that district, with `next` to that page after it."""
-    district = request.args.get("district_id", "")
+    district = request.args.get("district_id")
     return _send_to_clever(
         PendingLogin(
-            district_id=district if district.isascii() and district.isalnum() else None,
+            district_id=district if is_identifier(district) else None,
             next=safe_next(request.args.get("next")),
         )
     )
@@ -129,8 +130,8 @@ def _not_ours(error: LoginError) -> ResponseReturnValue:
 
 
 def _used(login: PendingLogin, state: str) -> ResponseReturnValue:
-    """Refresh, Back, a bookmark, a double click: quiet for whoever is logged in."""
-    if session.current_user() is not None:
+    """Refresh, Back, a bookmark, a double click: quiet for whoever it has logged in."""
+    if session.logged_in_by(state):
         return redirect(url_for("dashboard.show"))
     if login.restarts == 0:
         return _restart(login, state)
@@ -144,7 +145,7 @@ def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturn
     except Exception:
         session.log_out()
         raise
-    session.log_in(user)
+    session.log_in(user, state)
     response = redirect(login.next or url_for("dashboard.show"), 303)
     services().pending.forget(response, state)
     response.call_on_close(partial(_log_login, response, user))

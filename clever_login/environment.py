@@ -10,6 +10,10 @@ from pathlib import Path
 ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9]\d{0,4}))?"
 )
+REDIS = re.compile(
+    r"rediss?://(?:[^@/?#\s]*@)?(?:[A-Za-z0-9_.-]+|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?(?:/\d*)?"
+    r"|unix://[^?#\s]+"
+)
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 SHORTEST_SECRET = 32  # characters: 128 bits even when written as hexadecimal digits
 HOW_TO_MAKE_ONE = 'Make one: python3 -c "import secrets; print(secrets.token_hex(32))"'
@@ -92,8 +96,8 @@ class Reader:
     def redis(self, name: str) -> str | None:
         """The URL of a Redis, or None."""
         value = self.text(name)
-        if value and not value.startswith(("redis://", "rediss://", "unix://")):
-            self.fault(f"{name} must begin with redis://, rediss:// or unix://.")
+        if value and not REDIS.fullmatch(value):
+            self.fault(f"{name} must be like redis://host:6379/0 or rediss://:password@host:6379.")
         return value
 
     def secret(self, name: str, production: bool) -> str:

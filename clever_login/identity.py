@@ -30,6 +30,8 @@ def of(code: str) -> CurrentUser:
         raise CleverUnavailable("the time for this login is over") from error
     _log_what_is_missing(person)
     account: Account = current_app.config["FIND_OR_CREATE"](person.user)
+    if account.id in (None, ""):
+        raise TypeError("find_or_create gave an account without an id")
     return _current_user(person, str(account.id))
 
 

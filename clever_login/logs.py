@@ -84,6 +84,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logging.getLogger("werkzeug").addFilter(_WithoutQuery())
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # quotes paths and headers
     if settings.app_env != DEVELOPMENT:  # there, Flask's own report has the message, too
         app.log_exception = _say_nothing  # type: ignore[assignment]
 

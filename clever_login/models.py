@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeGuard, TypeVar
 
-from clever_login.errors import CleverUnexpected
+from clever_login.errors import CleverUnexpected, WrongPerson
 
 Json = dict[str, Any]
 T = TypeVar("T")
+_UNFIT = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+LONGEST_TEXT = 255  # Clever sets no limit and advises to plan for this
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -81,9 +85,11 @@ class RoleRecord:
         """Read a role's object: `legacy_id`, `school` and `schools`, each of which may be gone."""
         schools = data.get("schools")
         named = [data.get("school"), *(schools if isinstance(schools, list) else [])]
-        ids = dict.fromkeys(each for each in named if _is_id(each))
+        ids = dict.fromkeys(each for each in named if is_identifier(each))
         legacy = data.get("legacy_id")
-        return cls(role=role, legacy_id=legacy if _is_id(legacy) else None, school_ids=tuple(ids))
+        return cls(
+            role=role, legacy_id=legacy if is_identifier(legacy) else None, school_ids=tuple(ids)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,15 +104,23 @@ class User:
     roles: tuple[RoleRecord, ...] = ()
 
     @classmethod
-    def from_api(cls, body: Json, role: Role | None) -> User:
-        """Read a user record; `role` is what the path said before v3, None where `roles` says."""
+    def from_api(cls, body: Json, me: Me, role: Role | None) -> User:
+        """Read the record of the person that `/me` named; WrongPerson if it is somebody else's.
+
+        `role` is what the path said before v3, None where the record's `roles` says it.
+        """
         data = _object(body, "data")
+        if not data.get("id"):
+            raise CleverUnexpected("the user record has no id")
+        for key, expected in (("id", me.id), ("district", me.district_id)):
+            if data.get(key) not in (None, "", expected):
+                raise WrongPerson(f"the user record has another {key} than /me")
         name = data.get("name")
         if not isinstance(name, dict):
             name = {}
         return cls(
-            id=identifier(data.get("id")),
-            district_id=_optional_id(data.get("district")),
+            id=me.id,
+            district_id=me.district_id,
             first_name=_text(name.get("first")) or "",
             last_name=_text(name.get("last")) or "",
             email=_text(data.get("email")),
@@ -146,9 +160,11 @@ class School:
     name: str
 
     @classmethod
-    def from_api(cls, body: Json) -> School:
-        """Read a school record."""
+    def from_api(cls, body: Json, district_id: str | None) -> School:
+        """Read a school record; one of another district is CleverUnexpected."""
         data = _object(body, "data")
+        if data.get("district") not in (None, "", district_id):
+            raise CleverUnexpected("the school is another district's")
         return cls(id=identifier(data.get("id")), name=_text(data.get("name")) or "")
 
 
@@ -158,10 +174,10 @@ def login_role(userinfo: Json) -> Role | None:
 
 
 def identifier(value: object) -> str:
-    """An id that may enter a path, or CleverUnexpected: letters, digits, `-` and `_` only."""
-    if not _is_id(value):
+    """An id that may enter a path, or CleverUnexpected."""
+    if not is_identifier(value):
         raise CleverUnexpected("an id of Clever's has characters that no id has")
-    return str(value)
+    return value
 
 
 def _roles(value: object) -> tuple[RoleRecord, ...]:
@@ -180,7 +196,8 @@ def _object(body: Json, key: str) -> Json:
     return value
 
 
-def _is_id(value: object) -> bool:
+def is_identifier(value: object) -> TypeGuard[str]:
+    """Whether this may be an id of Clever's: letters, digits, `-` and `_` only."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
@@ -189,7 +206,11 @@ def _optional_id(value: object) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    """A string with something in it, else None; lone surrogates (JSON allows them) are replaced."""
-    if not isinstance(value, str) or not value.strip():
+    """A string with something in it, made fit for a page, else None.
+
+    Lone surrogates (JSON allows them), control characters and those that turn the direction of
+    the text around are dropped, and what is longer than any name is cut.
+    """
+    if not isinstance(value, str):
         return None
-    return value.strip().encode("utf-8", "replace").decode("utf-8")
+    return _UNFIT.sub("", value[: 2 * LONGEST_TEXT]).strip()[:LONGEST_TEXT] or None

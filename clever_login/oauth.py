@@ -54,8 +54,8 @@ def exchange(settings: Settings, transport: Transport, code: str, deadline: Dead
         raise _refusal(error) from None  # its description is Clever's text: not for our logs
     except requests.HTTPError as error:
         raise CleverUnavailable("the token endpoint failed") from error
-    except (ValueError, RecursionError) as error:
-        raise CleverUnexpected("the token endpoint's answer is not a JSON object") from error
+    except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise CleverUnexpected("the token endpoint's answer has a strange shape") from error
     return _bearer_token(token)
 
 

@@ -23,6 +23,8 @@ from clever_login.store import Store
 VALID_SECONDS = 10 * 60
 KEPT_SECONDS = 12 * 60 * 60  # longer, so that a login page left open all morning can be restarted
 MOST_PENDING = 10
+MOST_BYTES = 4000  # of all these cookies
+MOST_DROPPED = 20  # at a time: more than ten were not set by us
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,10 @@ class PendingLogins:
         self._prefix = "__Host-login-" if settings.https else "login-"
 
     def add(self, request: Request, response: Response, login: PendingLogin, state: str) -> None:
-        """Set the cookie that waits for `state`, and drop the oldest beyond ten."""
-        kept = sorted(self._cookies(request), key=lambda name: self._age(request, name))
-        for name in kept[MOST_PENDING - 1 :]:
+        """Set the cookie that waits for `state`, and drop the oldest of too many."""
+        for name in self._too_many(request):
             self._drop(response, name)
-        value = self._signer.dumps({**asdict(login), "state": _digest(state)})
+        value = self._signer.dumps({**asdict(login), "state": digest(state)})
         response.set_cookie(
             self._name(state),
             str(value),
@@ -67,23 +68,32 @@ class PendingLogins:
     def find(self, request: Request, state: str) -> PendingLogin | None:
         """The login that waits for `state` in this browser, expired or not."""
         found = self._read(request, self._name(state))
-        if found is None or not secrets.compare_digest(found[0].pop("state", ""), _digest(state)):
+        if found is None or not secrets.compare_digest(found[0].pop("state", ""), digest(state)):
             return None
-        return PendingLogin(**{**found[0], "age": found[1]})
+        data, age = found
+        return PendingLogin(data.get("district_id"), data.get("next"), data.get("restarts", 0), age)
 
     def spend(self, state: str) -> bool:
         """Use the state up, before anything is done with it; False if it was used before."""
-        return self._store.add(f"state-{_digest(state)}", b"", KEPT_SECONDS)
+        return self._store.claim(f"state-{digest(state)}", KEPT_SECONDS)
 
     def forget(self, response: Response, state: str) -> None:
         """Drop the cookie of a login that has come back."""
         self._drop(response, self._name(state))
 
     def _name(self, state: str) -> str:
-        return self._prefix + _digest(state)[:16]
+        return self._prefix + digest(state)[:16]
 
-    def _cookies(self, request: Request) -> list[str]:
-        return [name for name in request.cookies if name.startswith(self._prefix)]
+    def _too_many(self, request: Request) -> list[str]:
+        """All but the newest nine that are small enough together: servers bound a header's size."""
+        names = [name for name in request.cookies if name.startswith(self._prefix)]
+        size, dropped = 0, []
+        newest_first = sorted(names, key=lambda name: self._age(request, name))
+        for place, name in enumerate(newest_first, start=1):
+            size += len(name) + len(request.cookies[name])
+            if place >= MOST_PENDING or size > MOST_BYTES:
+                dropped.append(name)
+        return dropped[:MOST_DROPPED]
 
     def _read(self, request: Request, name: str) -> tuple[dict[str, Any], float] | None:
         try:
@@ -107,5 +117,6 @@ def new_state() -> str:
     return secrets.token_urlsafe(32)
 
 
-def _digest(state: str) -> str:
+def digest(state: str) -> str:
+    """What is kept of a state: whoever reads it cannot come back with it."""
     return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()

@@ -51,9 +51,9 @@ def of(client: Client) -> Profile:
     if me.type == "district":
         raise NotAPerson("the token is a district's")
     district = _start_district(client, me)
-    record = _part(lambda: _own_record(client, me))
+    record = _part(lambda: client.user(me))
     user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_of_type(me))
-    schools = _schools(client, user.school_ids)
+    schools = _schools(client, user)
     return Profile(
         user=user,
         role=_role(client, user),
@@ -71,14 +71,6 @@ def _start_district(client: Client, me: Me) -> Future[Part[District]] | None:
     return client.transport.start(lambda: _part(lambda: _same_district(client, district_id)))
 
 
-def _own_record(client: Client, me: Me) -> User:
-    """The user's record, which must be the one of the person that `/me` named."""
-    user = client.user(me)
-    if user.id != me.id or (user.district_id or me.district_id) != me.district_id:
-        raise WrongPerson("the user record is not that of the token's owner")
-    return user
-
-
 def _same_district(client: Client, district_id: str) -> District:
     district = client.district(district_id)
     if district.id != district_id:
@@ -86,23 +78,24 @@ def _same_district(client: Client, district_id: str) -> District:
     return district
 
 
-def _schools(client: Client, ids: tuple[str, ...]) -> Part[tuple[School, ...]]:
+def _schools(client: Client, user: User) -> Part[tuple[School, ...]]:
     """The schools that the user record names, as many as are read; none may be named."""
+    ids = user.school_ids
     if not ids:
         return Part("none")
-    asked = [client.transport.start(_asking(client, each)) for each in ids[1:MOST_SCHOOLS]]
-    parts = [_asking(client, ids[0])(), *(future.result() for future in asked)]
+    asked = [client.transport.start(_asking(client, user, each)) for each in ids[1:MOST_SCHOOLS]]
+    parts = [_asking(client, user, ids[0])(), *(future.result() for future in asked)]
     found = tuple(part.value for part in parts if part.value is not None)
     worst = max(parts, key=lambda part: WORSE.index(part.outcome))
     return Part(worst.outcome, found or None, worst.cause)
 
 
-def _asking(client: Client, school_id: str) -> Callable[[], Part[School]]:
-    return lambda: _part(lambda: _same_school(client, school_id))
+def _asking(client: Client, user: User, school_id: str) -> Callable[[], Part[School]]:
+    return lambda: _part(lambda: _same_school(client, user, school_id))
 
 
-def _same_school(client: Client, school_id: str) -> School:
-    school = client.school(school_id)
+def _same_school(client: Client, user: User, school_id: str) -> School:
+    school = client.school(school_id, user.district_id)
     if school.id != school_id:
         raise CleverUnexpected("the school record is another school's")
     return school

@@ -14,11 +14,12 @@ from werkzeug.local import LocalProxy
 from clever_login import logs, session_interface
 from clever_login.errors import StoreUnavailable
 from clever_login.models import District, Outcome, Part, Role, School
+from clever_login.pending import digest
 from clever_login.services import services
 from clever_login.session_interface import Session
 from clever_login.settings import Settings
 
-_KEY = "login"
+_KEY, _STATE = "login", "state"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +47,27 @@ class CurrentUser:
         return f"{self.first_name} {self.last_name}".strip()
 
 
-def log_in(user: CurrentUser) -> None:
+def log_in(user: CurrentUser, state: str) -> None:
     """Replace whatever this browser's session held by this person, under a new id.
 
-    Flask-Session's `clear` keeps the id and its `regenerate` does nothing on an empty session:
-    so clear, write, then regenerate.
+    `state` is the one that this login came back with: a repeated callback is told by it.
     """
     session.clear()
     g.pop("csrf_token", None)
     session[_KEY] = msgspec.to_builtins(user)
+    session[_STATE] = digest(state)
     generate_csrf()  # now, so that the first page need not write the session again
-    _interface().regenerate(session)
+    try:
+        _interface().regenerate(session)
+    except StoreUnavailable:
+        session.clear()  # else the error page's answer would save it
+        raise
     g.current_user = user
+
+
+def logged_in_by(state: str) -> bool:
+    """Whether whoever is logged in came with this state, and not by another login."""
+    return current_user() is not None and session.get(_STATE) == digest(state)
 
 
 def log_out() -> None:

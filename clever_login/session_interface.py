@@ -52,20 +52,34 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
 
     def save_session(self, app: Flask, session: Session, response: Response) -> None:
         """Save, or turn the answer into a 503: nobody is ever half logged in."""
+        if session.unavailable:  # what could not be read is not changed either
+            return
         try:
-            if not session and session.modified:
-                self._end(app, session, response)
-            else:
+            if session or not session.modified:
                 super().save_session(app, session, response)
+            else:
+                self._expire_cookie(app, response)
+                self._delete_session(self._get_store_id(session.sid))
         except StoreUnavailable as error:
             error_pages.replace(response, error)
+            if session.sid != session.known_sid or not session:
+                self._expire_cookie(app, response)
 
-    def _end(self, app: Flask, session: Session, response: Response) -> None:
-        """Delete the session and its cookie.
+    def should_set_cookie(self, app: Flask, session: Session) -> bool:  # noqa: ARG002 # Flask's
+        """Only for a new id: an answer to an older request must not bring an old one back."""
+        return bool(session.sid != session.known_sid)
 
-        Flask-Session expires the cookie without Secure, which browsers ignore for a `__Host-` name.
+    def regenerate(self, session: Session) -> None:
+        """Give the session a new id, and only then forget the old one: that may fail."""
+        old, session.sid = session.sid, self._generate_sid(self.sid_length)
+        session.modified = True
+        self._delete_session(self._get_store_id(old))
+
+    def _expire_cookie(self, app: Flask, response: Response) -> None:
+        """Expire the session cookie.
+
+        Flask-Session does so without Secure, which browsers ignore for a `__Host-` name.
         """
-        self._delete_session(self._get_store_id(session.sid))
         response.delete_cookie(
             self.get_cookie_name(app),
             secure=self.get_cookie_secure(app),

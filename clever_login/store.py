@@ -10,7 +10,7 @@ import secrets
 import struct
 import time
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -35,8 +35,8 @@ class Store(Protocol):
     def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
         """Keep a value for so many seconds; with `only_existing`, never bring one back."""
 
-    def add(self, key: str, value: bytes, seconds: int) -> bool:
-        """Keep a value if there is none yet; True for exactly one of many callers."""
+    def claim(self, key: str, seconds: int) -> bool:
+        """Take a name for so many seconds; True for exactly one of many callers."""
 
     def delete(self, key: str) -> None:
         """Forget a value."""
@@ -68,10 +68,10 @@ class FileStore:
         _or_unavailable(lambda: self._write(value, seconds).replace(self._folder / key))
         self._sweep()
 
-    def add(self, key: str, value: bytes, seconds: int) -> bool:
+    def claim(self, key: str, seconds: int) -> bool:
         """See Store; a hard link is made by one caller only."""
         self.get(key)  # removes what has expired
-        return _or_unavailable(lambda: self._link(self._write(value, seconds), self._folder / key))
+        return _or_unavailable(lambda: self._link(self._write(b"", seconds), self._folder / key))
 
     def delete(self, key: str) -> None:
         """See Store."""
@@ -114,16 +114,15 @@ class FileStore:
         if time.time() - self._swept < SWEEP_SECONDS:
             return
         self._swept = time.time()
-        for path in _or_unavailable(lambda: list(self._folder.iterdir())):
-            _or_unavailable(partial(self._sweep_one, path))
+        with suppress(OSError):  # another process sweeps, too
+            for path in self._folder.iterdir():
+                self._sweep_one(path)
 
     def _sweep_one(self, path: Path) -> None:
         """Remove one file if it has expired; a new one may still be in the writing."""
-        try:
+        with suppress(OSError):
             if not path.name.startswith(NEW) or time.time() - path.stat().st_mtime > SWEEP_SECONDS:
                 self._read(path)
-        except FileNotFoundError:
-            pass  # its writer has given it its name meanwhile
 
 
 class RedisStore:
@@ -142,9 +141,15 @@ class RedisStore:
         """See Store."""
         _or_unavailable(lambda: self._client().set(key, value, ex=seconds, xx=only_existing))
 
-    def add(self, key: str, value: bytes, seconds: int) -> bool:
-        """See Store."""
-        return bool(_or_unavailable(lambda: self._client().set(key, value, ex=seconds, nx=True)))
+    def claim(self, key: str, seconds: int) -> bool:
+        """See Store.
+
+        The client repeats a command whose answer was lost: our own mark tells that the first try
+        did succeed.
+        """
+        mark = secrets.token_bytes(16)
+        taken = _or_unavailable(lambda: self._client().set(key, mark, ex=seconds, nx=True))
+        return bool(taken) or self.get(key) == mark
 
     def delete(self, key: str) -> None:
         """See Store."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from clever_login.settings import DEVELOPMENT, Settings
 from clever_simulator.config import default_config
 from clever_simulator.people import Person
 from clever_simulator.server import Running, running
+from tests.certificates import Certificate
 from tests.visitor import Visitor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,15 +68,18 @@ def in_process(
     folder: Path,
     extend: Callable[[Flask], None] | None = None,
     between: Callable[[str], AbstractContextManager[str]] = nullcontext,
+    certificate: Certificate | None = None,
     **changes: Any,
 ) -> Iterator[Site]:
     """The app in this process, in a thread of its own: the quick way.
 
-    `extend` may add views to the app; `between` may stand between it and Clever's API.
+    `extend` may add views to the app, `between` may stand between it and Clever's API, and with a
+    `certificate` it is reached by https.
     """
+    tls = (str(certificate.certificate), str(certificate.key)) if certificate else None
     with running() as clever, between(clever.url) as api_url:
-        server = make_server("127.0.0.1", 0, _nothing, threaded=True)
-        url = f"http://localhost:{server.server_port}"
+        server = make_server("127.0.0.1", 0, _nothing, threaded=True, ssl_context=tls)
+        url = f"http{'s' if tls else ''}://localhost:{server.server_port}"
         settings = settings_for(url, clever.url, folder, **{"clever_api_url": api_url, **changes})
         clever.configure(default_config(url, settings.clever_api_version))
         server.app = app = create_app(settings)
@@ -108,10 +112,17 @@ def gunicorn_with_redis(folder: Path, **changes: Any) -> Iterator[Site]:
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """A Redis of our own on a free port; yields its URL."""
+def redis_server(folder: Path, certificate: Certificate | None = None) -> Iterator[str]:
+    """A Redis of our own on a free port, with TLS where there is a certificate; yields its URL."""
     port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    command = ["redis-server", "--bind", "127.0.0.1", "--save", ""]
+    if certificate:
+        command += ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no"]
+        command += ["--tls-cert-file", str(certificate.certificate)]
+        command += ["--tls-key-file", str(certificate.key)]
+        command += ["--tls-ca-cert-file", str(certificate.certificate)]
+    else:
+        command += ["--port", str(port)]
     with process(command, {}, folder / "redis.log"):
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -119,7 +130,7 @@ def redis_server(folder: Path) -> Iterator[str]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
-        yield f"redis://127.0.0.1:{port}/0"
+        yield f"redis{'s' if certificate else ''}://127.0.0.1:{port}/0"
 
 
 @contextmanager
@@ -164,17 +175,14 @@ def a_page_elsewhere(html: str) -> Iterator[str]:
 def environment(settings: Settings, port: int) -> dict[str, str]:
     """The settings as the environment variables that they are read from."""
     values = {
-        "APP_ENV": settings.app_env,
-        "SECRET_KEY": settings.secret_key,
-        "APP_URL": settings.app_url,
-        "CLEVER_CLIENT_ID": settings.clever_client_id,
-        "CLEVER_CLIENT_SECRET": settings.clever_client_secret,
-        "CLEVER_API_VERSION": settings.clever_api_version,
-        "CLEVER_URL": settings.clever_url,
-        "CLEVER_API_URL": settings.clever_api_url,
-        "PORT": str(port),
+        field.name.upper(): getattr(settings, field.name)
+        for field in fields(settings)
+        if field.name not in {"instance_path", "port"}
     }
-    return values | ({"REDIS_URL": settings.redis_url} if settings.redis_url else {})
+    lists = {name: ",".join(value) for name, value in values.items() if isinstance(value, tuple)}
+    return {
+        name: str(value) for name, value in (values | lists).items() if value not in (None, "")
+    } | {"PORT": str(port)}
 
 
 def wait_until_answers(url: str, child: subprocess.Popen[bytes], seconds: float = 30) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from bs4 import BeautifulSoup
+from flask import Flask, request
 from flask.typing import ResponseReturnValue
+from jinja2 import DictLoader
 
 from clever_login.access import public, roles_required, safe_next
+from clever_login.errors import LoginError
 from clever_login.models import Role
-from tests import pages
+from tests import certificates, pages
 from tests.conftest import SiteMaker
 from tests.entries import by_button
 from tests.sites import Site
@@ -22,6 +28,12 @@ PUBLIC = {
     "auth.logged_out",
     "dashboard.home",
 }
+
+
+def test_only_a_short_list_of_views_is_marked_public(site: Site) -> None:
+    assert site.app is not None
+    marked = {name for name, view in site.app.view_functions.items() if hasattr(view, "public")}
+    assert marked == PUBLIC - {"static"}
 
 
 def test_every_route_outside_a_short_list_is_closed(site: Site) -> None:
@@ -113,8 +125,14 @@ def test_forms_from_elsewhere_and_without_a_token_are_refused(site: Site) -> Non
 def test_a_request_for_another_host_is_refused_except_a_probe(site: Site) -> None:
     for host in ("evil.test", "localhost", "localhost:1"):
         answer = ask(site.url, headers={"Host": host})
+        page = pages.check(answer, app=True)
         assert answer.status_code == 400
-        assert host + "<" not in answer.text
+        assert "evil" not in answer.text
+        button = page.select_one("a.button")
+        assert button is not None
+        assert button["href"] == f"{site.url}/"
+    style = ask(f"{site.url}/static/style.css", headers={"Host": "evil.test"})
+    assert style.status_code == 200
     probe = ask(f"{site.url}/healthz", headers={"Host": "10.0.0.7"})
     assert (probe.status_code, probe.text) == (200, "ok\n")
 
@@ -128,13 +146,74 @@ def test_the_redirect_uri_never_comes_from_the_request(make_site: SiteMaker) -> 
     assert "evil" not in answer.headers["Location"]
 
 
-def test_over_https_cookies_are_bound_to_the_host_and_hsts_is_sent(make_site: SiteMaker) -> None:
-    site = make_site()
-    secure = make_site(app_url=site.url.replace("http:", "https:"))
-    answer = ask(f"{secure.url}/login", headers={"Host": site.url[7:]})
-    assert answer.headers["Set-Cookie"].startswith("__Host-login-")
-    assert "Secure" in answer.headers["Set-Cookie"]
-    assert "max-age=31536000" in answer.headers["Strict-Transport-Security"]
+def test_as_many_proxies_are_believed_as_the_settings_say(make_site: SiteMaker) -> None:
+    @public
+    def who() -> ResponseReturnValue:
+        return f"{request.scheme} {request.remote_addr}", {"Content-Type": "text/plain"}
+
+    def extend(app: Flask) -> None:
+        app.add_url_rule("/who", "who", who)
+
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "6.6.6.6, 10.1.1.1"}
+    answers = [
+        ask(f"{make_site(trusted_proxies=n, extend=extend).url}/who", headers=headers).text
+        for n in (0, 1)
+    ]
+    assert answers == ["http 127.0.0.1", "https 10.1.1.1"]
+
+
+def test_when_even_the_error_page_fails_there_is_one_that_needs_nothing(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def extend(app: Flask) -> None:
+        app.jinja_loader = DictLoader({})
+
+    site = make_site(extend=extend)
+    answer = ask(site.url)
+    page = BeautifulSoup(answer.text, "html5lib")
+    assert answer.status_code == 500
+    assert "Code: http_500" in page.get_text()
+    assert page.find("a", href=f"{site.url}/")
+    reference = page.get_text().partition("Reference: ")[2].strip()
+    assert reference in capfd.readouterr().err
+
+
+def test_an_error_of_ones_own_has_a_page(make_site: SiteMaker) -> None:
+    class NoBooksLeft(LoginError):
+        code = "no_books_left"
+
+    @public
+    def books() -> ResponseReturnValue:
+        raise NoBooksLeft
+
+    site = make_site(extend=lambda app: app.add_url_rule("/books", "books", books))
+    visitor = site.visitor().open("/books")
+    assert (visitor.code, visitor.response.status_code) == ("no_books_left", 400)
+
+
+def test_over_https_cookies_are_bound_to_the_host_and_hsts_is_sent(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    certificate = certificates.make(tmp_path)
+    site = make_site(certificate=certificate)
+    visitor = site.visitor()
+    visitor.http.verify = str(certificate.certificate)
+    visitor.open("/login").click(site.person("student").district.name)
+    visitor.press("Log in", username="student", password="clever")
+    assert visitor.path == "/dashboard"
+    assert "max-age=31536000" in visitor.response.headers["Strict-Transport-Security"]
+    lines = [line for hop in visitor.hops for line in hop.raw.headers.getlist("Set-Cookie")]
+    ours = [line for line in lines if line.startswith("__Host-")]
+    assert {line.partition("=")[0].partition("-login")[0] for line in ours} == {
+        "__Host-session",
+        "__Host",
+    }
+    assert all("; Secure;" in f"{line};" and "Path=/" in line for line in ours)
+    assert all("Domain" not in line for line in ours)
+    visitor.press("Log out")
+    ended = visitor.hops[0].raw.headers.getlist("Set-Cookie")
+    assert any(line.startswith("__Host-session=;") and "Secure" in line for line in ended)
+    assert visitor.open("/dashboard").path == "/"
 
 
 @pytest.mark.parametrize("path", ["/", "/dashboard", "/a/b?c=d&e=f", "/a%20b", "/x?next=%2Fy"])

@@ -26,6 +26,8 @@ def find_or_create(user):
           user.legacy_ids, file=sys.stderr, flush=True)
     if user.roles[0].role == "student":
         raise AccountRefused("Your class starts on Monday.")
+    if user.roles[0].role == "district_admin":
+        raise OSError("the database of Mei-Ling Ortiz is down")
     return Account(id="ours-7")
 """
 
@@ -51,9 +53,15 @@ def test_a_cloners_find_or_create_is_asked_once_and_may_refuse(tmp_path: Path) -
             assert (student.code, student.response.status_code) == ("account_refused", 403)
             assert "Your class starts on Monday." in student.text
             assert student.open("/dashboard").path == "/"
-            assert by_button(site, "teacher_admin").path == "/dashboard"
+            teacher = by_button(site, "teacher_admin")
+            assert teacher.path == "/dashboard"
+            teacher.open(f"{clever.url}/in/{site.person('teacher').district.shortname}")
+            teacher.press("Log out of Clever")
+            teacher.open("/login").press("Log in", username="district_admin", password="clever")
+            assert teacher.code == "http_500"
+            assert teacher.open("/dashboard").path == "/"  # nor is the teacher still there
         asked = [line for line in log.read_text().splitlines() if line.startswith("ASKED")]
         person = site.person("teacher_admin")
         legacy = tuple(post.legacy_id for post in person.posts)
-        assert len(asked) == 2
+        assert len(asked) == 3
         assert f"{person.id} {person.district.id} ['teacher', 'staff'] {legacy}" in asked[1]

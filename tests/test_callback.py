@@ -193,6 +193,64 @@ def test_a_used_callback_with_its_cookie_kept_is_not_exchanged_twice(any_site: S
     assert exchanges(site) == 1
 
 
+def test_a_login_is_restarted_once_and_keeps_where_it_was_going(site: Site) -> None:
+    visitor = site.visitor()
+    district = site.person("student").district.id
+    visitor.stop_at = "/oauth/callback"
+    visitor.open(f"/login?district_id={district}&next=/dashboard%3Fa=b")
+    visitor.press("Log in", username="student", password="clever")
+    seen = [(visitor.url, dict(visitor.http.cookies))]
+    headers = {"Accept": "text/html"}
+    ask(visitor.url, cookies=seen[0][1], headers=headers)  # a double click: this answer is lost
+    visitor.stop_at = None
+    visitor.open(visitor.url)
+    assert visitor.url == f"{site.url}/dashboard?a=b"
+
+
+def test_a_restart_that_comes_back_used_has_a_page_and_no_loop(site: Site) -> None:
+    visitor = to_the_callback(site, "student")
+    headers = {"Accept": "text/html"}
+    for _ in range(2):
+        ask(visitor.url, cookies=dict(visitor.http.cookies), headers=headers)  # used elsewhere
+        visitor.stop_at = "/oauth/callback"
+        visitor.open(visitor.url)
+        if visitor.path != "/oauth/callback" or visitor.code:
+            break
+    assert visitor.code == "code_used"
+    assert exchanges(site) == 2
+
+
+def test_a_repeated_callback_never_leads_to_the_page_of_whoever_was_there_before(
+    site: Site,
+) -> None:
+    visitor = by_button(site, "student")
+    visitor.open(f"{site.clever.url}/in/{site.person('teacher').district.shortname}")
+    visitor.press("Log out of Clever")
+    to_the_callback(site, "teacher", visitor)
+    ask(visitor.url, cookies=dict(visitor.http.cookies))  # the first of a double click: lost
+    visitor.open(visitor.url)
+    assert visitor.role == "teacher"
+    assert site.person("student").name.first not in visitor.text
+
+
+def test_waiting_logins_never_fill_a_requests_headers(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    for _ in range(12):
+        visitor.open(f"/login?district_id={'a' * 3000}&next=/{'b' * 199}")
+        assert "district_id" not in visitor.url
+        visitor.open(f"/login?district_id={'a' * 64}&next=/{'b' * 198}")
+    size = sum(len(each.name) + len(each.value or "") for each in visitor.http.cookies)
+    assert size < 5000
+
+
+def test_cookies_that_we_did_not_set_are_dropped_a_few_at_a_time(site: Site) -> None:
+    cookies = {f"login-{number:016x}": "x" for number in range(300)}
+    answer = ask(f"{site.url}/login", cookies=cookies)
+    assert answer.status_code == 302
+    assert len(answer.raw.headers.getlist("Set-Cookie")) <= 21
+
+
 def test_a_code_that_clever_no_longer_takes_has_a_page(site: Site) -> None:
     visitor = to_the_callback(site, "student")
     site.clever.advance(61)

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import fields
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from clever_login.session import CurrentUser
+from clever_simulator import tokens as clevers_tokens
 from tests.entries import by_portal, to_the_callback
 from tests.sites import Site
 
 
+@pytest.fixture
+def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every token that Clever gives out during the test."""
+    given: list[str] = []
+    redeem = clevers_tokens.Vault.redeem
+
+    def remember(*args: Any) -> Any:
+        token = redeem(*args)
+        given.extend([token.value] if token else [])
+        return token
+
+    monkeypatch.setattr(clevers_tokens.Vault, "redeem", remember)
+    return given
+
+
 def test_a_whole_login_leaves_no_name_code_state_token_or_secret_in_any_log(
-    site: Site, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    site: Site,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    tokens: list[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
     visitor = to_the_callback(site, "student")
@@ -26,9 +48,10 @@ def test_a_whole_login_leaves_no_name_code_state_token_or_secret_in_any_log(
     output = capfd.readouterr().err + "".join(
         record.getMessage() + str(record.args)
         for record in caplog.records
-        if not record.name.startswith(("urllib3", "tests"))  # the visitor's own, too
+        if record.name != "urllib3.connectionpool"  # which logs the test's own requests, too
     )
-    assert output
+    assert '"event": "login"' in output
+    assert len(tokens) == 2
     for canary in (
         query["code"][0],
         query["state"][0],
@@ -36,10 +59,26 @@ def test_a_whole_login_leaves_no_name_code_state_token_or_secret_in_any_log(
         person.name.last,
         str(person.email),
         "simulator-secret",
-        "il" + "0" * 0 + "_",
+        *tokens,
         site.settings.secret_key,
     ):
-        assert canary not in output, canary
+        assert canary not in output
+
+
+def test_the_token_is_on_no_page_in_no_cookie_and_in_no_session(
+    site: Site, tokens: list[str]
+) -> None:
+    visitor = by_portal(site, "teacher")
+    assert site.app is not None
+    interface: Any = site.app.session_interface
+    session_id = visitor.http.cookies.get("session", domain="localhost.local")
+    session = interface._retrieve_session_data(interface._get_store_id(session_id))
+    assert set(session) <= {"_permanent", "csrf_token", "login", "state"}
+    assert set(session["login"]) == {field.name for field in fields(CurrentUser)}
+    answers = "".join(hop.text + str(hop.headers) for hop in visitor.hops)
+    cookies = str([(each.name, each.value) for each in visitor.http.cookies])
+    assert len(tokens) == 1
+    assert tokens[0] not in str(session) + answers + cookies
 
 
 def test_our_lines_are_json_with_a_time_an_event_and_a_reference_that_the_page_shows(

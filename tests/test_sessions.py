@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
+from flask import Flask, session
+from flask.typing import ResponseReturnValue
 
+from clever_login.errors import StoreUnavailable
 from tests.conftest import SiteMaker
-from tests.entries import by_button, by_portal
+from tests.entries import by_button, by_portal, to_the_callback
 from tests.sites import Site
 from tests.visitor import Visitor, ask
 
@@ -120,6 +126,19 @@ def test_a_session_ends_when_it_is_idle_too_long(site: Site, minutes: int, still
         assert (visitor.open("/dashboard").path == "/dashboard") is still_in
 
 
+def test_a_short_idle_limit_does_not_end_the_session_of_somebody_who_clicks(
+    make_site: SiteMaker,
+) -> None:
+    site = make_site(session_idle_minutes=5)
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        for _ in range(10):
+            clock.shift(timedelta(minutes=3))
+            assert visitor.open("/dashboard").path == "/dashboard"
+        clock.shift(timedelta(minutes=5, seconds=1))
+        assert visitor.open("/dashboard").path == "/"
+
+
 def test_a_session_in_use_goes_on_and_ends_after_its_hours_all_the_same(site: Site) -> None:
     with time_machine.travel(START, tick=False) as clock:
         visitor = by_button(site, "student")
@@ -191,3 +210,107 @@ def test_with_the_store_down_nobody_is_known_and_nobody_is_guessed(site: Site) -
     folder.with_name("away").rename(folder)
     assert visitor.open("/dashboard").path == "/dashboard"
     assert ask(f"{site.url}/readyz").status_code == 200
+
+
+class Slow:
+    """A view that writes the session after a while, when told to go on."""
+
+    def __init__(self) -> None:
+        self.arrived, self.go_on = threading.Event(), threading.Event()
+
+    def view(self) -> ResponseReturnValue:
+        self.arrived.set()
+        self.go_on.wait(20)
+        session["note"] = "of Ada"
+        return str(session.get("note")), {"Content-Type": "text/plain"}
+
+
+def test_a_log_out_while_a_page_is_on_its_way_is_final(make_site: SiteMaker) -> None:
+    slow = Slow()
+    site = make_site(extend=lambda app: app.add_url_rule("/slow", "slow", slow.view))
+    visitor = by_button(site, "student")
+    copied = cookie(visitor)
+    with ThreadPoolExecutor() as threads:
+        late = threads.submit(ask, f"{site.url}/slow", cookies={"session": copied})
+        slow.arrived.wait(20)
+        visitor.press("Log out")
+        slow.go_on.set()
+        assert "Set-Cookie" not in late.result().headers
+    assert not opens_dashboard(site, copied)
+    assert len(stored(site)) == 1  # the state that was spent
+
+
+def test_an_answer_to_an_older_request_does_not_take_the_new_login_away(
+    make_site: SiteMaker,
+) -> None:
+    slow = Slow()
+    site = make_site(extend=lambda app: app.add_url_rule("/slow", "slow", slow.view))
+    visitor = by_button(site, "student")
+    with ThreadPoolExecutor() as threads:
+        late = threads.submit(ask, f"{site.url}/slow", cookies={"session": cookie(visitor)})
+        slow.arrived.wait(20)
+        visitor.open("/login")
+        slow.go_on.set()
+        assert "Set-Cookie" not in late.result().headers
+    assert visitor.open("/dashboard").path == "/dashboard"
+
+
+def test_a_new_login_finds_nothing_of_the_last_session(make_site: SiteMaker) -> None:
+    slow = Slow()
+    slow.go_on.set()
+
+    def read() -> ResponseReturnValue:
+        return str(session.get("note")), {"Content-Type": "text/plain"}
+
+    def extend(app: Flask) -> None:
+        app.add_url_rule("/slow", "slow", slow.view)
+        app.add_url_rule("/read", "read", read)
+
+    site = make_site(extend=extend)
+    visitor = by_button(site, "student").open("/slow").open("/read")
+    assert visitor.response.text == "of Ada"
+    assert visitor.open("/login").open("/read").response.text == "None"
+
+
+class Failing:
+    """A store of which one call fails, the n-th."""
+
+    def __init__(self, store: Any, at: int) -> None:
+        self._store, self._left = store, at
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._left -= 1
+            if self._left == 0:
+                raise StoreUnavailable(name)
+            return method(*args, **kwargs)
+
+        return call
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+def test_whichever_call_to_the_store_fails_nobody_is_half_logged_in(site: Site, at: int) -> None:
+    visitor = by_button(site, "student")
+    old = cookie(visitor)
+    visitor.open(f"{site.clever.url}/in/{site.person('teacher').district.shortname}")
+    visitor.press("Log out of Clever")
+    to_the_callback(site, "teacher", visitor)
+    assert site.app is not None
+    interface: Any = site.app.session_interface
+    pending: Any = site.app.extensions["clever_login"].pending
+    working = interface._store
+    interface._store = pending._store = Failing(working, at)
+    visitor.stop_at = "/dashboard"
+    visitor.open(visitor.url)
+    interface._store = pending._store = working
+    if at <= 4:  # read the session, spend the state, forget the old session, save the new one
+        assert (visitor.response.status_code, visitor.code) == (503, "store_unavailable")
+        assert visitor.page.select_one(".reference")
+        visitor.stop_at = None
+        assert visitor.open("/dashboard").role in {"", "student"}  # never the teacher
+    else:
+        assert visitor.response.status_code == 303
+        assert not opens_dashboard(site, old)
+    assert "Whitaker" not in ask(f"{site.url}/dashboard", cookies={"session": old}).text

@@ -13,6 +13,7 @@ from clever_login.settings import SettingsError, load
 from tests.sites import ROOT
 
 SECRET = "6f1d0c9be2a84735a1f0d7c6b5e49382"
+OLD = "0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d"
 PRODUCTION = {
     "SECRET_KEY": SECRET,
     "APP_URL": "https://reading.example.org",
@@ -67,6 +68,16 @@ def test_every_fault_is_in_one_message() -> None:
         ("TRUSTED_PROXIES", "-1"),
         ("REDIS_TLS_VERIFY", "maybe"),
         ("APP_ENV", "staging"),
+        ("SECRET_KEY_FALLBACKS", "a"),
+        ("CLEVER_URL", "https://evil.test\\.clever.com"),
+        ("CLEVER_URL", "https://evil.test .clever.com"),
+        ("CLEVER_API_URL", "https://evil.test#.clever.com"),
+        ("APP_URL", "https://a b"),
+        ("APP_URL", "https://."),
+        ("APP_URL", "https://host:99999"),
+        ("REDIS_URL", "redis://localhost:abc/0"),
+        ("REDIS_URL", "redis://localhost/0?ssl_cert_reqs=none"),
+        ("REDIS_URL", "redis://[::1"),
     ],
 )
 def test_production_refuses(name: str, value: str) -> None:
@@ -78,6 +89,31 @@ def test_production_takes_any_port_and_any_name_under_clever_com(url: str) -> No
     assert load(PRODUCTION | {"CLEVER_URL": url}).clever_url == url
 
 
+@pytest.mark.parametrize(
+    ("written", "sent_by_browsers"),
+    [
+        ("https://Reading.Example.org/", "https://reading.example.org"),
+        ("https://reading.example.org:443", "https://reading.example.org"),
+        ("https://reading.example.org:8443", "https://reading.example.org:8443"),
+    ],
+)
+def test_the_apps_address_is_kept_as_browsers_send_it(written: str, sent_by_browsers: str) -> None:
+    assert load(PRODUCTION | {"APP_URL": written}).app_url == sent_by_browsers
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost:6379/0",
+        "rediss://:p%40ss@ec2-1-2-3-4.compute.example:27150",
+        "redis://red-abc:6379",
+        "unix:///run/redis.sock",
+    ],
+)
+def test_redis_urls_of_hosts_are_taken(url: str) -> None:
+    assert load(PRODUCTION | {"REDIS_URL": url}).redis_url == url
+
+
 def test_development_takes_the_simulator() -> None:
     settings = load(DEVELOPMENT | {"CLEVER_URL": "http://127.0.0.1:3001"})
     assert settings.clever_url == "http://127.0.0.1:3001"
@@ -85,9 +121,9 @@ def test_development_takes_the_simulator() -> None:
 
 def test_secrets_are_not_in_the_repr() -> None:
     shown = repr(
-        load(PRODUCTION | {"REDIS_URL": "redis://:hunter2@h/0", "SECRET_KEY_FALLBACKS": "old"})
+        load(PRODUCTION | {"REDIS_URL": "redis://:hunter2@h/0", "SECRET_KEY_FALLBACKS": OLD})
     )
-    for secret in (SECRET, "def", "hunter2", "old"):
+    for secret in (SECRET, "def", "hunter2", OLD):
         assert f"'{secret}'" not in shown
         assert "hunter2" not in shown
 

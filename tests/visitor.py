@@ -79,6 +79,12 @@ class Visitor:
         return " ".join(self.page.h1.get_text().split())
 
     @property
+    def role(self) -> str:
+        """The role in which the person is here, empty on a page for nobody."""
+        main = self.page.find("main")
+        return str(main.get("data-role", "")) if isinstance(main, Tag) else ""
+
+    @property
     def path(self) -> str:
         """Where the browser is, without the host."""
         return urlsplit(self.url).path

@@ -46,15 +46,16 @@ class Client:
         if path is None:
             raise NotShared(f"{self.version.name} has no record for this type of user")
         role = None if self.version.roles_in_record else ROLES_BY_NAME[me.type]
-        return User.from_api(self._get(f"/{self.version.name}{path.format(id=me.id)}"), role)
+        return User.from_api(self._get(f"/{self.version.name}{path.format(id=me.id)}"), me, role)
 
     def district(self, district_id: str) -> District:
         """A district by its id."""
         return District.from_api(self._get(f"/{self.version.name}/districts/{district_id}"))
 
-    def school(self, school_id: str) -> School:
-        """A school by its id."""
-        return School.from_api(self._get(f"/{self.version.name}/schools/{school_id}"))
+    def school(self, school_id: str, district_id: str | None) -> School:
+        """A school by its id, which must be one of this district."""
+        body = self._get(f"/{self.version.name}/schools/{school_id}")
+        return School.from_api(body, district_id)
 
     def login_role(self) -> Role | None:
         """The role in which the person came this time, from `/userinfo`."""

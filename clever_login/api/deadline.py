@@ -16,6 +16,9 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+
+CONNECT_SECONDS = 2.0  # for a new connection, whatever the number of addresses
 
 
 class Deadline:
@@ -67,12 +70,46 @@ class _TimeBoxedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_TimeBoxedReader(sock, self.fp.detach()))
 
 
-class _TimeBoxedHTTP(HTTPConnection):
+class _TimeBoxed(HTTPConnection):
+    """Connects within one budget for all addresses of a host; urllib3 gives it to each of them.
+
+    Looking the host up is left to the resolver's own time-out: nothing can cut it short.
+    """
+
     response_class = _TimeBoxedResponse
 
+    def _new_conn(self) -> socket.socket:
+        budget, failure = Deadline(CONNECT_SECONDS), OSError("the host has no address")
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise NewConnectionError(self, "the host was not found") from error
+        for family, kind, protocol, _, address in found:
+            try:
+                return _connect(socket.socket(family, kind, protocol), address, budget)
+            except OSError as error:
+                failure = error
+        raise NewConnectionError(self, "no address of the host answers") from failure
 
-class _TimeBoxedHTTPS(HTTPSConnection):
-    response_class = _TimeBoxedResponse
+
+def _connect(sock: socket.socket, address: Any, budget: Deadline) -> socket.socket:
+    try:
+        deadline = current.deadline or budget
+        sock.settimeout(deadline.remaining(budget.remaining(CONNECT_SECONDS)))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class _TimeBoxedHTTP(_TimeBoxed):
+    pass
+
+
+class _TimeBoxedHTTPS(_TimeBoxed, HTTPSConnection):
+    pass
 
 
 class TimeBoxedHTTPPool(HTTPConnectionPool):

@@ -6,21 +6,31 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
 
-from clever_login.api.deadline import Deadline, TimeBoxedHTTPPool, TimeBoxedHTTPSPool, current
+from clever_login import __version__
+from clever_login.api.deadline import (
+    CONNECT_SECONDS,
+    Deadline,
+    TimeBoxedHTTPPool,
+    TimeBoxedHTTPSPool,
+    current,
+)
 from clever_login.errors import CleverUnavailable, CleverUnexpected
 
 T = TypeVar("T")
 LOGIN_SECONDS = 10.0  # for all calls of one login; a code lives 60 s, a router waits 30 s
-CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
 LARGEST_BODY = 1_000_000  # bytes, after decompression
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"clever-login/{__version__}",
+}
 POOL_SIZE = 32  # connections kept a host, and threads for calls that go out together
 
 
@@ -45,12 +55,17 @@ class _Adapter(HTTPAdapter):
 
 
 class Transport:
-    """One a process; nothing is opened or started before the first call, so a fork is harmless."""
+    """One a process; nothing is opened or started before the first call, so a fork is harmless.
+
+    It is requests' adapter without its Session, which would keep one person's cookies for the
+    next, read netrc and proxies of whoever started the process, and read a redirect to its end.
+    """
 
     def __init__(self, *, ca_bundle: str | None = None) -> None:
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
-        self._session = _session(ca_bundle)
+        self._adapter = _Adapter(pool_connections=4, pool_maxsize=POOL_SIZE, max_retries=0)
+        self._verify = ca_bundle or True
 
     def send(self, request: requests.Request, deadline: Deadline) -> Answer:
         """Send one request; CleverUnavailable when there is no whole answer in time.
@@ -58,7 +73,8 @@ class Transport:
         Redirects are not followed. A GET whose kept-alive connection turns out to be closed is
         sent once more; nothing else ever is.
         """
-        prepared = self._session.prepare_request(request)
+        request.headers = HEADERS | request.headers
+        prepared = request.prepare()
         try:
             try:
                 return self._attempt(prepared, deadline)
@@ -80,24 +96,12 @@ class Transport:
         current.deadline, current.read_seconds = deadline, READ_SECONDS
         try:
             timeout = (deadline.remaining(CONNECT_SECONDS), deadline.remaining(READ_SECONDS))
-            with self._session.send(
-                prepared, timeout=timeout, stream=True, allow_redirects=False
+            with self._adapter.send(
+                prepared, stream=True, timeout=timeout, verify=self._verify
             ) as response:
                 return Answer(response.status_code, response.headers, _bounded_body(response))
         finally:
             current.deadline = None
-
-
-def _session(ca_bundle: str | None) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # no proxy, netrc or CA bundle from whoever started the process
-    session.verify = ca_bundle or True
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # no cookie is kept
-    session.headers["Accept"] = "application/json"
-    adapter = _Adapter(pool_connections=4, pool_maxsize=POOL_SIZE, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
 
 
 def _bounded_body(response: requests.Response) -> bytes:
