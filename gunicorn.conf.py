@@ -36,3 +36,10 @@ access_log_format = "%(t)s %(m)s %(U)s %(s)s %(M)sms"
 
 # Two gunicorns of one user would share a single control socket, and nothing here needs it.
 control_socket_disable = True
+
+
+def on_starting(_server: object) -> None:
+    """Check the settings once, before there are workers that would each complain."""
+    from clever_login.settings import load_or_exit  # gunicorn has put this folder on the path now
+
+    load_or_exit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 from _dotenv import read_dotenv
 from _ports import choose_port, wanted_port
 from _python import clean_environment
+from _terminal import SetupError
 
 PEOPLE = "student, teacher, school_admin, district_admin, teacher_admin or sparse"
 SHORTEST_KEY = 32
+LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1)(?::(\d+))?/?")
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,27 @@ def make_plan(folder: Path) -> Plan:
     """Read the environment and .env, and choose the ports."""
     variables = {**read_dotenv(folder / ".env"), **clean_environment()}
     simulator = None
-    if not variables.get("CLEVER_CLIENT_ID"):
+    if variables.get("CLEVER_CLIENT_ID"):
+        variables["PORT"] = _port_of_app_url(variables)
+    else:
         app = wanted_port(variables, "PORT", 3000)
         simulator = choose_port(variables, "SIMULATOR_PORT", 3001, "the simulator", avoid=app)
     port = choose_port(variables, "PORT", 3000, "the app", avoid=simulator or 0)
     return Plan(variables, port, simulator)
+
+
+def _port_of_app_url(variables: dict[str, str]) -> str:
+    """The port that Clever sends people back to, when APP_URL names this machine."""
+    port = variables.get("PORT", "")
+    here = LOCAL_URL.fullmatch(variables.get("APP_URL", ""))
+    if not here:
+        return port
+    if port and port != (here[1] or "80"):
+        raise SetupError(
+            f"PORT is {port}, but APP_URL is {here[0]}: make them the same port, as Clever sends "
+            "people to APP_URL."
+        )
+    return here[1] or "80"
 
 
 def development_key(folder: Path) -> str:

@@ -170,6 +170,6 @@ def _code_or_error(code: str | None) -> str:
     return code
 
 
-def init_app(app: Flask, settings: Settings) -> None:  # noqa: ARG001 # every room is called alike
+def init_app(app: Flask, _settings: Settings) -> None:
     """Mount the views."""
     app.register_blueprint(bp)

@@ -52,7 +52,7 @@ def switch() -> ResponseReturnValue:
     return redirect(url_for("dashboard.show"), 303)
 
 
-def init_app(app: Flask, settings: Settings) -> None:  # noqa: ARG001 # every room is called alike
+def init_app(app: Flask, _settings: Settings) -> None:
     """Mount the views."""
     app.context_processor(lambda: {"role_labels": ROLE_LABELS})
     app.register_blueprint(bp)

@@ -32,6 +32,6 @@ def readyz() -> ResponseReturnValue:
     return "ready\n", 200, TEXT
 
 
-def init_app(app: Flask, settings: Settings) -> None:  # noqa: ARG001 # every room is called alike
+def init_app(app: Flask, _settings: Settings) -> None:
     """Mount the views."""
     app.register_blueprint(bp)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_socket import socket_allow_hosts
 
-from tests import sites
+from tests import newcomer, sites
 from tests.sites import Site
 
 SiteMaker = Callable[..., Site]
@@ -20,6 +20,12 @@ SiteMaker = Callable[..., Site]
 def _no_network() -> None:
     """A test that reaches beyond this machine fails."""
     socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh copy of the project, in which nothing is installed yet."""
+    return newcomer.fresh_copy(tmp_path_factory.mktemp("a new machine"))
 
 
 @pytest.fixture

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
 
+from tests.conftest import SiteMaker
+from tests.entries import by_button
 from tests.sites import ROOT
 
 
@@ -109,12 +116,42 @@ def test_links_inside_the_texts_lead_somewhere() -> None:
                 assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
-def test_the_code_in_the_readme_runs() -> None:
-    """Each Python block is a whole module that a cloner may write beside the app."""
-    texts = [ROOT / "README.md", ROOT / "clever_simulator" / "README.md"]
-    blocks = [b for t in texts for b in re.findall(r"```python\n(.*?)```", t.read_text(), re.S)]
-    assert blocks
-    for block in blocks:
+def python_blocks(path: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", path.read_text(), re.S)
+
+
+def test_the_code_in_the_readme_does_what_the_readme_says(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    names: dict[str, Any] = {}
+    for number, block in enumerate(python_blocks(ROOT / "README.md")):
+        file = tmp_path / f"block_{number}.py"
+        file.write_text(block)
+        names |= runpy.run_path(str(file))
+
+    def extend(app: Flask) -> None:
+        app.config["FIND_OR_CREATE"] = names["find_or_create"]
+        names["init_app"](app, None)
+
+    site = make_site(extend=extend)
+    assert site.visitor().open("/books").path == "/"
+    visitor = by_button(site, "student").open("/books")
+    assert visitor.response.text == "Books for Ada"
+    assert by_button(site, "district_admin").open("/books").code == "http_403"
+
+
+def test_the_code_in_the_readme_passes_our_own_gate(tmp_path: Path) -> None:
+    for number, block in enumerate(python_blocks(ROOT / "README.md")):
+        (tmp_path / f"block_{number}.py").write_text(f'"""From the README."""\n\n{block}')
+    style = ["ruff", "check", "--config", str(ROOT / "pyproject.toml"), "--ignore", "D1,I"]
+    for tool in (style, ["mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]):
+        command = [sys.executable, "-m", *tool, str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_code_in_the_simulators_readme_runs() -> None:
+    for block in python_blocks(ROOT / "clever_simulator" / "README.md"):
         exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102
 
 

@@ -6,61 +6,15 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests import sites
-from tests.sites import ROOT
+from tests.newcomer import bin_dev, greeting
 from tests.visitor import Visitor, ask
 
 pytestmark = pytest.mark.servers
-PARTS = (
-    "app.py",
-    "requirements.txt",
-    "bin",
-    "clever_login",
-    "clever_simulator",
-    "static",
-    "templates",
-)
-
-
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project in a folder with a space in its name, and nothing installed."""
-    folder = tmp_path_factory.mktemp("a new machine") / "my school app"
-    folder.mkdir()
-    for name in PARTS:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
-    return folder
-
-
-@contextmanager
-def bin_dev(copy: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Start it from another folder; yields it and the file with what it has printed."""
-    log = copy.parent / f"{time.monotonic_ns()}.log"
-    command = [sys.executable, str(copy / "bin" / "dev")]
-    with sites.process(command, environ, log, cwd=Path("/")) as child:
-        yield child, log
-
-
-def greeting(child: subprocess.Popen[bytes], log: Path, seconds: float) -> str:
-    deadline = time.monotonic() + seconds
-    while "Ctrl-C" not in log.read_text():
-        assert child.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-    return log.read_text()
 
 
 def is_free(port: int) -> bool:
@@ -118,6 +72,13 @@ def test_with_a_client_id_the_app_starts_alone_against_the_real_clever(copy: Pat
             assert "client_id=from-env" in answer.headers["Location"]
     finally:
         (copy / ".env").unlink()
+
+
+def test_a_port_that_app_url_does_not_name_is_refused_with_the_real_clever(copy: Path) -> None:
+    environ = {"CLEVER_CLIENT_ID": "x", "APP_URL": "http://localhost:3000", "PORT": "4000"}
+    with bin_dev(copy, **environ) as (child, log):
+        assert child.wait(60) == 1
+        assert "make them the same port" in log.read_text()
 
 
 def test_an_install_that_fails_ends_with_one_sentence_on_what_to_do(copy: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from clever_simulator.config import default_config
 from clever_simulator.server import running
-from tests import sites
+from tests import certificates, sites
 from tests.entries import by_button, by_portal
 from tests.sites import ROOT, Site
 from tests.visitor import ask
@@ -50,14 +51,14 @@ def test_wrong_settings_end_gunicorn_with_their_faults(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "app:create_app()"]
     log = tmp_path / "gunicorn.log"
     with sites.process(command, {"SECRET_KEY": "short"}, log) as child:
-        assert child.wait(20) != 0  # 3, or 1 when gunicorn has not seen yet which worker ended
+        assert child.wait(20) == 3
     text = log.read_text()
     assert "SECRET_KEY is too easy to guess" in text
     assert "CLEVER_CLIENT_ID is missing" in text
     assert "Traceback" not in text
 
 
-def test_sessions_outlive_a_restart(tmp_path: Path) -> None:
+def test_another_process_on_the_same_redis_knows_who_is_logged_in(tmp_path: Path) -> None:
     with sites.gunicorn_with_redis(tmp_path) as site:
         visitor = by_button(site, "student")
         port = int(site.url.rpartition(":")[2])
@@ -94,6 +95,21 @@ def test_what_is_in_redis_is_sealed_and_expires(tmp_path: Path) -> None:
             for secret in (person.name.last, str(person.email), person.id, cookie):
                 assert secret.encode() not in dumped
         redis.close()
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_redis_with_its_own_certificate_is_believed_only_when_the_settings_say_so(
+    tmp_path: Path, verify: bool
+) -> None:
+    certificate = certificates.make(tmp_path)
+    with ExitStack() as stack:
+        url = stack.enter_context(sites.redis_server(tmp_path, certificate))
+        site = stack.enter_context(
+            sites.in_process(tmp_path, redis_url=url, redis_tls_verify=verify)
+        )
+        assert ask(f"{site.url}/readyz").status_code == (503 if verify else 200)
+        if not verify:
+            assert by_button(site, "student").path == "/dashboard"
 
 
 def test_with_redis_gone_there_is_a_page_at_once_and_nobody_is_logged_in(tmp_path: Path) -> None:
