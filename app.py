@@ -7,6 +7,7 @@ from flask import Flask
 from clever_login import (
     access,
     auth,
+    cli,
     dashboard,
     error_pages,
     headers,
@@ -30,6 +31,7 @@ ROOMS = (
     health,  # /healthz, /readyz
     auth,  # /login, /oauth/callback, /logout
     dashboard,  # what each role sees: begin here
+    cli,  # flask clever ...
 )
 
 

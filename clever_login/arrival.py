@@ -31,6 +31,11 @@ def check_parameters() -> None:
             raise BadCallback(f"{name} is repeated or too long")
 
 
+def by_admin() -> bool:
+    """Whether Clever says that an administrator acts as this person."""
+    return request.args.get("loginas_by_admin") == "true"
+
+
 def framed() -> bool:
     """Whether the answer is for a frame inside another page."""
     return request.headers.get("Sec-Fetch-Dest") in {"iframe", "frame", "embed", "object"}

@@ -7,6 +7,7 @@ as Clever's guide asks).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from flask import (
@@ -24,6 +25,7 @@ from clever_login import arrival, identity, logs, oauth, session
 from clever_login.access import public, safe_next
 from clever_login.errors import (
     BadCallback,
+    CleverHungUp,
     CodeUsed,
     LoginCancelled,
     LoginError,
@@ -31,7 +33,7 @@ from clever_login.errors import (
     LoginRefused,
 )
 from clever_login.models import is_identifier
-from clever_login.pending import PendingLogin, new_state
+from clever_login.pending import PendingLogin, digest, new_state
 from clever_login.services import services
 from clever_login.session import CurrentUser
 from clever_login.settings import Settings
@@ -62,25 +64,37 @@ def callback() -> ResponseReturnValue:
     state, code = request.args.get("state"), request.args.get("code")
     if not state:
         return _arrived_without_state(code)
+    return _came_back(digest(state), code)
+
+
+@bp.get("/login/again")
+@public
+def again() -> ResponseReturnValue:
+    """Where a repeated callback leads: on to the page, or once more to Clever.
+
+    A double click cancels the first answer, and with it the cookie of its session.
+    """
+    state = request.args.get("login", "")
     login = services().pending.find(request, state)
+    if session.logged_in_by(state):
+        return redirect(login.next if login and login.next else url_for("dashboard.show"))
     if login is None:
-        return _not_ours(LoginExpired("no login of this browser waits for this state"))
-    if login.expired:
-        return _restart(login, state)
-    if not services().pending.spend(state):
-        return _used(login, state)
-    return _finish(login, state, code)
+        return redirect(url_for("dashboard.home"))
+    if login.restarts == 0:
+        return _restart(login, state, "used")
+    raise CodeUsed("the state was used before")
 
 
 @bp.post("/logout")
 def logout() -> ResponseReturnValue:
-    """End the session here, and never at Clever."""
+    """End the session here, and never at Clever, which is asked to confirm the next student."""
     user = session.current_user()
     session.log_out()
-    logs.event("logout")
+    logs.event("logout", person=user.pseudonym if user else "")
     district = user.district_id if user else None
     response = redirect(url_for("auth.logged_out", district_id=district), 303)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'  # never "cookies": also neighbours'
+    services().pending.confirm_next(response)
     return response
 
 
@@ -88,7 +102,10 @@ def logout() -> ResponseReturnValue:
 @public
 def logged_out() -> ResponseReturnValue:
     """Say that Clever itself may still be logged in, and offer to log in again."""
-    return render_template("logged_out.html", district_id=request.args.get("district_id"))
+    district = request.args.get("district_id")
+    return render_template(
+        "logged_out.html", district_id=district if is_identifier(district) else None
+    )
 
 
 def _arrived_without_state(code: str | None) -> ResponseReturnValue:
@@ -97,27 +114,45 @@ def _arrived_without_state(code: str | None) -> ResponseReturnValue:
         raise BadCallback("no state, and not a browser's own navigation")
     if code:
         logs.event("login_restarted", reason="no_state")
-        return _send_to_clever(PendingLogin())
+        return _send_to_clever(PendingLogin(by_admin=arrival.by_admin()))
     if request.args.get("error"):
         return _not_ours(BadCallback("an error without a state"))
     return redirect(url_for("dashboard.home"))  # a bookmark, or Clever's staff having a look
+
+
+def _came_back(state: str, code: str | None) -> ResponseReturnValue:
+    """A callback with a state: ours or not, in time or not, for the first time or not."""
+    pending = services().pending
+    login = pending.find(request, state)
+    if login is None:
+        return _not_ours(LoginExpired("no login of this browser waits for this state"))
+    if login.expired:
+        return _restart(login, state, "expired")
+    with identity.one_of_few():
+        if pending.spend(state):
+            return _finish(login, state, code)
+    return _used(state)
 
 
 def _send_to_clever(login: PendingLogin) -> Response:
     """Send the browser to Clever with a fresh state, and the cookie that waits for it."""
     here = services()
     state = new_state()
-    district = login.district_id or here.settings.clever_district_id
-    url = oauth.authorization_url(here.settings, state=state, district_id=district)
+    url = oauth.authorization_url(
+        here.settings,
+        state=state,
+        district_id=login.district_id or here.settings.clever_district_id,
+        confirm=here.settings.clever_confirm_students or here.pending.to_confirm(request),
+    )
     response = redirect(url)
     here.pending.add(request, response, login, state)
     return response
 
 
-def _restart(login: PendingLogin, state: str) -> Response:
+def _restart(login: PendingLogin, state: str, reason: str) -> Response:
     """Begin the same login once more, without a word to the person."""
-    logs.event("login_restarted", reason="expired" if login.expired else "used")
-    response = _send_to_clever(PendingLogin(login.district_id, login.next, login.restarts + 1))
+    logs.event("login_restarted", reason=reason)
+    response = _send_to_clever(replace(login, restarts=login.restarts + 1))
     services().pending.forget(response, state)
     return response
 
@@ -125,37 +160,54 @@ def _restart(login: PendingLogin, state: str) -> Response:
 def _not_ours(error: LoginError) -> ResponseReturnValue:
     """A callback that this browser did not ask for changes nothing for whoever is logged in."""
     if session.current_user() is not None:
+        logs.event("callback_ignored", reason=str(error))
         return redirect(url_for("dashboard.show"))
     raise error
 
 
-def _used(login: PendingLogin, state: str) -> ResponseReturnValue:
-    """Refresh, Back, a bookmark, a double click: quiet for whoever it has logged in."""
+def _used(state: str) -> ResponseReturnValue:
+    """Refresh, Back, a bookmark, a double click, an iPad's second delivery: all quiet.
+
+    The answer sets no cookie, so it cannot take away what the first one has set.
+    """
+    logs.event("callback_repeated")
     if session.logged_in_by(state):
         return redirect(url_for("dashboard.show"))
-    if login.restarts == 0:
-        return _restart(login, state)
-    raise CodeUsed("the state was used before")
+    services().pending.wait(state)
+    return redirect(url_for("auth.again", login=state))
 
 
 def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
     """Exchange, read, check, log in. If any of it fails, whoever was logged in no longer is."""
+    pending = services().pending
     try:
         user = identity.of(_code_or_error(code))
-    except Exception:
+    except Exception as error:
         session.log_out()
+        pending.ended(state)
+        if isinstance(error, CleverHungUp) and login.restarts == 0:
+            return _restart(login, state, "interrupted")
         raise
+    user = replace(user, by_admin=login.by_admin or arrival.by_admin())
     session.log_in(user, state)
+    pending.ended(state)
     response = redirect(login.next or url_for("dashboard.show"), 303)
-    services().pending.forget(response, state)
-    response.call_on_close(partial(_log_login, response, user))
+    pending.forget(response, state)
+    pending.confirmed(request, response)
+    response.call_on_close(partial(_log_login, response, user, user.pseudonym))
     return response
 
 
-def _log_login(response: Response, user: CurrentUser) -> None:
+def _log_login(response: Response, user: CurrentUser, pseudonym: str) -> None:
     """Once the session is saved and the answer sent: before that nobody is in."""
     if response.status_code == 303:
-        logs.event("login", role=user.role or "none")
+        logs.event(
+            "login",
+            role=user.role or "none",
+            person=pseudonym,
+            district=user.district_id or "",
+            by_admin=user.by_admin,
+        )
 
 
 def _code_or_error(code: str | None) -> str:

@@ -48,7 +48,7 @@ def switch() -> ResponseReturnValue:
     if user is None or wanted not in user.roles:
         abort(403)
     switch_role(Role(wanted))
-    logs.event("role_switched", role=wanted)
+    logs.event("role_switched", role=wanted, person=user.pseudonym)
     return redirect(url_for("dashboard.show"), 303)
 
 

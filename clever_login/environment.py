@@ -93,6 +93,13 @@ class Reader:
         usual = {"http": "80", "https": "443"}[found["scheme"]]
         return value.removesuffix(f":{usual}") if found["port"] == usual else value
 
+    def identifiers(self, name: str) -> tuple[str, ...]:
+        """Ids of Clever's with commas between them."""
+        values = self.words(name)
+        if not all(value.isascii() and value.isalnum() for value in values):
+            self.fault(f"{name} must be ids of Clever's, letters and digits, with commas between.")
+        return values
+
     def redis(self, name: str) -> str | None:
         """The URL of a Redis, or None."""
         value = self.text(name)

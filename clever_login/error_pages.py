@@ -26,7 +26,7 @@ LAST_RESORT = """<!doctype html>
 <p>It is our fault, not yours. <a href="{home}">Try again.</a></p>
 <p>Code: {code}. Reference: {reference}</p></main></body></html>
 """
-RETRY_SECONDS = {"clever_unavailable": "30", "store_unavailable": "5"}
+RETRY_SECONDS = {"clever_unavailable": "30", "store_unavailable": "5", "too_busy": "10"}
 
 
 def init_app(app: Flask, settings: Settings) -> None:

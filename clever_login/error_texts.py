@@ -63,6 +63,17 @@ PAGES = {
         "Tell your teacher.",
         "This app turned the account away.",
     ),
+    "district_not_allowed": Page(
+        "Your school does not use this app yet",
+        "Tell your teacher.",
+        "The person's district is not among those that this app was set up for.",
+    ),
+    "too_busy": Page(
+        "Many people are logging in",
+        "Wait a minute. Then try again.",
+        "Clever answers slowly, and too many logins are waiting for it already.",
+        "login",
+    ),
     "clever_misconfigured": Page(
         "Logging in does not work yet",
         "It is not your fault. Tell your teacher.",

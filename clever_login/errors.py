@@ -65,6 +65,13 @@ class AccountRefused(LoginError):
         self.message = message
 
 
+class DistrictNotAllowed(LoginError):
+    """The person's district is not in CLEVER_DISTRICT_IDS, or they have none."""
+
+    status = 403
+    code = "district_not_allowed"
+
+
 class CleverMisconfigured(LoginError):
     """Clever does not accept this app's own credentials or redirect URI: an operator's work."""
 
@@ -77,6 +84,20 @@ class CleverUnavailable(LoginError):
 
     status = 503
     code = "clever_unavailable"
+
+
+class CleverHungUp(CleverUnavailable):
+    """The connection ended after the code was sent: it may be spent, so it is not sent again."""
+
+
+class CleverNotReached(CleverUnavailable):
+    """No connection could be made: nothing was sent."""
+
+
+class TooBusy(CleverUnavailable):
+    """So many logins wait for Clever already that others would find no thread."""
+
+    code = "too_busy"
 
 
 class CleverUnexpected(LoginError):

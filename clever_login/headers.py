@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, make_response, render_template, request
+from flask import Flask, Response, abort, make_response, redirect, render_template, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from clever_login import arrival
@@ -40,9 +40,29 @@ def init_app(app: Flask, settings: Settings) -> None:
         # Never x_host: a client could choose the host. The redirect URI comes from APP_URL.
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    app.before_request(_readable_query)
     app.before_request(partial(_known_host, settings))
+    if settings.trusted_proxies and settings.https:
+        app.before_request(partial(_by_https, settings))
     app.before_request(_never_in_a_frame)
     app.after_request(partial(_add, settings))
+
+
+def _readable_query() -> None:
+    """Refuse a query that is not UTF-8, before anything stumbles over it."""
+    try:
+        request.query_string.decode("utf-8")
+    except UnicodeDecodeError:
+        abort(400)
+
+
+def _by_https(settings: Settings) -> Response | None:
+    """Lead a browser that a trusted proxy says came by http to https; forms are refused."""
+    if request.is_secure or request.path in arrival.PROBES:
+        return None
+    if request.method not in {"GET", "HEAD"}:
+        abort(400)
+    return redirect(settings.app_url + request.full_path.rstrip("?"), 308)  # type: ignore[return-value]
 
 
 def _known_host(settings: Settings) -> None:
@@ -75,5 +95,6 @@ def _add(settings: Settings, response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         response.vary.add("Cookie")
     if settings.https:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+        names = "; includeSubDomains" if settings.hsts_subdomains else ""
+        response.headers["Strict-Transport-Security"] = f"max-age=31536000{names}"
     return response

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import BoundedSemaphore
 
 from flask import current_app
 
@@ -11,10 +14,27 @@ from clever_login import logs, oauth, profile
 from clever_login.accounts import Account
 from clever_login.api.deadline import Deadline
 from clever_login.api.transport import LOGIN_SECONDS
-from clever_login.errors import CleverUnavailable
+from clever_login.errors import CleverUnavailable, DistrictNotAllowed, TooBusy
 from clever_login.profile import Profile
 from clever_login.services import services
 from clever_login.session import CurrentUser
+
+MOST_AT_ONCE = 12  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
+_places = BoundedSemaphore(MOST_AT_ONCE)
+
+
+@contextmanager
+def one_of_few() -> Iterator[None]:
+    """Hold one of the places for logins; TooBusy when Clever has stalled and all are taken.
+
+    So a stalled Clever cannot occupy every thread: health, static files and pages still answer.
+    """
+    if not _places.acquire(blocking=False):
+        raise TooBusy("too many logins wait for Clever")
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def of(code: str) -> CurrentUser:
@@ -28,6 +48,9 @@ def of(code: str) -> CurrentUser:
         person = profile.of(here.client(token, deadline))
     except TimeoutError as error:
         raise CleverUnavailable("the time for this login is over") from error
+    allowed = here.settings.clever_district_ids
+    if allowed and person.user.district_id not in allowed:
+        raise DistrictNotAllowed("the district is not in CLEVER_DISTRICT_IDS")
     _log_what_is_missing(person)
     account: Account = current_app.config["FIND_OR_CREATE"](person.user)
     if account.id in (None, ""):

@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 import sys
 import traceback
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TextIO
 
-from flask import Flask, has_request_context, request
+from flask import Flask, g, has_request_context, request
 
 from clever_login.errors import AccountRefused, LoginError
 from clever_login.settings import DEVELOPMENT, Settings
 
 logger = logging.getLogger("clever_login")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _QUERY = re.compile(r"\?\S*")
 
 
-def event(name: str, *, level: int = logging.INFO, **fields: str | int) -> None:
+def event(name: str, *, level: int = logging.INFO, **fields: str | int | bool) -> None:
     """Log one event; the fields are words of our own, never something that a person sent."""
     logger.log(level, name, extra={"fields": fields})
 
@@ -49,7 +52,7 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
         }
         if has_request_context():
-            line["endpoint"] = request.endpoint
+            line |= {"endpoint": request.endpoint, "request": g.get("request_id", "")}
         return json.dumps(line | getattr(record, "fields", {}))
 
 
@@ -85,8 +88,17 @@ def init_app(app: Flask, settings: Settings) -> None:
         logger.propagate = False
         logging.getLogger("werkzeug").addFilter(_WithoutQuery())
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # quotes paths and headers
+    app.before_request(partial(_name_request, settings))
+    if settings.https and not settings.trusted_proxies and settings.app_env != DEVELOPMENT:
+        event("config_warning", level=logging.WARNING, reason="https without TRUSTED_PROXIES")
     if settings.app_env != DEVELOPMENT:  # there, Flask's own report has the message, too
         app.log_exception = _say_nothing  # type: ignore[assignment]
+
+
+def _name_request(settings: Settings) -> None:
+    """The id that a trusted proxy gave the request, so that its log and ours meet, or our own."""
+    given = request.headers.get("X-Request-Id", "") if settings.trusted_proxies else ""
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _say_nothing(_exc_info: object) -> None:

@@ -24,12 +24,16 @@ from clever_login.errors import (
 from clever_login.settings import Settings
 
 
-def authorization_url(settings: Settings, *, state: str, district_id: str | None) -> str:
-    """Where to send a browser to log in at Clever.
+def authorization_url(
+    settings: Settings, *, state: str, district_id: str | None, confirm: bool
+) -> str:
+    """Where to send a browser to log in at Clever; with `confirm` students are asked who they are.
 
     No scope is asked for: Clever manages scopes per app.
     """
     extra = {"district_id": district_id} if district_id else {}
+    if confirm:
+        extra["confirmed"] = "false"
     client = OAuth2Client(None, settings.clever_client_id, redirect_uri=settings.redirect_uri)
     url, _ = client.create_authorization_url(
         f"{settings.clever_url}/oauth/authorize", state=state, **extra

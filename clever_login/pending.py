@@ -10,17 +10,20 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from flask import Request
 from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug import Response
 
+from clever_login.errors import StoreUnavailable
 from clever_login.settings import Settings
 from clever_login.store import Store
 
 VALID_SECONDS = 10 * 60
+WAIT_SECONDS = 2  # a second callback waits so long for the first
 KEPT_SECONDS = 12 * 60 * 60  # longer, so that a login page left open all morning can be restarted
 MOST_PENDING = 10
 MOST_BYTES = 4000  # of all these cookies
@@ -34,6 +37,7 @@ class PendingLogin:
     district_id: str | None = None
     next: str | None = None
     restarts: int = 0  # how often this login was begun anew without the person's doing
+    by_admin: bool = False  # `loginas_by_admin` came with the callback that this login restarts
     age: float = 0.0  # seconds since it left; set when it is found
 
     @property
@@ -42,14 +46,23 @@ class PendingLogin:
         return self.age > VALID_SECONDS
 
 
+class _Flags(TypedDict):
+    """What every cookie of ours has."""
+
+    secure: bool
+    httponly: bool
+    samesite: str
+
+
 class PendingLogins:
     """Reads and writes the cookies of pending logins."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
         self._signer = URLSafeTimedSerializer(settings.signing_keys, salt="pending-login")
-        self._secure = settings.https
+        self._flags: _Flags = {"secure": settings.https, "httponly": True, "samesite": "Lax"}
         self._prefix = "__Host-login-" if settings.https else "login-"
+        self._confirm = "__Host-confirm" if settings.https else "confirm"
 
     def add(self, request: Request, response: Response, login: PendingLogin, state: str) -> None:
         """Set the cookie that waits for `state`, and drop the oldest of too many."""
@@ -57,32 +70,65 @@ class PendingLogins:
             self._drop(response, name)
         value = self._signer.dumps({**asdict(login), "state": digest(state)})
         response.set_cookie(
-            self._name(state),
+            self._name(digest(state)),
             str(value),
             max_age=KEPT_SECONDS,
-            secure=self._secure,
-            httponly=True,
-            samesite="Lax",
+            **self._flags,
         )
 
-    def find(self, request: Request, state: str) -> PendingLogin | None:
-        """The login that waits for `state` in this browser, expired or not."""
-        found = self._read(request, self._name(state))
-        if found is None or not secrets.compare_digest(found[0].pop("state", ""), digest(state)):
+    def find(self, request: Request, state_digest: str) -> PendingLogin | None:
+        """The login that waits for a state in this browser, expired or not."""
+        found = self._read(request, self._name(state_digest))
+        if found is None:
             return None
         data, age = found
-        return PendingLogin(data.get("district_id"), data.get("next"), data.get("restarts", 0), age)
+        if not secrets.compare_digest(str(data.get("state", "")), state_digest):
+            return None
+        return PendingLogin(
+            district_id=data.get("district_id"),
+            next=data.get("next"),
+            restarts=data.get("restarts", 0),
+            by_admin=bool(data.get("by_admin")),
+            age=age,
+        )
 
-    def spend(self, state: str) -> bool:
+    def spend(self, state_digest: str) -> bool:
         """Use the state up, before anything is done with it; False if it was used before."""
-        return self._store.claim(f"state-{digest(state)}", KEPT_SECONDS)
+        return self._store.claim(f"state-{state_digest}", KEPT_SECONDS)
 
-    def forget(self, response: Response, state: str) -> None:
+    def ended(self, state_digest: str) -> None:
+        """Note that the login with this state is over, well or badly: others wait for that.
+
+        They wait for two seconds in any case, so a store that fails here fails nobody's login.
+        """
+        with suppress(StoreUnavailable):
+            self._store.set(f"ended-{state_digest}", b"", WAIT_SECONDS * 10)
+
+    def wait(self, state_digest: str) -> None:
+        """Wait until the login with this state is over, or two seconds."""
+        give_up = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < give_up and self._store.get(f"ended-{state_digest}") is None:
+            time.sleep(0.05)
+
+    def confirm_next(self, response: Response) -> None:
+        """Let Clever ask the next student of this browser who they are: its session goes on."""
+        response.set_cookie(self._confirm, "1", **self._flags)
+
+    def to_confirm(self, request: Request) -> bool:
+        """Whether somebody has logged out of this browser since the last login."""
+        return self._confirm in request.cookies
+
+    def confirmed(self, request: Request, response: Response) -> None:
+        """Somebody has logged in: nothing is left to confirm."""
+        if self.to_confirm(request):
+            self._drop(response, self._confirm)
+
+    def forget(self, response: Response, state_digest: str) -> None:
         """Drop the cookie of a login that has come back."""
-        self._drop(response, self._name(state))
+        self._drop(response, self._name(state_digest))
 
-    def _name(self, state: str) -> str:
-        return self._prefix + digest(state)[:16]
+    def _name(self, state_digest: str) -> str:
+        return self._prefix + state_digest[:16]
 
     def _too_many(self, request: Request) -> list[str]:
         """All but the newest nine that are small enough together: servers bound a header's size."""
@@ -109,7 +155,7 @@ class PendingLogins:
         return found[1] if found else float(KEPT_SECONDS)
 
     def _drop(self, response: Response, name: str) -> None:
-        response.delete_cookie(name, secure=self._secure, httponly=True, samesite="Lax")
+        response.delete_cookie(name, **self._flags)
 
 
 def new_state() -> str:

@@ -14,7 +14,7 @@ from werkzeug.local import LocalProxy
 from clever_login import logs, session_interface
 from clever_login.errors import StoreUnavailable
 from clever_login.models import District, Outcome, Part, Role, School
-from clever_login.pending import digest
+from clever_login.pseudonyms import pseudonym
 from clever_login.services import services
 from clever_login.session_interface import Session
 from clever_login.settings import Settings
@@ -40,6 +40,12 @@ class CurrentUser:
     more_schools: int
     logged_in_at: float  # Unix seconds
     seen_at: float
+    by_admin: bool = False  # an administrator acts as this person
+
+    @property
+    def pseudonym(self) -> str:
+        """What stands for this person in the log."""
+        return pseudonym(services().settings.secret_key, "person", self.clever_id)
 
     @property
     def full_name(self) -> str:
@@ -47,27 +53,35 @@ class CurrentUser:
         return f"{self.first_name} {self.last_name}".strip()
 
 
-def log_in(user: CurrentUser, state: str) -> None:
+def log_in(user: CurrentUser, state_digest: str) -> None:
     """Replace whatever this browser's session held by this person, under a new id.
 
-    `state` is the one that this login came back with: a repeated callback is told by it.
+    The digest is of the state that this login came back with: a repeated callback is told by it.
     """
     session.clear()
     g.pop("csrf_token", None)
     session[_KEY] = msgspec.to_builtins(user)
-    session[_STATE] = digest(state)
+    session[_STATE] = state_digest
     generate_csrf()  # now, so that the first page need not write the session again
+    district, person = owner = _owner(user, services().settings.secret_key)
     try:
-        _interface().regenerate(session)
+        if services().settings.session_single:
+            end_sessions(district=district, person=person)
+        _interface().regenerate(session, owner=".".join(owner))
     except StoreUnavailable:
         session.clear()  # else the error page's answer would save it
         raise
     g.current_user = user
 
 
-def logged_in_by(state: str) -> bool:
+def logged_in_by(state_digest: str) -> bool:
     """Whether whoever is logged in came with this state, and not by another login."""
-    return current_user() is not None and session.get(_STATE) == digest(state)
+    return current_user() is not None and session.get(_STATE) == state_digest
+
+
+def end_sessions(*, district: str = "*", person: str = "*") -> int:
+    """End the sessions of these pseudonyms, by default everybody's; how many there were."""
+    return services().store.delete_matching(f"session-{district}-{person}-*")
 
 
 def log_out() -> None:
@@ -111,13 +125,18 @@ def _read() -> CurrentUser | None:
 
 
 def _over(user: CurrentUser, settings: Settings, now: float) -> bool:
-    idle = now - user.seen_at > settings.session_idle_minutes * 60
-    return idle or now - user.logged_in_at > settings.session_max_hours * 3600
+    """Whether the hours of a session are over; the store itself ends one that is idle."""
+    return now - user.logged_in_at > settings.session_max_hours * 3600
 
 
 def _seen_every_seconds(settings: Settings) -> float:
     """How often a read is worth a write: so the idle limit is met to a sixth of it at worst."""
     return min(5 * 60, settings.session_idle_minutes * 60 / 6)
+
+
+def _owner(user: CurrentUser, secret: str) -> tuple[str, str]:
+    district = pseudonym(secret, "district", user.district_id)
+    return district, pseudonym(secret, "person", user.clever_id)
 
 
 def _write(user: CurrentUser) -> None:

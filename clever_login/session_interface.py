@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +16,11 @@ from flask_session.base import ServerSideSession, ServerSideSessionInterface
 
 from clever_login import arrival, error_pages
 from clever_login.errors import StoreUnavailable
+from clever_login.pseudonyms import LENGTH, NOBODY
 from clever_login.settings import Settings
 from clever_login.store import Store
+
+OWNED = re.compile(rf"([0-9a-f]{{{LENGTH}}})\.([0-9a-f]{{{LENGTH}}})\.[\w-]+", re.ASCII)
 
 
 class Session(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyped
@@ -34,8 +38,7 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
     def __init__(self, app: Flask, settings: Settings, store: Store) -> None:
         super().__init__(app, key_prefix="session-", permanent=False, sid_length=32)
         self._store = store
-        secret_keys = (settings.secret_key, *settings.secret_key_fallbacks)
-        self._fernet = MultiFernet([_fernet(each) for each in secret_keys])
+        self._fernet = MultiFernet([_fernet(each) for each in settings.secrets])
 
     def open_session(self, app: Flask, request: Request) -> Session:
         """The session of a request; with the store down an empty one that says so."""
@@ -69,9 +72,14 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         """Only for a new id: an answer to an older request must not bring an old one back."""
         return bool(session.sid != session.known_sid)
 
-    def regenerate(self, session: Session) -> None:
-        """Give the session a new id, and only then forget the old one: that may fail."""
+    def regenerate(self, session: Session, owner: str = "") -> None:
+        """Give the session a new id, and only then forget the old one: that may fail.
+
+        `owner` is who is logged in by it: the pseudonyms of district and person with a dot between.
+        """
         old, session.sid = session.sid, self._generate_sid(self.sid_length)
+        if owner:
+            session.sid = f"{owner}.{session.sid}"
         session.modified = True
         self._delete_session(self._get_store_id(old))
 
@@ -89,8 +97,14 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         response.vary.add("Cookie")
 
     def _get_store_id(self, sid: str) -> str:
-        """A hash: whoever reads the store learns no cookie. (An id has 256 random bits.)"""
-        return str(self.key_prefix) + hashlib.sha256(sid.encode("utf-8", "replace")).hexdigest()
+        """The owner's pseudonyms, by which sessions can be ended, and a hash.
+
+        Whoever reads the store learns no cookie: an id has 256 random bits.
+        """
+        owner = OWNED.fullmatch(sid)
+        district, person = owner.groups() if owner else (NOBODY, NOBODY)
+        digest = hashlib.sha256(sid.encode("utf-8", "replace")).hexdigest()
+        return f"{self.key_prefix}{district}-{person}-{digest}"
 
     def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
         """What was saved; anything that we did not write ourselves counts as nothing."""

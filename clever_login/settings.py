@@ -38,10 +38,14 @@ class Settings:
     clever_api_url: str = "https://api.clever.com"
     clever_ca_bundle: str | None = None
     clever_district_id: str | None = None
+    clever_district_ids: tuple[str, ...] = ()
+    clever_confirm_students: bool = False
     redis_url: str | None = field(default=None, repr=False)
     redis_tls_verify: bool = True
     session_idle_minutes: int = 30
     session_max_hours: int = 8
+    session_single: bool = False
+    hsts_subdomains: bool = False
     trusted_proxies: int = 0
     port: int = 3000
     instance_path: str | None = None  # not from the environment: tests give each app its own
@@ -57,9 +61,14 @@ class Settings:
         return self.app_url.startswith("https://")
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """SECRET_KEY, then the former ones."""
+        return (self.secret_key, *self.secret_key_fallbacks)
+
+    @property
     def signing_keys(self) -> list[str]:
         """SECRET_KEY last: the order in which itsdangerous wants them, oldest first."""
-        return [*reversed(self.secret_key_fallbacks), self.secret_key]
+        return [*reversed(self.secrets)]
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -78,10 +87,14 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         clever_api_url=read.origin("CLEVER_API_URL", "https://api.clever.com"),
         clever_ca_bundle=read.file("CLEVER_CA_BUNDLE"),
         clever_district_id=read.identifier("CLEVER_DISTRICT_ID"),
+        clever_district_ids=read.identifiers("CLEVER_DISTRICT_IDS"),
+        clever_confirm_students=read.switch("CLEVER_CONFIRM_STUDENTS", default=False),
         redis_url=read.redis("REDIS_URL"),
         redis_tls_verify=read.switch("REDIS_TLS_VERIFY", default=True),
         session_idle_minutes=read.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_max_hours=read.number("SESSION_MAX_HOURS", 8, 1, 24),
+        session_single=read.switch("SESSION_SINGLE", default=False),
+        hsts_subdomains=read.switch("HSTS_SUBDOMAINS", default=False),
         trusted_proxies=read.number("TRUSTED_PROXIES", 0, 0, 10),
         port=read.number("PORT", 3000, 1, 65535),
     )

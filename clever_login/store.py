@@ -41,6 +41,9 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Forget a value."""
 
+    def delete_matching(self, pattern: str) -> int:
+        """Forget every value whose key matches (`*` stands for anything); how many there were."""
+
     def ping(self) -> None:
         """Raise StoreUnavailable unless the store answers."""
 
@@ -76,6 +79,13 @@ class FileStore:
     def delete(self, key: str) -> None:
         """See Store."""
         _or_unavailable(lambda: (self._folder / key).unlink(missing_ok=True))
+
+    def delete_matching(self, pattern: str) -> int:
+        """See Store."""
+        paths = _or_unavailable(lambda: list(self._folder.glob(pattern)))
+        for path in paths:
+            self.delete(path.name)
+        return len(paths)
 
     def ping(self) -> None:
         """See Store."""
@@ -154,6 +164,15 @@ class RedisStore:
     def delete(self, key: str) -> None:
         """See Store."""
         _or_unavailable(lambda: self._client().delete(key))
+
+    def delete_matching(self, pattern: str) -> int:
+        """See Store; it walks the keys in steps, so that others are served meanwhile."""
+        return _or_unavailable(
+            lambda: sum(
+                int(self._client().delete(key))
+                for key in self._client().scan_iter(match=pattern, count=1000)
+            )
+        )
 
     def ping(self) -> None:
         """See Store."""

@@ -26,6 +26,7 @@ PUBLIC = {
     "auth.login",
     "auth.callback",
     "auth.logged_out",
+    "auth.again",
     "dashboard.home",
 }
 
@@ -160,6 +161,34 @@ def test_as_many_proxies_are_believed_as_the_settings_say(make_site: SiteMaker) 
         for n in (0, 1)
     ]
     assert answers == ["http 127.0.0.1", "https 10.1.1.1"]
+
+
+def test_what_a_trusted_proxy_says_came_by_http_is_led_to_https(make_site: SiteMaker) -> None:
+    site = make_site()
+    app_url = site.url.replace("http:", "https:")
+    secure = make_site(app_url=app_url, trusted_proxies=1)
+    assert secure.app is not None
+    client = secure.app.test_client()
+    host = {"Host": site.url.removeprefix("http://")}
+    http, https = {"X-Forwarded-Proto": "http"}, {"X-Forwarded-Proto": "https"}
+    led = client.get("/dashboard?a=b", headers=host | http)
+    assert (led.status_code, led.headers["Location"]) == (308, f"{app_url}/dashboard?a=b")
+    assert client.post("/logout", headers=host | http).status_code == 400
+    assert client.get("/", headers=host | https).status_code == 200
+    assert client.get("/healthz", headers=http).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("names", "header"),
+    [(False, "max-age=31536000"), (True, "max-age=31536000; includeSubDomains")],
+)
+def test_names_under_the_apps_are_bound_to_https_only_when_asked_for(
+    make_site: SiteMaker, names: bool, header: str
+) -> None:
+    site = make_site(app_url="https://localhost", hsts_subdomains=names)
+    assert site.app is not None
+    answer = site.app.test_client().get("/", headers={"Host": "localhost"})
+    assert answer.headers["Strict-Transport-Security"] == header
 
 
 def test_when_even_the_error_page_fails_there_is_one_that_needs_nothing(

@@ -172,8 +172,48 @@ def test_logging_out_ends_the_session_here_and_not_at_clever(site: Site) -> None
     assert '"cookies"' not in visitor.hops[0].headers["Clear-Site-Data"]
     assert visitor.open("/dashboard").path == "/"
     assert "/logout" not in [each["path"] for each in site.clever.journal()]
-    visitor.click("Log in with Clever")  # Clever still knows her: nothing is asked
+    visitor.click("Log in with Clever")  # Clever still knows her, and asks whether it is her
+    assert visitor.press("Yes").path == "/dashboard"
+    assert visitor.open("/login").path == "/dashboard"  # after that, no more
+
+
+def test_after_not_ada_the_next_child_is_asked_and_can_say_no(site: Site) -> None:
+    visitor = by_portal(site, "student").press("Log out")
+    visitor.open(
+        f"{site.clever.url}/oauth/instant-login?client_id=simulator"
+        f"&district_id={site.person('student').district.id}"
+    )
+    assert site.person("student").name.first in visitor.heading
+    visitor.press("No").press("Log in", username="sparse", password="clever")
+    assert site.person("sparse").name.full in visitor.text
+
+
+def test_students_can_be_asked_at_every_login(make_site: SiteMaker) -> None:
+    site = make_site(clever_confirm_students=True)
+    visitor = by_button(site, "student").open("/login")
+    assert visitor.press("Yes").path == "/dashboard"
+    assert by_button(site, "teacher").open("/login").path == "/dashboard"
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_only_the_districts_of_an_allow_list_get_in(make_site: SiteMaker, entry: str) -> None:
+    ids = [district.id for district in make_site().clever.people.districts]
+    site = make_site(clever_district_ids=(ids[1],))
+    visitor = ENTRIES[entry](site, "student")
+    assert (visitor.code, visitor.response.status_code) == ("district_not_allowed", 403)
+    assert visitor.open("/dashboard").path == "/"
+    assert ENTRIES[entry](site, "student2").path == "/dashboard"
+
+
+def test_an_administrator_who_acts_as_a_student_is_named_on_each_page(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    visitor = by_portal(site, "student")
+    assert "An administrator is using" not in visitor.text
+    visitor.open("/oauth/callback?code=x&loginas_by_admin=true")
     assert visitor.path == "/dashboard"
+    assert "An administrator is using this page as Ada Moreno" in visitor.text
+    assert '"by_admin": true' in capfd.readouterr().err
 
 
 def test_everyone_is_named_on_error_pages_too_and_can_log_out_there(site: Site) -> None:

@@ -42,7 +42,7 @@ def test_a_whole_login_leaves_no_name_code_state_token_or_secret_in_any_log(
     query = parse_qs(urlsplit(visitor.url).query)
     visitor.open(visitor.url).press("Log out")
     site.clever.fault("me", status=500)
-    visitor.click("Log in again with Clever")
+    visitor.click("Log in again with Clever").press("Yes")
     assert visitor.code == "clever_unavailable"
     person = site.person("student")
     output = capfd.readouterr().err + "".join(

@@ -88,7 +88,7 @@ def test_who_is_not_logged_in_leaves_nothing_in_the_store(site: Site) -> None:
 def test_the_store_holds_no_name_no_email_no_token_and_no_session_id(site: Site) -> None:
     visitor = by_button(site, "student")
     person = site.person("student")
-    assert len(stored(site)) == 2  # the session, and the state that was spent
+    assert len(stored(site)) == 3  # the session, the state that was spent, and that it ended
     for name, value in stored(site).items():
         for secret in (person.name.first, person.name.last, person.id, "il", cookie(visitor)):
             assert secret not in name
@@ -165,10 +165,10 @@ def test_what_has_expired_is_removed_from_the_store(site: Site) -> None:
     with time_machine.travel(START, tick=False) as clock:
         for _ in range(3):
             by_button(site, "student")
-        assert len(stored(site)) == 6
+        assert len(stored(site)) == 9
         clock.shift(timedelta(hours=13))
         by_button(site, "student")
-        assert len(stored(site)) == 2
+        assert len(stored(site)) == 3
 
 
 def test_the_session_cookie_is_closed_to_scripts_and_other_sites(site: Site) -> None:
@@ -212,6 +212,43 @@ def test_with_the_store_down_nobody_is_known_and_nobody_is_guessed(site: Site) -
     assert ask(f"{site.url}/readyz").status_code == 200
 
 
+def end_sessions(site: Site, *arguments: str) -> str:
+    """What `flask clever sessions end` prints."""
+    assert site.app is not None
+    done = site.app.test_cli_runner().invoke(args=["clever", "sessions", "end", *arguments])
+    return str(done.stdout or done.stderr)
+
+
+def test_an_operator_ends_the_sessions_of_a_person_a_district_or_all(site: Site) -> None:
+    people = ["student", "teacher", "student2", "teacher2"]
+    visitors = {name: by_button(site, name) for name in people}
+
+    def still_in() -> set[str]:
+        return {name for name in people if opens_dashboard(site, cookie(visitors[name]))}
+
+    assert "Say whom" in end_sessions(site)
+    assert end_sessions(site, "--person", "nobody") == "0 sessions ended.\n"
+    assert still_in() == set(people)
+    assert end_sessions(site, "--person", site.person("student").id) == "1 session ended.\n"
+    assert still_in() == {"teacher", "student2", "teacher2"}
+    district = site.person("student2").district.id
+    assert end_sessions(site, "--district", district) == "2 sessions ended.\n"
+    assert still_in() == {"teacher"}
+    assert end_sessions(site, "--all") == "1 session ended.\n"
+    assert still_in() == set()
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_a_new_login_ends_the_same_persons_other_sessions_only_when_asked_for(
+    make_site: SiteMaker, single: bool
+) -> None:
+    site = make_site(session_single=single)
+    school, home, teacher = (by_button(site, each) for each in ("student", "student", "teacher"))
+    assert opens_dashboard(site, cookie(school)) is not single
+    assert opens_dashboard(site, cookie(home))
+    assert opens_dashboard(site, cookie(teacher))
+
+
 class Slow:
     """A view that writes the session after a while, when told to go on."""
 
@@ -237,7 +274,7 @@ def test_a_log_out_while_a_page_is_on_its_way_is_final(make_site: SiteMaker) -> 
         slow.go_on.set()
         assert "Set-Cookie" not in late.result().headers
     assert not opens_dashboard(site, copied)
-    assert len(stored(site)) == 1  # the state that was spent
+    assert not [name for name in stored(site) if name.startswith("session-")]
 
 
 def test_an_answer_to_an_older_request_does_not_take_the_new_login_away(
@@ -290,8 +327,20 @@ class Failing:
         return call
 
 
-@pytest.mark.parametrize("at", range(1, 6))
-def test_whichever_call_to_the_store_fails_nobody_is_half_logged_in(site: Site, at: int) -> None:
+@pytest.mark.parametrize(
+    ("at", "status"),
+    [
+        pytest.param(1, 503, id="read the session"),
+        pytest.param(2, 503, id="spend the state"),
+        pytest.param(3, 503, id="forget the old session"),
+        pytest.param(4, 303, id="tell a second callback"),
+        pytest.param(5, 503, id="save the new session"),
+        pytest.param(6, 303, id="none"),
+    ],
+)
+def test_whichever_call_to_the_store_fails_nobody_is_half_logged_in(
+    site: Site, at: int, status: int
+) -> None:
     visitor = by_button(site, "student")
     old = cookie(visitor)
     visitor.open(f"{site.clever.url}/in/{site.person('teacher').district.shortname}")
@@ -305,12 +354,12 @@ def test_whichever_call_to_the_store_fails_nobody_is_half_logged_in(site: Site, 
     visitor.stop_at = "/dashboard"
     visitor.open(visitor.url)
     interface._store = pending._store = working
-    if at <= 4:  # read the session, spend the state, forget the old session, save the new one
-        assert (visitor.response.status_code, visitor.code) == (503, "store_unavailable")
+    assert visitor.response.status_code == status
+    if status == 503:
+        assert visitor.code == "store_unavailable"
         assert visitor.page.select_one(".reference")
         visitor.stop_at = None
         assert visitor.open("/dashboard").role in {"", "student"}  # never the teacher
     else:
-        assert visitor.response.status_code == 303
         assert not opens_dashboard(site, old)
     assert "Whitaker" not in ask(f"{site.url}/dashboard", cookies={"session": old}).text

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from clever_login.identity import MOST_AT_ONCE
 from tests.conftest import SiteMaker
 from tests.entries import by_button, to_the_callback
 from tests.sites import Site
@@ -23,8 +25,8 @@ FAILED = [
     {"body": "9" * 5000},
     {"status": 401},
     {"status": 302, "headers": {"Location": "https://evil.test/"}, "body": "empty"},
-    {"drop": "before", "times": 2},
-    {"drop": "after", "times": 2},
+    {"drop": "before"},
+    {"drop": "after"},
 ]
 
 
@@ -41,10 +43,11 @@ PARTS = {"user": "Your name and role", "district": "Your district", "school": "Y
 def test_a_part_that_fails_does_not_stop_the_login(
     site: Site, endpoint: str, fault: dict[str, object]
 ) -> None:
-    site.clever.fault(endpoint, **fault)
+    site.clever.fault(endpoint, **{"times": 0, **fault})
     visitor = by_button(site, "student")
     assert visitor.path == "/dashboard"
     assert f"{PARTS[endpoint]}: could not be read just now" in visitor.text
+    site.clever.clear_faults()
     assert visitor.click("Log in again to see it all").path == "/dashboard"
     assert "could not be read" not in visitor.text
 
@@ -64,10 +67,10 @@ def test_without_the_user_record_v3_shows_least_privilege_and_v1_2_the_role(
     make_site: SiteMaker,
 ) -> None:
     site = make_site()
-    site.clever.fault("user", status=503)
+    site.clever.fault("user", status=503, times=2)
     assert by_button(site, "teacher").role == "none"
     site = make_site(clever_api_version="v1.2")
-    site.clever.fault("user", status=503)
+    site.clever.fault("user", status=503, times=2)
     visitor = by_button(site, "teacher")
     assert visitor.role == "teacher"
 
@@ -130,7 +133,7 @@ def test_a_type_of_user_that_nobody_knows_is_in_with_least_privilege(
 def test_what_is_missing_is_in_the_log_with_its_reason(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    site.clever.fault("user", status=503)
+    site.clever.fault("user", status=503, times=2)
     by_button(site, "student")
     assert '"part": "user_record", "outcome": "failed", "cause": "Clever answered 503"' in (
         capfd.readouterr().err
@@ -192,7 +195,7 @@ ON_TOKEN_AND_ME = [
     ({"body": "truncated"}, "clever_unexpected", 502),
     ({"body": "[]"}, "clever_unexpected", 502),
     ({"body": "{}"}, "clever_unexpected", 502),
-    ({"drop": "after", "times": 2}, "clever_unavailable", 503),
+    ({"drop": "after"}, "clever_unavailable", 503),
 ]
 
 
@@ -201,7 +204,7 @@ ON_TOKEN_AND_ME = [
 def test_without_a_token_or_an_identity_there_is_a_page_and_a_way_to_try_again(
     site: Site, endpoint: str, fault: dict[str, object], code: str, status: int
 ) -> None:
-    site.clever.fault(endpoint, **fault)
+    site.clever.fault(endpoint, **{"times": 0, **fault})
     visitor = by_button(site, "student")
     assert (visitor.code, visitor.response.status_code) == (code, status)
     assert visitor.page.select_one(".reference")
@@ -240,10 +243,54 @@ def test_an_id_that_could_change_a_path_is_never_asked_for(site: Site, bad_id: o
     assert "user" not in site.clever.journal()[-1]["path"]
 
 
-def test_the_token_endpoint_is_asked_once_even_when_it_hangs_up(site: Site) -> None:
+def test_a_code_whose_exchange_was_cut_off_is_not_sent_again_but_another_one_is(
+    site: Site,
+) -> None:
+    site.clever.fault("token", drop="after")
+    assert by_button(site, "student").path == "/dashboard"
+
+
+def test_an_exchange_that_is_always_cut_off_ends_on_a_page(site: Site) -> None:
     site.clever.fault("token", drop="after", times=0)
     assert by_button(site, "student").code == "clever_unavailable"
-    assert [each["path"] for each in site.clever.journal()].count("/oauth/tokens") == 1
+    seen = [each["path"] for each in site.clever.journal()]
+    assert seen.count("/oauth/tokens") == 2  # one code, and the one of the silent restart
+
+
+@pytest.mark.parametrize("fault", [{"status": 502}, {"status": 503}, {"drop": "before"}])
+@pytest.mark.parametrize("endpoint", ["me", *PARTS])
+def test_a_passing_failure_of_a_get_is_not_noticed(
+    site: Site, endpoint: str, fault: dict[str, object]
+) -> None:
+    site.clever.fault(endpoint, **fault)
+    visitor = by_button(site, "student")
+    assert visitor.path == "/dashboard"
+    assert "could not be read" not in visitor.text
+
+
+def test_a_rate_limit_that_ends_soon_is_waited_for_and_one_that_does_not_is_not(
+    site: Site,
+) -> None:
+    site.clever.fault("user", status=429, headers={"Retry-After": "1"})
+    assert by_button(site, "student").role == "student"
+    site.clever.fault("user", status=429, headers={"Retry-After": "60"})
+    assert "Your name and role: could not be read" in by_button(site, "student").text
+
+
+def test_a_stalled_clever_does_not_occupy_every_thread(site: Site) -> None:
+    visitors = [to_the_callback(site, "student") for _ in range(MOST_AT_ONCE + 3)]
+    inside = by_button(site, "teacher")
+    site.clever.fault("token", times=0, delay_s=4)
+    with ThreadPoolExecutor(len(visitors)) as threads:
+        done = list(threads.map(lambda visitor: visitor.open(visitor.url), visitors))
+        codes = [visitor.code for visitor in done]
+    assert codes.count("too_busy") >= 3
+    busy = next(visitor for visitor in done if visitor.code == "too_busy")
+    assert busy.response.status_code == 503
+    assert "Retry-After" in busy.response.headers
+    assert inside.open("/dashboard").role == "teacher"
+    site.clever.clear_faults()
+    assert by_button(site, "student").path == "/dashboard"
 
 
 # Slow: the whole login has ten seconds

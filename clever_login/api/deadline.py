@@ -16,7 +16,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 CONNECT_SECONDS = 2.0  # for a new connection, whatever the number of addresses
 
@@ -26,6 +26,13 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait, if there is time for that and for something after it; False at once if not."""
+        if time.monotonic() + seconds >= self._end:
+            return False
+        time.sleep(seconds)
+        return True
 
     def remaining(self, at_most: float) -> float:
         """Seconds left, capped; raise TimeoutError when there are none."""
@@ -89,7 +96,9 @@ class _TimeBoxed(HTTPConnection):
                 return _connect(socket.socket(family, kind, protocol), address, budget)
             except OSError as error:
                 failure = error
-        raise NewConnectionError(self, "no address of the host answers") from failure
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, "no address of the host answers in time") from failure
+        raise NewConnectionError(self, "no address of the host takes a connection") from failure
 
 
 def _connect(sock: socket.socket, address: Any, budget: Deadline) -> socket.socket:

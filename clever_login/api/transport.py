@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from typing import Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ProtocolError
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from clever_login import __version__
 from clever_login.api.deadline import (
@@ -20,7 +22,12 @@ from clever_login.api.deadline import (
     TimeBoxedHTTPSPool,
     current,
 )
-from clever_login.errors import CleverUnavailable, CleverUnexpected
+from clever_login.errors import (
+    CleverHungUp,
+    CleverNotReached,
+    CleverUnavailable,
+    CleverUnexpected,
+)
 
 T = TypeVar("T")
 LOGIN_SECONDS = 10.0  # for all calls of one login; a code lives 60 s, a router waits 30 s
@@ -31,6 +38,7 @@ HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"clever-login/{__version__}",
 }
+LONGEST_JITTER = 0.2  # seconds; a school that was cut off does not come back all at once
 POOL_SIZE = 32  # connections kept a host, and threads for calls that go out together
 
 
@@ -70,20 +78,24 @@ class Transport:
     def send(self, request: requests.Request, deadline: Deadline) -> Answer:
         """Send one request; CleverUnavailable when there is no whole answer in time.
 
-        Redirects are not followed. A GET whose kept-alive connection turns out to be closed is
-        sent once more; nothing else ever is.
+        Redirects are not followed. A GET is sent once more, inside the deadline, when its
+        connection was refused or closed, on 502 and 503, and on 429 after the time that Clever
+        names. Nothing else is: CleverHungUp tells that an answer may have been on its way.
         """
         request.headers = HEADERS | request.headers
         prepared = request.prepare()
+        if prepared.method != "GET":
+            return self._attempt(prepared, deadline)
         try:
-            try:
-                return self._attempt(prepared, deadline)
-            except requests.ConnectionError as error:
-                if prepared.method != "GET" or not _hung_up(error):
-                    raise
-                return self._attempt(prepared, deadline)
-        except (requests.RequestException, OSError) as error:
-            raise _unavailable(error) from error
+            answer = self._attempt(prepared, deadline)
+        except (CleverHungUp, CleverNotReached):
+            if not deadline.sleep(random.uniform(0, LONGEST_JITTER)):  # noqa: S311 # not a secret
+                raise
+            return self._attempt(prepared, deadline)
+        pause = _pause_before_retry(answer)
+        if pause is None or not deadline.sleep(pause):
+            return answer
+        return self._attempt(prepared, deadline)
 
     def start(self, call: Callable[[], T]) -> Future[T]:
         """Make a call in another thread, so that this one can make its own."""
@@ -100,6 +112,8 @@ class Transport:
                 prepared, stream=True, timeout=timeout, verify=self._verify
             ) as response:
                 return Answer(response.status_code, response.headers, _bounded_body(response))
+        except (requests.RequestException, OSError) as error:
+            raise _kind_of_silence(error)(f"no answer ({type(error).__name__})") from error
         finally:
             current.deadline = None
 
@@ -113,10 +127,25 @@ def _bounded_body(response: requests.Response) -> bytes:
     return bytes(body)
 
 
-def _hung_up(error: requests.ConnectionError) -> bool:
-    """Whether the other side closed the connection, which is no time-out and no refusal."""
-    return bool(error.args) and isinstance(error.args[0], ProtocolError)
+def _kind_of_silence(error: Exception) -> type[CleverUnavailable]:
+    """Whether Clever closed the connection, refused it, or said nothing for too long."""
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, ProtocolError):
+        return CleverHungUp
+    if isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError):
+        return CleverNotReached
+    return CleverUnavailable
 
 
-def _unavailable(error: Exception) -> CleverUnavailable:
-    return CleverUnavailable(f"no answer from Clever ({type(error).__name__})")
+def _pause_before_retry(answer: Answer) -> float | None:
+    """Seconds after which this answer may be asked for again; None if it may not."""
+    if answer.status in {502, 503}:
+        return random.uniform(0, LONGEST_JITTER)  # noqa: S311 # not a secret
+    if answer.status != 429:
+        return None
+    try:
+        if "Retry-After" in answer.headers:
+            return max(0.0, float(answer.headers["Retry-After"]))
+        return max(0.0, float(answer.headers["X-RateLimit-Reset"]) - time.time())
+    except (KeyError, ValueError):
+        return None

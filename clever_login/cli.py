@@ -1,0 +1,40 @@
+"""`flask clever ...`: what an operator does from a terminal."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+
+from clever_login import logs
+from clever_login.pseudonyms import pseudonym
+from clever_login.services import services
+from clever_login.session import end_sessions
+from clever_login.settings import Settings
+
+clever = AppGroup("clever", help="Look after the login with Clever.")
+sessions = AppGroup("sessions", help="Look after the sessions of people who are logged in.")
+clever.add_command(sessions)
+
+
+@sessions.command("end")
+@click.option("--person", metavar="ID", help="The Clever id of one person.")
+@click.option("--district", metavar="ID", help="The Clever id of a district.")
+@click.option("--all", "everybody", is_flag=True, help="Everybody who is logged in.")
+def end(person: str | None, district: str | None, everybody: bool) -> None:
+    """Log out one person, one district, or everybody, wherever they are logged in."""
+    if sum(map(bool, (person, district, everybody))) != 1:
+        raise click.UsageError("Say whom: --person ID, --district ID, or --all.")
+    count = 0
+    for secret in services().settings.secrets if not everybody else [""]:
+        count += end_sessions(
+            person=pseudonym(secret, "person", person) if person else "*",
+            district=pseudonym(secret, "district", district) if district else "*",
+        )
+    logs.event("sessions_ended", count=count)
+    click.echo(f"{count} {'session' if count == 1 else 'sessions'} ended.")
+
+
+def init_app(app: Flask, _settings: Settings) -> None:
+    """Add the commands."""
+    app.cli.add_command(clever)
