@@ -10,7 +10,7 @@ from flask import request
 from clever_login.errors import BadCallback
 
 PROBES = ("/healthz", "/readyz")  # platforms ask for these, by an address of their own
-ONCE = ("code", "state", "error")  # parameters that a callback has at most once
+ONCE = ("code", "state", "error", "iss")  # parameters that a callback has at most once
 LONGEST = 2000  # characters of a code or state; Clever's are a few dozen
 
 

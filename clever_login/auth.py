@@ -212,6 +212,9 @@ def _log_login(response: Response, user: CurrentUser, pseudonym: str) -> None:
 
 def _code_or_error(code: str | None) -> str:
     """The code, or Clever's `error` by its few known values; its text is not shown or logged."""
+    issuer = request.args.get("iss", services().settings.clever_url)
+    if issuer != services().settings.clever_url:  # RFC 9207, section 2.4
+        raise BadCallback("the callback names another issuer")
     error = request.args.get("error")
     if error == "access_denied":
         raise LoginCancelled("the person said no at Clever")

@@ -20,11 +20,16 @@ ARGUMENTS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium, else the one that `playwright install chromium` has brought."""
+def chromium(ignored: list[str] | None = None) -> Iterator[Browser]:
+    """The system's Chromium, else the one that `playwright install chromium` has brought.
+
+    `ignored` are arguments that Playwright gives it by itself, and that it shall not have.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=ARGUMENTS
+            executable_path=shutil.which("chromium"),
+            args=ARGUMENTS,
+            ignore_default_args=ignored or [],
         )
         try:
             yield browser

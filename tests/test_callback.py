@@ -35,7 +35,7 @@ def test_a_login_that_clever_started_is_restarted_with_a_state(site: Site) -> No
     assert query["redirect_uri"] == [f"{site.url}/oauth/callback"]
     assert query["response_type"] == ["code"]
     assert len(query["state"][0]) >= 22  # 128 bits in base64
-    assert "scope" not in query
+    assert set(query) == {"client_id", "redirect_uri", "response_type", "state"}
     assert exchanges(site) == 0
 
 
@@ -294,6 +294,14 @@ def test_cookies_that_we_did_not_set_are_dropped_a_few_at_a_time(site: Site) -> 
     answer = ask(f"{site.url}/login", cookies=cookies)
     assert answer.status_code == 302
     assert len(answer.raw.headers.getlist("Set-Cookie")) <= 21
+
+
+def test_a_callback_of_another_issuer_is_refused_and_its_code_not_exchanged(site: Site) -> None:
+    visitor = to_the_callback(site, "student")
+    assert visitor.open(f"{visitor.url}&iss=https://evil.test").code == "bad_callback"
+    assert exchanges(site) == 0
+    again = to_the_callback(site, "student")
+    assert again.open(f"{again.url}&iss={site.clever.url}").path == "/dashboard"
 
 
 def test_a_code_that_clever_no_longer_takes_has_a_page(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import fields
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,8 +13,10 @@ import pytest
 
 from clever_login.session import CurrentUser
 from clever_simulator import tokens as clevers_tokens
+from tests.conftest import SiteMaker
 from tests.entries import by_portal, to_the_callback
 from tests.sites import Site
+from tests.visitor import ask
 
 
 @pytest.fixture
@@ -92,3 +95,63 @@ def test_our_lines_are_json_with_a_time_an_event_and_a_reference_that_the_page_s
     assert events["failure"]["code"] == "http_404"
     assert events["failure"]["reference"] in visitor.text
     assert all(line["time"].endswith("+00:00") for line in lines)
+
+
+EVENTS = {
+    "login": {"role", "person", "district", "by_admin"},
+    "login_restarted": {"reason"},
+    "callback_repeated": set(),
+    "callback_ignored": {"reason"},
+    "failure": {"code", "status", "reference", "causes"},
+    "part_missing": {"part", "outcome", "cause"},
+    "role_switched": {"role", "person"},
+    "logout": {"person"},
+    "sessions_ended": {"count"},
+}
+
+
+def test_each_security_event_has_its_fields_and_the_persons_pseudonym_alone(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site.clever.fault("district", status=404)
+    visitor = by_portal(site, "teacher_admin").press("See the school administrator page")
+    visitor.open("/oauth/callback?code=x&state=forged")
+    callback = to_the_callback(site, "student")
+    cookies = dict(callback.http.cookies)
+    callback.open(callback.url)
+    ask(callback.hops[0].url, cookies=cookies)
+    visitor.press("Log out").open("/nothing-here")
+    assert site.app is not None
+    site.app.test_cli_runner().invoke(args=["clever", "sessions", "end", "--all"])
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line[0] == "{"]
+    for line in lines:
+        assert EVENTS[line["event"]] <= set(line), line
+    assert {line["event"] for line in lines} >= set(EVENTS) - {"sessions_ended"}
+    people = {line["person"] for line in lines if line.get("person")}
+    assert len(people) == 2  # the same pseudonym at login, switch and log out
+    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in people)
+    assert site.person("teacher_admin").id not in str(lines)
+
+
+def test_nothing_that_is_sent_can_forge_a_line(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    evil = 'x\r\n{"event": "forged"}\x1b[31m'
+    for name in ("code", "state", "error", "district_id", "next"):
+        ask(f"{site.url}/oauth/callback", params={name: evil, "state": "s"})
+        ask(f"{site.url}/login", params={name: evil})
+    lines = [line for line in capfd.readouterr().err.splitlines() if "forged" in line]
+    assert lines == []
+
+
+def test_a_trusted_proxys_request_id_is_in_the_log_and_nobody_elses(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for proxies in (0, 1):
+        site = make_site(trusted_proxies=proxies)
+        ask(f"{site.url}/nothing", headers={"X-Request-Id": f"request-{proxies}"})
+        ask(f"{site.url}/nothing", headers={"X-Request-Id": "bad id {}"})
+    log = capfd.readouterr().err
+    assert '"request": "request-1"' in log
+    assert "request-0" not in log
+    assert "bad id" not in log

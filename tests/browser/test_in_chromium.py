@@ -168,3 +168,40 @@ def test_in_a_frame_the_browser_shows_the_link_that_opens_a_tab(site: Site, page
         page.goto(url)
         link = page.frame_locator("iframe").get_by_role("link", name="Open a new tab")
         expect(link).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def remembering_browser() -> Iterator[Browser]:
+    """One whose Back shows a page as it was left, as people's browsers do."""
+    with chromium(ignored=["--disable-back-forward-cache"]) as started:
+        yield started
+
+
+SHOWN_AGAIN = "window.addEventListener('pageshow', e => window.name = String(e.persisted))"
+
+
+def back(page: Page) -> None:
+    """Press Back; Playwright's own waits for a page to load, and a remembered one does not."""
+    page.evaluate("setTimeout(() => history.back(), 50)")
+
+
+def test_back_after_log_out_shows_nothing_of_the_child(
+    site: Site, remembering_browser: Browser
+) -> None:
+    context = remembering_browser.new_context()
+    page = context.new_page()
+    page.add_init_script(SHOWN_AGAIN)
+    with a_page_elsewhere("<h1>an ordinary page</h1>") as url:
+        page.goto(url)
+        page.goto(f"{site.clever.url}/")
+        back(page)
+        expect(page).to_have_url(url)
+        assert page.evaluate("window.name") == "true"  # an ordinary page does come back
+    by_portal(page, site, "student")
+    expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
+    back(page)
+    expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
+    expect(page.get_by_text("Ada")).to_have_count(0)
+    context.close()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import socket
 import sys
+import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +150,80 @@ def test_app_json_asks_for_variables_that_exist() -> None:
     names = set(json.loads((ROOT / "app.json").read_text())["env"])
     sample = (ROOT / ".env.example").read_text()
     assert all(f"{name}=" in sample for name in names)
+
+
+class LateAnswer:
+    """Stands before Redis, and keeps back the answer to one claim until the client has given up."""
+
+    def __init__(self) -> None:
+        self.kept_back = 0
+
+    @contextmanager
+    def before(self, port: int) -> Iterator[int]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=self._accept, args=(listener, port), daemon=True).start()
+            yield int(listener.getsockname()[1])
+            listener.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket, port: int) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                threading.Thread(target=self._serve, args=(client, port), daemon=True).start()
+
+    def _serve(self, client: socket.socket, port: int) -> None:
+        redis = socket.create_connection(("127.0.0.1", port))
+        with client, redis, contextlib.suppress(OSError):
+            while asked := client.recv(65536):
+                redis.sendall(asked)
+                answer = redis.recv(65536)
+                if b"state-" in asked and b"NX" in asked and not self.kept_back:
+                    self.kept_back += 1
+                    time.sleep(1.5)
+                client.sendall(answer)
+
+
+def test_a_claim_whose_answer_came_late_is_still_the_claim_of_whoever_made_it(
+    tmp_path: Path,
+) -> None:
+    """The client asks again, and must not take its own claim for somebody else's."""
+    late = LateAnswer()
+    with ExitStack() as stack:
+        url = stack.enter_context(sites.redis_server(tmp_path))
+        port = stack.enter_context(late.before(int(url.rpartition(":")[2].partition("/")[0])))
+        redis_url = f"redis://127.0.0.1:{port}/0"
+        site = stack.enter_context(sites.in_process(tmp_path, redis_url=redis_url))
+        assert by_button(site, "student").path == "/dashboard"
+        assert late.kept_back == 1
+        exchanges = [each["path"] for each in site.clever.journal()].count("/oauth/tokens")
+        assert exchanges == 1
+
+
+HOSTILE = {
+    "two lengths": "POST /logout HTTP/1.1\r\nHost: {host}\r\nContent-Length: 3\r\n"
+    "Content-Length: 4\r\n\r\nabcd",
+    "length and chunks": "POST /logout HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    "a folded header": "GET / HTTP/1.1\r\nHost: {host}\r\nX-A: b\r\n c\r\n\r\n",
+    "a bad chunk": "POST /logout HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "zz\r\nabc\r\n0\r\n\r\n",
+    "an unknown coding": "POST /logout HTTP/1.1\r\nHost: {host}\r\n"
+    "Transfer-Encoding: gzip, evil\r\n\r\nabc",
+    "a space before the colon": "GET / HTTP/1.1\r\nHost: {host}\r\nX-A : b\r\n\r\n",
+}
+
+
+def test_requests_that_two_servers_could_read_in_two_ways_are_refused(tmp_path: Path) -> None:
+    with sites.gunicorn_with_redis(tmp_path) as site:
+        host = site.url.removeprefix("http://")
+        for name, text in HOSTILE.items():
+            with socket.create_connection(("127.0.0.1", int(host.partition(":")[2]))) as raw:
+                raw.settimeout(10)
+                raw.sendall(text.format(host=host).encode())
+                answers = b""
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    while more := raw.recv(65536):
+                        answers += more
+            statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", answers)]
+            assert statuses, name
+            assert min(statuses) >= 400, name

@@ -1,0 +1,58 @@
+"""The parts that the app stands on: pinned, hashed, new enough, and no more of them than needed."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+
+from clever_login.identity import MOST_AT_ONCE
+from tests.sites import ROOT
+
+# The first versions without the faults that are known today.
+FLOORS = {
+    "authlib": (1, 9, 0),
+    "flask": (3, 1, 3),
+    "gunicorn": (22, 0, 0),
+    "jinja2": (3, 1, 6),
+    "joserfc": (1, 7, 4),
+    "requests": (2, 33, 0),
+    "urllib3": (2, 8, 0),
+    "werkzeug": (3, 1, 9),
+}
+
+
+def test_no_part_is_older_than_the_faults_that_are_known() -> None:
+    text = (ROOT / "requirements.txt").read_text()
+    pinned = dict(re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==([\d.]+)", text, re.M))
+    for name, floor in FLOORS.items():
+        assert tuple(int(part) for part in pinned[name].split(".")) >= floor, name
+
+
+def test_every_part_is_pinned_with_hashes_and_named_without_a_place() -> None:
+    for path in (ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt"):
+        text = path.read_text()
+        for block in re.findall(r"^[a-z0-9-]+.*(?:\n .*)*", text, re.M):
+            assert "==" in block
+            assert "--hash=sha256:" in block
+        assert "://" not in text
+        assert "--index" not in text
+
+
+def test_without_oidc_no_jose_code_is_loaded() -> None:
+    code = "import app, sys; print([m for m in sys.modules if 'jose' in m])"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_gunicorn_is_set_up_for_routers_and_for_slow_answers_of_clever() -> None:
+    conf = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    assert conf["keepalive"] > 90  # a router keeps a connection that long
+    assert conf["graceful_timeout"] <= 30  # and a host waits that long before it kills
+    assert conf["threads"] > MOST_AT_ONCE  # some are left when Clever has stalled
+    assert conf["worker_class"] == "gthread"
+    for leak in ("%(r)s", "%(q)s", "%(f)s", "%(a)s"):
+        assert leak not in conf["access_log_format"]
