@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from tests.conftest import SiteMaker
-from tests.entries import by_button, by_portal, to_the_callback
+from tests.entries import by_button, by_portal, launch_tile, to_the_callback
 from tests.sites import Site
 from tests.visitor import ask
 
@@ -170,7 +170,9 @@ def test_a_login_page_that_was_open_all_morning_is_restarted_without_a_word(site
     with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
         visitor = to_the_callback(site, "student")
         clock.shift(60 * 60)
+        asked = len(site.clever.journal())
         assert visitor.open(visitor.url).path == "/dashboard"
+        assert site.clever.journal()[asked]["path"] == "/oauth/authorize"  # before any exchange
 
 
 def test_a_callback_that_was_used_leads_whoever_is_logged_in_to_the_dashboard(
@@ -302,6 +304,28 @@ def test_a_callback_of_another_issuer_is_refused_and_its_code_not_exchanged(site
     assert exchanges(site) == 0
     again = to_the_callback(site, "student")
     assert again.open(f"{again.url}&iss={site.clever.url}").path == "/dashboard"
+
+
+def test_a_state_is_spent_by_a_login_that_fails(site: Site) -> None:
+    visitor = to_the_callback(site, "student")
+    url, cookies = visitor.url, dict(visitor.http.cookies)
+    site.clever.fault("token", status=500)
+    assert visitor.open(url).code == "clever_unavailable"
+    again = ask(url, cookies=cookies, headers={"Accept": "text/html"})
+    assert again.headers["Location"].startswith("/login/again?")
+    assert exchanges(site) == 1
+
+
+def test_a_login_that_was_given_up_does_not_break_the_next_portal_launch(site: Site) -> None:
+    visitor = site.visitor().open("/login")  # and away
+    visitor.open(f"{site.clever.url}/in/{site.person('student').district.shortname}")
+    visitor.press("Log in", username="student", password="clever")
+    assert launch_tile(visitor, site).path == "/dashboard"
+
+
+def test_a_whole_school_behind_one_address_gets_in(site: Site) -> None:
+    statuses = {ask(f"{site.url}/login").status_code for _ in range(300)}
+    assert statuses == {302}
 
 
 def test_a_code_that_clever_no_longer_takes_has_a_page(site: Site) -> None:

@@ -155,3 +155,14 @@ def test_a_trusted_proxys_request_id_is_in_the_log_and_nobody_elses(
     assert '"request": "request-1"' in log
     assert "request-0" not in log
     assert "bad id" not in log
+
+
+def test_what_clever_says_is_in_no_log(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    for endpoint in ("token", "me", "user", "district"):
+        for status in (400, 404, 500):
+            site.clever.fault(endpoint, status=status, body="canary of an answer", times=2)
+            by_portal(site, "student")
+            site.clever.clear_faults()
+    log = capfd.readouterr().err
+    assert "failure" in log
+    assert "canary" not in log

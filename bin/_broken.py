@@ -1,0 +1,92 @@
+"""Breaks the app on purpose, one patch of tests/broken at a time: a named test must turn red."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from _environment import ROOT
+from _python import clean_environment
+from _system_packages import Need
+from _terminal import say
+
+HEAD = re.compile(r"\ABreaks: (?P<what>.+)\nTest: (?P<test>\S+)\n")
+LEFT_OUT = (".git", ".venv*", "instance", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
+FAILED = 1  # pytest's exit code for red tests; others mean that none was run
+PATIENCE_S = 120
+SIGNS = {"browser": ("tests/browser/",), "servers": ("tests/servers/", "[deployed")}
+
+
+@dataclass(frozen=True)
+class Break:
+    """One patch, what it breaks, and the test that must notice."""
+
+    patch: Path
+    what: str
+    test: str
+
+    def needs(self, need: Need) -> bool:
+        """Whether its test is one of those that need this program."""
+        return any(sign in self.test for sign in SIGNS[need.marker])
+
+
+def all_breaks() -> Iterator[Break]:
+    """The patches, each of which begins with a line of what it breaks and one of the test."""
+    for path in sorted((ROOT / "tests" / "broken").glob("*.patch")):
+        head = HEAD.match(path.read_text(encoding="utf-8"))
+        if not head:
+            raise ValueError(f"{path.name} does not begin with its two lines")
+        yield Break(path, head["what"], head["test"])
+
+
+def run_broken(python: Path, missing: tuple[Need, ...]) -> bool:
+    """Whether every break was noticed; each is said in a line."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "broken"
+        shutil.copytree(str(ROOT), str(copy), ignore=shutil.ignore_patterns(*LEFT_OUT))
+        noticed = [
+            _is_noticed(python, copy, each)
+            for each in all_breaks()
+            if not any(each.needs(need) for need in missing)
+        ]
+    say(f"  {sum(noticed)} of {len(noticed)} breaks were noticed.")
+    return all(noticed)
+
+
+def _is_noticed(python: Path, copy: Path, one: Break) -> bool:
+    if not _apply(copy, one):
+        say(f"  FAILED  {one.patch.name}: it does not apply any more")
+        return False
+    code = _test(python, copy, one.test)
+    _apply(copy, one, "--reverse")
+    result = {FAILED: "ok    ", 0: "FAILED"}.get(code, f"FAILED (pytest ended with {code})")
+    say(f"  {result}  {one.patch.stem} ({one.what})")
+    return code == FAILED
+
+
+def _apply(copy: Path, one: Break, *options: str) -> bool:
+    command = ["git", "apply", "--whitespace=nowarn", "-C1", *options, str(one.patch)]
+    return subprocess.run(command, cwd=str(copy), check=False).returncode == 0
+
+
+def _test(python: Path, copy: Path, test: str) -> int:
+    command = [str(python), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=str(copy),
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return FAILED  # a test that hangs on broken code has noticed
+    return done.returncode
