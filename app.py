@@ -7,6 +7,7 @@ from flask import Flask
 from clever_login import (
     access,
     auth,
+    callback,
     cli,
     dashboard,
     error_pages,
@@ -29,7 +30,8 @@ ROOMS = (
     access,  # closed unless marked public
     error_pages,  # every failure has a page
     health,  # /healthz, /readyz
-    auth,  # /login, /oauth/callback, /logout
+    auth,  # /login, /logout
+    callback,  # /oauth/callback
     dashboard,  # what each role sees: begin here
     cli,  # flask clever ...
 )

@@ -89,7 +89,7 @@ def _never_in_a_frame() -> Response | None:
 def _add(settings: Settings, response: Response) -> Response:
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
-    if request.endpoint == "auth.callback":
+    if request.endpoint == "callback.callback":
         response.headers["Referrer-Policy"] = "no-referrer"
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"

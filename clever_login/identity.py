@@ -19,7 +19,7 @@ from clever_login.profile import Profile
 from clever_login.services import services
 from clever_login.session import CurrentUser
 
-MOST_AT_ONCE = 12  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
+MOST_AT_ONCE = 10  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
 _places = BoundedSemaphore(MOST_AT_ONCE)
 
 

@@ -8,10 +8,12 @@ the server, so that a state is spent once (RFC 9700, section 4.7).
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from threading import BoundedSemaphore
 from typing import Any, TypedDict
 
 from flask import Request
@@ -25,9 +27,12 @@ from clever_login.store import Store
 VALID_SECONDS = 10 * 60
 WAIT_SECONDS = 2  # a second callback waits so long for the first
 KEPT_SECONDS = 12 * 60 * 60  # longer, so that a login page left open all morning can be restarted
+DIGEST = re.compile(r"[0-9a-f]{64}")
+MOST_WAITING = 3  # second callbacks a process: each holds a thread
 MOST_PENDING = 10
 MOST_BYTES = 4000  # of all these cookies
 MOST_DROPPED = 20  # at a time: more than ten were not set by us
+_waiting = BoundedSemaphore(MOST_WAITING)
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class PendingLogins:
     def find(self, request: Request, state_digest: str) -> PendingLogin | None:
         """The login that waits for a state in this browser, expired or not."""
         found = self._read(request, self._name(state_digest))
-        if found is None:
+        if found is None or not DIGEST.fullmatch(state_digest):
             return None
         data, age = found
         if not secrets.compare_digest(str(data.get("state", "")), state_digest):
@@ -105,10 +110,15 @@ class PendingLogins:
             self._store.set(f"ended-{state_digest}", b"", WAIT_SECONDS * 10)
 
     def wait(self, state_digest: str) -> None:
-        """Wait until the login with this state is over, or two seconds."""
-        give_up = time.monotonic() + WAIT_SECONDS
-        while time.monotonic() < give_up and self._store.get(f"ended-{state_digest}") is None:
-            time.sleep(0.05)
+        """Wait until the login with this state is over, or two seconds; few may wait at once."""
+        if not _waiting.acquire(blocking=False):
+            return
+        try:
+            give_up = time.monotonic() + WAIT_SECONDS
+            while time.monotonic() < give_up and self._store.get(f"ended-{state_digest}") is None:
+                time.sleep(0.05)
+        finally:
+            _waiting.release()
 
     def confirm_next(self, response: Response) -> None:
         """Let Clever ask the next student of this browser who they are: its session goes on."""

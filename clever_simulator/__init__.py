@@ -14,6 +14,7 @@ from clever_simulator.world import World
 __all__ = ["create_app"]
 
 _LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?")
+_CLEVERS_HOST = re.compile(r"(api\.)?clever\.com(:[0-9]+)?")  # for machines that call us so
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
@@ -53,7 +54,9 @@ def _add_hooks(app: Flask, world: World) -> None:
 
 def _refuse_strange_hosts() -> None:
     # A web site whose name was made to point at this machine would be a stranger in our origin.
-    if not _LOOPBACK_HOST.fullmatch(request.host):
+    # With TLS, Clever's own names need a certificate that this machine was made to trust.
+    as_clever = request.is_secure and _CLEVERS_HOST.fullmatch(request.host)
+    if not (as_clever or _LOOPBACK_HOST.fullmatch(request.host)):
         abort(400, "The simulator answers to 127.0.0.1, localhost and [::1] only.")
 
 

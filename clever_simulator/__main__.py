@@ -8,21 +8,21 @@ import threading
 from typing import TextIO, cast, get_args
 
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
-from clever_simulator.server import NotLoopbackError, running
+from clever_simulator.server import CertificateError, NotLoopbackError, running
 from clever_simulator.shapes import VERSIONS
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until told to stop; 0 then, 1 when it could not start."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with running(_config(options), options.host, options.port) as simulator:
+        with running(_config(options), options.host, options.port, options.tls) as simulator:
             _say(f"The Clever simulator is ready at {simulator.url}", sys.stdout)
             stop.wait()
-    except NotLoopbackError as error:
+    except (NotLoopbackError, CertificateError) as error:
         return _say(str(error), sys.stderr)
     except OSError as error:
         where = f"{options.host}:{options.port}"
@@ -30,6 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
             f"The simulator cannot listen on {where}: {os.strerror(error.errno or 0)}.", sys.stderr
         )
     return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if (options.cert is None) != (options.key is None):
+        parser.error("--cert and --key belong together: give both or neither")
+    options.tls = (options.cert, options.key) if options.cert is not None else None
+    return options
 
 
 def _say(line: str, where: TextIO) -> int:
@@ -78,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=_port, default=3001, help="0 picks a free one")
+    parser.add_argument("--cert", metavar="FILE", help="serve https with this certificate (PEM)")
+    parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
     parser.add_argument("--app-url", default="http://localhost:3000", help="where the app runs")
     parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other people")

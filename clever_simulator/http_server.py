@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -62,12 +63,24 @@ class Handler(WSGIRequestHandler):
 class Server(ThreadedWSGIServer):
     """Knows its open connections, so that a stopped simulator does not go on answering."""
 
-    def __init__(self, host: str, listener: socket.socket, app: "WSGIApplication") -> None:
+    def __init__(
+        self,
+        host: str,
+        listener: socket.socket,
+        app: "WSGIApplication",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
         port = listener.getsockname()[1]
         super().__init__(host, port, app, Handler, fd=listener.fileno())
         listener.close()  # the server works on a duplicate
+        if tls:
+            # Each connection's own thread shakes hands: a silent client must not keep others out.
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self.ssl_context = tls
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Notes the connection and starts its thread."""

@@ -2,9 +2,11 @@
 
 import ipaddress
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -19,6 +21,10 @@ from clever_simulator.world import World
 
 class NotLoopbackError(ValueError):
     """The host could be reached from other machines, which the simulator never allows."""
+
+
+class CertificateError(ValueError):
+    """The files of the certificate and its key cannot be used; the message says why."""
 
 
 class Running:
@@ -61,20 +67,27 @@ class Running:
 
 @contextmanager
 def running(
-    config_for: Config | None = None, host: str = "127.0.0.1", port: int = 0
+    config_for: Config | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: tuple[str, str] | None = None,
 ) -> Iterator[Running]:
     """Serves from a background thread until the block ends; port 0 picks a free one.
 
     Without a config no app is registered: read `.url`, then call `.configure(config)`.
-    Raises NotLoopbackError for other hosts and OSError when the port is taken.
+    With `tls`, the files of a certificate and its key, it is reached by https.
+    Raises NotLoopbackError for other hosts, CertificateError for files that cannot be used, and
+    OSError when the port is taken.
     """
     app = create_app(config_for or Config(apps=()))
+    app.config["SESSION_COOKIE_SECURE"] = tls is not None
+    context = _tls_context(*tls) if tls else None
     listener = listen(host, port)
-    server = Server(host, listener, app)
+    server = Server(host, listener, app, context)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield Running(f"http://{_in_url(host)}:{server.port}", app)
+        yield Running(f"{'https' if tls else 'http'}://{_in_url(host)}:{server.port}", app)
     finally:
         server.shutdown()
         server.hang_up()
@@ -89,6 +102,24 @@ def listen(host: str, port: int) -> socket.socket:
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=128)
+
+
+def _tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    for path in (certificate, key):
+        try:
+            Path(path).open("rb").close()
+        except OSError as error:
+            raise CertificateError(
+                f"The simulator cannot read {path}: {error.strerror}."
+            ) from error
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key, password=lambda: "")  # else OpenSSL asks for it
+    except ssl.SSLError as error:
+        raise CertificateError(
+            f"{certificate} and {key} are not a certificate and its key without a password."
+        ) from error
+    return context
 
 
 def _is_loopback(host: str) -> bool:

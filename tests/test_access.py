@@ -24,9 +24,9 @@ PUBLIC = {
     "health.healthz",
     "health.readyz",
     "auth.login",
-    "auth.callback",
+    "callback.callback",
     "auth.logged_out",
-    "auth.again",
+    "callback.again",
     "dashboard.home",
 }
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from clever_login.identity import MOST_AT_ONCE
+from clever_login.pending import MOST_WAITING
 from tests.sites import ROOT
 
 # The first versions without the faults that are known today.
@@ -52,7 +53,7 @@ def test_gunicorn_is_set_up_for_routers_and_for_slow_answers_of_clever() -> None
     conf = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
     assert conf["keepalive"] > 90  # a router keeps a connection that long
     assert conf["graceful_timeout"] <= 30  # and a host waits that long before it kills
-    assert conf["threads"] > MOST_AT_ONCE  # some are left when Clever has stalled
+    assert conf["threads"] > MOST_AT_ONCE + MOST_WAITING  # some are left when Clever has stalled
     assert conf["worker_class"] == "gthread"
     for leak in ("%(r)s", "%(q)s", "%(f)s", "%(a)s"):
         assert leak not in conf["access_log_format"]

@@ -1,0 +1,68 @@
+// oidc-provider, a certified server, with our app as its one client. It does all of the checking.
+//
+// Its routes are named as Clever names them, so nothing stands between the app and the server. PKCE
+// is not required, as Clever has none.
+//
+// One thing is added: our app asks for no scope, as at Clever, and this server grants nothing then.
+// OAuth 2.0 has a default for that (RFC 6749, section 3.3), which it lacks: here it is `openid`.
+
+import Provider from 'oidc-provider';
+
+import { clientId, clientSecret, redirectUri, serve } from './serve.mjs';
+
+const AUTHORIZE = '/oauth/authorize';
+const INTERACTION = '/interaction/';
+const DEFAULT_SCOPE = 'openid';
+
+serve((url) => {
+  const provider = new Provider(url, {
+    clients: [
+      {
+        client_id: clientId,
+        client_secret: clientSecret,
+        token_endpoint_auth_method: 'client_secret_basic',
+        grant_types: ['authorization_code'],
+        response_types: ['code'],
+        redirect_uris: [redirectUri],
+      },
+    ],
+    routes: {
+      authorization: AUTHORIZE,
+      token: '/oauth/tokens',
+      introspection: '/oauth/introspect',
+    },
+    features: { devInteractions: { enabled: false }, introspection: { enabled: true } },
+    interactions: { url: (_, interaction) => INTERACTION + interaction.uid },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    pkce: { required: () => false },
+    cookies: { keys: ['a key of this test'] },
+  });
+  const handler = provider.callback();
+  return (request, response) => {
+    if (request.url.startsWith(INTERACTION)) {
+      return answerForThePerson(provider, request, response);
+    }
+    request.url = withScope(request.url);
+    return handler(request, response);
+  };
+});
+
+function withScope(path) {
+  const asksForNone = path.startsWith(`${AUTHORIZE}?`) && !/[?&]scope=/.test(path);
+  return asksForNone ? `${path}&scope=${DEFAULT_SCOPE}` : path;
+}
+
+/** Log in and agree at once; or, with a cookie `says=no`, do not agree. */
+async function answerForThePerson(provider, request, response) {
+  const { params } = await provider.interactionDetails(request, response);
+  if ((request.headers.cookie ?? '').includes('says=no')) {
+    await provider.interactionFinished(request, response, { error: 'access_denied' });
+    return;
+  }
+  const person = { accountId: 'somebody', clientId: params.client_id };
+  const grant = new provider.Grant(person);
+  grant.addOIDCScope(DEFAULT_SCOPE);
+  const consent = { grantId: await grant.save() };
+  const result = { login: { accountId: person.accountId }, consent };
+  await provider.interactionFinished(request, response, result);
+}
