@@ -94,6 +94,7 @@ def make_plan(folder: Path) -> Plan:
     simulator = None
     if variables.get("CLEVER_CLIENT_ID"):
         variables["PORT"] = _port_of_app_url(variables)
+        wanted_port(variables, "SIMULATOR_PORT", 3001)
     else:
         app = wanted_port(variables, "PORT", 3000)
         simulator = choose_port(variables, "SIMULATOR_PORT", 3001, "the simulator", avoid=app)

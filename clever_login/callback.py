@@ -136,20 +136,18 @@ def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturn
     response = redirect(login.next or url_for("dashboard.show"), 303)
     pending.forget(response, state)
     pending.confirmed(request, response)
-    response.call_on_close(partial(_log_login, response, user, user.pseudonym))
+    session.when_saved(partial(_log_login, user))
     return response
 
 
-def _log_login(response: Response, user: CurrentUser, pseudonym: str) -> None:
-    """Once the session is saved and the answer sent: before that nobody is in."""
-    if response.status_code == 303:
-        logs.event(
-            "login",
-            role=user.role or "none",
-            person=pseudonym,
-            district=user.district_id or "",
-            by_admin=user.by_admin,
-        )
+def _log_login(user: CurrentUser) -> None:
+    logs.event(
+        "login",
+        role=user.role or "none",
+        person=user.pseudonym,
+        district=user.district_id or "",
+        by_admin=user.by_admin,
+    )
 
 
 def _code_or_error(code: str | None) -> str:

@@ -61,7 +61,7 @@ PAGES = {
     "account_refused": Page(
         "You cannot use this app yet",
         "Tell your teacher.",
-        "This app turned the account away.",
+        "This app turned the account away. Whoever runs it decides who may use it.",
     ),
     "district_not_allowed": Page(
         "Your school does not use this app yet",
@@ -83,7 +83,7 @@ PAGES = {
     "clever_unavailable": Page(
         "Clever is not answering",
         "Wait a minute. Then try again.",
-        "Clever did not answer in time. Its state is shown at status.clever.com.",
+        "Clever did not answer, or said that it cannot now. Its state is at status.clever.com.",
         "login",
     ),
     "clever_unexpected": Page(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +63,9 @@ def _log_what_is_missing(person: Profile) -> None:
     for name in ("user_record", "district", "schools"):
         part = getattr(person, name)
         if part.cause:
-            logs.event("part_missing", part=name, outcome=part.outcome, cause=part.cause)
+            level = logging.WARNING if part.outcome == "failed" else logging.INFO
+            outcome, cause = part.outcome, part.cause
+            logs.event("part_missing", level=level, part=name, outcome=outcome, cause=cause)
 
 
 def _current_user(person: Profile, account_id: str) -> CurrentUser:

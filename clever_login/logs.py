@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from flask import Flask, g, has_request_context, request
 
-from clever_login.errors import AccountRefused, LoginError
+from clever_login.errors import AccountRefused, LoginError, StoreUnavailable, WrongHost
 from clever_login.settings import DEVELOPMENT, Settings
 
 logger = logging.getLogger("clever_login")
@@ -33,7 +33,8 @@ def failure(error: BaseException, *, code: str, status: int, reference: str) -> 
     Messages may quote a child's record, so only those of our own errors are logged.
     """
     fields = {"causes": " <- ".join(type(each).__name__ for each in _chain(error))}
-    if isinstance(error, LoginError) and not isinstance(error, AccountRefused):
+    ours = isinstance(error, LoginError | StoreUnavailable | WrongHost)
+    if ours and not isinstance(error, AccountRefused):
         fields["reason"] = str(error)
     elif status == 500:
         fields["where"] = "".join(traceback.format_tb(error.__traceback__))

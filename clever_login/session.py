@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -82,6 +83,11 @@ def logged_in_by(state_digest: str) -> bool:
 def end_sessions(*, district: str = "*", person: str = "*") -> int:
     """End the sessions of these pseudonyms, by default everybody's; how many there were."""
     return services().store.delete_matching(f"session-{district}-{person}-*")
+
+
+def when_saved(action: Callable[[], None]) -> None:
+    """Do something once this request's session is in the store: before that nobody is in."""
+    cast(Session, session).when_saved = action
 
 
 def log_out() -> None:

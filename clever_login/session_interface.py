@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ class Session(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyp
 
     known_sid: str | None = None
     unavailable: bool = False
+    when_saved: Callable[[], None] | None = None
 
 
 class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session is untyped
@@ -60,6 +62,8 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         try:
             if session or not session.modified:
                 super().save_session(app, session, response)
+                if session.when_saved:
+                    session.when_saved()
             else:
                 self._expire_cookie(app, response)
                 self._delete_session(self._get_store_id(session.sid))

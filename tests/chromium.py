@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserType, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -20,18 +20,18 @@ ARGUMENTS = [
 
 
 @contextmanager
-def chromium(ignored: list[str] | None = None) -> Iterator[Browser]:
-    """The system's Chromium, else the one that `playwright install chromium` has brought.
-
-    `ignored` are arguments that Playwright gives it by itself, and that it shall not have.
-    """
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, else the one that `playwright install chromium` has brought."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
-            args=ARGUMENTS,
-            ignore_default_args=ignored or [],
-        )
+        browser = launch(playwright.chromium)
         try:
             yield browser
         finally:
             browser.close()
+
+
+def launch(kind: BrowserType, ignored: list[str] | None = None) -> Browser:
+    """Start one; `ignored` are arguments that Playwright gives it by itself and it shall not have."""
+    return kind.launch(
+        executable_path=shutil.which("chromium"), args=ARGUMENTS, ignore_default_args=ignored or []
+    )

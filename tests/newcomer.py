@@ -19,7 +19,6 @@ from tests import sites
 from tests.sites import ROOT, Site
 
 PARTS = (
-    "app.py",
     "requirements.txt",
     "bin",
     "clever_login",
@@ -33,7 +32,7 @@ def fresh_copy(parent: Path) -> Path:
     """The project in a folder with a space in its name, and nothing installed."""
     folder = parent / "my school app"
     folder.mkdir()
-    for name in PARTS:
+    for name in [*PARTS, *(path.name for path in ROOT.glob("*.py"))]:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

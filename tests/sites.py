@@ -80,19 +80,20 @@ def in_process(
     with running() as clever, between(clever.url) as api_url:
         server = make_server("127.0.0.1", 0, _nothing, threaded=True, ssl_context=tls)
         url = f"http{'s' if tls else ''}://localhost:{server.server_port}"
-        settings = settings_for(url, clever.url, folder, **{"clever_api_url": api_url, **changes})
-        clever.configure(default_config(url, settings.clever_api_version))
-        server.app = app = create_app(settings)
-        if extend:
-            extend(app)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield Site(url, clever, settings, app)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with server:
+            changes = {"clever_api_url": api_url, **changes}
+            settings = settings_for(url, clever.url, folder, **changes)
+            clever.configure(default_config(url, settings.clever_api_version))
+            server.app = app = create_app(settings)
+            if extend:
+                extend(app)
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+            thread.start()
+            try:
+                yield Site(url, clever, settings, app)
+            finally:
+                server.shutdown()
+                thread.join()
 
 
 @contextmanager

@@ -215,8 +215,8 @@ def test_an_error_of_ones_own_has_a_page(make_site: SiteMaker) -> None:
     def books() -> ResponseReturnValue:
         raise NoBooksLeft
 
-    site = make_site(extend=lambda app: app.add_url_rule("/books", "books", books))
-    visitor = site.visitor().open("/books")
+    site = make_site(extend=lambda app: app.add_url_rule("/none-left", "none_left", books))
+    visitor = site.visitor().open("/none-left")
     assert (visitor.code, visitor.response.status_code) == ("no_books_left", 400)
 
 

@@ -36,7 +36,8 @@ def test_a_cloners_find_or_create_is_asked_once_and_may_refuse(tmp_path: Path) -
     copy = tmp_path / "a copy"
     for name in ("clever_login", "templates", "static"):
         shutil.copytree(ROOT / name, copy / name)
-    shutil.copy(ROOT / "app.py", copy)
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, copy)
     (copy / "clever_login" / "accounts.py").write_text(OWN_ACCOUNTS)
     port = sites.free_port()
     url = f"http://localhost:{port}"

@@ -65,8 +65,8 @@ def test_an_old_python_beside_a_newer_one_hands_over_to_it(tmp_path: Path) -> No
     ],
 )
 def test_a_port_that_is_none_is_said_before_anything_is_done(
-    environ: dict[str, str], word: str
+    environ: dict[str, str], word: str, copy: Path
 ) -> None:
     path = os.environ["PATH"]
-    ended = run(sys.executable, str(ROOT / "bin" / "dev"), PATH=path, **environ)
+    ended = run(sys.executable, str(copy / "bin" / "dev"), PATH=path, **environ)
     assert_one_sentence(ended, word)

@@ -135,8 +135,9 @@ def test_what_is_missing_is_in_the_log_with_its_reason(
 ) -> None:
     site.clever.fault("user", status=503, times=2)
     by_button(site, "student")
-    assert '"part": "user_record", "outcome": "failed", "cause": "Clever answered 503"' in (
-        capfd.readouterr().err
+    assert (
+        '"part": "user_record", "outcome": "failed", "cause": "Clever answered 503 for the user"'
+        in (capfd.readouterr().err)
     )
 
 

@@ -36,7 +36,7 @@ class Client:
     def me(self) -> Me:
         """Whom the token belongs to; LoginRefused when Clever does not accept it."""
         try:
-            return Me.from_api(self._get(f"/{self.version.name}/me"))
+            return Me.from_api(self._get(f"/{self.version.name}/me", "/me"))
         except NotShared as error:
             raise LoginRefused("Clever does not say whose token this is") from error
 
@@ -46,27 +46,31 @@ class Client:
         if path is None:
             raise NotShared(f"{self.version.name} has no record for this type of user")
         role = None if self.version.roles_in_record else ROLES_BY_NAME[me.type]
-        return User.from_api(self._get(f"/{self.version.name}{path.format(id=me.id)}"), me, role)
+        return User.from_api(
+            self._get(f"/{self.version.name}{path.format(id=me.id)}", "the user"), me, role
+        )
 
     def district(self, district_id: str) -> District:
         """A district by its id."""
-        return District.from_api(self._get(f"/{self.version.name}/districts/{district_id}"))
+        return District.from_api(
+            self._get(f"/{self.version.name}/districts/{district_id}", "the district")
+        )
 
     def school(self, school_id: str, district_id: str | None) -> School:
         """A school by its id, which must be one of this district."""
-        body = self._get(f"/{self.version.name}/schools/{school_id}")
+        body = self._get(f"/{self.version.name}/schools/{school_id}", "the school")
         return School.from_api(body, district_id)
 
     def login_role(self) -> Role | None:
         """The role in which the person came this time, from `/userinfo`."""
-        return login_role(self._get("/userinfo"))
+        return login_role(self._get("/userinfo", "/userinfo"))
 
-    def _get(self, path: str) -> Json:
+    def _get(self, path: str, what: str) -> Json:
         request = requests.Request(
             "GET", f"{self.api_url}{path}", headers={"Authorization": f"Bearer {self.token}"}
         )
         answer = self.transport.send(request, self.deadline)
-        _raise_for_status(answer)
+        _raise_for_status(answer, what)
         return json_object(answer)
 
 
@@ -81,7 +85,7 @@ def json_object(answer: Answer) -> Json:
     return body
 
 
-def _raise_for_status(answer: Answer) -> None:
+def _raise_for_status(answer: Answer, what: str) -> None:
     """Clever's table of errors: 401 bad token, 404 not shared, 429 and 5xx try again."""
     if answer.status == 200:
         return
@@ -90,5 +94,5 @@ def _raise_for_status(answer: Answer) -> None:
     if answer.status in {403, 404}:
         raise NotShared("Clever does not share this with the app")
     if answer.status == 429 or answer.status >= 500:
-        raise CleverUnavailable(f"Clever answered {answer.status}")
-    raise CleverUnexpected(f"Clever answered {answer.status}")
+        raise CleverUnavailable(f"Clever answered {answer.status} for {what}")
+    raise CleverUnexpected(f"Clever answered {answer.status} for {what}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.chromium import chromium
+from tests.chromium import chromium, launch
 from tests.conftest import SiteMaker
 from tests.newcomer import newcomers_site
 from tests.sites import Site, a_page_elsewhere
@@ -170,11 +170,12 @@ def test_in_a_frame_the_browser_shows_the_link_that_opens_a_tab(site: Site, page
         expect(link).to_be_visible()
 
 
-@pytest.fixture(scope="module")
-def remembering_browser() -> Iterator[Browser]:
+@pytest.fixture
+def remembering_browser(browser: Browser) -> Iterator[Browser]:
     """One whose Back shows a page as it was left, as people's browsers do."""
-    with chromium(ignored=["--disable-back-forward-cache"]) as started:
-        yield started
+    started = launch(browser.browser_type, ignored=["--disable-back-forward-cache"])
+    yield started
+    started.close()
 
 
 SHOWN_AGAIN = "window.addEventListener('pageshow', e => window.name = String(e.persisted))"
