@@ -31,7 +31,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def launch(kind: BrowserType, ignored: list[str] | None = None) -> Browser:
-    """Start one; `ignored` are arguments that Playwright gives it by itself and it shall not have."""
+    """Start one; `ignored` are arguments of Playwright's own that it shall not have."""
     return kind.launch(
         executable_path=shutil.which("chromium"), args=ARGUMENTS, ignore_default_args=ignored or []
     )
