@@ -265,21 +265,3 @@ def come_back(visitor: Visitor) -> int:
 def asked_who(site: Site) -> int:
     """How many logins have come as far as asking Clever who it is."""
     return sum(each["path"].endswith("/me") for each in site.clever.journal())
-
-
-def ask_and_wait(site: Site, path: str) -> socket.socket:
-    """A connection on which a whole request has been sent, and no answer read yet."""
-    connection = socket.create_connection(("127.0.0.1", port_of(site)), timeout=PATIENCE_S)
-    host = site.url.removeprefix("http://")
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-    return connection
-
-
-def status_of(connection: socket.socket) -> str:
-    """The status of the answer, or what came instead of one; then we hang up, as clients do."""
-    with connection:
-        try:
-            answer = connection.recv(65536)
-        except OSError as error:
-            return type(error).__name__
-    return answer[9:12].decode()
