@@ -39,7 +39,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.trusted_proxies:
         # Never x_host: a client could choose the host. The redirect URI comes from APP_URL.
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign] # Flask's own advice
     app.before_request(_readable_query)
     app.before_request(partial(_known_host, settings))
     if settings.trusted_proxies and settings.https:
@@ -62,7 +62,7 @@ def _by_https(settings: Settings) -> Response | None:
         return None
     if request.method not in {"GET", "HEAD"}:
         abort(400)
-    return redirect(settings.app_url + request.full_path.rstrip("?"), 308)  # type: ignore[return-value]
+    return redirect(settings.app_url + request.full_path.rstrip("?"), 308)  # type: ignore[return-value] # Werkzeug's, as Flask takes
 
 
 def _known_host(settings: Settings) -> None:

@@ -93,7 +93,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.https and not settings.trusted_proxies and settings.app_env != DEVELOPMENT:
         event("config_warning", level=logging.WARNING, reason="https without TRUSTED_PROXIES")
     if settings.app_env != DEVELOPMENT:  # there, Flask's own report has the message, too
-        app.log_exception = _say_nothing  # type: ignore[assignment]
+        app.log_exception = _say_nothing  # type: ignore[assignment] # on this app alone
 
 
 def _name_request(settings: Settings) -> None:

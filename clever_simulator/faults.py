@@ -95,7 +95,7 @@ def _is_whole(value: object, low: int, high: int) -> bool:
 
 def _is_delay(value: object) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value <= LONGEST_DELAY  # type: ignore[operator]
+    return number and 0 <= value <= LONGEST_DELAY  # type: ignore[operator] # `number` says so
 
 
 def _is_headers(value: object) -> bool:
