@@ -189,15 +189,17 @@ def environment(settings: Settings, port: int) -> dict[str, str]:
 def wait_until_answers(url: str, child: subprocess.Popen[bytes], seconds: float = 30) -> None:
     """Ask until somebody answers; a child that dies first is an error."""
     deadline = time.monotonic() + seconds
+    why: Exception | None = None
     while time.monotonic() < deadline:
         assert child.poll() is None, f"the server ended with {child.returncode}"
         try:
             requests.get(url, timeout=5)
-        except requests.ConnectionError:
+        except requests.ConnectionError as error:
+            why = error
             time.sleep(0.05)
         else:
             return
-    raise AssertionError(f"{url} did not answer in {seconds} s")
+    raise AssertionError(f"{url} did not answer in {seconds} s") from why
 
 
 def free_port() -> int:

@@ -87,12 +87,32 @@ def _certificate(
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+        .add_extension(_usage(of_an_authority=is_authority), critical=True)
     )
     if not is_authority:
         hosts = x509.SubjectAlternativeName([x509.DNSName(each) for each in NAMES])
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = builder.add_extension(hosts, critical=False).add_extension(usage, critical=False)
     return builder.sign(signer, hashes.SHA256())
+
+
+def _usage(of_an_authority: bool) -> x509.KeyUsage:
+    """Said in full, as RFC 5280 wants it: Python is strict about that from 3.13 on."""
+    return x509.KeyUsage(
+        digital_signature=not of_an_authority,
+        key_cert_sign=of_an_authority,
+        crl_sign=of_an_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _name(text: str) -> x509.Name:
