@@ -1,13 +1,39 @@
 """How gunicorn runs the app; it reads this file by itself. Each line says why."""
 
 import os
+import socket
+import sys
 from pathlib import Path
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import ThreadWorker
 
 # The host says which port; a router in front of the app may come from any address.
 bind = f"0.0.0.0:{os.environ.get('PORT', '3000')}"
 
+
+class Worker(ThreadWorker):
+    """Gunicorn's own, but on TERM it lets in whoever waits at the door, and then shuts it.
+
+    Gunicorn leaves the door open without going there, until it hangs up on all who came.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Go to the door, or stop going there: once stopping, for good."""
+        super().set_accept_enabled(enabled)
+        if self.alive or enabled:
+            return
+        doors, self.sockets = self.sockets, []
+        for door in doors:
+            known = -1
+            while known != self.nr_conns:
+                known = self.nr_conns
+                self.accept(door)  # does nothing when nobody waits
+            door.close()
+
+
 # A login waits for Clever: threads let a worker answer others meanwhile.
-worker_class = "gthread"
+worker_class = Worker
 threads = 16
 
 # The host may say how many (Heroku does, by size of the dyno). Two share nothing but the store.
@@ -38,8 +64,24 @@ access_log_format = "%(t)s %(m)s %(U)s %(s)s %(M)sms"
 control_socket_disable = True
 
 
-def on_starting(_server: object) -> None:
+def on_starting(server: Arbiter) -> None:
     """Check the settings once, before there are workers that would each complain."""
     from clever_login.settings import load_or_exit  # gunicorn has put this folder on the path now
 
     load_or_exit()
+    if "GUNICORN_PID" not in os.environ:  # on USR2 the old one is meant to be there still
+        for address in server.cfg.address:
+            exit_if_taken(address)
+
+
+def exit_if_taken(address: object) -> None:
+    """With reuse_port a second gunicorn would start beside the first, and take its visitors."""
+    if not isinstance(address, tuple):
+        return  # a Unix socket
+    with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            why = error.strerror or "no such address"
+            sys.exit(f"Cannot listen on {address[0]} port {address[1]}: {why}. Set another PORT.")

@@ -5,12 +5,13 @@ Values are bytes and keys are short ASCII words; what they mean is the callers' 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import struct
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -66,9 +67,7 @@ class FileStore:
 
     def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
         """See Store."""
-        if only_existing and self.get(key) is None:
-            return
-        _or_unavailable(lambda: self._write(value, seconds).replace(self._folder / key))
+        _or_unavailable(lambda: self._put(key, value, seconds, only_existing))
         self._sweep()
 
     def claim(self, key: str, seconds: int) -> bool:
@@ -78,7 +77,7 @@ class FileStore:
 
     def delete(self, key: str) -> None:
         """See Store."""
-        _or_unavailable(lambda: (self._folder / key).unlink(missing_ok=True))
+        _or_unavailable(lambda: self._forget(key))
 
     def delete_matching(self, pattern: str) -> int:
         """See Store."""
@@ -101,9 +100,36 @@ class FileStore:
             return None
         return data[_EXPIRY.size :]
 
+    def _put(self, key: str, value: bytes, seconds: int, only_existing: bool) -> None:
+        path = self._folder / key
+        if not only_existing:
+            self._write(value, seconds).replace(path)
+            return
+        with self._alone():
+            if self._read(path) is not None:
+                self._write(value, seconds).replace(path)
+
+    def _forget(self, key: str) -> None:
+        with self._alone():
+            (self._folder / key).unlink(missing_ok=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One at a time, over all processes: a session must not come back once it was ended."""
+        self._make_folder()
+        descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)  # which lets go
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     def _write(self, value: bytes, seconds: int) -> Path:
         """A new file that nobody else knows yet."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         path = self._folder / f"{NEW}{secrets.token_hex(8)}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests import sites
 from tests.newcomer import bin_dev, greeting
+from tests.sites import ROOT
 from tests.visitor import Visitor, ask
 
 pytestmark = pytest.mark.servers
@@ -92,3 +96,14 @@ def test_an_install_that_fails_ends_with_one_sentence_on_what_to_do(copy: Path) 
     assert "could not be installed" in last
     assert "bin/dev" in last
     assert "Traceback" not in log.read_text()
+
+
+def test_the_list_of_parts_has_every_part_with_its_version(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "bin" / "audit"), "--list", str(tmp_path / "sbom.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    parts = json.loads((tmp_path / "sbom.json").read_text())["components"]
+    pinned = re.findall(
+        r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", (ROOT / "requirements.txt").read_text(), re.M
+    )
+    assert sorted((each["name"], each["version"]) for each in parts) == sorted(pinned)

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -237,6 +238,47 @@ def test_a_gunicorn_that_is_stopped_finishes_the_logins_that_it_has_begun(tmp_pa
             for visitor, person in zip(visitors, people, strict=True):
                 assert person.name.full in visitor.open("/dashboard").text
         assert asked_who(site) == AT_ONCE  # nobody had to log in twice
+
+
+@contextmanager
+def ask_and_wait(url: str, path: str) -> Iterator[socket.socket]:
+    """A connection on which the whole of a request was sent, and nothing was read yet."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), PATIENCE_S) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+        yield connection
+
+
+def status_of(connection: socket.socket) -> str:
+    """The status that comes back, "" where somebody hangs up instead; then we hang up."""
+    with connection:
+        try:
+            return connection.recv(4096).decode().partition(" ")[2][:3]
+        except ConnectionError:
+            return ""
+
+
+def test_a_gunicorn_that_is_stopped_answers_all_whose_requests_have_come(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        site = stack.enter_context(clever_with_an_app(tmp_path, sites.free_port()))
+        child = stack.enter_context(gunicorn_at(site, tmp_path))
+        asked = [stack.enter_context(ask_and_wait(site.url, "/healthz")) for _ in range(LOGINS)]
+        child.send_signal(signal.SIGTERM)
+        assert [status_of(each) for each in asked] == ["200"] * LOGINS
+        assert child.wait(PATIENCE_S) == 0
+
+
+def test_a_second_gunicorn_does_not_start_beside_the_first(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        site = stack.enter_context(clever_with_an_app(tmp_path, sites.free_port()))
+        stack.enter_context(gunicorn_at(site, tmp_path))
+        log = tmp_path / "second.log"
+        variables = sites.environment(site.settings, port_of(site))
+        command = [sys.executable, "-m", "gunicorn", "app:create_app()"]
+        command += ["--bind", f"127.0.0.1:{port_of(site)}"]
+        second = stack.enter_context(sites.process(command, variables, log))
+        assert second.wait(PATIENCE_S) == 1
+        assert f"port {port_of(site)}: Address already in use" in log.read_text()
 
 
 def test_a_login_that_is_at_clever_meanwhile_finishes_on_the_next_gunicorn(tmp_path: Path) -> None:
