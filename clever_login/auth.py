@@ -9,7 +9,7 @@ from werkzeug import Response
 from clever_login import logs, oauth, session
 from clever_login.access import public, safe_next
 from clever_login.models import is_identifier
-from clever_login.pending import PendingLogin, new_state
+from clever_login.pending import PendingLogin, digest, new_state, nonce
 from clever_login.services import services
 from clever_login.settings import Settings
 
@@ -59,6 +59,7 @@ def send_to_clever(login: PendingLogin) -> Response:
     url = oauth.authorization_url(
         here.settings,
         state=state,
+        nonce=nonce(digest(state)),
         district_id=login.district_id or here.settings.clever_district_id,
         confirm=here.settings.clever_confirm_students or here.pending.to_confirm(request),
     )

@@ -26,7 +26,7 @@ from clever_login.errors import (
     LoginExpired,
     LoginRefused,
 )
-from clever_login.pending import PendingLogin, digest
+from clever_login.pending import PendingLogin, digest, nonce
 from clever_login.services import services
 from clever_login.session import CurrentUser
 from clever_login.settings import Settings
@@ -123,7 +123,7 @@ def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturn
     """Exchange, read, check, log in. If any of it fails, whoever was logged in no longer is."""
     pending = services().pending
     try:
-        user = identity.of(_code_or_error(code))
+        user = identity.of(_code_or_error(code), nonce(state))
     except Exception as error:
         session.log_out()
         pending.ended(state)

@@ -37,6 +37,13 @@ ROLES_BY_NAME = {
     "district admin": Role.DISTRICT_ADMIN,  # as /userinfo spells it
 }
 
+_TYPES_BEFORE_V3 = {
+    Role.STUDENT: "student",
+    Role.TEACHER: "teacher",
+    Role.STAFF: "school_admin",
+    Role.DISTRICT_ADMIN: "district_admin",
+}
+
 # "none": there is nothing to ask for, as a school in a tier that has none.
 Outcome = Literal["loaded", "none", "refused", "failed"]
 
@@ -52,11 +59,17 @@ class Part(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Me:
-    """Whom a token belongs to. `type` is the role before v3 and always "user" from v3 on."""
+    """Whom a token belongs to. `type` is the role before v3 and always "user" from v3 on.
+
+    `login_role` is the role of this login, where it is known without asking `/userinfo`;
+    `by_library` tells a login by Clever Library, where a teacher shares the app and no district.
+    """
 
     id: str
     type: str
     district_id: str | None
+    login_role: Role | None = None
+    by_library: bool = False
 
     @classmethod
     def from_api(cls, body: Json) -> Me:
@@ -69,6 +82,22 @@ class Me:
             id=identifier(data.get("id")),
             type=kind,
             district_id=_optional_id(data.get("district")),
+            by_library=data.get("authorized_by") == "teacher",
+        )
+
+    @classmethod
+    def from_claims(cls, claims: Json, *, one_id: bool) -> Me:
+        """Read a checked id token; `one_id` where a person has one id for all roles, from v3 on."""
+        role = login_role(claims)
+        kind = "user" if one_id else _TYPES_BEFORE_V3.get(role) if role else None
+        if not kind:
+            raise CleverUnexpected("the id token names no role")
+        return cls(
+            id=identifier(claims.get("sub" if one_id else "user_id")),
+            type=kind,
+            district_id=_optional_id(claims.get("district") or claims.get("district_id")),
+            login_role=role,
+            by_library=claims.get("authorized_by") == "teacher",
         )
 
 
@@ -168,9 +197,14 @@ class School:
         return cls(id=identifier(data.get("id")), name=_text(data.get("name")) or "")
 
 
-def login_role(userinfo: Json) -> Role | None:
-    """The role that `/userinfo` names: the one of the current login, which `/me` does not tell."""
-    return ROLES_BY_NAME.get(_text(userinfo.get("user_type")) or "")
+def login_role(claims: Json) -> Role | None:
+    """The role of the current login, as `/userinfo` and id tokens name it; `/me` does not."""
+    return ROLES_BY_NAME.get(_text(claims.get("user_type")) or "")
+
+
+def is_about(claims: Json, person_id: str) -> bool:
+    """Whether `/userinfo` speaks of this person, by the id of today or the one before v3."""
+    return person_id in (claims.get("sub"), claims.get("user_id"))
 
 
 def identifier(value: object) -> str:

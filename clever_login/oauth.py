@@ -6,6 +6,7 @@ integration opens a connection per call, has no time-out and keeps abandoned log
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -24,14 +25,22 @@ from clever_login.errors import (
 from clever_login.settings import Settings
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """What a code was exchanged for; the id token is there where Clever has switched OIDC on."""
+
+    access_token: str = field(repr=False)
+    id_token: str | None = field(default=None, repr=False)
+
+
 def authorization_url(
-    settings: Settings, *, state: str, district_id: str | None, confirm: bool
+    settings: Settings, *, state: str, nonce: str, district_id: str | None, confirm: bool
 ) -> str:
     """Where to send a browser to log in at Clever; with `confirm` students are asked who they are.
 
-    No scope is asked for: Clever manages scopes per app.
+    No scope is asked for: Clever manages scopes per app. The nonce comes back in an id token.
     """
-    extra = {"district_id": district_id} if district_id else {}
+    extra = {"nonce": nonce} | ({"district_id": district_id} if district_id else {})
     if confirm:
         extra["confirmed"] = "false"
     client = OAuth2Client(None, settings.clever_client_id, redirect_uri=settings.redirect_uri)
@@ -41,7 +50,7 @@ def authorization_url(
     return str(url)
 
 
-def exchange(settings: Settings, transport: Transport, code: str, deadline: Deadline) -> str:
+def exchange(settings: Settings, transport: Transport, code: str, deadline: Deadline) -> Tokens:
     """Exchange the authorization code for a bearer token, with one POST that is never repeated."""
     client = _Client(
         _OverTransport(transport, deadline),
@@ -60,7 +69,11 @@ def exchange(settings: Settings, transport: Transport, code: str, deadline: Dead
         raise CleverUnavailable("the token endpoint failed") from error
     except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
         raise CleverUnexpected("the token endpoint's answer has a strange shape") from error
-    return _bearer_token(token)
+    id_token = token.get("id_token")
+    return Tokens(
+        access_token=_bearer_token(token),
+        id_token=id_token if isinstance(id_token, str) and id_token else None,
+    )
 
 
 def _refusal(error: OAuth2Error) -> Exception:

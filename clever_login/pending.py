@@ -173,6 +173,11 @@ def new_state() -> str:
     return secrets.token_urlsafe(32)
 
 
+def nonce(state_digest: str) -> str:
+    """What binds an id token to the login with this state, and so to this browser."""
+    return hashlib.sha256(f"nonce of {state_digest}".encode()).hexdigest()
+
+
 def digest(state: str) -> str:
     """What is kept of a state: whoever reads it cannot come back with it."""
     return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()

@@ -45,18 +45,22 @@ class Profile:
         return max(0, len(self.user.school_ids) - MOST_SCHOOLS)
 
 
-def of(client: Client) -> Profile:
-    """Read the whole person; raise a LoginError when Clever does not say who it is."""
-    me = client.me()
+def of(client: Client, me: Me | None = None) -> Profile:
+    """Read the whole person; raise a LoginError when Clever does not say who it is.
+
+    `/me` is not asked where an id token has said it.
+    """
+    me = me or client.me()
     if me.type == "district":
         raise NotAPerson("the token is a district's")
     district = _start_district(client, me)
     record = _part(lambda: client.user(me))
     user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_of_type(me))
+    role = _start_role(client, me, user)
     schools = _schools(client, user)
     return Profile(
         user=user,
-        role=_role(client, user),
+        role=_role(user, role.result() if role else me.login_role),
         user_record=record,
         district=district.result() if district else Part("none"),
         schools=schools,
@@ -101,12 +105,18 @@ def _same_school(client: Client, user: User, school_id: str) -> School:
     return school
 
 
-def _role(client: Client, user: User) -> Role | None:
+def _start_role(client: Client, me: Me, user: User) -> Future[Role | None] | None:
+    """Ask which of several roles this login is in, while the schools are read."""
+    if len(user.roles) < 2 or me.login_role:
+        return None
+    return client.transport.start(lambda: _part(lambda: client.login_role(user.id)).value)
+
+
+def _role(user: User, named: Role | None) -> Role | None:
     """The only role; of several the one that Clever names for this login, else the widest."""
     roles = [record.role for record in user.roles]
-    if len(roles) < 2:
-        return roles[0] if roles else None
-    named = _part(client.login_role).value
+    if not roles:
+        return None
     return named if named in roles else max(roles, key=list(Role).index)
 
 

@@ -10,8 +10,9 @@ from flask import Flask, current_app
 
 from clever_login.api.client import Client
 from clever_login.api.deadline import Deadline
+from clever_login.api.signing_keys import SigningKeys
 from clever_login.api.transport import Transport
-from clever_login.api.versions import VERSIONS
+from clever_login.api.versions import VERSIONS, Version
 from clever_login.pending import PendingLogins
 from clever_login.settings import Settings
 from clever_login.store import Store, open_store
@@ -24,14 +25,20 @@ class Services:
     settings: Settings
     store: Store
     transport: Transport
+    keys: SigningKeys
     pending: PendingLogins
+
+    @property
+    def version(self) -> Version:
+        """The version of Clever's API that the settings name."""
+        return VERSIONS[self.settings.clever_api_version]
 
     def client(self, token: str, deadline: Deadline) -> Client:
         """A client of Clever's API for one token."""
         return Client(
             transport=self.transport,
             api_url=self.settings.clever_api_url,
-            version=VERSIONS[self.settings.clever_api_version],
+            version=self.version,
             token=token,
             deadline=deadline,
         )
@@ -40,10 +47,12 @@ class Services:
 def init_app(app: Flask, settings: Settings) -> None:
     """Make them."""
     store = open_store(settings, Path(app.instance_path) / "store")
+    transport = Transport(ca_bundle=settings.clever_ca_bundle)
     app.extensions["clever_login"] = Services(
         settings=settings,
         store=store,
-        transport=Transport(ca_bundle=settings.clever_ca_bundle),
+        transport=transport,
+        keys=SigningKeys(transport, settings.clever_url),
         pending=PendingLogins(settings, store),
     )
 

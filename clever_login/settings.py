@@ -40,6 +40,7 @@ class Settings:
     clever_district_id: str | None = None
     clever_district_ids: tuple[str, ...] = ()
     clever_confirm_students: bool = False
+    clever_oidc: bool = False
     redis_url: str | None = field(default=None, repr=False)
     redis_tls_verify: bool = True
     session_idle_minutes: int = 30
@@ -89,6 +90,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         clever_district_id=read.identifier("CLEVER_DISTRICT_ID"),
         clever_district_ids=read.identifiers("CLEVER_DISTRICT_IDS"),
         clever_confirm_students=read.switch("CLEVER_CONFIRM_STUDENTS", default=False),
+        clever_oidc=read.switch("CLEVER_OIDC", default=False),
         redis_url=read.redis("REDIS_URL"),
         redis_tls_verify=read.switch("REDIS_TLS_VERIFY", default=True),
         session_idle_minutes=read.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),

@@ -35,7 +35,7 @@ def test_a_login_that_clever_started_is_restarted_with_a_state(site: Site) -> No
     assert query["redirect_uri"] == [f"{site.url}/oauth/callback"]
     assert query["response_type"] == ["code"]
     assert len(query["state"][0]) >= 22  # 128 bits in base64
-    assert set(query) == {"client_id", "redirect_uri", "response_type", "state"}
+    assert set(query) == {"client_id", "redirect_uri", "response_type", "state", "nonce"}
     assert exchanges(site) == 0
 
 

@@ -64,11 +64,11 @@ def test_a_room_imports_only_what_its_door_allows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
-def test_only_the_edge_knows_flask_and_only_oauth_knows_authlib(name: str) -> None:
+def test_only_the_edge_knows_flask_and_only_two_rooms_know_authlib(name: str) -> None:
     packages = {each.partition(".")[0] for each in imports(modules()[name])}
     if name.startswith(WITHOUT_FLASK):
         assert not packages & {"flask", "flask_session", "flask_wtf"}
-    assert ("authlib" in packages) == (name == "oauth")
+    assert ("authlib" in packages) == (name in {"oauth", "id_token"})
     assert ("requests" in packages) <= (name.startswith("api") or name == "oauth")
 
 

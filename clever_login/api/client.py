@@ -10,7 +10,13 @@ import requests
 from clever_login.api.deadline import Deadline
 from clever_login.api.transport import Answer, Transport
 from clever_login.api.versions import Version
-from clever_login.errors import CleverUnavailable, CleverUnexpected, LoginRefused, NotShared
+from clever_login.errors import (
+    CleverUnavailable,
+    CleverUnexpected,
+    LoginRefused,
+    NotShared,
+    WrongPerson,
+)
 from clever_login.models import (
     ROLES_BY_NAME,
     District,
@@ -19,6 +25,7 @@ from clever_login.models import (
     Role,
     School,
     User,
+    is_about,
     login_role,
 )
 
@@ -61,9 +68,12 @@ class Client:
         body = self._get(f"/{self.version.name}/schools/{school_id}", "the school")
         return School.from_api(body, district_id)
 
-    def login_role(self) -> Role | None:
-        """The role in which the person came this time, from `/userinfo`."""
-        return login_role(self._get("/userinfo", "/userinfo"))
+    def login_role(self, person_id: str) -> Role | None:
+        """The role in which the person came this time; WrongPerson if `/userinfo` is another's."""
+        claims = self._get("/userinfo", "/userinfo")
+        if not is_about(claims, person_id):
+            raise WrongPerson("/userinfo speaks of somebody else")
+        return login_role(claims)
 
     def _get(self, path: str, what: str) -> Json:
         request = requests.Request(

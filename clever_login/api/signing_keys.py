@@ -1,0 +1,103 @@
+"""Clever's public keys, found by its discovery document and kept: one fetch for many logins.
+
+Nothing of JOSE is loaded before the first id token arrives (R99): Clever switches OIDC on per app.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from clever_login.api.client import json_object
+from clever_login.api.deadline import Deadline
+from clever_login.api.transport import Transport
+from clever_login.errors import CleverUnavailable, CleverUnexpected
+from clever_login.models import Json
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
+
+KEPT_SECONDS = 24 * 60 * 60
+# An unknown kid may mean that Clever has new keys, or that somebody plays: ask so often at most.
+REFRESH_SECONDS = 60
+DISCOVERY = "/.well-known/openid-configuration"
+
+
+class SigningKeys:
+    """One a process: the keys with which this issuer signs id tokens."""
+
+    def __init__(self, transport: Transport, issuer: str) -> None:
+        self._transport, self._issuer = transport, issuer
+        self._lock = threading.Lock()
+        self._keys: KeySet | None = None
+        self._asked = 0.0  # monotonic; when they were last asked for, well or badly
+
+    def for_kid(self, kid: str | None, deadline: Deadline) -> KeySet:
+        """The keys, fetched anew if none has this id; CleverUnavailable while there are none."""
+        if not self._lock.acquire(timeout=max(0.0, deadline.remaining(10))):
+            raise CleverUnavailable("another login waits for Clever's keys")
+        try:
+            if self._keys is None or (self._may_ask() and not self._knows(kid)):
+                self._fetch(deadline)
+            if self._keys is None:
+                raise CleverUnavailable("Clever's keys could not be read a moment ago")
+            return self._keys
+        finally:
+            self._lock.release()
+
+    def _may_ask(self) -> bool:
+        return not self._asked or time.monotonic() - self._asked > REFRESH_SECONDS
+
+    def _knows(self, kid: str | None) -> bool:
+        fresh = time.monotonic() - self._asked < KEPT_SECONDS
+        return fresh and self._keys is not None and any(each.kid == kid for each in self._keys.keys)
+
+    def _fetch(self, deadline: Deadline) -> None:
+        """Read discovery and keys; keys that we have outlive a failure to read new ones."""
+        if not self._may_ask():
+            return
+        self._asked = time.monotonic()
+        try:
+            self._keys = _key_set(self._get(self._jwks_uri(deadline), deadline))
+        except CleverUnavailable:
+            if self._keys is None:
+                self._asked = 0.0  # nothing to go on with: the next login may ask at once
+                raise
+
+    def _jwks_uri(self, deadline: Deadline) -> str:
+        """Where the keys are; the document must be this issuer's (OpenID Discovery, 4.3)."""
+        document = self._get(self._issuer + DISCOVERY, deadline)
+        uri = document.get("jwks_uri")
+        if document.get("issuer") != self._issuer:
+            raise CleverUnexpected("the discovery document is another issuer's")
+        if not isinstance(uri, str) or not uri.startswith(f"{self._issuer}/"):
+            raise CleverUnexpected("the discovery document has its keys somewhere else")
+        return uri
+
+    def _get(self, url: str, deadline: Deadline) -> Json:
+        answer = self._transport.send(requests.Request("GET", url), deadline)
+        if answer.status != 200:
+            raise CleverUnavailable(f"Clever answered {answer.status} for its keys")
+        return json_object(answer)
+
+
+def _key_set(document: Json) -> KeySet:
+    """The keys that can be of use; a kind that this library does not know is passed over."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import JWKRegistry, KeySet
+
+    entries: Any = document.get("keys")
+    if not isinstance(entries, list):
+        raise CleverUnexpected("Clever's keys are not a list")
+    keys = []
+    for entry in entries:
+        if isinstance(entry, dict) and entry.get("kty") in {"RSA", "EC"}:
+            with suppress(JoseError, ValueError, TypeError, KeyError):
+                keys.append(JWKRegistry.import_key(entry))
+    if not keys:
+        raise CleverUnexpected("Clever has no key that could sign an id token")
+    return KeySet(keys)
