@@ -34,7 +34,7 @@ def tell_limits(response: Response) -> Response:
     return response
 
 
-@bp.get("/userinfo")
+@bp.route("/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
     """Who logged in, and in which role."""
     login = _login()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Tier = Literal["secure_sync", "sso"]
+Tier = Literal["secure_sync", "sso", "library"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +16,13 @@ class RegisteredApp:
     tier: Tier = "secure_sync"
     name: str = "Reading Room"
     api_version: str = "v3.0"
+    oidc: bool = False
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:
             raise ValueError(f"The app {self.client_id} needs at least one redirect URI.")
+        if self.oidc and self.tier == "library":
+            raise ValueError(f"{self.client_id}: Clever gives no OIDC to Library apps.")
 
     @property
     def primary_uri(self) -> str:
@@ -45,7 +48,7 @@ class Config:
 
 
 def default_config(app_url: str, api_version: str = "v3.0") -> Config:
-    """One app in each tier, both of them delivered to `<app_url>/oauth/callback`."""
+    """One app of each kind, all of them delivered to `<app_url>/oauth/callback`."""
     redirect_uris = (app_url.rstrip("/") + "/oauth/callback",)
     return Config(
         apps=(
@@ -62,6 +65,14 @@ def default_config(app_url: str, api_version: str = "v3.0") -> Config:
                 tier="sso",
                 name="Reading Room (SSO tier)",
                 api_version=api_version,
+            ),
+            RegisteredApp(
+                client_id="simulator-oidc",
+                client_secret="simulator-secret",  # noqa: S106 - the same sample
+                redirect_uris=redirect_uris,
+                name="Reading Room (OIDC)",
+                api_version=api_version,
+                oidc=True,
             ),
         )
     )

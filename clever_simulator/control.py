@@ -89,6 +89,14 @@ def clear_faults_form() -> ResponseReturnValue:
     return _done()
 
 
+@bp.post("/keys")
+def rotate_keys() -> ResponseReturnValue:
+    """Signs ID tokens with a new key; `keep_old` publishes the keys of before beside it."""
+    given = request.form.to_dict() if _is_form() else request.get_json(silent=True)
+    kid = world().keys.rotate(keep_old=isinstance(given, dict) and bool(given.get("keep_old")))
+    return _done() if _is_form() else (jsonify(kid=kid), 201)
+
+
 @bp.post("/reset")
 def reset() -> ResponseReturnValue:
     """Forgets codes, tokens, faults and journal."""

@@ -18,6 +18,8 @@ _ENDPOINT_OF = {
     "oauth.exchange": "token",
     "oauth.district_tokens": "token",
     "oauth.tokeninfo": "tokeninfo",
+    "oidc.discovery": "discovery",
+    "oidc.certs": "certs",
     "api.me": "me",
     "api.userinfo": "userinfo",
     "api.user": "user",

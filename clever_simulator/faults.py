@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-ENDPOINTS = ("authorize", "token", "tokeninfo", "me", "userinfo", "user", "school", "district")
+ENDPOINTS = (
+    *("authorize", "token", "tokeninfo", "discovery", "certs"),
+    *("me", "userinfo", "user", "school", "district"),
+)
 LONGEST_DELAY = 600
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 

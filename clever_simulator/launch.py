@@ -26,6 +26,7 @@ class Launch:
     app: RegisteredApp
     redirect_uri: str
     state: str | None = None
+    nonce: str | None = None
     district: District | None = None
     confirm: bool = False
 
@@ -40,6 +41,7 @@ def authorize() -> ResponseReturnValue:
         app=app,
         redirect_uri=_redirect_uri(app),
         state=request.args.get("state"),
+        nonce=request.args.get("nonce"),
         district=_district_of_link(),
         confirm=request.args.get("confirmed") == "false",
     )
@@ -85,7 +87,8 @@ def _proceed(launch: Launch) -> ResponseReturnValue:
         return render_template(
             "account.html", title="Which account?", person=person, app=launch.app, target=_here()
         )
-    return _deliver(launch, Login(app=launch.app, person=person, role=role))
+    login = Login(app=launch.app, person=person, role=role, nonce=launch.nonce)
+    return _deliver(launch, login)
 
 
 def _ask_who(launch: Launch) -> ResponseReturnValue:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, jsonify, request
 
+from clever_simulator import oidc
 from clever_simulator.config import RegisteredApp
 from clever_simulator.tokens import Token, scopes
 from clever_simulator.world import world
@@ -29,7 +30,10 @@ def exchange() -> Response:
     token = world().vault.redeem(values["code"], app, values["redirect_uri"])
     if token is None:
         return refusal(400, "invalid_grant", "invalid code")
-    return _private(jsonify(access_token=token.value))
+    answer = {"access_token": token.value}
+    if app.oidc and token.login:
+        answer["id_token"] = oidc.id_token(token.login)
+    return _private(jsonify(answer))
 
 
 @bp.get("/oauth/tokens")

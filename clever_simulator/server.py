@@ -56,6 +56,14 @@ class Running:
         """Clears every fault in waiting."""
         self._world.faults.forget()
 
+    def rotate_keys(self, *, keep_old: bool = False) -> str:
+        """Signs ID tokens with a new key and returns its kid; old keys are no longer published."""
+        return self._world.keys.rotate(keep_old=keep_old)
+
+    def change_claims(self, **claims: object) -> None:
+        """Puts these claims into every ID token until a reset; None leaves a claim out."""
+        self._world.other_claims = claims
+
     def journal(self) -> list[dict[str, Any]]:
         """The requests seen so far, oldest first."""
         return self._world.journal.read()

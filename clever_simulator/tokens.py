@@ -17,6 +17,7 @@ _SCOPES: dict[Tier, str] = {
     " read:schools read:sections read:student_contacts read:students read:teachers read:user_id",
     "sso": "read:district_admins_basic read:school_admins_basic read:students_basic"
     " read:teachers_basic read:user_id",
+    "library": "read:sections read:students read:teachers read:user_id",
 }
 
 
@@ -42,11 +43,12 @@ class Clock:
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """One person logged in to one app, in one of their roles."""
+    """One person logged in to one app, in one of their roles; `nonce` is what the app sent."""
 
     app: RegisteredApp
     person: Person
     role: Role
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

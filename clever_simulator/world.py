@@ -8,6 +8,7 @@ from clever_simulator import roster
 from clever_simulator.config import Config
 from clever_simulator.faults import Faults
 from clever_simulator.journal import Journal
+from clever_simulator.keys import Keys
 from clever_simulator.tokens import Clock, Vault
 
 _KEY = "clever_simulator"
@@ -21,6 +22,8 @@ class World:
         self.vault = Vault(self.clock)
         self.faults = Faults()
         self.journal = Journal()
+        self.keys = Keys()
+        self.other_claims: dict[str, object] = {}
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -30,10 +33,11 @@ class World:
         self.vault.forget()
 
     def reset(self) -> None:
-        """Back to the start: no codes, no tokens, no faults, an empty journal."""
+        """Back to the start: no codes, no tokens, no faults, an empty journal; keys stay."""
         self.vault.forget()
         self.faults.forget()
         self.journal.forget()
+        self.other_claims = {}
 
 
 def world() -> World:
