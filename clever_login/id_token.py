@@ -63,7 +63,7 @@ def _checked(token: IdToken, settings: Settings, keys: KeySet) -> Json:
         decoded.claims,
         decoded.header,
         {
-            "iss": {"essential": True, "value": issuer},
+            "iss": {"essential": True, "value": settings.clever_url},
             "aud": {"essential": True, "value": client_id},
         },
         {"nonce": token.nonce, "client_id": client_id, "access_token": token.access_token},
