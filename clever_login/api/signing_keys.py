@@ -5,8 +5,10 @@ Nothing of JOSE is loaded before the first id token arrives (R99): Clever switch
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -30,43 +32,41 @@ DISCOVERY = "/.well-known/openid-configuration"
 class SigningKeys:
     """One a process: the keys with which this issuer signs id tokens."""
 
-    def __init__(self, transport: Transport, issuer: str) -> None:
-        self._transport, self._issuer = transport, issuer
+    def __init__(
+        self, transport: Transport, issuer: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._transport, self._issuer, self._clock = transport, issuer, clock
         self._lock = threading.Lock()
         self._keys: KeySet | None = None
-        self._asked = 0.0  # monotonic; when they were last asked for, well or badly
+        self._asked: float | None = None  # when they were last asked for, well or badly
 
     def for_kid(self, kid: str | None, deadline: Deadline) -> KeySet:
-        """The keys, fetched anew if none has this id; CleverUnavailable while there are none."""
+        """The keys, fetched anew if none of them has this id.
+
+        CleverUnavailable when they cannot be read now, or may not be asked for so soon again.
+        """
         if not self._lock.acquire(timeout=max(0.0, deadline.remaining(10))):
             raise CleverUnavailable("another login waits for Clever's keys")
         try:
-            if self._keys is None or (self._may_ask() and not self._knows(kid)):
-                self._fetch(deadline)
-            if self._keys is None:
-                raise CleverUnavailable("Clever's keys could not be read a moment ago")
+            if self._keys is None or not self._knows(kid):
+                self._keys = self._fetch(deadline)
             return self._keys
         finally:
             self._lock.release()
 
-    def _may_ask(self) -> bool:
-        return not self._asked or time.monotonic() - self._asked > REFRESH_SECONDS
+    def _age(self) -> float:
+        return math.inf if self._asked is None else self._clock() - self._asked
 
     def _knows(self, kid: str | None) -> bool:
-        fresh = time.monotonic() - self._asked < KEPT_SECONDS
-        return fresh and self._keys is not None and any(each.kid == kid for each in self._keys.keys)
+        known = self._keys.keys if self._keys else ()
+        return self._age() < KEPT_SECONDS and (kid is None or any(k.kid == kid for k in known))
 
-    def _fetch(self, deadline: Deadline) -> None:
-        """Read discovery and keys; keys that we have outlive a failure to read new ones."""
-        if not self._may_ask():
-            return
-        self._asked = time.monotonic()
-        try:
-            self._keys = _key_set(self._get(self._jwks_uri(deadline), deadline))
-        except CleverUnavailable:
-            if self._keys is None:
-                self._asked = 0.0  # nothing to go on with: the next login may ask at once
-                raise
+    def _fetch(self, deadline: Deadline) -> KeySet:
+        if self._keys is not None and self._age() < REFRESH_SECONDS:
+            raise CleverUnavailable("Clever's keys were asked for a moment ago")
+        keys = _key_set(self._get(self._jwks_uri(deadline), deadline))
+        self._asked = self._clock()
+        return keys
 
     def _jwks_uri(self, deadline: Deadline) -> str:
         """Where the keys are; the document must be this issuer's (OpenID Discovery, 4.3)."""

@@ -1,0 +1,318 @@
+"""Logins with an id token: checked to the letter, quicker by a call, and no way in without it."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from joserfc import jwk
+
+from clever_login.api.deadline import Deadline
+from clever_login.api.signing_keys import SigningKeys
+from clever_login.api.transport import Transport
+from clever_login.api.versions import VERSIONS
+from clever_login.errors import CleverUnavailable
+from tests.conftest import SiteMaker
+from tests.entries import ENTRIES, by_button, to_the_callback
+from tests.sites import Site
+from tests.visitor import Visitor, ask
+
+ONE, OTHER = (jwk.RSAKey.generate_key(2048, {"kid": kid}) for kid in ("one", "other"))
+
+
+@pytest.fixture
+def site(make_site: SiteMaker) -> Site:
+    """An app for which Clever has switched OIDC on."""
+    return make_site(clever_client_id="simulator-oidc")
+
+
+def asked(site: Site, ending: str) -> int:
+    """How often Clever was asked for paths with this ending."""
+    return sum(each["path"].endswith(ending) for each in site.clever.journal())
+
+
+@dataclass
+class Forger:
+    """Stands between Clever and the app: the next login's id token and keys are of its making."""
+
+    site: Site
+    user_name: str = "student"
+    claims: dict[str, Any] = field(default_factory=dict)
+    header: dict[str, Any] = field(default_factory=dict)
+    keys: tuple[jwk.RSAKey, ...] = (ONE,)
+    sign_with: Any = field(default_factory=lambda: ONE)
+
+    def log_in(self, token: str | None = None) -> Visitor:
+        """Come to the callback as an honest person; Clever's answer there is a forged one."""
+        visitor = self.at_callback()
+        code = parse_qs(urlsplit(visitor.url).query)["code"][0]
+        bearer = self._exchange(code)["access_token"]
+        answer = {"access_token": bearer, "id_token": token or self.token(visitor)}
+        self.site.clever.fault("token", body=json.dumps(answer))
+        published = {"keys": [key.as_dict(private=False) for key in self.keys]}
+        self.site.clever.fault("certs", times=0, body=json.dumps(published))
+        return visitor.open(visitor.url)
+
+    def at_callback(self) -> Visitor:
+        return to_the_callback(self.site, self.user_name)
+
+    def token(self, visitor: Visitor) -> str:
+        """An id token: all is right with it but what this forger was told to change."""
+        person, now = self.site.person(self.user_name), int(time.time())
+        sent = parse_qs(urlsplit(visitor.hops[0].headers["Location"]).query)
+        claims: dict[str, Any] = {
+            "iss": self.site.clever.url,
+            "sub": person.id,
+            "user_id": person.posts[0].legacy_id,
+            "aud": self.site.settings.clever_client_id,
+            "iat": now,
+            "exp": now + 3600,
+            "nonce": sent["nonce"][0],
+            "user_type": person.posts[0].role,
+            "district": person.district.id,
+        }
+        claims = {k: v for k, v in (claims | self.claims).items() if v is not None}
+        for name in {"iat", "exp"} & {k for k, v in self.claims.items() if isinstance(v, int)}:
+            claims[name] += now  # they are told as seconds from now
+        header = {"alg": "RS256", "kid": "one", **self.header}
+        header = {k: v for k, v in header.items() if v is not None}
+        signed = ".".join(_base64(json.dumps(part).encode()) for part in (header, claims))
+        return f"{signed}.{_base64(self._signature(header['alg'], signed.encode()))}"
+
+    def _signature(self, algorithm: str, signed: bytes) -> bytes:
+        """By hand: a library would not make all of these tokens."""
+        if algorithm == "HS256":
+            return hmac.digest(ONE.as_pem(private=False), signed, "sha256")
+        key = self.sign_with.private_key
+        signature: bytes = key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+        return signature
+
+    def _exchange(self, code: str) -> dict[str, str]:
+        settings = self.site.settings
+        form = {
+            "grant_type": "authorization_code",
+            "redirect_uri": settings.redirect_uri,
+            "code": code,
+        }
+        auth = (settings.clever_client_id, settings.clever_client_secret)
+        answer = ask(f"{settings.clever_url}/oauth/tokens", "POST", data=form, auth=auth)
+        tokens: dict[str, str] = answer.json()
+        return tokens
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def is_refused(visitor: Visitor) -> bool:
+    """Whether the login ended on its page, and nobody is in."""
+    assert visitor.code == "clever_unexpected", visitor.text
+    return visitor.open("/dashboard").path == "/"
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_id_token_takes_the_place_of_me(make_site: SiteMaker, version: str, entry: str) -> None:
+    site = make_site(clever_client_id="simulator-oidc", clever_api_version=version)
+    visitor = ENTRIES[entry](site, "teacher")
+    assert (visitor.path, visitor.role) == ("/dashboard", "teacher")
+    assert "Grace Whitaker" in visitor.text
+    assert "Harrow Creek" in visitor.text
+    assert asked(site, "/me") == 0
+
+
+def test_the_role_of_this_login_is_the_one_that_the_id_token_names(site: Site) -> None:
+    site.clever.change_claims(user_type="staff")
+    assert by_button(site, "teacher_admin").role == "staff"
+    site.clever.change_claims(user_type="teacher")
+    assert by_button(site, "teacher_admin").role == "teacher"
+    assert asked(site, "/userinfo") == 0
+
+
+def test_of_several_roles_userinfo_names_the_one_of_this_login(make_site: SiteMaker) -> None:
+    site = make_site()
+    visitor = by_button(site, "teacher_admin")
+    assert (visitor.role, asked(site, "/userinfo")) == ("teacher", 1)
+
+
+def test_a_userinfo_of_somebody_else_ends_the_login(make_site: SiteMaker) -> None:
+    site = make_site()
+    body = json.dumps({"sub": site.person("student").id, "user_type": "staff"})
+    site.clever.fault("userinfo", body=body)
+    visitor = by_button(site, "teacher_admin")
+    assert visitor.code == "wrong_person"
+    assert visitor.open("/dashboard").path == "/"
+
+
+def test_an_honest_token_of_the_forgers_is_taken(site: Site) -> None:
+    visitor = Forger(site).log_in()
+    assert (visitor.path, visitor.role) == ("/dashboard", "student")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "https://clever.com.evil.test"},
+        {"iss": None},
+        {"sub": None},
+        {"sub": "../admin"},
+        {"sub": ["64aa"]},
+        {"aud": "another-app"},
+        {"aud": None},
+        {"aud": ["simulator-oidc", "another-app"]},
+        {"aud": ["simulator-oidc", "another-app"], "azp": "another-app"},
+        {"aud": "simulator-oidc", "azp": "another-app"},
+        {"iat": None},
+        {"iat": "yesterday"},
+        {"iat": 600},
+        {"exp": None},
+        {"exp": -150},
+        {"nonce": None},
+        {"nonce": "of another login"},
+        {"nonce": ""},
+        {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
+    ],
+    ids=json.dumps,
+)
+def test_an_id_token_with_wrong_claims_lets_nobody_in(site: Site, claims: dict[str, Any]) -> None:
+    assert is_refused(Forger(site, claims=claims).log_in())
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": -90},
+        {"iat": 90},
+        {"aud": ["simulator-oidc"]},
+        {"aud": ["simulator-oidc", "another-app"], "azp": "simulator-oidc"},
+        {"user_type": "an unknown one"},
+        {"email": 5, "given_name": ["x"], "new_claim": {"deep": []}},
+    ],
+    ids=json.dumps,
+)
+def test_clocks_may_differ_by_two_minutes_and_new_claims_are_no_error(
+    site: Site, claims: dict[str, Any]
+) -> None:
+    assert Forger(site, claims=claims).log_in().path == "/dashboard"
+
+
+def test_a_token_without_a_key_id_is_taken_where_there_is_one_key(site: Site) -> None:
+    assert Forger(site, header={"kid": None}).log_in().path == "/dashboard"
+
+
+def test_a_token_without_a_key_id_is_refused_where_there_are_many(site: Site) -> None:
+    assert is_refused(Forger(site, header={"kid": None}, keys=(ONE, OTHER)).log_in())
+
+
+@pytest.mark.parametrize("kid", ["one", "other", None])
+def test_a_token_that_another_key_has_signed_is_refused(site: Site, kid: str | None) -> None:
+    assert is_refused(Forger(site, sign_with=OTHER, header={"kid": kid}).log_in())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"jwk": OTHER.as_dict(private=False)},
+        {"jku": "https://evil.test/keys", "kid": "other"},
+        {"crit": ["exp"], "exp": 1},
+        {"crit": ["b64"], "b64": False},
+    ],
+    ids=lambda header: next(iter(header)),
+)
+def test_a_key_in_the_header_counts_for_nothing(site: Site, header: dict[str, Any]) -> None:
+    assert is_refused(Forger(site, header=header, sign_with=OTHER).log_in())
+
+
+def test_a_token_that_wants_something_unknown_is_refused_though_it_is_signed_well(
+    site: Site,
+) -> None:
+    assert is_refused(Forger(site, header={"crit": ["b64"], "b64": True}).log_in())
+
+
+def test_no_algorithm_and_a_shared_secret_are_refused(site: Site) -> None:
+    assert is_refused(Forger(site, header={"alg": "HS256"}).log_in())
+    forger = Forger(site)
+    header, payload, _ = forger.token(forger.at_callback()).split(".")
+    none = _base64(b'{"alg":"none"}')
+    assert is_refused(forger.log_in(f"{none}.{payload}."))
+    assert is_refused(forger.log_in(f"{header}.{payload}."))
+
+
+@pytest.mark.parametrize("token", ["x", "a.b", "....", "é.é.é", "e30.e30.", "bnVsbA.e30.x"])
+def test_what_is_no_token_at_all_is_refused(site: Site, token: str) -> None:
+    assert is_refused(Forger(site).log_in(token))
+
+
+def test_a_token_of_one_browser_is_no_use_in_another(site: Site) -> None:
+    stolen = Forger(site, user_name="teacher")
+    token = stolen.token(stolen.at_callback())
+    assert is_refused(Forger(site).log_in(token))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"issuer": "https://evil.test"},
+        {"jwks_uri": "https://evil.test/keys"},
+        {"jwks_uri": None},
+        {"jwks_uri": "{issuer}.evil.test/keys"},
+    ],
+    ids=json.dumps,
+)
+def test_a_discovery_document_that_leads_elsewhere_is_refused(
+    site: Site, document: dict[str, Any]
+) -> None:
+    issuer = site.clever.url
+    good = {"issuer": issuer, "jwks_uri": f"{issuer}/oauth/certs"}
+    text = json.dumps(good | document).replace("{issuer}", issuer)
+    site.clever.fault("discovery", body=text)
+    assert is_refused(by_button(site, "student"))
+
+
+def test_new_keys_of_clevers_are_found(site: Site) -> None:
+    assert by_button(site, "student").path == "/dashboard"
+    site.clever.rotate_keys()
+    assert by_button(site, "student").path == "/dashboard"
+    assert (asked(site, "/oauth/certs"), asked(site, "/me")) == (1, 1)  # not so soon again: /me
+    clock, keys = [1000.0], []
+    signing = SigningKeys(Transport(), site.clever.url, lambda: clock[0])
+    for kid, seconds in ((None, 0), ("new", 0), ("new", 61)):
+        clock[0] += seconds
+        new = site.clever.rotate_keys() if seconds else "unknown"
+        with suppress(CleverUnavailable):
+            known = signing.for_kid(new if seconds else kid, Deadline(5))
+            keys.append({each.kid for each in known.keys})
+    assert len(keys) == 2
+    assert new in keys[-1]
+    assert asked(site, "/oauth/certs") == 3
+
+
+def test_keys_that_nobody_knows_do_not_make_us_ask_again_and_again(site: Site) -> None:
+    assert is_refused(Forger(site, header={"kid": "unknown"}).log_in())
+    for number in range(4):
+        Forger(site, header={"kid": f"unknown {number}"}).log_in()
+    assert (asked(site, "/oauth/certs"), asked(site, "/me")) == (1, 4)
+
+
+@pytest.mark.parametrize("endpoint", ["discovery", "certs"])
+def test_while_clevers_keys_cannot_be_read_me_is_asked(site: Site, endpoint: str) -> None:
+    site.clever.fault(endpoint, times=0, status=503)
+    assert by_button(site, "student").path == "/dashboard"
+    assert asked(site, "/me") == 1
+    site.clever.clear_faults()
+    assert by_button(site, "student").path == "/dashboard"
+    assert asked(site, "/me") == 1
+
+
+def test_with_clever_oidc_on_a_login_without_an_id_token_is_refused(make_site: SiteMaker) -> None:
+    visitor = by_button(make_site(clever_oidc=True), "student")
+    assert visitor.code == "clever_misconfigured"
