@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from flask import Flask, g, has_request_context, request
 
+from clever_login.api.versions import VERSIONS, standing_sentence
 from clever_login.errors import AccountRefused, LoginError, StoreUnavailable, WrongHost
 from clever_login.settings import DEVELOPMENT, Settings
 
@@ -92,6 +93,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.before_request(partial(_name_request, settings))
     if settings.https and not settings.trusted_proxies and settings.app_env != DEVELOPMENT:
         event("config_warning", level=logging.WARNING, reason="https without TRUSTED_PROXIES")
+    version = VERSIONS[settings.clever_api_version]
+    if version.standing.state != "current":
+        event("config_warning", level=logging.WARNING, reason=standing_sentence(version))
     if settings.app_env != DEVELOPMENT:  # there, Flask's own report has the message, too
         app.log_exception = _say_nothing  # type: ignore[assignment] # on this app alone
 
