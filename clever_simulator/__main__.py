@@ -53,7 +53,7 @@ def _config(options: argparse.Namespace) -> Config:
     # An app of one's own may take the name of a sample, and then stands in its place.
     taken = {app.client_id for app in extra}
     samples = tuple(app for app in config.apps if app.client_id not in taken)
-    return Config(apps=samples + extra, seed=options.seed)
+    return Config(apps=samples + extra, seed=options.seed, new_ids=frozenset(options.new_id))
 
 
 def _app(text: str, api_version: str) -> RegisteredApp:
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
     parser.add_argument("--app-url", default="http://localhost:3000", help="where the app runs")
     parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
-    parser.add_argument("--seed", type=int, default=1, help="another seed, other people")
+    _add_people(parser)
     parser.add_argument(
         "--app",
         action="append",
@@ -101,6 +101,18 @@ def _parser() -> argparse.ArgumentParser:
         help="one more app; may be given several times",
     )
     return parser
+
+
+def _add_people(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--seed", type=int, default=1, help="another seed, other people")
+    add(
+        "--new-id",
+        action="append",
+        default=[],
+        metavar="USER_NAME",
+        help="this person has come back with another id; may be given several times",
+    )
 
 
 if __name__ == "__main__":
