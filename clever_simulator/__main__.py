@@ -8,6 +8,7 @@ import threading
 from typing import TextIO, cast, get_args
 
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
+from clever_simulator.crowd import MOST_STUDENTS
 from clever_simulator.server import CertificateError, NotLoopbackError, running
 from clever_simulator.shapes import VERSIONS
 
@@ -53,7 +54,12 @@ def _config(options: argparse.Namespace) -> Config:
     # An app of one's own may take the name of a sample, and then stands in its place.
     taken = {app.client_id for app in extra}
     samples = tuple(app for app in config.apps if app.client_id not in taken)
-    return Config(apps=samples + extra, seed=options.seed, new_ids=frozenset(options.new_id))
+    return Config(
+        apps=samples + extra,
+        seed=options.seed,
+        new_ids=frozenset(options.new_id),
+        students=options.students,
+    )
 
 
 def _app(text: str, api_version: str) -> RegisteredApp:
@@ -71,6 +77,12 @@ def _app(text: str, api_version: str) -> RegisteredApp:
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError("expected a number from 0 to 65535")
+    return int(text)
+
+
+def _students(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_STUDENTS:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST_STUDENTS}")
     return int(text)
 
 
@@ -106,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_people(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--seed", type=int, default=1, help="another seed, other people")
+    add("--students", type=_students, metavar="N", help="one more district, with N students")
     add(
         "--new-id",
         action="append",

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from clever_simulator import cases, roster
+from clever_simulator import cases, crowd, roster
 from clever_simulator.config import Config
 from clever_simulator.ids import made_id
 from clever_simulator.people import Directory, Person
@@ -11,6 +11,8 @@ from clever_simulator.people import Directory, Person
 def of(config: Config) -> Directory:
     """The people of a simulator; equal configs give equal people."""
     parts = [roster.directory(config.seed), cases.directory(config.seed)]
+    if config.students is not None:
+        parts.append(crowd.directory(config.seed, config.students))
     return _with_new_ids(joined(parts), config)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ import requests
 
 from clever_simulator import cases
 from clever_simulator.config import Config, default_config
-from clever_simulator.people import Person
+from clever_simulator.people import District, Person, School
 from clever_simulator.server import Running, running
 from tests.sites import ROOT
 from tests.visitor import Visitor, ask
@@ -229,3 +230,94 @@ def test_the_command_line_gives_someone_another_id(clever: Running) -> None:
         answer = ask(f"{url}/userinfo", headers={"Authorization": f"Bearer {bearer}"}).json()
     assert answer["given_name"] == person.name.first
     assert answer["sub"] != person.id
+
+
+# A district of any size
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[Running]:
+    with running(config(students=1000)) as started:
+        yield started
+
+
+def test_a_district_has_exactly_as_many_students_as_were_asked_for(large: Running) -> None:
+    people = large.people
+    for students in (1, 2, 12, 13, 14, 999):
+        with running(config(students=students)) as other:
+            assert len(pupils(other)) == students
+            assert all(other.people.sections_of(each) for each in pupils(other))
+    assert len(pupils(large)) == 1000
+    for student in pupils(large):
+        assert len(people.sections_of(student)) == 6
+        assert {one.school for one in people.sections_of(student)} == set(student.schools)
+
+
+def pupils(clever: Running) -> list[Person]:
+    district = clever.people.portal("broad-plains")
+    assert district is not None
+    return [each for each in clever.people.people_of(district) if "student" in each.roles]
+
+
+def test_a_large_district_is_proportioned_like_a_real_one(large: Running) -> None:
+    people, district = large.people, large.people.portal("broad-plains")
+    assert district is not None
+    roles = Counter(person.roles[0] for person in people.people_of(district))
+    assert roles["teacher"] in range(60, 70)
+    assert roles["staff"] == 2 * len(people.schools_of(district))
+    assert {school.high_grade for school in people.schools_of(district)} == {"5", "8", "12"}
+    assert all(1 <= len(one.students) <= 25 for one in people.sections_of(district))
+    grades = Counter(person.post("student").grade for person in pupils(large))
+    assert len(grades) == 13
+    assert max(grades.values()) - min(grades.values()) <= 1
+
+
+def test_the_same_seed_grows_the_same_large_district(large: Running) -> None:
+    with running(config(students=1000)) as again, running(config(students=1000, seed=2)) as other:
+        assert again.people == large.people
+        assert {each.id for each in pupils(other)}.isdisjoint(each.id for each in pupils(large))
+
+
+def test_everyone_in_a_large_district_is_found_by_id_and_in_ascending_order(
+    large: Running,
+) -> None:
+    people = large.people
+    for person in people.people:
+        assert people.by_id(person.id) is person
+    places: list[District | School] = [*people.districts, *people.schools]
+    for place in places:
+        for things in (people.people_of(place), people.sections_of(place)):
+            ids = [each.id for each in things]
+            assert ids == sorted(set(ids))
+    assert len({person.id for person in people.people}) == len(people.people)
+    assert sum(len(people.people_of(one)) for one in people.districts) == len(people.people)
+
+
+@pytest.mark.parametrize("number", ["1000001", "1001000", "2000001", "3000001", "4000001"])
+def test_people_of_a_large_district_log_in_by_number(large: Running, number: str) -> None:
+    person = large.people.person(number)
+    data = record(large, number, shortname="broad-plains")
+    assert data["id"] == person.id
+    assert set(data["roles"]) == set(person.roles)
+
+
+def test_the_usual_people_are_there_beside_a_large_district(
+    clever: Running, large: Running
+) -> None:
+    assert large.people.people[: len(clever.people.people)] == clever.people.people
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "200001", "many", ""])
+def test_a_size_that_cannot_be_is_refused_in_a_sentence(number: str) -> None:
+    command = [sys.executable, "-m", "clever_simulator", f"--students={number}"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "expected a number from 1 to 200000" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_command_line_makes_a_district_of_a_size(large: Running) -> None:
+    with command_line("--students", "1000") as url:
+        page = Visitor(APP_URL).open(f"{url}/in/broad-plains")
+        page.press("Log in", username="1001000", password="clever")
+    assert page.heading == f"Hello, {large.people.person('1001000').name.first}"
