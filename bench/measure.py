@@ -19,6 +19,7 @@ from pathlib import Path
 
 import requests
 
+from bench import page
 from clever_simulator.config import default_config
 from clever_simulator.server import running
 from tests import sites
@@ -28,8 +29,8 @@ from tests.visitor import Visitor
 
 STARTS = 7
 LOGINS = 200
-PAGE = """# What was measured
-
+TITLE = "Starting and logging in"
+PAGE = """\
 Written by `.venv-test/bin/python -m bench.measure`, which anyone can run again. Medians of {starts}
 starts and {logins} logins of one browser after the other, on {cores} cores with {system} and Python
 {python}; app (one gunicorn worker), simulator and browser share the machine.
@@ -48,7 +49,7 @@ def main() -> None:
         (folder / "bare.py").write_text(BARE)
         figures = _starts(folder, clever.url) | _logins(folder)
     rows = "\n".join(f"| {label} | {value:.1f} |" for label, value in figures.items())
-    page = PAGE.format(
+    text = PAGE.format(
         rows=rows,
         starts=STARTS,
         logins=LOGINS,
@@ -56,8 +57,8 @@ def main() -> None:
         system=platform.system(),
         cores=os.cpu_count(),
     )
-    sys.stdout.write(page)
-    (ROOT / "docs" / "performance.md").write_text(page)
+    sys.stdout.write(text)
+    page.put(TITLE, text)
 
 
 def _starts(folder: Path, clever_url: str) -> dict[str, float]:

@@ -8,6 +8,7 @@ import threading
 from typing import TextIO, cast, get_args
 
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
+from clever_simulator.crowd import MOST_STUDENTS
 from clever_simulator.server import CertificateError, NotLoopbackError, running
 from clever_simulator.shapes import VERSIONS
 
@@ -53,7 +54,12 @@ def _config(options: argparse.Namespace) -> Config:
     # An app of one's own may take the name of a sample, and then stands in its place.
     taken = {app.client_id for app in extra}
     samples = tuple(app for app in config.apps if app.client_id not in taken)
-    return Config(apps=samples + extra, seed=options.seed)
+    return Config(
+        apps=samples + extra,
+        seed=options.seed,
+        new_ids=frozenset(options.new_id),
+        students=options.students,
+    )
 
 
 def _app(text: str, api_version: str) -> RegisteredApp:
@@ -74,6 +80,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _students(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_STUDENTS:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST_STUDENTS}")
+    return int(text)
+
+
 def _app_text(text: str) -> str:
     parts = text.split(":", 3)
     if len(parts) != 4 or not all(parts) or parts[2] not in get_args(Tier):
@@ -91,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
     parser.add_argument("--app-url", default="http://localhost:3000", help="where the app runs")
     parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
-    parser.add_argument("--seed", type=int, default=1, help="another seed, other people")
+    _add_people(parser)
     parser.add_argument(
         "--app",
         action="append",
@@ -101,6 +113,19 @@ def _parser() -> argparse.ArgumentParser:
         help="one more app; may be given several times",
     )
     return parser
+
+
+def _add_people(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--seed", type=int, default=1, help="another seed, other people")
+    add("--students", type=_students, metavar="N", help="one more district, with N students")
+    add(
+        "--new-id",
+        action="append",
+        default=[],
+        metavar="USER_NAME",
+        help="this person has come back with another id; may be given several times",
+    )
 
 
 if __name__ == "__main__":

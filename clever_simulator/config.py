@@ -37,10 +37,16 @@ class RegisteredApp:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that may differ between two simulators; equal configs make equal people."""
+    """Everything that may differ between two simulators; equal configs make equal people.
+
+    `new_ids` are user names of people who have come back with another id. With `students` there
+    is one more district, with so many of them (1 to 200,000).
+    """
 
     apps: tuple[RegisteredApp, ...]
     seed: int = 1
+    new_ids: frozenset[str] = frozenset()
+    students: int | None = None
 
     def app(self, client_id: str | None) -> RegisteredApp | None:
         """The app of this client id, or None when nobody registered it."""

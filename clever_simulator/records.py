@@ -85,10 +85,9 @@ def post(person: Person, one: Post) -> Record:
     common = {"legacy_id": one.legacy_id, "ext": {}}
     if one.role == "district_admin":
         return common | {"title": one.title}
-    common |= {
-        "schools": [school.id for school in one.schools],
-        "credentials": {"district_username": person.user_name},
-    }
+    common |= {"schools": [school.id for school in one.schools]}
+    if person.has_user_name:
+        common |= {"credentials": {"district_username": person.user_name}}
     makers = {"student": _student, "teacher": _teacher, "staff": _staff}
     return common | makers[one.role](person, one)
 

@@ -1,11 +1,11 @@
 """Two districts grown from a seed: the same seed gives the same people and the same ids."""
 
-import hashlib
 import random
 import unicodedata
 from collections.abc import Iterable
 
 from clever_simulator import names
+from clever_simulator.ids import made_id
 from clever_simulator.people import Directory, District, Name, Person, Post, Role, School, Section
 
 STUDENTS_PER_SCHOOL = 20
@@ -13,7 +13,7 @@ TEACHERS_PER_SCHOOL = 2
 
 
 def directory(seed: int = 1) -> Directory:
-    """The whole directory of one seed, named people included."""
+    """The two usual districts of one seed, named people included."""
     return _Grower(seed).grow()
 
 
@@ -45,9 +45,7 @@ class _Grower:
         )
 
     def _id(self, *what: object) -> str:
-        """24 hexadecimal digits that begin, as Clever's do, with a time."""
-        digest = hashlib.sha256(repr((self.seed, *what)).encode()).hexdigest()
-        return f"64{digest[:22]}"
+        return made_id(self.seed, *what)
 
     def _district(
         self, name: str, shortname: str, schools: Iterable[tuple[str, str, str]]

@@ -114,7 +114,8 @@ def user(version: str, person: Person, role: Role, tier: Tier) -> Record:
     data = records.base(person)
     if rules.one_id:
         data["roles"] = {
-            post.role: _role(rules.fields[post.role], person, post, tier) for post in person.posts
+            name: _role(rules.fields[post.role], person, post, tier)
+            for name, post in person.shared_posts.items()
         }
     else:
         data |= records.post(person, person.post(role)) if tier == "secure_sync" else {}
@@ -149,7 +150,7 @@ def userinfo(person: Person, role: Role, tier: Tier) -> Record:
         "sub": person.id,
         "user_id": person.post(role).legacy_id,
         "multi_role_user_id": person.id,
-        "user_type": role,
+        "user_type": person.post(role).called or role,
         "district_id": person.district.id,
         "district": person.district.id,
         "name": name,

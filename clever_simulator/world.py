@@ -4,7 +4,7 @@ from typing import cast
 
 from flask import current_app
 
-from clever_simulator import roster
+from clever_simulator import population
 from clever_simulator.config import Config
 from clever_simulator.faults import Faults
 from clever_simulator.journal import Journal
@@ -29,7 +29,7 @@ class World:
     def configure(self, config: Config) -> None:
         """Takes other apps and another seed; codes and tokens of before are forgotten."""
         self.config = config
-        self.people = roster.directory(config.seed)
+        self.people = population.of(config)
         self.vault.forget()
 
     def reset(self) -> None:

@@ -280,7 +280,7 @@ def test_the_one_of_whom_clever_guarantees_the_least_has_no_more(clever: Running
 
 def test_there_are_enough_people_to_look_real_and_always_the_same(clever: Running) -> None:
     people = clever.people
-    assert (len(people.districts), len(people.schools)) == (2, 6)
+    assert (len(people.districts), len(people.schools)) == (3, 9)
     students = [each for each in people.people if "student" in each.roles]
     assert len(students) > 100
     assert len(people.sections) > 20

@@ -1,0 +1,18 @@
+"""docs/performance.md, of which each measurement writes its own section."""
+
+from __future__ import annotations
+
+import re
+
+from tests.sites import ROOT
+
+PATH = ROOT / "docs" / "performance.md"
+
+
+def put(title: str, text: str) -> None:
+    """Put a section in place of the one with this title, or at the end."""
+    head, *rest = re.split(r"^## ", PATH.read_text(), flags=re.M)
+    sections = dict(each.split("\n", 1) for each in rest)
+    sections[title] = f"\n{text.strip()}\n\n"
+    whole = head + "".join(f"## {name}\n{body}" for name, body in sections.items())
+    PATH.write_text(whole.rstrip() + "\n")

@@ -1,0 +1,107 @@
+"""A large district in the simulator: `.venv-test/bin/python -m bench.simulator_size`.
+
+Each figure of the large district stands beside that of the usual ones, from the same run.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import page
+from clever_simulator.people import PASSWORD
+from tests.sites import ROOT
+from tests.visitor import Visitor
+
+STARTS = 5
+STUDENTS = 20_000
+TITLE = "A large district in the simulator"
+TEXT = """\
+Written by `.venv-test/bin/python -m bench.simulator_size`. Medians of {starts} starts, each in a
+process of its own, on {cores} cores with {system} and Python {python}. The first login is the first
+time that somebody is looked for, so it builds the table in which people are found.
+
+| | {students:,} students | only the usual people |
+|---|---|---|
+| from the command to the first answer, s | {large.start_s:.2f} | {usual.start_s:.2f} |
+| first login at the simulator, ms | {large.login_ms:.1f} | {usual.login_ms:.1f} |
+| most memory in use, MB | {large.memory_mb:.0f} | {usual.memory_mb:.0f} |
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one start took."""
+
+    start_s: float
+    login_ms: float
+    memory_mb: float
+
+
+def main() -> None:
+    """Measure, print, and write our section of docs/performance.md."""
+    large, usual = [], []
+    for _ in range(STARTS):
+        large.append(_measure("broad-plains", "1000001", "--students", str(STUDENTS)))
+        usual.append(_measure("harrow-creek", "student"))
+    text = TEXT.format(
+        large=_medians(large),
+        usual=_medians(usual),
+        students=STUDENTS,
+        starts=STARTS,
+        python=platform.python_version(),
+        system=platform.system(),
+        cores=os.cpu_count(),
+    )
+    sys.stdout.write(text)
+    page.put(TITLE, text)
+
+
+def _medians(all_figures: list[Figures]) -> Figures:
+    return Figures(
+        statistics.median(each.start_s for each in all_figures),
+        statistics.median(each.login_ms for each in all_figures),
+        statistics.median(each.memory_mb for each in all_figures),
+    )
+
+
+def _measure(shortname: str, user_name: str, *options: str) -> Figures:
+    began = time.perf_counter()
+    with _simulator(*options) as (child, url):
+        visitor = Visitor("https://app.example").open(f"{url}/in/{shortname}")
+        start = time.perf_counter() - began
+        began = time.perf_counter()
+        visitor.press("Log in", username=user_name, password=PASSWORD)
+        login = (time.perf_counter() - began) * 1000
+        assert visitor.heading.startswith("Hello")
+        return Figures(start, login, _most_memory(child.pid))
+
+
+@contextmanager
+def _simulator(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "clever_simulator", "--port", "0", *options]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            yield child, child.stdout.readline().split()[-1]
+        finally:
+            child.terminate()
+
+
+def _most_memory(pid: int) -> float:
+    """The largest that the process has been, in MB; Linux only."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()

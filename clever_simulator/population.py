@@ -1,0 +1,69 @@
+"""Everybody of one config: the usual districts, the unusual one, and what the config asks for."""
+
+from dataclasses import replace
+
+from clever_simulator import cases, crowd, roster
+from clever_simulator.config import Config
+from clever_simulator.ids import made_id
+from clever_simulator.people import Directory, Person
+
+
+def of(config: Config) -> Directory:
+    """The people of a simulator; equal configs give equal people."""
+    parts = [roster.directory(config.seed), cases.directory(config.seed)]
+    if config.students is not None:
+        parts.append(crowd.directory(config.seed, config.students))
+    return _with_new_ids(joined(parts), config)
+
+
+def joined(parts: list[Directory]) -> Directory:
+    """Several directories as one, the districts in the order given."""
+    return Directory(
+        districts=tuple(one for part in parts for one in part.districts),
+        schools=tuple(one for part in parts for one in part.schools),
+        people=tuple(one for part in parts for one in part.people),
+        sections=tuple(one for part in parts for one in part.sections),
+        named_people=tuple(one for part in parts for one in part.named_people),
+    )
+
+
+def _with_new_ids(before: Directory, config: Config) -> Directory:
+    """The same people, of whom those in `config.new_ids` have come back as somebody new."""
+    if not config.new_ids:
+        return before
+    changed = {
+        person.id: _renewed(config.seed, person)
+        for person in before.people
+        if person.user_name in config.new_ids
+    }
+
+    def now(people: tuple[Person, ...]) -> tuple[Person, ...]:
+        return tuple(changed.get(person.id, person) for person in people)
+
+    sections = (
+        replace(
+            one,
+            teacher=changed.get(one.teacher.id, one.teacher),
+            co_teachers=now(one.co_teachers),
+            students=now(one.students),
+        )
+        for one in before.sections
+    )
+    return replace(
+        before,
+        people=now(before.people),
+        named_people=now(before.named_people),
+        sections=tuple(sections),
+    )
+
+
+def _renewed(seed: int, person: Person) -> Person:
+    person_id = made_id(seed, "again", person.id)
+    posts = (
+        replace(
+            post,
+            legacy_id=person_id if post.role == "student" else made_id(seed, post.role, person_id),
+        )
+        for post in person.posts
+    )
+    return replace(person, id=person_id, posts=tuple(posts))
