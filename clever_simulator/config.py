@@ -1,14 +1,22 @@
 """What a simulator is started with: the apps registered at it and the seed of its people."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from clever_simulator.people import Role
 
 Tier = Literal["secure_sync", "sso", "library"]
+ROLES: tuple[Role, ...] = get_args(Role)
+_IN_THE_LIBRARY = ("student", "teacher")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredApp:
-    """One app as Clever's dashboard would hold it; the first redirect URI is the primary one."""
+    """One app as Clever's dashboard would hold it; the first redirect URI is the primary one.
+
+    `user_types` are the roles that it supports, `unshared` the user names of people who are not
+    shared with it, in whatever district.
+    """
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -17,6 +25,8 @@ class RegisteredApp:
     name: str = "Reading Room"
     api_version: str = "v3.0"
     oidc: bool = False
+    user_types: tuple[Role, ...] = ROLES
+    unshared: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:
@@ -28,6 +38,13 @@ class RegisteredApp:
     def primary_uri(self) -> str:
         """Where every login that Clever starts is delivered."""
         return self.redirect_uris[0]
+
+    @property
+    def supported(self) -> tuple[Role, ...]:
+        """The roles in which anyone may come; the Library knows teachers and students only."""
+        if self.tier != "library":
+            return self.user_types
+        return tuple(role for role in self.user_types if role in _IN_THE_LIBRARY)
 
     @property
     def before_v3(self) -> bool:
@@ -55,30 +72,22 @@ class Config:
 
 def default_config(app_url: str, api_version: str = "v3.0") -> Config:
     """One app of each kind, all of them delivered to `<app_url>/oauth/callback`."""
-    redirect_uris = (app_url.rstrip("/") + "/oauth/callback",)
+    sample = RegisteredApp(
+        client_id="simulator",
+        client_secret="simulator-secret",  # noqa: S106 - a sample, printed in the README
+        redirect_uris=(app_url.rstrip("/") + "/oauth/callback",),
+        api_version=api_version,
+    )
     return Config(
         apps=(
-            RegisteredApp(
-                client_id="simulator",
-                client_secret="simulator-secret",  # noqa: S106 - a sample, printed in the README
-                redirect_uris=redirect_uris,
-                api_version=api_version,
-            ),
-            RegisteredApp(
-                client_id="simulator-sso",
-                client_secret="simulator-secret",  # noqa: S106 - the same sample
-                redirect_uris=redirect_uris,
-                tier="sso",
-                name="Reading Room (SSO tier)",
-                api_version=api_version,
-            ),
-            RegisteredApp(
-                client_id="simulator-oidc",
-                client_secret="simulator-secret",  # noqa: S106 - the same sample
-                redirect_uris=redirect_uris,
-                name="Reading Room (OIDC)",
-                api_version=api_version,
-                oidc=True,
+            sample,
+            replace(sample, client_id="simulator-sso", name="Reading Room (SSO tier)", tier="sso"),
+            replace(sample, client_id="simulator-oidc", name="Reading Room (OIDC)", oidc=True),
+            replace(
+                sample,
+                client_id="simulator-library",
+                name="Reading Room (Library)",
+                tier="library",
             ),
         )
     )

@@ -1,14 +1,15 @@
 """The two links that start a login: /oauth/authorize and /oauth/instant-login."""
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from clever_simulator import browser
+from clever_simulator import admission, browser
 from clever_simulator.config import RegisteredApp
-from clever_simulator.people import District, Person, Role
+from clever_simulator.people import District, Person, Post
 from clever_simulator.tokens import Login, scopes
 from clever_simulator.world import world
 
@@ -52,6 +53,8 @@ def authorize() -> ResponseReturnValue:
 def instant_login() -> ResponseReturnValue:
     """An Instant Login link: always to the primary redirect URI, never with a state."""
     app = _app_of_link()
+    if app.tier == "library":
+        raise LinkError("Instant Login links do not work for apps of the Clever Library.")
     _redirect_uri(app)  # may be given, and must then be listed, but is not where the login goes
     district = _district_of_link()
     if district is None:
@@ -82,12 +85,20 @@ def _proceed(launch: Launch) -> ResponseReturnValue:
         return render_template(
             "confirm.html", title=f"Is this you? {person.name.full}", person=person, target=_here()
         )
-    role = _role(launch.app, person)
-    if role is None:
-        return render_template(
-            "account.html", title="Which account?", person=person, app=launch.app, target=_here()
-        )
-    login = Login(app=launch.app, person=person, role=role, nonce=launch.nonce)
+    return _come_in(launch, person)
+
+
+def _come_in(launch: Launch, person: Person) -> ResponseReturnValue:
+    posts = admission.posts(launch.app, person)
+    if not posts:
+        raise LinkError(f"{launch.app.name} is not shared with {person.name.full}.")
+    asked: dict[str, Any] = {"person": person, "app": launch.app, "target": _here()}
+    post = _post(launch.app, posts)
+    if post is None:
+        return render_template("account.html", title="Which account?", posts=posts, **asked)
+    if admission.needs_consent(launch.app, person, post.role):
+        return render_template("consent.html", title=f"May {launch.app.name} come in?", **asked)
+    login = Login(app=launch.app, person=person, role=post.role, nonce=launch.nonce)
     return _deliver(launch, login)
 
 
@@ -99,12 +110,12 @@ def _ask_who(launch: Launch) -> ResponseReturnValue:
     return render_template("picker.html", title="Find your school district", links=links)
 
 
-def _role(app: RegisteredApp, person: Person) -> Role | None:
-    """The role of this login; None when the person has to be asked first."""
-    if len(person.posts) == 1 or not app.before_v3:
-        return person.posts[0].role
+def _post(app: RegisteredApp, posts: tuple[Post, ...]) -> Post | None:
+    """In which role the person comes; None when they have to be asked first."""
+    if len(posts) == 1 or not app.before_v3:
+        return posts[0]
     account = browser.take("account")
-    return next((post.role for post in person.posts if post.legacy_id == account), None)
+    return next((post for post in posts if post.legacy_id == account), None)
 
 
 def _deliver(launch: Launch, login: Login) -> ResponseReturnValue:
@@ -145,20 +156,3 @@ def _district_of_link() -> District | None:
 
 def _here() -> str:
     return request.full_path
-
-
-def portal_links(app: RegisteredApp, district: District) -> tuple[str, str]:
-    """The portal's link to an app, and the app's Instant Login link, both without state."""
-    tile = url_for(
-        "launch.authorize",
-        channel="clever-portal",
-        client_id=app.client_id,
-        confirmed="true",
-        district_id=district.id,
-        redirect_uri=app.primary_uri,
-        response_type="code",
-    )
-    instant = url_for(
-        "launch.instant_login", client_id=app.client_id, district_id=district.id, _external=True
-    )
-    return tile, instant

@@ -77,18 +77,17 @@ def me(version: str, person: Person, role: Role, tier: Tier) -> Record:
     kind = "user" if rules.one_id else OLD_NAMES[role]
     inlined = rules.inlines_user and tier == "secure_sync"
     data: Record = user(version, person, role, tier)["data"] if inlined else {}
-    data |= {"id": who_id, "district": person.district.id, "type": kind}
+    data |= {"id": who_id, "type": kind} | _of_district(person, tier, "district")
     if rules.authorized_by:
-        data["authorized_by"] = "district"
-    return {
-        "type": kind,
-        "data": data,
-        "links": [
-            {"rel": "self", "uri": "/me"},
-            {"rel": "canonical", "uri": f"/{version}/{kind}s/{who_id}"},
-            {"rel": "district", "uri": f"/{version}/districts/{person.district.id}"},
-        ],
-    }
+        data["authorized_by"] = _authorized_by(tier)
+    links = [
+        {"rel": "self", "uri": "/me"},
+        {"rel": "canonical", "uri": f"/{version}/{kind}s/{who_id}"},
+    ]
+    if tier != "library":
+        uri = f"/{version}/districts/{person.district.id}"
+        links.append({"rel": "district", "uri": uri})
+    return {"type": kind, "data": data, "links": links}
 
 
 def me_district(version: str, district: District) -> Record:
@@ -144,23 +143,32 @@ def districts(version: str, one: District, tier: Tier) -> Record:
 
 def userinfo(person: Person, role: Role, tier: Tier) -> Record:
     """The OpenID answer, the only one that names the role of this very login."""
-    name = {"first": person.name.first, "last": person.name.last, "middle": person.name.middle}
+    hidden = tier == "library" and role == "student"
+    last = person.name.last[:1] if hidden else person.name.last
     schools = person.post(role).schools if tier == "secure_sync" else ()
     answer: Record = {
         "sub": person.id,
         "user_id": person.post(role).legacy_id,
         "multi_role_user_id": person.id,
         "user_type": person.post(role).called or role,
-        "district_id": person.district.id,
-        "district": person.district.id,
-        "name": name,
+        "name": {"first": person.name.first, "last": last, "middle": person.name.middle},
         "schools": [school.id for school in schools],
         "given_name": person.name.first,
-        "family_name": person.name.last,
+        "family_name": last,
         "email_verified": False,
-        "authorized_by": "district",
+        "authorized_by": _authorized_by(tier),
     }
-    return answer | ({"email": person.email} if person.email else {})
+    answer |= _of_district(person, tier, "district_id", "district")
+    return answer | ({"email": person.email} if person.email and not hidden else {})
+
+
+def _authorized_by(tier: Tier) -> str:
+    return "teacher" if tier == "library" else "district"
+
+
+def _of_district(person: Person, tier: Tier, *names: str) -> Record:
+    """The district under these names; a Library app never hears of it."""
+    return {} if tier == "library" else dict.fromkeys(names, person.district.id)
 
 
 def _role(fields: str, person: Person, post: Post, tier: Tier) -> Record:

@@ -6,8 +6,9 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from clever_simulator import browser
-from clever_simulator.launch import LinkError, login_page, portal_links
+from clever_simulator.launch import LinkError, login_page
 from clever_simulator.people import PASSWORD, District, Person
+from clever_simulator.tiles import tiles
 from clever_simulator.world import world
 
 bp = Blueprint("web", __name__)
@@ -35,9 +36,8 @@ def portal(shortname: str) -> ResponseReturnValue:
     if person is None or person.district != district:
         return login_page(district, request.path)
     browser.remember(district)
-    tiles = [(app, *portal_links(app, district)) for app in world().config.apps]
     return render_template(
-        "portal.html", title=f"Hello, {person.name.first}", person=person, tiles=tiles
+        "portal.html", title=f"Hello, {person.name.first}", person=person, tiles=tiles(person)
     )
 
 
@@ -71,6 +71,18 @@ def account() -> ResponseReturnValue:
     """Takes the account that someone with two of them chose for this login."""
     browser.note("account", request.form.get("account", ""))
     return redirect(_target(), 303)
+
+
+@bp.post("/consent")
+def consent() -> ResponseReturnValue:
+    """Takes a teacher's answer to a Library app; after a No the app hears nothing."""
+    target, person = _target(), browser.person()
+    app = world().config.app(request.form.get("client_id"))
+    if person and app and request.form.get("answer") == "yes":
+        world().consents.give(app, person)
+        return redirect(target, 303)
+    words = "You did not agree, so the app was told nothing and you are not logged in there."
+    return render_template("error.html", title="Nothing was shared", text=words)
 
 
 @bp.post("/logout")

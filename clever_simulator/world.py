@@ -6,6 +6,7 @@ from flask import current_app
 
 from clever_simulator import population
 from clever_simulator.config import Config
+from clever_simulator.consents import Consents
 from clever_simulator.faults import Faults
 from clever_simulator.journal import Journal
 from clever_simulator.keys import Keys
@@ -20,6 +21,7 @@ class World:
     def __init__(self, config: Config) -> None:
         self.clock = Clock()
         self.vault = Vault(self.clock)
+        self.consents = Consents()
         self.faults = Faults()
         self.journal = Journal()
         self.keys = Keys()
@@ -31,10 +33,12 @@ class World:
         self.config = config
         self.people = population.of(config)
         self.vault.forget()
+        self.consents.forget()
 
     def reset(self) -> None:
-        """Back to the start: no codes, no tokens, no faults, an empty journal; keys stay."""
+        """Back to the start: no codes, tokens, consents, faults, an empty journal; keys stay."""
         self.vault.forget()
+        self.consents.forget()
         self.faults.forget()
         self.journal.forget()
         self.other_claims = {}

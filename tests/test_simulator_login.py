@@ -1,0 +1,164 @@
+"""Who may log in where at the simulator: the Library, who is not shared, admins as others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from clever_simulator.config import Config, default_config
+from clever_simulator.people import Person
+from clever_simulator.server import Running, running
+from tests.clever_client import APP_URL, SECRET, arrived, authorize, exchange, log_in, read, tokens
+from tests.visitor import Visitor, ask
+
+LIBRARY = "simulator-library"
+VERSIONS = ["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"]
+
+
+@pytest.fixture
+def clever() -> Iterator[Running]:
+    with running(default_config(APP_URL)) as started:
+        yield started
+
+
+def agree(clever: Running, user_name: str = "teacher") -> str:
+    """A teacher's first login to the Library app; the access token that it ends with."""
+    visitor = log_in(clever, LIBRARY, user_name).press("Yes")
+    code = arrived(visitor)["code"]
+    return str(exchange(clever, LIBRARY, code).json()["access_token"])
+
+
+def student_of(clever: Running, user_name: str) -> Person:
+    """A student of this teacher, who has a last name to hide and an email."""
+    found = [
+        student
+        for section in clever.people.sections
+        for student in section.students
+        if section.teacher.user_name == user_name and student.email
+    ]
+    return found[0]
+
+
+def student_of_nobody(clever: Running, user_name: str) -> Person:
+    taught = {
+        student.id
+        for section in clever.people.sections
+        for student in section.students
+        if section.teacher.user_name == user_name
+    }
+    district = clever.people.districts[0]
+    return next(
+        each
+        for each in clever.people.people
+        if each.id not in taught and each.roles == ("student",) and each.district == district
+    )
+
+
+# Clever Library
+
+
+def test_a_teacher_is_asked_for_consent_once(clever: Running) -> None:
+    visitor = log_in(clever, LIBRARY, "teacher")
+    assert "would like" in visitor.text
+    assert arrived(visitor.press("Yes"))["state"] == "a state"
+    again = visitor.open(authorize(clever, LIBRARY))
+    assert arrived(again)["code"]
+    clever.reset()
+    assert "would like" in visitor.open(authorize(clever, LIBRARY)).text
+
+
+def test_a_teacher_who_says_no_stays_at_clever_and_is_asked_again(clever: Running) -> None:
+    visitor = log_in(clever, LIBRARY, "teacher").press("No")
+    assert visitor.url.startswith(clever.url)
+    assert visitor.heading == "Nothing was shared"
+    assert "would like" in visitor.open(authorize(clever, LIBRARY)).text
+
+
+@pytest.mark.parametrize("user_name", ["school_admin", "district_admin"])
+def test_the_library_knows_teachers_and_students_only(clever: Running, user_name: str) -> None:
+    visitor = log_in(clever, LIBRARY, user_name)
+    assert visitor.response.status_code == 400
+    assert "not shared" in visitor.text
+
+
+def test_a_teacher_who_is_an_admin_too_comes_to_the_library_as_a_teacher(clever: Running) -> None:
+    info = read(clever, "/userinfo", agree(clever, "teacher_admin")).json()
+    assert info["user_type"] == "teacher"
+
+
+def test_a_student_may_come_once_a_teacher_agreed(clever: Running) -> None:
+    student, stranger = student_of(clever, "teacher"), student_of_nobody(clever, "teacher")
+    assert log_in(clever, LIBRARY, student.user_name).response.status_code == 400
+    agree(clever)
+    assert arrived(log_in(clever, LIBRARY, student.user_name))["code"]
+    assert log_in(clever, LIBRARY, stranger.user_name).response.status_code == 400
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_me_of_a_library_login_names_no_district(clever: Running, version: str) -> None:
+    me = read(clever, f"/{version}/me", agree(clever)).json()
+    assert "district" not in me["data"]
+    assert [link["rel"] for link in me["links"]] == ["self", "canonical"]
+    said = me["data"].get("authorized_by")
+    assert said == (None if version < "v2.1" else "teacher")
+
+
+def test_userinfo_of_a_library_login_hides_a_students_last_name_and_email(clever: Running) -> None:
+    info = read(clever, "/userinfo", agree(clever)).json()
+    teacher = clever.people.person("teacher")
+    assert info["authorized_by"] == "teacher"
+    assert info["name"]["last"] == info["family_name"] == teacher.name.last
+    assert not {"district", "district_id"} & set(info)
+    student = student_of(clever, "teacher")
+    got = tokens(clever, LIBRARY, student.user_name)
+    info = read(clever, "/userinfo", got["access_token"]).json()
+    assert info["name"]["last"] == info["family_name"] == student.name.last[0]
+    assert "email" not in info
+    assert info["given_name"] == student.name.first
+    assert not {"district", "district_id", "id_token"} & {*info, *got}
+
+
+def test_instant_login_links_do_not_work_for_the_library(clever: Running) -> None:
+    district = clever.people.districts[0].id
+    link = f"{clever.url}/oauth/instant-login?client_id={LIBRARY}&district_id={district}"
+    answer = ask(link)
+    assert answer.status_code == 400
+    assert "Library" in answer.text
+
+
+def test_the_library_app_is_installed_from_the_portal(clever: Running) -> None:
+    visitor = Visitor(APP_URL).open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
+    visitor.press("Log in", username="teacher", password="clever")
+    portal = visitor.url
+    visitor.stop_at = "/oauth/callback"
+    query = arrived(visitor.click("Install").press("Yes"))
+    assert query["code"]
+    assert "state" not in query
+    assert "Install" not in visitor.open(portal).text
+
+
+def test_the_portal_has_no_tile_for_an_app_that_one_may_not_come_to(clever: Running) -> None:
+    visitor = Visitor(APP_URL).open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
+    visitor.press("Log in", username="district_admin", password="clever")
+    assert "simulator-oidc" in visitor.text
+    assert LIBRARY not in visitor.text
+
+
+def test_no_district_gives_a_library_app_a_token(clever: Running) -> None:
+    answer = ask(f"{clever.url}/oauth/tokens?owner_type=district", auth=(LIBRARY, SECRET))
+    assert answer.json()["data"] == []
+
+
+def test_when_a_district_connects_the_app_the_same_people_have_the_same_ids(
+    clever: Running,
+) -> None:
+    before = read(clever, "/userinfo", agree(clever)).json()
+    apps = {app.client_id: app for app in default_config(APP_URL).apps}
+    clever.configure(Config(apps=(replace(apps[LIBRARY], tier="sso"),)))
+    bearer = tokens(clever, LIBRARY, "teacher")["access_token"]
+    after = read(clever, "/userinfo", bearer).json()
+    assert after["sub"] == before["sub"]
+    assert after["authorized_by"] == "district"
+    assert after["district"] == clever.people.districts[0].id
