@@ -11,6 +11,22 @@ def person() -> Person | None:
     return world().people.by_id(session.get("person"))
 
 
+def admin() -> Person | None:
+    """The district admin who acts as the person in this browser."""
+    return world().people.by_id(session.get("admin"))
+
+
+def act_as(one: Person) -> None:
+    """Makes whoever is logged in, an admin, act as this person."""
+    session["admin"] = session.get("admin") or session["person"]
+    session["person"] = one.id
+
+
+def act_as_oneself() -> None:
+    """Ends that; nothing happens where nobody acts as another."""
+    session["person"] = session.pop("admin", session.get("person"))
+
+
 def district() -> District | None:
     """The district that this browser was last seen in, logged in or not."""
     return world().people.district(session.get("district"))
@@ -30,7 +46,7 @@ def log_in(one: Person) -> None:
 
 def log_out() -> None:
     """Forgets the person and keeps the district, as a school's computer would."""
-    for key in ("person", "confirmed", "account"):
+    for key in ("person", "admin", "confirmed", "account"):
         session.pop(key, None)
 
 

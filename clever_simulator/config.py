@@ -15,7 +15,8 @@ class RegisteredApp:
     """One app as Clever's dashboard would hold it; the first redirect URI is the primary one.
 
     `user_types` are the roles that it supports, `unshared` the user names of people who are not
-    shared with it, in whatever district.
+    shared with it, in whatever district. With `loginas_repeats` every login of an admin who acts as
+    somebody says so, without it only one that Clever starts.
     """
 
     client_id: str
@@ -27,6 +28,7 @@ class RegisteredApp:
     oidc: bool = False
     user_types: tuple[Role, ...] = ROLES
     unshared: tuple[str, ...] = ()
+    loginas_repeats: bool = False
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:

@@ -30,6 +30,8 @@ class Launch:
     nonce: str | None = None
     district: District | None = None
     confirm: bool = False
+    by_clever: bool = False
+    return_unshared: bool = False
 
 
 @bp.get("/oauth/authorize")
@@ -45,6 +47,8 @@ def authorize() -> ResponseReturnValue:
         nonce=request.args.get("nonce"),
         district=_district_of_link(),
         confirm=request.args.get("confirmed") == "false",
+        by_clever=request.args.get("channel") == "clever-portal",
+        return_unshared=request.args.get("return_unshared") == "true",
     )
     return _proceed(launch)
 
@@ -59,7 +63,8 @@ def instant_login() -> ResponseReturnValue:
     district = _district_of_link()
     if district is None:
         raise LinkError("An Instant Login link must name a district in district_id.")
-    return _proceed(Launch(app=app, redirect_uri=app.primary_uri, district=district))
+    launch = Launch(app=app, redirect_uri=app.primary_uri, district=district, by_clever=True)
+    return _proceed(launch)
 
 
 def login_page(district: District, target: str, *, refused: bool = False) -> ResponseReturnValue:
@@ -90,6 +95,8 @@ def _proceed(launch: Launch) -> ResponseReturnValue:
 
 def _come_in(launch: Launch, person: Person) -> ResponseReturnValue:
     posts = admission.posts(launch.app, person)
+    if not posts and launch.return_unshared:
+        return _back(launch, {"error": "unauthorized-user"})
     if not posts:
         raise LinkError(f"{launch.app.name} is not shared with {person.name.full}.")
     asked: dict[str, Any] = {"person": person, "app": launch.app, "target": _here()}
@@ -121,10 +128,15 @@ def _post(app: RegisteredApp, posts: tuple[Post, ...]) -> Post | None:
 def _deliver(launch: Launch, login: Login) -> ResponseReturnValue:
     code = world().vault.issue_code(login, launch.redirect_uri)
     values = {"code": code, "scope": " ".join(scopes(launch.app.tier))}
-    if launch.state is not None:
-        values["state"] = launch.state
+    if browser.admin() and (launch.by_clever or launch.app.loginas_repeats):
+        values["loginas_by_admin"] = "true"
+    return _back(launch, values)
+
+
+def _back(launch: Launch, values: dict[str, str]) -> ResponseReturnValue:
+    state = {} if launch.state is None else {"state": launch.state}
     joint = "&" if "?" in launch.redirect_uri else "?"
-    return redirect(launch.redirect_uri + joint + urlencode(values, quote_via=quote))
+    return redirect(launch.redirect_uri + joint + urlencode(values | state, quote_via=quote))
 
 
 def _app_of_link() -> RegisteredApp:

@@ -37,7 +37,11 @@ def portal(shortname: str) -> ResponseReturnValue:
         return login_page(district, request.path)
     browser.remember(district)
     return render_template(
-        "portal.html", title=f"Hello, {person.name.first}", person=person, tiles=tiles(person)
+        "portal.html",
+        title=f"Hello, {person.name.first}",
+        person=person,
+        admin=browser.admin(),
+        tiles=tiles(person),
     )
 
 

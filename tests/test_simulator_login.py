@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -162,3 +163,91 @@ def test_when_a_district_connects_the_app_the_same_people_have_the_same_ids(
     assert after["sub"] == before["sub"]
     assert after["authorized_by"] == "district"
     assert after["district"] == clever.people.districts[0].id
+
+
+# Who is not shared
+
+
+def with_sample(**changes: Any) -> Config:
+    """The first sample app with something changed."""
+    return Config(apps=(replace(default_config(APP_URL).apps[0], **changes),))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"user_types": ("teacher", "staff")}, {"unshared": ("student",)}]
+)
+def test_who_is_not_shared_ends_on_clevers_page_unless_the_app_wants_to_know(
+    clever: Running, changes: dict[str, Any]
+) -> None:
+    clever.configure(with_sample(**changes))
+    visitor = log_in(clever, "simulator")
+    assert visitor.response.status_code == 400
+    assert "not shared" in visitor.text
+    back = arrived(log_in(clever, "simulator", return_unshared="true"))
+    assert back == {"error": "unauthorized-user", "state": "a state"}
+    assert "code" in arrived(log_in(clever, "simulator", "teacher", return_unshared="true"))
+
+
+def test_a_student_whose_teachers_did_not_agree_is_reported_as_not_shared(clever: Running) -> None:
+    student = student_of(clever, "teacher").user_name
+    back = arrived(log_in(clever, LIBRARY, student, return_unshared="true", state=None))
+    assert back == {"error": "unauthorized-user"}
+
+
+def test_someone_with_two_roles_comes_in_one_that_the_app_supports(clever: Running) -> None:
+    clever.configure(with_sample(user_types=("staff",)))
+    bearer = tokens(clever, "simulator", "teacher_admin")["access_token"]
+    assert read(clever, "/userinfo", bearer).json()["user_type"] == "staff"
+
+
+# District admins who act as somebody
+
+
+def acting(clever: Running, user_name: str = "student") -> Visitor:
+    """A district admin's browser, in the portal as somebody else."""
+    visitor = Visitor(APP_URL).open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
+    visitor.press("Log in", username="district_admin", password="clever").click("Log in as")
+    visitor.press(clever.people.person(user_name).name.full)
+    visitor.stop_at = "/oauth/callback"
+    return visitor
+
+
+def who(clever: Running, query: dict[str, str]) -> str:
+    bearer = exchange(clever, "simulator", query["code"]).json()["access_token"]
+    return str(read(clever, "/userinfo", bearer).json()["sub"])
+
+
+def test_an_app_is_told_that_an_admin_acts_as_the_person(clever: Running) -> None:
+    visitor = acting(clever)
+    query = arrived(visitor.follow(visitor.page.select("a.tile")[0]))
+    assert query["loginas_by_admin"] == "true"
+    assert who(clever, query) == clever.people.person("student").id
+    district = clever.people.districts[0].id
+    link = f"{clever.url}/oauth/instant-login?client_id=simulator&district_id={district}"
+    assert arrived(visitor.open(link))["loginas_by_admin"] == "true"
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_login_that_the_app_starts_says_so_again_only_if_the_app_is_set_to_it(
+    clever: Running, repeats: bool
+) -> None:
+    clever.configure(with_sample(loginas_repeats=repeats))
+    query = arrived(acting(clever).open(authorize(clever, "simulator")))
+    assert query.get("loginas_by_admin") == ("true" if repeats else None)
+    assert who(clever, query) == clever.people.person("student").id
+
+
+def test_an_admin_stops_acting_and_is_themselves_again(clever: Running) -> None:
+    visitor = acting(clever).press("again")
+    assert clever.people.person("district_admin").name.first in visitor.heading
+    query = arrived(visitor.follow(visitor.page.select("a.tile")[0]))
+    assert "loginas_by_admin" not in query
+    assert who(clever, query) == clever.people.person("district_admin").id
+
+
+def test_nobody_but_a_district_admin_acts_as_somebody(clever: Running) -> None:
+    visitor = log_in(clever, "simulator", "teacher")
+    visitor.stop_at = None
+    assert visitor.open(f"{clever.url}/as").response.status_code == 403
+    portal = visitor.open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
+    assert "Log in as" not in portal.text
