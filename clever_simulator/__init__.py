@@ -7,7 +7,7 @@ from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, abort
 
-from clever_simulator import api, control, failing, impersonation, launch, oauth, oidc, web
+from clever_simulator import api, control, failing, impersonation, launch, oauth, oidc, status, web
 from clever_simulator.config import Config
 from clever_simulator.world import World
 
@@ -33,7 +33,7 @@ def create_app(config: Config) -> Flask:
         MAX_CONTENT_LENGTH=1_000_000,
     )
     world = app.extensions["clever_simulator"] = World(config)
-    for room in (oauth, oidc, api, launch, impersonation, web, control):
+    for room in (oauth, oidc, api, launch, impersonation, web, status, control):
         app.register_blueprint(room.bp)
     app.register_error_handler(launch.LinkError, _bad_link)
     app.register_error_handler(HTTPException, _http_error)

@@ -1,5 +1,7 @@
 """The simulator's own switches: journal, faults and reset, as JSON and as a page."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
@@ -7,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from clever_simulator.api import message
 from clever_simulator.faults import ENDPOINTS, FaultError
+from clever_simulator.incidents import DESCRIPTIONS, IncidentError
 from clever_simulator.world import world
 
 bp = Blueprint("control", __name__, url_prefix="/_simulator")
@@ -49,6 +52,8 @@ def switches() -> str:
             | {"times": one["times"] or "always"}
             for one in world().faults.read()
         ],
+        impacts=DESCRIPTIONS,
+        incidents=world().incidents.read(),
         entries=world().journal.read()[:-201:-1],
     )
 
@@ -92,14 +97,39 @@ def clear_faults_form() -> ResponseReturnValue:
 @bp.post("/keys")
 def rotate_keys() -> ResponseReturnValue:
     """Signs ID tokens with a new key; `keep_old` publishes the keys of before beside it."""
-    given = request.form.to_dict() if _is_form() else request.get_json(silent=True)
-    kid = world().keys.rotate(keep_old=isinstance(given, dict) and bool(given.get("keep_old")))
+    kid = world().keys.rotate(keep_old=bool(_given().get("keep_old")))
     return _done() if _is_form() else (jsonify(kid=kid), 201)
+
+
+@bp.post("/incidents")
+def add_incident() -> ResponseReturnValue:
+    """Puts an incident on the status page: 201 with its id, or 400 naming the field."""
+    given = _given()
+    texts = given.get("name"), given.get("impact", "major"), given.get("body", "")
+    try:
+        one = world().incidents.add(*texts, since=world().clock.now())
+    except IncidentError as error:
+        return message(400, str(error))
+    return _done() if _is_form() else (jsonify(id=one.id), 201)
+
+
+@bp.delete("/incidents")
+def clear_incidents() -> ResponseReturnValue:
+    """Ends every incident."""
+    world().incidents.clear()
+    return "", 204
+
+
+@bp.post("/incidents/clear")
+def clear_incidents_form() -> ResponseReturnValue:
+    """The same for a form, which cannot send DELETE."""
+    world().incidents.clear()
+    return _done()
 
 
 @bp.post("/reset")
 def reset() -> ResponseReturnValue:
-    """Forgets codes, tokens, faults and journal."""
+    """Forgets codes, tokens, consents, faults, incidents and journal."""
     world().reset()
     return _done() if _is_form() else ("", 204)
 
@@ -111,6 +141,14 @@ def _description() -> object:
     fault = next((fields for key, _, fields in COMMON_FAULTS if key == chosen), {})
     times = 0 if request.form.get("always") else 1
     return {"endpoint": request.form.get("endpoint"), "times": times, **fault}
+
+
+def _given() -> Mapping[str, Any]:
+    """The fields of a form or of a JSON object; none of anything else."""
+    if _is_form():
+        return request.form.to_dict()
+    given = request.get_json(silent=True)
+    return given if isinstance(given, dict) else {}
 
 
 def _is_form() -> bool:

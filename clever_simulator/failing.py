@@ -20,6 +20,8 @@ _ENDPOINT_OF = {
     "oauth.tokeninfo": "tokeninfo",
     "oidc.discovery": "discovery",
     "oidc.certs": "certs",
+    "status.summary": "status",
+    "status.status": "status",
     "api.me": "me",
     "api.userinfo": "userinfo",
     "api.user": "user",

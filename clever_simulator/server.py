@@ -15,6 +15,7 @@ from clever_simulator import create_app
 from clever_simulator.config import Config
 from clever_simulator.faults import Fault
 from clever_simulator.http_server import Server
+from clever_simulator.incidents import Incident
 from clever_simulator.people import Directory
 from clever_simulator.world import World
 
@@ -45,7 +46,7 @@ class Running:
         self._world.configure(config)
 
     def reset(self) -> None:
-        """Forgets codes, tokens, faults and journal."""
+        """Forgets codes, tokens, consents, faults, incidents and journal."""
         self._world.reset()
 
     def fault(self, endpoint: str, **fields: object) -> Fault:
@@ -63,6 +64,14 @@ class Running:
     def change_claims(self, **claims: object) -> None:
         """Puts these claims into every ID token until a reset; None leaves a claim out."""
         self._world.other_claims = claims
+
+    def incident(self, name: str, impact: str = "major", body: str = "") -> Incident:
+        """Puts an incident on the status page; `impact` as Statuspage has it, or maintenance."""
+        return self._world.incidents.add(name, impact, body, self._world.clock.now())
+
+    def clear_incidents(self) -> None:
+        """Ends every incident."""
+        self._world.incidents.clear()
 
     def journal(self) -> list[dict[str, Any]]:
         """The requests seen so far, oldest first."""

@@ -8,6 +8,7 @@ from clever_simulator import population
 from clever_simulator.config import Config
 from clever_simulator.consents import Consents
 from clever_simulator.faults import Faults
+from clever_simulator.incidents import Incidents
 from clever_simulator.journal import Journal
 from clever_simulator.keys import Keys
 from clever_simulator.tokens import Clock, Vault
@@ -23,6 +24,7 @@ class World:
         self.vault = Vault(self.clock)
         self.consents = Consents()
         self.faults = Faults()
+        self.incidents = Incidents()
         self.journal = Journal()
         self.keys = Keys()
         self.other_claims: dict[str, object] = {}
@@ -36,10 +38,11 @@ class World:
         self.consents.forget()
 
     def reset(self) -> None:
-        """Back to the start: no codes, tokens, consents, faults, an empty journal; keys stay."""
+        """Forgets all that happened, and ends what was switched on; people and keys stay."""
         self.vault.forget()
         self.consents.forget()
         self.faults.forget()
+        self.incidents.clear()
         self.journal.forget()
         self.other_claims = {}
 
