@@ -53,6 +53,7 @@ class Plan:
             "CLEVER_CLIENT_SECRET": "simulator-secret",
             "CLEVER_URL": self.simulator_url,
             "CLEVER_API_URL": self.simulator_url,
+            "CLEVER_STATUS_URL": f"{self.simulator_url}/_status",
         }
 
     def _for_clever(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9]\d{0,4}))?"
 )
+PATH = re.compile(r"(?:/[A-Za-z0-9._-]+)*")
 REDIS = re.compile(
     r"rediss?://(?:[^@/?#\s]*@)?(?:[A-Za-z0-9_.-]+|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?(?:/\d*)?"
     r"|unix://[^?#\s]+"
@@ -92,6 +93,16 @@ class Reader:
             return self.fault(f"{name} must be like https://host or https://host:port, no path.")
         usual = {"http": "80", "https": "443"}[found["scheme"]]
         return value.removesuffix(f":{usual}") if found["port"] == usual else value
+
+    def page(self, name: str, default: str | None) -> str | None:
+        """An address with or without a path; set and empty means none."""
+        if name in self.environ and not self.text(name):
+            return None
+        value = (self.text(name) or default or "").rstrip("/")
+        host = "/".join(value.split("/")[:3])
+        if value and not (ORIGIN.fullmatch(host) and PATH.fullmatch(value[len(host) :])):
+            self.fault(f"{name} must be like https://host or https://host/path, or empty for none.")
+        return value or None
 
     def identifiers(self, name: str) -> tuple[str, ...]:
         """Ids of Clever's with commas between them."""

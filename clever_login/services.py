@@ -11,6 +11,7 @@ from flask import Flask, current_app
 from clever_login.api.client import Client
 from clever_login.api.deadline import Deadline
 from clever_login.api.signing_keys import SigningKeys
+from clever_login.api.status import StatusPage
 from clever_login.api.transport import Transport
 from clever_login.api.versions import VERSIONS, Version
 from clever_login.pending import PendingLogins
@@ -26,6 +27,7 @@ class Services:
     store: Store
     transport: Transport
     keys: SigningKeys
+    status: StatusPage
     pending: PendingLogins
 
     @property
@@ -48,13 +50,16 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Make them."""
     store = open_store(settings, Path(app.instance_path) / "store")
     transport = Transport(ca_bundle=settings.clever_ca_bundle)
+    status = StatusPage(transport, settings.clever_status_url)
     app.extensions["clever_login"] = Services(
         settings=settings,
         store=store,
         transport=transport,
         keys=SigningKeys(transport, settings.clever_url),
+        status=status,
         pending=PendingLogins(settings, store),
     )
+    app.jinja_env.globals["clever_incident"] = status.incident
 
 
 def services(app: Flask | None = None) -> Services:

@@ -12,6 +12,7 @@ from clever_login.api.versions import VERSIONS
 from clever_login.environment import FALSE, Reader
 
 PRODUCTION, DEVELOPMENT = "production", "development"
+CLEVER, STATUS = "https://clever.com", "https://status.clever.com"
 
 
 class SettingsError(Exception):
@@ -34,13 +35,14 @@ class Settings:
     clever_client_id: str
     clever_client_secret: str = field(repr=False)
     clever_api_version: str = "v3.0"
-    clever_url: str = "https://clever.com"
+    clever_url: str = CLEVER
     clever_api_url: str = "https://api.clever.com"
     clever_ca_bundle: str | None = None
     clever_district_id: str | None = None
     clever_district_ids: tuple[str, ...] = ()
     clever_confirm_students: bool = False
     clever_oidc: bool = False
+    clever_status_url: str | None = None
     redis_url: str | None = field(default=None, repr=False)
     redis_tls_verify: bool = True
     session_idle_minutes: int = 30
@@ -76,6 +78,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings; raise SettingsError with every fault that was found."""
     read = Reader(environ)
     production = read.choice("APP_ENV", PRODUCTION, (PRODUCTION, DEVELOPMENT)) == PRODUCTION
+    clever = read.origin("CLEVER_URL", CLEVER)
     settings = Settings(
         app_env=PRODUCTION if production else DEVELOPMENT,
         secret_key=read.secret("SECRET_KEY", production),
@@ -84,13 +87,14 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         clever_client_id=read.required("CLEVER_CLIENT_ID"),
         clever_client_secret=read.required("CLEVER_CLIENT_SECRET"),
         clever_api_version=read.choice("CLEVER_API_VERSION", "v3.0", tuple(VERSIONS)),
-        clever_url=read.origin("CLEVER_URL", "https://clever.com"),
+        clever_url=clever,
         clever_api_url=read.origin("CLEVER_API_URL", "https://api.clever.com"),
         clever_ca_bundle=read.file("CLEVER_CA_BUNDLE"),
         clever_district_id=read.identifier("CLEVER_DISTRICT_ID"),
         clever_district_ids=read.identifiers("CLEVER_DISTRICT_IDS"),
         clever_confirm_students=read.switch("CLEVER_CONFIRM_STUDENTS", default=False),
         clever_oidc=read.switch("CLEVER_OIDC", default=False),
+        clever_status_url=read.page("CLEVER_STATUS_URL", STATUS if clever == CLEVER else None),
         redis_url=read.redis("REDIS_URL"),
         redis_tls_verify=read.switch("REDIS_TLS_VERIFY", default=True),
         session_idle_minutes=read.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),

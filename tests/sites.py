@@ -73,8 +73,8 @@ def in_process(
 ) -> Iterator[Site]:
     """The app in this process, in a thread of its own: the quick way.
 
-    `extend` may add views to the app, `between` may stand between it and Clever's API, and with a
-    `certificate` it is reached by https.
+    In settings that are text, {clever} stands for Clever's address. `extend` may add views to the
+    app, `between` may stand between it and Clever's API, and with a `certificate` it is reached by https.
     """
     tls = (str(certificate.certificate), str(certificate.key)) if certificate else None
     with running() as clever, between(clever.url) as api_url:
@@ -82,6 +82,7 @@ def in_process(
         url = f"http{'s' if tls else ''}://localhost:{server.server_port}"
         with server:
             changes = {"clever_api_url": api_url, **changes}
+            changes = {name: _filled_in(value, clever.url) for name, value in changes.items()}
             settings = settings_for(url, clever.url, folder, **changes)
             clever.configure(default_config(url, settings.clever_api_version))
             server.app = app = create_app(settings)
@@ -207,6 +208,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _filled_in(value: Any, clever_url: str) -> Any:
+    return value.replace("{clever}", clever_url) if isinstance(value, str) else value
 
 
 def _inherited() -> dict[str, str]:

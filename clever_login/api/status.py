@@ -1,0 +1,56 @@
+"""What Clever's status page says: asked in the background, never waited for by a person."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import requests
+
+from clever_login.api.client import json_object
+from clever_login.api.deadline import Deadline
+from clever_login.api.transport import Transport
+from clever_login.errors import LoginError
+from clever_login.models import Incident
+
+ASK_SECONDS = 60  # at most once in so many, a process
+KNOWN_SECONDS = 10 * 60  # what is older is not said any more
+SUMMARY = "/api/v2/summary.json"  # of Atlassian Statuspage
+
+
+class StatusPage:
+    """One a process; without an address nothing is ever asked."""
+
+    def __init__(
+        self, transport: Transport, url: str | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._transport, self._url, self._clock = transport, url, clock
+        self._lock = threading.Lock()
+        self._known: Incident | None = None
+        self._known_at = self._asked_at = float("-inf")
+
+    def incident(self) -> Incident | None:
+        """The worst of what is known to go on; asks anew in the background, and never waits."""
+        if self._url and self._may_ask():
+            self._transport.start(self._ask)
+        fresh = self._clock() - self._known_at < KNOWN_SECONDS
+        return self._known if fresh else None
+
+    def _may_ask(self) -> bool:
+        with self._lock:
+            if self._clock() - self._asked_at < ASK_SECONDS:
+                return False
+            self._asked_at = self._clock()
+            return True
+
+    def _ask(self) -> None:
+        """A status page that does not answer is nobody's trouble: what was known is kept."""
+        request = requests.Request("GET", f"{self._url}{SUMMARY}")
+        try:
+            answer = self._transport.send(request, Deadline(5))
+            if answer.status == 200:
+                self._known = Incident.worst_of(json_object(answer))
+                self._known_at = self._clock()
+        except (LoginError, TimeoutError):
+            return
