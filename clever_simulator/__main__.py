@@ -10,7 +10,7 @@ from typing import TextIO, cast, get_args
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
 from clever_simulator.crowd import MOST_STUDENTS
 from clever_simulator.server import CertificateError, NotLoopbackError, running
-from clever_simulator.shapes import VERSIONS
+from clever_simulator.versions import VERSIONS
 
 
 def main(arguments: list[str] | None = None) -> int:

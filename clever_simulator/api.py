@@ -1,16 +1,25 @@
 """The endpoints that an access token opens: /userinfo and those of the six API versions."""
 
-from flask import Blueprint, Response, abort, g, jsonify
+from flask import Blueprint, Response, abort, g, jsonify, request
 
-from clever_simulator import shapes
+from clever_simulator import answers, reach, shapes
+from clever_simulator.lists import QueryError
 from clever_simulator.oauth import bearer
 from clever_simulator.tokens import CALLS_PER_MINUTE, Login, Token
+from clever_simulator.versions import VERSIONS
 from clever_simulator.world import world
 
 bp = Blueprint("api", __name__)
 
-_ANY_VERSION = "/<any({}):version>".format(",".join(f'"{name}"' for name in shapes.VERSIONS))
-_PEOPLE = "users,students,teachers,school_admins,district_admins"
+
+def _any_of(names: set[str], variable: str) -> str:
+    return "/<any({}):{}>".format(",".join(f'"{name}"' for name in sorted(names)), variable)
+
+
+_VERSION = _any_of(set(VERSIONS), "version")
+_COLLECTIONS = {name for rules in VERSIONS.values() for name in rules.collections}
+_PEOPLE = {name for rules in VERSIONS.values() for name in rules.users}
+_COLLECTION = _any_of(_COLLECTIONS, "collection")
 
 
 @bp.before_request
@@ -43,53 +52,50 @@ def userinfo() -> Response:
     return jsonify(shapes.userinfo(login.person, login.role, login.app.tier))
 
 
-@bp.get(f"{_ANY_VERSION}/me")
+@bp.get(f"{_VERSION}/me")
 def me(version: str) -> Response:
     """Whose token this is: a person's, or a district's."""
     login = _login()
     if login is None:
-        return jsonify(shapes.me_district(version, _token().district))
+        return jsonify(shapes.me_district(version, token().district))
     return jsonify(shapes.me(version, login.person, login.role, login.app.tier))
 
 
-@bp.get(f"{_ANY_VERSION}/<any({_PEOPLE}):plural>/<record_id>")
-def user(version: str, plural: str, record_id: str) -> Response:
-    """The record of the person who logged in, and of nobody else."""
-    if plural not in shapes.VERSIONS[version].users:
+def data(
+    version: str, collection: str, record_id: str | None = None, nested: str | None = None
+) -> Response:
+    """Any list, any record, and what belongs to a record, as far as the token reaches."""
+    if collection not in VERSIONS[version].collections:
         abort(404)
-    login = _login()
-    if login is None or login.role not in shapes.VERSIONS[version].users[plural]:
-        return not_found()
-    if record_id != shapes.user_id(version, login.person, login.role):
-        return not_found()
-    return jsonify(shapes.user(version, login.person, login.role, login.app.tier))
+    # Clever has a page, not JSON, for an endpoint that is not for this kind of token at all.
+    opened = reach.opens(token(), version, collection, nested)
+    listed = record_id is None and collection != "districts"
+    if not opened or (listed and token().login):
+        return not_found() if token().login is None else abort(404)
+    try:
+        answer = answers.find(_call(version), collection, record_id, nested)
+    except QueryError as error:
+        return message(error.status, str(error))
+    return jsonify(answer) if answer else not_found()
 
 
-@bp.get(f"{_ANY_VERSION}/schools/<record_id>")
-def school(version: str, record_id: str) -> Response:
-    """A school of the person's district, to apps of the Secure Sync tier."""
-    login, one = _login(), world().people.school(record_id)
-    if login is None or login.app.tier != "secure_sync":
-        return not_found()
-    if one is None or one.district != login.person.district:
-        return not_found()
-    return jsonify(shapes.school(version, one))
+def no_such_path(collection: str, **_parts: str) -> Response:
+    """An id, or a last part of a path, that nothing can have."""
+    return not_found() if collection else abort(404)
 
 
-@bp.get(f"{_ANY_VERSION}/districts/<record_id>")
-def district(version: str, record_id: str) -> Response:
-    """The district that the token belongs to."""
-    token = _token()
-    if record_id != token.district.id:
-        return not_found()
-    return jsonify(shapes.district(version, token.district, token.app.tier))
-
-
-@bp.get(f"{_ANY_VERSION}/districts")
-def districts(version: str) -> Response:
-    """A list of one: the district that the token belongs to."""
-    token = _token()
-    return jsonify(shapes.districts(version, token.district, token.app.tier))
+# The names of these endpoints are those by which a fault finds them.
+for _endpoint, _rule in (
+    ("districts", "/<any(districts):collection>"),
+    ("district", "/<any(districts):collection>/<record_id>"),
+    ("school", "/<any(schools):collection>/<record_id>"),
+    ("user", _any_of(_PEOPLE, "collection") + "/<record_id>"),
+    ("data", _COLLECTION),
+    ("data", f"{_COLLECTION}/<record_id>"),
+    ("data", f"{_COLLECTION}/<record_id>/<nested>"),
+):
+    bp.add_url_rule(_VERSION + _rule, _endpoint, data)
+bp.add_url_rule(f"{_VERSION}{_COLLECTION}/<path:rest>", "no_such_path", no_such_path)
 
 
 def not_found() -> Response:
@@ -122,10 +128,22 @@ def rate_headers(left: int, resets: int) -> dict[str, str]:
     }
 
 
-def _token() -> Token:
-    token: Token = g.token
-    return token
+def token() -> Token:
+    """The token of the request that is being answered."""
+    found: Token = g.token
+    return found
+
+
+def _call(version: str) -> answers.Call:
+    unshared = frozenset(token().app.unshared)
+    return answers.Call(
+        token=token(),
+        version=version,
+        index=world().data.index(token().district, unshared),
+        path=request.path,
+        args=request.args,
+    )
 
 
 def _login() -> Login | None:
-    return _token().login
+    return token().login

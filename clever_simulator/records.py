@@ -2,17 +2,9 @@
 
 from typing import Any
 
-from clever_simulator.people import District, Person, Post, Role, School
+from clever_simulator.people import District, Person, Post, School
 
 Record = dict[str, Any]
-
-# What each role is called before API v3, where every role has an id and an endpoint of its own.
-OLD_NAMES: dict[Role, str] = {
-    "student": "student",
-    "teacher": "teacher",
-    "staff": "school_admin",
-    "district_admin": "district_admin",
-}
 
 
 def district(one: District) -> Record:
@@ -29,6 +21,9 @@ def district(one: District) -> Record:
         "last_sync": "2026-01-20T09:30:00.000Z",
         "pause_start": None,
         "pause_end": None,
+        "last_attendance_sync": None,
+        "lms_state": "",
+        "lms_type": "",
         "portal_url": f"https://clever.example/in/{one.shortname}",
         "login_methods": ["Clever Passwords"],
         "district_contact": {
@@ -39,6 +34,11 @@ def district(one: District) -> Record:
             "title": "Technology Director",
         },
     }
+
+
+def status(one: District) -> Record:
+    """How a district's data comes along, which has an endpoint of its own before v2.0."""
+    return district(one) | {"state": "running", "instant_login": True}
 
 
 def school(one: School) -> Record:

@@ -7,6 +7,7 @@ from flask import current_app
 from clever_simulator import population
 from clever_simulator.config import Config
 from clever_simulator.consents import Consents
+from clever_simulator.data import Data
 from clever_simulator.faults import Faults
 from clever_simulator.incidents import Incidents
 from clever_simulator.journal import Journal
@@ -34,6 +35,7 @@ class World:
         """Takes other apps and another seed; codes and tokens of before are forgotten."""
         self.config = config
         self.people = population.of(config)
+        self.data = Data(self.people)
         self.vault.forget()
         self.consents.forget()
 

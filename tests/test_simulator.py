@@ -246,10 +246,12 @@ def test_a_token_ends_after_a_day(clever: Running) -> None:
     assert read(clever, "/v3.0/me", bearer).status_code == 401
 
 
-def test_district_app_tokens_are_listed_and_reach_districts_alone(clever: Running) -> None:
+def test_district_app_tokens_are_listed_and_reach_districts_alone_at_the_sso_tier(
+    clever: Running,
+) -> None:
     url = f"{clever.url}/oauth/tokens?owner_type=district"
     assert ask(url).status_code == 401
-    listed = ask(url, auth=BASIC).json()["data"]
+    listed = ask(url, auth=("simulator-sso", "simulator-secret")).json()["data"]
     assert {each["owner"]["id"] for each in listed} == {d.id for d in clever.people.districts}
     bearer = listed[0]["access_token"]
     district = listed[0]["owner"]["id"]

@@ -1,0 +1,346 @@
+"""The simulator's data API: every list, record and relation in all six versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clever_simulator.config import default_config
+from clever_simulator.server import Running, running
+from tests.clever_client import APP_URL, SECRET, read, tokens
+from tests.visitor import ask
+
+VERSIONS = ["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"]
+OLD, NEW = VERSIONS[:4], VERSIONS[4:]
+
+
+@pytest.fixture(scope="module")
+def clever() -> Iterator[Running]:
+    with running(default_config(APP_URL)) as started:
+        yield started
+
+
+def district_token(clever: Running, client_id: str = "simulator") -> str:
+    """The token of the first district."""
+    url = f"{clever.url}/oauth/tokens?owner_type=district"
+    wanted = clever.people.districts[0].id
+    listed = ask(f"{url}&district={wanted}", auth=(client_id, SECRET)).json()["data"]
+    return str(listed[0]["access_token"])
+
+
+def get(clever: Running, path: str, bearer: str | None = None) -> Any:
+    """What a district's token reads at a path; it must be there."""
+    answer = read(clever, path, bearer or district_token(clever))
+    assert answer.status_code == 200, (path, answer.text)
+    return answer.json()
+
+
+def ids(answer: Any) -> list[str]:
+    return [each["data"]["id"] for each in answer["data"]]
+
+
+def link(answer: Any, rel: str) -> str | None:
+    return next((str(each["uri"]) for each in answer["links"] if each["rel"] == rel), None)
+
+
+def all_pages(clever: Running, path: str) -> list[Any]:
+    """Every page of a list, as a client walks through it."""
+    pages, uri = [], path
+    while True:
+        pages.append(get(clever, uri))
+        following = link(pages[-1], "next")
+        if following is None:
+            return pages
+        uri = following
+
+
+# Lists and pages
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_district_token_reads_every_student_once_in_order_of_ids(
+    clever: Running, version: str
+) -> None:
+    path = f"/{version}/students?" if version in OLD else f"/{version}/users?role=student&"
+    pages = all_pages(clever, f"{path}limit=30")
+    found = [one for page in pages for one in ids(page)]
+    district = clever.people.districts[0]
+    students = [p for p in clever.people.people if "student" in p.roles and p.district == district]
+    assert found == sorted(person.id for person in students)
+    assert {len(page["data"]) for page in pages[:-1]} == {30}
+    assert link(pages[-1], "next") is None
+
+
+def test_a_page_has_a_hundred_records_unless_said_each_with_its_address(clever: Running) -> None:
+    answer = get(clever, "/v3.0/users")
+    assert len(answer["data"]) == 100
+    for each in answer["data"]:
+        assert each["uri"] == f"/v3.0/users/{each['data']['id']}"
+    assert get(clever, answer["data"][0]["uri"])["data"] == answer["data"][0]["data"]
+
+
+def test_a_page_leads_back_and_the_last_one_is_found_from_the_end(clever: Running) -> None:
+    whole = ids(get(clever, "/v3.0/users?limit=10000"))
+    first = get(clever, "/v3.0/users?limit=20")
+    second = get(clever, str(link(first, "next")))
+    assert ids(get(clever, str(link(second, "prev")))) == ids(first) == whole[:20]
+    assert ids(get(clever, "/v3.0/users?limit=7&ending_before=last")) == whole[-7:]
+    assert link(first, "prev") is None
+
+
+def test_the_end_of_a_list_has_no_next_even_when_the_last_page_is_full(clever: Running) -> None:
+    whole = ids(get(clever, "/v3.0/schools"))
+    assert link(get(clever, f"/v3.0/schools?limit={len(whole)}"), "next") is None
+    empty = get(clever, f"/v3.0/schools?starting_after={whole[-1]}")
+    assert (empty["data"], link(empty, "next")) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("limit=10001", 413),
+        ("limit=99999999999999999999", 413),
+        ("limit=0", 400),
+        ("limit=-1", 400),
+        ("limit=ten", 400),
+        ("limit=", 400),
+        ("starting_after=a&ending_before=b", 400),
+        ("role=wizard", 400),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_refused(clever: Running, query: str, status: int) -> None:
+    answer = read(clever, f"/v3.0/users?{query}", district_token(clever))
+    assert answer.status_code == status
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_list_is_counted_where_the_version_counts(clever: Running, version: str) -> None:
+    answer = get(clever, f"/{version}/sections?count=true&limit=2")
+    counts = version not in ("v1.1", "v1.2", "v2.0")
+    assert ("count" in answer) == counts
+    if counts:
+        assert answer["count"] == len(ids(get(clever, f"/{version}/sections?limit=10000")))
+
+
+@pytest.mark.parametrize("version", ["v1.1", "v1.2"])
+def test_v1_filters_by_the_values_of_fields(clever: Running, version: str) -> None:
+    where = '{"name.first": "Ada", "grade": "%s"}'
+    ada = clever.people.person("student")
+    found = get(clever, f"/{version}/students?where={where % ada.posts[0].grade}")
+    assert ids(found) == [ada.id]
+    assert get(clever, f"/{version}/students?where={where % 'none'}")["data"] == []
+    for broken in ("{", "[]", "a"):
+        answer = read(clever, f"/{version}/students?where={broken}", district_token(clever))
+        assert answer.status_code == 400
+
+
+def test_nothing_is_filtered_where_a_version_knows_no_filter(clever: Running) -> None:
+    assert len(get(clever, "/v2.0/students?where={")["data"]) > 1
+
+
+# What belongs together
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_before_v3_people_have_endpoints_by_role(clever: Running, version: str) -> None:
+    person = clever.people.person("teacher_admin")
+    for plural, role in (("teachers", "teacher"), ("school_admins", "staff")):
+        legacy = person.post(role).legacy_id  # type: ignore[arg-type] # both are roles
+        record = get(clever, f"/{version}/{plural}/{legacy}")["data"]
+        assert (record["id"], record["name"]["last"]) == (legacy, person.name.last)
+    taught = get(clever, f"/{version}/teachers/{legacy_of(person)}/sections")
+    assert all(each["data"]["teacher"] == legacy_of(person) for each in taught["data"])
+
+
+def legacy_of(person: Any) -> str:
+    return str(person.post("teacher").legacy_id)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_student_their_sections_and_their_teachers_belong_together(
+    clever: Running, version: str
+) -> None:
+    ada, old = clever.people.person("student"), version in OLD
+    own = f"/{version}/{'students' if old else 'users'}/{ada.id}"
+    sections = get(clever, f"{own}/sections")["data"]
+    assert sections
+    for each in sections:
+        assert ada.id in each["data"]["students"]
+        people = f"{each['uri']}/{'students' if old else 'users?role=student'}"
+        assert set(ids(get(clever, people))) == set(each["data"]["students"])
+    teachers = ids(get(clever, f"{own}/{'teachers' if old else 'myteachers'}"))
+    assert set(teachers) == {one for each in sections for one in each["data"]["teachers"]}
+    teacher = f"/{version}/{'teachers' if old else 'users'}/{teachers[0]}"
+    students = f"{teacher}/{'students' if old else 'mystudents'}?limit=10000"
+    assert ada.id in ids(get(clever, students))
+
+
+@pytest.mark.parametrize("version", VERSIONS[2:])
+def test_a_section_has_a_course_and_a_term_of_its_own_from_v2_on(
+    clever: Running, version: str
+) -> None:
+    section = get(clever, f"/{version}/sections?limit=1")["data"][0]
+    for name, field in (("course", "course"), ("term", "term_id")):
+        found = get(clever, f"{section['uri']}/{name}")["data"]
+        assert found["id"] == section["data"][field]
+        below = get(clever, f"/{version}/{name}s/{found['id']}/sections?limit=10000")
+        assert section["data"]["id"] in ids(below)
+
+
+@pytest.mark.parametrize("version", ["v1.1", "v1.2"])
+def test_in_v1_a_section_says_itself_what_it_teaches_and_when(
+    clever: Running, version: str
+) -> None:
+    section = get(clever, f"/{version}/sections?limit=1")["data"][0]["data"]
+    assert section["course_name"]
+    assert section["term"]["start_date"] < section["term"]["end_date"]
+    assert "term_id" not in section
+
+
+def test_some_students_have_a_guardian_and_some_guardians_two_students(clever: Running) -> None:
+    v1 = get(clever, "/v1.2/contacts?limit=10000")["data"]
+    v2 = get(clever, "/v2.1/contacts?limit=10000")["data"]
+    v3 = get(clever, "/v3.0/users?role=contact&limit=10000")["data"]
+    assert len(v1) > len(v2) == len(v3) > 10
+    assert {len(each["data"]["students"]) for each in v2} == {1, 2}
+    one = v3[0]["data"]
+    relations = one["roles"]["contact"]["student_relationships"]
+    student = relations[0]["student"]
+    assert ids(get(clever, f"/v3.0/users/{student}/mycontacts")) == [one["id"]]
+    legacy = one["roles"]["contact"]["legacy_id"]
+    assert ids(get(clever, f"/v2.1/students/{student}/contacts")) == [legacy]
+    assert student in ids(get(clever, f"/v2.1/contacts/{legacy}/students"))
+    for each in v1:
+        path = f"/v1.2/students/{each['data']['student']}/contacts"
+        assert each["data"] in get(clever, path)["data"]
+
+
+@pytest.mark.parametrize("version", NEW)
+def test_users_are_listed_by_role_and_by_primary_school(clever: Running, version: str) -> None:
+    school = get(clever, f"/{version}/schools")["data"][2]["uri"]
+    everyone = get(clever, f"{school}/users?limit=10000")["data"]
+    for role in ("student", "teacher", "staff"):
+        found = ids(get(clever, f"{school}/users?limit=10000&role={role}"))
+        assert found == [e["data"]["id"] for e in everyone if role in e["data"]["roles"]]
+        assert found
+    both = clever.people.person("teacher_admin")
+    for one in both.schools:
+        primary = ids(get(clever, f"/{version}/schools/{one.id}/users?limit=999&primary=true"))
+        assert (both.id in primary) == (one == both.schools[0])
+    assert len(get(clever, f"/{version}/users/{both.id}/schools")["data"]) == 2
+    first = get(clever, f"/{version}/users/{both.id}/schools?primary=true")
+    assert ids(first) == [both.schools[0].id]
+
+
+@pytest.mark.parametrize("version", NEW)
+def test_a_resource_is_for_the_people_of_its_courses(clever: Running, version: str) -> None:
+    practice, guide = sorted(
+        get(clever, f"/{version}/resources")["data"], key=lambda each: -len(each["data"]["roles"])
+    )
+    users = get(clever, f"{practice['uri']}/users?limit=10000&role=student")
+    assert users["data"]
+    own = get(clever, f"{users['data'][0]['uri']}/resources")
+    assert practice["data"]["id"] in ids(own)
+    assert guide["data"]["id"] not in ids(own)
+    assert get(clever, f"{guide['uri']}/users?limit=10000&role=student")["data"] == []
+    course = get(clever, f"{practice['uri']}/courses")["data"][0]
+    assert practice["data"]["id"] in ids(get(clever, f"{course['uri']}/resources"))
+
+
+def test_where_a_districts_status_lives_depends_on_the_version(clever: Running) -> None:
+    district = clever.people.districts[0].id
+    for version in ("v1.1", "v1.2"):
+        status = get(clever, f"/{version}/districts/{district}/status")["data"][0]["data"]
+        assert (status["state"], bool(status["sis_type"])) == ("running", True)
+        assert ("launch_date" in status) == (version == "v1.2")
+        assert "state" not in get(clever, f"/{version}/districts/{district}")["data"]
+    for version in VERSIONS[2:]:
+        record = get(clever, f"/{version}/districts/{district}")["data"]
+        assert {"state", "sis_type", "last_sync", "launch_date", "pause_start"} <= set(record)
+        bearer = district_token(clever)
+        path = f"/{version}/districts/{district}/status"
+        assert read(clever, path, bearer).status_code == 404
+
+
+# Who sees what
+
+
+def test_below_secure_sync_a_districts_token_reaches_the_district_alone(clever: Running) -> None:
+    bearer = district_token(clever, "simulator-sso")
+    district = clever.people.districts[0]
+    for version in VERSIONS:
+        assert ids(get(clever, f"/{version}/districts", bearer)) == [district.id]
+        record = get(clever, f"/{version}/districts/{district.id}", bearer)["data"]
+        assert set(record) == {"id", "name"}
+        for path in ("schools", "sections", f"districts/{district.id}/status"):
+            assert read(clever, f"/{version}/{path}", bearer).status_code == 404
+
+
+def test_a_district_token_reads_nothing_of_another_district(clever: Running) -> None:
+    bearer = district_token(clever)
+    elsewhere = clever.people.districts[1]
+    school = next(one for one in clever.people.schools if one.district == elsewhere)
+    person = next(one for one in clever.people.people if one.district == elsewhere)
+    for path in (
+        f"districts/{elsewhere.id}",
+        f"schools/{school.id}",
+        f"schools/{school.id}/users",
+        f"users/{person.id}",
+    ):
+        assert read(clever, f"/v3.0/{path}", bearer).status_code == 404
+    assert ids(get(clever, "/v3.0/districts", bearer)) == [clever.people.districts[0].id]
+    assert elsewhere.id not in str(get(clever, "/v3.0/users?limit=10000", bearer))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_persons_token_reads_their_own_sections_and_no_others(
+    clever: Running, version: str
+) -> None:
+    ada, old = clever.people.person("student"), version in OLD
+    bearer = tokens(clever, "simulator")["access_token"]
+    own = f"/{version}/{'students' if old else 'users'}/{ada.id}"
+    sections = get(clever, f"{own}/sections", bearer)["data"]
+    assert sections
+    assert get(clever, sections[0]["uri"], bearer)["data"] == sections[0]["data"]
+    everything = get(clever, f"/{version}/sections?limit=10000")["data"]
+    foreign = next(one for one in everything if ada.id not in one["data"]["students"])
+    assert read(clever, foreign["uri"], bearer).status_code == 404
+    assert get(clever, f"{own}/district", bearer)["data"]["id"] == ada.district.id
+    for closed in (f"/{version}/sections", f"{own}/{'teachers' if old else 'myteachers'}"):
+        assert read(clever, closed, bearer).status_code == 404
+
+
+def test_a_persons_token_takes_no_paging(clever: Running) -> None:
+    bearer = tokens(clever, "simulator")["access_token"]
+    path = f"/v3.0/users/{clever.people.person('student').id}/sections"
+    for query in ("limit=1", "starting_after=0", "ending_before=last", "count=true"):
+        answer = read(clever, f"{path}?{query}", bearer)
+        assert answer.status_code == 400
+        assert answer.json()["message"]
+
+
+def test_at_the_sso_tier_a_person_reads_their_name_and_district_and_no_more(
+    clever: Running,
+) -> None:
+    person = clever.people.person("teacher")
+    bearer = tokens(clever, "simulator-sso", "teacher")["access_token"]
+    user = get(clever, f"/v3.0/users/{person.id}", bearer)["data"]
+    assert set(user["roles"]["teacher"]) == {"legacy_id", "schools"}
+    assert user["roles"]["teacher"]["schools"] == []
+    get(clever, f"/v3.0/users/{person.id}/district", bearer)
+    for path in (f"users/{person.id}/sections", f"schools/{person.schools[0].id}"):
+        assert read(clever, f"/v3.0/{path}", bearer).status_code == 404
+
+
+def test_a_limit_of_1200_calls_a_minute_is_counted_for_each_token(clever: Running) -> None:
+    bearer, other = district_token(clever), district_token(clever, "simulator-sso")
+    clever.advance(60)
+    left = [
+        int(read(clever, "/v3.0/schools?limit=1", bearer).headers["X-RateLimit-Remaining"])
+        for _ in range(2)
+    ]
+    assert left in ([1199, 1198], [1199, 1199], [1198, 1199])
+    assert int(read(clever, "/v3.0/districts", other).headers["X-RateLimit-Remaining"]) == 1199
