@@ -6,7 +6,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from clever_login import logs
+from clever_login import cli_data, cli_whoami, logs
 from clever_login.pseudonyms import pseudonym
 from clever_login.services import services
 from clever_login.session import end_sessions
@@ -37,4 +37,6 @@ def end(person: str | None, district: str | None, everybody: bool) -> None:
 
 def init_app(app: Flask, _settings: Settings) -> None:
     """Add the commands."""
+    for command in (*cli_data.COMMANDS, cli_whoami.whoami):
+        clever.add_command(command)
     app.cli.add_command(clever)

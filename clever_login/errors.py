@@ -123,3 +123,23 @@ class NotShared(Exception):
 
 class StoreUnavailable(Exception):
     """The session store did not answer: nobody is known, and nobody must be guessed."""
+
+
+class RosterError(Exception):
+    """A district's records cannot be read; the message is a sentence for an operator."""
+
+
+class DistrictGone(RosterError):
+    """Clever has no token for this district, or takes none any more: it has left the app."""
+
+
+class NoSecureSync(RosterError):
+    """The token reaches `/districts` alone: the app has no Secure Sync in this district."""
+
+
+class CursorTooOld(RosterError):
+    """Events after this cursor may be lost, for Clever keeps 30 days: read the roster anew."""
+
+
+class NoEvents(RosterError):
+    """Clever shows this app no events, which it has to switch on."""

@@ -279,3 +279,8 @@ def _text(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     return _UNFIT.sub("", value[: 2 * LONGEST_TEXT]).strip()[:LONGEST_TEXT] or None
+
+
+def text(value: object) -> str | None:
+    """The same for other rooms: a string fit for a page, 255 characters at most, or None."""
+    return _text(value)

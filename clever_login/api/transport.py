@@ -31,8 +31,6 @@ from clever_login.errors import (
 
 T = TypeVar("T")
 LOGIN_SECONDS = 10.0  # for all calls of one login; a code lives 60 s, a router waits 30 s
-READ_SECONDS = 5.0
-LARGEST_BODY = 1_000_000  # bytes, after decompression
 HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
@@ -40,6 +38,18 @@ HEADERS = {
 }
 LONGEST_JITTER = 0.2  # seconds; a school that was cut off does not come back all at once
 POOL_SIZE = 32  # connections kept a host, and threads for calls that go out together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How large and how slow an answer may be; and whether a GET that failed is sent once more."""
+
+    largest_body: int = 1_000_000  # bytes, after decompression
+    read_seconds: float = 5.0
+    retry: bool = True
+
+
+LOGIN_BOUNDS = Bounds()
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,9 @@ class Transport:
         self._adapter = _Adapter(pool_connections=4, pool_maxsize=POOL_SIZE, max_retries=0)
         self._verify = ca_bundle or True
 
-    def send(self, request: requests.Request, deadline: Deadline) -> Answer:
+    def send(
+        self, request: requests.Request, deadline: Deadline, bounds: Bounds = LOGIN_BOUNDS
+    ) -> Answer:
         """Send one request; CleverUnavailable when there is no whole answer in time.
 
         Redirects are not followed. A GET is sent once more, inside the deadline, when its
@@ -84,18 +96,18 @@ class Transport:
         """
         request.headers = HEADERS | request.headers
         prepared = request.prepare()
-        if prepared.method != "GET":
-            return self._attempt(prepared, deadline)
+        if prepared.method != "GET" or not bounds.retry:
+            return self._attempt(prepared, deadline, bounds)
         try:
-            answer = self._attempt(prepared, deadline)
+            answer = self._attempt(prepared, deadline, bounds)
         except (CleverHungUp, CleverNotReached):
             if not deadline.sleep(random.uniform(0, LONGEST_JITTER)):  # noqa: S311 # not a secret
                 raise
-            return self._attempt(prepared, deadline)
+            return self._attempt(prepared, deadline, bounds)
         pause = _pause_before_retry(answer)
         if pause is None or not deadline.sleep(pause):
             return answer
-        return self._attempt(prepared, deadline)
+        return self._attempt(prepared, deadline, bounds)
 
     def start(self, call: Callable[[], T]) -> Future[T]:
         """Make a call in another thread, so that this one can make its own."""
@@ -104,26 +116,32 @@ class Transport:
                 self._executor = ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="clever")
         return self._executor.submit(call)
 
-    def _attempt(self, prepared: requests.PreparedRequest, deadline: Deadline) -> Answer:
-        current.deadline, current.read_seconds = deadline, READ_SECONDS
+    def _attempt(
+        self, prepared: requests.PreparedRequest, deadline: Deadline, bounds: Bounds
+    ) -> Answer:
+        current.deadline, current.read_seconds = deadline, bounds.read_seconds
         try:
-            timeout = (deadline.remaining(CONNECT_SECONDS), deadline.remaining(READ_SECONDS))
+            timeout = (
+                deadline.remaining(CONNECT_SECONDS),
+                deadline.remaining(bounds.read_seconds),
+            )
             with self._adapter.send(
                 prepared, stream=True, timeout=timeout, verify=self._verify
             ) as response:
-                return Answer(response.status_code, response.headers, _bounded_body(response))
+                body = _bounded_body(response, bounds.largest_body)
+                return Answer(response.status_code, response.headers, body)
         except (requests.RequestException, OSError) as error:
             raise _kind_of_silence(error)(f"no answer ({type(error).__name__})") from error
         finally:
             current.deadline = None
 
 
-def _bounded_body(response: requests.Response) -> bytes:
+def _bounded_body(response: requests.Response, largest: int) -> bytes:
     body = bytearray()
     for chunk in response.iter_content(65536):
         body += chunk
-        if len(body) > LARGEST_BODY:
-            raise CleverUnexpected("an answer of Clever's is larger than 1 MB")
+        if len(body) > largest:
+            raise CleverUnexpected(f"an answer of Clever's is larger than {largest} bytes")
     return bytes(body)
 
 

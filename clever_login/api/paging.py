@@ -1,0 +1,90 @@
+"""Lists of Clever's, page after page, one page in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+
+from clever_login.errors import CleverUnexpected
+from clever_login.models import Json
+
+Parameter = str | int | Sequence[str] | None
+LARGEST_PAGE = 10_000  # records; Clever answers 413 for more
+
+
+def items(get: Callable[[str], Json], url: str, *, within: str) -> Iterator[Json]:
+    """Each record of a list, in Clever's order, to the end; `within` is where a link may lead.
+
+    A page is let go record by record. CleverUnexpected for what is no list, and for a next page
+    that is elsewhere or that is the same again.
+    """
+    while True:
+        body = get(url)
+        page = _records(body)
+        following = _next(body, page, url, within)
+        del body
+        page.reverse()
+        while page:
+            yield page.pop()
+        if following is None:
+            return
+        if following == url:
+            raise CleverUnexpected("a list of Clever's leads from a page to the same page")
+        url = following
+
+
+def with_query(url: str, **parameters: Parameter) -> str:
+    """The URL with those parameters that have a value, a list once for each of its words."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return f"{url}?{urlencode(given, doseq=True)}" if given else url
+
+
+def _records(body: Json) -> list[Json]:
+    """The inner `data` of each entry: a list has every record in a wrapper of its own."""
+    entries = body.get("data")
+    if not isinstance(entries, list):
+        raise CleverUnexpected("a list of Clever's has no list in it")
+    records = [entry.get("data") if isinstance(entry, dict) else None for entry in entries]
+    if not all(isinstance(record, dict) for record in records):
+        raise CleverUnexpected("a list of Clever's has an entry without a record")
+    return [record for record in records if record is not None]
+
+
+def _next(body: Json, page: list[Json], url: str, within: str) -> str | None:
+    links = body.get("links")
+    if not page:
+        return None
+    if not isinstance(links, list):
+        return _after_last(page, url)
+    uris = [
+        link.get("uri") for link in links if isinstance(link, dict) and link.get("rel") == "next"
+    ]
+    if not uris:
+        return None
+    return _inside(uris[0], url, within)
+
+
+def _inside(uri: object, url: str, within: str) -> str:
+    """The link made absolute; a token must not go to another host, scheme or folder."""
+    try:
+        there = urlsplit(urljoin(url, uri)) if isinstance(uri, str) else None
+    except ValueError:
+        there = None
+    home = urlsplit(within)
+    if (
+        there is None
+        or (there.scheme, there.netloc) != (home.scheme, home.netloc)
+        or not there.path.startswith(home.path)
+    ):
+        raise CleverUnexpected("a list of Clever's goes on somewhere else")
+    return there.geturl()
+
+
+def _after_last(page: list[Json], url: str) -> str | None:
+    """The next page where answers have no links, as in Clever's files of v1; an empty one ends."""
+    asked = urlsplit(url)
+    query = parse_qs(asked.query)
+    if "limit" not in query:
+        return None
+    query["starting_after"] = [str(page[-1].get("id"))]
+    return asked._replace(query=urlencode(query, doseq=True)).geturl()

@@ -1,0 +1,112 @@
+"""A district's roster, list by list, in any version; for jobs and commands, never for a login."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from clever_login.api.district_client import DistrictClient
+from clever_login.api.paging import LARGEST_PAGE
+from clever_login.api.versions import Kind
+from clever_login.errors import CleverUnexpected, NotShared
+from clever_login.models import Json, identifier
+from clever_login.persons import Person, PersonRole
+from clever_login.records import Course, DistrictRecord, Resource, SchoolRecord, Section, Term
+
+Where = Mapping[str, object]
+_ROLES = {
+    Kind.STUDENTS: PersonRole.STUDENT,
+    Kind.TEACHERS: PersonRole.TEACHER,
+    Kind.STAFF: PersonRole.STAFF,
+    Kind.DISTRICT_ADMINS: PersonRole.DISTRICT_ADMIN,
+    Kind.CONTACTS: PersonRole.CONTACT,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roster:
+    """All that a district's token may read.
+
+    Each list comes in the order of its ids, one page in memory at a time. `after` is the id of the
+    last record that was dealt with: keep it, and a reading that broke off goes on behind it.
+    `where` is v1's query. A list that the version does not have is empty.
+    NoSecureSync where the token reaches the district's own record alone.
+    """
+
+    client: DistrictClient
+    page_size: int = LARGEST_PAGE
+
+    def district(self) -> DistrictRecord:
+        """The district with its state, last sync, launch and pause."""
+        place = identifier(self.client.district_id)
+        record = self.client.record(f"/districts/{place}")
+        if record is None:
+            raise NotShared("Clever does not show the district to its own token")
+        path = self.client.version.status_path.format(id=place)
+        elsewhere = not path.endswith(place)
+        status = self.client.record(path) if elsewhere else record
+        return DistrictRecord.from_api(record, status or {})
+
+    def schools(
+        self, *, after: str | None = None, where: Where | None = None
+    ) -> Iterator[SchoolRecord]:
+        """The schools."""
+        return map(SchoolRecord.from_api, self.read(Kind.SCHOOLS, after=after, where=where))
+
+    def people(
+        self, kind: Kind, *, after: str | None = None, where: Where | None = None
+    ) -> Iterator[Person]:
+        """The people of one kind; from v3 on also `Kind.USERS`, which is all of them."""
+        role = None if self.client.version.roles_in_record else _ROLES[kind]
+        return (Person.from_api(each, role) for each in self.read(kind, after=after, where=where))
+
+    def everybody(self) -> Iterator[Person]:
+        """All people; before v3 somebody with two roles is two people, with two ids."""
+        for kind in self.client.version.people:
+            yield from self.people(kind)
+
+    def sections(
+        self, *, after: str | None = None, where: Where | None = None
+    ) -> Iterator[Section]:
+        """The sections."""
+        return map(Section.from_api, self.read(Kind.SECTIONS, after=after, where=where))
+
+    def courses(self, *, after: str | None = None) -> Iterator[Course]:
+        """The courses; before v2 they stand in the sections."""
+        return map(Course.from_api, self.read(Kind.COURSES, after=after))
+
+    def terms(self, *, after: str | None = None) -> Iterator[Term]:
+        """The terms; before v2 they stand in the sections."""
+        return map(Term.from_api, self.read(Kind.TERMS, after=after))
+
+    def resources(self, *, after: str | None = None) -> Iterator[Resource]:
+        """The resources, which v3 has."""
+        return map(Resource.from_api, self.read(Kind.RESOURCES, after=after))
+
+    def count(self, kind: Kind) -> int | None:
+        """How many there are; None where the version cannot say, as of one role in v3."""
+        listing = self.client.version.lists.get(kind)
+        if listing is None or listing.role or "count" not in listing.parameters:
+            return None
+        found = self.client.listed(f"{listing.path}?count=true").get("count")
+        if isinstance(found, bool) or not isinstance(found, int):
+            raise CleverUnexpected("an answer of Clever's has no count in it")
+        return found
+
+    def read(
+        self, kind: Kind, *, after: str | None = None, where: Where | None = None
+    ) -> Iterator[Json]:
+        """The records of one list as Clever writes them; ValueError for a `where` it has not."""
+        listing = self.client.version.lists.get(kind)
+        if listing is None:
+            return iter(())
+        if where is not None and "where" not in listing.parameters:
+            raise ValueError(f"{self.client.version.name} has no `where` for {kind}")
+        return self.client.items(
+            listing.path,
+            role=listing.role,
+            limit=self.page_size if "limit" in listing.parameters else None,
+            starting_after=identifier(after) if after else None,
+            where=json.dumps(where) if where is not None else None,
+        )

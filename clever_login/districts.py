@@ -1,0 +1,72 @@
+"""Where a job of your own begins: the districts that authorised the app, their rosters, events.
+
+    for student in districts().roster(district_id).people(Kind.STUDENTS):
+
+It works in an application context, takes as long as it takes, and has no place inside a login or
+a page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from flask import Flask, current_app
+
+from clever_login.api.district_client import DistrictClient
+from clever_login.api.district_tokens import DistrictTokens
+from clever_login.api.events import Events
+from clever_login.api.patience import Patience
+from clever_login.api.rosters import Roster
+from clever_login.api.versions import VERSIONS
+from clever_login.services import Services, services
+
+_KEY = "clever_login_districts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Districts:
+    """The districts of one app, with their tokens in this process's memory."""
+
+    services: Services
+    tokens: DistrictTokens
+    _paces: dict[str, Patience] = field(default_factory=dict, repr=False)
+
+    def ids(self) -> tuple[str, ...]:
+        """The districts that authorised the app, as Clever says now."""
+        return self.tokens.districts()
+
+    def client(self, district_id: str) -> DistrictClient:
+        """What asks with this district's token; all of them share that token's pace."""
+        settings = self.services.settings
+        return DistrictClient(
+            transport=self.services.transport,
+            tokens=self.tokens,
+            api_url=settings.clever_api_url,
+            version=VERSIONS[settings.clever_api_version],
+            district_id=district_id,
+            patience=self._paces.setdefault(district_id, Patience()),
+        )
+
+    def roster(self, district_id: str) -> Roster:
+        """A district's schools, people, sections, courses, terms, resources."""
+        return Roster(client=self.client(district_id))
+
+    def events(self, district_id: str) -> Events:
+        """What changes in a district."""
+        return Events(client=self.client(district_id))
+
+
+def districts(app: Flask | None = None) -> Districts:
+    """Those of this app, or of the one whose context this is."""
+    extensions = (app or current_app).extensions
+    if _KEY not in extensions:
+        own = services(app)
+        tokens = DistrictTokens(
+            transport=own.transport,
+            clever_url=own.settings.clever_url,
+            client_id=own.settings.clever_client_id,
+            client_secret=own.settings.clever_client_secret,
+        )
+        extensions[_KEY] = Districts(services=own, tokens=tokens)
+    return cast(Districts, extensions[_KEY])

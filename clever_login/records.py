@@ -1,0 +1,204 @@
+"""What a roster has besides people, as frozen types: the same types in every version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from clever_login.fields import Fields, Quiet
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DistrictRecord(Quiet):
+    """A district and how its data does; None where the tier or the version does not say."""
+
+    id: str
+    name: str | None
+    state: str | None  # running, pending, error, paused, success
+    error: str | None
+    sis_type: str | None
+    last_sync: datetime | None
+    launch_date: datetime | None
+    pause_start: datetime | None
+    pause_end: datetime | None
+    portal_url: str | None
+    login_methods: tuple[str, ...]
+
+    @classmethod
+    def from_api(cls, record: object, status: object) -> DistrictRecord:
+        """Read a district, and the record that has its status: before v2 that is another one."""
+        district_id, data = Fields.of_record("district", record)
+        state = Fields("district", status, district_id)
+        return cls(
+            id=district_id,
+            name=data.text("name"),
+            **state.texts("state error sis_type"),
+            last_sync=state.moment("last_sync"),
+            launch_date=state.moment("launch_date"),
+            pause_start=state.moment("pause_start"),
+            pause_end=state.moment("pause_end"),
+            portal_url=data.text("portal_url"),
+            login_methods=data.words("login_methods"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SchoolRecord(Quiet):
+    """A school with its address and principal."""
+
+    id: str
+    district_id: str | None
+    name: str | None
+    sis_id: str | None
+    school_number: str | None
+    state_id: str | None
+    nces_id: str | None
+    mdr_number: str | None
+    low_grade: str | None
+    high_grade: str | None
+    phone: str | None
+    principal_name: str | None
+    principal_email: str | None
+    address: str | None
+    city: str | None
+    state: str | None
+    zip: str | None
+    created: datetime | None
+    last_modified: datetime | None
+
+    @classmethod
+    def from_api(cls, record: object) -> SchoolRecord:
+        """Read a school."""
+        school_id, data = Fields.of_record("school", record)
+        principal = data.inner("principal")
+        numbers = "sis_id school_number state_id nces_id mdr_number"
+        return cls(
+            id=school_id,
+            district_id=data.id("district"),
+            **data.texts(f"name {numbers} low_grade high_grade phone"),
+            **data.inner("location").texts("address city state zip"),
+            principal_name=principal.text("name"),
+            principal_email=principal.text("email"),
+            created=data.moment("created"),
+            last_modified=data.moment("last_modified"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Course(Quiet):
+    """What is taught; before v2 it has no id, and stands in its sections."""
+
+    id: str | None
+    name: str | None
+    number: str | None
+    description: str | None
+
+    @classmethod
+    def from_api(cls, record: object) -> Course:
+        """Read a course."""
+        course_id, data = Fields.of_record("course", record)
+        return cls(id=course_id, **data.texts("name number"), description=None)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Term(Quiet):
+    """A part of a school year; before v2 it has no id, and stands in its sections."""
+
+    id: str | None
+    name: str | None
+    start_date: datetime | None
+    end_date: datetime | None
+
+    @classmethod
+    def from_api(cls, record: object) -> Term:
+        """Read a term."""
+        term_id, data = Fields.of_record("term", record)
+        return cls.of(term_id, data)
+
+    @classmethod
+    def of(cls, term_id: str | None, data: Fields) -> Term:
+        """Read a term's fields, wherever they stand."""
+        return cls(
+            id=term_id,
+            name=data.text("name"),
+            start_date=data.moment("start_date"),
+            end_date=data.moment("end_date"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Section(Quiet):
+    """A class of students with its teachers, the primary one first."""
+
+    id: str
+    district_id: str | None
+    school_id: str | None
+    name: str | None
+    subject: str | None
+    grade: str | None
+    period: str | None
+    section_number: str | None
+    sis_id: str | None
+    teacher_ids: tuple[str, ...]
+    student_ids: tuple[str, ...]
+    course_id: str | None
+    term_id: str | None
+    course: Course | None  # before v2
+    term: Term | None  # before v2
+    created: datetime | None
+    last_modified: datetime | None
+
+    @classmethod
+    def from_api(cls, record: object) -> Section:
+        """Read a section."""
+        section_id, data = Fields.of_record("section", record)
+        primary = data.id("teacher")
+        teachers = (primary, *data.ids("teachers")) if primary else data.ids("teachers")
+        return cls(
+            id=section_id,
+            district_id=data.id("district"),
+            school_id=data.id("school"),
+            **data.texts("name subject grade period section_number sis_id"),
+            teacher_ids=tuple(dict.fromkeys(teachers)),
+            student_ids=data.ids("students"),
+            course_id=data.id("course"),
+            term_id=data.id("term_id"),
+            course=_course_inside(data),
+            term=Term.of(None, data.inner("term")) if "term" in data else None,
+            created=data.moment("created"),
+            last_modified=data.moment("last_modified"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Resource(Quiet):
+    """Something that a district gives to sections or people, from v3 on."""
+
+    id: str
+    district_id: str | None
+    resource_id: str | None
+    title: str | None
+    roles: tuple[str, ...]
+    created: datetime | None
+    updated: datetime | None
+
+    @classmethod
+    def from_api(cls, record: object) -> Resource:
+        """Read a resource."""
+        own_id, data = Fields.of_record("resource", record)
+        return cls(
+            id=own_id,
+            district_id=data.id("district"),
+            **data.texts("resource_id title"),
+            roles=data.words("roles"),
+            created=data.moment("created"),
+            updated=data.moment("updated"),
+        )
+
+
+def _course_inside(data: Fields) -> Course | None:
+    name, number = data.text("course_name"), data.text("course_number")
+    description = data.text("course_description")
+    if not (name or number or description):
+        return None
+    return Course(id=None, name=name, number=number, description=description)
