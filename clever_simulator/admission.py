@@ -25,9 +25,6 @@ def needs_consent(app: RegisteredApp, person: Person, role: Role) -> bool:
 def _let_in(app: RegisteredApp, person: Person, role: Role) -> bool:
     if app.tier != "library" or role != "student":
         return True
-    return any(world().consents.given(app, teacher) for teacher in _teachers_of(person))
-
-
-def _teachers_of(student: Person) -> list[Person]:
-    sections = [one for one in world().people.sections if student in one.students]
-    return [section.teacher for section in sections]
+    return any(
+        world().consents.given(app, teacher) for teacher in world().people.teachers_of(person)
+    )

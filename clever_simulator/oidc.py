@@ -76,7 +76,7 @@ def _claims(login: Login) -> dict[str, Any]:
         "nonce": login.nonce,
         "user_id": person.post(login.role).legacy_id,
         "multi_role_user_id": person.id,
-        "user_type": _USER_TYPES[login.role],
+        "user_type": person.post(login.role).called or _USER_TYPES[login.role],
         "district": person.district.id,
         "email": person.email,
         "email_verified": False,
