@@ -7,6 +7,7 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from clever_login import cli_data, cli_whoami, logs
+from clever_login.doctor import doctor
 from clever_login.pseudonyms import pseudonym
 from clever_login.services import services
 from clever_login.session import end_sessions
@@ -15,6 +16,7 @@ from clever_login.settings import Settings
 clever = AppGroup("clever", help="Look after the login with Clever.")
 sessions = AppGroup("sessions", help="Look after the sessions of people who are logged in.")
 clever.add_command(sessions)
+clever.add_command(doctor)
 
 
 @sessions.command("end")

@@ -207,11 +207,12 @@ class RedisStore:
     def _client(self) -> Redis:
         """Made at first use: the import takes a tenth of a second, and a fork comes before."""
         if self._made is None:
-            self._made = _connect(self._settings)
+            self._made = connect(self._settings)
         return self._made
 
 
-def _connect(settings: Settings) -> Redis:
+def connect(settings: Settings) -> Redis:
+    """A client of REDIS_URL; nothing is opened yet."""
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry

@@ -48,9 +48,14 @@ class Handler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Says nothing: the journal is the log."""
 
+    def _now(self) -> float:
+        """The time at which the simulator has arrived, so that its Date header says so, too."""
+        app: Any = self.server.app
+        return float(app.extensions["clever_simulator"].clock.now())
+
     def _send(self, status: str, headers: Headers, body: bytes) -> None:
         bodiless = status.startswith(("204", "304"))
-        head = [f"HTTP/1.1 {status}", f"Date: {self.date_time_string()}"]
+        head = [f"HTTP/1.1 {status}", f"Date: {self.date_time_string(self._now())}"]
         head += [f"{k}: {v}" for k, v in headers if k.lower() != "content-length"]
         if not bodiless:
             head.append(f"Content-Length: {len(body)}")

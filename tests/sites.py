@@ -74,7 +74,8 @@ def in_process(
     """The app in this process, in a thread of its own: the quick way.
 
     In settings that are text, {clever} stands for Clever's address. `extend` may add views to the
-    app, `between` may stand between it and Clever's API, and with a `certificate` it is reached by https.
+    app, `between` may stand between it and Clever's API, and with a `certificate` it is reached by
+    https.
     """
     tls = (str(certificate.certificate), str(certificate.key)) if certificate else None
     with running() as clever, between(clever.url) as api_url:

@@ -1,0 +1,78 @@
+"""What the doctor has before it: an environment, and the settings as far as they can be read."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from clever_login.settings import Settings, SettingsError, load
+
+# In place of a value that is wrong, so that the others can still be looked at; never used.
+STAND_INS = {
+    "SECRET_KEY": secrets.token_hex(32),
+    "APP_URL": "https://app.invalid",
+    "CLEVER_CLIENT_ID": "unknown",
+    "CLEVER_CLIENT_SECRET": "unknown",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An environment, its faults, and settings in which the faulty variables are made up."""
+
+    environ: Mapping[str, str] = field(repr=False)
+    settings: Settings
+    faults: tuple[str, ...] = ()
+    faulty: frozenset[str] = frozenset()
+
+    @property
+    def live(self) -> bool:
+        """Whether this is Clever itself, and not something to develop against."""
+        host = self.settings.clever_url.removeprefix("https://").partition(":")[0]
+        return f".{host}".endswith(".clever.com")
+
+    @property
+    def platform(self) -> str | None:
+        """The kind of host that this runs on: one with a router in front and files that vanish."""
+        return next(
+            (name for name, marks in PLATFORMS.items() if any(map(self.environ.get, marks))), None
+        )
+
+    def says(self, *names: str) -> list[str]:
+        """Those of these variables that are set."""
+        return [name for name in names if self.environ.get(name, "").strip()]
+
+
+PLATFORMS = {
+    "Heroku": ("DYNO",),
+    "Render": ("RENDER",),
+    "Railway": ("RAILWAY_ENVIRONMENT", "RAILWAY_ENVIRONMENT_NAME", "RAILWAY_PROJECT_ID"),
+    "Fly": ("FLY_APP_NAME", "FLY_MACHINE_ID"),
+}
+
+
+def open_case(environ: Mapping[str, str]) -> Case:
+    """Read the settings; where some are wrong, read them again with those made up."""
+    try:
+        return Case(environ=environ, settings=load(environ))
+    except SettingsError as error:
+        return _mended(environ, error)
+
+
+def _mended(environ: Mapping[str, str], first: SettingsError) -> Case:
+    """A stand-in may lay another fault bare: without APP_ENV production's rules count."""
+    faulty, error = frozenset[str](), first
+    while True:
+        more = faulty | {each.partition(" ")[0] for each in error.faults}  # its variable's name
+        if more == faulty:
+            raise error
+        faulty = more
+        kept = {name: value for name, value in environ.items() if name not in faulty}
+        made_up = {name: STAND_INS[name] for name in faulty & set(STAND_INS)}
+        try:
+            settings = load(kept | made_up)
+        except SettingsError as another:
+            error = another
+        else:
+            return Case(environ=environ, settings=settings, faults=first.faults, faulty=faulty)

@@ -1,0 +1,147 @@
+"""Checks that ask Clever itself: is it there, does it know the app, what does the app see there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from clever_login.checks.case import Case
+from clever_login.checks.findings import Finding, fault, not_tried, ok, warning
+from clever_login.checks.visit import MOST_DISTRICTS, Reply, Visit
+from clever_login.settings import DEVELOPMENT
+
+WARN_SECONDS, FAIL_SECONDS = 60, 120  # codes live a minute; id tokens are given two of leeway
+DEMO = "#DEMO"
+NO_ANSWER = "Clever gave no answer"
+NO_DISTRICT = "no district has connected"
+
+
+def login_reached(case: Case, visit: Visit) -> Iterator[Finding]:
+    """DNS, TLS and an answer, where people log in."""
+    yield _reached("Clever's login", case.settings.clever_url, visit.listing)
+
+
+def data_reached(case: Case, visit: Visit) -> Iterator[Finding]:
+    """The same for the data API."""
+    yield _reached("Clever's data", case.settings.clever_api_url, visit.api)
+
+
+def _reached(name: str, url: str, reply: Reply) -> Finding:
+    host = urlsplit(url).hostname
+    if reply.answer is None:
+        return fault(name, reply.silence, reply.do)
+    if reply.cannot_now:
+        return warning(
+            name,
+            f"{host} is reached and answers {reply.status}: it cannot just now.",
+            "Try again in a few minutes; see status.clever.com.",
+        )
+    how = " by TLS, with a certificate in order" if url.startswith("https:") else ""
+    return ok(name, f"{host} is reached{how}.")
+
+
+def clock(_case: Case, visit: Visit) -> Iterator[Finding]:
+    """This machine's clock beside Clever's."""
+    ahead = visit.listing.seconds_ahead
+    if ahead is None:
+        yield warning("clock", "Clever's answer does not tell the time.", "Look at the clock.")
+    elif abs(ahead) > WARN_SECONDS:
+        side = "behind" if ahead > 0 else "ahead of"
+        says = f"This machine's clock is {abs(ahead):.0f} seconds {side} Clever's."
+        bad = abs(ahead) > FAIL_SECONDS
+        yield (fault if bad else warning)("clock", says, "Set it by NTP; logins depend on it.")
+    else:
+        yield ok("clock", "This machine's clock agrees with Clever's.")
+
+
+def credentials(_case: Case, visit: Visit) -> Iterator[Finding]:
+    """The client id and secret, tried by asking for the tokens of districts."""
+    reply, name = visit.listing, "credentials"
+    if reply.answer is None or reply.cannot_now:
+        yield not_tried(name, NO_ANSWER)
+    elif reply.status in {400, 401, 403}:
+        yield fault(
+            name,
+            "Clever does not accept CLEVER_CLIENT_ID with CLEVER_CLIENT_SECRET.",
+            "Copy both again from your app's Settings page. At go-live, and when a secret is "
+            "rotated, Clever gives out new ones.",
+        )
+    elif visit.tokens is None:
+        yield fault(
+            name,
+            f"What answers at CLEVER_URL is not Clever's login (status {reply.status}).",
+            "Leave CLEVER_URL unset, or correct it.",
+        )
+    elif not visit.tokens:
+        yield ok(
+            name,
+            "Clever accepts them. No district has connected yet, or this is a Clever Library app, "
+            "which has no districts.",
+        )
+    else:
+        count = len(visit.tokens)
+        yield ok(name, f"Clever accepts them; {count} {'district' if count == 1 else 'districts'}.")
+
+
+def districts(case: Case, visit: Visit) -> Iterator[Finding]:
+    """Whether these are credentials for development, by the names of the districts."""
+    name, found = "districts", visit.district_names() if visit.tokens else ()
+    if not visit.tokens:
+        yield not_tried(name, NO_DISTRICT)
+    elif not found:
+        yield warning(
+            name,
+            "The districts' tokens do not open their records.",
+            "Try again; if it stays so, ask Clever's support.",
+        )
+    elif all(DEMO in each for each in found):
+        says = "This client id sees only #DEMO districts: these are development credentials."
+        if case.settings.app_env == DEVELOPMENT:
+            yield ok(name, says)
+        else:
+            do = "For real schools, use the credentials that Clever gives out at go-live."
+            yield warning(name, says, do)
+    elif case.live and case.settings.app_env == DEVELOPMENT:
+        yield warning(
+            name,
+            "This client id sees real districts, and APP_ENV is development.",
+            "Develop with the credentials of a development app.",
+        )
+    else:
+        beyond = len(visit.tokens) > MOST_DISTRICTS
+        looked = f" (of the first {MOST_DISTRICTS} districts)" if beyond else ""
+        yield ok(name, f"Not all are #DEMO districts{looked}: these are production credentials.")
+
+
+def tier(_case: Case, visit: Visit) -> Iterator[Finding]:
+    """What Clever shares with the app, by what a district's token opens."""
+    if not visit.tokens:
+        yield not_tried("tier", f"{NO_DISTRICT} (to a Clever Library app none ever does)")
+        return
+    answers = [visit.reads("schools"), visit.reads("sections")]
+    if True in answers:
+        yield ok("tier", "Secure Sync: schools and sections can be read.")
+    elif None in answers:
+        yield warning("tier", "Clever does not say just now what may be read.", "Try again.")
+    else:
+        yield ok("tier", "SSO: only the district itself can be read, no schools and no sections.")
+
+
+def authorization(case: Case, visit: Visit) -> Iterator[Finding]:
+    """The redirect URI, tried as a browser would that is not logged in."""
+    reply, name = visit.authorization, "redirect URI, tried"
+    if reply.answer is None or reply.cannot_now:
+        yield not_tried(name, NO_ANSWER)
+    elif reply.status >= 400:
+        yield warning(
+            name,
+            f"Clever answers a login with {reply.status}: it may not know the redirect URI.",
+            f"See that {case.settings.redirect_uri} is among the Redirect URIs in Clever's "
+            "dashboard, to the letter.",
+        )
+    else:
+        yield ok(
+            name,
+            "Clever did not refuse it. Whether it is the first line cannot be seen from here: "
+            "launch the app once from the Clever Portal.",
+        )

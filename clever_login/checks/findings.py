@@ -1,0 +1,51 @@
+"""What a check has found, in words for whoever must mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How bad it is; a fault stops logins, a warning may."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One sentence on what is so, and one on what to do where something is to be done."""
+
+    name: str
+    outcome: Outcome
+    says: str
+    do: str = ""
+
+
+def ok(name: str, says: str) -> Finding:
+    """Nothing to do."""
+    return Finding(name=name, outcome=Outcome.OK, says=says)
+
+
+def warning(name: str, says: str, do: str = "") -> Finding:
+    """Logins work, or may work, and somebody should look."""
+    return Finding(name=name, outcome=Outcome.WARNING, says=says, do=do)
+
+
+def fault(name: str, says: str, do: str) -> Finding:
+    """Logins fail, or people are not safe."""
+    return Finding(name=name, outcome=Outcome.FAULT, says=says, do=do)
+
+
+def not_tried(name: str, why: str) -> Finding:
+    """What could not be looked at because something else is wrong."""
+    return warning(name, f"Not tried: {why}.", "Mend that first, then ask again.")
+
+
+def worst(findings: Iterable[Finding]) -> Outcome:
+    """The outcome of them all."""
+    found = {each.outcome for each in findings}
+    return next((each for each in (Outcome.FAULT, Outcome.WARNING) if each in found), Outcome.OK)

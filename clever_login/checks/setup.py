@@ -1,0 +1,101 @@
+"""Checks of the environment alone: settings, secret, mode, redirect URI, API version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from urllib.parse import urlsplit
+
+from clever_login.api.versions import VERSIONS, standing_sentence
+from clever_login.checks.case import Case
+from clever_login.checks.findings import Finding, fault, ok, warning
+from clever_login.environment import HOW_TO_MAKE_ONE, Reader
+from clever_login.settings import DEVELOPMENT, PRODUCTION
+
+HERE = {"localhost", "127.0.0.1", "[::1]"}
+NOT_OF_THE_APP = {"CLEVER_SPECS"}  # the tests' own
+
+
+def settings(case: Case) -> Iterator[Finding]:
+    """Every fault that would stop the app at its start, and names that nobody reads."""
+    for each in case.faults:
+        yield fault(
+            "settings",
+            each,
+            "Correct it where the app's variables are set; the app does not start before.",
+        )
+    known = {each.name.upper() for each in fields(case.settings)} | NOT_OF_THE_APP
+    for name in sorted(case.environ):
+        if name.startswith("CLEVER_") and name not in known:
+            yield warning(
+                "settings",
+                f"{name} is set, and the app has no setting of that name.",
+                "Look for a slip of the pen: .env.example has all names.",
+            )
+    if not case.faults:
+        yield ok("settings", "The app can read its settings and start.")
+
+
+def secret_key(case: Case) -> Iterator[Finding]:
+    """Whether sessions are sealed with something that cannot be guessed."""
+    read = Reader({})
+    for secret in case.settings.secrets:
+        read.strong("SECRET_KEY", secret)
+    if read.faults:  # in production this is a fault of the settings already
+        yield warning(
+            "secret key",
+            "SECRET_KEY or one of its fallbacks is weak or a sample; production refuses it.",
+            HOW_TO_MAKE_ONE,
+        )
+    else:
+        yield ok("secret key", "SECRET_KEY cannot be guessed.")
+
+
+def mode(case: Case) -> Iterator[Finding]:
+    """Whether APP_ENV is what this place needs."""
+    if case.settings.app_env == PRODUCTION:
+        yield ok("mode", "APP_ENV is production: all checks at start are on.")
+    elif case.platform or case.settings.https:
+        where = f"on {case.platform}" if case.platform else "at an https address"
+        yield warning(
+            "mode",
+            f"APP_ENV is development, {where}: the app lets weak secrets and http pass.",
+            "Where people log in, remove APP_ENV or set it to production.",
+        )
+    else:
+        yield ok("mode", "APP_ENV is development: right on your own machine only.")
+
+
+def redirect_uri(case: Case) -> Iterator[Finding]:
+    """Whether the address that Clever sends people to can be reached by them."""
+    uri = case.settings.redirect_uri
+    host = urlsplit(uri).hostname or ""
+    local = host in {"localhost", "::1"} or host.startswith("127.")
+    paste = f"In Clever's dashboard the first line of Redirect URIs must be exactly {uri}"
+    if local and case.settings.app_env != DEVELOPMENT:
+        yield fault(
+            "redirect URI",
+            f"APP_URL names this machine ({host}); Clever would send people to their own.",
+            "Set APP_URL to the address that people's browsers use, with https.",
+        )
+    elif not case.settings.https and not local:
+        yield warning(
+            "redirect URI",
+            "APP_URL is http and not localhost; Clever takes such an address only for "
+            "development, if at all.",
+            "Use https, or http://localhost while you develop.",
+        )
+    else:
+        yield ok("redirect URI", f"{paste} (nothing behind it, no slash).")
+
+
+def api_version(case: Case) -> Iterator[Finding]:
+    """Whether Clever serves the version that is set."""
+    version, name = VERSIONS[case.settings.clever_api_version], "API version"
+    says, do = standing_sentence(version), "Unset CLEVER_API_VERSION, or set it to v3.0."
+    if version.standing.state == "gone":
+        yield fault(name, says, do)
+    elif version.standing.state == "deprecated":
+        yield warning(name, says, f"{do} An app that Clever gave this version may keep it.")
+    else:
+        yield ok(name, says)

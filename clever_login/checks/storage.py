@@ -1,0 +1,109 @@
+"""Checks of the place where sessions are kept."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clever_login.checks.case import Case
+from clever_login.checks.findings import Finding, fault, ok, warning
+from clever_login.errors import StoreUnavailable
+from clever_login.settings import DEVELOPMENT
+from clever_login.store import FileStore, RedisStore, Store, connect
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "instance" / "store"  # beside app.py
+KEPT_SECONDS = 30
+
+
+def store(case: Case) -> Iterator[Finding]:
+    """A value is kept, read and forgotten again."""
+    yield from _redis(case) if case.settings.redis_url else _files(case)
+
+
+def _files(case: Case) -> Iterator[Finding]:
+    if not FOLDER.exists():
+        yield _to_be_made()  # by the app: made here, it might be another user's
+    elif _keeps(FileStore(FOLDER)):
+        yield ok("store", "Sessions are kept in files, and a value came back whole.")
+    else:
+        yield fault(
+            "store",
+            "Sessions are kept in files, and the folder instance/store cannot be written.",
+            "Run this as the user who runs the app, and let that user own the folder.",
+        )
+    if case.platform:
+        yield warning(
+            "store",
+            f"On {case.platform} files vanish at each restart, and a second machine has others.",
+            "Add a Redis and set REDIS_URL, or people are logged out again and again.",
+        )
+    elif case.settings.app_env != DEVELOPMENT:
+        yield ok("store", "Files do for one machine; more than one need REDIS_URL.")
+
+
+def _to_be_made() -> Finding:
+    parent = next(each for each in FOLDER.parents if each.exists())
+    if os.access(parent, os.W_OK | os.X_OK):
+        return ok("store", "Sessions will be kept in files; the app makes their folder.")
+    return fault(
+        "store",
+        "Sessions are to be kept in files, and their folder instance/store cannot be made.",
+        "Let the user who runs the app write in the app's folder, or set REDIS_URL.",
+    )
+
+
+def _redis(case: Case) -> Iterator[Finding]:
+    if not _keeps(RedisStore(case.settings)):
+        yield fault(
+            "store",
+            "Redis at REDIS_URL does not keep a value and give it back: nobody can log in.",
+            "Is it running, is the password right, does it want rediss://? On Heroku set "
+            "REDIS_TLS_VERIFY to off.",
+        )
+        return
+    yield ok("store", "Sessions are kept in Redis, and a value came back whole.")
+    yield from _tls(case)
+    yield from _when_full(connect(case.settings))
+
+
+def _keeps(place: Store) -> bool:
+    """Whether a throwaway value makes the round."""
+    key, value = f"doctor-{secrets.token_hex(8)}", secrets.token_bytes(64)
+    try:
+        place.set(key, value, KEPT_SECONDS)
+        came_back = place.get(key) == value
+        place.delete(key)
+        return came_back and place.get(key) is None
+    except StoreUnavailable:
+        return False
+
+
+def _tls(case: Case) -> Iterator[Finding]:
+    lax = not case.settings.redis_tls_verify
+    if lax and case.platform == "Heroku":
+        yield ok("store", "REDIS_TLS_VERIFY is off, as Heroku's Redis needs it.")
+    elif lax:
+        yield warning(
+            "store",
+            "REDIS_TLS_VERIFY is off: whoever stands between could pass for your Redis.",
+            "Set it to on, unless your host's Redis has a self-signed certificate.",
+        )
+
+
+def _when_full(client: Any) -> Iterator[Finding]:
+    """What Redis does when its memory is full; a host that does not tell is left in peace."""
+    try:
+        memory = client.info("memory")
+    except Exception:  # noqa: BLE001 # hosts forbid INFO in many ways, and it is an extra
+        return
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if memory.get("maxmemory") and policy != "noeviction":
+        yield warning(
+            "store",
+            f"When its memory is full, this Redis drops values ({policy}): people would be "
+            "logged out at random.",
+            "Set its maxmemory-policy to noeviction and watch its memory.",
+        )
