@@ -17,7 +17,7 @@ from clever_login import (
     services,
     session,
 )
-from clever_login.accounts import find_or_create
+from clever_login.accounts import find_or_create, keep_sections
 from clever_login.settings import Settings, load_or_exit
 
 PRODUCT = "Reading Room"  # the name on every page
@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load_or_exit()
     app = Flask(__name__, instance_path=settings.instance_path)
     app.config["FIND_OR_CREATE"] = find_or_create  # who is who in your product
+    app.config["KEEP_SECTIONS"] = keep_sections  # what a Clever Library teacher shares
     app.jinja_env.globals["product"] = PRODUCT
     for room in ROOMS:
         room.init_app(app, settings)

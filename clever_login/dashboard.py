@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from clever_login import logs
 from clever_login.access import public, safe_next
 from clever_login.models import Role
+from clever_login.services import services
 from clever_login.session import current_user, switch_role
 from clever_login.settings import Settings
 
@@ -30,7 +31,8 @@ def home() -> ResponseReturnValue:
     """The login page; who is logged in goes on to the dashboard."""
     if current_user() is not None:
         return redirect(url_for("dashboard.show"))
-    return render_template("home.html", next=safe_next(request.args.get("next")))
+    library = services().settings.clever_library
+    return render_template("home.html", next=safe_next(request.args.get("next")), library=library)
 
 
 @bp.get("/dashboard")

@@ -21,11 +21,11 @@ from clever_login.errors import (
     DistrictNotAllowed,
     TooBusy,
 )
-from clever_login.models import Me
+from clever_login.models import Me, Part
 from clever_login.oauth import Tokens
 from clever_login.profile import Profile
 from clever_login.services import services
-from clever_login.session import CurrentUser
+from clever_login.session import CurrentUser, TaughtClass
 
 MOST_AT_ONCE = 10  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
 _places = BoundedSemaphore(MOST_AT_ONCE)
@@ -65,6 +65,8 @@ def of(code: str, nonce: str) -> CurrentUser:
     account: Account = current_app.config["FIND_OR_CREATE"](person.user)
     if account.id in (None, ""):
         raise TypeError("find_or_create gave an account without an id")
+    if person.sections.value is not None:
+        current_app.config["KEEP_SECTIONS"](account, person.sections.value)
     return _current_user(person, str(account.id))
 
 
@@ -88,12 +90,22 @@ def _me_of_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | None
 
 
 def _log_what_is_missing(person: Profile) -> None:
-    for name in ("user_record", "district", "schools"):
+    for name in ("user_record", "district", "schools", "sections"):
         part = getattr(person, name)
         if part.cause:
             level = logging.WARNING if part.outcome == "failed" else logging.INFO
             outcome, cause = part.outcome, part.cause
             logs.event("part_missing", level=level, part=name, outcome=outcome, cause=cause)
+
+
+def _classes(person: Profile) -> Part[tuple[TaughtClass, ...]]:
+    """What the page shows of a teacher's sections: no student's name is kept for it."""
+    shared = person.sections
+    names = [
+        TaughtClass(name=each.section.name or "", students=len(each.students))
+        for each in shared.value or ()
+    ]
+    return Part(shared.outcome, tuple(names) if shared.value is not None else None)
 
 
 def _current_user(person: Profile, account_id: str) -> CurrentUser:
@@ -111,6 +123,7 @@ def _current_user(person: Profile, account_id: str) -> CurrentUser:
         district=replace(person.district, cause=""),
         schools=replace(person.schools, cause=""),
         more_schools=person.more_schools,
+        classes=_classes(person),
         logged_in_at=now,
         seen_at=now,
     )

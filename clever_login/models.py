@@ -82,7 +82,9 @@ class Me:
             id=identifier(data.get("id")),
             type=kind,
             district_id=_optional_id(data.get("district")),
-            by_library=data.get("authorized_by") == "teacher",
+            # Before v2.1 nothing says so but the district that is missing.
+            by_library=data.get("authorized_by", "teacher") == "teacher"
+            and not data.get("district"),
         )
 
     @classmethod
@@ -142,6 +144,8 @@ class User:
         if not data.get("id"):
             raise CleverUnexpected("the user record has no id")
         for key, expected in (("id", me.id), ("district", me.district_id)):
+            if me.by_library and key == "district":
+                continue  # /me names none, so there is nothing to compare
             if data.get(key) not in (None, "", expected):
                 raise WrongPerson(f"the user record has another {key} than /me")
         name = data.get("name")
@@ -226,6 +230,14 @@ class Incident:
 def login_role(claims: Json) -> Role | None:
     """The role of the current login, as `/userinfo` and id tokens name it; `/me` does not."""
     return ROLES_BY_NAME.get(_text(claims.get("user_type")) or "")
+
+
+def listed(body: Json) -> list[Json]:
+    """The records of a list, each of which stands in a `data` of its own."""
+    items = body.get("data")
+    if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
+        raise CleverUnexpected("a list of Clever's is none")
+    return [_object(each, "data") for each in items]
 
 
 def is_about(claims: Json, person_id: str) -> bool:

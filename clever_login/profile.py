@@ -1,4 +1,4 @@
-"""One token -> one whole person: `/me`, then user and district together, then the schools.
+"""One token -> one whole person: `/me`, then user and district together, then schools or sections.
 
 Only `/me` can stop a login. What else is missing is marked with the reason, for the page to say.
 """
@@ -10,7 +10,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
+from clever_login.api import library
 from clever_login.api.client import Client
+from clever_login.api.library import SharedSection
 from clever_login.errors import CleverUnexpected, LoginError, NotAPerson, NotShared, WrongPerson
 from clever_login.models import (
     ROLES_BY_NAME,
@@ -38,6 +40,7 @@ class Profile:
     user_record: Part[User]
     district: Part[District]
     schools: Part[tuple[School, ...]]
+    sections: Part[tuple[SharedSection, ...]]  # of a Clever Library teacher
 
     @property
     def more_schools(self) -> int:
@@ -57,6 +60,7 @@ def of(client: Client, me: Me | None = None) -> Profile:
     record = _part(lambda: client.user(me))
     user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_of_type(me))
     role = _start_role(client, me, user)
+    sections = _start_sections(client, me, user)
     schools = _schools(client, user)
     return Profile(
         user=user,
@@ -64,6 +68,7 @@ def of(client: Client, me: Me | None = None) -> Profile:
         user_record=record,
         district=district.result() if district else Part("none"),
         schools=schools,
+        sections=sections.result() if sections else Part("none"),
     )
 
 
@@ -103,6 +108,15 @@ def _same_school(client: Client, user: User, school_id: str) -> School:
     if school.id != school_id:
         raise CleverUnexpected("the school record is another school's")
     return school
+
+
+def _start_sections(
+    client: Client, me: Me, user: User
+) -> Future[Part[tuple[SharedSection, ...]]] | None:
+    """Read what a Clever Library teacher shares; nobody else's token reads sections."""
+    if not me.by_library or Role.TEACHER not in [record.role for record in user.roles]:
+        return None
+    return client.transport.start(lambda: _part(lambda: library.sections(client, user.id)))
 
 
 def _start_role(client: Client, me: Me, user: User) -> Future[Role | None] | None:

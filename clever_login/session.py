@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import msgspec
@@ -21,6 +21,14 @@ from clever_login.session_interface import Session
 from clever_login.settings import Settings
 
 _KEY, _STATE = "login", "state"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaughtClass:
+    """A section of a Clever Library teacher, as their page lists it."""
+
+    name: str
+    students: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +49,7 @@ class CurrentUser:
     more_schools: int
     logged_in_at: float  # Unix seconds
     seen_at: float
+    classes: Part[tuple[TaughtClass, ...]] = field(default_factory=lambda: Part("none"))
     by_admin: bool = False  # an administrator acts as this person
 
     @property

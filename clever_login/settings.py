@@ -42,6 +42,7 @@ class Settings:
     clever_district_ids: tuple[str, ...] = ()
     clever_confirm_students: bool = False
     clever_oidc: bool = False
+    clever_library: bool = False
     clever_status_url: str | None = None
     redis_url: str | None = field(default=None, repr=False)
     redis_tls_verify: bool = True
@@ -93,6 +94,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         clever_district_id=read.identifier("CLEVER_DISTRICT_ID"),
         clever_district_ids=read.identifiers("CLEVER_DISTRICT_IDS"),
         clever_confirm_students=read.switch("CLEVER_CONFIRM_STUDENTS", default=False),
+        clever_library=read.switch("CLEVER_LIBRARY", default=False),
         clever_oidc=read.switch("CLEVER_OIDC", default=False),
         clever_status_url=read.page("CLEVER_STATUS_URL", STATUS if clever == CLEVER else None),
         redis_url=read.redis("REDIS_URL"),

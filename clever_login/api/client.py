@@ -26,6 +26,7 @@ from clever_login.models import (
     School,
     User,
     is_about,
+    listed,
     login_role,
 )
 
@@ -67,6 +68,10 @@ class Client:
         """A school by its id, which must be one of this district."""
         body = self._get(f"/{self.version.name}/schools/{school_id}", "the school")
         return School.from_api(body, district_id)
+
+    def records(self, path: str, what: str) -> list[Json]:
+        """The records of a list, as far as one answer holds them: such a token cannot page."""
+        return listed(self._get(f"/{self.version.name}{path}", what))
 
     def login_role(self, person_id: str) -> Role | None:
         """The role in which the person came this time; WrongPerson if `/userinfo` is another's."""

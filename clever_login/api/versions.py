@@ -58,6 +58,8 @@ class Version:
     name: str
     standing: Standing
     user_paths: Mapping[str, str]  # a person's record, by the type that /me names
+    own_sections: str  # a teacher's sections, which a Library teacher's own token reads
+    section_students: str
     lists: Mapping[Kind, Listing]
     status_path: str  # a district's state, last sync, launch and pause
     authorized_by: bool  # whether /me says who connected the person: district or teacher
@@ -175,6 +177,8 @@ _V1_1 = Version(
     name="v1.1",
     standing=_GONE,
     user_paths=TYPED_PATHS,
+    own_sections="/teachers/{id}/sections",
+    section_students="/sections/{id}/students",
     lists=MappingProxyType(_V1),
     status_path="/districts/{id}/status",
     authorized_by=False,
@@ -201,6 +205,8 @@ _V3_0 = replace(
     name="v3.0",
     standing=_CURRENT,
     user_paths=USER_PATHS,
+    own_sections="/users/{id}/sections",
+    section_students="/sections/{id}/users?role=student",
     lists=MappingProxyType(_V3),
     event_records=_V3_EVENTS,
 )

@@ -1,0 +1,174 @@
+"""Clever Library: a teacher shares the app, without any district, and the students follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from clever_login.accounts import Account
+from clever_login.api.library import SharedSection
+from clever_login.api.versions import VERSIONS
+from clever_login.models import User
+from clever_simulator.config import Config
+from tests.conftest import SiteMaker
+from tests.entries import ENTRIES, by_button
+from tests.sites import Site
+from tests.visitor import Visitor
+
+
+class Kept:
+    """What an app of one's own keeps: every account, every section."""
+
+    def __init__(self) -> None:
+        self.users: list[User] = []
+        self.sections: dict[str, tuple[SharedSection, ...]] = {}
+
+    def find_or_create(self, user: User) -> Account:
+        self.users.append(user)
+        return Account(id=user.id)
+
+    def keep_sections(self, account: Account, sections: tuple[SharedSection, ...]) -> None:
+        self.sections[account.id] = sections
+
+    def extend(self, app: Flask) -> None:
+        app.config.update(FIND_OR_CREATE=self.find_or_create, KEEP_SECTIONS=self.keep_sections)
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def make_library(make_site: SiteMaker, kept: Kept) -> Callable[..., Site]:
+    """An app of the Library tier, which keeps what it is given."""
+
+    def make(**changes: Any) -> Site:
+        return make_site(extend=kept.extend, clever_client_id="simulator-library", **changes)
+
+    return make
+
+
+def consenting(site: Site, user_name: str = "teacher", entry: str = "button") -> Visitor:
+    """A teacher's first login: Clever asks whether the app may see the classes."""
+    visitor = ENTRIES[entry](site, user_name)
+    with suppress(AssertionError):  # asked once
+        visitor.press("Yes")
+    return visitor
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_teachers_own_sections_and_students_are_read_in_every_version(
+    make_library: Callable[..., Site], kept: Kept, version: str
+) -> None:
+    site = make_library(clever_api_version=version)
+    visitor = consenting(site)
+    teacher = site.person("teacher")
+    taught = [each for each in site.clever.people.sections if each.teacher == teacher]
+    assert (visitor.path, visitor.role) == ("/dashboard", "teacher")
+    assert "District" not in visitor.text
+    (sections,) = kept.sections.values()
+    assert {each.section.name for each in sections} == {each.name for each in taught}
+    for each in taught:
+        (found,) = [shared for shared in sections if shared.section.id == each.id]
+        assert {person.id for person in found.students} == {one.id for one in each.students}
+        assert all(len(person.last_name or "") <= 2 for person in found.students)
+        assert all(person.email is None for person in found.students)
+        assert f"{each.name} , {len(each.students)} students" in visitor.text
+
+
+def test_a_student_of_that_teacher_comes_in_before_the_teacher_returns(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    consenting(site)
+    taught = next(
+        each.students[0]
+        for each in site.clever.people.sections
+        if each.teacher == site.person("teacher")
+    )
+    visitor = by_button(site, taught.user_name)
+    assert (visitor.path, visitor.role) == ("/dashboard", "student")
+    assert taught.name.last not in visitor.text or len(taught.name.last) < 3
+    user = kept.users[-1]
+    assert (user.id, user.district_id, user.email) == (taught.id, None, None)
+    (sections,) = kept.sections.values()
+    assert taught.id in {person.id for each in sections for person in each.students}
+
+
+def test_the_sections_are_read_again_at_each_login(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    for times in (1, 2):
+        kept.sections.clear()
+        assert consenting(site).path == "/dashboard"
+        assert len(kept.sections) == 1
+        asked = [each["path"] for each in site.clever.journal()]
+        assert sum(path.endswith(f"{site.person('teacher').id}/sections") for path in asked) == (
+            times
+        )
+
+
+def test_a_teacher_without_sections_is_in_and_is_told_so(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    visitor = consenting(site, "no_sections")
+    assert visitor.role == "teacher"
+    assert "Clever shows us none yet." in visitor.text
+    assert list(kept.sections.values()) == [()]
+
+
+def test_sections_that_cannot_be_read_do_not_stop_the_login(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    site.clever.fault("sections", times=0, status=503)
+    visitor = consenting(site)
+    assert visitor.path == "/dashboard"
+    assert "Your classes: could not be read just now" in visitor.text
+    assert kept.sections == {}
+
+
+@pytest.mark.parametrize("entry", ["button", "portal"])
+def test_it_works_from_the_button_and_from_the_library(
+    make_library: Callable[..., Site], entry: str
+) -> None:
+    assert consenting(make_library(), entry=entry).path == "/dashboard"
+
+
+def test_the_first_page_offers_to_sign_up_where_the_app_is_in_the_library(
+    make_library: Callable[..., Site],
+) -> None:
+    site = make_library(clever_library=True)
+    visitor = site.visitor().open("/").click("Sign up with Clever")
+    assert visitor.url.startswith(site.clever.url)
+
+
+def test_elsewhere_nobody_is_offered_to_sign_up(site: Site) -> None:
+    assert "Sign up" not in site.visitor().open("/").text
+
+
+def test_who_comes_later_through_a_district_is_the_same_with_more(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    consenting(site)
+    app = site.clever.app.extensions["clever_simulator"].config.app("simulator-library")
+    site.clever.configure(Config(apps=(replace(app, tier="secure_sync"),)))
+    assert by_button(site, "teacher").path == "/dashboard"
+    before, after = kept.users
+    assert (before.id, before.district_id, before.school_ids) == (after.id, None, ())
+    assert after.district_id == site.person("teacher").district.id
+    assert len(after.school_ids) == 1
+
+
+def test_nobody_else_is_asked_for_sections(site: Site) -> None:
+    by_button(site, "teacher")
+    assert not [e for e in site.clever.journal() if "sections" in e["path"]]
