@@ -67,7 +67,7 @@ def _from_standard_input() -> str:
 def _about(client: Client, me: Me) -> list[str]:
     if me.type == "district":
         return ["A district's token.", f"District: {me.id}"]
-    role = ROLES_BY_NAME.get(me.type) or _login_role(client, me)
+    role = ROLES_BY_NAME.get(me.type) or _login_role(client, me.id)
     return [
         "A person's token.",
         f"Person: {me.id}",
@@ -76,9 +76,9 @@ def _about(client: Client, me: Me) -> list[str]:
     ]
 
 
-def _login_role(client: Client, me: Me) -> str | None:
+def _login_role(client: Client, person_id: str) -> str | None:
     try:
-        return client.login_role(me.id)
+        return client.login_role(person_id)
     except NotShared:
         return None
 

@@ -96,7 +96,9 @@ class Fields:
     def inner(self, key: str) -> Fields:
         """An object inside this one; one without fields when there is none."""
         value = self._data.get(key)
-        return Fields(self._kind, {} if value is None else value, self._owner)
+        if not isinstance(value, dict | None):
+            raise self._wrong(key)
+        return Fields(self._kind, value or {}, self._owner)
 
     def each(self, key: str) -> tuple[Fields, ...]:
         """A list of objects."""

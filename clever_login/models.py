@@ -82,9 +82,7 @@ class Me:
             id=identifier(data.get("id")),
             type=kind,
             district_id=_optional_id(data.get("district")),
-            # Before v2.1 nothing says so but the district that is missing.
-            by_library=data.get("authorized_by", "teacher") == "teacher"
-            and not data.get("district"),
+            by_library=_is_library(data),
         )
 
     @classmethod
@@ -230,6 +228,11 @@ class Incident:
 def login_role(claims: Json) -> Role | None:
     """The role of the current login, as `/userinfo` and id tokens name it; `/me` does not."""
     return ROLES_BY_NAME.get(_text(claims.get("user_type")) or "")
+
+
+def _is_library(data: Json) -> bool:
+    """Who authorized the app; before v2.1 nothing says so but the district that is missing."""
+    return not data.get("district") and data.get("authorized_by", "teacher") == "teacher"
 
 
 def listed(body: Json) -> list[Json]:

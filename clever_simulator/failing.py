@@ -28,6 +28,7 @@ _ENDPOINT_OF = {
     "api.school": "school",
     "api.district": "district",
     "api.districts": "district",
+    "api.data": "data",
 }
 _OAUTH_ERRORS = {400: ("invalid_grant", "invalid code"), 401: ("invalid_client", "unknown client")}
 

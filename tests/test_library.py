@@ -129,7 +129,7 @@ def test_sections_that_cannot_be_read_do_not_stop_the_login(
     make_library: Callable[..., Site], kept: Kept
 ) -> None:
     site = make_library()
-    site.clever.fault("sections", times=0, status=503)
+    site.clever.fault("data", times=0, status=503)
     visitor = consenting(site)
     assert visitor.path == "/dashboard"
     assert "Your classes: could not be read just now" in visitor.text

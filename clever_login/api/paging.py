@@ -40,14 +40,18 @@ def with_query(url: str, **parameters: Parameter) -> str:
 
 
 def _records(body: Json) -> list[Json]:
-    """The inner `data` of each entry: a list has every record in a wrapper of its own."""
+    """The record of each entry: most lists give every record a wrapper with its address."""
     entries = body.get("data")
     if not isinstance(entries, list):
         raise CleverUnexpected("a list of Clever's has no list in it")
-    records = [entry.get("data") if isinstance(entry, dict) else None for entry in entries]
-    if not all(isinstance(record, dict) for record in records):
+    return [_record(entry) for entry in entries]
+
+
+def _record(entry: object) -> Json:
+    record = entry.get("data", entry) if isinstance(entry, dict) else None
+    if not isinstance(record, dict):
         raise CleverUnexpected("a list of Clever's has an entry without a record")
-    return [record for record in records if record is not None]
+    return record
 
 
 def _next(body: Json, page: list[Json], url: str, within: str) -> str | None:

@@ -53,7 +53,8 @@ class Patience:
         except CleverUnavailable as silence:
             return silence
         last_one = answer.headers.get("X-RateLimit-Remaining") == "0"
-        self._not_before = self.clock() + self._until_reset(answer) if last_one else 0.0
+        if last_one and answer.status not in AGAIN:
+            self._not_before = self.clock() + self._until_reset(answer)
         return answer
 
     def _until_reset(self, answer: Answer) -> float:

@@ -1,0 +1,521 @@
+"""A district's roster through its own token: whole, in every version, at Clever's pace."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clever_login.api.transport import Bounds
+from clever_login.api.versions import VERSIONS, Kind
+from clever_login.errors import (
+    CleverMisconfigured,
+    CleverUnavailable,
+    CleverUnexpected,
+    DistrictGone,
+    NoSecureSync,
+)
+from clever_login.persons import PersonRole
+from clever_simulator.server import Running, running
+from tests.reading import config, job
+
+ALL = tuple(VERSIONS)
+PEOPLE = (Kind.STUDENTS, Kind.TEACHERS, Kind.STAFF, Kind.DISTRICT_ADMINS)
+ROLE = {
+    Kind.STUDENTS: "student",
+    Kind.TEACHERS: "teacher",
+    Kind.STAFF: "staff",
+    Kind.DISTRICT_ADMINS: "district_admin",
+}
+
+
+@pytest.fixture(scope="module")
+def one_clever() -> Iterator[Running]:
+    with running(config()) as started:
+        yield started
+
+
+@pytest.fixture
+def clever(one_clever: Running) -> Running:
+    one_clever.configure(config())
+    one_clever.reset()
+    return one_clever
+
+
+def here(clever: Running, version: str, kind: Kind) -> set[str]:
+    """The ids of those who must be found: one a person from v3 on, one a role before."""
+    role, district = ROLE[kind], clever.people.districts[0].id
+    posts = (
+        (person, post)
+        for person in clever.people.people
+        for post in person.posts
+        if person.district.id == district and post.role == role
+    )
+    one_id = VERSIONS[version].one_id
+    return {person.id if one_id else post.legacy_id for person, post in posts}
+
+
+# What is there
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_every_list_of_people_is_read_whole(clever: Running, version: str) -> None:
+    roster = job(clever, version).roster
+    for kind in PEOPLE:
+        found = list(roster.people(kind))
+        assert {person.id for person in found} == here(clever, version, kind)
+        assert len(found) == len({person.id for person in found})
+        assert all(ROLE[kind] in person.roles for person in found)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_everybody_is_everybody_with_contacts(clever: Running, version: str) -> None:
+    roster = job(clever, version).roster
+    found = {person.id for person in roster.everybody()}
+    expected = set().union(*(here(clever, version, kind) for kind in PEOPLE))
+    contacts = {person.id for person in roster.people(Kind.CONTACTS)}
+    assert contacts
+    assert found == expected | contacts
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_schools_and_sections_are_the_districts_own(clever: Running, version: str) -> None:
+    roster, own = job(clever, version).roster, clever.people.districts[0].id
+    schools = {each.id: each for each in clever.people.schools if each.district.id == own}
+    read = {each.id: each for each in roster.schools()}
+    assert read.keys() == schools.keys()
+    assert all(read[each].name == school.name for each, school in schools.items())
+    assert all(each.principal_name and each.city and each.created for each in read.values())
+    sections = {each.id: each for each in clever.people.sections if each.school.id in schools}
+    found = {each.id: each for each in roster.sections()}
+    assert found.keys() == sections.keys()
+    one_id = VERSIONS[version].one_id
+    for section_id, section in sections.items():
+        teacher = section.teacher
+        expected = teacher.id if one_id else teacher.post("teacher").legacy_id
+        assert found[section_id].teacher_ids[0] == expected
+        assert set(found[section_id].student_ids) == {each.id for each in section.students}
+        assert found[section_id].school_id == section.school.id
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_courses_and_terms_are_found_wherever_the_version_keeps_them(
+    clever: Running, version: str
+) -> None:
+    roster = job(clever, version).roster
+    sections = list(roster.sections())
+    if VERSIONS[version].courses_in_sections:
+        assert all(each.course and each.course.name for each in sections)
+        assert all(each.term and each.term.name and each.term.start_date for each in sections)
+        assert not list(roster.courses())
+        assert not list(roster.terms())
+        return
+    courses = {each.id: each for each in roster.courses()}
+    terms = {each.id: each for each in roster.terms()}
+    assert {each.course_id for each in sections} <= courses.keys()
+    assert {each.term_id for each in sections} <= terms.keys()
+    assert all(each.name and each.number for each in courses.values())
+    assert all(each.name and each.start_date and each.end_date for each in terms.values())
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_resources_are_there_from_v3_on(clever: Running, version: str) -> None:
+    found = list(job(clever, version).roster.resources())
+    assert bool(found) == version.startswith("v3")
+    assert all(each.title and each.roles for each in found)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_the_districts_status_is_found_wherever_the_version_keeps_it(
+    clever: Running, version: str
+) -> None:
+    reader = job(clever, version)
+    district = reader.roster.district()
+    assert district.name == clever.people.districts[0].name
+    assert district.state in {"running", "success"}
+    assert district.last_sync
+    assert district.last_sync.tzinfo
+    assert bool(district.launch_date) == VERSIONS[version].pauses
+    assert any(path.endswith("/status") for path in reader.asked()) == version.startswith("v1")
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_contact_names_the_students_and_has_a_whole_name(clever: Running, version: str) -> None:
+    roster = job(clever, version).roster
+    students = {person.id for person in roster.people(Kind.STUDENTS)}
+    for person in roster.people(Kind.CONTACTS):
+        post = person.post(PersonRole.CONTACT)
+        assert post
+        assert post.contact
+        assert post.contact.phone
+        assert {each.student_id for each in post.contact.relationships} <= students
+        assert post.contact.relationships[0].type
+        assert person.last_name
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_student_has_what_the_version_tells(clever: Running, version: str) -> None:
+    ada = clever.people.person("student")
+    found = next(p for p in job(clever, version).roster.people(Kind.STUDENTS) if p.id == ada.id)
+    post = found.post(PersonRole.STUDENT)
+    assert post
+    assert post.student
+    assert (found.first_name, found.email) == (ada.name.first, ada.email)
+    assert post.school_ids == tuple(each.id for each in ada.schools)
+    assert post.user_name == "student"
+    assert post.student.grade == ada.post("student").grade
+    assert (post.legacy_id == ada.id) == version.startswith("v3")
+    assert (post.student.home_language == "English") == (version == "v3.1")
+
+
+def test_who_has_only_what_clever_guarantees_is_read_with_nothing_else(clever: Running) -> None:
+    sparse = clever.people.person("sparse")
+    found = next(p for p in job(clever).roster.people(Kind.USERS) if p.id == sparse.id)
+    assert (found.first_name, found.last_name) == (sparse.name.first, sparse.name.last)
+    assert (found.email, found.middle_name) == (None, None)
+    assert all(post.school_ids == () and post.number is None for post in found.posts)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_the_oddest_district_is_read_to_the_end(clever: Running, version: str) -> None:
+    odd = next(each.id for each in clever.people.districts if "Odd" in each.name)
+    roster = job(clever, version, district=odd).roster
+    expected = {p.id for p in clever.people.people if p.district.id == odd}
+    assert len(list(roster.everybody())) >= len(expected)
+    assert list(roster.sections())
+
+
+def test_a_person_with_two_roles_is_one_person_from_v3_on_and_two_before(clever: Running) -> None:
+    both = clever.people.person("teacher_admin")
+    now = next(p for p in job(clever).roster.everybody() if p.id == both.id)
+    assert len(now.roles) == len(both.posts) > 1
+    legacy = {post.legacy_id for post in now.posts}
+    before = [p for p in job(clever, "v2.1").roster.everybody() if p.id in legacy]
+    assert len(before) == len(both.posts)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_count_is_given_where_the_version_has_it(clever: Running, version: str) -> None:
+    roster = job(clever, version).roster
+    for kind in VERSIONS[version].lists:
+        count = roster.count(kind)
+        listing = VERSIONS[version].lists[kind]
+        assert (count is None) == ("count" not in listing.parameters or bool(listing.role))
+        if count is not None:
+            assert count == len(list(roster.read(kind)))
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_where_is_asked_in_v1_and_refused_before_asking_later(
+    clever: Running, version: str
+) -> None:
+    reader = job(clever, version)
+    grade = clever.people.person("student").post("student").grade
+    if not version.startswith("v1"):
+        with pytest.raises(ValueError, match="where"):
+            reader.roster.people(Kind.STUDENTS, where={"grade": grade})
+        assert reader.asked() == []
+        return
+    found = list(reader.roster.people(Kind.STUDENTS, where={"grade": grade}))
+    grades = [post.student.grade for p in found for post in p.posts if post.student]
+    assert set(grades) == {grade}
+    assert len(found) < len(here(clever, version, Kind.STUDENTS))
+
+
+# Pages
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_small_pages_hold_the_same_as_one_large_one(clever: Running, version: str) -> None:
+    large, small = job(clever, version), job(clever, version, page_size=7)
+    for kind in VERSIONS[version].lists:
+        one = [each["id"] for each in large.roster.read(kind)]
+        many = [each["id"] for each in small.roster.read(kind)]
+        assert one == many
+
+
+def test_ten_thousand_are_asked_for_and_one_page_is_one_call(clever: Running) -> None:
+    reader = job(clever)
+    list(reader.roster.people(Kind.STUDENTS))
+    asked = [each for each in clever.journal() if each["path"] == "/v3.0/users"]
+    assert len(asked) == 1
+    assert asked[0]["query"] == "role=student&limit=10000"
+
+
+def test_nothing_is_asked_before_the_first_record_is_wanted(clever: Running) -> None:
+    reader = job(clever, page_size=5)
+    found = reader.roster.sections()
+    assert reader.asked() == []
+    next(found)
+    assert reader.asked() == ["/v3.0/sections"]
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_reading_goes_on_behind_the_last_record_that_was_dealt_with(
+    clever: Running, version: str
+) -> None:
+    roster = job(clever, version, page_size=5).roster
+    whole = [each.id for each in roster.people(Kind.STUDENTS)]
+    begun = [each.id for each, _ in zip(roster.people(Kind.STUDENTS), range(8), strict=False)]
+    rest = [each.id for each in roster.people(Kind.STUDENTS, after=begun[-1])]
+    assert begun + rest == whole
+
+
+def page(*records: dict[str, Any], following: str | None = None, **more: Any) -> str:
+    links = [{"rel": "self", "uri": "/x"}]
+    links += [{"rel": "next", "uri": following}] if following else []
+    return json.dumps({"data": [{"data": each} for each in records], "links": links} | more)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.test/v3.0/sections",
+        "//evil.test/v3.0/sections",
+        "http://127.0.0.1:9/v3.0/sections",
+        "ftp://127.0.0.1/v3.0/sections",
+        "/v2.1/sections",
+        "/v3.0/../v2.1/sections",
+        "http://[/v3.0/sections",
+    ],
+)
+def test_a_next_page_that_is_elsewhere_is_not_asked_for(clever: Running, elsewhere: str) -> None:
+    reader = job(clever)
+    clever.fault("data", body=page({"id": "5f" * 12}, following=elsewhere))
+    with pytest.raises(CleverUnexpected, match="goes on somewhere else"):
+        list(reader.roster.sections())
+    assert reader.asked() == ["/v3.0/sections"]
+
+
+def test_a_page_that_leads_to_itself_is_an_error_and_no_endless_work(clever: Running) -> None:
+    clever.fault(
+        "data", times=0, body=page({"id": "5f" * 12}, following="/v3.0/sections?limit=10000")
+    )
+    with pytest.raises(CleverUnexpected, match="same page"):
+        list(job(clever).roster.sections())
+
+
+def test_answers_without_links_are_gone_through_by_their_last_ids(clever: Running) -> None:
+    ids = [f"5f{number:022x}" for number in range(3)]
+    for each in ids:
+        clever.fault("data", body=json.dumps({"data": [{"data": {"id": each}}]}))
+    clever.fault("data", body=json.dumps({"data": []}))
+    found = [each.id for each in job(clever, "v1.2", page_size=1).roster.sections()]
+    assert found == ids
+    asked = [each["query"] for each in clever.journal()][-4:]
+    assert asked == ["limit=1", *(f"limit=1&starting_after={each}" for each in ids)]
+
+
+# Records of the wrong shape, and new fields
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ["Mei-Ling Ortiz"]},
+        {"subject": 7},
+        {"students": "Mei-Ling Ortiz"},
+        {"students": ["Mei-Ling Ortiz"]},
+        {"teacher": {"name": "Mei-Ling Ortiz"}},
+        {"created": "Mei-Ling Ortiz"},
+        {"term": "Mei-Ling Ortiz"},
+    ],
+)
+def test_a_wrong_shape_is_an_error_that_names_kind_and_id_alone(
+    clever: Running, wrong: dict[str, Any]
+) -> None:
+    clever.fault("data", body=page({"id": "5f" * 12, "period": "Mei-Ling Ortiz"} | wrong))
+    with pytest.raises(CleverUnexpected) as error:
+        list(job(clever, "v1.2").roster.sections())
+    assert f"the section {'5f' * 12} has a field" in str(error.value)
+    assert "Ortiz" not in str(error.value)
+
+
+@pytest.mark.parametrize("body", ['{"data": {}}', '{"data": [7]}', '{"data": [{"data": 7}]}', "[]"])
+def test_what_is_no_list_is_an_error(clever: Running, body: str) -> None:
+    clever.fault("data", body=body)
+    with pytest.raises(CleverUnexpected):
+        list(job(clever).roster.sections())
+
+
+@pytest.mark.parametrize("record", [{}, {"id": None}, {"id": "../me"}, {"id": 7}])
+def test_a_record_without_an_id_is_an_error(clever: Running, record: dict[str, Any]) -> None:
+    clever.fault("data", body=page(record))
+    with pytest.raises(CleverUnexpected, match="has no id"):
+        list(job(clever).roster.sections())
+
+
+def test_new_fields_and_new_roles_are_no_error(clever: Running) -> None:
+    new = {"id": "5f" * 12, "mood": {"today": 7}, "roles": {"volunteer": [], "staff": {"x": 1}}}
+    clever.fault("data", body=page(new, paging={"new": True}))
+    (found,) = job(clever).roster.people(Kind.USERS)
+    assert found.roles == ("staff",)
+
+
+def test_a_record_shows_nothing_but_its_id_in_a_log(clever: Running) -> None:
+    reader = job(clever)
+    for person in reader.roster.everybody():
+        assert repr(person) == f"Person({person.id})"
+    for section in reader.roster.sections():
+        assert repr(section) == f"Section({section.id})"
+    ada = next(p for p in reader.roster.everybody() if p.first_name == "Ada")
+    assert "Ada" not in repr(ada) + repr(ada.posts)
+
+
+# Clever's pace
+
+
+def test_after_a_429_it_waits_until_clever_counts_anew(clever: Running) -> None:
+    reader = job(clever)
+    reset = int(time.time()) + 40
+    clever.fault("data", status=429, headers={"X-RateLimit-Reset": str(reset)})
+    assert list(reader.roster.sections())
+    (slept,) = reader.time.slept
+    assert 35 < slept <= 40
+
+
+def test_when_none_is_left_it_waits_before_the_next_call(clever: Running) -> None:
+    reader = job(clever, page_size=10)
+    reset = str(int(time.time()) + 30)
+    clever.fault("data", headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset})
+    whole = list(reader.roster.people(Kind.STUDENTS))
+    assert {each.id for each in whole} == here(clever, "v3.0", Kind.STUDENTS)
+    (slept,) = reader.time.slept
+    assert 25 < slept <= 30
+
+
+def test_the_limit_of_1200_a_minute_is_met_without_one_refusal(clever: Running) -> None:
+    reader = job(clever)
+    for _ in range(1250):
+        reader.roster.district()
+    statuses = [each["status"] for each in clever.journal() if each["path"].startswith("/v3.0")]
+    assert len(statuses) == 1250
+    assert set(statuses) == {200}
+    assert len(reader.time.slept) == 1
+
+
+@pytest.mark.parametrize("word", ["soon", "-1", "99999999999", "0"])
+def test_a_reset_that_says_nothing_sensible_is_a_minute_at_most(clever: Running, word: str) -> None:
+    reader = job(clever)
+    clever.fault("data", status=429, headers={"X-RateLimit-Reset": word})
+    assert list(reader.roster.sections())
+    assert 1 <= sum(reader.time.slept) <= 61
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_server_error_is_asked_again_after_longer_and_longer_pauses(
+    clever: Running, status: int
+) -> None:
+    reader = job(clever)
+    clever.fault("data", status=status, times=5)
+    assert list(reader.roster.sections())
+    assert reader.time.slept == [1, 2, 4, 8, 16]
+
+
+def test_after_five_pauses_it_is_an_error(clever: Running) -> None:
+    reader = job(clever)
+    clever.fault("data", status=503, times=0)
+    with pytest.raises(CleverUnavailable, match="503"):
+        list(reader.roster.sections())
+    assert len(reader.asked()) == 6
+
+
+def test_a_connection_that_breaks_is_asked_again(clever: Running) -> None:
+    reader = job(clever)
+    clever.fault("data", drop="before", times=2)
+    assert list(reader.roster.sections())
+    assert reader.time.slept == [1, 2]
+
+
+@pytest.mark.parametrize("status", [400, 413, 501])
+def test_an_answer_that_blames_the_request_is_never_repeated(clever: Running, status: int) -> None:
+    reader = job(clever)
+    clever.fault("data", status=status)
+    with pytest.raises(CleverUnexpected, match=str(status)):
+        list(reader.roster.sections())
+    assert reader.asked() == ["/v3.0/sections"]
+    assert reader.time.slept == []
+
+
+def test_a_list_may_be_larger_than_a_login_may_ever_read_and_has_a_bound_of_its_own(
+    clever: Running,
+) -> None:
+    large = page({"id": "5f" * 12, "padding": "x" * 3_000_000})
+    clever.fault("data", body=large, times=2)
+    assert len(list(job(clever).roster.sections())) == 1
+    small = job(clever, bounds=Bounds(largest_body=2_000_000, retry=False))
+    with pytest.raises(CleverUnexpected, match="larger than 2000000"):
+        list(small.roster.sections())
+
+
+# Tokens
+
+
+def test_the_districts_are_those_that_authorised_the_app(clever: Running) -> None:
+    tokens = job(clever).client.tokens
+    assert set(tokens.districts()) == {each.id for each in clever.people.districts}  # type: ignore[attr-defined]
+
+
+def test_a_token_is_looked_up_once_and_shown_nowhere(
+    clever: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    reader = job(clever)
+    list(reader.roster.sections())
+    list(reader.roster.schools())
+    assert [each["path"] for each in clever.journal()].count("/oauth/tokens") == 1
+    token = reader.client.tokens.token(reader.client.district_id)
+    for shown in (repr(reader), repr(reader.roster), repr(reader.client.tokens), caplog.text):
+        assert token not in shown
+        assert "simulator-secret" not in shown
+
+
+def test_a_token_that_is_refused_is_looked_up_anew_once(clever: Running) -> None:
+    reader = job(clever)
+    list(reader.roster.schools())
+    clever.reset()  # every token is another one now
+    assert list(reader.roster.schools())
+    paths = [each["path"] for each in clever.journal()]
+    assert paths == ["/v3.0/schools", "/oauth/tokens", "/v3.0/schools"]
+
+
+def test_a_token_that_is_refused_twice_means_that_the_district_has_left(clever: Running) -> None:
+    clever.fault("data", status=401, times=0)
+    reader = job(clever)
+    with pytest.raises(DistrictGone, match="has left"):
+        list(reader.roster.schools())
+    assert len(reader.asked()) == 2
+
+
+def test_a_district_that_clever_does_not_list_has_left(clever: Running) -> None:
+    with pytest.raises(DistrictGone, match="no token for the district 5f5f"):
+        list(job(clever, district="5f" * 12).roster.schools())
+
+
+def test_credentials_that_clever_does_not_know_are_named_as_the_cause(clever: Running) -> None:
+    with pytest.raises(CleverMisconfigured, match="client id and secret"):
+        list(job(clever, app="somebody").roster.schools())
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_without_secure_sync_it_is_said_that_districts_alone_are_reached(
+    clever: Running, version: str
+) -> None:
+    reader = job(clever, version, app="simulator-sso")
+    assert reader.roster.district().name
+    for read in (reader.roster.schools, reader.roster.sections, reader.roster.everybody):
+        with pytest.raises(NoSecureSync, match="reaches /districts alone"):
+            list(read())
+
+
+def test_one_list_that_is_refused_is_not_taken_for_a_tier_without_secure_sync(
+    clever: Running,
+) -> None:
+    reader = job(clever, "v2.1")
+    clever.fault("data", status=404)
+    with pytest.raises(Exception, match="does not share this") as error:
+        list(reader.roster.people(Kind.CONTACTS))
+    assert not isinstance(error.value, NoSecureSync)
