@@ -16,7 +16,8 @@ class RegisteredApp:
 
     `user_types` are the roles that it supports, `unshared` the user names of people who are not
     shared with it, in whatever district. With `loginas_repeats` every login of an admin who acts as
-    somebody says so, without it only one that Clever starts.
+    somebody says so, without it only one that Clever starts. With `secret_in_body` it may send its
+    secret in the body of a token request instead of HTTP Basic, which is all that Clever documents.
     """
 
     client_id: str
@@ -29,6 +30,7 @@ class RegisteredApp:
     user_types: tuple[Role, ...] = ROLES
     unshared: tuple[str, ...] = ()
     loginas_repeats: bool = False
+    secret_in_body: bool = False
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:

@@ -17,12 +17,12 @@ _NEEDED = ("grant_type", "code", "redirect_uri")
 
 @bp.post("/oauth/tokens")
 def exchange() -> Response:
-    """Gives an `il` token for a code, once; HTTP Basic only, JSON or form body only."""
-    app = _caller()
+    """Gives an `il` token for a code, once; a JSON or form body only."""
+    values = _body()
+    app = _caller() or _caller_in_body(values or {})
     if app is None:
         return _unknown_client()
-    values = _body()
-    problem = "invalid content-type" if values is None else _problem(values)
+    problem = "invalid content-type" if values is None else _problem(values, app)
     if values is None or problem:
         return refusal(400, "invalid_request", problem)
     if values["grant_type"] != "authorization_code":
@@ -92,9 +92,22 @@ def _caller() -> RegisteredApp | None:
     given = request.authorization
     if given is None or given.type != "basic":
         return None
-    app = world().config.app(given.username)
-    secret = (given.password or "").encode()
-    return app if app and hmac.compare_digest(secret, app.client_secret.encode()) else None
+    return _known(given.username, given.password)
+
+
+def _caller_in_body(values: Mapping[str, object]) -> RegisteredApp | None:
+    app = _known(values.get("client_id"), values.get("client_secret"))
+    return app if app and app.secret_in_body and request.authorization is None else None
+
+
+def _known(client_id: object, secret: object) -> RegisteredApp | None:
+    if not (isinstance(client_id, str) and isinstance(secret, str)):
+        return None
+    app = world().config.app(client_id)
+    fits = app and hmac.compare_digest(
+        secret.encode(errors="surrogatepass"), app.client_secret.encode()
+    )
+    return app if fits else None
 
 
 def _body() -> Mapping[str, str] | None:
@@ -108,11 +121,12 @@ def _body() -> Mapping[str, str] | None:
     return None
 
 
-def _problem(values: Mapping[str, object]) -> str:
+def _problem(values: Mapping[str, object], app: RegisteredApp) -> str:
     """What is wrong with a request for a token, as text; empty when nothing is."""
     if request.content_length is None:
         return "Content-Length is missing"
-    if "client_secret" in values or "client_secret" in request.args:
+    beside = "client_secret" in values and not app.secret_in_body
+    if beside or "client_secret" in request.args:
         return "the client authenticates with HTTP Basic only"
     wrong = [name for name in _NEEDED if not isinstance(values.get(name), str) or not values[name]]
     return f"{wrong[0]} is missing" if wrong else ""

@@ -11,7 +11,17 @@ import pytest
 from clever_simulator.config import Config, default_config
 from clever_simulator.people import Person
 from clever_simulator.server import Running, running
-from tests.clever_client import APP_URL, SECRET, arrived, authorize, exchange, log_in, read, tokens
+from tests.clever_client import (
+    APP_URL,
+    REDIRECT_URI,
+    SECRET,
+    arrived,
+    authorize,
+    exchange,
+    log_in,
+    read,
+    tokens,
+)
 from tests.visitor import Visitor, ask
 
 LIBRARY = "simulator-library"
@@ -251,3 +261,27 @@ def test_nobody_but_a_district_admin_acts_as_somebody(clever: Running) -> None:
     assert visitor.open(f"{clever.url}/as").response.status_code == 403
     portal = visitor.open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
     assert "Log in as" not in portal.text
+
+
+# A client that sends its secret in the body
+
+
+def test_a_secret_in_the_body_is_good_only_for_an_app_that_may_send_it_so(clever: Running) -> None:
+    in_body = {"client_id": "simulator", "client_secret": SECRET}
+    for allowed, secret, status in (
+        (False, SECRET, 401),
+        (True, "wrong", 401),
+        (True, "\ud800", 401),
+        (True, SECRET, 200),
+    ):
+        clever.configure(with_sample(secret_in_body=allowed))
+        code = arrived(log_in(clever, "simulator"))["code"]
+        fields = {
+            "grant_type": "authorization_code",
+            "redirect_uri": REDIRECT_URI,
+            "code": code,
+            **in_body,
+            "client_secret": secret,
+        }
+        answer = exchange(clever, "simulator", code, auth=None, data=None, json=fields)
+        assert answer.status_code == status
