@@ -5,16 +5,18 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TextIO, cast, get_args
 
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
 from clever_simulator.crowd import MOST_STUDENTS
+from clever_simulator.csv_files import DataError
 from clever_simulator.server import CertificateError, NotLoopbackError, running
 from clever_simulator.versions import VERSIONS
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs until told to stop; 0 then, 1 when it could not start."""
+    """Runs until told to stop; 0 then, 1 when it could not start, 2 for options and data."""
     options = _options(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -23,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         with running(_config(options), options.host, options.port, options.tls) as simulator:
             _say(f"The Clever simulator is ready at {simulator.url}", sys.stdout)
             stop.wait()
+    except DataError as error:
+        return _say(str(error), sys.stderr) + 1
     except (NotLoopbackError, CertificateError) as error:
         return _say(str(error), sys.stderr)
     except OSError as error:
@@ -59,6 +63,7 @@ def _config(options: argparse.Namespace) -> Config:
         seed=options.seed,
         new_ids=frozenset(options.new_id),
         students=options.students,
+        data=options.data,
     )
 
 
@@ -119,6 +124,7 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--seed", type=int, default=1, help="another seed, other people")
     add("--students", type=_students, metavar="N", help="one more district, with N students")
+    add("--data", type=Path, metavar="FOLDER-OR-ZIP", help="one more district, from CSV files")
     add(
         "--new-id",
         action="append",

@@ -1,6 +1,7 @@
 """What a simulator is started with: the apps registered at it and the seed of its people."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 from clever_simulator.people import Role
@@ -61,13 +62,15 @@ class Config:
     """Everything that may differ between two simulators; equal configs make equal people.
 
     `new_ids` are user names of people who have come back with another id. With `students` there
-    is one more district, with so many of them (1 to 200,000).
+    is one more district, with so many of them (1 to 200,000). With `data`, a folder or a zip of
+    Clever's CSV files, there is theirs, too.
     """
 
     apps: tuple[RegisteredApp, ...]
     seed: int = 1
     new_ids: frozenset[str] = frozenset()
     students: int | None = None
+    data: Path | None = None
 
     def app(self, client_id: str | None) -> RegisteredApp | None:
         """The app of this client id, or None when nobody registered it."""

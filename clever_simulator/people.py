@@ -1,9 +1,9 @@
 """The people of the simulated districts, as plain frozen records."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from clever_simulator.lookup import HasId, first, grouped, in_order
 
@@ -37,7 +37,10 @@ class District:
 
 @dataclass(frozen=True, kw_only=True)
 class School:
-    """A school; its grades are spelled as in Clever's lists, e.g. Kindergarten or 5."""
+    """A school; its grades are spelled as in Clever's lists, e.g. Kindergarten or 5.
+
+    `facts`, here and below, stand in place of what its record would make up.
+    """
 
     id: str
     district: District
@@ -45,6 +48,7 @@ class School:
     number: str
     low_grade: str
     high_grade: str
+    facts: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,7 @@ class Post:
     grade: str = ""
     shared: bool = True
     called: str = ""
+    facts: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +104,10 @@ class Person:
         """What `roles` has from API v3 on, by the name that a role has there."""
         return {post.called or post.role: post for post in self.posts if post.shared}
 
+    def accepts(self, password: str) -> bool:
+        """Whether they log in with it: the one of all, or, as in Clever's sandboxes, a number."""
+        return password == PASSWORD or password in {post.number for post in self.posts}
+
     def post(self, role: Role) -> Post:
         """What belongs to one of this person's roles; KeyError when they do not have it."""
         found = {post.role: post for post in self.posts}
@@ -118,6 +127,7 @@ class Section:
     teacher: Person
     students: tuple[Person, ...]
     co_teachers: tuple[Person, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def teachers(self) -> tuple[Person, ...]:

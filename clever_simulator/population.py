@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 
-from clever_simulator import cases, crowd, roster
+from clever_simulator import cases, crowd, csv_data, roster
 from clever_simulator.config import Config
 from clever_simulator.ids import made_id
 from clever_simulator.people import Directory, Person
 
 
 def of(config: Config) -> Directory:
-    """The people of a simulator; equal configs give equal people."""
+    """The people of a simulator; equal configs give equal people.
+
+    Raises DataError (a ValueError) with a sentence when the files of `config.data` are no good.
+    """
     parts = [roster.directory(config.seed), cases.directory(config.seed)]
     if config.students is not None:
         parts.append(crowd.directory(config.seed, config.students))
+    if config.data is not None:
+        parts.append(csv_data.directory(config.seed, config.data))
     return _with_new_ids(joined(parts), config)
 
 

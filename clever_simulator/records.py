@@ -56,10 +56,11 @@ def school(one: School) -> Record:
         "high_grade": one.high_grade,
         "phone": f"(555) 010-{one.number}",
         "principal": {"name": "Dana Fuller", "email": f"principal{one.number}@school.example"},
-        "location": _location(int(one.number)),
+        "location": _location(_figure(one.number)),
         "created": "2024-08-12T14:05:00.000Z",
         "last_modified": "2026-01-20T09:30:00.000Z",
         "ext": {},
+        **one.facts,
     }
 
 
@@ -89,12 +90,11 @@ def post(person: Person, one: Post) -> Record:
     if person.has_user_name:
         common |= {"credentials": {"district_username": person.user_name}}
     makers = {"student": _student, "teacher": _teacher, "staff": _staff}
-    return common | makers[one.role](person, one)
+    return common | makers[one.role](person, one) | one.facts
 
 
 def _student(person: Person, one: Post) -> Record:
-    age = 6 + (0 if one.grade == "Kindergarten" else int(one.grade))
-    number = int(one.number)
+    age, number = 6 + (int(one.grade) if one.grade.isdecimal() else 0), _figure(one.number)
     return {
         "school": one.schools[0].id,
         "sis_id": one.number,
@@ -151,3 +151,8 @@ def _location(number: int) -> Record:
         "lat": "",
         "lon": "",
     }
+
+
+def _figure(number: str) -> int:
+    """A number out of a number that districts may write as they like."""
+    return int(number) if number.isdecimal() else len(number)
