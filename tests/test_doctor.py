@@ -149,7 +149,8 @@ def test_a_fault_that_hides_another_rule_of_production_is_survived() -> None:
         ({"CLEVER_CLIENTID": "x"}, "settings", "warning", "CLEVER_CLIENTID"),
         ({"APP_ENV": "development"}, "mode", "warning", "https"),
         ({"APP_ENV": "development", "SECRET_KEY": "short"}, "secret key", "warning", "weak"),
-        ({"APP_URL": "https://localhost"}, "redirect URI", "fault", "localhost"),
+        ({"APP_ENV": "development", "APP_URL": "https://localhost"}, "mode", "ok", "own machine"),
+        ({"APP_URL": "https://localhost"}, "redirect URI", "fault", "this machine"),
         (
             {"APP_ENV": "development", "APP_URL": "http://my.app"},
             "redirect URI",
