@@ -18,7 +18,7 @@ import click
 
 from clever_login.checks import clever, hosting, setup, storage
 from clever_login.checks.case import Case, open_case
-from clever_login.checks.findings import Finding, Outcome, fault, not_tried, worst
+from clever_login.checks.findings import Finding, Outcome, fault, not_tried, stopped, worst
 from clever_login.checks.visit import Visit
 
 CALLS = 0.8  # of the time of a check is for its calls, so that it can still say what it found
@@ -86,12 +86,12 @@ def examine(case: Case, *, offline: bool, patience: float) -> Iterator[Finding]:
         wrong = sorted(check.needs & case.faulty)
         before = sorted(check.after & failed)
         if wrong:
-            found = [not_tried(check.name, f"{' and '.join(wrong)} cannot be used as it is")]
+            found = [not_tried(check.name, wrong)]
         elif before:
-            found = [not_tried(check.name, f"see {' and '.join(before)}")]
+            found = [not_tried(check.name, before)]
         else:
             found = _bounded(check, case, visit, patience)
-        if wrong or before or worst(found) is Outcome.FAULT:
+        if stopped(found):
             failed.add(check.name)
         yield from found
 

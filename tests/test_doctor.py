@@ -149,7 +149,8 @@ def test_a_fault_that_hides_another_rule_of_production_is_survived() -> None:
         ({"CLEVER_CLIENTID": "x"}, "settings", "warning", "CLEVER_CLIENTID"),
         ({"APP_ENV": "development"}, "mode", "warning", "https"),
         ({"APP_ENV": "development", "SECRET_KEY": "short"}, "secret key", "warning", "weak"),
-        ({"APP_URL": "https://localhost"}, "redirect URI", "fault", "localhost"),
+        ({"APP_ENV": "development", "APP_URL": "https://localhost"}, "mode", "ok", "own machine"),
+        ({"APP_URL": "https://localhost"}, "redirect URI", "fault", "this machine"),
         (
             {"APP_ENV": "development", "APP_URL": "http://my.app"},
             "redirect URI",
@@ -232,6 +233,7 @@ def test_a_clever_that_is_not_well_is_a_warning() -> None:
     report.found("Clever's login", "warning", "503")
     report.found("Clever's data", "warning", "429")
     report.found("credentials", "warning", "Not tried")
+    report.found("tier", "warning", "Not tried", "credentials")
     assert report.outcome == "warning"
 
 
@@ -281,7 +283,7 @@ def test_an_app_that_no_district_has_connected_to_is_well() -> None:
         clever.fault("token", body='{"data": [], "links": []}', times=0)
         report = examine(environ)
     report.found("credentials", "ok", "No district", "Library")
-    report.found("tier", "warning", "Not tried")
+    report.found("tier", "ok", "before a district has connected")
 
 
 def districts(*names: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+NOT_TRIED = "Not tried."
+
 
 class Outcome(StrEnum):
     """How bad it is; a fault stops logins, a warning may."""
@@ -30,7 +32,7 @@ def ok(name: str, says: str) -> Finding:
     return Finding(name=name, outcome=Outcome.OK, says=says)
 
 
-def warning(name: str, says: str, do: str = "") -> Finding:
+def warning(name: str, says: str, do: str) -> Finding:
     """Logins work, or may work, and somebody should look."""
     return Finding(name=name, outcome=Outcome.WARNING, says=says, do=do)
 
@@ -40,9 +42,14 @@ def fault(name: str, says: str, do: str) -> Finding:
     return Finding(name=name, outcome=Outcome.FAULT, says=says, do=do)
 
 
-def not_tried(name: str, why: str) -> Finding:
-    """What could not be looked at because something else is wrong."""
-    return warning(name, f"Not tried: {why}.", "Mend that first, then ask again.")
+def not_tried(name: str, first: Iterable[str]) -> Finding:
+    """What could not be looked at because of something that is wrong."""
+    return warning(name, NOT_TRIED, f"First mend {' and '.join(first)}.")
+
+
+def stopped(findings: Iterable[Finding]) -> bool:
+    """Whether what stands on these findings need not be tried."""
+    return any(each.outcome is Outcome.FAULT or each.says == NOT_TRIED for each in findings)
 
 
 def worst(findings: Iterable[Finding]) -> Outcome:

@@ -12,7 +12,6 @@ from clever_login.checks.findings import Finding, fault, ok, warning
 from clever_login.environment import HOW_TO_MAKE_ONE, Reader
 from clever_login.settings import DEVELOPMENT, PRODUCTION
 
-HERE = {"localhost", "127.0.0.1", "[::1]"}
 NOT_OF_THE_APP = {"CLEVER_SPECS"}  # the tests' own
 
 
@@ -55,7 +54,7 @@ def mode(case: Case) -> Iterator[Finding]:
     """Whether APP_ENV is what this place needs."""
     if case.settings.app_env == PRODUCTION:
         yield ok("mode", "APP_ENV is production: all checks at start are on.")
-    elif case.platform or case.settings.https:
+    elif case.platform or (case.settings.https and not _is_here(case)):
         where = f"on {case.platform}" if case.platform else "at an https address"
         yield warning(
             "mode",
@@ -69,13 +68,12 @@ def mode(case: Case) -> Iterator[Finding]:
 def redirect_uri(case: Case) -> Iterator[Finding]:
     """Whether the address that Clever sends people to can be reached by them."""
     uri = case.settings.redirect_uri
-    host = urlsplit(uri).hostname or ""
-    local = host in {"localhost", "::1"} or host.startswith("127.")
+    local = _is_here(case)
     paste = f"In Clever's dashboard the first line of Redirect URIs must be exactly {uri}"
     if local and case.settings.app_env != DEVELOPMENT:
         yield fault(
             "redirect URI",
-            f"APP_URL names this machine ({host}); Clever would send people to their own.",
+            "APP_URL names this machine; Clever would send people to their own.",
             "Set APP_URL to the address that people's browsers use, with https.",
         )
     elif not case.settings.https and not local:
@@ -99,3 +97,9 @@ def api_version(case: Case) -> Iterator[Finding]:
         yield warning(name, says, f"{do} An app that Clever gave this version may keep it.")
     else:
         yield ok(name, says)
+
+
+def _is_here(case: Case) -> bool:
+    """Whether APP_URL is an address that each machine has for itself."""
+    host = urlsplit(case.settings.app_url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")

@@ -1,0 +1,71 @@
+"""docs/certification.md: what it names is there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from clever_login.cli import clever
+from clever_login.doctor import CHECKS
+from clever_login.settings import Settings
+from tests.sites import ROOT
+from tests.test_house import names_of_tests
+
+TEXT = (ROOT / "docs" / "certification.md").read_text()
+QUOTED = set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", TEXT, flags=re.S)))
+COMMANDS = re.findall(r"```sh\n(.*?)```", TEXT, re.S)
+SETTINGS = {each.name.upper() for each in fields(Settings)}
+
+
+def test_every_test_that_it_names_exists() -> None:
+    named = {each for each in QUOTED if each.startswith("test_")}
+    assert len(named) > 15
+    assert named <= names_of_tests()
+
+
+def test_every_file_that_it_names_exists() -> None:
+    files = {each for each in QUOTED if re.fullmatch(r"\w+(/[\w.]+)+", each)} - {"bin/test"}
+    assert len(files) > 8
+    for each in files:
+        assert (ROOT / each).is_file(), each
+
+
+def test_every_setting_that_it_names_exists() -> None:
+    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", TEXT))
+    assert len(named) > 8
+    assert named <= SETTINGS
+
+
+def test_every_command_that_it_names_exists() -> None:
+    for script in re.findall(r"\bbin/\w+", TEXT.replace(".venv/bin/gunicorn", "")):
+        assert (ROOT / script).stat().st_mode & 0o111, script
+    for module in re.findall(r"python -m clever_login\.(\w+)", TEXT):
+        assert (ROOT / "clever_login" / f"{module}.py").is_file()
+    for words in re.findall(r"flask --app app clever ([a-z ]+)", TEXT):
+        command = clever
+        for word in words.split():
+            command = command.commands[word]  # type: ignore[assignment] # the last is no group
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("session_idle_minutes", "{} minutes"), ("session_max_hours", "{} hours")],
+)
+def test_the_answers_to_the_questionnaire_are_those_of_the_settings(
+    setting: str, said: str
+) -> None:
+    default = next(each.default for each in fields(Settings) if each.name == setting)
+    assert said.format(default) in TEXT
+
+
+def test_what_the_doctor_should_say_is_what_it_says() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "clever_login/checks").glob("*.py"))
+    source = " ".join(re.sub(r'"\n\s*f?"', "", sources).split())
+    section = TEXT.partition("## 6.")[2].partition("## 7.")[0]
+    said = re.findall(r'"([^"\n]{10,})"', section)
+    assert len(said) >= 4
+    for each in said:
+        assert each in source, each
+    assert "credentials" in {check.name for check in CHECKS}
