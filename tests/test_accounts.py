@@ -1,4 +1,4 @@
-"""The one function that a cloner replaces, replaced as a cloner does: in a copy of the project."""
+"""The functions that a cloner replaces, replaced as a cloner does: in a copy of the project."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def find_or_create(user):
     if user.roles[0].role == "district_admin":
         raise OSError("the database of Mei-Ling Ortiz is down")
     return Account(id="ours-7")
+
+def keep_sections(account, sections):
+    raise AssertionError("only Clever Library teachers share sections")
 """
 
 

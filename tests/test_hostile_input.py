@@ -328,7 +328,7 @@ def test_a_state_of_ours_with_a_hostile_code_or_error_logs_nobody_in(
     known = st.sampled_from([b"code", b"error", b"error_description", b"iss"])
     each_once = st.dictionaries(known, hostile, min_size=1, max_size=3)
     many(each_once.map(lambda each: list(each.items())), QUERIES_EACH, check)
-    assert house.clever.exchanges > QUERIES_EACH / 10
+    assert house.clever.exchanges > QUERIES_EACH / 20  # as many got as far as Clever
     assert not house.let_in
     _in_the_end(house, QUERIES_EACH, capsys)
 
