@@ -1,0 +1,67 @@
+"""A district of 20,000 students, read by a job of its own that is killed in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clever_simulator.server import Running, running
+from tests.reading import config
+from tests.sites import ROOT
+
+pytestmark = pytest.mark.servers
+
+STUDENTS = 20_000
+PAGE = 1000
+MOST_BYTES = 12_000_000  # for pages of 1,000 records; all records at once are over 100 MB
+
+
+@pytest.fixture(scope="module")
+def clever() -> Iterator[Running]:
+    with running(config(students=STUDENTS)) as started:
+        yield started
+
+
+def start(clever: Running, done: Path) -> subprocess.Popen[str]:
+    district = clever.people.districts[-1].id
+    command = [sys.executable, "-m", "tests.reading_job", clever.url, district, str(done)]
+    return subprocess.Popen([*command, str(PAGE)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def test_a_job_that_is_killed_goes_on_and_each_student_is_seen_once_in_flat_memory(
+    clever: Running, tmp_path: Path
+) -> None:
+    done = tmp_path / "done"
+    done.touch()
+    soon = str(int(time.time()) + 2)
+    clever.fault("data", status=429, headers={"X-RateLimit-Reset": soon})
+    clever.fault("data", status=503)
+    with start(clever, done) as first:
+        assert first.stdout
+        for _ in range(STUDENTS // 3):  # it cannot run ahead by more than the pipe holds
+            first.stdout.readline()
+        first.kill()
+    before = done.read_text().split()
+    assert STUDENTS // 3 <= len(before) < STUDENTS
+    with start(clever, done) as second:
+        output = second.communicate(timeout=120)[0].split()
+    assert second.returncode == 0
+    district = clever.people.districts[-1].id
+    expected = {
+        each.id
+        for each in clever.people.people
+        if each.district.id == district and "student" in each.roles
+    }
+    seen = done.read_text().split()
+    assert len(seen) == len(expected) == STUDENTS
+    assert set(seen) == expected
+    assert seen[: len(before)] == before
+    assert int(output[-1]) < MOST_BYTES
+    statuses = [each["status"] for each in clever.journal() if each["path"] == "/v3.0/users"]
+    assert sorted(set(statuses)) == [200, 429, 503]
+    assert statuses.count(200) <= STUDENTS / PAGE + 2  # the page in hand is read again
