@@ -59,7 +59,12 @@ def _from_standard_input() -> str:
     else:
         given = sys.stdin.readline(LONGEST_TOKEN + 1)
     token = str(given).strip()
-    if not (token.isascii() and token.isprintable()) or not 0 < len(token) <= LONGEST_TOKEN:
+    if (
+        not token.isascii()
+        or not token.isprintable()
+        or len(token.split()) != 1
+        or len(token) > LONGEST_TOKEN
+    ):
         raise click.UsageError("Standard input holds no token.")
     return token
 
