@@ -29,6 +29,7 @@ _ENDPOINT_OF = {
     "api.district": "district",
     "api.districts": "district",
     "api.data": "data",
+    "feed.events": "events",
 }
 _OAUTH_ERRORS = {400: ("invalid_grant", "invalid code"), 401: ("invalid_client", "unknown client")}
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 ENDPOINTS = (
     *("authorize", "token", "tokeninfo", "discovery", "certs"),
-    *("me", "userinfo", "user", "school", "district", "data", "status"),
+    *("me", "userinfo", "user", "school", "district", "data", "events", "status"),
 )
 LONGEST_DELAY = 600
 _HEADER = re.compile(r"[A-Za-z0-9-]+")

@@ -118,6 +118,34 @@ def test_an_id_that_is_none_is_a_usage_error(site: Site, word: str) -> None:
     assert not [each for each in site.clever.journal() if each["path"].startswith("/v")]
 
 
+# events
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_the_events_of_a_district_are_listed_behind_a_cursor_without_personal_data(
+    make_site: SiteMaker, version: str
+) -> None:
+    site = make_site(clever_api_version=version)
+    district = main_district(site)
+    assert command(site, "events", district, "--latest").stdout == "\n"
+    for last in ("Adler", "Tamm"):
+        site.clever.change("name", "student", last=last)
+    result = command(site, "events", district, "--json")
+    first, second = lines(result)
+    assert set(first) == {"id", "created", "type", "record"}
+    assert first["record"] == site.person("student").id
+    assert first["type"].endswith(".updated")
+    assert "Adler" not in result.output
+    assert "2 events in all" in result.stderr
+    assert lines(command(site, "events", district, "--after", first["id"], "--json")) == [second]
+    assert command(site, "events", district, "--latest").stdout == f"{second['id']}\n"
+
+
+def test_a_cursor_that_is_too_old_says_to_read_the_roster_anew(site: Site) -> None:
+    result = command(site, "events", main_district(site), "--after", "5f" * 12)
+    assert_one_sentence(result, "30 days", "read the roster anew")
+
+
 # whoami
 
 
