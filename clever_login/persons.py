@@ -45,7 +45,11 @@ class Student(Quiet):
     section_504_status: str | None
     home_language: str | None
     home_language_code: str | None
+    disability_code: str | None
+    disability_status: str | None
+    disability_type: str | None
     preferred_first_name: str | None
+    preferred_last_name: str | None
     address: str | None
     city: str | None
     state: str | None
@@ -59,10 +63,13 @@ class Student(Quiet):
             "grade graduation_year dob gender race hispanic_ethnicity ell_status frl_status"
             " iep_status gifted_status section_504_status home_language home_language_code"
         )
+        preferred = data.inner("preferred_name")
         return cls(
             **own,
             **data.inner("location").texts("address city state zip"),
-            preferred_first_name=data.inner("preferred_name").text("first"),
+            **data.inner("disability").texts("disability_code disability_status disability_type"),
+            preferred_first_name=preferred.text("first"),
+            preferred_last_name=preferred.text("last"),
             enrollments=tuple(map(_enrollment, data.each("enrollments"))),
         )
 

@@ -17,6 +17,11 @@ class DistrictRecord(Quiet):
     state: str | None  # running, pending, error, paused, success
     error: str | None
     sis_type: str | None
+    mdr_number: str | None
+    nces_id: str | None
+    lms_type: str | None
+    lms_state: str | None
+    last_attendance_sync: datetime | None
     last_sync: datetime | None
     launch_date: datetime | None
     pause_start: datetime | None
@@ -31,13 +36,13 @@ class DistrictRecord(Quiet):
         state = Fields("district", status, district_id)
         return cls(
             id=district_id,
-            name=data.text("name"),
+            **data.texts("name mdr_number nces_id lms_type lms_state portal_url"),
             **state.texts("state error sis_type"),
+            last_attendance_sync=data.moment("last_attendance_sync"),
             last_sync=state.moment("last_sync"),
             launch_date=state.moment("launch_date"),
             pause_start=state.moment("pause_start"),
             pause_end=state.moment("pause_end"),
-            portal_url=data.text("portal_url"),
             login_methods=data.words("login_methods"),
         )
 

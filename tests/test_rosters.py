@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clever_login.api.district_tokens import DistrictTokens
 from clever_login.api.transport import Bounds
 from clever_login.api.versions import VERSIONS, Kind
 from clever_login.errors import (
@@ -456,7 +457,58 @@ def test_a_list_may_be_larger_than_a_login_may_ever_read_and_has_a_bound_of_its_
 
 def test_the_districts_are_those_that_authorised_the_app(clever: Running) -> None:
     tokens = job(clever).client.tokens
-    assert set(tokens.districts()) == {each.id for each in clever.people.districts}  # type: ignore[attr-defined]
+    assert isinstance(tokens, DistrictTokens)
+    assert set(tokens.districts()) == {each.id for each in clever.people.districts}
+
+
+def test_districts_on_several_pages_and_in_answers_of_many_megabytes_are_all_found(
+    clever: Running,
+) -> None:
+    def entries(start: int, *links: dict[str, str]) -> str:
+        ids = (f"5f{number:022x}" for number in range(start, start + 8000))
+        data = [
+            {
+                "owner": {"type": "district", "id": each},
+                "access_token": "x" * 40,
+                "scopes": ["y" * 80],
+            }
+            for each in ids
+        ]
+        return json.dumps({"data": data, "links": links})
+
+    following = "/oauth/tokens?owner_type=district&starting_after=1"
+    clever.fault("token", body=entries(0, {"rel": "next", "uri": following}))
+    clever.fault("token", body=entries(8000))
+    tokens = job(clever).client.tokens
+    assert isinstance(tokens, DistrictTokens)
+    assert len(tokens.districts()) == 16_000
+
+
+def test_the_apps_secret_is_not_sent_to_another_host(clever: Running) -> None:
+    entry = {"owner": {"type": "district", "id": "5f" * 12}, "access_token": "x" * 40}
+    links = [{"rel": "next", "uri": "http://127.0.0.1:9/oauth/tokens"}]
+    clever.fault("token", body=json.dumps({"data": [entry], "links": links}))
+    with pytest.raises(CleverUnexpected, match="somewhere else"):
+        list(job(clever, district="5f" * 12).roster.schools())
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"owner": {"id": "5f" * 12}},
+        {"access_token": "x" * 40},
+        {"owner": {"id": "../me"}, "access_token": "x" * 40},
+        {"owner": {"id": "5f" * 12}, "access_token": 7},
+        {"owner": {"id": "5f" * 12}, "access_token": "a\r\nHost: evil"},
+    ],
+)
+def test_an_entry_without_owner_or_token_is_an_error_that_shows_no_token(
+    clever: Running, entry: dict[str, Any]
+) -> None:
+    clever.fault("token", body=json.dumps({"data": [entry]}))
+    with pytest.raises(CleverUnexpected, match="no owner or no token") as error:
+        list(job(clever).roster.schools())
+    assert "xxx" not in str(error.value)
 
 
 def test_a_token_is_looked_up_once_and_shown_nowhere(

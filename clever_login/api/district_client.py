@@ -12,13 +12,12 @@ from clever_login.api.client import json_object
 from clever_login.api.deadline import Deadline
 from clever_login.api.paging import Parameter, items, with_query
 from clever_login.api.patience import Patience
-from clever_login.api.transport import Answer, Bounds, Transport
+from clever_login.api.transport import LIST_BOUNDS, Answer, Bounds, Transport
 from clever_login.api.versions import Version
 from clever_login.errors import CleverUnexpected, DistrictGone, NoSecureSync, NotShared
 from clever_login.models import Json, identifier
 
 SECONDS = 120.0  # for one answer: a page may have 10,000 records
-LIST_BOUNDS = Bounds(largest_body=64_000_000, read_seconds=30.0, retry=False)
 
 
 class TokenSource(Protocol):

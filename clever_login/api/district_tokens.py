@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,13 +11,14 @@ import requests
 
 from clever_login.api.client import json_object
 from clever_login.api.deadline import Deadline
-from clever_login.api.paging import with_query
+from clever_login.api.paging import items, with_query
 from clever_login.api.patience import Patience
-from clever_login.api.transport import Transport
+from clever_login.api.transport import LIST_BOUNDS, Transport
 from clever_login.errors import CleverMisconfigured, CleverUnexpected, DistrictGone
 from clever_login.models import Json, is_identifier
 
-SECONDS = 30.0  # for one answer
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header
+SECONDS = 60.0  # for one answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +66,26 @@ class DistrictTokens:
         return found
 
     def _look_up(self, district_id: str | None = None) -> Iterator[tuple[str, str]]:
-        url = with_query(
-            f"{self.clever_url}/oauth/tokens", owner_type="district", district=district_id
-        )
+        place = f"{self.clever_url}/oauth/tokens"
+        url = with_query(place, owner_type="district", district=district_id)
+        return map(_entry, items(self._get, url, within=place))
+
+    def _get(self, url: str) -> Json:
         basic = (self.client_id.encode(), self.client_secret.encode())
         request = requests.Request("GET", url, auth=basic)
-        answer = self.patience.ask(lambda: self.transport.send(request, Deadline(SECONDS)))
+        answer = self.patience.ask(
+            lambda: self.transport.send(request, Deadline(SECONDS), LIST_BOUNDS)
+        )
         if answer.status in {400, 401, 403}:
             raise CleverMisconfigured("Clever does not accept the client id and secret of this app")
         if answer.status != 200:
             raise CleverUnexpected(f"Clever answered {answer.status} for the districts' tokens")
-        entries = json_object(answer).get("data")
-        if not isinstance(entries, list):
-            raise CleverUnexpected("the districts' tokens are no list")
-        yield from map(_entry, entries)
+        return json_object(answer)
 
 
 def _entry(entry: Json) -> tuple[str, str]:
-    owner = entry.get("owner") if isinstance(entry, dict) else None
+    owner, token = entry.get("owner"), entry.get("access_token")
     district_id = owner.get("id") if isinstance(owner, dict) else None
-    token = entry.get("access_token") if isinstance(entry, dict) else None
-    if not is_identifier(district_id) or not isinstance(token, str) or not token.isascii():
+    if not is_identifier(district_id) or not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise CleverUnexpected("an entry of the districts' tokens has no owner or no token")
     return district_id, token

@@ -50,6 +50,8 @@ class Bounds:
 
 
 LOGIN_BOUNDS = Bounds()
+# For whoever has patience of their own: a page of 10,000 records is 15 MB with every field.
+LIST_BOUNDS = Bounds(largest_body=64_000_000, read_seconds=30.0, retry=False)
 
 
 @dataclass(frozen=True)
