@@ -43,7 +43,6 @@ def _name(first: str, last: str, middle: str = "") -> Name:
 
 
 CASES = (
-    Case(user_name=LONG_USER_NAME, name=LONG_NAME),
     Case(user_name="240017", name=_name("Nemo", "Ohnename"), has_user_name=False),
     Case(
         user_name="email_quotes",
@@ -93,6 +92,7 @@ CASES = (
     ),
     # The first district has a user of this name, too.
     Case(user_name="student", name=_name("Stu", "Elsewhere")),
+    Case(user_name=LONG_USER_NAME, name=LONG_NAME),
 )
 
 # (name, teacher, other teachers); every student of the district is in each.

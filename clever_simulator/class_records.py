@@ -35,6 +35,7 @@ def section(rules: Version, index: Index, one: Section) -> Record:
         "term": {"name": term.name, "start_date": term.start_date, "end_date": term.end_date},
         "ext": {},
         "lms_status": {"synced_in_lms": False},
+        **one.facts,
     }
 
 

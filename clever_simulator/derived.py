@@ -57,8 +57,12 @@ class Resource:
 
 
 def course_of(section: Section) -> Course:
-    """The course that a section belongs to: there is one for each subject."""
+    """The course that a section belongs to: that of its file, else one for each subject."""
     district, subject = section.school.district, section.subject
+    name, number = section.facts.get("course_name"), section.facts.get("course_number", "")
+    if name:
+        course_id = _id(district.id, "course", name, number)
+        return Course(id=course_id, district=district, name=name, number=number)
     course_id = _id(district.id, "course", subject)
     number = str(100 + int(course_id[-3:], 16) % 900)
     return Course(id=course_id, district=district, name=subject.capitalize(), number=number)
@@ -80,7 +84,11 @@ def terms(district: District) -> tuple[Term, Term]:
 
 
 def term_of(section: Section) -> Term:
-    """The term in which a section meets."""
+    """The term in which a section meets: that of its file, else one of the two."""
+    own = section.facts.get("term", {})
+    if any(own.values()):
+        district = section.school.district
+        return Term(id=_id(district.id, "term", *own.values()), district=district, **own)
     return terms(section.school.district)[section.period in ("2", "4")]
 
 

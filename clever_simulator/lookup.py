@@ -24,13 +24,13 @@ def first(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
 
 
 def grouped(pairs: Iterable[tuple[str, T]]) -> dict[str, tuple[T, ...]]:
-    """All things for each key, each once and in ascending order of id, as Clever lists them."""
+    """All things for each key, each once, in the order in which they come."""
     found: dict[str, dict[str, T]] = {}
     for key, thing in pairs:
         found.setdefault(key, {})[thing.id] = thing
-    return {key: in_order(things.values()) for key, things in found.items()}
+    return {key: tuple(things.values()) for key, things in found.items()}
 
 
 def in_order(things: Iterable[T]) -> tuple[T, ...]:
-    """Things in ascending order of id."""
+    """Things in ascending order of id, as Clever lists them."""
     return tuple(sorted(things, key=lambda thing: thing.id))

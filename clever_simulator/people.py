@@ -216,13 +216,13 @@ class Directory:
 
     @cached_property
     def _schools_of(self) -> dict[str, tuple[School, ...]]:
-        return grouped((school.district.id, school) for school in self.schools)
+        return grouped((school.district.id, school) for school in in_order(self.schools))
 
     @cached_property
     def _people_of(self) -> dict[str, tuple[Person, ...]]:
         return grouped(
             (place, person)
-            for person in self.people
+            for person in in_order(self.people)
             for place in (person.district.id, *_ids(person.schools))
         )
 
@@ -230,7 +230,7 @@ class Directory:
     def _sections_of(self) -> dict[str, tuple[Section, ...]]:
         return grouped(
             (one, section)
-            for section in self.sections
+            for section in in_order(self.sections)
             for one in (
                 section.school.district.id,
                 section.school.id,

@@ -17,7 +17,7 @@ from clever_simulator.csv_files import DataError
 from clever_simulator.people import Person
 from clever_simulator.server import Running, running
 from tests.sites import ROOT
-from tests.test_simulator_people import APP_URL, read, record, token
+from tests.test_simulator_people import APP_URL, VERSIONS, listed, read, record, token
 from tests.visitor import Visitor
 
 FOLDER = ROOT / "tests" / "data" / "pine_hollow"
@@ -139,7 +139,29 @@ def test_sections_have_the_teachers_and_students_of_the_files(clever: Running) -
     assert not clever.people.sections_of(everyone["800003"])
 
 
-@pytest.mark.parametrize("version", ["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_token_of_the_district_reads_sections_courses_and_terms_of_the_files(
+    clever: Running, version: str
+) -> None:
+    sections = {one["sis_id"]: one for one in listed(clever, SHORTNAME, version, "sections")}
+    assert set(sections) == {"C-1", "C-2"}
+    algebra = sections["C-2"]
+    assert (algebra["name"], algebra["section_number"]) == ("Algebra", "2")
+    assert len(algebra["students"]) == len(algebra["teachers"]) == 2
+    year = {"name": "2025-26", "start_date": "2025-08-18", "end_date": "2026-06-12"}
+    if version < "v2.0":
+        assert (algebra["course_name"], algebra["course_number"]) == ("Algebra", "M7")
+        assert algebra["term"] == year
+        return
+    courses = {one["id"]: one for one in listed(clever, SHORTNAME, version, "courses")}
+    assert {one["name"] for one in courses.values()} == {"Algebra", "Reading"}
+    assert courses[algebra["course"]]["number"] == "M7"
+    [term] = listed(clever, SHORTNAME, version, "terms")
+    assert algebra["term_id"] == term["id"]
+    assert {name: term[name] for name in year} == year
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_every_version_can_read_them(clever: Running, version: str) -> None:
     for user_name in people(clever):
         bearer = token(clever, user_name, SHORTNAME)
