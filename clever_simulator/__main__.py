@@ -68,7 +68,8 @@ def _config(options: argparse.Namespace) -> Config:
 
 
 def _app(text: str, api_version: str) -> RegisteredApp:
-    client_id, secret, tier, uri = text.split(":", 3)
+    client_id, secret, kind, uri = text.split(":", 3)
+    tier, _, oidc = kind.partition("+")
     return RegisteredApp(
         client_id=client_id,
         client_secret=secret,
@@ -76,6 +77,7 @@ def _app(text: str, api_version: str) -> RegisteredApp:
         tier=cast(Tier, tier),
         name=client_id,
         api_version=api_version,
+        oidc=bool(oidc),
     )
 
 
@@ -93,8 +95,12 @@ def _students(text: str) -> int:
 
 def _app_text(text: str) -> str:
     parts = text.split(":", 3)
-    if len(parts) != 4 or not all(parts) or parts[2] not in get_args(Tier):
-        raise argparse.ArgumentTypeError("expected CLIENT_ID:SECRET:secure_sync|sso:REDIRECT_URI")
+    kinds = {*get_args(Tier), "secure_sync+oidc", "sso+oidc"}
+    if len(parts) != 4 or not all(parts) or parts[2] not in kinds:
+        tiers = ", ".join(sorted(kinds))
+        raise argparse.ArgumentTypeError(
+            f"expected CLIENT_ID:SECRET:TIER:REDIRECT_URI, the tier one of {tiers}"
+        )
     return text
 
 

@@ -77,7 +77,8 @@ def test_a_teacher_is_asked_for_consent_once(clever: Running) -> None:
     again = visitor.open(authorize(clever, LIBRARY))
     assert arrived(again)["code"]
     clever.reset()
-    assert "would like" in visitor.open(authorize(clever, LIBRARY)).text
+    assert visitor.open(authorize(clever, LIBRARY)).url.startswith(clever.url)
+    assert "would like" in visitor.text
 
 
 def test_a_teacher_who_says_no_stays_at_clever_and_is_asked_again(clever: Running) -> None:
@@ -253,6 +254,16 @@ def test_an_admin_stops_acting_and_is_themselves_again(clever: Running) -> None:
     query = arrived(visitor.follow(visitor.page.select("a.tile")[0]))
     assert "loginas_by_admin" not in query
     assert who(clever, query) == clever.people.person("district_admin").id
+
+
+def test_an_admin_acts_as_people_of_their_own_district_only(clever: Running) -> None:
+    visitor = acting(clever)
+    visitor.stop_at = None
+    elsewhere = clever.people.person("student2")
+    visitor.open(f"{clever.url}/as")
+    assert elsewhere.name.full not in visitor.text
+    name = clever.people.person("teacher").name.full
+    assert visitor.press(name, person=elsewhere.id).response.status_code == 404
 
 
 def test_nobody_but_a_district_admin_acts_as_somebody(clever: Running) -> None:

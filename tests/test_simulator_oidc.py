@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from clever_simulator.config import RegisteredApp, default_config
 from clever_simulator.server import Running, running
-from tests.clever_client import APP_URL, REDIRECT_URI, read, tokens
+from tests.clever_client import APP_URL, REDIRECT_URI, SECRET, read, tokens
+from tests.sites import ROOT
 from tests.visitor import Visitor, ask
 
 OIDC = "simulator-oidc"
@@ -153,3 +156,15 @@ def test_discovery_and_keys_can_fail(clever: Running, endpoint: str, path: str) 
 
 def test_the_redirect_uri_of_the_oidc_app_is_that_of_the_others() -> None:
     assert {app.primary_uri for app in default_config(APP_URL).apps} == {REDIRECT_URI}
+
+
+def test_an_app_of_ones_own_may_have_oidc_too(clever: Running) -> None:
+    command = [sys.executable, "-m", "clever_simulator", "--port", "0"]
+    command += ["--app", f"mine:{SECRET}:sso+oidc:{REDIRECT_URI}"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout
+            url = child.stdout.readline().split()[-1]
+            assert "id_token" in tokens(Running(url, clever.app), "mine")
+        finally:
+            child.terminate()
