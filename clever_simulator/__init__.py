@@ -7,7 +7,19 @@ from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, abort
 
-from clever_simulator import api, control, failing, impersonation, launch, oauth, oidc, status, web
+from clever_simulator import (
+    api,
+    control,
+    failing,
+    feed,
+    happenings,
+    impersonation,
+    launch,
+    oauth,
+    oidc,
+    status,
+    web,
+)
 from clever_simulator.config import Config
 from clever_simulator.world import World
 
@@ -33,7 +45,8 @@ def create_app(config: Config) -> Flask:
         MAX_CONTENT_LENGTH=1_000_000,
     )
     world = app.extensions["clever_simulator"] = World(config)
-    for room in (oauth, oidc, api, launch, impersonation, web, status, control):
+    rooms = (oauth, oidc, api, feed, launch, impersonation, web, status, control, happenings)
+    for room in rooms:
         app.register_blueprint(room.bp)
     app.register_error_handler(launch.LinkError, _bad_link)
     app.register_error_handler(HTTPException, _http_error)

@@ -7,7 +7,7 @@ from clever_simulator.world import world
 
 def posts(app: RegisteredApp, person: Person) -> tuple[Post, ...]:
     """The roles in which a person may come to an app; none when they are not shared with it."""
-    if person.user_name in app.unshared:
+    if person.user_name in app.unshared or not world().data.shares(person):
         return ()
     return tuple(
         post

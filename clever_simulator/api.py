@@ -5,6 +5,7 @@ from flask import Blueprint, Response, abort, g, jsonify, request
 from clever_simulator import answers, reach, shapes
 from clever_simulator.lists import QueryError
 from clever_simulator.oauth import bearer
+from clever_simulator.people import Person
 from clever_simulator.tokens import CALLS_PER_MINUTE, Login, Token
 from clever_simulator.versions import VERSIONS
 from clever_simulator.world import world
@@ -16,10 +17,10 @@ def _any_of(names: set[str], variable: str) -> str:
     return "/<any({}):{}>".format(",".join(f'"{name}"' for name in sorted(names)), variable)
 
 
-_VERSION = _any_of(set(VERSIONS), "version")
+VERSION = _any_of(set(VERSIONS), "version")
 _COLLECTIONS = {name for rules in VERSIONS.values() for name in rules.collections}
 _PEOPLE = {name for rules in VERSIONS.values() for name in rules.users}
-_COLLECTION = _any_of(_COLLECTIONS, "collection")
+COLLECTION = _any_of(_COLLECTIONS, "collection")
 
 
 @bp.before_request
@@ -49,16 +50,16 @@ def userinfo() -> Response:
     login = _login()
     if login is None:
         return not_found()
-    return jsonify(shapes.userinfo(login.person, login.role, login.app.tier))
+    return jsonify(shapes.userinfo(_now(login.person), login.role, login.app.tier))
 
 
-@bp.get(f"{_VERSION}/me")
+@bp.get(f"{VERSION}/me")
 def me(version: str) -> Response:
     """Whose token this is: a person's, or a district's."""
     login = _login()
     if login is None:
         return jsonify(shapes.me_district(version, token().district))
-    return jsonify(shapes.me(version, login.person, login.role, login.app.tier))
+    return jsonify(shapes.me(version, _now(login.person), login.role, login.app.tier))
 
 
 def data(
@@ -90,12 +91,12 @@ for _endpoint, _rule in (
     ("district", "/<any(districts):collection>/<record_id>"),
     ("school", "/<any(schools):collection>/<record_id>"),
     ("user", _any_of(_PEOPLE, "collection") + "/<record_id>"),
-    ("data", _COLLECTION),
-    ("data", f"{_COLLECTION}/<record_id>"),
-    ("data", f"{_COLLECTION}/<record_id>/<nested>"),
+    ("data", COLLECTION),
+    ("data", f"{COLLECTION}/<record_id>"),
+    ("data", f"{COLLECTION}/<record_id>/<nested>"),
 ):
-    bp.add_url_rule(_VERSION + _rule, _endpoint, data)
-bp.add_url_rule(f"{_VERSION}{_COLLECTION}/<path:rest>", "no_such_path", no_such_path)
+    bp.add_url_rule(VERSION + _rule, _endpoint, data)
+bp.add_url_rule(f"{VERSION}{COLLECTION}/<path:rest>", "no_such_path", no_such_path)
 
 
 def not_found() -> Response:
@@ -143,6 +144,11 @@ def _call(version: str) -> answers.Call:
         path=request.path,
         args=request.args,
     )
+
+
+def _now(person: Person) -> Person:
+    """Somebody who has logged in, as they are now."""
+    return world().people.by_id(person.id) or person
 
 
 def _login() -> Login | None:

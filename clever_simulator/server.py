@@ -53,6 +53,10 @@ class Running:
         """Arms a fault; raises FaultError (a ValueError) that names a wrong field."""
         return self._world.faults.add({"endpoint": endpoint, **fields})
 
+    def change(self, change: str, person: str, **fields: object) -> list[dict[str, str]]:
+        """Changes a district as POST /_simulator/events does; raises ChangeError (a ValueError)."""
+        return self._world.changes.make({"change": change, "person": person, **fields})
+
     def clear_faults(self) -> None:
         """Clears every fault in waiting."""
         self._world.faults.forget()

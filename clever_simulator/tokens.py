@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from clever_simulator.config import RegisteredApp, Tier
 from clever_simulator.people import District, Person, Role
@@ -26,6 +27,12 @@ def scopes(tier: Tier) -> list[str]:
     return _SCOPES[tier].split()
 
 
+def iso(seconds: float) -> str:
+    """Seconds since 1970 as ISO 8601 in UTC, with milliseconds."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
 class Clock:
     """The time in seconds since 1970, which a test may put forward."""
 
@@ -35,6 +42,10 @@ class Clock:
     def now(self) -> float:
         """Seconds since 1970 as this simulator sees them."""
         return time.time() + self._ahead
+
+    def text(self) -> str:
+        """The time now, as records have it."""
+        return iso(self.now())
 
     def advance(self, seconds: float) -> None:
         """Makes codes, tokens and rate limits that much older, without waiting."""

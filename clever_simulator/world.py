@@ -5,13 +5,16 @@ from typing import cast
 from flask import current_app
 
 from clever_simulator import population
+from clever_simulator.changes import Changes
 from clever_simulator.config import Config
 from clever_simulator.consents import Consents
 from clever_simulator.data import Data
+from clever_simulator.events import Events
 from clever_simulator.faults import Faults
 from clever_simulator.incidents import Incidents
 from clever_simulator.journal import Journal
 from clever_simulator.keys import Keys
+from clever_simulator.people import Directory
 from clever_simulator.tokens import Clock, Vault
 
 _KEY = "clever_simulator"
@@ -24,6 +27,7 @@ class World:
         self.clock = Clock()
         self.vault = Vault(self.clock)
         self.consents = Consents()
+        self.events = Events()
         self.faults = Faults()
         self.incidents = Incidents()
         self.journal = Journal()
@@ -34,15 +38,23 @@ class World:
     def configure(self, config: Config) -> None:
         """Takes other apps and another seed; codes and tokens of before are forgotten."""
         self.config = config
-        self.people = population.of(config)
-        self.data = Data(self.people)
+        self.data = Data(population.of(config))
+        self.changes = Changes(self.data, self.events, self.clock)
+        self.events.forget()
         self.vault.forget()
         self.consents.forget()
 
+    @property
+    def people(self) -> Directory:
+        """Everybody who can log in to Clever now."""
+        return self.data.directory
+
     def reset(self) -> None:
-        """Forgets all that happened, and ends what was switched on; people and keys stay."""
+        """Forgets all that happened, and ends what was switched on; keys stay."""
         self.vault.forget()
         self.consents.forget()
+        self.data.restore()
+        self.events.forget()
         self.faults.forget()
         self.incidents.clear()
         self.journal.forget()

@@ -1,0 +1,63 @@
+"""How a person, and whatever a change of them could touch, looks in every version of the API."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clever_simulator import shapes
+from clever_simulator.derived import Contact
+from clever_simulator.index import Index, Thing, contacts_in, id_of
+from clever_simulator.people import Person, Section
+from clever_simulator.records import Record
+from clever_simulator.versions import VERSIONS, Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One record at one moment, and the schools that it has to do with."""
+
+    record: Record
+    schools: frozenset[str]
+
+
+# By version, then by collection and id.
+Snapshot = dict[str, dict[tuple[str, str], Seen]]
+
+
+def taken(index: Index, ids: Iterable[str]) -> Snapshot:
+    """The records of the people, sections and contacts of these ids, as far as they are there."""
+    kinds = (index.people, index.sections, index.contacts)
+    things = [kind[one_id] for one_id in ids for kind in kinds if one_id in kind]
+    return {version: _in_version(version, index, things) for version in VERSIONS}
+
+
+def _in_version(version: str, index: Index, things: Iterable[Thing]) -> dict[tuple[str, str], Seen]:
+    rules, found = VERSIONS[version], {}
+    for thing in things:
+        for collection, kind, one in _places(rules, thing):
+            record = shapes.record(version, index, kind, one, "secure_sync")
+            found[collection, id_of(rules, kind, one)] = Seen(
+                record=record, schools=_schools(index, one)
+            )
+    return found
+
+
+def _places(rules: Version, thing: Thing) -> Iterable[tuple[str, str, Thing]]:
+    """Where a version lists a thing: collection, kind, and the thing as it is listed there."""
+    for name, collection in rules.collections.items():
+        kind = collection.kind
+        if isinstance(thing, Section):
+            if kind == "section":
+                yield name, kind, thing
+        elif kind == "user" or (isinstance(thing, Person) and kind in thing.roles):
+            yield name, kind, thing
+        elif isinstance(thing, Contact) and kind == "contact":
+            yield from ((name, kind, one) for one in contacts_in(rules, [thing]))
+
+
+def _schools(index: Index, thing: Thing) -> frozenset[str]:
+    if isinstance(thing, Section):
+        return frozenset({thing.school.id})
+    if isinstance(thing, Contact):
+        children = [index.people[one] for one in thing.students]
+        return frozenset(school.id for child in children for school in child.schools)
+    return frozenset(school.id for school in thing.schools)
