@@ -49,6 +49,8 @@ def find(call: Call, collection: str, record_id: str | None, nested: str | None)
     listing = call.index.listing(call.version, collection)
     if record_id is None:
         return _list(call, _in_role(call, listing, collection), collection, (collection, None))
+    if not listing.get(record_id) and (collection, nested) in call.rules.never_missing:
+        return {"data": [], "links": [{"rel": "self", "uri": call.path}]}
     kind, thing = call.rules.collections[collection].kind, listing.get(record_id)
     if thing is None or not reach.reads(call.token, call.index, thing, kind, nested):
         return None

@@ -23,7 +23,11 @@ class Collection:
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """One API version; `users` maps each endpoint for people to the roles found there."""
+    """One API version; `users` maps each endpoint for people to the roles found there.
+
+    `unwrapped` are the lists of bare records, and `never_missing` those that are empty for an
+    unknown id, where the others are a 404; each is a collection and the last part of the path.
+    """
 
     collections: dict[str, Collection]
     users: dict[str, tuple[Role, ...]]
@@ -37,6 +41,7 @@ class Version:
     filters: bool = False
     event_filters: bool = True
     unwrapped: frozenset[tuple[str, str | None]] = frozenset()
+    never_missing: frozenset[tuple[str, str | None]] = frozenset()
 
 
 def _collections(kinds: dict[str, str], table: str) -> dict[str, Collection]:
@@ -212,6 +217,7 @@ def _v2(fields: dict[str, str], *, newest: bool) -> Version:
         event_types=_EVENTS_2,
         authorized_by=newest,
         counts=newest,
+        never_missing=frozenset({("contacts", "students")}),
     )
 
 

@@ -1,0 +1,143 @@
+"""The simulator against Clever's own description of its API, as far as that is on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from clever_simulator.config import default_config
+from clever_simulator.server import Running, running
+from tests.clever_client import APP_URL
+from tests.sites import ROOT
+from tests.test_simulator_data import VERSIONS, district_token
+
+SPECS = Path(os.environ.get("CLEVER_SPECS") or ROOT.parent / "shared" / "specs")
+FILES = [f"{version}{kind}" for version in VERSIONS for kind in ("", "-events")]
+# Clever's texts speak of these, its files do not.
+ONLY_IN_TEXTS = {400, 401, 403, 413, 429, 501}
+CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
+QUERIES: dict[str, list[str]] = {
+    "count": ["true", "false", ""],
+    "ending_before": ["last", "6", "~"],
+    "include": ["schools"],
+    "limit": ["1", "10000", "10001", "many"],
+    "primary": ["true", ""],
+    "record_type": ["users", "students"],
+    "role": ["student", "teacher", "staff", "contact", "district_admin"],
+    "school": ["nowhere"],
+    "show_links": ["true"],
+    "starting_after": ["0", "zzz", ""],
+    "where": ['{"district": "none"}', "{}", "{"],
+}
+
+pytestmark = pytest.mark.skipif(
+    not SPECS.is_dir(), reason="Clever's own files are not here: set CLEVER_SPECS to their folder"
+)
+
+
+@pytest.fixture(scope="module")
+def clever() -> Iterator[Running]:
+    with running(default_config(APP_URL)) as started:
+        for who in ("student", "teacher", "school_admin", "district_admin", "teacher_admin"):
+            started.change("name", who, last="Changed")
+        started.change("deleted", "student")
+        started.change("back", "student")
+        yield started
+
+
+class Caller:
+    """Asks the simulator about one file's endpoints with the token of a district."""
+
+    def __init__(self, clever: Running, version: str) -> None:
+        self.clever, self.base_url = clever, f"{clever.url}/{version}"
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"Bearer {district_token(clever)}"
+        self._ids: dict[str, list[str]] = {}
+
+    def ids(self, path: str) -> list[str]:
+        """Real ids of what stands before {id} in a path, many of them."""
+        collection = path.split("/")[1]
+        if collection not in self._ids:
+            answer = self.session.get(f"{self.base_url}/{collection}?limit=10000").json()
+            found = [str((each.get("data") or each)["id"]) for each in answer["data"]]
+            self._ids[collection] = found[:: max(1, len(found) // 12)]
+        return self._ids[collection]
+
+    def check(self, case: Any) -> int:
+        """Asks, holds the answer to the file and gives its status."""
+        self.clever.advance(0.1)  # 1200 calls a minute are many, but not enough
+        answer = case.call(base_url=self.base_url, session=self.session)
+        checks = list(CHECKS)
+        if answer.status_code not in ONLY_IN_TEXTS:
+            checks.append(status_code_conformance)
+        case.validate_response(answer, checks=checks)
+        return int(answer.status_code)
+
+
+def operations(name: str) -> list[Any]:
+    """Every endpoint of one of Clever's files."""
+    schema = schemathesis.openapi.from_path(SPECS / f"{name}.yml")
+    found: list[Any] = list(schema.get_all_operations())
+    return [each.ok() for each in found]
+
+
+def paths_of(operation: Any, caller: Caller) -> list[dict[str, str]]:
+    """The path with real ids, and what else it needs."""
+    if "{id}" not in operation.path:
+        return [{}]
+    return [{"id": one} for one in caller.ids(operation.path)]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_endpoint_is_there_and_answers_as_clevers_files_say(
+    clever: Running, name: str
+) -> None:
+    caller = Caller(clever, name.removesuffix("-events"))
+    for operation in operations(name):
+        paths = paths_of(operation, caller)
+        found = [caller.check(operation.Case(path_parameters=path)) for path in paths]
+        assert found.count(200) > 0, f"nothing at {operation.label}"
+        for query in (each.name for each in operation.query):
+            for value in QUERIES[query]:
+                caller.check(operation.Case(path_parameters=paths[0], query={query: value}))
+        if paths[0]:
+            caller.check(operation.Case(path_parameters={"id": "nobody"}))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_whatever_is_asked_the_answer_is_one_of_those_in_clevers_files(
+    clever: Running, name: str
+) -> None:
+    caller = Caller(clever, name.removesuffix("-events"))
+    for operation in operations(name):
+        paths = paths_of(operation, caller)
+
+        @settings(
+            max_examples=4,
+            phases=[Phase.generate],
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(), path=st.sampled_from([None, *paths]))
+        def ask_anything(case: Any, path: dict[str, str] | None) -> None:
+            if path:
+                case.path_parameters = path
+            caller.check(case)
+
+        ask_anything()
