@@ -89,7 +89,8 @@ class Me:
     def from_claims(cls, claims: Json, *, one_id: bool) -> Me:
         """Read a checked id token; `one_id` where a person has one id for all roles, from v3 on."""
         role = login_role(claims)
-        kind = "user" if one_id else _TYPES_BEFORE_V3.get(role) if role else None
+        named = _text(claims.get("user_type"))
+        kind = "user" if one_id else _TYPES_BEFORE_V3[role] if role else named
         if not kind:
             raise CleverUnexpected("the id token names no role")
         return cls(
