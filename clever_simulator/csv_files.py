@@ -126,8 +126,7 @@ def _entry_name(name: str, path: Path) -> str:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or re.match(r"[/\\]|[A-Za-z]:", name):
         raise DataError(f"{path} has an entry that leads out of it: {name!r}.")
-    hidden = not parts or parts[0] == "__MACOSX" or name.endswith("/")
-    return "" if hidden else parts[-1]
+    return "" if not parts or name.endswith("/") else parts[-1]
 
 
 def _only_once(found: dict[str, bytes], name: str, path: Path) -> None:
