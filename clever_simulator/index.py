@@ -57,7 +57,7 @@ class Index:
         self.course_of = {one.id: derived.course_of(one) for one in self.sections.values()}
         self.term_of = {one.id: derived.term_of(one) for one in self.sections.values()}
         self.courses = _by_id(self.course_of.values())
-        self.terms = _by_id(derived.terms(district))
+        self.terms = _by_id(self.term_of.values())
         self.resources = _by_id(derived.resources(district, list(self.courses.values())))
         self.contacts = _by_id(self._with_children(contacts))
         self.contacts_of = _grouped(
