@@ -29,7 +29,7 @@ def student(row: Row) -> dict[str, Any]:
         "grade": csv_values.grade(row.get("Grade")),
         "gender": csv_values.gender(row.get("Gender")),
         "graduation_year": row.get("Graduation_year"),
-        "dob": csv_values.birthday(row.get("DOB")),
+        "dob": csv_values.birthday(row.get("DOB")) or None,
         "race": csv_values.race(row.get("Race")),
         "hispanic_ethnicity": csv_values.yes_or_no(row.get("Hispanic_Latino")),
         "home_language": row.get("Home_language") or None,

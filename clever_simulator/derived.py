@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from clever_simulator.ids import made_id
 from clever_simulator.people import District, Person, Role, Section
 
+_YEAR = ("2025-26", "2025-08-18", "2026-06-12")
+_SPRING = ("Spring 2026", "2026-01-12", "2026-06-12")
 _FIRST_NAMES = ("Alma", "Bao", "Carmen", "Dov", "Elif", "Farid", "Greta", "Hiro")
 
 
@@ -21,13 +23,13 @@ class Course:
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """A part of the school year; both dates are days, as YYYY-MM-DD."""
+    """A part of the school year; both dates are days, as YYYY-MM-DD, or unknown."""
 
     id: str
     district: District
     name: str
-    start_date: str
-    end_date: str
+    start_date: str | None
+    end_date: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,39 +59,24 @@ class Resource:
 
 
 def course_of(section: Section) -> Course:
-    """The course that a section belongs to: that of its file, else one for each subject."""
-    district, subject = section.school.district, section.subject
-    name, number = section.facts.get("course_name"), section.facts.get("course_number", "")
-    if name:
-        course_id = _id(district.id, "course", name, number)
-        return Course(id=course_id, district=district, name=name, number=number)
-    course_id = _id(district.id, "course", subject)
-    number = str(100 + int(course_id[-3:], 16) % 900)
-    return Course(id=course_id, district=district, name=subject.capitalize(), number=number)
-
-
-def terms(district: District) -> tuple[Term, Term]:
-    """The two terms of a district: the whole year, and its second half."""
-    year = Term(
-        id=_id(district.id, "term", "year"),
-        district=district,
-        name="2025-26",
-        start_date="2025-08-18",
-        end_date="2026-06-12",
-    )
-    spring = replace(
-        year, id=_id(district.id, "term", "spring"), name="Spring 2026", start_date="2026-01-12"
-    )
-    return year, spring
+    """The course that a section belongs to: that of its facts, or one for each subject."""
+    district, facts = section.school.district, section.facts
+    name = facts.get("course_name") or section.subject.capitalize()
+    course_id = _id(district.id, "course", name, str(facts.get("course_number", "")))
+    number = facts.get("course_number") or str(100 + int(course_id[-3:], 16) % 900)
+    return Course(id=course_id, district=district, name=name, number=number)
 
 
 def term_of(section: Section) -> Term:
-    """The term in which a section meets: that of its file, else one of the two."""
-    own = section.facts.get("term", {})
-    if any(own.values()):
-        district = section.school.district
-        return Term(id=_id(district.id, "term", *own.values()), district=district, **own)
-    return terms(section.school.district)[section.period in ("2", "4")]
+    """The term in which a section meets: that of its facts, or the year, or its second half."""
+    usual = _SPRING if section.period in ("2", "4") else _YEAR
+    facts = section.facts.get("term", {})
+    name, start, end = (facts.get(key) for key in ("name", "start_date", "end_date"))
+    if not name:
+        name, start, end = usual
+    district = section.school.district
+    term_id = _id(district.id, "term", name, str(start), str(end))
+    return Term(id=term_id, district=district, name=name, start_date=start, end_date=end)
 
 
 def contacts(district: District, students: Iterable[Person]) -> list[Contact]:

@@ -21,6 +21,8 @@ _MAKERS: dict[str, Callable[[Version, Index, Thing], Record]] = {
     "resource": lambda _rules, _index, one: class_records.resource(one),
 }
 _NOT_IN_LIBRARY = {"district", "school", "course", "term_id", "sis_id", "section_number"}
+_GRADES = ("grade", "low_grade", "high_grade")
+_OLD_GRADES = {"PreKindergarten", "Kindergarten", *map(str, range(1, 13)), "PostGraduate", "Other"}
 
 
 def me(version: str, person: Person, role: Role, tier: Tier) -> Record:
@@ -76,6 +78,7 @@ def user(version: str, person: Person, role: str, tier: Tier) -> Record:
         data |= records.post(person, post) if tier == "secure_sync" else {}
         data["id"] = post.legacy_id
     data = _only(data, rules.fields["user" if rules.one_id else role])
+    data = _in_few_words(data) if rules.few_words else data
     return _for_library(data, "student" in person.roles) if tier == "library" else data
 
 
@@ -87,6 +90,7 @@ def record(version: str, index: Index, kind: str, thing: Thing, tier: Tier) -> R
     if isinstance(thing, Contact):
         return _contact(rules, thing)
     data = _only(_MAKERS[kind](rules, index, thing), rules.fields[kind])
+    data = _in_few_words(data) if rules.few_words else data
     if tier == "library":
         return {key: value for key, value in data.items() if key not in _NOT_IN_LIBRARY}
     if kind == "district" and tier == "sso":
@@ -147,6 +151,18 @@ def _role(fields: frozenset[str], person: Person, post: Post, tier: Tier) -> Rec
         return data
     nearly_empty: Record = {"legacy_id": post.legacy_id}
     return nearly_empty | ({"schools": []} if post.role == "teacher" else {})
+
+
+def _in_few_words(data: Record) -> Record:
+    """With the grades and genders that were there before v2.1."""
+    spelled = {name: _grade(data[name]) for name in _GRADES if name in data}
+    if data.get("gender") == "X":
+        spelled["gender"] = ""
+    return data | spelled
+
+
+def _grade(grade: str) -> str | None:
+    return grade if grade in _OLD_GRADES else "Other" if grade else None
 
 
 def _only(data: Record, fields: frozenset[str]) -> Record:

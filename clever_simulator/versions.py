@@ -27,6 +27,7 @@ class Version:
 
     `unwrapped` are the lists of bare records, and `never_missing` those that are empty for an
     unknown id, where the others are a 404; each is a collection and the last part of the path.
+    One of `few_words` knows fewer grades and genders than the later ones.
     """
 
     collections: dict[str, Collection]
@@ -36,6 +37,7 @@ class Version:
     one_id: bool = False
     authorized_by: bool = True
     inlines_user: bool = False
+    few_words: bool = False
     one_student_contacts: bool = False
     counts: bool = True
     filters: bool = False
@@ -199,6 +201,7 @@ def _v1(fields: dict[str, str]) -> Version:
         event_types=_EVENTS_1,
         authorized_by=False,
         inlines_user=True,
+        few_words=True,
         one_student_contacts=True,
         counts=False,
         filters=True,
@@ -216,6 +219,7 @@ def _v2(fields: dict[str, str], *, newest: bool) -> Version:
         fields=_sets(fields),
         event_types=_EVENTS_2,
         authorized_by=newest,
+        few_words=not newest,
         counts=newest,
         never_missing=frozenset({("contacts", "students")}),
     )
