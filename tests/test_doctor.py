@@ -106,6 +106,7 @@ def test_with_all_in_order_every_check_says_so() -> None:
     assert report.outcome == "ok"
     report.found("redirect URI", "ok", f"{URL}/oauth/callback", "first line")
     report.found("credentials", "ok", "3 districts")
+    report.found("tier", "ok", "Secure Sync")
 
 
 def test_offline_asks_clever_nothing() -> None:
@@ -156,6 +157,19 @@ def test_a_fault_that_hides_another_rule_of_production_is_survived() -> None:
             "redirect URI",
             "warning",
             "http",
+        ),
+        ({"CLEVER_LIBRARY": "on"}, "kind of app", "ok", "Library"),
+        (
+            {"CLEVER_LIBRARY": "on", "CLEVER_OIDC": "on"},
+            "kind of app",
+            "fault",
+            "every login is refused",
+        ),
+        (
+            {"CLEVER_LIBRARY": "on", "CLEVER_DISTRICT_IDS": "4"},
+            "kind of app",
+            "fault",
+            "turned away",
         ),
         ({"CLEVER_API_VERSION": "v1.2"}, "API version", "fault", "2022"),
         ({"CLEVER_API_VERSION": "v2.1"}, "API version", "warning", "deprecated"),
