@@ -112,7 +112,8 @@ def _bounded(check: Check, case: Case, visit: Visit, seconds: float) -> list[Fin
     try:
         return ended.get(timeout=seconds)
     except Empty:
-        return [fault(check.name, f"There was no end to it in {seconds:g} s.", "Try again later.")]
+        says = f"There was no end to it in {seconds:g} s."
+        return [fault(check.name, says, "Look at this machine's network and DNS; try again.")]
 
 
 def as_text(finding: Finding) -> str:

@@ -316,6 +316,16 @@ def test_demo_districts_alone_mean_development_credentials() -> None:
         report.found("districts", "ok", "production credentials")
 
 
+def test_of_many_districts_the_first_are_looked_at_and_that_is_said() -> None:
+    tokens = json.dumps({"data": [{"access_token": f"t{number}"} for number in range(25)]})
+    with a_clever() as (clever, environ):
+        clever.fault("token", body=tokens)
+        clever.fault("district", body=districts("#DEMO Reading Room"), times=0)
+        report = examine(environ)
+    report.found("credentials", "ok", "25 districts")
+    report.found("districts", "ok", "20 of 25 districts")
+
+
 @contextmanager
 def clever_com(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Running, str]]:
     """A simulator that is found as clever.com, and the file of its authority."""
