@@ -61,6 +61,7 @@ CHECKS = (
     _here("mode", setup.mode, "APP_ENV", "APP_URL"),
     _here("redirect URI", setup.redirect_uri, "APP_URL", "APP_ENV"),
     _here("API version", setup.api_version, "CLEVER_API_VERSION"),
+    _here("kind of app", setup.kind_of_app, "CLEVER_LIBRARY", "CLEVER_OIDC", "CLEVER_DISTRICT_IDS"),
     _here("store", storage.store, "REDIS_URL", "REDIS_TLS_VERIFY"),
     _here("proxies", hosting.proxies, "TRUSTED_PROXIES", "APP_URL"),
     _here("way out", hosting.way_out),
@@ -111,7 +112,8 @@ def _bounded(check: Check, case: Case, visit: Visit, seconds: float) -> list[Fin
     try:
         return ended.get(timeout=seconds)
     except Empty:
-        return [fault(check.name, f"There was no end to it in {seconds:g} s.", "Try again later.")]
+        says = f"There was no end to it in {seconds:g} s."
+        return [fault(check.name, says, "Look at this machine's network and DNS; try again.")]
 
 
 def as_text(finding: Finding) -> str:

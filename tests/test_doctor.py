@@ -106,6 +106,7 @@ def test_with_all_in_order_every_check_says_so() -> None:
     assert report.outcome == "ok"
     report.found("redirect URI", "ok", f"{URL}/oauth/callback", "first line")
     report.found("credentials", "ok", "3 districts")
+    report.found("tier", "ok", "Secure Sync")
 
 
 def test_offline_asks_clever_nothing() -> None:
@@ -156,6 +157,19 @@ def test_a_fault_that_hides_another_rule_of_production_is_survived() -> None:
             "redirect URI",
             "warning",
             "http",
+        ),
+        ({"CLEVER_LIBRARY": "on"}, "kind of app", "ok", "Library"),
+        (
+            {"CLEVER_LIBRARY": "on", "CLEVER_OIDC": "on"},
+            "kind of app",
+            "fault",
+            "every login is refused",
+        ),
+        (
+            {"CLEVER_LIBRARY": "on", "CLEVER_DISTRICT_IDS": "4"},
+            "kind of app",
+            "fault",
+            "turned away",
         ),
         ({"CLEVER_API_VERSION": "v1.2"}, "API version", "fault", "2022"),
         ({"CLEVER_API_VERSION": "v2.1"}, "API version", "warning", "deprecated"),
@@ -300,6 +314,16 @@ def test_demo_districts_alone_mean_development_credentials() -> None:
         clever.fault("district", body=districts("#DEMO Reading Room"))
         report = examine(environ)
         report.found("districts", "ok", "production credentials")
+
+
+def test_of_many_districts_the_first_are_looked_at_and_that_is_said() -> None:
+    tokens = json.dumps({"data": [{"access_token": f"t{number}"} for number in range(25)]})
+    with a_clever() as (clever, environ):
+        clever.fault("token", body=tokens)
+        clever.fault("district", body=districts("#DEMO Reading Room"), times=0)
+        report = examine(environ)
+    report.found("credentials", "ok", "25 districts")
+    report.found("districts", "ok", "20 of 25 districts")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from clever_login.checks.case import Case
 from clever_login.checks.findings import Finding, fault, not_tried, ok, warning
-from clever_login.checks.visit import MOST_DISTRICTS, Reply, Visit
+from clever_login.checks.visit import Reply, Visit
 from clever_login.settings import DEVELOPMENT
 
 WARN_SECONDS, FAIL_SECONDS = 60, 120  # codes live a minute; id tokens are given two of leeway
@@ -84,32 +84,36 @@ def credentials(_case: Case, visit: Visit) -> Iterator[Finding]:
 
 def districts(case: Case, visit: Visit) -> Iterator[Finding]:
     """Whether these are credentials for development, by the names of the districts."""
-    name, found = "districts", visit.district_names() if visit.tokens else ()
+    name, developing = "districts", case.settings.app_env == DEVELOPMENT
     if not visit.tokens:
         yield ok(name, NO_DISTRICT)
-    elif not found:
-        yield warning(
-            name,
-            "The districts' tokens do not open their records.",
-            "Try again; if it stays so, ask Clever's support.",
-        )
-    elif all(DEMO in each for each in found):
-        says = "This client id sees only #DEMO districts: these are development credentials."
-        if case.settings.app_env == DEVELOPMENT:
-            yield ok(name, says)
-        else:
-            do = "For real schools, use the credentials that Clever gives out at go-live."
-            yield warning(name, says, do)
-    elif case.live and case.settings.app_env == DEVELOPMENT:
-        yield warning(
-            name,
-            "This client id sees real districts, and APP_ENV is development.",
-            "Develop with the credentials of a development app.",
-        )
+        return
+    demo, real = _until_real(visit)
+    if real and case.live and developing:
+        says = "This client id sees real districts, and APP_ENV is development."
+        yield warning(name, says, "Develop with the credentials of a development app.")
+    elif real:
+        yield ok(name, "Not all are #DEMO districts: these are production credentials.")
+    elif not demo:
+        says = "The districts' tokens do not open their records."
+        yield warning(name, says, "Try again; if it stays so, ask Clever's support.")
+    elif demo < len(visit.tokens):
+        says = f"{demo} of {len(visit.tokens)} districts were looked at, and are #DEMO districts."
+        yield ok(name, says)
     else:
-        beyond = len(visit.tokens) > MOST_DISTRICTS
-        looked = f" (of the first {MOST_DISTRICTS} districts)" if beyond else ""
-        yield ok(name, f"Not all are #DEMO districts{looked}: these are production credentials.")
+        says = "This client id sees only #DEMO districts: these are development credentials."
+        do = "For real schools, use the credentials that Clever gives out at go-live."
+        yield ok(name, says) if developing else warning(name, says, do)
+
+
+def _until_real(visit: Visit) -> tuple[int, bool]:
+    """How many #DEMO districts were met, and whether a real one ended the search."""
+    demo = 0
+    for each in visit.district_names():
+        if DEMO not in each:
+            return demo, True
+        demo += 1
+    return demo, False
 
 
 def tier(_case: Case, visit: Visit) -> Iterator[Finding]:

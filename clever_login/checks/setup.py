@@ -99,6 +99,29 @@ def api_version(case: Case) -> Iterator[Finding]:
         yield ok(name, says)
 
 
+def kind_of_app(case: Case) -> Iterator[Finding]:
+    """Whether what the Library has not is asked of it."""
+    settings, name = case.settings, "kind of app"
+    if not settings.clever_library:
+        yield ok(name, "CLEVER_LIBRARY is off: this is an app for districts.")
+        return
+    if settings.clever_oidc:
+        yield fault(
+            name,
+            "CLEVER_OIDC and CLEVER_LIBRARY are both on, and Clever gives Library apps no id "
+            "tokens: every login is refused.",
+            "Set CLEVER_OIDC to off.",
+        )
+    if settings.clever_district_ids:
+        yield fault(
+            name,
+            "CLEVER_DISTRICT_IDS names districts, and who comes by the Library has none: they "
+            "are all turned away.",
+            "Unset CLEVER_DISTRICT_IDS.",
+        )
+    yield ok(name, "CLEVER_LIBRARY is on: teachers and their students come by the Clever Library.")
+
+
 def _is_here(case: Case) -> bool:
     """Whether APP_URL is an address that each machine has for itself."""
     host = urlsplit(case.settings.app_url).hostname or ""

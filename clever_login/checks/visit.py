@@ -19,7 +19,7 @@ from clever_login.checks.case import Case
 from clever_login.errors import LoginError
 from clever_login.settings import Settings
 
-MOST_DISTRICTS = 5  # whose names are read
+MOST_DISTRICTS = 20  # whose names are read, until a real one is among them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +95,12 @@ class Visit:
         values = (each.get("access_token") for each in listed)
         return tuple(value for value in values if isinstance(value, str) and value)
 
-    def district_names(self) -> tuple[str, ...]:
-        """The names of the first few districts that can be read."""
-        deadline, names = Deadline(self._seconds), list[str]()
+    def district_names(self) -> Iterator[str]:
+        """The names of the first districts, one call each, as long as there is time."""
+        deadline = Deadline(self._seconds)
         for token in (self.tokens or ())[:MOST_DISTRICTS]:
             reply = self._ask(f"{self._api}/districts", deadline, token=token)
-            names += [name for name in _names(reply) if name]
-        return tuple(names)
+            yield from filter(None, _names(reply))
 
     def reads(self, what: str) -> bool | None:
         """Whether the first district's token may list this; None when Clever does not say."""
