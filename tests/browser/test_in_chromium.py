@@ -114,6 +114,39 @@ def test_the_sso_tier_shows_whole_pages_without_a_school(
     expect_in(page, site, user_name, school=False)
 
 
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_login_with_an_id_token_ends_the_same(
+    make_site: SiteMaker, page: Page, entry: str
+) -> None:
+    site = make_site(clever_client_id="simulator-oidc", clever_oidc=True)
+    ENTRIES[entry](page, site, "teacher")
+    expect_in(page, site, "teacher", school=True)
+
+
+def test_a_library_teacher_signs_up_agrees_and_sees_their_classes_and_then_a_student_comes(
+    make_site: SiteMaker, page: Page, browser: Browser
+) -> None:
+    site = make_site(clever_client_id="simulator-library", clever_library=True)
+    teacher = site.person("teacher")
+    page.goto(site.url)
+    page.get_by_role("link", name="Sign up with Clever").click()
+    page.get_by_role("link", name=teacher.district.name).click()
+    log_in_at_clever(page, "teacher")
+    page.get_by_role("button", name="Yes, I agree").click()
+    expect(page.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
+    taught = site.clever.people.sections_of(teacher)
+    for section in taught:
+        expect(page.locator("dd", has_text=section.name).first).to_be_visible()
+    expect(page.get_by_text("District", exact=True)).to_have_count(0)
+
+    context = browser.new_context()
+    student = taught[0].students[0]
+    by_button(context.new_page(), site, student.user_name)
+    first = context.pages[0].get_by_role("heading", name=f"Hi, {student.name.first}!")
+    expect(first).to_be_visible()
+    context.close()
+
+
 def test_clever_and_the_app_are_two_sites_for_the_browser(site: Site, page: Page) -> None:
     """Else a SameSite=Strict cookie would pass every test here and fail in life."""
     seen: list[str] = []
