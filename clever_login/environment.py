@@ -118,6 +118,13 @@ class Reader:
             self.fault(f"{name} must be like redis://host:6379/0 or rediss://:password@host:6379.")
         return value
 
+    def database(self, name: str) -> str | None:
+        """The URL of a PostgreSQL, or None."""
+        value = self.text(name)
+        if value and not value.startswith(("postgres://", "postgresql://")):
+            self.fault(f"{name} must be like postgresql://user:password@host:5432/name.")
+        return value
+
     def secret(self, name: str, production: bool) -> str:
         """A secret; in production it must also be long, varied and no sample."""
         value = self.text(name) or ""

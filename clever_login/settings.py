@@ -44,6 +44,7 @@ class Settings:
     clever_oidc: bool = False
     clever_library: bool = False
     clever_status_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
     redis_tls_verify: bool = True
     session_idle_minutes: int = 30
@@ -97,6 +98,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         clever_library=read.switch("CLEVER_LIBRARY", default=False),
         clever_oidc=read.switch("CLEVER_OIDC", default=False),
         clever_status_url=read.page("CLEVER_STATUS_URL", STATUS if clever == CLEVER else None),
+        database_url=read.database("DATABASE_URL"),
         redis_url=read.redis("REDIS_URL"),
         redis_tls_verify=read.switch("REDIS_TLS_VERIFY", default=True),
         session_idle_minutes=read.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),

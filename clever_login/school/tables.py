@@ -1,0 +1,187 @@
+"""The tables of accounts and rosters; PRIVACY.md says of each column why it is there.
+
+Ids of Clever's are text. Times are UTC. Nothing is deleted when Clever stops sharing it: the row
+gets the time at which it was archived, and loses that again when it comes back.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime
+
+from sqlalchemy import (
+    JSON,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+
+PROVIDER = "clever"
+ID = String(64)
+
+
+class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
+    """What every table has: names for its constraints, so that a migration can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """An id of ours: 32 hexadecimal digits that tell nothing."""
+    return uuid.uuid4().hex
+
+
+class District(Base):
+    """A district: filled from the district-app tokens, or by the first login from it."""
+
+    __tablename__ = "districts"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    connected: Mapped[bool] = mapped_column(default=False)  # a district-app token was seen
+    state: Mapped[str | None] = mapped_column(String(32), default=None)  # at Clever
+    error: Mapped[str | None] = mapped_column(String(255), default=None)
+    launch_date: Mapped[date | None] = mapped_column(Date, default=None)
+    synced_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    cursor: Mapped[str | None] = mapped_column(ID, default=None)  # the last event that was applied
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+
+
+class School(Base):
+    """A school of a district."""
+
+    __tablename__ = "schools"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    district_id: Mapped[str] = mapped_column(ForeignKey("districts.id"), index=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+
+
+class Term(Base):
+    """A part of a school year."""
+
+    __tablename__ = "terms"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    district_id: Mapped[str] = mapped_column(ForeignKey("districts.id"), index=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    start_date: Mapped[date | None] = mapped_column(Date, default=None)
+    end_date: Mapped[date | None] = mapped_column(Date, default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+
+
+class Person(Base):
+    """One person: an account once they have logged in, before that a line of a roster.
+
+    `id` is ours and never changes: it is what a product's own tables refer to. The key by which
+    Clever's people are found is (provider, clever_id), exact.
+    """
+
+    __tablename__ = "people"
+    __table_args__ = (UniqueConstraint("provider", "clever_id", name="uq_people_clever_id"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default_factory=new_id)
+    provider: Mapped[str] = mapped_column(String(16), default=PROVIDER)
+    clever_id: Mapped[str | None] = mapped_column(
+        ID, default=None
+    )  # None: before Clever, unclaimed
+    district_id: Mapped[str | None] = mapped_column(
+        ForeignKey("districts.id"), index=True, default=None
+    )
+    roles: Mapped[list[str]] = mapped_column(JSON, default_factory=list)
+    first_name: Mapped[str] = mapped_column(String(255), default="")
+    last_name: Mapped[str] = mapped_column(String(255), default="")
+    email: Mapped[str | None] = mapped_column(String(255), default=None)
+    grade: Mapped[str | None] = mapped_column(String(32), default=None)
+    preferred_name: Mapped[str | None] = mapped_column(String(255), default=None)
+    first_login: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    last_login: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+
+
+class PersonSchool(Base):
+    """Who is at which school."""
+
+    __tablename__ = "people_schools"
+
+    person_id: Mapped[str] = mapped_column(
+        ForeignKey("people.id", ondelete="CASCADE"), primary_key=True
+    )
+    school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
+
+
+class Section(Base):
+    """A class; one that a Clever Library teacher shares has no district and no school."""
+
+    __tablename__ = "sections"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    district_id: Mapped[str | None] = mapped_column(
+        ForeignKey("districts.id"), index=True, default=None
+    )
+    school_id: Mapped[str | None] = mapped_column(
+        ForeignKey("schools.id"), index=True, default=None
+    )
+    term_id: Mapped[str | None] = mapped_column(ForeignKey("terms.id"), default=None)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    subject: Mapped[str | None] = mapped_column(String(64), default=None)
+    grade: Mapped[str | None] = mapped_column(String(32), default=None)
+    period: Mapped[str | None] = mapped_column(String(64), default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+
+
+class Enrolment(Base):
+    """Who is in which section, as a student or as a teacher."""
+
+    __tablename__ = "enrolments"
+    __table_args__ = (Index("ix_enrolments_person_id", "person_id"),)
+
+    section_id: Mapped[str] = mapped_column(
+        ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True
+    )
+    person_id: Mapped[str] = mapped_column(
+        ForeignKey("people.id", ondelete="CASCADE"), primary_key=True
+    )
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)  # student, teacher
+
+
+class Claim(Base):
+    """A one-time link by which somebody proves that an account from before Clever is theirs."""
+
+    __tablename__ = "claims"
+
+    token_hash: Mapped[str] = mapped_column(
+        String(64), primary_key=True
+    )  # SHA-256, never the token
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+
+
+class Lease(Base):
+    """Who may do something that only one may do at a time, such as a sync, and until when."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(64))
+    until: Mapped[datetime] = mapped_column(DateTime(timezone=True))
