@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from flask import Flask
 
 from clever_login import (
@@ -34,6 +36,7 @@ ROOMS = (
     callback,  # /oauth/callback
     dashboard,  # what each role sees: begin here
     cli,  # flask clever ...
+    import_module("clever_login.school"),  # accounts, rosters: without, delete this and the folder
 )
 
 

@@ -16,6 +16,7 @@ class Account:
     """A person in your product; the id is what your own tables refer to."""
 
     id: str
+    preferred_name: str | None = None  # what they want to be called; None: nobody has asked
 
 
 def find_or_create(user: User) -> Account:

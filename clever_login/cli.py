@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import cast
+
 import click
 from flask import Flask
 from flask.cli import AppGroup
@@ -13,7 +16,27 @@ from clever_login.services import services
 from clever_login.session import end_sessions
 from clever_login.settings import Settings
 
-clever = AppGroup("clever", help="Look after the login with Clever.")
+
+class Commands(AppGroup):
+    """A group that imports some of its commands when they are asked for: `later` says whence."""
+
+    def __init__(self, name: str, help: str) -> None:  # noqa: A002 # click's own word
+        super().__init__(name, help=help)
+        self.later: dict[str, str] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return sorted({*super().list_commands(ctx), *self.later})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command with this name."""
+        if cmd_name not in self.later:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = self.later[cmd_name].partition(":")
+        return cast(click.Command, getattr(import_module(module), name))
+
+
+clever = Commands("clever", help="Look after the login with Clever.")
 sessions = AppGroup("sessions", help="Look after the sessions of people who are logged in.")
 clever.add_command(sessions)
 clever.add_command(doctor)

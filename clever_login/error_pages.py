@@ -14,7 +14,13 @@ from werkzeug.exceptions import HTTPException
 
 from clever_login import logs
 from clever_login.error_texts import PAGES
-from clever_login.errors import AccountRefused, LoginError, StoreUnavailable, WrongHost
+from clever_login.errors import (
+    AccountRefused,
+    DatabaseUnavailable,
+    LoginError,
+    StoreUnavailable,
+    WrongHost,
+)
 from clever_login.settings import Settings
 
 REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXYZ"  # none that look or sound like another
@@ -26,7 +32,12 @@ LAST_RESORT = """<!doctype html>
 <p>It is our fault, not yours. <a href="{home}">Try again.</a></p>
 <p>Code: {code}. Reference: {reference}</p></main></body></html>
 """
-RETRY_SECONDS = {"clever_unavailable": "30", "store_unavailable": "5", "too_busy": "10"}
+RETRY_SECONDS = {
+    "clever_unavailable": "30",
+    "database_unavailable": "5",
+    "store_unavailable": "5",
+    "too_busy": "10",
+}
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -35,6 +46,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.register_error_handler(LoginError, _login_failed)
     app.register_error_handler(
         StoreUnavailable, partial(_page, code="store_unavailable", status=503)
+    )
+    app.register_error_handler(
+        DatabaseUnavailable, partial(_page, code="database_unavailable", status=503)
     )
     app.register_error_handler(WrongHost, partial(_page, code="wrong_host", status=400))
     app.register_error_handler(CSRFError, partial(_page, code="form_expired", status=400))

@@ -63,6 +63,12 @@ PAGES = {
         "Tell your teacher.",
         "This app turned the account away. Whoever runs it decides who may use it.",
     ),
+    "account_archived": Page(
+        "Your account is resting",
+        "Your school does not share you with this app now. Tell your teacher.",
+        "Clever no longer shares the person, or the whole district, with this app. What they had "
+        "here is kept: they can log in once they are shared again and the next sync has run.",
+    ),
     "district_not_allowed": Page(
         "Your school does not use this app yet",
         "Tell your teacher.",
@@ -108,6 +114,11 @@ PAGES = {
         "We need a short break",
         "Wait a minute. Then try again.",
         "The app's session store does not answer.",
+    ),
+    "database_unavailable": Page(
+        "We need a short break",
+        "Wait a minute. Then try again.",
+        "The app's database does not answer, or waits for an upgrade: /readyz says which.",
     ),
     "form_expired": Page(
         "Please try again",

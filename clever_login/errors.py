@@ -65,6 +65,12 @@ class AccountRefused(LoginError):
         self.message = message
 
 
+class AccountArchived(AccountRefused):
+    """Clever no longer shares this person, or their district has left: what they had is kept."""
+
+    code = "account_archived"
+
+
 class DistrictNotAllowed(LoginError):
     """The person's district is not in CLEVER_DISTRICT_IDS, or they have none."""
 
@@ -123,6 +129,10 @@ class NotShared(Exception):
 
 class StoreUnavailable(Exception):
     """The session store did not answer: nobody is known, and nobody must be guessed."""
+
+
+class DatabaseUnavailable(Exception):
+    """The database of accounts did not answer, or its tables are not those of this code."""
 
 
 class RosterError(Exception):

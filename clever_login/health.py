@@ -1,8 +1,8 @@
-"""/healthz (this process answers) and /readyz (its session store does, too)."""
+"""/healthz (this process answers) and /readyz (its session store and database do, too)."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, current_app
 from flask.typing import ResponseReturnValue
 
 from clever_login.access import public
@@ -24,11 +24,14 @@ def healthz() -> ResponseReturnValue:
 @bp.get("/readyz")
 @public
 def readyz() -> ResponseReturnValue:
-    """Whether the store answers; Clever is not asked, its outage is not ours."""
+    """Whether store and database answer; Clever is not asked, its outage is not ours."""
     try:
         services().store.ping()
     except StoreUnavailable:
         return "the session store does not answer\n", 503, TEXT
+    for not_ready in current_app.config.get("READY_CHECKS", ()):
+        if why := not_ready():
+            return f"{why}\n", 503, TEXT
     return "ready\n", 200, TEXT
 
 

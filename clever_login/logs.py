@@ -15,7 +15,13 @@ from typing import Any, TextIO
 from flask import Flask, g, has_request_context, request
 
 from clever_login.api.versions import VERSIONS, standing_sentence
-from clever_login.errors import AccountRefused, LoginError, StoreUnavailable, WrongHost
+from clever_login.errors import (
+    AccountRefused,
+    DatabaseUnavailable,
+    LoginError,
+    StoreUnavailable,
+    WrongHost,
+)
 from clever_login.settings import DEVELOPMENT, Settings
 
 logger = logging.getLogger("clever_login")
@@ -34,7 +40,7 @@ def failure(error: BaseException, *, code: str, status: int, reference: str) -> 
     Messages may quote a child's record, so only those of our own errors are logged.
     """
     fields = {"causes": " <- ".join(type(each).__name__ for each in _chain(error))}
-    ours = isinstance(error, LoginError | StoreUnavailable | WrongHost)
+    ours = isinstance(error, LoginError | StoreUnavailable | DatabaseUnavailable | WrongHost)
     if ours and not isinstance(error, AccountRefused):
         fields["reason"] = str(error)
     elif status == 500:

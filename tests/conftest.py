@@ -55,3 +55,18 @@ def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMak
             return stack.enter_context(start(tmp_path, **changes))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One PostgreSQL for all tests of this process."""
+    with sites.postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """An empty database as DATABASE_URL names it: None is SQLite in the app's own folder."""
+    if request.param == "sqlite":
+        return None
+    return sites.new_database(request.getfixturevalue("postgres"))

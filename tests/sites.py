@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import requests
 from flask import Flask
 from werkzeug.serving import make_server
@@ -134,6 +137,54 @@ def redis_server(folder: Path, certificate: Certificate | None = None) -> Iterat
                     break
             time.sleep(0.05)
         yield f"redis{'s' if certificate else ''}://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[str]:
+    """A PostgreSQL of our own on a free port; yields the URL of an empty database.
+
+    It refuses to run as root, and is another user then, in a folder that this user owns.
+    """
+    data = Path(tempfile.mkdtemp(prefix="school-postgres-"))
+    before: list[str] = []
+    if os.geteuid() == 0:
+        before = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        os.chown(data, 65534, 65534)
+    port = free_port()
+    try:
+        start = [*before, str(postgres_program("initdb")), "-D", f"{data}/data", "-U", "school"]
+        start += ["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
+        subprocess.run(start, check=True, capture_output=True, cwd=data, env=_inherited())
+        command = [*before, str(postgres_program("postgres")), "-D", f"{data}/data", "-F"]
+        command += ["-p", str(port), "-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"]
+        with process(command, {}, folder / "postgres.log", cwd=data) as child:
+            _wait_for_postgres(port, child)
+            yield f"postgresql://school@127.0.0.1:{port}/postgres"
+    finally:
+        shutil.rmtree(data)
+
+
+def new_database(server_url: str) -> str:
+    """An empty database on this PostgreSQL, with no tables."""
+    name = f"school_{secrets.token_hex(6)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server_url.rpartition('/')[0]}/{name}"
+
+
+def postgres_program(name: str) -> Path:
+    """Where Debian has it: in a folder of its version, which is on no PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return found[-1] if found else Path(shutil.which(name) or name)
+
+
+def _wait_for_postgres(port: int, child: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    ask = [str(postgres_program("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    while subprocess.run(ask, check=False, env=_inherited()).returncode != 0:
+        assert child.poll() is None, f"PostgreSQL ended with {child.returncode}"
+        assert time.monotonic() < deadline, f"PostgreSQL did not answer in {seconds} s"
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from clever_simulator.config import default_config
@@ -11,6 +14,7 @@ from clever_simulator.server import running
 from tests import sites
 from tests.entries import by_button
 from tests.sites import ROOT, Site
+from tests.visitor import ask
 
 OWN_ACCOUNTS = """
 import sys
@@ -35,37 +39,71 @@ def keep_sections(account, sections):
 """
 
 
-def test_a_cloners_find_or_create_is_asked_once_and_may_refuse(tmp_path: Path) -> None:
-    copy = tmp_path / "a copy"
+@contextmanager
+def run_in_a_copy(folder: Path, copy: Path) -> Iterator[Site]:
+    """The app of this copy, in a process of its own; what it prints is in app.log."""
+    port = sites.free_port()
+    url = f"http://localhost:{port}"
+    command = [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)]
+    with running() as clever:
+        clever.configure(default_config(url))
+        settings = sites.settings_for(url, clever.url, folder)
+        env = sites.environment(settings, port)
+        with sites.process(command, env, folder / "app.log", cwd=copy) as child:
+            sites.wait_until_answers(f"{url}/healthz", child)
+            yield Site(url, clever, settings)
+
+
+def a_copy(folder: Path) -> Path:
+    copy = folder / "a copy"
     for name in ("clever_login", "templates", "static"):
         shutil.copytree(ROOT / name, copy / name)
     for path in ROOT.glob("*.py"):
         shutil.copy(path, copy)
-    (copy / "clever_login" / "accounts.py").write_text(OWN_ACCOUNTS)
-    port = sites.free_port()
-    url = f"http://localhost:{port}"
-    log = tmp_path / "app.log"
-    command = [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)]
-    with running() as clever:
-        clever.configure(default_config(url))
-        settings = sites.settings_for(url, clever.url, tmp_path)
-        site = Site(url, clever, settings)
-        env = sites.environment(settings, port)
-        with sites.process(command, env, log, cwd=copy) as child:
-            sites.wait_until_answers(f"{url}/healthz", child)
-            student = by_button(site, "student")
-            assert (student.code, student.response.status_code) == ("account_refused", 403)
-            assert "Your class starts on Monday." in student.text
-            assert student.open("/dashboard").path == "/"
-            teacher = by_button(site, "teacher_admin")
-            assert teacher.path == "/dashboard"
-            teacher.open(f"{clever.url}/in/{site.person('teacher').district.shortname}")
-            teacher.press("Log out of Clever")
-            teacher.open("/login").press("Log in", username="district_admin", password="clever")
-            assert teacher.code == "http_500"
-            assert teacher.open("/dashboard").path == "/"  # nor is the teacher still there
-        asked = [line for line in log.read_text().splitlines() if line.startswith("ASKED")]
+    return copy
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1, old
+    file.write_text(text.replace(old, new))
+
+
+def test_a_cloners_find_or_create_is_asked_once_and_may_refuse(tmp_path: Path) -> None:
+    copy = a_copy(tmp_path)
+    (copy / "accounts.py").write_text(OWN_ACCOUNTS)
+    change(copy / "app.py", "from clever_login.accounts import", "from accounts import")
+    with run_in_a_copy(tmp_path, copy) as site:
+        student = by_button(site, "student")
+        assert (student.code, student.response.status_code) == ("account_refused", 403)
+        assert "Your class starts on Monday." in student.text
+        assert student.open("/dashboard").path == "/"
+        teacher = by_button(site, "teacher_admin")
+        assert teacher.path == "/dashboard"
+        teacher.open(f"{site.clever.url}/in/{site.person('teacher').district.shortname}")
+        teacher.press("Log out of Clever")
+        teacher.open("/login").press("Log in", username="district_admin", password="clever")
+        assert teacher.code == "http_500"
+        assert teacher.open("/dashboard").path == "/"  # nor is the teacher still there
         person = site.person("teacher_admin")
-        legacy = tuple(post.legacy_id for post in person.posts)
-        assert len(asked) == 3
-        assert f"{person.id} {person.district.id} ['teacher', 'staff'] {legacy}" in asked[1]
+    log = (tmp_path / "app.log").read_text().splitlines()
+    asked = [line for line in log if line.startswith("ASKED")]
+    legacy = tuple(post.legacy_id for post in person.posts)
+    assert len(asked) == 3
+    assert f"{person.id} {person.district.id} ['teacher', 'staff'] {legacy}" in asked[1]
+
+
+def test_without_the_folder_and_its_line_people_still_log_in(tmp_path: Path) -> None:
+    copy = a_copy(tmp_path)
+    shutil.rmtree(copy / "clever_login" / "school")
+    lines = (copy / "app.py").read_text().splitlines(keepends=True)
+    left = [
+        line for line in lines if not re.search(r'import_module\("clever_login.school"\)', line)
+    ]
+    assert len(left) == len(lines) - 1
+    (copy / "app.py").write_text("".join(left))
+    with run_in_a_copy(tmp_path, copy) as site:
+        for name in ("student", "teacher", "school_admin", "district_admin"):
+            assert by_button(site, name).path == "/dashboard"
+        assert ask(f"{site.url}/readyz").text == "ready\n"
+    assert not list(copy.rglob("*.sqlite3"))

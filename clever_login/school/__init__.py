@@ -1,4 +1,51 @@
 """The people of a school, kept: accounts and rosters.
 
-To go without, delete this folder and its line in app.py.
+To go without, delete this folder and its line in app.py. What needs the database is imported when
+it is first used: an app starts without SQLAlchemy, and its workers are forked before.
 """
+
+from __future__ import annotations
+
+from flask import Flask
+
+from clever_login import accounts as defaults
+from clever_login import cli
+from clever_login.accounts import Account
+from clever_login.api.library import SharedSection
+from clever_login.models import User
+from clever_login.settings import Settings
+
+# `flask clever NAME` -> the module and the command in it, imported when it is asked for.
+COMMANDS = {
+    "db": "clever_login.school.cli_db:db",
+}
+
+
+def init_app(app: Flask, _settings: Settings) -> None:
+    """Keep accounts here, unless app.py has brought functions of its own."""
+    for name, ours, default in (
+        ("FIND_OR_CREATE", _find_or_create, defaults.find_or_create),
+        ("KEEP_SECTIONS", _keep_sections, defaults.keep_sections),
+    ):
+        if app.config[name] is default:
+            app.config[name] = ours
+    app.config.setdefault("READY_CHECKS", []).append(_not_ready)
+    cli.clever.later.update(COMMANDS)
+
+
+def _find_or_create(user: User) -> Account:
+    from clever_login.school.accounts import find_or_create
+
+    return find_or_create(user)
+
+
+def _keep_sections(account: Account, sections: tuple[SharedSection, ...]) -> None:
+    from clever_login.school.sections import keep_sections
+
+    keep_sections(account, sections)
+
+
+def _not_ready() -> str | None:
+    from clever_login.school.database import not_ready
+
+    return not_ready()

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
-    Index,
     MetaData,
     String,
     UniqueConstraint,
@@ -112,9 +111,14 @@ class Person(Base):
     last_name: Mapped[str] = mapped_column(String(255), default="")
     email: Mapped[str | None] = mapped_column(String(255), default=None)
     grade: Mapped[str | None] = mapped_column(String(32), default=None)
-    preferred_name: Mapped[str | None] = mapped_column(String(255), default=None)
+    preferred_name: Mapped[str | None] = mapped_column(
+        String(64), default=None
+    )  # None: not asked yet; empty: they would rather not say
     first_login: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
     last_login: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    merged_into: Mapped[str | None] = mapped_column(
+        ForeignKey("people.id", ondelete="CASCADE"), index=True, default=None
+    )  # the account that this one has become; its row has nothing else left
     archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
 
 
@@ -141,7 +145,7 @@ class Section(Base):
     school_id: Mapped[str | None] = mapped_column(
         ForeignKey("schools.id"), index=True, default=None
     )
-    term_id: Mapped[str | None] = mapped_column(ForeignKey("terms.id"), default=None)
+    term_id: Mapped[str | None] = mapped_column(ForeignKey("terms.id"), index=True, default=None)
     name: Mapped[str] = mapped_column(String(255), default="")
     subject: Mapped[str | None] = mapped_column(String(64), default=None)
     grade: Mapped[str | None] = mapped_column(String(32), default=None)
@@ -153,13 +157,11 @@ class Enrolment(Base):
     """Who is in which section, as a student or as a teacher."""
 
     __tablename__ = "enrolments"
-    __table_args__ = (Index("ix_enrolments_person_id", "person_id"),)
-
     section_id: Mapped[str] = mapped_column(
         ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True
     )
     person_id: Mapped[str] = mapped_column(
-        ForeignKey("people.id", ondelete="CASCADE"), primary_key=True
+        ForeignKey("people.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     role: Mapped[str] = mapped_column(String(16), primary_key=True)  # student, teacher
 
@@ -172,7 +174,7 @@ class Claim(Base):
     token_hash: Mapped[str] = mapped_column(
         String(64), primary_key=True
     )  # SHA-256, never the token
-    person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"))
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
 

@@ -1,0 +1,121 @@
+"""Whoever logs in -> their account: found by Clever's id, or made.
+
+Never by email, name or the school's own numbers: Clever verifies none of them. Who had an account
+before they came with Clever claims it (`school.claims`).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from clever_login.accounts import Account
+from clever_login.errors import AccountArchived
+from clever_login.models import User
+from clever_login.school.database import database
+from clever_login.school.merging import merge
+from clever_login.school.tables import PROVIDER, District, Person, now
+
+RESTING = "Your school does not share you with this app now. Tell your teacher."
+LEFT = "Your school does not use this app now. Tell your teacher."
+
+
+def find_or_create(user: User) -> Account:
+    """The account of whoever has just logged in, in one transaction.
+
+    Raises AccountArchived for somebody whom Clever no longer shares, DatabaseUnavailable.
+    """
+    return database().work(lambda session: _arrived(session, user))
+
+
+def add_before_clever(
+    *, first_name: str = "", last_name: str = "", email: str | None = None
+) -> str:
+    """Add somebody who has an account already, and comes with Clever later; their id here."""
+    with database().begin() as session:
+        person = Person(first_name=first_name, last_name=last_name, email=email)
+        session.add(person)
+        return person.id
+
+
+def _arrived(session: Session, user: User) -> Account:
+    district = _district(session, user.district_id)
+    person = _known(session, user) or _added(session, user)
+    _check(person, user, district, _synced(session, person))
+    _write(person, user)
+    return Account(id=person.id, preferred_name=person.preferred_name)
+
+
+def _district(session: Session, district_id: str | None) -> District | None:
+    """The row of a district; one that nobody has come from yet is made."""
+    if district_id is None:
+        return None
+    district = session.get(District, district_id)
+    if district is None:
+        district = District(id=district_id)
+        session.add(district)
+        session.flush()
+    return district
+
+
+def _known(session: Session, user: User) -> Person | None:
+    """The person's row; of several (ids from before v3) one stays, and the others lead to it."""
+    ids = (user.id, *user.legacy_ids)
+    found = [
+        each
+        for each in session.scalars(
+            select(Person).where(Person.provider == PROVIDER, Person.clever_id.in_(ids))
+        )
+        if each.clever_id == user.id or _same_district(each, user)
+    ]
+    if not found:
+        return None
+    kept = max(found, key=lambda each: _claim_to_stay(each, user))
+    for other in found:
+        if other is not kept:
+            merge(session, kept, other)
+    kept.clever_id = user.id
+    return kept
+
+
+def _same_district(person: Person, user: User) -> bool:
+    return person.district_id is None or person.district_id == user.district_id
+
+
+def _claim_to_stay(person: Person, user: User) -> tuple[float, bool]:
+    """Who has logged in last stays, for they find what they left; else who has today's id."""
+    last = person.last_login.timestamp() if person.last_login else 0.0
+    return last, person.clever_id == user.id
+
+
+def _added(session: Session, user: User) -> Person:
+    person = Person(clever_id=user.id)
+    session.add(person)
+    return person
+
+
+def _synced(session: Session, person: Person) -> bool:
+    """Whether a sync will restore this person once Clever shares them again."""
+    district = session.get(District, person.district_id) if person.district_id else None
+    return district is not None and district.connected
+
+
+def _check(person: Person, user: User, district: District | None, synced: bool) -> None:
+    """Refuse who is archived; where no sync could restore them, Clever's login says enough."""
+    if district is not None and district.archived_at is not None:
+        raise AccountArchived(LEFT)
+    if person.archived_at is not None and user.district_id is not None and synced:
+        raise AccountArchived(RESTING)
+
+
+def _write(person: Person, user: User) -> None:
+    """What Clever has said at this login; what it has not said stays as it was."""
+    if person.archived_at is not None:
+        person.archived_at, person.district_id = None, None
+    person.district_id = user.district_id or person.district_id
+    person.roles = [record.role.value for record in user.roles] or person.roles
+    person.first_name = user.first_name or person.first_name
+    person.last_name = user.last_name or person.last_name
+    person.email = user.email or person.email
+    person.last_login = now()
+    person.first_login = person.first_login or person.last_login

@@ -1,0 +1,52 @@
+"""`flask clever db upgrade|downgrade|current`: the tables of accounts and rosters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+from alembic.util import CommandError
+from flask.cli import AppGroup
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from clever_login.school import migrate
+from clever_login.school.database import database
+
+db = AppGroup("db", help="Look after the tables of accounts and rosters.")
+
+
+@db.command("upgrade")
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Bring the tables up to this version of the app; nothing happens when they are."""
+    _run(lambda engine: migrate.upgrade(engine, revision))
+
+
+@db.command("downgrade", context_settings={"ignore_unknown_options": True})  # such as -1
+@click.argument("revision")
+@click.confirmation_option(prompt="What these steps have added is lost. Go on?")
+def downgrade(revision: str) -> None:
+    """Take the tables back to an earlier step, or to `base`, which deletes everybody."""
+    _run(lambda engine: migrate.downgrade(engine, revision))
+
+
+@db.command("current")
+def current() -> None:
+    """Say which step the tables are at."""
+    _run(lambda _engine: None)
+
+
+def _run(work: Callable[[Engine], None]) -> None:
+    """Do it, then say where the tables are; a failure is one sentence."""
+    engine = database().engine
+    try:
+        work(engine)
+        found, behind = migrate.current(engine), migrate.behind(engine)
+    except OperationalError:
+        raise click.ClickException("The database does not answer: look at DATABASE_URL.") from None
+    except CommandError as error:
+        raise click.ClickException(f"{error}.") from None
+    click.echo(f"The tables are at {found or 'no step yet'}{'' if behind else ', the newest'}.")
+    if behind:
+        click.echo(f"{behind[0].upper()}{behind[1:]}.")

@@ -1,0 +1,63 @@
+"""How SQLite and PostgreSQL are spoken to, each so that two at once never lose anything."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+
+READING = {"reading": True}  # the execution option of a transaction that only looks
+WAIT_SECONDS = 10  # for another's transaction, or for a connection
+
+
+def make_engine(url: str) -> Engine:
+    """An engine that quotes no values in its errors; nothing is opened yet."""
+    if url.startswith("sqlite"):
+        return _sqlite(url)
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=20,
+        pool_timeout=WAIT_SECONDS,
+        connect_args={"connect_timeout": 5},
+    )
+
+
+def _sqlite(url: str) -> Engine:
+    Path(url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": WAIT_SECONDS})
+    event.listen(engine, "connect", _careful)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _careful(connection: Any, _record: object) -> None:
+    """Foreign keys hold, readers do not wait for a writer, and a transaction is ours to begin."""
+    connection.isolation_level = None
+    _write_ahead(connection)
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _write_ahead(connection: Any) -> None:
+    """SQLite does not wait for others here, so that several first starts at once would fail."""
+    give_up = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except Exception:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _begin(connection: Connection) -> None:
+    """Take the right to write at once: asked for later, it is refused without waiting."""
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
