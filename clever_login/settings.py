@@ -79,8 +79,17 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings; raise SettingsError with every fault that was found."""
     read = Reader(environ)
     production = read.choice("APP_ENV", PRODUCTION, (PRODUCTION, DEVELOPMENT)) == PRODUCTION
+    settings = _settings(read, production)
+    if production:
+        read.faults += _production_faults(settings, environ)
+    if read.faults:
+        raise SettingsError(read.faults)
+    return settings
+
+
+def _settings(read: Reader, production: bool) -> Settings:
     clever = read.origin("CLEVER_URL", CLEVER)
-    settings = Settings(
+    return Settings(
         app_env=PRODUCTION if production else DEVELOPMENT,
         secret_key=read.secret("SECRET_KEY", production),
         secret_key_fallbacks=read.secrets("SECRET_KEY_FALLBACKS", production),
@@ -106,11 +115,6 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         trusted_proxies=read.number("TRUSTED_PROXIES", 0, 0, 10),
         port=read.number("PORT", 3000, 1, 65535),
     )
-    if production:
-        read.faults += _production_faults(settings, environ)
-    if read.faults:
-        raise SettingsError(read.faults)
-    return settings
 
 
 def load_or_exit() -> Settings:
