@@ -236,6 +236,15 @@ def test_two_people_with_one_number_can_both_log_in(folder: Path) -> None:
         assert people(other)["t-3"].name.first == "Dmitri"
 
 
+def test_two_teachers_with_one_email_stay_two_people(folder: Path) -> None:
+    teachers = folder / "teachers.csv"
+    shared = "Petrov,,Dmitri,winona.begay@pine-hollow.example"
+    teachers.write_text(teachers.read_text().replace("Petrov,,Dmitri,", shared))
+    with running(config(folder)) as other:
+        assert people(other)["800001"].roles == ("teacher", "staff")
+        assert people(other)["800003"].roles == ("teacher",)
+
+
 # Every kind of bad files
 
 
