@@ -22,6 +22,7 @@ from clever_login.errors import (
 from clever_login.persons import PersonRole
 from clever_simulator.server import Running, running
 from tests.reading import config, job
+from tests.test_house import may_import
 
 ALL = tuple(VERSIONS)
 PEOPLE = (Kind.STUDENTS, Kind.TEACHERS, Kind.STAFF, Kind.DISTRICT_ADMINS)
@@ -224,6 +225,22 @@ def test_where_is_asked_in_v1_and_refused_before_asking_later(
     grades = [post.student.grade for p in found for post in p.posts if post.student]
     assert set(grades) == {grade}
     assert len(found) < len(here(clever, version, Kind.STUDENTS))
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"), [("v2.1", Kind.USERS), ("v2.1", Kind.SECTIONS), ("v3.0", Kind.SCHOOLS)]
+)
+def test_a_list_that_holds_no_people_is_not_mistaken_for_an_empty_one(
+    clever: Running, version: str, kind: Kind
+) -> None:
+    with pytest.raises(ValueError, match=f"{version} has no list of people"):
+        job(clever, version).roster.people(kind)
+
+
+def test_no_login_and_no_page_can_read_a_district() -> None:
+    rooms = {"districts", "api.rosters", "api.events", "api.district_client"}
+    users = {name for name, imported in may_import().items() if imported & rooms}
+    assert users == {"districts", "cli_data", "cli_whoami", "api.rosters", "api.events"}
 
 
 # Pages
