@@ -72,6 +72,18 @@ def test_everyone_logs_in_by_the_user_name_that_they_have_at_clever(clever: Runn
         assert data["id"] == people(clever)[user_name.lower()].id
 
 
+@pytest.mark.parametrize(
+    ("user_name", "password", "is_in"),
+    [("700001", "700001", True), ("700001", "clever", True), ("700001", "800001", False)],
+)
+def test_the_number_is_the_password_too_as_in_clevers_own_sandboxes(
+    clever: Running, user_name: str, password: str, is_in: bool
+) -> None:
+    visitor = Visitor(clever.url).open(f"/in/{SHORTNAME}")
+    visitor.press("Log in", username=user_name, password=password)
+    assert ("Log out of Clever" in visitor.text) == is_in
+
+
 def test_the_district_is_one_more_and_marked_as_a_sandbox(clever: Running) -> None:
     names = [district.name for district in clever.people.districts]
     assert names[-1] == "#DEMO pine_hollow"
