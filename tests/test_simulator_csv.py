@@ -79,7 +79,7 @@ def test_everyone_logs_in_by_the_user_name_that_they_have_at_clever(clever: Runn
 def test_the_number_is_the_password_too_as_in_clevers_own_sandboxes(
     clever: Running, user_name: str, password: str, is_in: bool
 ) -> None:
-    visitor = Visitor(clever.url).open(f"/in/{SHORTNAME}")
+    visitor = Visitor("https://app.example").open(f"{clever.url}/in/{SHORTNAME}")
     visitor.press("Log in", username=user_name, password=password)
     assert ("Log out of Clever" in visitor.text) == is_in
 
