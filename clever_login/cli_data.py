@@ -129,7 +129,10 @@ def patient() -> Districts:
 def _district_rows(failures: list[Exception]) -> Iterator[Row]:
     """A row for each district; one that cannot be read does not hide the others."""
     found = patient()
-    for each in found.ids():
+    ids = found.ids()
+    if not ids:
+        click.echo("No district has authorised this app.", err=True)
+    for each in ids:
         try:
             yield _district_row(found.roster(each).district())
         except (RosterError, NotShared) as error:

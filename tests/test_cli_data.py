@@ -91,6 +91,12 @@ def test_without_secure_sync_the_commands_say_so(make_site: SiteMaker) -> None:
         assert_one_sentence(command(site, *words), "reaches /districts alone", "no Secure Sync")
 
 
+def test_an_app_that_no_district_has_authorised_is_told_so(make_site: SiteMaker) -> None:
+    result = command(make_site(clever_client_id="simulator-library"), "districts")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "No district has authorised this app.\n"
+
+
 def test_a_district_that_has_left_does_not_hide_the_others(site: Site) -> None:
     site.clever.fault("district", status=401, times=2)
     result = command(site, "districts", "--json")

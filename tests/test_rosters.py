@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clever_login.api.district_tokens import DistrictTokens
+from clever_login.api.rosters import Roster
 from clever_login.api.transport import Bounds
 from clever_login.api.versions import VERSIONS, Kind
 from clever_login.errors import (
@@ -171,6 +172,28 @@ def test_a_student_has_what_the_version_tells(clever: Running, version: str) -> 
     assert post.student.grade == ada.post("student").grade
     assert (post.legacy_id == ada.id) == version.startswith("v3")
     assert (post.student.home_language == "English") == (version == "v3.1")
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_what_a_district_adds_of_its_own_is_passed_on_as_it_is(
+    clever: Running, version: str
+) -> None:
+    own = {"id": "5f" * 12, "ext": {"House": "Otter", "Points": 7}}
+    for read in (Roster.sections, Roster.schools):
+        clever.fault("data", body=page(own))
+        (found,) = read(job(clever, version).roster)
+        assert found.ext == own["ext"]
+        assert hash(found)
+    assert "Otter" not in repr(found)
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0", "v3.1"])
+def test_a_district_names_whom_to_ask_there(clever: Running, version: str) -> None:
+    district = job(clever, version).roster.district()
+    assert district.contact_name
+    assert district.contact_email
+    assert district.portal_url
+    assert district.login_methods
 
 
 def test_who_has_only_what_clever_guarantees_is_read_with_nothing_else(clever: Running) -> None:
