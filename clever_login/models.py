@@ -200,32 +200,6 @@ class School:
         return cls(id=identifier(data.get("id")), name=_text(data.get("name")) or "")
 
 
-_IMPACTS = ("critical", "major", "minor", "maintenance")  # from bad to good, as Statuspage says it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Incident:
-    """Something that goes wrong at Clever, in the words of its status page."""
-
-    name: str
-    impact: str
-
-    @classmethod
-    def worst_of(cls, summary: Json) -> Incident | None:
-        """The worst that goes on in a Statuspage summary; what cannot be read is passed over."""
-        begun = [each for each in _listed(summary, "incidents") if each.get("status") != "resolved"]
-        for each in _listed(summary, "scheduled_maintenances"):
-            if each.get("status") == "in_progress":
-                begun.append(each | {"impact": "maintenance"})
-        found = [
-            cls(name=name, impact=impact)
-            for impact in _IMPACTS
-            for each in begun
-            if each.get("impact") == impact and (name := _text(each.get("name")))
-        ]
-        return found[0] if found else None
-
-
 def login_role(claims: Json) -> Role | None:
     """The role of the current login, as `/userinfo` and id tokens name it; `/me` does not."""
     return ROLES_BY_NAME.get(_text(claims.get("user_type")) or "")
@@ -263,11 +237,6 @@ def _roles(value: object) -> tuple[RoleRecord, ...]:
     return tuple(
         RoleRecord.from_api(role, value[role]) for role in Role if isinstance(value.get(role), dict)
     )
-
-
-def _listed(body: Json, key: str) -> list[Json]:
-    value = body.get(key)
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _object(body: Json, key: str) -> Json:
