@@ -86,16 +86,18 @@ class Me:
         )
 
     @classmethod
-    def from_claims(cls, claims: Json, *, one_id: bool) -> Me:
-        """Read a checked id token; `one_id` where a person has one id for all roles, from v3 on."""
-        role = login_role(claims)
-        named = _text(claims.get("user_type"))
-        kind = "user" if one_id else _TYPES_BEFORE_V3[role] if role else named
-        if not kind:
-            raise CleverUnexpected("the id token names no role")
+    def from_claims(cls, claims: Json, *, one_id: bool) -> Me | None:
+        """Read a checked id token; None for one that lacks what Clever puts in beside the standard.
+
+        `one_id` where a person has one id for all roles, from v3 on.
+        """
+        role, named = login_role(claims), _text(claims.get("user_type"))
+        if not named:
+            return None
+        old = _TYPES_BEFORE_V3[role] if role else named
         return cls(
             id=identifier(claims.get("sub" if one_id else "user_id")),
-            type=kind,
+            type="user" if one_id else old,
             district_id=_optional_id(claims.get("district") or claims.get("district_id")),
             login_role=role,
             by_library=claims.get("authorized_by") == "teacher",
