@@ -13,6 +13,6 @@ def put(title: str, text: str) -> None:
     """Put a section in place of the one with this title, or at the end."""
     head, *rest = re.split(r"^## ", PATH.read_text(), flags=re.M)
     sections = dict(each.split("\n", 1) for each in rest)
-    sections[title] = f"\n{text.strip()}\n\n"
-    whole = head + "".join(f"## {name}\n{body}" for name, body in sections.items())
-    PATH.write_text(whole.rstrip() + "\n")
+    sections[title] = text
+    parts = [head.strip(), *(f"## {name}\n\n{body.strip()}" for name, body in sections.items())]
+    PATH.write_text("\n\n".join(parts) + "\n")

@@ -20,7 +20,7 @@ COVERAGE = (
     "--cov=clever_simulator",
     "--cov-report=term-missing:skip-covered",
 )
-NOT_QUICK = ("servers", "browser")
+NOT_QUICK = ("servers", "browser", "long")
 WORKERS = ("-n", "2")  # some tests wait for seconds: two at a time took 36 s where one took 69 s
 PATIENCE_S = 10
 

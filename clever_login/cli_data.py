@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import wraps
@@ -13,7 +14,7 @@ from flask.cli import with_appcontext
 
 from clever_login.api.events import Event
 from clever_login.api.versions import Kind
-from clever_login.districts import districts
+from clever_login.districts import Districts, districts
 from clever_login.errors import (
     CleverMisconfigured,
     CleverUnavailable,
@@ -56,9 +57,12 @@ def an_id(_context: object, _parameter: object, value: str | None) -> str | None
 @in_a_sentence
 def list_districts(as_json: bool) -> None:
     """List the districts that authorised this app: id, name, state, last sync."""
-    found = districts()
-    rows = (_district_row(found.roster(each).district()) for each in found.ids())
-    _print(rows, as_json)
+    failures: list[Exception] = []
+    _print(_district_rows(failures), as_json)
+    for failure in failures:
+        click.echo(_sentence(failure), err=True)
+    if failures:
+        raise SystemExit(1)
 
 
 @click.command("sections")
@@ -67,7 +71,7 @@ def list_districts(as_json: bool) -> None:
 @in_a_sentence
 def list_sections(district_id: str, as_json: bool) -> None:
     """List the sections of a district: id, name, teachers' ids, number of students."""
-    roster = districts().roster(district_id)
+    roster = patient().roster(district_id)
     total = roster.count(Kind.SECTIONS)
     found = _with_progress(roster.sections(), "sections", total)
     _print(map(_section_row, found), as_json)
@@ -83,7 +87,7 @@ def list_sections(district_id: str, as_json: bool) -> None:
 @in_a_sentence
 def list_events(district_id: str, after: str | None, latest: bool, as_json: bool) -> None:
     """List what changed in a district: id, time, type, the record's id; the oldest first."""
-    events = districts().events(district_id)
+    events = patient().events(district_id)
     if latest:
         click.echo(events.latest() or "")
         return
@@ -110,6 +114,29 @@ def _with_progress(records: Iterator[T], what: str, total: int | None) -> Iterat
         if number % OFTEN == 0:
             click.echo(f"{number}{f' of {total}' if total else ''} {what}", err=True)
     click.echo(f"{number} {what} in all.", err=True)
+
+
+def patient() -> Districts:
+    """The districts, with a word on standard error whenever Clever makes us wait."""
+
+    def wait(seconds: float) -> None:
+        click.echo(f"Waiting {seconds:.0f} s for Clever.", err=True)
+        time.sleep(seconds)
+
+    return districts().waiting_with(wait)
+
+
+def _district_rows(failures: list[Exception]) -> Iterator[Row]:
+    """A row for each district; one that cannot be read does not hide the others."""
+    found = patient()
+    ids = found.ids()
+    if not ids:
+        click.echo("No district has authorised this app.", err=True)
+    for each in ids:
+        try:
+            yield _district_row(found.roster(each).district())
+        except (RosterError, NotShared) as error:
+            failures.append(error)
 
 
 def _district_row(district: DistrictRecord) -> Row:

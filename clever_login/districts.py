@@ -8,7 +8,9 @@ a page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from flask import Flask, current_app
@@ -30,7 +32,13 @@ class Districts:
 
     services: Services
     tokens: DistrictTokens
-    _paces: dict[str, Patience] = field(default_factory=dict, repr=False)
+    sleep: Callable[[float], None] = time.sleep
+    _paces: dict[str, Patience] = field(default_factory=dict, init=False, repr=False)
+
+    def waiting_with(self, sleep: Callable[[float], None]) -> Districts:
+        """The same, for whoever wants to know how long is waited for Clever."""
+        tokens = replace(self.tokens, patience=Patience(sleep=sleep))
+        return Districts(services=self.services, tokens=tokens, sleep=sleep)
 
     def ids(self) -> tuple[str, ...]:
         """The districts that authorised the app, as Clever says now."""
@@ -45,7 +53,7 @@ class Districts:
             api_url=settings.clever_api_url,
             version=VERSIONS[settings.clever_api_version],
             district_id=district_id,
-            patience=self._paces.setdefault(district_id, Patience()),
+            patience=self._paces.setdefault(district_id, Patience(sleep=self.sleep)),
         )
 
     def roster(self, district_id: str) -> Roster:

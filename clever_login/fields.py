@@ -100,6 +100,10 @@ class Fields:
             raise self._wrong(key)
         return Fields(self._kind, value or {}, self._owner)
 
+    def as_it_is(self, key: str) -> Mapping[str, object]:
+        """An object whose fields are the district's own: they are passed on as they are."""
+        return self.inner(key)._data
+
     def each(self, key: str) -> tuple[Fields, ...]:
         """A list of objects."""
         return tuple(Fields(self._kind, value, self._owner) for value in self._list(key))

@@ -86,16 +86,18 @@ class Me:
         )
 
     @classmethod
-    def from_claims(cls, claims: Json, *, one_id: bool) -> Me:
-        """Read a checked id token; `one_id` where a person has one id for all roles, from v3 on."""
-        role = login_role(claims)
-        named = _text(claims.get("user_type"))
-        kind = "user" if one_id else _TYPES_BEFORE_V3[role] if role else named
-        if not kind:
-            raise CleverUnexpected("the id token names no role")
+    def from_claims(cls, claims: Json, *, one_id: bool) -> Me | None:
+        """Read a checked id token; None for one that lacks what Clever puts in beside the standard.
+
+        `one_id` where a person has one id for all roles, from v3 on.
+        """
+        role, named = login_role(claims), _text(claims.get("user_type"))
+        if not named:
+            return None
+        old = _TYPES_BEFORE_V3[role] if role else named
         return cls(
             id=identifier(claims.get("sub" if one_id else "user_id")),
-            type=kind,
+            type="user" if one_id else old,
             district_id=_optional_id(claims.get("district") or claims.get("district_id")),
             login_role=role,
             by_library=claims.get("authorized_by") == "teacher",
@@ -200,32 +202,6 @@ class School:
         return cls(id=identifier(data.get("id")), name=_text(data.get("name")) or "")
 
 
-_IMPACTS = ("critical", "major", "minor", "maintenance")  # from bad to good, as Statuspage says it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Incident:
-    """Something that goes wrong at Clever, in the words of its status page."""
-
-    name: str
-    impact: str
-
-    @classmethod
-    def worst_of(cls, summary: Json) -> Incident | None:
-        """The worst that goes on in a Statuspage summary; what cannot be read is passed over."""
-        begun = [each for each in _listed(summary, "incidents") if each.get("status") != "resolved"]
-        for each in _listed(summary, "scheduled_maintenances"):
-            if each.get("status") == "in_progress":
-                begun.append(each | {"impact": "maintenance"})
-        found = [
-            cls(name=name, impact=impact)
-            for impact in _IMPACTS
-            for each in begun
-            if each.get("impact") == impact and (name := _text(each.get("name")))
-        ]
-        return found[0] if found else None
-
-
 def login_role(claims: Json) -> Role | None:
     """The role of the current login, as `/userinfo` and id tokens name it; `/me` does not."""
     return ROLES_BY_NAME.get(_text(claims.get("user_type")) or "")
@@ -263,11 +239,6 @@ def _roles(value: object) -> tuple[RoleRecord, ...]:
     return tuple(
         RoleRecord.from_api(role, value[role]) for role in Role if isinstance(value.get(role), dict)
     )
-
-
-def _listed(body: Json, key: str) -> list[Json]:
-    value = body.get(key)
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _object(body: Json, key: str) -> Json:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -113,6 +114,7 @@ class Post(Quiet):
     staff_roles: tuple[str, ...]
     student: Student | None
     contact: Contact | None
+    ext: Mapping[str, object] = field(hash=False)  # columns of the district's own
 
     @classmethod
     def from_api(cls, role: PersonRole, data: Fields) -> Post:
@@ -130,6 +132,7 @@ class Post(Quiet):
             staff_roles=data.words("roles") if role is PersonRole.STAFF else (),
             student=Student.from_api(data) if role is PersonRole.STUDENT else None,
             contact=Contact.from_api(data) if role is PersonRole.CONTACT else None,
+            ext=data.as_it_is("ext"),
         )
 
 
@@ -146,6 +149,7 @@ class Person(Quiet):
     created: datetime | None
     last_modified: datetime | None
     posts: tuple[Post, ...]
+    synced_in_lms: bool | None
 
     @classmethod
     def from_api(cls, record: object, role: PersonRole | None) -> Person:
@@ -162,6 +166,7 @@ class Person(Quiet):
             created=data.moment("created"),
             last_modified=data.moment("last_modified"),
             posts=(Post.from_api(role, data),) if role else _posts(data.inner("roles")),
+            synced_in_lms=data.inner("lms_status").flag("synced_in_lms"),
         )
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from clever_login.fields import Fields, Quiet
@@ -28,12 +29,16 @@ class DistrictRecord(Quiet):
     pause_end: datetime | None
     portal_url: str | None
     login_methods: tuple[str, ...]
+    instant_login: bool | None
+    contact_name: str | None
+    contact_email: str | None
 
     @classmethod
     def from_api(cls, record: object, status: object) -> DistrictRecord:
         """Read a district, and the record that has its status: before v2 that is another one."""
         district_id, data = Fields.of_record("district", record)
-        state = Fields("district", status, district_id)
+        state, contact = Fields("district", status, district_id), data.inner("district_contact")
+        names = [contact.inner("name").text(each) for each in ("first", "last")]
         return cls(
             id=district_id,
             **data.texts("name mdr_number nces_id lms_type lms_state portal_url"),
@@ -44,6 +49,9 @@ class DistrictRecord(Quiet):
             pause_start=state.moment("pause_start"),
             pause_end=state.moment("pause_end"),
             login_methods=data.words("login_methods"),
+            instant_login=state.flag("instant_login"),
+            contact_name=" ".join(filter(None, names)) or None,
+            contact_email=contact.text("email"),
         )
 
 
@@ -70,6 +78,7 @@ class SchoolRecord(Quiet):
     zip: str | None
     created: datetime | None
     last_modified: datetime | None
+    ext: Mapping[str, object] = field(hash=False)  # columns of the district's own
 
     @classmethod
     def from_api(cls, record: object) -> SchoolRecord:
@@ -86,6 +95,7 @@ class SchoolRecord(Quiet):
             principal_email=principal.text("email"),
             created=data.moment("created"),
             last_modified=data.moment("last_modified"),
+            ext=data.as_it_is("ext"),
         )
 
 
@@ -152,6 +162,8 @@ class Section(Quiet):
     term: Term | None  # before v2
     created: datetime | None
     last_modified: datetime | None
+    synced_in_lms: bool | None
+    ext: Mapping[str, object] = field(hash=False)  # columns of the district's own
 
     @classmethod
     def from_api(cls, record: object) -> Section:
@@ -172,6 +184,8 @@ class Section(Quiet):
             term=Term.of(None, data.inner("term")) if "term" in data else None,
             created=data.moment("created"),
             last_modified=data.moment("last_modified"),
+            synced_in_lms=data.inner("lms_status").flag("synced_in_lms"),
+            ext=data.as_it_is("ext"),
         )
 
 

@@ -30,6 +30,8 @@ _ENDPOINT_OF = {
     "api.districts": "district",
     "api.data": "data",
     "feed.events": "events",
+    "feed.event": "events",
+    "feed.events_of_record": "events",
 }
 _OAUTH_ERRORS = {400: ("invalid_grant", "invalid code"), 401: ("invalid_client", "unknown client")}
 

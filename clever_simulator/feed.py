@@ -64,7 +64,15 @@ def _check_token_kind() -> None:
 
 
 def _told(version: str) -> list[Event]:
-    return world().events.read(version, api.token().district.id, world().clock.now())
+    token = api.token()
+    found = world().events.read(version, token.district.id, world().clock.now())
+    hidden = {
+        one_id
+        for person in world().people.people_of(token.district)
+        if person.user_name in token.app.unshared
+        for one_id in (person.id, *(post.legacy_id for post in person.posts))
+    }
+    return [one for one in found if one.seen.record["id"] not in hidden]
 
 
 def _filtered(found: list[Event]) -> list[Event]:

@@ -123,9 +123,8 @@ def _one_click(district: District) -> Person | None:
 
 
 def _with_password(district: District) -> Person | None:
-    if request.form.get("password") != PASSWORD:
-        return None
-    return _by_user_name(district, request.form.get("username", "").strip().lower())
+    person = _by_user_name(district, request.form.get("username", "").strip().lower())
+    return person if person and person.accepts(request.form.get("password", "")) else None
 
 
 def _by_user_name(district: District, user_name: str) -> Person | None:

@@ -103,6 +103,8 @@ def _school_fields(kind: Kind) -> Row:
 
 LOGIN: tuple[Row, ...] = (
     ("who it is", lambda _: "`/me`: `data.id`"),
+    ("who it is, with OIDC", lambda v: f"the id token's `{'sub' if v.one_id else 'user_id'}`"),
+    ("its role, with OIDC", lambda _: "the id token's `user_type`"),
     (
         "the role of this login",
         lambda v: "`/userinfo`: `user_type`" if v.roles_in_record else "`/me`: `type`",
@@ -116,6 +118,8 @@ LOGIN: tuple[Row, ...] = (
         lambda v: "`/me`: `data.authorized_by`" if v.authorized_by else NOT_THERE,
     ),
     *map(_school_fields, (Kind.STUDENTS, Kind.TEACHERS, Kind.STAFF)),
+    ("own sections of a Library teacher", lambda v: _code(v.own_sections)),
+    ("students of those", lambda v: _code(v.section_students)),
 )
 DISTRICT: tuple[Row, ...] = (
     ("name", lambda _: "`/districts/{id}`"),

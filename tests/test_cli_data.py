@@ -91,6 +91,27 @@ def test_without_secure_sync_the_commands_say_so(make_site: SiteMaker) -> None:
         assert_one_sentence(command(site, *words), "reaches /districts alone", "no Secure Sync")
 
 
+def test_an_app_that_no_district_has_authorised_is_told_so(make_site: SiteMaker) -> None:
+    result = command(make_site(clever_client_id="simulator-library"), "districts")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "No district has authorised this app.\n"
+
+
+def test_a_district_that_has_left_does_not_hide_the_others(site: Site) -> None:
+    site.clever.fault("district", status=401, times=2)
+    result = command(site, "districts", "--json")
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == len(site.clever.people.districts) - 1
+    assert "has left this app." in result.stderr
+
+
+def test_a_wait_for_clever_is_said_while_it_lasts(site: Site) -> None:
+    site.clever.fault("data", status=503)
+    result = command(site, "sections", main_district(site), "--json")
+    assert lines(result)
+    assert "Waiting 1 s for Clever." in result.stderr
+
+
 def test_a_district_that_is_not_ours_is_said_in_one_sentence(site: Site) -> None:
     assert_one_sentence(command(site, "sections", "5f" * 12), "5f5f", "it has left")
 

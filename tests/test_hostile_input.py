@@ -34,6 +34,7 @@ from clever_login.models import User
 from clever_login.pending import digest
 from tests import sites
 
+pytestmark = pytest.mark.long
 QUERIES_EACH = 2_000  # for each of five kinds
 BODIES_EACH = 1_250  # for each of four records
 APP, CLEVER = "http://localhost:3000", "http://127.0.0.1:3001"

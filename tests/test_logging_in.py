@@ -8,7 +8,7 @@ from clever_login.api.versions import VERSIONS
 from clever_login.dashboard import ROLE_LABELS
 from clever_login.models import Role
 from tests.conftest import SiteMaker
-from tests.entries import ENTRIES, by_button, by_portal
+from tests.entries import ENTRIES, by_button, by_portal, launch_tile, log_in_at_clever
 from tests.sites import Site
 from tests.visitor import Visitor
 
@@ -226,3 +226,16 @@ def test_logging_out_by_a_link_is_not_possible(site: Site) -> None:
     visitor = by_portal(site, "student")
     assert visitor.open("/logout").response.status_code == 405
     assert visitor.open("/dashboard").path == "/dashboard"
+
+
+def test_an_admin_who_acts_as_a_student_sees_it_on_every_page_and_so_does_the_log(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = make_site()
+    portal = f"{site.clever.url}/in/{site.person('student').district.shortname}"
+    visitor = log_in_at_clever(site.visitor().open(portal), "district_admin")
+    visitor.open(f"{site.clever.url}/as").press("Ada Moreno")
+    launch_tile(visitor, site)
+    assert (visitor.path, visitor.role) == ("/dashboard", "student")
+    assert "An administrator is using this page as Ada Moreno." in visitor.text
+    assert '"by_admin": true' in capfd.readouterr().err

@@ -205,6 +205,11 @@ def test_clocks_may_differ_by_two_minutes_and_new_claims_are_no_error(
     assert Forger(site, claims=claims).log_in().path == "/dashboard"
 
 
+def test_a_token_without_clevers_own_claims_leaves_it_to_me(site: Site) -> None:
+    assert Forger(site, claims={"user_type": None}).log_in().path == "/dashboard"
+    assert asked(site, "/me") == 1
+
+
 def test_a_token_without_a_key_id_is_taken_where_there_is_one_key(site: Site) -> None:
     assert Forger(site, header={"kid": None}).log_in().path == "/dashboard"
 

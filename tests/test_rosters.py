@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clever_login.api.district_tokens import DistrictTokens
+from clever_login.api.rosters import Roster
 from clever_login.api.transport import Bounds
 from clever_login.api.versions import VERSIONS, Kind
 from clever_login.errors import (
@@ -22,6 +23,7 @@ from clever_login.errors import (
 from clever_login.persons import PersonRole
 from clever_simulator.server import Running, running
 from tests.reading import config, job
+from tests.test_house import may_import
 
 ALL = tuple(VERSIONS)
 PEOPLE = (Kind.STUDENTS, Kind.TEACHERS, Kind.STAFF, Kind.DISTRICT_ADMINS)
@@ -172,6 +174,28 @@ def test_a_student_has_what_the_version_tells(clever: Running, version: str) -> 
     assert (post.student.home_language == "English") == (version == "v3.1")
 
 
+@pytest.mark.parametrize("version", ALL)
+def test_what_a_district_adds_of_its_own_is_passed_on_as_it_is(
+    clever: Running, version: str
+) -> None:
+    own = {"id": "5f" * 12, "ext": {"House": "Otter", "Points": 7}}
+    for read in (Roster.sections, Roster.schools):
+        clever.fault("data", body=page(own))
+        (found,) = read(job(clever, version).roster)
+        assert found.ext == own["ext"]
+        assert hash(found)
+    assert "Otter" not in repr(found)
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0", "v3.1"])
+def test_a_district_names_whom_to_ask_there(clever: Running, version: str) -> None:
+    district = job(clever, version).roster.district()
+    assert district.contact_name
+    assert district.contact_email
+    assert district.portal_url
+    assert district.login_methods
+
+
 def test_who_has_only_what_clever_guarantees_is_read_with_nothing_else(clever: Running) -> None:
     sparse = clever.people.person("sparse")
     found = next(p for p in job(clever).roster.people(Kind.USERS) if p.id == sparse.id)
@@ -224,6 +248,22 @@ def test_where_is_asked_in_v1_and_refused_before_asking_later(
     grades = [post.student.grade for p in found for post in p.posts if post.student]
     assert set(grades) == {grade}
     assert len(found) < len(here(clever, version, Kind.STUDENTS))
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"), [("v2.1", Kind.USERS), ("v2.1", Kind.SECTIONS), ("v3.0", Kind.SCHOOLS)]
+)
+def test_a_list_that_holds_no_people_is_not_mistaken_for_an_empty_one(
+    clever: Running, version: str, kind: Kind
+) -> None:
+    with pytest.raises(ValueError, match=f"{version} has no list of people"):
+        job(clever, version).roster.people(kind)
+
+
+def test_no_login_and_no_page_can_read_a_district() -> None:
+    rooms = {"districts", "api.rosters", "api.events", "api.district_client"}
+    users = {name for name, imported in may_import().items() if imported & rooms}
+    assert users == {"districts", "cli_data", "cli_whoami", "api.rosters", "api.events"}
 
 
 # Pages

@@ -45,9 +45,13 @@ QUERIES: dict[str, list[str]] = {
     "where": ['{"district": "none"}', "{}", "{"],
 }
 
-pytestmark = pytest.mark.skipif(
-    not SPECS.is_dir(), reason="Clever's own files are not here: set CLEVER_SPECS to their folder"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not SPECS.is_dir(),
+        reason="Clever's own files are not here: set CLEVER_SPECS to their folder",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -72,6 +72,18 @@ def test_everyone_logs_in_by_the_user_name_that_they_have_at_clever(clever: Runn
         assert data["id"] == people(clever)[user_name.lower()].id
 
 
+@pytest.mark.parametrize(
+    ("user_name", "password", "is_in"),
+    [("700001", "700001", True), ("700001", "clever", True), ("700001", "800001", False)],
+)
+def test_the_number_is_the_password_too_as_in_clevers_own_sandboxes(
+    clever: Running, user_name: str, password: str, is_in: bool
+) -> None:
+    visitor = Visitor("https://app.example").open(f"{clever.url}/in/{SHORTNAME}")
+    visitor.press("Log in", username=user_name, password=password)
+    assert ("Log out of Clever" in visitor.text) == is_in
+
+
 def test_the_district_is_one_more_and_marked_as_a_sandbox(clever: Running) -> None:
     names = [district.name for district in clever.people.districts]
     assert names[-1] == "#DEMO pine_hollow"
@@ -234,6 +246,15 @@ def test_two_people_with_one_number_can_both_log_in(folder: Path) -> None:
     with running(config(folder)) as other:
         assert people(other)["700001"].name.first == "Ngozi"
         assert people(other)["t-3"].name.first == "Dmitri"
+
+
+def test_two_teachers_with_one_email_stay_two_people(folder: Path) -> None:
+    teachers = folder / "teachers.csv"
+    shared = "Petrov,,Dmitri,winona.begay@pine-hollow.example"
+    teachers.write_text(teachers.read_text().replace("Petrov,,Dmitri,", shared))
+    with running(config(folder)) as other:
+        assert people(other)["800001"].roles == ("teacher", "staff")
+        assert people(other)["800003"].roles == ("teacher",)
 
 
 # Every kind of bad files

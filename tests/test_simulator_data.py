@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from clever_simulator.config import default_config
+from clever_simulator.config import Config, default_config
 from clever_simulator.server import Running, running
-from tests.clever_client import APP_URL, SECRET, read, tokens
+from tests.clever_client import APP_URL, SECRET, arrived, exchange, log_in, read, tokens
 from tests.visitor import ask
 
 VERSIONS = ["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"]
@@ -339,6 +340,19 @@ def test_at_the_sso_tier_a_person_reads_their_name_and_district_and_no_more(
         assert read(clever, f"/v3.0/{path}", bearer).status_code == 404
 
 
+def test_whom_an_app_is_not_shared_with_is_in_none_of_its_lists() -> None:
+    sample = default_config(APP_URL).apps[0]
+    apps = (sample, replace(sample, client_id="picky", unshared=("student",)))
+    with running(Config(apps=apps)) as clever:
+        ada, bearer = clever.people.person("student"), district_token(clever, "picky")
+        assert read(clever, f"/v3.0/users/{ada.id}", bearer).status_code == 404
+        for path in ("users", "sections", "schools"):
+            assert ada.id not in str(get(clever, f"/v3.0/{path}?limit=10000", bearer))
+        clever.change("name", "student", first="Adele")
+        assert get(clever, "/v3.0/events", bearer)["data"] == []
+        get(clever, f"/v3.0/users/{ada.id}")  # the other app has her
+
+
 def test_a_limit_of_1200_calls_a_minute_is_counted_for_each_token(clever: Running) -> None:
     bearer, other = district_token(clever), district_token(clever, "simulator-sso")
     clever.advance(60)
@@ -348,3 +362,76 @@ def test_a_limit_of_1200_calls_a_minute_is_counted_for_each_token(clever: Runnin
     ]
     assert left in ([1199, 1198], [1199, 1199], [1198, 1199])
     assert int(read(clever, "/v3.0/districts", other).headers["X-RateLimit-Remaining"]) == 1199
+
+
+# The Library
+
+
+def library_token(clever: Running, user_name: str) -> str:
+    """The token of a login at the Library, where a teacher consents."""
+    visitor = log_in(clever, "simulator-library", user_name)
+    if visitor.url.startswith(clever.url):
+        visitor.press("Yes")
+    code = arrived(visitor)["code"]
+    return str(exchange(clever, "simulator-library", code).json()["access_token"])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_library_teacher_reads_the_own_sections_and_the_students_in_them(
+    clever: Running, version: str
+) -> None:
+    grace, old = clever.people.person("teacher"), version in OLD
+    bearer = library_token(clever, "teacher")
+    own_id = grace.post("teacher").legacy_id if old else grace.id
+    own = f"/{version}/{'teachers' if old else 'users'}/{own_id}"
+    record = get(clever, own, bearer)["data"]
+    assert (record["name"]["last"], record["email"]) == (grace.name.last, grace.email)
+    sections = get(clever, f"{own}/sections", bearer)["data"]
+    taught = {one.id for one in clever.people.sections if one.teacher == grace}
+    assert {each["data"]["id"] for each in sections} == taught
+    everyone = []
+    for each in sections:
+        assert get(clever, each["uri"], bearer)["data"] == each["data"]
+        people = f"{each['uri']}/{'students' if old else 'users?role=student'}"
+        found = get(clever, people, bearer)["data"]
+        assert {one["data"]["id"] for one in found} == set(each["data"]["students"])
+        everyone += [one["data"] for one in found]
+    for student in everyone:
+        assert len(student["name"]["last"]) == 1
+        assert "email" not in student
+        assert get(clever, f"/{version}/{'students' if old else 'users'}/{student['id']}", bearer)
+    assert grace.district.id not in str([record, sections, everyone])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_library_teacher_reads_nothing_of_districts_schools_and_others(
+    clever: Running, version: str
+) -> None:
+    grace, bearer = clever.people.person("teacher"), library_token(clever, "teacher")
+    mine = {one.id for section in clever.people.sections_of(grace) for one in section.students}
+    kind = "students" if version in OLD else "users"
+    everyone = clever.people.people_of(grace.district)
+    stranger = next(p for p in everyone if p.roles == ("student",) and p.id not in mine)
+    foreign = next(one for one in clever.people.sections if one.teacher != grace)
+    for path in (
+        "districts",
+        f"districts/{grace.district.id}",
+        "schools",
+        f"schools/{grace.schools[0].id}",
+        "sections",
+        f"sections/{foreign.id}",
+        f"sections/{foreign.id}/{kind}",
+        f"{kind}/{stranger.id}",
+        "events",
+    ):
+        assert read(clever, f"/{version}/{path}", bearer).status_code == 404, path
+
+
+def test_a_library_student_reads_the_own_user_alone(clever: Running) -> None:
+    library_token(clever, "teacher")
+    ada = clever.people.person("student")
+    bearer = library_token(clever, "student")
+    record = get(clever, f"/v3.0/users/{ada.id}", bearer)["data"]
+    assert record["name"] == {"first": "Ada", "last": "M", "middle": ""}
+    assert {"email", "district"}.isdisjoint(record)
+    assert read(clever, f"/v3.0/users/{ada.id}/sections", bearer).status_code == 404

@@ -218,6 +218,14 @@ def test_another_district_hears_nothing_of_it(clever: Running) -> None:
     assert told(clever) == []
 
 
+def test_a_fault_is_armed_for_the_events_alone(clever: Running) -> None:
+    clever.fault("events", status=503)
+    bearer = district_token(clever)
+    assert read(clever, "/v3.0/users", bearer).status_code == 200
+    statuses = [read(clever, "/v3.0/events", bearer).status_code for _ in range(2)]
+    assert statuses == [503, 200]
+
+
 # Making changes
 
 

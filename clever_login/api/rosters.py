@@ -57,8 +57,11 @@ class Roster:
     def people(
         self, kind: Kind, *, after: str | None = None, where: Where | None = None
     ) -> Iterator[Person]:
-        """The people of one kind; from v3 on also `Kind.USERS`, which is all of them."""
-        role = None if self.client.version.roles_in_record else _ROLES[kind]
+        """The people of one kind; from v3 on also `Kind.USERS`: all. ValueError for other kinds."""
+        version = self.client.version
+        if kind not in (*_ROLES, *version.people):
+            raise ValueError(f"{version.name} has no list of people that is called {kind}")
+        role = None if version.roles_in_record else _ROLES[kind]
         return (Person.from_api(each, role) for each in self.read(kind, after=after, where=where))
 
     def everybody(self) -> Iterator[Person]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import requests
 
@@ -12,11 +13,37 @@ from clever_login.api.client import json_object
 from clever_login.api.deadline import Deadline
 from clever_login.api.transport import Transport
 from clever_login.errors import LoginError
-from clever_login.models import Incident
+from clever_login.models import Json, text
 
 ASK_SECONDS = 60  # at most once in so many, a process
 KNOWN_SECONDS = 10 * 60  # what is older is not said any more
 SUMMARY = "/api/v2/summary.json"  # of Atlassian Statuspage
+
+
+_IMPACTS = ("critical", "major", "minor", "maintenance")  # from bad to good, as Statuspage says it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """Something that goes wrong at Clever, in the words of its status page."""
+
+    name: str
+    impact: str
+
+    @classmethod
+    def worst_of(cls, summary: Json) -> Incident | None:
+        """The worst that goes on in a Statuspage summary; what cannot be read is passed over."""
+        begun = [each for each in _listed(summary, "incidents") if each.get("status") != "resolved"]
+        for each in _listed(summary, "scheduled_maintenances"):
+            if each.get("status") == "in_progress":
+                begun.append(each | {"impact": "maintenance"})
+        found = [
+            cls(name=name, impact=impact)
+            for impact in _IMPACTS
+            for each in begun
+            if each.get("impact") == impact and (name := text(each.get("name")))
+        ]
+        return found[0] if found else None
 
 
 class StatusPage:
@@ -54,3 +81,8 @@ class StatusPage:
                 self._known_at = self._clock()
         except (LoginError, TimeoutError):
             return
+
+
+def _listed(body: Json, key: str) -> list[Json]:
+    value = body.get(key)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -5,7 +5,7 @@
 
 import { Events, OAuth2Issuer, OAuth2Service } from 'oauth2-mock-server';
 
-import { clientId, clientSecret, redirectUri, serve } from './serve.mjs';
+import { claims, clientId, clientSecret, redirectUri, serve } from './serve.mjs';
 
 const basic = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
 const unused = new Set();
@@ -18,6 +18,9 @@ serve(async (url) => {
     authorize: '/oauth/authorize',
     token: '/oauth/tokens',
     introspect: '/oauth/introspect',
+  });
+  service.on(Events.BeforeTokenSigning, (token) => {
+    Object.assign(token.payload, claims);
   });
   service.on(Events.BeforeAuthorizeRedirect, (redirect) => {
     unused.add(redirect.url.searchParams.get('code'));

@@ -8,7 +8,7 @@
 
 import Provider from 'oidc-provider';
 
-import { clientId, clientSecret, redirectUri, serve } from './serve.mjs';
+import { claims, clientId, clientSecret, redirectUri, serve } from './serve.mjs';
 
 const AUTHORIZE = '/oauth/authorize';
 const INTERACTION = '/interaction/';
@@ -35,6 +35,10 @@ serve((url) => {
     interactions: { url: (_, interaction) => INTERACTION + interaction.uid },
     allowOmittingSingleRegisteredRedirectUri: false,
     pkce: { required: () => false },
+    // What Clever puts into an id token beside the standard's claims.
+    claims: { openid: Object.keys(claims) },
+    conformIdTokenClaims: false,
+    findAccount: (_, accountId) => ({ accountId, claims: () => claims }),
     cookies: { keys: ['a key of this test'] },
   });
   const handler = provider.callback();
@@ -59,7 +63,7 @@ async function answerForThePerson(provider, request, response) {
     await provider.interactionFinished(request, response, { error: 'access_denied' });
     return;
   }
-  const person = { accountId: 'somebody', clientId: params.client_id };
+  const person = { accountId: claims.sub, clientId: params.client_id };
   const grant = new provider.Grant(person);
   grant.addOIDCScope(DEFAULT_SCOPE);
   const consent = { grantId: await grant.save() };

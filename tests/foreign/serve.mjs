@@ -2,7 +2,10 @@
 
 import { createServer } from 'node:http';
 
-export const [clientId, clientSecret, redirectUri] = process.argv.slice(2);
+export const [clientId, clientSecret, redirectUri, person = '{}'] = process.argv.slice(2);
+
+/** Who logs in, as Clever's id tokens tell it: `sub`, and what else there is. */
+export const claims = { sub: 'somebody', ...JSON.parse(person) };
 
 /**
  * Listen, and only then make the handler: an issuer has to know its own address.

@@ -56,11 +56,13 @@ class Api:
     """Answers for Clever's data API, and remembers with which tokens it was asked."""
 
     tokens: set[str] = field(default_factory=set)
+    paths: list[str] = field(default_factory=list)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         record = RECORDS.get(environ["PATH_INFO"]) if scheme == "Bearer" else None
         self.tokens.add(token)
+        self.paths.append(environ["PATH_INFO"])
         status = "200 OK" if record else "404 Not Found"
         start_response(status, [("Content-Type", "application/json")])
         return [json.dumps(record or {}).encode()]
@@ -149,7 +151,10 @@ def start(request: pytest.FixtureRequest, installed: Path, tmp_path: Path) -> It
     with ExitStack() as stack:
 
         def starter(**changes: Any) -> Foreign:
-            return stack.enter_context(_foreign(request.param, installed, tmp_path, changes))
+            claims = changes.pop("claims", None)
+            return stack.enter_context(
+                _foreign(request.param, installed, tmp_path, changes, claims or {})
+            )
 
         yield starter
 
@@ -163,13 +168,13 @@ def foreign(start: ForeignMaker) -> Foreign:
 @pytest.fixture
 def strict(installed: Path, tmp_path: Path) -> Iterator[Foreign]:
     """The app beside oidc-provider, which checks everything by itself."""
-    with _foreign("oidc_provider", installed, tmp_path, {}) as site:
+    with _foreign("oidc_provider", installed, tmp_path, {}, {}) as site:
         yield site
 
 
 @contextmanager
 def _foreign(
-    name: str, installed: Path, folder: Path, changes: dict[str, Any]
+    name: str, installed: Path, folder: Path, changes: dict[str, Any], claims: dict[str, str]
 ) -> Iterator[Foreign]:
     log, api = folder / f"{name}.log", Api()
     with ExitStack() as stack:
@@ -177,6 +182,7 @@ def _foreign(
         app = stack.enter_context(_serving(_not_yet))
         app_url = f"http://localhost:{app.server_port}"
         command = [*_node(), f"{name}.mjs", CLIENT, SECRET, f"{app_url}/oauth/callback"]
+        command.append(json.dumps(claims))
         child = stack.enter_context(sites.process(command, {}, log, cwd=installed))
         url = _address_of(child, log)
         values: dict[str, Any] = {
@@ -254,6 +260,15 @@ def test_a_person_logs_in_at_a_server_that_nobody_here_wrote(foreign: Foreign) -
     assert foreign.exchanges() == 1
 
 
+def test_an_id_token_of_theirs_is_verified_and_takes_the_place_of_me(start: ForeignMaker) -> None:
+    claims = {"sub": PERSON, "user_type": "teacher", "district": DISTRICT}
+    foreign = start(clever_oidc=True, claims=claims)
+    visitor = foreign.visitor().open("/").click("Log in with Clever")
+    assert visitor.role == "teacher"
+    assert "Grace Hopper" in visitor.text
+    assert "/v3.0/me" not in foreign.api.paths
+
+
 def test_the_authorization_request_is_the_standards_and_the_state_comes_back(
     foreign: Foreign,
 ) -> None:
@@ -261,7 +276,8 @@ def test_the_authorization_request_is_the_standards_and_the_state_comes_back(
     addresses = [str(hop.url) for hop in visitor.hops]
     request = query(next(each for each in addresses if "/oauth/authorize?" in each))
     callback = query(next(each for each in addresses if "/oauth/callback?" in each))
-    state = request.pop("state")
+    state, nonce = request.pop("state"), request.pop("nonce")
+    assert len({state, nonce, ""}) == 3
     assert request == {
         "response_type": "code",
         "client_id": CLIENT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from clever_simulator.server import Running, running
+from tests import sites
 from tests.reading import config
 from tests.sites import ROOT
 
@@ -65,3 +67,21 @@ def test_a_job_that_is_killed_goes_on_and_each_student_is_seen_once_in_flat_memo
     statuses = [each["status"] for each in clever.journal() if each["path"] == "/v3.0/users"]
     assert sorted(set(statuses)) == [200, 429, 503]
     assert statuses.count(200) <= STUDENTS / PAGE + 2  # the page in hand is read again
+
+
+def test_a_long_list_shows_its_progress_beside_its_output(clever: Running, tmp_path: Path) -> None:
+    settings = sites.settings_for("http://localhost:3000", clever.url, tmp_path)
+    district = clever.people.districts[-1].id
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "clever", "sections", district, "--json"],
+        env=sites.environment(settings, 3000),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    expected = [each for each in clever.people.sections if each.school.district.id == district]
+    listed = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["id"] for each in listed} == {each.id for each in expected}
+    assert f"1000 of {len(expected)} sections" in done.stderr
+    assert f"{len(expected)} sections in all." in done.stderr
