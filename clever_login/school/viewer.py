@@ -1,0 +1,24 @@
+"""Whoever is logged in, as the queries of the school need them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import abort
+
+from clever_login.models import Role
+from clever_login.session import current_user
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """Who asks, and in which of their roles; the id is that of their row in `people`."""
+
+    person_id: str
+    role: Role | None
+
+
+def viewer() -> Viewer:
+    """Whoever is logged in, in the role in which they are here; 401 for nobody."""
+    user = current_user() or abort(401)
+    return Viewer(person_id=user.account_id, role=user.role)

@@ -1,0 +1,253 @@
+"""Who may see whom: every page and every id, for each role, on both databases."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, event
+from sqlalchemy.orm import Session
+
+from clever_login.school.database import database
+from clever_login.school.tables import Enrolment, Person, PersonSchool, School, Section
+from tests.entries import by_button
+from tests.school_data import (
+    LOGINS,
+    LONG_AGO,
+    STAFF,
+    STUDENT,
+    TEACHER,
+    add_person,
+    canaries,
+    every_id,
+    fresh_database,
+    postgres_server,
+    rows,
+    school_site,
+    write_a_school,
+)
+from tests.sites import Site
+from tests.visitor import Visitor
+
+OWN_CLASS = {"Classown", "Teacherown", "teacher"}
+SCHOOL = {
+    "Schoola1",
+    "Classown",
+    "Classother",
+    "Teacherown",
+    "Teacherother",
+    "teacher",
+    "student",
+    "Pupilown",
+    "Pupilother",
+}
+MAY_SEE = {
+    "student": OWN_CLASS,
+    "teacher": OWN_CLASS | {"student", "Pupilown"},
+    "school_admin": SCHOOL,
+    "district_admin": SCHOOL | {"Districta", "Schoola2", "Classnext", "Teachernext", "Pupilnext"},
+}
+ODD_IDS = ("x", "%00", "..", "section-own%00", "section-own ", "SECTION-OWN", "' or 1=1 --", "%25")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def school(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    url = None
+    if request.param == "postgresql":
+        url = fresh_database(request.getfixturevalue("postgres"))
+    with school_site(tmp_path, url) as site:
+        write_a_school(site)
+        yield site
+
+
+def addresses(site: Site) -> Iterator[str]:
+    """Every route of the app, with every id there is in the place of each that it takes."""
+    assert site.app is not None
+    ids = [*every_id(site).values(), *ODD_IDS]
+    for rule in site.app.url_map.iter_rules():
+        if rule.endpoint == "static" or "GET" not in (rule.methods or ()):
+            continue
+        for values in itertools.product(ids, repeat=len(rule.arguments)):
+            path = rule.rule
+            for name, value in zip(sorted(rule.arguments), values, strict=True):
+                path = path.replace(f"<{name}>", value)
+            yield path
+
+
+def all_that_is_shown(site: Site, visitor: Visitor) -> set[str]:
+    """The canaries of all answers, with ids and roles in whatever else a request may carry."""
+    ids = every_id(site)
+    lie = {"role": "district_admin", "person_id": ids["CanaryTeacherfar"], "district": "districtb"}
+    shown: set[str] = set()
+    for path in addresses(site):
+        answer = visitor.http.get(site.url + path, params=lie, headers=lie, allow_redirects=False)
+        assert answer.status_code in {200, 302, 303, 400, 404}, path
+        shown |= canaries(answer.text + str(answer.headers))
+    assert visitor.open("/dashboard").path == "/dashboard", "logged out on the way"
+    return shown
+
+
+@pytest.mark.parametrize("user_name", LOGINS)
+def test_each_role_is_shown_all_of_its_own_and_nothing_of_anybody_else(
+    school: Site, user_name: str
+) -> None:
+    shown = all_that_is_shown(school, by_button(school, user_name))
+    assert shown == MAY_SEE[user_name]
+
+
+def test_what_one_may_not_see_does_not_exist(school: Site) -> None:
+    visitor = by_button(school, "teacher")
+    nothing = visitor.open("/classes/nowhere")
+    assert (nothing.code, nothing.response.status_code) == ("http_404", 404)
+    for path in ("/classes/section-other", "/classes/section-far", "/schools/a1", "/district"):
+        assert visitor.open(path).code == "http_404", path
+    assert visitor.open("/classes/section-own").heading == "CanaryClassown"
+
+
+def test_who_has_two_roles_sees_what_belongs_to_the_one_they_are_in(school: Site) -> None:
+    with rows(school) as session:
+        both = add_person(session, "Both", school.person("teacher_admin").id, "a", [TEACHER, STAFF])
+        session.add(PersonSchool(person_id=both.id, school_id="a2"))
+        session.add(Enrolment(section_id="section-other", person_id=both.id, role=TEACHER))
+    visitor = by_button(school, "teacher_admin")
+    assert canaries(visitor.response.text) == {"Classother", "Teacherother", "Both"}
+    assert visitor.open("/schools/a2").code == "http_404"
+    visitor.open("/dashboard").press("See the school administrator page")
+    assert canaries(visitor.response.text) == {"Schoola2"}
+    assert visitor.open("/schools/a2").heading == "CanarySchoola2"
+    assert visitor.open("/classes/section-other").code == "http_404"
+
+
+@pytest.mark.parametrize("change", ["archived", "role_lost", "district_left", "gone"])
+def test_whoever_is_no_longer_it_in_the_store_sees_nothing_in_a_session_that_still_lives(
+    school: Site, change: str
+) -> None:
+    visitors = {name: by_button(school, name) for name in LOGINS}
+    with rows(school) as session:
+        for user_name in LOGINS:
+            person = session.get_one(Person, f"ours-{user_name}")
+            if change == "archived":
+                person.archived_at = LONG_AGO
+            elif change == "role_lost":
+                person.roles = ["contact"]
+            elif change == "district_left":
+                person.district_id = None
+            else:
+                for table in (Enrolment, PersonSchool):
+                    session.execute(delete(table).where(table.person_id == person.id))
+                session.delete(person)
+    for user_name, visitor in visitors.items():
+        for path in ("/dashboard", "/classes/section-own", "/schools/a1", "/district"):
+            visitor.open(path)
+            assert canaries(visitor.response.text) == set(), (user_name, path)
+
+
+def test_a_clever_library_teacher_sees_their_students_from_wherever_they_are(school: Site) -> None:
+    with rows(school) as session:
+        session.add(Section(id="section-shared", name="CanaryClassshared"))
+        session.flush()
+        for person, role in (("teacher", TEACHER), ("pupilown", STUDENT), ("pupilfar", STUDENT)):
+            row = Enrolment(section_id="section-shared", person_id=f"ours-{person}", role=role)
+            session.add(row)
+    visitor = by_button(school, "teacher").open("/classes/section-shared")
+    assert canaries(visitor.response.text) == {"Classshared", "teacher", "Pupilown", "Pupilfar"}
+    assert by_button(school, "school_admin").open("/classes/section-shared").code == "http_404"
+
+
+def test_the_pages_say_what_a_teacher_looks_for(school: Site) -> None:
+    with rows(school) as session:
+        for first, last in (("Zoë", "Ñandú"), ("Al", "nagy"), ("Bo", "Ocampo")):
+            pupil = add_person(session, last, f"clever{last}", "a", [STUDENT])
+            pupil.first_name, pupil.last_name = first, last
+            session.add(Enrolment(section_id="section-own", person_id=pupil.id, role=STUDENT))
+    visitor = by_button(school, "teacher")
+    assert "Your classes" in visitor.text
+    assert "Period 2 · Grade 7 · 5 students" in visitor.text
+    assert "Last synced with Clever on 1 September 2026, 04:30 UTC" in visitor.text
+    visitor.click("CanaryClassown")
+    cells = [cell.get_text() for cell in visitor.page.select("tbody td:first-child")]
+    assert cells == ["CanaryPupilown", "Canarystudent", "nagy", "Ñandú", "Ocampo"]
+    student = by_button(school, "student")
+    assert "Given Canaryteacher , Given CanaryTeacherown" in student.text
+    assert "Last synced" not in student.text
+    assert not student.click("CanaryClassown").page.select("tbody")
+
+
+def test_the_numbers_of_a_school_and_a_district_count_who_is_there_now(school: Site) -> None:
+    def facts(visitor: Visitor) -> str:
+        return " ".join(each.get_text() for each in visitor.page.select(".facts dd"))
+
+    staff = by_button(school, "school_admin").click("CanarySchoola1")
+    assert facts(staff) == "3 3 2"  # student, pupilown, pupilother; two classes and none archived
+    admin = by_button(school, "district_admin").click("Your district in numbers")
+    assert facts(admin) == "4 4 3"
+    assert facts(admin.click("CanarySchoola2")) == "1 1 1"
+
+
+@contextmanager
+def statements(site: Site) -> Iterator[list[str]]:
+    assert site.app is not None
+    said: list[str] = []
+
+    def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    engine = database(site.app).engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+PAGES_OF = {
+    "student": ("/dashboard", "/classes/section-own"),
+    "teacher": ("/dashboard", "/classes/section-own"),
+    "school_admin": ("/dashboard", "/schools/a1"),
+    "district_admin": ("/dashboard", "/schools/a1", "/district"),
+}
+
+
+@pytest.mark.parametrize("user_name", LOGINS)
+def test_a_page_of_many_costs_as_many_queries_as_one_of_few_and_asks_clever_for_nothing(
+    school: Site, user_name: str
+) -> None:
+    visitor = by_button(school, user_name)
+    asked = len(school.clever.journal())
+    counts, sizes = [], []
+    for _ in range(2):
+        for path in PAGES_OF[user_name]:
+            visitor.open(path)  # what is done once only
+            with statements(school) as said:
+                sizes.append(len(visitor.open(path).response.text))
+            counts.append(len(said))
+        if len(counts) == len(PAGES_OF[user_name]):
+            with rows(school) as session:
+                _crowd(session)
+    few, many = counts[: len(counts) // 2], counts[len(counts) // 2 :]
+    assert few == many
+    assert 0 < max(few) <= 8
+    assert sum(sizes[len(few) :]) > sum(sizes[: len(few)])
+    assert len(school.clever.journal()) == asked
+
+
+def _crowd(session: Session) -> None:
+    own = session.get_one(School, "a1").district_id
+    for number in range(30):
+        section = Section(id=f"more{number}", name="More", district_id=own, school_id="a1")
+        pupil = add_person(session, f"M{number}", f"more{number}", "a", [STUDENT], "a1")
+        session.add_all([section, School(id=f"s{number}", district_id=own, name="More")])
+        session.flush()
+        session.add(Enrolment(section_id="section-own", person_id=pupil.id, role=STUDENT))
+        for person, role in (("student", STUDENT), ("teacher", TEACHER)):
+            row = Enrolment(section_id=section.id, person_id=f"ours-{person}", role=role)
+            session.add(row)
