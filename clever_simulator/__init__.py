@@ -19,6 +19,7 @@ from clever_simulator import (
     oidc,
     status,
     web,
+    year_page,
 )
 from clever_simulator.config import Config
 from clever_simulator.world import World
@@ -45,8 +46,8 @@ def create_app(config: Config) -> Flask:
         MAX_CONTENT_LENGTH=1_000_000,
     )
     world = app.extensions["clever_simulator"] = World(config)
-    rooms = (oauth, oidc, api, feed, launch, impersonation, web, status, control, happenings)
-    for room in rooms:
+    clevers = (oauth, oidc, api, feed, launch, impersonation, web, status)
+    for room in (*clevers, control, happenings, year_page):
         app.register_blueprint(room.bp)
     app.register_error_handler(launch.LinkError, _bad_link)
     app.register_error_handler(HTTPException, _http_error)

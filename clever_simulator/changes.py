@@ -1,12 +1,12 @@
 """What happens in the districts while the simulator runs, and the events that tell of it."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from clever_simulator.data import Data
 from clever_simulator.events import Events
-from clever_simulator.people import Name, Person
+from clever_simulator.people import District, Name, Person
 from clever_simulator.snapshots import taken
 from clever_simulator.tokens import Clock
 
@@ -19,7 +19,7 @@ class Changes:
     """Makes changes one after the other, each in the data and in the events at once."""
 
     def __init__(self, data: Data, events: Events, clock: Clock) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         self._data = data
         self._events = events
         self._clock = clock
@@ -31,15 +31,29 @@ class Changes:
         change = _MAKERS.get(str(description.get("change")))
         if change is None:
             raise ChangeError(f"change: expected one of {', '.join(_MAKERS)}.")
-        with self._lock:
+        with self.lock:
             person = self._data.find(str(description.get("person")))
             if person is None:
                 raise ChangeError("person: there is nobody of this user name or id.")
+            self.check_running(person.district)
             ids = {person.id, str(description.get("section")), *self._data.around(person)}
-            before = taken(self._data.index(person.district), sorted(ids))
-            change(self, person, description)
-            after = taken(self._data.index(person.district), sorted(ids))
-            return self._events.tell(person.district.id, before, after, self._clock.now())
+            return self.settle(person.district, lambda: change(self, person, description), ids)
+
+    def settle(
+        self, district: District, make: Callable[[], None], ids: Iterable[str] | None = None
+    ) -> list[dict[str, str]]:
+        """Makes a change and tells what is other than before, among these ids or anywhere."""
+        among = None if ids is None else sorted(ids)
+        with self.lock:
+            before = taken(self._data.index(district), among)
+            make()
+            after = taken(self._data.index(district), among)
+            return self._events.tell(district.id, before, after, self._clock.now())
+
+    def check_running(self, district: District) -> None:
+        """Raises ChangeError for a district that is paused."""
+        if self._data.standings.is_paused(district):
+            raise ChangeError(f"district: {district.name} is paused, so nothing changes there.")
 
     def _rename(self, person: Person, description: Mapping[str, object]) -> None:
         first = description.get("first", person.name.first)

@@ -2,10 +2,14 @@
 
 import threading
 from dataclasses import replace
+from itertools import chain
 
 from clever_simulator import derived
+from clever_simulator.directories import with_people
 from clever_simulator.index import Index
 from clever_simulator.people import Directory, District, Person
+from clever_simulator.rollover import Rolled
+from clever_simulator.standings import Standings
 
 
 class Data:
@@ -14,7 +18,6 @@ class Data:
     def __init__(self, directory: Directory) -> None:
         self._lock = threading.RLock()
         self._first = directory
-        self._contacts: dict[str, list[derived.Contact]] = {}
         self.restore()
 
     def restore(self) -> None:
@@ -23,7 +26,15 @@ class Data:
             self._directory = self._first
             self._gone: dict[str, Person] = {}
             self._unshared: frozenset[str] = frozenset()
+            self._new_ids: dict[str, str] = {}
+            self._contacts: dict[str, list[derived.Contact]] = {}
+            self.standings = Standings()
             self._indexes: dict[tuple[str, frozenset[str]], Index] = {}
+
+    @property
+    def first(self) -> Directory:
+        """Everybody who was there before anything happened."""
+        return self._first
 
     @property
     def directory(self) -> Directory:
@@ -40,8 +51,10 @@ class Data:
 
     def find(self, name: str) -> Person | None:
         """The first person of this user name, or the one of this v3 id; deleted ones, too."""
-        first = next((one for one in self._first.people if name in (one.user_name, one.id)), None)
-        return first and (self._directory.by_id(first.id) or self._gone.get(first.id))
+        everyone = chain(self._first.people, self._directory.people, self._gone.values())
+        one_id = next((one.id for one in everyone if name in (one.user_name, one.id)), "")
+        now_id = self._new_ids.get(one_id, one_id)
+        return self._directory.by_id(now_id) or self._gone.get(now_id)
 
     def around(self, person: Person) -> frozenset[str]:
         """The ids of the sections and contacts of a person, also of one who is not shared."""
@@ -49,18 +62,25 @@ class Data:
         contacts = self._contacts_in(person.district)
         return frozenset(sections | {one.id for one in contacts if person.id in one.students})
 
+    def pause(self, district: District, since: str | None) -> None:
+        """Stops the changes of a district from a day on, or with None lets them go on."""
+        with self._lock:
+            self.standings.pause(district, since)
+            self._indexes.clear()
+
     def shares(self, person: Person) -> bool:
         """Whether a person is there and shared with the apps."""
         return person.id not in self._unshared and person.id not in self._gone
 
     def put(self, person: Person) -> None:
         """Replaces the record of the person with the same id."""
+        self.become(with_people(self._directory, {person.id: person}))
 
-        def now(people: tuple[Person, ...]) -> tuple[Person, ...]:
-            return tuple(person if one.id == person.id else one for one in people)
-
-        here = self._directory
-        self._set(replace(here, people=now(here.people), named_people=now(here.named_people)))
+    def become(self, directory: Directory) -> None:
+        """Takes everybody and everything from another directory."""
+        with self._lock:
+            self._directory = directory
+            self._indexes.clear()
 
     def enrol(self, person: Person, section_id: str, *, enrolled: bool) -> None:
         """Puts a student into a section, or takes them out of it."""
@@ -71,7 +91,7 @@ class Data:
                 sections.append(replace(one, students=(*others, person) if enrolled else others))
             else:
                 sections.append(one)
-        self._set(replace(self._directory, sections=tuple(sections)))
+        self.become(replace(self._directory, sections=tuple(sections)))
 
     def unshare(self, person: Person) -> None:
         """Hides a person from all apps; they still log in to Clever."""
@@ -84,7 +104,7 @@ class Data:
         with self._lock:
             self._gone[person.id] = person
             kept = tuple(one for one in self._directory.people if one.id != person.id)
-            self._set(replace(self._directory, people=kept, named_people=self._named_among(kept)))
+            self.become(replace(self._directory, people=kept, named_people=self._named_among(kept)))
 
     def bring_back(self, person: Person) -> None:
         """Undoes `unshare` and `delete`."""
@@ -93,17 +113,42 @@ class Data:
             if self._gone.pop(person.id, None):
                 people = (*self._directory.people, person)
                 named = self._named_among(people)
-                self._set(replace(self._directory, people=people, named_people=named))
+                self.become(replace(self._directory, people=people, named_people=named))
             self._indexes.clear()
+
+    def renew(self, person: Person, renewed: Person) -> None:
+        """Gives someone who is there another id, in their classes and to their guardians too."""
+        with self._lock:
+            for old in (
+                person.id,
+                *(key for key, now in self._new_ids.items() if now == person.id),
+            ):
+                self._new_ids[old] = renewed.id
+            self._contacts[person.district.id] = [
+                replace(one, students=tuple(self._new_ids.get(each, each) for each in one.students))
+                for one in self._contacts_in(person.district)
+            ]
+            self.become(with_people(self._directory, {person.id: renewed}))
+
+    def gone(self, district: District) -> tuple[Person, ...]:
+        """Those of a district who were deleted, as they will be when they come back."""
+        return tuple(one for one in self._gone.values() if one.district == district)
+
+    def roll(self, district: District, rolled: Rolled) -> None:
+        """Begins the next school year of a district."""
+        with self._lock:
+            contacts = self._contacts_in(district)
+            self._contacts[district.id] = [*contacts, *derived.contacts(district, rolled.new)]
+            self._gone |= {one_id: rolled.up.get(one_id, one) for one_id, one in self._gone.items()}
+            self._gone = {one.id: one for one in rolled.left} | self._gone
+            people = tuple(one for one in rolled.directory.people if one.id not in self._gone)
+            named = self._named_among(people)
+            self.become(replace(rolled.directory, people=people, named_people=named))
 
     def _named_among(self, people: tuple[Person, ...]) -> tuple[Person, ...]:
         by_id = {one.id: one for one in people}
-        return tuple(by_id[one.id] for one in self._first.named_people if one.id in by_id)
-
-    def _set(self, directory: Directory) -> None:
-        with self._lock:
-            self._directory = directory
-            self._indexes.clear()
+        ids = (self._new_ids.get(one.id, one.id) for one in self._first.named_people)
+        return tuple(by_id[one_id] for one_id in ids if one_id in by_id)
 
     def _index(self, district: District, unshared: frozenset[str]) -> Index:
         here = self._directory
@@ -114,6 +159,7 @@ class Data:
             people=(one for one in shared if one.user_name not in unshared),
             sections=here.sections_of(district),
             contacts=self._contacts_in(district),
+            facts=self.standings.facts(district),
         )
 
     def _contacts_in(self, district: District) -> list[derived.Contact]:

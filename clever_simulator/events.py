@@ -11,7 +11,9 @@ from clever_simulator.tokens import iso
 from clever_simulator.versions import VERSIONS
 
 KEPT_SECONDS = 30 * 24 * 60 * 60
+# What others refer to comes first and goes last, so that an app may apply events one by one.
 _ORDER = ("created", "updated", "deleted")
+_RANKS = ("districts", "schools", "terms", "courses", "", "contacts", "sections", "resources")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +93,15 @@ class Events:
                 seen=seen,
                 previous=previous,
             )
-            for verb, key, seen, previous in sorted(found, key=lambda one: _ORDER.index(one[0]))
+            for verb, key, seen, previous in sorted(
+                found, key=lambda one: _place(one[0], one[1][0])
+            )
         ]
+
+
+def _place(verb: str, collection: str) -> tuple[int, int]:
+    rank = _RANKS.index(collection if collection in _RANKS else "")
+    return _ORDER.index(verb), -rank if verb == "deleted" else rank
 
 
 def _differences(

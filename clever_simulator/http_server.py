@@ -51,7 +51,7 @@ class Handler(WSGIRequestHandler):
     def _now(self) -> float:
         """The time at which the simulator has arrived, so that its Date header says so, too."""
         app: Any = self.server.app
-        return float(app.extensions["clever_simulator"].clock.now())
+        return float(app.extensions["clever_simulator"].clock.outside())
 
     def _send(self, status: str, headers: Headers, body: bytes) -> None:
         bodiless = status.startswith(("204", "304"))

@@ -49,8 +49,10 @@ class Index:
         people: Iterable[Person],
         sections: Iterable[Section],
         contacts: Iterable[Contact],
+        facts: dict[str, Any] | None = None,
     ) -> None:
         self.district = district
+        self.facts = facts or {}  # of the district, in place of what its record would say
         self.schools = _by_id(schools)
         self.people = _by_id(people)
         self.sections = _by_id(self._kept(section) for section in sections)

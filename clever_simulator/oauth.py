@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, jsonify, request
 
-from clever_simulator import oidc
+from clever_simulator import admission, oidc
 from clever_simulator.config import RegisteredApp
 from clever_simulator.tokens import Token, scopes
 from clever_simulator.world import world
@@ -46,8 +46,8 @@ def district_tokens() -> Response:
         return refusal(400, "invalid_request", "owner_type must be district")
     wanted = request.args.get("district")
     # A Library app is authorised by teachers, never by a district.
-    connected = () if app.tier == "library" else world().people.districts
-    districts = [d for d in connected if wanted in (None, d.id)]
+    joined = () if app.tier == "library" else world().people.districts
+    districts = [d for d in joined if wanted in (None, d.id) and admission.connected(app, d)]
     tokens = [world().vault.district_token(app, district) for district in districts]
     uri = request.full_path.rstrip("?")
     return _private(

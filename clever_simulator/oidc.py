@@ -66,7 +66,7 @@ def id_token(login: Login) -> str:
 
 
 def _claims(login: Login) -> dict[str, Any]:
-    person, now = login.person, int(world().clock.now())
+    person, now = login.person, int(world().clock.outside())
     return {
         "iss": issuer(),
         "sub": person.id,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from clever_simulator import cases, crowd, csv_data, roster
 from clever_simulator.config import Config
+from clever_simulator.directories import with_people
 from clever_simulator.ids import made_id
 from clever_simulator.people import Directory, Person
 
@@ -37,32 +38,15 @@ def _with_new_ids(before: Directory, config: Config) -> Directory:
     if not config.new_ids:
         return before
     changed = {
-        person.id: _renewed(config.seed, person)
+        person.id: renewed(config.seed, person)
         for person in before.people
         if person.user_name in config.new_ids
     }
-
-    def now(people: tuple[Person, ...]) -> tuple[Person, ...]:
-        return tuple(changed.get(person.id, person) for person in people)
-
-    sections = (
-        replace(
-            one,
-            teacher=changed.get(one.teacher.id, one.teacher),
-            co_teachers=now(one.co_teachers),
-            students=now(one.students),
-        )
-        for one in before.sections
-    )
-    return replace(
-        before,
-        people=now(before.people),
-        named_people=now(before.named_people),
-        sections=tuple(sections),
-    )
+    return with_people(before, changed)
 
 
-def _renewed(seed: int, person: Person) -> Person:
+def renewed(seed: int, person: Person) -> Person:
+    """The same person under another id, as Clever makes it of someone it has forgotten."""
     person_id = made_id(seed, "again", person.id)
     posts = (
         replace(

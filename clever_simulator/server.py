@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask
 
-from clever_simulator import create_app
+from clever_simulator import create_app, year
 from clever_simulator.config import Config
 from clever_simulator.faults import Fault
 from clever_simulator.http_server import Server
@@ -46,7 +46,7 @@ class Running:
         self._world.configure(config)
 
     def reset(self) -> None:
-        """Forgets codes, tokens, consents, faults, incidents and journal."""
+        """Forgets codes, tokens, consents, faults, incidents, journal and all changes."""
         self._world.reset()
 
     def fault(self, endpoint: str, **fields: object) -> Fault:
@@ -56,6 +56,10 @@ class Running:
     def change(self, change: str, person: str, **fields: object) -> list[dict[str, str]]:
         """Changes a district as POST /_simulator/events does; raises ChangeError (a ValueError)."""
         return self._world.changes.make({"change": change, "person": person, **fields})
+
+    def year(self, step: str, **fields: object) -> dict[str, Any]:
+        """Makes a step of the school year as POST /_simulator/year does; raises ChangeError."""
+        return year.make(self._world, {"step": step, **fields}).record
 
     def clear_faults(self) -> None:
         """Clears every fault in waiting."""

@@ -12,8 +12,8 @@ from clever_simulator.versions import OLD_NAMES, VERSIONS, Version
 
 # What the files of a district hold beside its people; at the Library nothing says where it is.
 _MAKERS: dict[str, Callable[[Version, Index, Thing], Record]] = {
-    "district": lambda _rules, _index, one: records.district(one),
-    "status": lambda _rules, _index, one: records.status(one),
+    "district": lambda _rules, index, one: records.district(one) | index.facts,
+    "status": lambda rules, index, one: records.status(one) | _standing(rules, index),
     "school": lambda _rules, _index, one: records.school(one),
     "section": class_records.section,
     "course": lambda _rules, _index, one: class_records.course(one),
@@ -135,6 +135,12 @@ def _for_library(data: Record, is_student: bool) -> Record:
     if is_student:
         data["name"] = {**data["name"], "last": data["name"]["last"][:1]}
     return data
+
+
+def _standing(rules: Version, index: Index) -> Record:
+    # A district that is paused has no word of its own in v1.1.
+    known = "pause_start" in rules.fields["status"]
+    return index.facts if known or not index.facts else {"state": "pending"}
 
 
 def _contact(rules: Version, one: Contact) -> Record:

@@ -1,9 +1,9 @@
-"""How a person, and whatever a change of them could touch, looks in every version of the API."""
+"""How the things of a district look at one moment, in every version of the API."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from clever_simulator import shapes
+from clever_simulator import related, shapes
 from clever_simulator.derived import Contact
 from clever_simulator.index import Index, Thing, contacts_in, id_of
 from clever_simulator.people import Person, Section
@@ -23,10 +23,17 @@ class Seen:
 Snapshot = dict[str, dict[tuple[str, str], Seen]]
 
 
-def taken(index: Index, ids: Iterable[str]) -> Snapshot:
-    """The records of the people, sections and contacts of these ids, as far as they are there."""
-    kinds = (index.people, index.sections, index.contacts)
-    things = [kind[one_id] for one_id in ids for kind in kinds if one_id in kind]
+def taken(index: Index, ids: Iterable[str] | None = None) -> Snapshot:
+    """The records of what has these ids, as far as it is there, or of the whole district."""
+    kinds: tuple[dict[str, Thing], ...] = (
+        {index.district.id: index.district},
+        *(index.terms, index.courses, index.people, index.contacts),
+        *(index.sections, index.resources),
+    )
+    if ids is None:
+        things = [thing for kind in kinds for thing in kind.values()]
+    else:
+        things = [kind[one_id] for one_id in ids for kind in kinds if one_id in kind]
     return {version: _in_version(version, index, things) for version in VERSIONS}
 
 
@@ -45,13 +52,16 @@ def _places(rules: Version, thing: Thing) -> Iterable[tuple[str, str, Thing]]:
     """Where a version lists a thing: collection, kind, and the thing as it is listed there."""
     for name, collection in rules.collections.items():
         kind = collection.kind
-        if isinstance(thing, Section):
-            if kind == "section":
-                yield name, kind, thing
-        elif kind == "user" or (isinstance(thing, Person) and kind in thing.roles):
-            yield name, kind, thing
-        elif isinstance(thing, Contact) and kind == "contact":
-            yield from ((name, kind, one) for one in contacts_in(rules, [thing]))
+        if kind in _kinds(thing):
+            shown = contacts_in(rules, [thing]) if kind == "contact" else (thing,)
+            yield from ((name, kind, one) for one in shown)
+
+
+def _kinds(thing: Thing) -> Iterable[str]:
+    """The kinds of record that a thing may have; a person has one for each role, before v3."""
+    if isinstance(thing, Person | Contact):
+        return ("user", *thing.roles)
+    return (type(thing).__name__.lower(),)
 
 
 def _schools(index: Index, thing: Thing) -> frozenset[str]:
@@ -60,4 +70,4 @@ def _schools(index: Index, thing: Thing) -> frozenset[str]:
     if isinstance(thing, Contact):
         children = [index.people[one] for one in thing.students]
         return frozenset(school.id for child in children for school in child.schools)
-    return frozenset(school.id for school in thing.schools)
+    return frozenset(school.id for school in related.schools(index, thing))

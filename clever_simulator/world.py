@@ -14,6 +14,7 @@ from clever_simulator.faults import Faults
 from clever_simulator.incidents import Incidents
 from clever_simulator.journal import Journal
 from clever_simulator.keys import Keys
+from clever_simulator.passed import Passed
 from clever_simulator.people import Directory
 from clever_simulator.tokens import Clock, Vault
 
@@ -37,7 +38,8 @@ class World:
 
     def configure(self, config: Config) -> None:
         """Takes other apps and another seed; codes and tokens of before are forgotten."""
-        self.config = config
+        self.config = self._registered = config
+        self.passed = Passed()
         self.data = Data(population.of(config))
         self.changes = Changes(self.data, self.events, self.clock)
         self.events.forget()
@@ -51,6 +53,9 @@ class World:
 
     def reset(self) -> None:
         """Forgets all that happened, and ends what was switched on; keys stay."""
+        self.config = self._registered
+        self.clock.restore()
+        self.passed.forget()
         self.vault.forget()
         self.consents.forget()
         self.data.restore()
