@@ -73,8 +73,8 @@ def of(code: str, nonce: str) -> CurrentUser:
 def _me_of_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | None:
     """Whom the id token names, which saves asking `/me`; None where there is none to go by.
 
-    Clever's keys may be out of reach while Clever is not: `/me` says the same then. It does so, too,
-    when the token lacks Clever's own claims.
+    Clever's keys may be out of reach while Clever is not, and a token may lack Clever's own
+    claims: `/me` says the same then.
     """
     here = services()
     if tokens.id_token is None:
