@@ -19,18 +19,27 @@ TAIL = 15
 
 @dataclass(frozen=True)
 class Need:
-    """A program, the Debian package of the same name, and the tests that cannot do without it."""
+    """A program, the Debian package of the same name, and the tests that cannot do without it.
+
+    Debian keeps some programs off the PATH: they match a pattern of files instead.
+    """
 
     program: str
     marker: str
+    files: str = ""
 
     @property
     def is_met(self) -> bool:
         """Whether the program is here."""
-        return shutil.which(self.program) is not None
+        there = any(Path("/").glob(self.files)) if self.files else False
+        return there or shutil.which(self.program) is not None
 
 
-NEEDS = (Need("chromium", "browser"), Need("redis-server", "servers"))
+NEEDS = (
+    Need("chromium", "browser"),
+    Need("redis-server", "servers"),
+    Need("postgresql", "servers", files="usr/lib/postgresql/*/bin/postgres"),
+)
 
 
 def provide_needs() -> tuple[Need, ...]:

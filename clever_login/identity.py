@@ -67,7 +67,8 @@ def of(code: str, nonce: str) -> CurrentUser:
         raise TypeError("find_or_create gave an account without an id")
     if person.sections.value is not None:
         current_app.config["KEEP_SECTIONS"](account, person.sections.value)
-    return _current_user(person, str(account.id))
+    called = getattr(account, "preferred_name", None) or ""
+    return replace(_current_user(person, str(account.id)), preferred_name=called)
 
 
 def _me_of_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | None:

@@ -51,6 +51,7 @@ class CurrentUser:
     seen_at: float
     classes: Part[tuple[TaughtClass, ...]] = field(default_factory=lambda: Part("none"))
     by_admin: bool = False  # an administrator acts as this person
+    preferred_name: str = ""  # what they want to be called, if your product has asked
 
     @property
     def pseudonym(self) -> str:
@@ -61,6 +62,11 @@ class CurrentUser:
     def full_name(self) -> str:
         """First and last name, as far as Clever shares them."""
         return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def called(self) -> str:
+        """What a greeting calls them."""
+        return self.preferred_name or self.first_name
 
 
 def log_in(user: CurrentUser, state_digest: str) -> None:
@@ -118,6 +124,13 @@ def switch_role(role: Role) -> None:
     user = current_user()
     if user is not None:
         _write(replace(user, role=role))
+
+
+def call(name: str) -> None:
+    """Call whoever is logged in by this name from now on."""
+    user = current_user()
+    if user is not None:
+        _write(replace(user, preferred_name=name))
 
 
 def _read() -> CurrentUser | None:

@@ -50,6 +50,7 @@ class Settings:
     session_idle_minutes: int = 30
     session_max_hours: int = 8
     session_single: bool = False
+    ask_preferred_name: bool = False
     hsts_subdomains: bool = False
     trusted_proxies: int = 0
     port: int = 3000
@@ -113,6 +114,7 @@ def _settings(read: Reader, production: bool) -> Settings:
         session_idle_minutes=read.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_max_hours=read.number("SESSION_MAX_HOURS", 8, 1, 24),
         session_single=read.switch("SESSION_SINGLE", default=False),
+        ask_preferred_name=read.switch("ASK_PREFERRED_NAME", default=False),
         hsts_subdomains=read.switch("HSTS_SUBDOMAINS", default=False),
         trusted_proxies=read.number("TRUSTED_PROXIES", 0, 0, 10),
         port=read.number("PORT", 3000, 1, 65535),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from app import create_app
+from clever_login.school.database import database
 from clever_login.settings import DEVELOPMENT, Settings
 from clever_simulator.config import default_config
 from clever_simulator.people import Person
@@ -99,6 +101,7 @@ def in_process(
             finally:
                 server.shutdown()
                 thread.join()
+                database(app).close()
 
 
 @contextmanager
@@ -159,7 +162,11 @@ def postgres_server(folder: Path) -> Iterator[str]:
         command += ["-p", str(port), "-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"]
         with process(command, {}, folder / "postgres.log", cwd=data) as child:
             _wait_for_postgres(port, child)
-            yield f"postgresql://school@127.0.0.1:{port}/postgres"
+            try:
+                yield f"postgresql://school@127.0.0.1:{port}/postgres"
+            finally:
+                child.send_signal(signal.SIGINT)  # on TERM it waits for its clients to leave
+                child.wait(20)
     finally:
         shutil.rmtree(data)
 

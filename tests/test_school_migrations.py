@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
 from app import create_app
 from clever_login.school import migrate
@@ -29,6 +32,11 @@ from clever_login.school.tables import (
     now,
 )
 from tests import sites
+from tests.conftest import SiteMaker
+from tests.entries import by_button
+from tests.school import flask_clever, kept
+from tests.sites import ROOT
+from tests.visitor import ask
 
 
 @pytest.fixture
@@ -46,15 +54,8 @@ def an_app(folder: Path, database_url: str | None) -> Flask:
     return create_app(settings)
 
 
-def flask_clever(app: Flask, *words: str) -> str:
-    """What `flask clever ...` prints; it must go well."""
-    done = app.test_cli_runner().invoke(args=["clever", *words])
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
-def tables(kept: Database) -> set[str]:
-    return set(inspect(kept.engine).get_table_names()) - {"alembic_version"}
+def tables(own: Database) -> set[str]:
+    return set(inspect(own.engine).get_table_names()) - {"alembic_version"}
 
 
 def fill(kept: Database) -> None:
@@ -75,26 +76,99 @@ def fill(kept: Database) -> None:
 
 
 def test_the_steps_make_exactly_the_tables_that_the_code_knows(app: Flask) -> None:
-    kept = database(app)
+    own = database(app)
     flask_clever(app, "db", "upgrade")
-    assert tables(kept) == set(Base.metadata.tables)
-    with kept.engine.connect() as connection:
+    assert tables(own) == set(Base.metadata.tables)
+    with own.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "with data"])
 def test_every_step_goes_back_and_up_again(app: Flask, filled: bool) -> None:
-    kept = database(app)
+    own = database(app)
     flask_clever(app, "db", "upgrade")
     if filled:
-        fill(kept)
+        fill(own)
     script = migrate.newest()
     while script:
         flask_clever(app, "db", "downgrade", "-1", "--yes")
-        script = migrate.current(kept.engine)
-    assert tables(kept) == set()
+        script = migrate.current(own.engine)
+    assert tables(own) == set()
     assert "at 0001, the newest" in flask_clever(app, "db", "upgrade")
-    fill(kept)
-    with kept.read() as session:
+    fill(own)
+    with own.read() as session:
         assert session.scalars(select(Person.first_name).where(Person.id == "p1")).one() == "Ada"
+
+
+def test_apps_that_start_at_once_make_the_tables_once(
+    tmp_path: Path, database_url: str | None
+) -> None:
+    command = [sys.executable, "-m", "flask", "--app", "app", "clever", "db", "upgrade"]
+    settings = sites.settings_for(
+        "http://localhost:3000", "http://127.0.0.1:3001", tmp_path, database_url=database_url
+    )
+    copy = tmp_path / "a copy"  # for SQLite: its file is in the app's own folder
+    for name in ("clever_login", "templates", "static"):
+        shutil.copytree(ROOT / name, copy / name)
+    shutil.copy(ROOT / "app.py", copy)
+    env = sites.environment(settings, 3000)
+    with ExitStack() as stack:
+        logs = [tmp_path / f"{number}.log" for number in range(4)]
+        started = [stack.enter_context(sites.process(command, env, log, copy)) for log in logs]
+        for child, log in zip(started, logs, strict=True):
+            assert child.wait(60) == 0, log.read_text()
+            assert "The tables are at 0001, the newest." in log.read_text()
+
+
+def test_a_sqlite_file_is_brought_up_to_date_by_the_first_login(make_site: SiteMaker) -> None:
+    site = make_site()
+    assert ask(f"{site.url}/readyz").text == "ready\n"
+    assert by_button(site, "student").path == "/dashboard"
+    assert "at 0001, the newest" in flask_clever(site, "db", "current")
+
+
+@pytest.mark.servers
+def test_a_postgresql_that_is_behind_says_what_to_do_and_shows_a_child_a_calm_page(
+    make_site: SiteMaker, postgres: str
+) -> None:
+    site = make_site(database_url=sites.new_database(postgres))
+    ready = ask(f"{site.url}/readyz")
+    assert ready.status_code == 503
+    assert "no tables yet: run `flask --app app clever db upgrade`" in ready.text
+    visitor = by_button(site, "student")
+    assert (visitor.code, visitor.response.status_code) == ("database_unavailable", 503)
+    assert "no tables yet" in flask_clever(site, "db", "current").lower()
+    flask_clever(site, "db", "upgrade")
+    assert ask(f"{site.url}/readyz").text == "ready\n"  # without a restart
+    assert by_button(site, "student").path == "/dashboard"
+
+
+@pytest.mark.servers
+def test_a_database_of_a_newer_version_is_told_from_one_that_is_behind(
+    make_site: SiteMaker, postgres: str
+) -> None:
+    site = make_site(database_url=sites.new_database(postgres))
+    flask_clever(site, "db", "upgrade")
+    for step, says in (("9999", "of a newer version of this app (9999)"), (None, "no tables yet")):
+        with kept(site).engine.begin() as connection:
+            connection.execute(text("DELETE FROM alembic_version"))
+            if step:
+                connection.execute(text("INSERT INTO alembic_version VALUES ('9999')"))
+        assert says in flask_clever(site, "db", "current")
+
+
+@pytest.mark.servers
+def test_a_database_that_is_down_fails_a_login_calmly_and_names_nobody(
+    make_site: SiteMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sites.postgres_server(tmp_path) as url:
+        site = make_site(database_url=url)
+        flask_clever(site, "db", "upgrade")
+        assert by_button(site, "student").path == "/dashboard"
+    visitor = by_button(site, "teacher")
+    assert (visitor.code, visitor.response.status_code) == ("database_unavailable", 503)
+    assert visitor.open("/dashboard").path == "/"
+    assert "the database does not answer" in ask(f"{site.url}/readyz").text
+    assert "does not answer" in flask_clever(site, "db", "current", fails=True)
+    assert site.person("teacher").name.last not in capsys.readouterr().err

@@ -6,22 +6,24 @@ it is first used: an app starts without SQLAlchemy, and its workers are forked b
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, current_app
 
 from clever_login import accounts as defaults
 from clever_login import cli
 from clever_login.accounts import Account
 from clever_login.api.library import SharedSection
 from clever_login.models import User
+from clever_login.school import claim_pages, names
 from clever_login.settings import Settings
 
 # `flask clever NAME` -> the module and the command in it, imported when it is asked for.
 COMMANDS = {
+    "accounts": "clever_login.school.cli_accounts:accounts",
     "db": "clever_login.school.cli_db:db",
 }
 
 
-def init_app(app: Flask, _settings: Settings) -> None:
+def init_app(app: Flask, settings: Settings) -> None:
     """Keep accounts here, unless app.py has brought functions of its own."""
     for name, ours, default in (
         ("FIND_OR_CREATE", _find_or_create, defaults.find_or_create),
@@ -30,13 +32,19 @@ def init_app(app: Flask, _settings: Settings) -> None:
         if app.config[name] is default:
             app.config[name] = ours
     app.config.setdefault("READY_CHECKS", []).append(_not_ready)
+    app.register_blueprint(claim_pages.bp)
+    if settings.ask_preferred_name:
+        names.init_app(app, settings)
     cli.clever.later.update(COMMANDS)
 
 
 def _find_or_create(user: User) -> Account:
     from clever_login.school.accounts import find_or_create
 
-    return find_or_create(user)
+    account = find_or_create(user)
+    if account.preferred_name is None and "names" in current_app.blueprints:
+        names.ask_after_this_login()
+    return account
 
 
 def _keep_sections(account: Account, sections: tuple[SharedSection, ...]) -> None:

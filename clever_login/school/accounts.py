@@ -38,6 +38,12 @@ def add_before_clever(
         return person.id
 
 
+def prefer(account_id: str, name: str) -> None:
+    """Keep what somebody wants to be called; empty: they have been asked, and would not say."""
+    with database().begin() as session:
+        session.get_one(Person, account_id).preferred_name = name
+
+
 def _arrived(session: Session, user: User) -> Account:
     district = _district(session, user.district_id)
     person = _known(session, user) or _added(session, user)

@@ -13,7 +13,7 @@ from threading import RLock
 from typing import TypeVar, cast
 
 from flask import Flask, current_app
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
@@ -140,7 +140,8 @@ def database(app: Flask | None = None) -> Database:
 def not_ready() -> str | None:
     """Why this app cannot keep accounts now, in a sentence for an operator; None when it can."""
     try:
-        with database().read():
+        with database().read() as session:
+            session.execute(select(1))
             return None
     except DatabaseUnavailable as error:
         return str(error)
