@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,3 +108,22 @@ def test_without_the_folder_and_its_line_people_still_log_in(tmp_path: Path) -> 
             assert by_button(site, name).path == "/dashboard"
         assert ask(f"{site.url}/readyz").text == "ready\n"
     assert not list(copy.rglob("*.sqlite3"))
+
+
+def test_your_own_users_table_as_the_text_has_it(tmp_path: Path) -> None:
+    (code,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "make-it-yours.md").read_text(), re.S
+    )
+    assert len([line for line in code.splitlines() if line.strip()]) < 30
+    copy = a_copy(tmp_path)
+    (copy / "accounts.py").write_text(code)
+    change(copy / "app.py", "from clever_login.accounts import", "from accounts import")
+    with run_in_a_copy(tmp_path, copy) as site:
+        for name in ("student", "teacher", "student"):
+            assert by_button(site, name).path == "/dashboard"
+        ids = {site.person(name).id for name in ("student", "teacher")}
+    with sqlite3.connect(copy / "users.sqlite3") as connection:
+        rows = connection.execute("SELECT clever_id FROM users").fetchall()
+    connection.close()
+    assert len(rows) == 2
+    assert {clever_id for (clever_id,) in rows} == ids
