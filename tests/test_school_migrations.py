@@ -36,6 +36,7 @@ from tests.conftest import SiteMaker
 from tests.entries import by_button
 from tests.school import flask_clever, kept
 from tests.sites import ROOT
+from tests.test_doctor import PRODUCTION, examine
 from tests.visitor import ask
 
 
@@ -172,3 +173,21 @@ def test_a_database_that_is_down_fails_a_login_calmly_and_names_nobody(
     assert "the database does not answer" in ask(f"{site.url}/readyz").text
     assert "does not answer" in flask_clever(site, "db", "current", fails=True)
     assert site.person("teacher").name.last not in capsys.readouterr().err
+
+
+@pytest.mark.servers
+def test_the_doctor_says_how_the_database_does(tmp_path: Path) -> None:
+    with sites.postgres_server(tmp_path) as url:
+        environ = PRODUCTION | {"DATABASE_URL": url}
+        examine(environ, "--offline").found("database", "fault", "no tables yet", "db upgrade")
+        app = an_app(tmp_path, url)
+        flask_clever(app, "db", "upgrade")
+        database(app).close()
+        examine(environ, "--offline").found("database", "ok", "PostgreSQL")
+    examine(environ, "--offline").found("database", "fault", "does not answer")
+
+
+def test_the_doctor_warns_of_accounts_in_a_file_that_vanishes() -> None:
+    examine(PRODUCTION, "--offline").found("database", "ok", "SQLite")
+    heroku = PRODUCTION | {"DYNO": "web.1"}
+    examine(heroku, "--offline").found("database", "warning", "Heroku", "DATABASE_URL")
