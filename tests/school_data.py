@@ -6,37 +6,22 @@ itself what is in it.
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-from sqlalchemy import create_engine, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from clever_login.accounts import Account
-from clever_login.models import Role, User
-from clever_login.school import database as school_database
-from clever_login.school import pages
+from clever_login.models import Role
+from clever_login.school import migrate
 from clever_login.school.database import database
-from clever_login.school.tables import (
-    Base,
-    District,
-    Enrolment,
-    Person,
-    PersonSchool,
-    School,
-    Section,
-)
+from clever_login.school.tables import District, Enrolment, Person, PersonSchool, School, Section
 from tests import sites
-from tests.sites import Site, free_port, process
+from tests.sites import Site
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 SYNCED = datetime(2026, 9, 1, 4, 30, tzinfo=UTC)
@@ -56,12 +41,11 @@ CLASSES = {"own": "a1", "other": "a1", "next": "a2", "far": "b1"}
 @contextmanager
 def school_site(folder: Path, database_url: str | None, **changes: Any) -> Iterator[Site]:
     """The app with an empty store: SQLite without an URL."""
-    with sites.in_process(
-        folder, extend=_with_a_school, database_url=database_url, **changes
-    ) as site:
-        yield site
+    with sites.in_process(folder, database_url=database_url, **changes) as site:
         assert site.app is not None
-        database(site.app).engine.dispose()
+        with site.app.app_context():
+            migrate.upgrade(database().engine)
+        yield site
 
 
 def write_a_school(site: Site) -> None:
@@ -140,7 +124,7 @@ def add_person(
         first_name="Given",
         last_name=f"Canary{name}",
         email=f"CanaryMail{name}@school.test",
-        preferred_name=f"CanaryPreferred{name}",
+        preferred_name=None if name in LOGINS else f"CanaryPreferred{name}",
         grade="7" if roles == [STUDENT] else None,
         archived_at=archived_at,
     )
@@ -200,85 +184,3 @@ def _enrol(session: Session, section: str, role: str, people: list[str]) -> None
         Enrolment(section_id=f"section-{section}", person_id=f"ours-{each}", role=role)
         for each in people
     )
-
-
-def _with_a_school(app: Flask) -> None:
-    settings = app.extensions["clever_login"].settings
-    school_database.init_app(app, settings)
-    pages.init_app(app, settings)
-    app.config["FIND_OR_CREATE"] = _account_in(app)
-    Base.metadata.create_all(database(app).engine)
-
-
-def _account_in(app: Flask):  # type: ignore[no-untyped-def]
-    def find(user: User) -> Account:
-        with database(app).begin() as session:
-            found = session.scalar(select(Person.id).where(Person.clever_id == user.id))
-        return Account(id=found or user.id)
-
-    return find
-
-
-@contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
-    """A PostgreSQL of our own on a free port; yields the URL of an empty database."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
-    data, port = folder / "data", free_port()
-    nobody = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
-    folder.chmod(0o777)
-    for each in folder.parents:
-        if nobody and each.stat().st_uid == 0 and "pytest-" in str(each):
-            each.chmod(0o755)
-    as_them = (
-        ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-        if nobody
-        else []
-    )
-    subprocess.run(
-        [*as_them, programs / "initdb", "-D", data, "-U", "school", "--auth=trust", "-E", "UTF8"],
-        check=True,
-        capture_output=True,
-    )
-    command = [
-        *as_them,
-        str(programs / "postgres"),
-        "-D",
-        str(data),
-        "-p",
-        str(port),
-        "-k",
-        str(data),
-        "-h",
-        "127.0.0.1",
-        "-F",
-    ]
-    with process(command, {}, folder / "postgres.log"):
-        url = f"postgresql://school@127.0.0.1:{port}/postgres"
-        wait(url)
-        yield url
-
-
-def wait(url: str) -> None:
-    import time
-
-    engine = create_engine(url.replace("://", "+psycopg://"))
-    for _ in range(200):
-        try:
-            with engine.connect() as c:
-                c.execute(text("select 1"))
-            break
-        except OperationalError:
-            time.sleep(0.1)
-    engine.dispose()
-
-
-def fresh_database(url: str) -> str:
-    """The URL of a new empty database on the same server."""
-    import uuid
-
-    name = f"t{uuid.uuid4().hex}"
-    engine = create_engine(url.replace("://", "+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return url.rpartition("/")[0] + "/" + name

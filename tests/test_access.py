@@ -28,6 +28,7 @@ PUBLIC = {
     "auth.logged_out",
     "callback.again",
     "dashboard.home",
+    "claims.claim",
 }
 
 

@@ -13,13 +13,16 @@ from clever_login import cli
 from clever_login.accounts import Account
 from clever_login.api.library import SharedSection
 from clever_login.models import User
-from clever_login.school import claim_pages, names
+from clever_login.school import claim_pages, names, pages
 from clever_login.settings import Settings
 
 # `flask clever NAME` -> the module and the command in it, imported when it is asked for.
 COMMANDS = {
     "accounts": "clever_login.school.cli_accounts:accounts",
     "db": "clever_login.school.cli_db:db",
+    "export": "clever_login.school.cli_privacy:export",
+    "forget": "clever_login.school.cli_privacy:forget",
+    "retention": "clever_login.school.cli_privacy:retention",
 }
 
 
@@ -36,6 +39,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.ask_preferred_name:
         names.init_app(app, settings)
     cli.clever.later.update(COMMANDS)
+    pages.init_app(app, settings)
 
 
 def _find_or_create(user: User) -> Account:

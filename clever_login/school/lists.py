@@ -7,7 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Row, ScalarSelect, Select, func, select
 from sqlalchemy.orm import Session
@@ -117,8 +117,7 @@ def district(session: Session, viewer: Viewer) -> Numbers | None:
 def synced_at(session: Session, viewer: Viewer) -> datetime | None:
     """When the viewer's district was last synced; None for never, and for who has none."""
     own = select(Person.district_id).where(Person.id == viewer.person_id)
-    found = session.scalar(select(District.synced_at).where(District.id.in_(own)))
-    return found.replace(tzinfo=UTC) if found and not found.tzinfo else found  # SQLite keeps none
+    return session.scalar(select(District.synced_at).where(District.id.in_(own)))
 
 
 def _classes(session: Session, viewer: Viewer, seen: Select[Section]) -> list[Class]:

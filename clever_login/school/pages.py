@@ -19,7 +19,7 @@ from clever_login.settings import Settings
 if TYPE_CHECKING:
     from clever_login.school.shown import Dashboard
 
-bp = Blueprint("school", __name__)
+bp = Blueprint("classes", __name__, template_folder="templates")
 
 
 @bp.get("/classes/<section_id>")

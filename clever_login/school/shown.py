@@ -43,7 +43,7 @@ class NumbersPage:
 def dashboard(viewer: Viewer) -> Dashboard:
     """The own classes, the own schools, the own district."""
     enrolled = viewer.role in (Role.STUDENT, Role.TEACHER)
-    with database().begin() as session:
+    with database().read() as session:
         return Dashboard(
             classes=lists.classes(session, viewer) if enrolled else [],
             schools=lists.schools(session, viewer) if viewer.role is Role.STAFF else [],
@@ -54,7 +54,7 @@ def dashboard(viewer: Viewer) -> Dashboard:
 
 def section(viewer: Viewer, section_id: str) -> ClassPage | None:
     """The page of a class; None where it is not for this person."""
-    with database().begin() as session:
+    with database().read() as session:
         found = lists.one_class(session, viewer, section_id)
         if found is None:
             return None
@@ -67,7 +67,7 @@ def section(viewer: Viewer, section_id: str) -> ClassPage | None:
 
 def school(viewer: Viewer, school_id: str) -> NumbersPage | None:
     """The page of a school; None where it is not for this person."""
-    with database().begin() as session:
+    with database().read() as session:
         found = lists.schools(session, viewer, school_id=school_id)
         if not found:
             return None
@@ -81,7 +81,7 @@ def school(viewer: Viewer, school_id: str) -> NumbersPage | None:
 
 def district(viewer: Viewer) -> NumbersPage | None:
     """The page of a district administrator's own district; None for anybody else."""
-    with database().begin() as session:
+    with database().read() as session:
         found = lists.district(session, viewer)
         if found is None:
             return None
