@@ -27,7 +27,10 @@ def district_ids(viewer: Viewer) -> Ids:
 
 
 def school_ids(viewer: Viewer) -> Ids:
-    """The schools at which staff are, or all of a district administrator's district."""
+    """The schools at which staff are, or all of a district administrator's district.
+
+    `people_schools` does not say in which role: who also teaches elsewhere sees that school, too.
+    """
     posts = select(PersonSchool.school_id).where(PersonSchool.person_id == viewer.person_id)
     staff = and_(School.district_id.in_(_own_district(viewer, Role.STAFF)), School.id.in_(posts))
     admin = School.district_id.in_(_own_district(viewer, Role.DISTRICT_ADMIN))
