@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -191,3 +192,13 @@ def test_the_doctor_warns_of_accounts_in_a_file_that_vanishes() -> None:
     examine(PRODUCTION, "--offline").found("database", "ok", "SQLite")
     heroku = PRODUCTION | {"DYNO": "web.1"}
     examine(heroku, "--offline").found("database", "warning", "Heroku", "DATABASE_URL")
+
+
+def test_an_app_starts_without_loading_the_database() -> None:
+    code = "import sys, app; app.create_app(); print({'sqlalchemy', 'alembic'} & set(sys.modules))"
+    environ = PRODUCTION | {"PATH": "", "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, env=environ, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
