@@ -69,6 +69,12 @@ PAGES = {
         "Clever no longer shares the person, or the whole district, with this app. What they had "
         "here is kept: they can log in once they are shared again and the next sync has run.",
     ),
+    "claim_useless": Page(
+        "This link does not work any more",
+        "It works once, and not for long. Ask for a new one.",
+        "Links to accounts from before Clever are used up or out of date after a while. Whoever "
+        "runs this app can make another.",
+    ),
     "district_not_allowed": Page(
         "Your school does not use this app yet",
         "Tell your teacher.",

@@ -71,6 +71,13 @@ class AccountArchived(AccountRefused):
     code = "account_archived"
 
 
+class ClaimUseless(LoginError):
+    """A link to an account from before Clever is not one of ours, was used, or is too old."""
+
+    status = 410
+    code = "claim_useless"
+
+
 class DistrictNotAllowed(LoginError):
     """The person's district is not in CLEVER_DISTRICT_IDS, or they have none."""
 

@@ -23,6 +23,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from app import create_app
+from clever_login.school.database import database
 from clever_login.settings import DEVELOPMENT, Settings
 from clever_simulator.config import default_config
 from clever_simulator.people import Person
@@ -99,6 +100,7 @@ def in_process(
             finally:
                 server.shutdown()
                 thread.join()
+                database(app).close()
 
 
 @contextmanager

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
-from flask import Flask
 from sqlalchemy import select
 
-from clever_login.school.database import Database, database
-from clever_login.school.tables import District, Person
+from clever_login.accounts import Account
+from clever_login.api.library import MOST_SECTIONS, SharedSection
+from clever_login.errors import AccountArchived
+from clever_login.models import Role, RoleRecord, User
+from clever_login.persons import Person as PersonRecord
+from clever_login.persons import PersonRole
+from clever_login.records import Section as SectionRecord
+from clever_login.school.accounts import find_or_create
+from clever_login.school.sections import keep_sections
+from clever_login.school.tables import District, Enrolment, Person, Section, now
 from tests.conftest import SiteMaker
 from tests.entries import by_button
+from tests.school import account, app_of, kept, make, people, row, school
 from tests.sites import Site
 
-
-@pytest.fixture
-def school(make_site: SiteMaker, database_url: str | None) -> Iterator[Site]:
-    """An app with an empty database of its own."""
-    site = make_site(database_url=database_url)
-    flask_clever(app_of(site), "db", "upgrade")
-    yield site
-    kept(site).close()
-
-
-def app_of(site: Site) -> Flask:
-    assert site.app
-    return site.app
-
-
-def kept(site: Site) -> Database:
-    return database(app_of(site))
-
-
-def flask_clever(app: Flask, *words: str) -> str:
-    """What `flask clever ...` prints; it must go well."""
-    done = app.test_cli_runner().invoke(args=["clever", *words])
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
-def people(site: Site) -> list[Person]:
-    with kept(site).read() as session:
-        return list(session.scalars(select(Person).order_by(Person.first_login)))
+__all__ = ["school"]
 
 
 def test_a_login_makes_one_row_and_the_next_one_finds_it(school: Site) -> None:
@@ -60,3 +41,259 @@ def test_a_login_makes_one_row_and_the_next_one_finds_it(school: Site) -> None:
     with kept(school).read() as session:
         (district,) = session.scalars(select(District))
     assert (district.id, district.connected) == (person.district.id, False)
+
+
+def log_in(site: Site, user: User) -> str:
+    """Log somebody in whom the simulator does not have; the id of their account."""
+    with app_of(site).app_context():
+        return find_or_create(user).id
+
+
+def refused(site: Site, user: User) -> str:
+    with pytest.raises(AccountArchived) as error:
+        log_in(site, user)
+    return error.value.message
+
+
+ADA = User(
+    id="ada",
+    district_id="d1",
+    first_name="Ada",
+    last_name="Park",
+    email="ada@example.org",
+    roles=(RoleRecord(role=Role.TEACHER, legacy_id="ada-v2"),),
+)
+
+
+def test_what_clever_does_not_say_this_time_stays_as_it_was(school: Site) -> None:
+    mine = log_in(school, ADA)
+    assert log_in(school, User(id="ada", district_id="d1")) == mine
+    person = row(school, mine)
+    assert (person.first_name, person.email, person.roles) == ("Ada", ADA.email, ["teacher"])
+    log_in(school, replace(ADA, last_name="Ortiz", roles=(RoleRecord(role=Role.STAFF),)))
+    person = row(school, mine)
+    assert (person.last_name, person.roles) == ("Ortiz", ["staff"])
+
+
+def test_the_key_is_exact(school: Site) -> None:
+    ids = {log_in(school, replace(ADA, id=each, roles=())) for each in ("ada", "ADA", "ada0", "da")}
+    assert len(ids) == 4
+
+
+def test_a_hundred_logins_at_once_of_one_person_are_one_account(school: Site) -> None:
+    with ThreadPoolExecutor(25) as threads:
+        ids = set(threads.map(lambda _: log_in(school, ADA), range(100)))
+    assert len(ids) == len(people(school)) == 1
+
+
+def test_a_hundred_people_at_once_are_a_hundred_accounts(school: Site) -> None:
+    everybody = [replace(ADA, id=f"p{number}", roles=()) for number in range(100)]
+    with ThreadPoolExecutor(25) as threads:
+        ids = set(threads.map(lambda each: log_in(school, each), everybody))
+    assert len(ids) == len(people(school)) == 100
+
+
+def test_an_id_from_before_v3_is_rewritten_once(school: Site) -> None:
+    before = log_in(school, replace(ADA, id="ada-v2", roles=()))
+    assert log_in(school, ADA) == before
+    assert row(school, before).clever_id == "ada"
+    assert log_in(school, ADA) == before
+    assert len(people(school)) == 1
+
+
+def test_an_id_from_before_v3_in_another_district_is_somebody_else(school: Site) -> None:
+    other = log_in(school, replace(ADA, id="ada-v2", district_id="d2", roles=()))
+    assert log_in(school, ADA) != other
+    assert row(school, other).clever_id == "ada-v2"
+
+
+def test_of_an_old_account_and_a_new_line_of_a_roster_the_account_stays(school: Site) -> None:
+    before = log_in(school, replace(ADA, id="ada-v2", roles=()))
+    with kept(school).begin() as session:
+        line = Person(clever_id="ada", district_id="d1", grade="5")
+        session.add(line)
+        session.add(Section(id="reading", district_id="d1"))
+        session.flush()
+        session.add(Enrolment(section_id="reading", person_id=line.id, role="teacher"))
+    assert log_in(school, ADA) == before
+    assert (row(school, before).clever_id, row(school, before).grade) == ("ada", "5")
+    assert row(school, line.id).merged_into == before
+    with kept(school).read() as session:
+        (seat,) = session.scalars(select(Enrolment))
+    assert seat.person_id == before
+
+
+def test_of_two_ids_from_before_v3_the_account_of_the_last_login_stays(school: Site) -> None:
+    posts = (
+        RoleRecord(role=Role.TEACHER, legacy_id="as-teacher"),
+        RoleRecord(role=Role.STAFF, legacy_id="as-staff"),
+    )
+    first = log_in(school, replace(ADA, id="as-teacher", roles=()))
+    last = log_in(school, replace(ADA, id="as-staff", roles=()))
+    assert log_in(school, replace(ADA, roles=posts)) == last
+    assert row(school, first).merged_into == last
+    assert row(school, last).roles == ["teacher", "staff"]
+
+
+def archive(site: Site, person_id: str, *, synced: bool) -> None:
+    with kept(site).begin() as session:
+        session.get_one(Person, person_id).archived_at = now()
+        if synced:
+            session.get_one(District, ADA.district_id).connected = True
+
+
+def test_who_is_archived_is_told_so_kindly(school: Site) -> None:
+    mine = account(by_button(school, "student"))
+    with kept(school).begin() as session:
+        session.get_one(Person, mine).archived_at = now()
+        session.get_one(District, school.person("student").district.id).connected = True
+    visitor = by_button(school, "student")
+    assert (visitor.code, visitor.response.status_code) == ("account_archived", 403)
+    assert "Your school does not share you with this app now. Tell your teacher." in visitor.text
+    assert visitor.open("/dashboard").path == "/"
+    assert row(school, mine).archived_at
+    with kept(school).begin() as session:  # as a sync does when Clever shares them again
+        session.get_one(Person, mine).archived_at = None
+    assert account(by_button(school, "student")) == mine
+
+
+def test_where_no_sync_could_restore_them_a_login_does(school: Site) -> None:
+    mine = log_in(school, ADA)
+    archive(school, mine, synced=False)
+    assert log_in(school, ADA) == mine
+    assert row(school, mine).archived_at is None
+
+
+def test_nobody_comes_in_from_a_district_that_has_left(school: Site) -> None:
+    log_in(school, ADA)
+    with kept(school).begin() as session:
+        session.get_one(District, "d1").archived_at = now()
+    for user in (ADA, replace(ADA, id="new", roles=())):
+        assert refused(school, user) == "Your school does not use this app now. Tell your teacher."
+    assert len(people(school)) == 1
+
+
+def test_who_shares_the_app_by_the_library_after_the_district_has_left_comes_in(
+    school: Site,
+) -> None:
+    mine = log_in(school, ADA)
+    archive(school, mine, synced=True)
+    with kept(school).begin() as session:
+        session.get_one(District, "d1").archived_at = now()
+    assert log_in(school, replace(ADA, district_id=None)) == mine
+    assert (row(school, mine).archived_at, row(school, mine).district_id) == (None, None)
+
+
+def test_who_came_by_the_library_is_the_same_when_the_district_comes(school: Site) -> None:
+    mine = log_in(school, replace(ADA, district_id=None))
+    assert row(school, mine).district_id is None
+    assert log_in(school, ADA) == mine
+    assert row(school, mine).district_id == "d1"
+    assert log_in(school, replace(ADA, district_id=None)) == mine
+    assert row(school, mine).district_id == "d1"
+
+
+def shared(section: str, *students: str) -> SharedSection:
+    people = tuple(
+        PersonRecord.from_api(
+            {"id": each, "name": {"first": each.title(), "last": "P"}}, PersonRole.STUDENT
+        )
+        for each in students
+    )
+    return SharedSection(
+        section=SectionRecord.from_api({"id": section, "name": f"Class {section}"}),
+        students=people,
+    )
+
+
+def seats(site: Site) -> set[tuple[str, str, str]]:
+    """Section, Clever's id of the person, role."""
+    with kept(site).read() as session:
+        found = session.execute(
+            select(Enrolment.section_id, Person.clever_id, Enrolment.role).join(Person)
+        )
+        return {(section, str(person), role) for section, person, role in found}
+
+
+def keep(site: Site, teacher: str, *sections: SharedSection) -> None:
+    with app_of(site).app_context():
+        keep_sections(Account(id=teacher), sections)
+
+
+def test_a_library_teachers_students_have_rows_before_they_come(school: Site) -> None:
+    teacher = log_in(school, replace(ADA, district_id=None))
+    keep(school, teacher, shared("k1", "mei", "tom"), shared("k2", "mei"))
+    keep(school, teacher, shared("k1", "mei", "tom"), shared("k2", "mei"))
+    assert seats(school) == {
+        ("k1", "ada", "teacher"),
+        ("k2", "ada", "teacher"),
+        ("k1", "mei", "student"),
+        ("k1", "tom", "student"),
+        ("k2", "mei", "student"),
+    }
+    rows = {each.clever_id: each for each in people(school)}
+    assert (rows["mei"].first_name, rows["mei"].last_name) == ("Mei", "P")
+    assert (rows["mei"].roles, rows["mei"].first_login) == (["student"], None)
+    assert log_in(school, User(id="mei")) == rows["mei"].id
+
+
+def test_who_left_a_class_and_a_class_that_is_no_longer_shared_are_gone(school: Site) -> None:
+    teacher = log_in(school, replace(ADA, district_id=None))
+    other = log_in(school, User(id="bo"))
+    keep(school, other, shared("k3", "tom"))
+    keep(school, teacher, shared("k1", "mei", "tom"), shared("k2", "mei"), shared("k3", "tom"))
+    keep(school, teacher, shared("k1", "mei"))
+    assert seats(school) == {
+        ("k1", "ada", "teacher"),
+        ("k1", "mei", "student"),
+        ("k3", "bo", "teacher"),
+        ("k3", "tom", "student"),
+    }
+    with kept(school).read() as session:
+        assert session.get_one(Section, "k2").archived_at
+        assert session.get_one(Section, "k3").archived_at is None
+    keep(school, teacher, shared("k2", "mei"))
+    with kept(school).read() as session:
+        assert session.get_one(Section, "k2").archived_at is None
+
+
+def test_what_a_districts_sync_keeps_is_left_to_it(school: Site) -> None:
+    teacher = log_in(school, ADA)
+    with kept(school).begin() as session:
+        session.add(Person(clever_id="mei", district_id="d1", last_name="Park"))
+        session.add(Section(id="k1", district_id="d1", name="Reading"))
+    keep(school, teacher, shared("k1", "mei"))
+    with kept(school).read() as session:
+        assert session.get_one(Section, "k1").name == "Reading"
+    assert seats(school) == set()
+    assert [each.last_name for each in people(school) if each.clever_id == "mei"] == ["Park"]
+
+
+def test_a_teacher_with_more_classes_than_are_read_loses_none(school: Site) -> None:
+    teacher = log_in(school, replace(ADA, district_id=None))
+    keep(school, teacher, *[shared(f"k{number}") for number in range(MOST_SECTIONS)])
+    keep(school, teacher, *[shared(f"k{number + 5}") for number in range(MOST_SECTIONS)])
+    assert len(seats(school)) == MOST_SECTIONS + 5
+
+
+def test_teachers_who_share_a_class_at_once_make_one_of_it(school: Site) -> None:
+    teachers = [log_in(school, User(id=f"t{number}")) for number in range(20)]
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(lambda each: keep(school, each, shared("k1", "mei", "tom")), teachers))
+    assert len(seats(school)) == 22
+
+
+def test_a_library_teacher_comes_by_the_front_door_with_the_classes(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make(make_site, database_url, clever_client_id="simulator-library")
+    visitor = by_button(site, "teacher").press("Yes")
+    assert visitor.path == "/dashboard"
+    taught = {
+        (each.id, one.id, "student")
+        for each in site.clever.people.sections
+        if each.teacher == site.person("teacher")
+        for one in each.students
+    }
+    assert taught <= seats(site)
+    assert all(each.district_id is None for each in people(site))

@@ -13,10 +13,12 @@ from clever_login import cli
 from clever_login.accounts import Account
 from clever_login.api.library import SharedSection
 from clever_login.models import User
+from clever_login.school import pages
 from clever_login.settings import Settings
 
 # `flask clever NAME` -> the module and the command in it, imported when it is asked for.
 COMMANDS = {
+    "accounts": "clever_login.school.cli_accounts:accounts",
     "db": "clever_login.school.cli_db:db",
 }
 
@@ -30,6 +32,7 @@ def init_app(app: Flask, _settings: Settings) -> None:
         if app.config[name] is default:
             app.config[name] = ours
     app.config.setdefault("READY_CHECKS", []).append(_not_ready)
+    app.register_blueprint(pages.bp)
     cli.clever.later.update(COMMANDS)
 
 

@@ -13,15 +13,34 @@ from sqlalchemy import (
     JSON,
     Date,
     DateTime,
+    Dialect,
     ForeignKey,
     MetaData,
     String,
+    TypeDecorator,
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 PROVIDER = "clever"
 ID = String(64)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time that is in UTC and says so, also where the database keeps no time zone (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 # SQLAlchemy's
+        """Turn another zone's time into UTC."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 # SQLAlchemy's
+        """Say that it is UTC, whatever zone the connection speaks in."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
@@ -59,9 +78,9 @@ class District(Base):
     state: Mapped[str | None] = mapped_column(String(32), default=None)  # at Clever
     error: Mapped[str | None] = mapped_column(String(255), default=None)
     launch_date: Mapped[date | None] = mapped_column(Date, default=None)
-    synced_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    synced_at: Mapped[datetime | None] = mapped_column(Moment(), default=None)
     cursor: Mapped[str | None] = mapped_column(ID, default=None)  # the last event that was applied
-    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(Moment(), default=None)
 
 
 class School(Base):
@@ -72,7 +91,7 @@ class School(Base):
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     district_id: Mapped[str] = mapped_column(ForeignKey("districts.id"), index=True)
     name: Mapped[str] = mapped_column(String(255), default="")
-    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(Moment(), default=None)
 
 
 class Term(Base):
@@ -85,7 +104,7 @@ class Term(Base):
     name: Mapped[str] = mapped_column(String(255), default="")
     start_date: Mapped[date | None] = mapped_column(Date, default=None)
     end_date: Mapped[date | None] = mapped_column(Date, default=None)
-    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(Moment(), default=None)
 
 
 class Person(Base):
@@ -114,12 +133,12 @@ class Person(Base):
     preferred_name: Mapped[str | None] = mapped_column(
         String(64), default=None
     )  # None: not asked yet; empty: they would rather not say
-    first_login: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
-    last_login: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    first_login: Mapped[datetime | None] = mapped_column(Moment(), default=None)
+    last_login: Mapped[datetime | None] = mapped_column(Moment(), default=None)
     merged_into: Mapped[str | None] = mapped_column(
         ForeignKey("people.id", ondelete="CASCADE"), index=True, default=None
     )  # the account that this one has become; its row has nothing else left
-    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(Moment(), default=None)
 
 
 class PersonSchool(Base):
@@ -150,7 +169,7 @@ class Section(Base):
     subject: Mapped[str | None] = mapped_column(String(64), default=None)
     grade: Mapped[str | None] = mapped_column(String(32), default=None)
     period: Mapped[str | None] = mapped_column(String(64), default=None)
-    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(Moment(), default=None)
 
 
 class Enrolment(Base):
@@ -175,8 +194,8 @@ class Claim(Base):
         String(64), primary_key=True
     )  # SHA-256, never the token
     person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), default=None)
+    expires_at: Mapped[datetime] = mapped_column(Moment())
+    used_at: Mapped[datetime | None] = mapped_column(Moment(), default=None)
 
 
 class Lease(Base):
@@ -186,4 +205,4 @@ class Lease(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     holder: Mapped[str] = mapped_column(String(64))
-    until: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    until: Mapped[datetime] = mapped_column(Moment())

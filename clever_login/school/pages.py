@@ -1,0 +1,68 @@
+"""/claim: where a one-time link leads; /preferred-name: what Clever does not tell, asked once.
+
+The token is in the query and not in the path, for access logs have paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_login import logs
+from clever_login.access import public
+from clever_login.pseudonyms import pseudonym
+from clever_login.services import services
+from clever_login.session import CurrentUser, current_user, end_sessions, log_in
+
+bp = Blueprint("school", __name__, template_folder="templates")
+
+
+@bp.get("/claim")
+@public
+def claim() -> ResponseReturnValue:
+    """Ask to log in with Clever, then whether the two shall be one; nothing changes yet."""
+    from clever_login.school import claims
+
+    token, user = request.args.get("token", ""), current_user()
+    if not token:
+        return render_template("school/no_link.html")
+    invitation = claims.look_at(token)
+    here = url_for("school.claim", token=token)
+    if user is None:
+        return render_template("school/log_in_first.html", next=here)
+    _no_administrator(user)
+    before = claims.here_before(user.clever_id, user.logged_in_at)
+    return render_template(
+        "school/claim.html", token=token, invitation=invitation, here_before=before
+    )
+
+
+@bp.post("/claim")
+def join() -> ResponseReturnValue:
+    """Join the account of the link with the person who is logged in and has said so."""
+    from clever_login.school import claims
+
+    user = _somebody()
+    _no_administrator(user)
+    joined = claims.redeem(request.form.get("token", ""), user.clever_id)
+    for clever_id in {user.clever_id, joined.former_clever_id} - {None}:
+        for secret in services().settings.secrets:  # other browsers have the account from before
+            end_sessions(person=pseudonym(secret, "person", clever_id))
+    log_in(replace(user, account_id=joined.account_id), "")
+    logs.event("account_claimed", person=user.pseudonym)
+    return redirect(url_for("dashboard.show"), 303)
+
+
+def _somebody() -> CurrentUser:
+    user = current_user()
+    if user is None:
+        abort(401)
+    return user
+
+
+def _no_administrator(user: CurrentUser) -> None:
+    """Whoever only acts as somebody must not take an account for them."""
+    if user.by_admin:
+        abort(403)

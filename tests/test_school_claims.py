@@ -1,0 +1,230 @@
+"""Accounts from before Clever: claimed by a one-time link, never found by email or name."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from clever_login.errors import ClaimUseless
+from clever_login.school import claims
+from clever_login.school.accounts import add_before_clever
+from clever_login.school.tables import Claim, Enrolment, Person, Section, now
+from tests.entries import by_button, log_in_at_clever
+from tests.school import account, app_of, flask_clever, kept, people, row, school
+from tests.sites import Site
+from tests.visitor import Visitor
+
+__all__ = ["school"]
+
+
+def before_clever(site: Site, first_name: str = "", **known: str) -> str:
+    with app_of(site).app_context():
+        return add_before_clever(first_name=first_name, **known)
+
+
+def link_to(site: Site, person_id: str, *more: str) -> str:
+    return flask_clever(site, "accounts", "invite", "--person", person_id, *more).strip()
+
+
+def asked(site: Site, link: str, user_name: str = "student") -> Visitor:
+    """Open the link and log in with Clever: the page that asks whether it is them."""
+    visitor = site.visitor().open(link).click("Log in with Clever")
+    visitor.click(site.person(user_name).district.name)
+    log_in_at_clever(visitor, user_name)
+    assert (visitor.path, visitor.heading) == ("/claim", "Is this your account?")
+    return visitor
+
+
+def assert_useless(visitor: Visitor) -> None:
+    assert (visitor.code, visitor.response.status_code) == ("claim_useless", 410)
+    assert "It works once, and not for long. Ask for a new one." in visitor.text
+
+
+def test_who_has_the_link_and_logs_in_has_the_account_from_before(school: Site) -> None:
+    old, child = before_clever(school, "Adele"), school.person("student")
+    link = link_to(school, old)
+    assert school.visitor().open(link).heading == "Get your account back"
+    visitor = asked(school, link)
+    assert "This link leads to the account of Adele ." in visitor.text
+    assert f"logged in with Clever as {child.name.first}" in visitor.text
+    assert "You were here with Clever before" not in visitor.text
+    assert row(school, old).clever_id is None  # nothing is joined before they say so
+    visitor.press("Yes, both are me")
+    assert visitor.path == "/dashboard"
+    assert account(visitor) == old
+    person = row(school, old)
+    assert (person.clever_id, person.first_name) == (child.id, child.name.first)
+    assert account(by_button(school, "student")) == old
+
+
+def test_the_link_is_not_in_the_database(school: Site) -> None:
+    token = link_to(school, before_clever(school)).partition("token=")[2]
+    with kept(school).read() as session:
+        (claim,) = session.scalars(select(Claim))
+    assert re.fullmatch(r"[0-9a-f]{64}", claim.token_hash)
+    assert len(token) > 40
+    assert token not in str(vars(claim))
+
+
+def test_a_link_is_used_once(school: Site) -> None:
+    link = link_to(school, before_clever(school))
+    slow = asked(school, link, "teacher")  # has read the page, and says yes when it is too late
+    asked(school, link).press("Yes, both are me")
+    assert_useless(slow.press("Yes, both are me"))
+    assert_useless(school.visitor().open(link))
+    assert account(slow) == account(by_button(school, "teacher"))
+
+
+def test_of_a_hundred_who_use_a_link_at_once_one_has_the_account(school: Site) -> None:
+    old = before_clever(school)
+    token = link_to(school, old).partition("token=")[2]
+
+    def use(number: int) -> bool:
+        with app_of(school).app_context():
+            try:
+                return claims.redeem(token, f"person{number}").account_id == old
+            except ClaimUseless:
+                return False
+
+    with ThreadPoolExecutor(20) as threads:
+        assert sum(threads.map(use, range(100))) == 1
+
+
+def test_a_link_that_is_wrong_too_old_or_replaced_has_one_page(school: Site) -> None:
+    old = before_clever(school)
+    first = link_to(school, old)
+    second = link_to(school, old)
+    assert_useless(school.visitor().open("/claim?token=made-up"))
+    assert_useless(school.visitor().open(first))
+    with kept(school).begin() as session:
+        session.execute(update(Claim).values(expires_at=now() - timedelta(seconds=1)))
+    assert_useless(school.visitor().open(second))
+
+
+def test_without_a_link_the_page_says_how_to_get_one(school: Site) -> None:
+    visitor = school.visitor().open("/claim")
+    assert visitor.heading == "Had an account here before?"
+    assert "never found by name or email" in visitor.text
+
+
+def test_who_says_no_stays_who_they_are(school: Site) -> None:
+    old = before_clever(school)
+    visitor = asked(school, link_to(school, old)).click("No, leave it")
+    assert visitor.path == "/dashboard"
+    assert account(visitor) != old
+    assert row(school, old).clever_id is None
+
+
+def test_nobody_is_joined_without_a_form_of_ours(school: Site) -> None:
+    old = before_clever(school)
+    link = link_to(school, old)
+    visitor = asked(school, link)
+    token = link.partition("token=")[2]
+    visitor.http.post(f"{school.url}/claim", data={"token": token}, timeout=30)
+    asked_by_nobody = school.visitor().http.post(
+        f"{school.url}/claim", data={"token": token}, timeout=30
+    )
+    assert asked_by_nobody.status_code in {400, 401}
+    assert row(school, old).clever_id is None
+
+
+def test_an_administrator_who_acts_as_a_student_claims_nothing(school: Site) -> None:
+    old = before_clever(school)
+    visitor = by_button(school, "student")
+    visitor.stop_at = "/oauth/callback"
+    visitor.open("/login").stop_at = None
+    visitor.open(f"{visitor.url}&loginas_by_admin=true").open(link_to(school, old))
+    assert visitor.code == "http_403"
+    assert row(school, old).clever_id is None
+
+
+def test_who_has_an_account_with_clever_already_is_told_what_joining_means(school: Site) -> None:
+    child = school.person("student")
+    mine = account(by_button(school, "student"))
+    with kept(school).begin() as session:
+        person = session.get_one(Person, mine)
+        person.first_login = now() - timedelta(days=3)
+        session.add(Section(id="reading", name="Reading"))
+        session.flush()
+        session.add(Enrolment(section_id="reading", person_id=mine, role="student"))
+    elsewhere = by_button(school, "student")
+    old = before_clever(school, "Adele")
+    visitor = asked(school, link_to(school, old))
+    assert "You were here with Clever before, in another account." in visitor.text
+    visitor.press("Yes, both are me")
+    assert account(visitor) == old
+    assert elsewhere.open("/dashboard").path == "/"  # it was in the account that is no more
+    left, person = row(school, mine), row(school, old)
+    assert (left.merged_into, left.clever_id, left.first_name, left.email) == (old, None, "", None)
+    assert (person.clever_id, person.roles) == (child.id, ["student"])
+    with kept(school).read() as session:
+        (seat,) = session.scalars(select(Enrolment))
+    assert seat.person_id == old
+
+
+def test_two_people_with_one_email_are_two(school: Site) -> None:
+    teacher = school.person("teacher")
+    shared = str(teacher.email)
+    old = before_clever(school, teacher.name.first, last_name=teacher.name.last, email=shared)
+    visitor = by_button(school, "teacher")
+    assert account(visitor) != old
+    assert sorted(each.clever_id or "" for each in people(school)) == ["", teacher.id]
+    assert {each.email for each in people(school)} == {shared}
+
+
+def test_who_comes_with_a_new_id_after_300_days_gets_the_old_account_by_a_link(
+    school: Site,
+) -> None:
+    """Clever gives a new id to who was gone so long; the sync has archived the old one."""
+    with kept(school).begin() as session:
+        gone = now() - timedelta(days=301)
+        old = Person(clever_id="id-of-long-ago", first_name="Ada", roles=["student"])
+        old.archived_at, old.first_login, old.last_login = gone, gone, gone
+        session.add(old)
+    assert account(by_button(school, "student")) != old.id
+    visitor = asked(school, link_to(school, "id-of-long-ago")).press("Yes, both are me")
+    assert account(visitor) == old.id
+    person = row(school, old.id)
+    assert (person.clever_id, person.archived_at) == (school.person("student").id, None)
+    assert person.first_login
+    assert person.first_login < now() - timedelta(days=300)
+
+
+def test_an_account_in_use_passes_to_another_id_only_when_the_operator_says_so(
+    school: Site,
+) -> None:
+    """Clever merges two ids of one person: the one that is left may be the newer one."""
+    before = by_button(school, "teacher")
+    mine = account(before)
+    words = ("accounts", "invite", "--person", mine)
+    assert "logs in to this account with Clever already" in flask_clever(school, *words, fails=True)
+    visitor = asked(school, link_to(school, mine, "--new-clever-id"), "teacher_admin")
+    visitor.press("Yes, both are me")
+    assert account(visitor) == mine
+    assert row(school, mine).clever_id == school.person("teacher_admin").id
+    assert before.open("/dashboard").path == "/"  # the id that it came with leads elsewhere now
+
+
+def test_an_account_that_was_merged_is_not_given_away_again(school: Site) -> None:
+    mine = account(by_button(school, "student"))
+    old = before_clever(school)
+    asked(school, link_to(school, old)).press("Yes, both are me")
+    words = ("accounts", "invite", "--person", mine)
+    assert f"has become another one: {old}" in flask_clever(school, *words, fails=True)
+    words = ("accounts", "invite", "--person", "nobody")
+    assert "There is no account with this id." in flask_clever(school, *words, fails=True)
+
+
+def test_an_operator_adds_an_account_from_before_clever(school: Site) -> None:
+    printed = flask_clever(school, "accounts", "add", "--first-name", "Ada", "--last-name", "Park")
+    person = row(school, printed.strip())
+    assert (person.first_name, person.last_name, person.clever_id) == ("Ada", "Park", None)
+
+
+@pytest.mark.parametrize("path", ["/claim", "/claim?token=" + "x" * 5000])
+def test_odd_tokens_crash_nothing(school: Site, path: str) -> None:
+    assert school.visitor().open(path).response.status_code in {200, 410}
