@@ -1,0 +1,25 @@
+"""Who is archived is logged out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from clever_login.pseudonyms import pseudonym
+from clever_login.services import services
+from clever_login.session import end_sessions
+
+
+def end_sessions_of(people: Iterable[str]) -> int:
+    """End the sessions of these Clever ids; how many there were."""
+    secrets = services().settings.secrets
+    return sum(
+        end_sessions(person=pseudonym(secret, "person", each))
+        for each in people
+        for secret in secrets
+    )
+
+
+def end_sessions_in(district_id: str) -> int:
+    """End the sessions of everybody in a district; how many there were."""
+    secrets = services().settings.secrets
+    return sum(end_sessions(district=pseudonym(each, "district", district_id)) for each in secrets)
