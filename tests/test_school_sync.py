@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import Engine, select
 
-from clever_login.school import cli_sync, database, tables
+from clever_login.school import tables
 from clever_simulator.people import District
 from tests.conftest import SiteMaker
-from tests.databases import postgres_server
-from tests.school import Truth, assert_equal, engine_of, sync
 from tests.sites import Site
+from tests.truth import Truth, assert_equal, engine_of, sync
 
 PROMISED = ("v2.1", "v3.0", "v3.1")
 SyncedSite = Callable[..., Site]
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
+@pytest.fixture
+def make(make_site: SiteMaker, database_url: str | None) -> SyncedSite:
+    """A site with empty tables, on SQLite and on PostgreSQL."""
 
+    def make(**changes: Any) -> Site:
+        site = make_site(database_url=database_url, **changes)
+        assert site.app
+        result = site.app.test_cli_runner().invoke(args=["clever", "db", "upgrade"])
+        assert result.exit_code == 0, result.output
+        return site
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
-def make(request: pytest.FixtureRequest, make_site: SiteMaker) -> Iterator[SyncedSite]:
-    """A site with empty tables."""
-    url = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-
-    def extend(app: Flask) -> None:
-        settings = app.extensions["clever_login"].settings
-        database.init_app(app, settings)
-        cli_sync.init_app(app, settings)
-        tables.Base.metadata.drop_all(database.database(app).engine)
-        tables.Base.metadata.create_all(database.database(app).engine)
-
-    yield lambda **changes: make_site(extend=extend, database_url=url, **changes)
+    return make
 
 
 def main_district(site: Site) -> District:
@@ -60,17 +52,15 @@ def archived(engine: Engine) -> set[str]:
         return {each for each in found if each}
 
 
+@pytest.mark.parametrize("version", PROMISED)
 def test_a_first_sync_reads_everything_and_a_second_one_nothing_that_is_there(
-    make: SyncedSite,
+    make: SyncedSite, version: str
 ) -> None:
-    for version in PROMISED:
-        site = make(clever_api_version=version)
-        first = sync(site)
-        assert first.exit_code == 0, first.stderr
-        assert first.stdout.count("full read.") == len(site.clever.people.districts)
-        assert_all_equal(site)
-        second = sync(site)
-        assert second.stdout.count("events.\n  nothing changed") == 3
-        again = sync(site, "--full")
-        assert again.stdout.count("full read.\n  nothing changed") == 3
-        assert_all_equal(site)
+    site = make(clever_api_version=version)
+    first = sync(site)
+    assert first.exit_code == 0, first.stderr
+    assert first.stdout.count("full read.") == len(site.clever.people.districts)
+    assert_all_equal(site)
+    assert sync(site).stdout.count("events.\n  nothing changed") == 3
+    assert sync(site, "--full").stdout.count("full read.\n  nothing changed") == 3
+    assert_all_equal(site)

@@ -48,7 +48,7 @@ class Truth:
         """The rows that must be there and not archived, without ids of ours."""
         people = list(self._people())
         return {
-            "schools": {(s.id, s.name.strip()) for s in self.here.schools_of(self.district)},
+            "schools": {(s.id, s.name) for s in self.here.schools_of(self.district)},
             "people": {
                 (i, roles, p.name.first, p.name.last[:255], p.email, grade or None)
                 for i, roles, p, grade, _ in people
@@ -71,11 +71,7 @@ class Truth:
 
     def _row(self, clever_id: str, person: Person, posts: list[Any]) -> Any:
         grade = next((post.grade for post in posts if post.role == "student"), "")
-        schools = [
-            s.id for post in person.posts if post in posts or not posts for s in post.schools
-        ]
-        if not posts:
-            schools = []
+        schools = [school.id for post in posts for school in post.schools]
         order = ("student", "teacher", "staff", "district_admin")
         roles = tuple(role for role in order if role in {post.role for post in posts})
         return clever_id, roles, person, grade, schools

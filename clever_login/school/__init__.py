@@ -20,6 +20,7 @@ from clever_login.settings import Settings
 COMMANDS = {
     "accounts": "clever_login.school.cli_accounts:accounts",
     "db": "clever_login.school.cli_db:db",
+    "sync": "clever_login.school.cli_sync:sync_command",
 }
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import click
-from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
-from clever_login.cli import clever
 from clever_login.cli_data import an_id, in_a_sentence
 from clever_login.errors import StoreUnavailable
 from clever_login.school.lease import Taken
 from clever_login.school.sync import Wish, sync
-from clever_login.settings import Settings
 
 FAILED, REFUSED, RUNNING = 1, 3, 4  # exit codes; 2 is click's, for words that it does not know
 
@@ -49,8 +46,3 @@ def sync_command(district: str | None, full: bool, yes: bool) -> None:
 
 def _say(words: str) -> None:
     click.echo(words, err=True)
-
-
-def init_app(_app: Flask, _settings: Settings) -> None:
-    """Add the command."""
-    clever.add_command(sync_command)

@@ -21,7 +21,7 @@ from clever_login.errors import (
 from clever_login.records import DistrictRecord
 from clever_login.school import cursors, district_table, ending, lease, tables
 from clever_login.school.changes import PAGE, apply_events
-from clever_login.school.database import database
+from clever_login.school.database import database, not_ready
 from clever_login.school.full import read_all
 from clever_login.school.run import Run, TooMany
 from clever_login.school.steps import Steps
@@ -33,6 +33,10 @@ LEASE = "sync"
 
 class OldVersion(RosterError):
     """This version of Clever's API is not one that rosters are kept from."""
+
+
+class NotReady(RosterError):
+    """The database does not answer, or its tables are old."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,8 @@ def sync(wish: Wish, say: Callable[[str], None]) -> Iterator[Result]:
     version = found.services.version
     if version.name not in PROMISED:
         raise OldVersion(f"Rosters are kept from Clever's API {', '.join(PROMISED)} alone.")
+    if why := not_ready():
+        raise NotReady(f"{why[0].upper()}{why[1:]}.")
     with database().engine.connect() as connection, lease.held(connection, LEASE) as hold:
         job = _Job(found, Steps(connection=connection, hold=hold), wish, say)
         yield from job.results()
