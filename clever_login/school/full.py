@@ -13,7 +13,7 @@ from clever_login.school.apply import Batch, Written, write
 from clever_login.school.run import Run
 from clever_login.school.upsert import chunks
 
-SIZE = 1000  # records in one transaction
+SIZE = 500  # records in one transaction
 
 
 def read_all(run: Run) -> None:
