@@ -40,7 +40,7 @@ def in_a_sentence(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except (LoginError, RosterError, NotShared) as error:
-            raise click.ClickException(_sentence(error)) from None
+            raise click.ClickException(sentence(error)) from None
 
     return with_appcontext(guarded)
 
@@ -170,7 +170,8 @@ def _time(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """What went wrong, for an operator: one sentence, with what to do about it."""
     if isinstance(error, RosterError):
         return str(error)
     if isinstance(error, CleverMisconfigured):

@@ -18,6 +18,7 @@ from flask import Flask, current_app
 from clever_login.api.district_client import DistrictClient
 from clever_login.api.district_tokens import DistrictTokens
 from clever_login.api.events import Events
+from clever_login.api.paging import LARGEST_PAGE
 from clever_login.api.patience import Patience
 from clever_login.api.rosters import Roster
 from clever_login.api.versions import VERSIONS
@@ -60,9 +61,9 @@ class Districts:
         """A district's schools, people, sections, courses, terms, resources."""
         return Roster(client=self.client(district_id))
 
-    def events(self, district_id: str) -> Events:
-        """What changes in a district."""
-        return Events(client=self.client(district_id))
+    def events(self, district_id: str, *, page_size: int = LARGEST_PAGE) -> Events:
+        """What changes in a district; so many events are in memory at a time."""
+        return Events(client=self.client(district_id), page_size=page_size)
 
 
 def districts(app: Flask | None = None) -> Districts:

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "clever_login.school.cli_privacy:export",
     "forget": "clever_login.school.cli_privacy:forget",
     "retention": "clever_login.school.cli_privacy:retention",
+    "sync": "clever_login.school.cli_sync:sync_command",
 }
 
 

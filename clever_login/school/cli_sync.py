@@ -1,0 +1,48 @@
+"""`flask clever sync`: the rosters brought up to date, by a scheduler or by hand."""
+
+from __future__ import annotations
+
+import click
+from sqlalchemy.exc import DBAPIError
+
+from clever_login.cli_data import an_id, in_a_sentence
+from clever_login.errors import StoreUnavailable
+from clever_login.school.lease import Taken
+from clever_login.school.sync import Wish, sync
+
+FAILED, REFUSED, RUNNING = 1, 3, 4  # exit codes; 2 is click's, for words that it does not know
+
+
+@click.command("sync")
+@click.option("--district", callback=an_id, metavar="ID", help="This district alone.")
+@click.option("--full", is_flag=True, help="Read everything anew, not only what has changed.")
+@click.option("--yes", is_flag=True, help="Archive people even if they are more than a tenth.")
+@in_a_sentence
+def sync_command(district: str | None, full: bool, yes: bool) -> None:
+    """Bring schools, terms, people, sections and enrolments up to what Clever shares.
+
+    Exit codes: 0 when all is well, 1 when a district could not be read, 3 when --yes is needed,
+    4 when another sync is running.
+    """
+    worst = 0
+    try:
+        for result in sync(Wish(district=district, full=full, yes=yes), _say):
+            click.echo("\n".join(result.lines()))
+            worst = max(worst, {"failed": FAILED, "refused": REFUSED}.get(result.how, 0))
+    except Taken as error:
+        _say(str(error))
+        worst = RUNNING
+    except StoreUnavailable:
+        raise click.ClickException(
+            "The session store does not answer, so that people who left are still logged in: the"
+            " next sync makes up for it."
+        ) from None
+    except DBAPIError as error:  # its own words may have somebody's data in them
+        kind = type(error.orig or error).__name__
+        raise click.ClickException(f"The database does not do what it should: {kind}.") from None
+    if worst:
+        click.get_current_context().exit(worst)
+
+
+def _say(words: str) -> None:
+    click.echo(words, err=True)

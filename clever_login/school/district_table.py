@@ -1,0 +1,59 @@
+"""The table of districts: who gave the app a token, how they do at Clever, and who has left."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select, update
+
+from clever_login.api.district_tokens import DistrictTokens
+from clever_login.errors import DistrictGone
+from clever_login.records import DistrictRecord
+from clever_login.school import ending, rows, tables
+from clever_login.school.apply import MODELS, Counts
+from clever_login.school.steps import Steps
+from clever_login.school.upsert import put
+
+WAITING = {"paused", "pending"}  # states in which a district does not want its data used
+
+
+def connected(connection: Connection) -> dict[str, str]:
+    """The names of the districts whose token was there at the last sync, by id."""
+    district = tables.District
+    found = connection.execute(select(district.id, district.name).where(district.connected))
+    return {row.id: row.name for row in found}
+
+
+def keep(steps: Steps, record: DistrictRecord) -> None:
+    """Write what Clever says of a district; one that had left is back."""
+    steps.do(lambda db: put(db, tables.District, "id", [rows.district(record)]))
+
+
+def has_left(tokens: DistrictTokens, district_id: str) -> bool:
+    """Whether Clever has no token for it, asked for by its name: a list may be cut short."""
+    try:
+        tokens.token(district_id, anew=True)
+    except DistrictGone:
+        return True
+    return False
+
+
+def archive(steps: Steps, district_id: str) -> Counts:
+    """Archive a district that has left with its people, and log them out; who was archived.
+
+    It counts as connected until everybody is out, so that a run that is killed is made up for.
+    """
+    counts = steps.do(lambda db: _archive(db, district_id))
+    ending.end_sessions_in(district_id)
+    gone = update(tables.District).where(tables.District.id == district_id)
+    steps.do(lambda db: db.execute(gone.values(connected=False)))
+    return counts
+
+
+def _archive(connection: Connection, district_id: str) -> Counts:
+    at, counts = tables.now(), Counts()
+    own = tables.District.id == district_id
+    connection.execute(update(tables.District).where(own).values(archived_at=at, cursor=None))
+    for name, model in MODELS.items():
+        here = (model.district_id == district_id) & model.archived_at.is_(None)
+        done = connection.execute(update(model).where(here).values(archived_at=at))
+        counts[name, "archived"] = done.rowcount
+    return +counts

@@ -1,0 +1,62 @@
+"""One sync of one district: what the two ways of reading it have in common."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, update
+
+from clever_login.api.events import Events
+from clever_login.api.rosters import Roster
+from clever_login.api.versions import Version
+from clever_login.errors import RosterError
+from clever_login.school import ending, tables
+from clever_login.school.apply import Counts, Written
+from clever_login.school.steps import Steps
+
+A_FEW = 5  # so many may leave on an ordinary day, even where everybody is only thirty people
+
+
+class TooMany(RosterError):
+    """More than a tenth of a district's people would be archived; nothing was."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A district, how to read it, and where to write it. `say` tells an operator."""
+
+    steps: Steps
+    district_id: str
+    version: Version
+    roster: Roster
+    events: Events
+    yes: bool
+    say: Callable[[str], None]
+    counts: Counts = field(default_factory=Counter)
+    began: datetime = field(default_factory=tables.now)
+
+    def write(self, work: Callable[[Connection], Written]) -> None:
+        """Do a step that writes records: it is counted, and whoever was archived is logged out."""
+        written = self.steps.do(work)
+        self.counts.update(written.counts)
+        ending.end_sessions_of(written.archived)
+
+    def check(self, leaving: int) -> None:
+        """Raise TooMany when so many people must not be archived without being asked."""
+        person = tables.Person
+        here = (person.district_id == self.district_id) & person.archived_at.is_(None)
+        count = select(func.count()).select_from(person).where(here)
+        total = self.steps.do(lambda db: db.scalar(count) or 0)
+        if leaving > max(total / 10, A_FEW) and not self.yes:
+            raise TooMany(
+                f"{leaving} of {total} people would be archived, which is more than a tenth: nobody"
+                " was. If that is right, run the same with --yes."
+            )
+
+    def keep_cursor(self, connection: Connection, cursor: str | None) -> None:
+        """Remember up to where events have been applied, in the transaction that applied them."""
+        here = tables.District.id == self.district_id
+        connection.execute(update(tables.District).where(here).values(cursor=cursor))

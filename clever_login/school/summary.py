@@ -1,0 +1,37 @@
+"""What a sync did, in words for an operator and for the log of a scheduler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from clever_login.school.apply import Counts
+
+TABLES = ("schools", "terms", "people", "sections", "enrolments")
+WHAT = ("new", "changed", "archived", "restored", "removed")
+How = Literal["full read", "events", "left", "skipped", "failed", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of one district; `why` is a sentence where there is something to say."""
+
+    district_id: str
+    name: str
+    how: How
+    counts: Counts = field(default_factory=Counts)
+    why: str = ""
+
+    def lines(self) -> list[str]:
+        """The district with how it was read, then a line for each table that changed."""
+        head = f"{self.name or 'District'} ({self.district_id}): {self.how}."
+        if self.why:
+            head += f" {self.why}"
+        changed = [line for each in TABLES if (line := self._line(each))]
+        if not changed and self.how in {"full read", "events"}:
+            changed = ["  nothing changed"]
+        return [head, *changed]
+
+    def _line(self, table: str) -> str:
+        found = [f"{self.counts[table, what]} {what}" for what in WHAT if self.counts[table, what]]
+        return f"  {table}: {', '.join(found)}" if found else ""

@@ -1,0 +1,151 @@
+"""The districts one after the other: those that have left, those that wait, and the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from clever_login.cli_data import sentence
+from clever_login.districts import Districts, districts
+from clever_login.errors import (
+    CursorTooOld,
+    DistrictGone,
+    LoginError,
+    NoEvents,
+    NotShared,
+    RosterError,
+)
+from clever_login.records import DistrictRecord
+from clever_login.school import cursors, district_table, ending, lease, tables
+from clever_login.school.changes import PAGE, apply_events
+from clever_login.school.database import database, not_ready
+from clever_login.school.full import read_all
+from clever_login.school.run import Run, TooMany
+from clever_login.school.steps import Steps
+from clever_login.school.summary import How, Result
+
+PROMISED = ("v2.1", "v3.0", "v3.1")
+LEASE = "sync"
+
+
+class OldVersion(RosterError):
+    """This version of Clever's API is not one that rosters are kept from."""
+
+
+class NotReady(RosterError):
+    """The database does not answer, or its tables are old."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What an operator asks for."""
+
+    district: str | None = None
+    full: bool = False
+    yes: bool = False
+
+
+def sync(wish: Wish, say: Callable[[str], None]) -> Iterator[Result]:
+    """Bring the store up to what Clever shares, and tell of each district when it is done.
+
+    OldVersion, lease.Taken, lease.Lost and the errors of `districts().ids()` end it as a whole.
+    """
+    found = districts()
+    version = found.services.version
+    if version.name not in PROMISED:
+        raise OldVersion(f"Rosters are kept from Clever's API {', '.join(PROMISED)} alone.")
+    if why := not_ready():
+        raise NotReady(f"{why[0].upper()}{why[1:]}.")
+    with database().engine.connect() as connection, lease.held(connection, LEASE) as hold:
+        job = _Job(found, Steps(connection=connection, hold=hold), wish, say)
+        yield from job.results()
+
+
+@dataclass(frozen=True)
+class _Job:
+    districts: Districts
+    steps: Steps
+    wish: Wish
+    say: Callable[[str], None]
+
+    def results(self) -> Iterator[Result]:
+        listed = self.districts.ids()
+        known = self.steps.do(district_table.connected)
+        asked = self.wish.district
+        if asked and asked not in {*listed, *known}:
+            raise DistrictGone(f"Clever has no token for the district {asked}.")
+        for each in known.keys() - set(listed):
+            if asked in (None, each) and district_table.has_left(self.districts.tokens, each):
+                counts = district_table.archive(self.steps, each)
+                yield Result(district_id=each, name=known[each], how="left", counts=counts)
+        for each in listed:
+            if asked in (None, each):
+                yield self._guarded(each, known.get(each, ""))
+
+    def _guarded(self, district_id: str, name: str) -> Result:
+        """One district; what goes wrong with it does not keep the others from their turn."""
+        try:
+            return self._one(district_id)
+        except (lease.Lost, lease.Taken):
+            raise
+        except TooMany as error:
+            return Result(district_id=district_id, name=name, how="refused", why=str(error))
+        except (LoginError, RosterError, NotShared) as error:
+            return Result(district_id=district_id, name=name, how="failed", why=sentence(error))
+
+    def _one(self, district_id: str) -> Result:
+        allowed = self.districts.services.settings.clever_district_ids
+        if allowed and district_id not in allowed:
+            why = "It is not one of CLEVER_DISTRICT_IDS."
+            return Result(district_id=district_id, name="", how="skipped", why=why)
+        record = self.districts.roster(district_id).district()
+        district_table.keep(self.steps, record)
+        if record.state in district_table.WAITING:
+            why = f"At Clever it is {record.state}."
+            return Result(district_id=district_id, name=record.name or "", how="skipped", why=why)
+        return self._read(record)
+
+    def _read(self, record: DistrictRecord) -> Result:
+        name = record.name or record.id
+        run = Run(
+            steps=self.steps,
+            district_id=record.id,
+            version=self.districts.services.version,
+            roster=self.districts.roster(record.id),
+            events=self.districts.events(record.id, page_size=PAGE),
+            yes=self.wish.yes,
+            say=lambda words: self.say(f"{name}: {words}"),
+        )
+        how = self._bring_up(run)
+        done = update(tables.District).where(tables.District.id == run.district_id)
+        self.steps.do(lambda db: db.execute(done.values(synced_at=tables.now())))
+        why = f"Clever says: {record.error}" if record.error else ""
+        return Result(district_id=record.id, name=name, how=how, counts=run.counts, why=why)
+
+    def _bring_up(self, run: Run) -> How:
+        district = tables.District
+        asked = select(district.cursor, district.synced_at).where(district.id == run.district_id)
+        cursor, synced_at = self.steps.do(lambda db: db.execute(asked).one())
+        self._make_up_for(run.district_id, synced_at)
+        if cursor and not self.wish.full:
+            try:
+                apply_events(run, cursors.event_id(run.version, cursor, synced_at))
+            except (CursorTooOld, NoEvents) as error:
+                run.say(f"{error} Everything is read anew.")
+            else:
+                return "events"
+        read_all(run)
+        return "full read"
+
+    def _make_up_for(self, district_id: str, synced_at: datetime | None) -> None:
+        """Log out whom a run had archived that was killed before it came to that."""
+        person = tables.Person
+        archived = (person.district_id == district_id) & person.archived_at.is_not(None)
+        if synced_at is not None:
+            archived &= person.archived_at > synced_at
+        chosen = select(person.clever_id).where(archived, person.clever_id.is_not(None))
+        people = self.steps.do(lambda db: list(db.scalars(chosen)))
+        ending.end_sessions_of(each for each in people if each)

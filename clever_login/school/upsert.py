@@ -1,0 +1,102 @@
+"""Rows written in bulk, each as often as one likes: SQLite and PostgreSQL say it the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection, Table, bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from clever_login.school.tables import Base, new_id
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Insert = postgresql.Insert | sqlite.Insert
+MOST_PARAMETERS = 5_000  # in one statement; SQLite takes 32,766
+
+
+def chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The same things, so many at a time."""
+    rest = iter(things)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def table(model: type[Base]) -> Table:
+    """The table of a model."""
+    return cast(Table, model.__table__)
+
+
+def insert(connection: Connection, model: type[Base] | Table) -> Insert:
+    """An INSERT that knows ON CONFLICT."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return cast(Insert, dialect.insert(model))
+
+
+def put(connection: Connection, model: type[Base], key: str, rows: Sequence[Row]) -> dict[str, str]:
+    """Write rows, found by `key`, that are new, changed or archived; what each was, by key.
+
+    Rows that are there already are not written. A row whose key is not its id gets an id.
+    """
+    into, found = table(model), _kept(connection, model, key, rows)
+    outcome = {row[key]: _difference(row, found.get(row[key])) for row in rows}
+    wrote = {each: what for each, what in outcome.items() if what}
+    if wrote:
+        write = [row for row in rows if row[key] in wrote]
+        unique = ["id"] if key == "id" else ["provider", key]
+        if key != "id":
+            write = [{"id": new_id(), **row} for row in write]
+        statement = insert(connection, into)
+        news = {name: statement.excluded[name] for name in rows[0] if name not in unique}
+        connection.execute(statement.on_conflict_do_update(index_elements=unique, set_=news), write)
+    return wrote
+
+
+def _kept(
+    connection: Connection, model: type[Base], key: str, rows: Sequence[Row]
+) -> dict[str, Row]:
+    if not rows:
+        return {}
+    columns = table(model).c
+    asked = [columns[name] for name in rows[0]]
+    return {
+        found[key]: dict(found)
+        for part in chunks([row[key] for row in rows], MOST_PARAMETERS)
+        for found in connection.execute(select(*asked).where(columns[key].in_(part))).mappings()
+    }
+
+
+def _difference(row: Row, found: Row | None) -> str:
+    if found is None:
+        return "new"
+    if found["archived_at"] is not None:
+        return "restored"
+    return "" if found == row else "changed"
+
+
+def link(
+    connection: Connection,
+    model: type[Base],
+    owners: Collection[str],
+    wanted: Collection[tuple[str, ...]],
+) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
+    """Make these the only links of their owners, who stand in the first column: added, removed."""
+    columns = list(table(model).primary_key)
+    own = columns[0]
+    found = {
+        tuple(row)
+        for part in chunks(owners, MOST_PARAMETERS)
+        for row in connection.execute(select(*columns).where(own.in_(part)))
+    }
+    added, removed = set(wanted) - found, found - set(wanted)
+    names = [column.name for column in columns]
+    if removed:
+        same = [column == bindparam(f"old_{column.name}") for column in columns]
+        old = [dict(zip((f"old_{n}" for n in names), each, strict=True)) for each in removed]
+        connection.execute(delete(table(model)).where(*same), old)
+    if added:
+        new = [dict(zip(names, each, strict=True)) for each in sorted(added)]
+        connection.execute(insert(connection, model).on_conflict_do_nothing(), new)
+    return added, removed
