@@ -241,8 +241,8 @@ def test_in_august_everybody_is_a_grade_further_and_every_class_is_new(
         grade = role(version, now_students[change["id"]])["grade"]
         assert (grades[change["id"]], grade) == (change["before"], change["after"])
         assert grade == a_grade_after(change["before"])
-    assert set(old_sections) == {each["id"] for each in touched(step, "ended")}
-    assert set(sections) == {each["id"] for each in touched(step, "new")}
+    assert set(old_sections) == {each["id"] for each in touched(step, "class ended")}
+    assert set(sections) == {each["id"] for each in touched(step, "new class")}
     assert not set(sections) & set(old_sections)
     assert not set(all_of(clever, f"/{version}/terms")) & set(old_terms)
     assert not left & {one for section in sections.values() for one in section["students"]}
