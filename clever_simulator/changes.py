@@ -7,7 +7,6 @@ from dataclasses import replace
 from clever_simulator.data import Data
 from clever_simulator.events import Events
 from clever_simulator.people import District, Name, Person
-from clever_simulator.snapshots import taken
 from clever_simulator.tokens import Clock
 
 
@@ -45,10 +44,9 @@ class Changes:
         """Makes a change and tells what is other than before, among these ids or anywhere."""
         among = None if ids is None else sorted(ids)
         with self.lock:
-            before = taken(self._data.index(district), among)
+            before = self._data.index(district)
             make()
-            after = taken(self._data.index(district), among)
-            return self._events.tell(district.id, before, after, self._clock.now())
+            return self._events.tell(before, self._data.index(district), among, self._clock.now())
 
     def check_running(self, district: District) -> None:
         """Raises ChangeError for a district that is paused."""

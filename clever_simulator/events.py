@@ -1,12 +1,13 @@
 """The events of every version: kept for 30 days, oldest first, each with an id above the last."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from clever_simulator.index import Index
 from clever_simulator.records import Record
-from clever_simulator.snapshots import Seen, Snapshot
+from clever_simulator.snapshots import Seen, Snapshot, taken
 from clever_simulator.tokens import iso
 from clever_simulator.versions import VERSIONS
 
@@ -51,12 +52,16 @@ class Events:
             self._numbers = count(1)
 
     def tell(
-        self, district: str, before: Snapshot, after: Snapshot, now: float
+        self, before: Index, after: Index, ids: Sequence[str] | None, now: float
     ) -> list[dict[str, str]]:
-        """Notes what differs, in each version; id and type of the events of the newest one."""
+        """Notes what differs among these ids, in each version; id and type of those of v3.1.
+
+        Without ids two moments of the whole district are compared.
+        """
         with self._lock:
-            for version in VERSIONS:
-                events = self._between(version, district, before[version], after[version], now)
+            for version in VERSIONS:  # one after the other: a large district fills the memory
+                seen = taken(version, before, ids), taken(version, after, ids)
+                events = self._between(version, after.district.id, *seen, now)
                 self._told[version] += events
         return [{"id": event.id, "type": event.type} for event in events]
 
@@ -73,8 +78,8 @@ class Events:
         self,
         version: str,
         district: str,
-        before: dict[tuple[str, str], Seen],
-        after: dict[tuple[str, str], Seen],
+        before: Snapshot,
+        after: Snapshot,
         now: float,
     ) -> list[Event]:
         types = VERSIONS[version].event_types
@@ -105,7 +110,7 @@ def _place(verb: str, collection: str) -> tuple[int, int]:
 
 
 def _differences(
-    before: dict[tuple[str, str], Seen], after: dict[tuple[str, str], Seen]
+    before: Snapshot, after: Snapshot
 ) -> Iterable[tuple[str, tuple[str, str], Seen, Record | None]]:
     for key in before | after:
         if key not in before:

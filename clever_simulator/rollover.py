@@ -67,14 +67,13 @@ def _moved_up(
     stays = tuple(one for one in post.schools if one in fitting)
     if not fitting:
         return None
+    elsewhere = fitting[int(person.id, 16) % len(fitting)]  # so that no school gets them all
     # When they were born and when they will finish does not change with the grade.
     shown = records.post(person, post)
     facts: records.Record = {
         name: shown[name] for name in ("dob", "graduation_year") if name in shown
     }
-    later = replace(
-        post, grade=grade, schools=stays or tuple(fitting[:1]), facts={**post.facts, **facts}
-    )
+    later = replace(post, grade=grade, schools=stays or (elsewhere,), facts={**post.facts, **facts})
     return _with_post(person, enrolled(later, year.days), now)
 
 

@@ -19,33 +19,31 @@ class Seen:
     schools: frozenset[str]
 
 
-# By version, then by collection and id.
-Snapshot = dict[str, dict[tuple[str, str], Seen]]
+# By collection and id.
+Snapshot = dict[tuple[str, str], Seen]
 
 
-def taken(index: Index, ids: Iterable[str] | None = None) -> Snapshot:
+def taken(version: str, index: Index, ids: Iterable[str] | None = None) -> Snapshot:
     """The records of what has these ids, as far as it is there, or of the whole district."""
-    kinds: tuple[dict[str, Thing], ...] = (
-        {index.district.id: index.district},
-        *(index.terms, index.courses, index.people, index.contacts),
-        *(index.sections, index.resources),
-    )
-    if ids is None:
-        things = [thing for kind in kinds for thing in kind.values()]
-    else:
-        things = [kind[one_id] for one_id in ids for kind in kinds if one_id in kind]
-    return {version: _in_version(version, index, things) for version in VERSIONS}
-
-
-def _in_version(version: str, index: Index, things: Iterable[Thing]) -> dict[tuple[str, str], Seen]:
     rules, found = VERSIONS[version], {}
-    for thing in things:
+    for thing in _things(index, ids):
         for collection, kind, one in _places(rules, thing):
             record = shapes.record(version, index, kind, one, "secure_sync")
             found[collection, id_of(rules, kind, one)] = Seen(
                 record=record, schools=_schools(index, one)
             )
     return found
+
+
+def _things(index: Index, ids: Iterable[str] | None) -> Iterable[Thing]:
+    kinds: tuple[dict[str, Thing], ...] = (
+        {index.district.id: index.district},
+        *(index.terms, index.courses, index.people, index.contacts),
+        *(index.sections, index.resources),
+    )
+    if ids is None:
+        return (thing for kind in kinds for thing in kind.values())
+    return (kind[one_id] for one_id in ids for kind in kinds if one_id in kind)
 
 
 def _places(rules: Version, thing: Thing) -> Iterable[tuple[str, str, Thing]]:

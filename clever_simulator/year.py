@@ -15,12 +15,14 @@ from clever_simulator.year_steps import Here, Made
 class Kind:
     """A step as it can be asked for; `button` says it in a few words.
 
-    One that `waits` cannot be made while the district is paused.
+    One that `waits` cannot be made while the district is paused; one that is not `of_district`
+    is about a single child.
     """
 
     make: Callable[[Here], Made]
     button: str
     waits: bool = True
+    of_district: bool = False
 
     @property
     def words(self) -> str:
@@ -35,14 +37,23 @@ STEPS: Mapping[str, Kind] = {
     "deleted": Kind(year_of_child.deleted, "A student is deleted"),
     "back": Kind(year_of_child.back, "The student returns"),
     "new_id": Kind(year_of_child.new_id, "Away for 300 days, back with a new id"),
-    "rollover": Kind(year_of_district.roll_over, "Rollover to the next school year"),
-    "library_to_district": Kind(
-        year_of_district.library_to_district, "From the Library to districts", waits=False
+    "rollover": Kind(
+        year_of_district.roll_over, "Rollover to the next school year", of_district=True
     ),
-    "pause": Kind(year_of_district.pause, "The district pauses"),
-    "unpause": Kind(year_of_district.unpause, "The district goes on", waits=False),
-    "leave": Kind(year_of_district.leave, "The district leaves", waits=False),
-    "rejoin": Kind(year_of_district.rejoin, "The district connects again", waits=False),
+    "library_to_district": Kind(
+        year_of_district.library_to_district,
+        "From the Library to districts",
+        waits=False,
+        of_district=True,
+    ),
+    "pause": Kind(year_of_district.pause, "The district pauses", of_district=True),
+    "unpause": Kind(
+        year_of_district.unpause, "The district goes on", waits=False, of_district=True
+    ),
+    "leave": Kind(year_of_district.leave, "The district leaves", waits=False, of_district=True),
+    "rejoin": Kind(
+        year_of_district.rejoin, "The district connects again", waits=False, of_district=True
+    ),
 }
 
 

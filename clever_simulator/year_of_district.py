@@ -83,7 +83,8 @@ def _standing(here: Here, what: str, since: str | None) -> Made:
 
 
 def _others(rolled: Rolled) -> list[Touched]:
-    sections = [("ended", one) for one in rolled.ended] + [("new", one) for one in rolled.begun]
+    sections = [("class ended", one) for one in rolled.ended]
+    sections += [("new class", one) for one in rolled.begun]
     return [
         *(touched(one, "left after the last grade") for one in rolled.left),
         *(touched(one, "new in Kindergarten") for one in rolled.new),

@@ -59,6 +59,11 @@ def clever() -> Iterator[Running]:
     # The third district is full of the unusual, the last two are of another make.
     config = replace(default_config(APP_URL), students=60, data=ROOT / "tests/data/pine_hollow")
     with running(config) as started:
+        for district in started.people.districts:
+            started.year("rollover", district=district.id)
+        started.year("pause", district=started.people.districts[1].id)
+        for step in ("new_teacher", "new_school", "new_id"):
+            started.year(step)
         for who in ("student", "teacher", "school_admin", "district_admin", "teacher_admin"):
             started.change("name", who, last="Changed")
         started.change("deleted", "student")

@@ -53,6 +53,11 @@ def classes(clever: Running, version: str, one_id: str) -> list[str]:
     return ids(get(clever, f"/{version}/{people(version)}/{one_id}/sections"))
 
 
+def guardians(clever: Running, version: str, one_id: str) -> list[str]:
+    below = "contacts" if version in OLD else "mycontacts"
+    return ids(get(clever, f"/{version}/{people(version)}/{one_id}/{below}"))
+
+
 def all_of(clever: Running, path: str) -> dict[str, Any]:
     return {
         each["data"]["id"]: each["data"]
@@ -171,6 +176,7 @@ def test_after_three_hundred_days_the_same_child_has_a_new_id(
 ) -> None:
     old = child(clever)
     before, old_classes = record(clever, version, old.id), classes(clever, version, old.id)
+    family = guardians(clever, version, old.id)
     cursor = clever.change("name", CHILD, first="Tali")[0]["id"]
     step = clever.year("new_id")
     new = child(clever)
@@ -185,8 +191,9 @@ def test_after_three_hundred_days_the_same_child_has_a_new_id(
     bearer = district_token(clever)
     assert read(clever, f"/{version}/{people(version)}/{old.id}", bearer).status_code == 404
     assert old.id not in str(all_of(clever, f"/{version}/sections?limit=100"))
-    guardians = "contacts" if version in OLD else "users"
-    assert old.id not in str(all_of(clever, f"/{version}/{guardians}"))
+    assert guardians(clever, version, new.id) == family != []
+    contacts = "contacts" if version in OLD else "users"
+    assert old.id not in str(all_of(clever, f"/{version}/{contacts}"))
     # Only the coming back is younger than thirty days, and an old cursor leads nowhere.
     assert types(clever, version)[0] == f"{people(version)}.created"
     gone = f"/v3.1/events?starting_after={cursor}"
@@ -241,8 +248,8 @@ def test_in_august_everybody_is_a_grade_further_and_every_class_is_new(
         grade = role(version, now_students[change["id"]])["grade"]
         assert (grades[change["id"]], grade) == (change["before"], change["after"])
         assert grade == a_grade_after(change["before"])
-    assert set(old_sections) == {each["id"] for each in touched(step, "ended")}
-    assert set(sections) == {each["id"] for each in touched(step, "new")}
+    assert set(old_sections) == {each["id"] for each in touched(step, "class ended")}
+    assert set(sections) == {each["id"] for each in touched(step, "new class")}
     assert not set(sections) & set(old_sections)
     assert not set(all_of(clever, f"/{version}/terms")) & set(old_terms)
     assert not left & {one for section in sections.values() for one in section["students"]}

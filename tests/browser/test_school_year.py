@@ -1,0 +1,175 @@
+"""One child, one browser, one school year: whatever happens at Clever, the account stays theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+
+from clever_login.school import tables
+from clever_login.school.database import database
+from clever_simulator.people import Person
+from tests.chromium import chromium
+from tests.conftest import SiteMaker
+from tests.sites import Site
+
+# Without rosters and claims there is nothing that could keep up with a year.
+pytest.importorskip("clever_login.school.sync")
+pytest.importorskip("clever_login.school.claims")
+
+pytestmark = pytest.mark.browser
+CHILD = "talia.thompson"
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with chromium() as browser:
+        yield browser.new_context().new_page()
+
+
+class School:
+    """The app, its database and the simulator, and what a child and an operator do with them."""
+
+    def __init__(self, site: Site, page: Page) -> None:
+        assert site.app
+        self.site, self.page = site, page
+        self.app: Flask = site.app
+        self.command("db", "upgrade")
+
+    @property
+    def child(self) -> Person:
+        return self.site.person(CHILD)
+
+    def command(self, *words: str) -> str:
+        done = self.app.test_cli_runner().invoke(args=["clever", *words])
+        assert done.exit_code == 0, done.output
+        return str(done.stdout)
+
+    def year(self, step: str, *, synced: bool = True) -> dict[str, Any]:
+        """A step at Clever, and the sync that the scheduler would run next."""
+        made = self.site.clever.year(step)
+        if synced:
+            self.command("sync")
+        return made
+
+    def rows(self) -> dict[str, tables.Person]:
+        """Everyone in the database who has logged in, by their id at Clever."""
+        with database(self.app).read() as session:
+            found = session.scalars(
+                select(tables.Person).where(tables.Person.first_login.is_not(None))
+            )
+            return {str(each.clever_id): each for each in found}
+
+    def schools(self, account: str) -> set[str]:
+        """The schools of the classes that an account attends."""
+        enrolled = select(tables.Enrolment.section_id).where(tables.Enrolment.person_id == account)
+        with database(self.app).read() as session:
+            return set(
+                session.scalars(
+                    select(tables.Section.school_id).where(tables.Section.id.in_(enrolled))
+                )
+            )
+
+    def members(self, section: str) -> set[str | None]:
+        """The ids at Clever of all who are in a class."""
+        joined = tables.Enrolment.person_id == tables.Person.id
+        in_class = select(tables.Person.clever_id).join(tables.Enrolment, joined)
+        with database(self.app).read() as session:
+            return set(session.scalars(in_class.where(tables.Enrolment.section_id == section)))
+
+    def log_in(self) -> None:
+        """From our front page to wherever it leads; the Clever session of the browser is kept."""
+        self.page.goto(f"{self.site.url}/login?district_id={self.child.district.id}")
+        if self.page.get_by_label("User name").count():
+            self.page.get_by_label("User name").fill(CHILD)
+            self.page.get_by_label("Password").fill("clever")
+            self.page.get_by_role("button", name="Log in", exact=True).click()
+
+    def expect_in(self) -> None:
+        expect(self.page).to_have_url(f"{self.site.url}/dashboard")
+        expect(self.page.get_by_role("heading", level=1)).to_contain_text(self.child.name.first)
+
+    def expect_kept_at_clever(self) -> None:
+        assert self.page.url.startswith(self.site.clever.url), self.page.url
+        expect(self.page.get_by_text("is not shared with")).to_be_visible()
+
+    def expect_out(self) -> None:
+        self.page.goto(f"{self.site.url}/dashboard")
+        expect(self.page).not_to_have_url(f"{self.site.url}/dashboard")
+
+
+def test_a_childs_account_lasts_through_a_whole_school_year(
+    make_site: SiteMaker, page: Page
+) -> None:
+    school = School(make_site(), page)
+    school.command("sync")
+
+    school.log_in()
+    school.expect_in()
+    first_id = school.child.id
+    account = school.rows()[first_id].id
+    assert school.schools(account) == {school.child.schools[0].id}
+
+    # A class changes teacher, and nobody has to log in again for it.
+    (change,) = school.year("new_teacher")["touched"]
+    page.reload()
+    school.expect_in()
+    members = school.members(change["id"])
+    assert {first_id, school.site.person(change["after"]).id} <= members
+    assert school.site.person(change["before"]).id not in members
+
+    # Another school: other classes, the same account.
+    school.year("new_school")
+    assert school.schools(account) == {school.child.schools[0].id}
+    school.log_in()
+    school.expect_in()
+    assert school.rows()[first_id].id == account
+
+    # Unshared: the session ends, and Clever itself says why nobody gets in.
+    school.year("unshared")
+    school.expect_out()
+    school.log_in()
+    school.expect_kept_at_clever()
+    assert school.rows()[first_id].archived_at
+
+    # Shared again, and before the next sync the app is kind about it.
+    school.year("back", synced=False)
+    school.log_in()
+    expect(page.get_by_role("heading", name="Your account is resting")).to_be_visible()
+    school.command("sync")
+    school.log_in()
+    school.expect_in()
+    assert school.rows()[first_id].id == account
+
+    # August: the next grade, in new classes. The sync's cursor is too old by then.
+    school.year("rollover")
+    school.log_in()
+    school.expect_in()
+    assert school.rows()[first_id].id == account
+    assert school.schools(account)
+
+    # Away for 300 days: for Clever it is somebody new, and so it is for us, until they claim it.
+    school.year("new_id")
+    assert school.child.id != first_id
+    assert school.rows()[first_id].archived_at
+    school.log_in()
+    school.expect_in()
+    assert school.rows()[school.child.id].id != account
+    link = school.command("accounts", "invite", "--person", account, "--new-clever-id").strip()
+    page.goto(link)
+    page.get_by_role("button", name="Yes, both are me").click()
+    school.expect_in()
+    assert school.rows()[school.child.id].id == account
+    assert school.schools(account)
+
+    # The district leaves, and nobody of it is in any more; what they had is kept.
+    school.year("leave")
+    school.expect_out()
+    school.log_in()
+    school.expect_kept_at_clever()
+    kept = school.rows()[school.child.id]
+    assert (kept.id, kept.archived_at is None) == (account, False)
