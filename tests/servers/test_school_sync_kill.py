@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
+from clever_login.school import tables
 from clever_login.school.database import database
 from clever_simulator.config import default_config
 from tests import sites
@@ -43,9 +45,9 @@ def test_a_large_district_is_read_in_flat_memory(database_url: str | None, tmp_p
 
 
 def test_of_two_syncs_at_once_the_second_does_nothing_and_says_so(school: School) -> None:
+    school.clever.fault("data", delay_s=5)
     with school.start() as first:
-        assert first.stdout
-        first.stdout.readline()  # it is at work
+        wait_for_a_lease(school)
         with school.start() as second:
             said = second.communicate(timeout=60)[0]
         assert second.returncode == 4
@@ -54,6 +56,17 @@ def test_of_two_syncs_at_once_the_second_does_nothing_and_says_so(school: School
         first.communicate(timeout=120)
     assert first.returncode == 0
     school.check()
+
+
+def wait_for_a_lease(school: School) -> None:
+    deadline = time.monotonic() + 30
+    leases = select(func.count()).select_from(tables.Lease)
+    while True:
+        with database(school.app).read() as session:
+            if session.scalar(leases):
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_hundred_logins_go_on_during_a_sync(make_site: SiteMaker, postgres: str) -> None:
