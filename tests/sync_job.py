@@ -10,18 +10,19 @@ import resource
 import sys
 from dataclasses import replace
 
+from flask.cli import ScriptInfo
+
 from app import create_app
 from clever_login.settings import load
 
 
-def main(folder: str, *words: str) -> int:
+def main(folder: str, *words: str) -> None:
     app = create_app(replace(load(), instance_path=folder))
-    result = app.test_cli_runner(catch_exceptions=False).invoke(args=["clever", "sync", *words])
-    sys.stderr.write(result.stderr)
-    sys.stdout.write(result.stdout)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
-    return result.exit_code
+    try:
+        app.cli.main(["clever", "sync", *words], obj=ScriptInfo(create_app=lambda: app))
+    finally:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

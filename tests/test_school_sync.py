@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, insert, select, update
 
 from clever_login.school import tables
+from clever_simulator.config import default_config
 from clever_simulator.people import District
 from tests.conftest import SiteMaker
+from tests.entries import by_button
 from tests.sites import Site
-from tests.truth import Truth, assert_equal, engine_of, sync
+from tests.truth import Truth, assert_equal, engine_of, held, sync
 
 PROMISED = ("v2.1", "v3.0", "v3.1")
 SyncedSite = Callable[..., Site]
@@ -64,3 +69,208 @@ def test_a_first_sync_reads_everything_and_a_second_one_nothing_that_is_there(
     assert sync(site).stdout.count("events.\n  nothing changed") == 3
     assert sync(site, "--full").stdout.count("full read.\n  nothing changed") == 3
     assert_all_equal(site)
+
+
+@pytest.mark.parametrize("version", PROMISED)
+def test_events_bring_the_store_to_what_clever_shares_now(make: SyncedSite, version: str) -> None:
+    site = make(clever_api_version=version)
+    sync(site)
+    a_week_at_school(site)
+    result = sync(site)
+    assert result.exit_code == 0, result.stderr
+    assert "Harrow Creek Unified School District" in result.stdout
+    assert "events." in result.stdout
+    assert_all_equal(site)
+    assert "nothing changed" in sync(site, "--district", main_district(site).id).stdout
+
+
+def a_week_at_school(site: Site) -> None:
+    """A new name, a class left, one joined, somebody unshared, deleted, and back."""
+    clever, student = site.clever, site.person("student")
+    sections = clever.people.sections_of(main_district(site))
+    own = next(each.id for each in sections if student in each.students)
+    other = next(each.id for each in sections if student not in each.students)
+    clever.change("name", "student", last="Adler")
+    clever.change("class", "student", section=own, enrolled=False)
+    clever.change("class", "student", section=other, enrolled=True)
+    clever.change("unshared", "teacher")
+    clever.change("deleted", others(site)[0])
+    clever.change("deleted", others(site)[1])
+    clever.change("back", others(site)[1])
+
+
+def others(site: Site) -> list[str]:
+    """Students of the main district whom no test names."""
+    everyone = site.clever.people.people_of(main_district(site))
+    named = {each.id for each in site.clever.people.named_people}
+    found = [each.id for each in everyone if each.roles == ("student",) and each.id not in named]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("words", [(), ("--full",)])
+def test_who_is_unshared_is_archived_and_logged_out_and_comes_back_with_what_they_had(
+    make: SyncedSite, words: tuple[str, ...]
+) -> None:
+    site = make()
+    sync(site)
+    student, teacher = by_button(site, "student"), by_button(site, "teacher")
+    before = row(site, "student")
+    site.clever.change("unshared", "student")
+    result = sync(site, *words)
+    assert "people: 1 archived" in result.stdout
+    assert archived(engine_of(site)) == {site.person("student").id}
+    assert student.open("/dashboard").path == "/"
+    assert teacher.open("/dashboard").path == "/dashboard"
+    site.clever.change("back", "student")
+    assert "people: 1 restored" in sync(site, *words).stdout
+    assert archived(engine_of(site)) == set()
+    assert row(site, "student") == before
+    assert_all_equal(site)
+
+
+def row(site: Site, user_name: str) -> dict[str, Any]:
+    with engine_of(site).connect() as db:
+        found = select(tables.Person).where(tables.Person.clever_id == site.person(user_name).id)
+        return dict(db.execute(select(found.subquery())).mappings().one())
+
+
+@pytest.mark.parametrize("words", [(), ("--full",)])
+def test_more_than_a_tenth_is_archived_only_when_somebody_says_yes(
+    make: SyncedSite, words: tuple[str, ...]
+) -> None:
+    site = make()
+    sync(site)
+    everyone = site.clever.people.people_of(main_district(site))
+    for each in others(site)[: len(everyone) // 10 + 1]:
+        site.clever.change("unshared", each)
+    for _ in range(2):
+        result = sync(site, *words)
+        assert result.exit_code == 3
+        assert "more than a tenth: nobody was" in result.stdout
+        assert "--yes" in result.stdout
+        assert archived(engine_of(site)) == set()
+    assert sync(site, *words, "--yes").exit_code == 0
+    assert len(archived(engine_of(site))) == len(everyone) // 10 + 1
+    assert_all_equal(site)
+
+
+def test_events_that_are_gone_are_made_up_for_by_reading_everything(make: SyncedSite) -> None:
+    site = make()
+    site.clever.change("name", "student", last="Adler")
+    sync(site)
+    site.clever.advance(31 * 24 * 60 * 60)
+    site.clever.change("name", "student", last="Tamm")
+    result = sync(site, "--district", main_district(site).id)
+    assert "Everything is read anew." in result.stderr
+    assert "full read." in result.stdout
+    assert "people: 1 changed" in result.stdout
+    assert_all_equal(site)
+
+
+def test_without_events_at_clever_every_sync_reads_everything(make: SyncedSite) -> None:
+    site = make()
+    site.clever.fault("events", status=404, times=0, headers={"X-RateLimit-Remaining": "9"})
+    for _ in range(2):
+        result = sync(site)
+        assert "Settings > Integrations" in result.stderr
+        assert "full read." in result.stdout
+    assert_all_equal(site)
+
+
+def test_people_keep_their_rows_when_the_app_moves_to_v3(
+    make_site: SiteMaker, make: SyncedSite, database_url: str | None
+) -> None:
+    before = make(clever_api_version="v2.1")
+    sync(before)
+    own = legacy_row(before, "teacher")
+    site = make_site(database_url=database_url, clever_api_version="v3.0")
+    result = sync(site)
+    assert "this is v3.0" in result.stderr
+    assert row(site, "teacher")["id"] == own
+    assert_all_equal(site)
+
+
+def legacy_row(site: Site, user_name: str) -> str:
+    legacy = site.person(user_name).posts[0].legacy_id
+    with engine_of(site).connect() as db:
+        found = select(tables.Person.id).where(tables.Person.clever_id == legacy)
+        return str(db.scalar(found))
+
+
+@pytest.mark.parametrize("version", ["v1.1", "v1.2", "v2.0"])
+def test_older_versions_are_refused_with_a_sentence(make: SyncedSite, version: str) -> None:
+    site = make(clever_api_version=version)
+    result = sync(site)
+    assert result.exit_code == 1
+    assert (
+        result.stderr.strip() == "Error: Rosters are kept from Clever's API v2.1, v3.0, v3.1 alone."
+    )
+    assert site.clever.journal() == []
+
+
+def test_a_second_sync_says_that_one_is_running_until_its_lease_is_over(make: SyncedSite) -> None:
+    site = make()
+    with engine_of(site).begin() as db:
+        until = tables.now() + timedelta(minutes=5)
+        db.execute(insert(tables.Lease).values(name="sync", holder="far:1:a", until=until))
+    result = sync(site)
+    assert result.exit_code == 4
+    assert "Another sync is running (far:1)" in result.stderr
+    with engine_of(site).begin() as db:
+        db.execute(update(tables.Lease).values(until=tables.now() - timedelta(seconds=1)))
+    assert sync(site).exit_code == 0
+    assert_all_equal(site)
+    with engine_of(site).connect() as db:
+        assert db.scalar(select(func.count()).select_from(tables.Lease)) == 0
+
+
+@pytest.mark.parametrize("state", ["paused", "pending"])
+def test_a_district_that_waits_is_not_read_and_that_is_said(make: SyncedSite, state: str) -> None:
+    site = make()
+    answer_as(site, state)
+    result = sync(site, "--district", main_district(site).id)
+    assert result.exit_code == 0
+    assert f"skipped. At Clever it is {state}." in result.stdout
+    with engine_of(site).connect() as db:
+        assert db.scalar(select(func.count()).select_from(tables.Person)) == 0
+        found = db.execute(select(tables.District.state, tables.District.connected)).one()
+    assert tuple(found) == (state, True)
+
+
+def answer_as(site: Site, state: str) -> None:
+    """What Clever says of the district the next time."""
+    record = {"id": main_district(site).id, "name": "Harrow Creek", "state": state}
+    body = json.dumps({"data": record})
+    site.clever.fault("district", body=body)
+
+
+def test_a_district_that_has_left_is_archived_with_its_people_and_they_are_logged_out(
+    make: SyncedSite,
+) -> None:
+    site = make()
+    usual = default_config(site.url)
+    site.clever.configure(replace(usual, students=60))
+    district = site.clever.people.districts[-1]
+    sync(site)
+    visitor, other = by_button(site, "1000001"), by_button(site, "student")
+    site.clever.configure(usual)
+    assert f"{district.name} ({district.id}): left." in sync(site).stdout
+    assert held(engine_of(site), district.id)["people"] == set()
+    assert visitor.open("/dashboard").path == "/"
+    assert other.open("/dashboard").path == "/dashboard"
+    with engine_of(site).connect() as db:
+        row = db.execute(select(tables.District).where(tables.District.id == district.id)).one()
+    assert row.archived_at
+    assert not row.connected
+    site.clever.configure(replace(usual, students=60))
+    assert sync(site).exit_code == 0
+    assert_all_equal(site)
+
+
+def test_a_district_without_secure_sync_is_said_to_have_none_and_the_exit_code_is_1(
+    make: SyncedSite,
+) -> None:
+    result = sync(make(clever_client_id="simulator-sso"))
+    assert result.exit_code == 1
+    assert result.stdout.count("failed.") == 3
+    assert "has no Secure Sync there" in result.stdout

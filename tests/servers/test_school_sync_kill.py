@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
+from clever_login.school import tables
+from clever_login.school.database import database
+from clever_simulator.config import default_config
+from tests import sites
+from tests.conftest import SiteMaker
+from tests.entries import by_button
 from tests.kills import School, a_school, kill_at_random
+from tests.truth import Truth, assert_equal
 
 pytestmark = pytest.mark.servers
 
@@ -32,3 +42,47 @@ def test_a_large_district_is_read_in_flat_memory(database_url: str | None, tmp_p
         school = a_school(stack, tmp_path, 20_000, database_url)
         assert int(school.run().split()[-1]) < MOST_KILOBYTES
         school.check()
+
+
+def test_of_two_syncs_at_once_the_second_does_nothing_and_says_so(school: School) -> None:
+    school.clever.fault("data", delay_s=5)
+    with school.start() as first:
+        wait_for_a_lease(school)
+        with school.start() as second:
+            said = second.communicate(timeout=60)[0]
+        assert second.returncode == 4
+        assert "Another sync is running" in said
+        assert "full read" not in said
+        first.communicate(timeout=120)
+    assert first.returncode == 0
+    school.check()
+
+
+def wait_for_a_lease(school: School) -> None:
+    deadline = time.monotonic() + 30
+    leases = select(func.count()).select_from(tables.Lease)
+    while True:
+        with database(school.app).read() as session:
+            if session.scalar(leases):
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_hundred_logins_go_on_during_a_sync(make_site: SiteMaker, postgres: str) -> None:
+    site = make_site(database_url=sites.new_database(postgres))
+    assert site.app
+    runner = site.app.test_cli_runner()
+    runner.invoke(args=["clever", "db", "upgrade"])
+    usual = default_config(site.url)
+    site.clever.configure(replace(usual, students=STUDENTS))
+    with ThreadPoolExecutor(9) as pool:
+        whole = pool.submit(runner.invoke, args=["clever", "sync"])
+        names = [str(1_000_001 + number) for number in range(100)]
+        pages = list(pool.map(lambda name: by_button(site, name).path, names))
+        assert set(pages) == {"/dashboard"}
+        assert whole.result(120).exit_code == 0
+    again = runner.invoke(args=["clever", "sync", "--full"])
+    assert again.exit_code == 0, again.output
+    for district in site.clever.people.districts:
+        assert_equal(Truth(site.clever, district), database(site.app).engine)
