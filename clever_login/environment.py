@@ -107,7 +107,8 @@ class Reader:
     def identifiers(self, name: str) -> tuple[str, ...]:
         """Ids of Clever's with commas between them."""
         values = self.words(name)
-        if not all(value.isascii() and value.isalnum() for value in values):
+        empty = self.text(name) and not values  # "," must not pass for "every district"
+        if empty or not all(value.isascii() and value.isalnum() for value in values):
             self.fault(f"{name} must be ids of Clever's, letters and digits, with commas between.")
         return values
 

@@ -92,15 +92,15 @@ class Me:
         `one_id` where a person has one id for all roles, from v3 on.
         """
         role, named = login_role(claims), _text(claims.get("user_type"))
-        if not named:
+        district = claims.get("district") or claims.get("district_id")
+        if not named or not district:
             return None
         old = _TYPES_BEFORE_V3[role] if role else named
         return cls(
             id=identifier(claims.get("sub" if one_id else "user_id")),
             type="user" if one_id else old,
-            district_id=_optional_id(claims.get("district") or claims.get("district_id")),
+            district_id=_optional_id(district),  # the Library has no id tokens
             login_role=role,
-            by_library=claims.get("authorized_by") == "teacher",
         )
 
 

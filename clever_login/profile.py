@@ -60,15 +60,15 @@ def of(client: Client, me: Me | None = None) -> Profile:
     record = _part(lambda: client.user(me))
     user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_of_type(me))
     role = _start_role(client, me, user)
-    sections = _start_sections(client, me, user)
     schools = _schools(client, user)
+    sections = _sections(client, me, user)
     return Profile(
         user=user,
         role=_role(user, role.result() if role else me.login_role),
         user_record=record,
         district=district.result() if district else Part("none"),
         schools=schools,
-        sections=sections.result() if sections else Part("none"),
+        sections=sections,
     )
 
 
@@ -110,13 +110,14 @@ def _same_school(client: Client, user: User, school_id: str) -> School:
     return school
 
 
-def _start_sections(
-    client: Client, me: Me, user: User
-) -> Future[Part[tuple[SharedSection, ...]]] | None:
-    """Read what a Clever Library teacher shares; nobody else's token reads sections."""
+def _sections(client: Client, me: Me, user: User) -> Part[tuple[SharedSection, ...]]:
+    """Read what a Clever Library teacher shares; nobody else's token reads sections.
+
+    In this thread: what waits for others of the pool must not be in the pool itself.
+    """
     if not me.by_library or Role.TEACHER not in [record.role for record in user.roles]:
-        return None
-    return client.transport.start(lambda: _part(lambda: library.sections(client, user.id)))
+        return Part("none")
+    return _part(lambda: library.sections(client, user.id))
 
 
 def _start_role(client: Client, me: Me, user: User) -> Future[Role | None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -167,6 +168,23 @@ def test_who_comes_later_through_a_district_is_the_same_with_more(
     assert (before.id, before.district_id, before.school_ids) == (after.id, None, ())
     assert after.district_id == site.person("teacher").district.id
     assert len(after.school_ids) == 1
+
+
+def test_a_students_strange_record_is_in_no_log_with_its_id(
+    make_library: Callable[..., Site], kept: Kept, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = make_library()
+    consenting(site)
+    student = next(iter(kept.sections.values()))[0].students[0]
+    strange = {"data": [{"data": {"id": student.id, "email": ["x"], "roles": {"student": {}}}}]}
+    section = {"data": [{"data": {"id": "5ec", "name": "A class"}}]}
+    site.clever.fault("data", body=json.dumps(section))
+    site.clever.fault("data", body=json.dumps(strange))
+    capfd.readouterr()
+    assert "Your classes: could not be read just now" in by_button(site, "teacher").text
+    log = capfd.readouterr().err
+    assert "a student of a section has a strange shape" in log
+    assert student.id not in log
 
 
 def test_nobody_else_is_asked_for_sections(site: Site) -> None:

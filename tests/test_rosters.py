@@ -331,11 +331,20 @@ def test_a_next_page_that_is_elsewhere_is_not_asked_for(clever: Running, elsewhe
     assert reader.asked() == ["/v3.0/sections"]
 
 
+def test_two_pages_that_lead_to_each_other_are_an_error_and_no_endless_work(
+    clever: Running,
+) -> None:
+    for following in ("/v3.0/sections?page=2", "/v3.0/sections?limit=10000"):
+        clever.fault("data", body=page({"id": "5f" * 12}, following=following))
+    with pytest.raises(CleverUnexpected, match="one before it"):
+        list(job(clever).roster.sections())
+
+
 def test_a_page_that_leads_to_itself_is_an_error_and_no_endless_work(clever: Running) -> None:
     clever.fault(
         "data", times=0, body=page({"id": "5f" * 12}, following="/v3.0/sections?limit=10000")
     )
-    with pytest.raises(CleverUnexpected, match="same page"):
+    with pytest.raises(CleverUnexpected, match="one before it"):
         list(job(clever).roster.sections())
 
 

@@ -63,6 +63,7 @@ def test_every_fault_is_in_one_message() -> None:
         ("CLEVER_API_URL", "https://api.clever.com/v3.0"),
         ("CLEVER_CA_BUNDLE", "/no/such/file"),
         ("CLEVER_DISTRICT_ID", "../x"),
+        ("CLEVER_DISTRICT_IDS", " , "),
         ("SESSION_IDLE_MINUTES", "0"),
         ("SESSION_MAX_HOURS", "25"),
         ("TRUSTED_PROXIES", "-1"),

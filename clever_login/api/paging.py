@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urljoin, urlsplit
 
 from clever_login.errors import CleverUnexpected
 from clever_login.models import Json
@@ -18,7 +18,9 @@ def items(get: Callable[[str], Json], url: str, *, within: str) -> Iterator[Json
     A page is let go record by record. CleverUnexpected for what is no list, and for a next page
     that is elsewhere or that is the same again.
     """
+    seen: set[int] = set()  # hashes of addresses: a district has hundreds of pages
     while True:
+        seen.add(hash(url))
         body = get(url)
         page = _records(body)
         following = _next(body, page, url, within)
@@ -28,8 +30,8 @@ def items(get: Callable[[str], Json], url: str, *, within: str) -> Iterator[Json
             yield page.pop()
         if following is None:
             return
-        if following == url:
-            raise CleverUnexpected("a list of Clever's leads from a page to the same page")
+        if hash(following) in seen:
+            raise CleverUnexpected("a list of Clever's leads from a page to one before it")
         url = following
 
 
@@ -79,6 +81,7 @@ def _inside(uri: object, url: str, within: str) -> str:
         there is None
         or (there.scheme, there.netloc) != (home.scheme, home.netloc)
         or not there.path.startswith(home.path)
+        or {".", ".."} & set(unquote(there.path).split("/"))
     ):
         raise CleverUnexpected("a list of Clever's goes on somewhere else")
     return there.geturl()

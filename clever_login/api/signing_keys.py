@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KEPT_SECONDS = 24 * 60 * 60
 # An unknown kid may mean that Clever has new keys, or that somebody plays: ask so often at most.
 REFRESH_SECONDS = 60
+FAILED_SECONDS = 5  # after a failure; logins go by `/me` meanwhile
+FETCH_SECONDS = 2.0  # of a login's ten: what is left has to do for `/me` and the rest
 DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -38,18 +40,22 @@ class SigningKeys:
         self._transport, self._issuer, self._clock = transport, issuer, clock
         self._lock = threading.Lock()
         self._keys: KeySet | None = None
-        self._asked: float | None = None  # when they were last asked for, well or badly
+        self._asked: float | None = None  # when they were last read
+        self._not_before = -math.inf  # when they may be asked for again
 
     def for_kid(self, kid: str | None, deadline: Deadline) -> KeySet:
         """The keys, fetched anew if none of them has this id.
 
         CleverUnavailable when they cannot be read now, or may not be asked for so soon again.
         """
-        if not self._lock.acquire(timeout=max(0.0, deadline.remaining(10))):
+        keys = self._keys
+        if keys is not None and self._knows(kid):
+            return keys
+        if not self._lock.acquire(timeout=deadline.remaining(FETCH_SECONDS)):
             raise CleverUnavailable("another login waits for Clever's keys")
         try:
             if self._keys is None or not self._knows(kid):
-                self._keys = self._fetch(deadline)
+                self._keys = self._fetch(Deadline(deadline.remaining(FETCH_SECONDS)))
             return self._keys
         finally:
             self._lock.release()
@@ -62,10 +68,13 @@ class SigningKeys:
         return self._age() < KEPT_SECONDS and (kid is None or any(k.kid == kid for k in known))
 
     def _fetch(self, deadline: Deadline) -> KeySet:
-        if self._keys is not None and self._age() < REFRESH_SECONDS:
+        """Read them anew; a failure is remembered for a while, so that not every login waits."""
+        if self._clock() < self._not_before:
             raise CleverUnavailable("Clever's keys were asked for a moment ago")
+        self._not_before = self._clock() + FAILED_SECONDS
         keys = _key_set(self._get(self._jwks_uri(deadline), deadline))
         self._asked = self._clock()
+        self._not_before = self._asked + REFRESH_SECONDS
         return keys
 
     def _jwks_uri(self, deadline: Deadline) -> str:
@@ -82,7 +91,10 @@ class SigningKeys:
         answer = self._transport.send(requests.Request("GET", url), deadline)
         if answer.status != 200:
             raise CleverUnavailable(f"Clever answered {answer.status} for its keys")
-        return json_object(answer)
+        try:
+            return json_object(answer)
+        except CleverUnexpected as error:
+            raise CleverUnavailable("Clever's keys cannot be read now") from error
 
 
 def _key_set(document: Json) -> KeySet:
@@ -95,7 +107,7 @@ def _key_set(document: Json) -> KeySet:
         raise CleverUnexpected("Clever's keys are not a list")
     keys = []
     for entry in entries:
-        if isinstance(entry, dict) and entry.get("kty") in {"RSA", "EC"}:
+        if isinstance(entry, dict) and entry.get("kty") in ("RSA", "EC"):
             with suppress(JoseError, ValueError, TypeError, KeyError):
                 keys.append(JWKRegistry.import_key(entry))
     if not keys:
