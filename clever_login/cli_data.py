@@ -60,7 +60,7 @@ def list_districts(as_json: bool) -> None:
     failures: list[Exception] = []
     _print(_district_rows(failures), as_json)
     for failure in failures:
-        click.echo(_sentence(failure), err=True)
+        click.echo(sentence(failure), err=True)
     if failures:
         raise SystemExit(1)
 
