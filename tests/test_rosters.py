@@ -263,7 +263,12 @@ def test_a_list_that_holds_no_people_is_not_mistaken_for_an_empty_one(
 def test_no_login_and_no_page_can_read_a_district() -> None:
     rooms = {"districts", "api.rosters", "api.events", "api.district_client"}
     users = {name for name, imported in may_import().items() if imported & rooms}
-    assert users == {"districts", "cli_data", "cli_whoami", "api.rosters", "api.events"}
+    commands = {"cli_data", "cli_whoami"}
+    sync = {"school.sync", "school.run", "school.changes", "school.cursors"}
+    assert users == {"districts", "api.rosters", "api.events"} | commands | sync
+    assert {name for name, imported in may_import().items() if "school.sync" in imported} == {
+        "school.cli_sync"
+    }
 
 
 # Pages

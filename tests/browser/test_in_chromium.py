@@ -136,7 +136,7 @@ def test_a_library_teacher_signs_up_agrees_and_sees_their_classes_and_then_a_stu
     expect(page.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
     taught = site.clever.people.sections_of(teacher)
     for section in taught:
-        expect(page.locator("dd", has_text=section.name).first).to_be_visible()
+        expect(page.get_by_text(section.name).first).to_be_visible()
     expect(page.get_by_text("District", exact=True)).to_have_count(0)
 
     context = browser.new_context()
