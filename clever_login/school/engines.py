@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 READING = {"reading": True}  # the execution option of a transaction that only looks
 WAIT_SECONDS = 10  # for another's transaction, or for a connection
@@ -29,7 +29,10 @@ def make_engine(url: str) -> Engine:
 
 def _sqlite(url: str) -> Engine:
     Path(url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": WAIT_SECONDS})
+    # Opened for each transaction: cheap for a file, and none is left open behind an app.
+    engine = create_engine(
+        url, hide_parameters=True, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS}
+    )
     event.listen(engine, "connect", _careful)
     event.listen(engine, "begin", _begin)
     return engine
