@@ -83,4 +83,5 @@ def _really_runs(candidate: str) -> str:
 
 def _start_over(executable: str) -> None:
     script = str(Path(sys.argv[0]).resolve())
-    os.execve(executable, [executable, script, *sys.argv[1:]], clean_environment())  # noqa: S606 # us
+    command = [executable, script, *sys.argv[1:]]
+    os.execve(executable, command, clean_environment())  # noqa: S606 # this script, no shell

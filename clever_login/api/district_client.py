@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import requests
@@ -110,7 +111,7 @@ class DistrictClient:
         for anew in (False, True):
             token = self.tokens.token(self.district_id, anew=anew)
             request = requests.Request("GET", url, headers={"Authorization": f"Bearer {token}"})
-            answer = self.patience.ask(lambda: self._send(request))  # noqa: B023 # asked at once
+            answer = self.patience.ask(partial(self._send, request))
             if answer.status != 401:
                 return answer
         raise DistrictGone(

@@ -159,7 +159,7 @@ def _sizes(session: Session, viewer: Viewer, ids: visibility.Ids) -> dict[str, i
         .where(Enrolment.person_id.in_(visibility.student_ids(viewer)))
         .group_by(Enrolment.section_id)
     )
-    return {section_id: count for section_id, count in found}  # noqa: C416 # rows are not pairs to mypy
+    return dict(found.tuples().all())
 
 
 def _at_school(role: Role) -> ScalarSelect[int]:
