@@ -159,7 +159,7 @@ def _sizes(session: Session, viewer: Viewer, ids: visibility.Ids) -> dict[str, i
         .where(Enrolment.person_id.in_(visibility.student_ids(viewer)))
         .group_by(Enrolment.section_id)
     )
-    return dict(found.tuples().all())
+    return {row[0]: row[1] for row in found}
 
 
 def _at_school(role: Role) -> ScalarSelect[int]:
