@@ -8,6 +8,7 @@ from flask import Flask
 
 from clever_login import (
     access,
+    assets,
     auth,
     callback,
     cli,
@@ -16,6 +17,7 @@ from clever_login import (
     headers,
     health,
     logs,
+    packing,
     services,
     session,
 )
@@ -28,6 +30,8 @@ ROOMS = (
     logs,  # one line per event, nobody's data
     services,  # settings, store, transport, pending logins
     headers,  # what every answer carries, which hosts are ours
+    assets,  # static files, named by their content
+    packing,  # pages, packed for slow networks
     session,  # who is logged in
     access,  # closed unless marked public
     error_pages,  # every failure has a page

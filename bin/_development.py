@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from _dotenv import read_dotenv
+from _environment import ROOT
 from _ports import choose_port, wanted_port
 from _python import clean_environment
 from _terminal import SetupError
@@ -63,7 +64,10 @@ class Plan:
     def app_arguments(self) -> list[str]:
         """How the app is run, after the name of the interpreter."""
         where = ["--host", "localhost", "--port", str(self.port)]
-        return ["-m", "flask", "--app", "app", "run", *where, "--reload", "--no-debugger"]
+        # Static files are named by their content at start-up: a change starts the app anew.
+        files = ":".join(str(each) for each in (ROOT / "static").rglob("*") if each.is_file())
+        again = ["--reload", "--extra-files", files]
+        return ["-m", "flask", "--app", "app", "run", *where, *again, "--no-debugger"]
 
     def simulator_arguments(self) -> list[str]:
         """How the simulator is run, after the name of the interpreter."""

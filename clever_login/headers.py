@@ -86,15 +86,20 @@ def _never_in_a_frame() -> Response | None:
     return response
 
 
+def always(settings: Settings) -> dict[str, str]:
+    """What every answer carries, a file's as well as a page's."""
+    if not settings.https:
+        return ALWAYS
+    names = "; includeSubDomains" if settings.hsts_subdomains else ""
+    return ALWAYS | {"Strict-Transport-Security": f"max-age=31536000{names}"}
+
+
 def _add(settings: Settings, response: Response) -> Response:
-    for name, value in ALWAYS.items():
+    for name, value in always(settings).items():
         response.headers.setdefault(name, value)
     if request.endpoint == "callback.callback":
         response.headers["Referrer-Policy"] = "no-referrer"
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"
         response.vary.add("Cookie")
-    if settings.https:
-        names = "; includeSubDomains" if settings.hsts_subdomains else ""
-        response.headers["Strict-Transport-Security"] = f"max-age=31536000{names}"
     return response
