@@ -131,7 +131,8 @@ def add_person(
     session.add(person)
     session.flush()
     if school:
-        session.add(PersonSchool(person_id=person.id, school_id=school))
+        post = PersonSchool(person_id=person.id, school_id=school, role=roles[0])
+        session.add(post)
     return person
 
 

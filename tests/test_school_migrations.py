@@ -71,7 +71,7 @@ def fill(kept: Database) -> None:
         session.add(Section(id="k1", district_id="d1", school_id="s1", term_id="t1"))
         session.flush()
         session.add(Person(id="p2", merged_into="p1"))
-        session.add(PersonSchool(person_id="p1", school_id="s1"))
+        session.add(PersonSchool(person_id="p1", school_id="s1", role="student"))
         session.add(Enrolment(section_id="k1", person_id="p1", role="student"))
         session.add(Claim(token_hash="h", person_id="p1", expires_at=now() + timedelta(hours=1)))
         session.add(Lease(name="sync", holder="nobody", until=now()))

@@ -155,7 +155,7 @@ def test_an_export_has_every_column_of_a_person_and_of_no_other(school: Site) ->
     assert found["person"]["email"] == "student@harrow-creek.example"
     assert found["person"]["first_login"].endswith("+00:00")
     assert found["district"]["name"] == "CanaryDistricta"
-    assert found["schools"] == [{"id": "a1", "name": "CanarySchoola1"}]
+    assert found["schools"] == [{"id": "a1", "name": "CanarySchoola1", "role": "student"}]
     assert {each["name"]: each["role"] for each in found["classes"]} == {
         "CanaryClassown": "student",
         "CanaryClassold": "student",

@@ -106,7 +106,7 @@ def test_who_has_two_roles_sees_what_belongs_to_the_one_they_are_in(school: Site
     with rows(school) as session:
         both = add_person(session, "Both", school.person("teacher_admin").id, "a", [TEACHER, STAFF])
         both.preferred_name = None
-        session.add(PersonSchool(person_id=both.id, school_id="a2"))
+        session.add(PersonSchool(person_id=both.id, school_id="a2", role=STAFF))
         session.add(Enrolment(section_id="section-other", person_id=both.id, role=TEACHER))
     visitor = by_button(school, "teacher_admin")
     assert canaries(visitor.response.text) == {"Classother", "Teacherother"}

@@ -16,6 +16,7 @@ from clever_simulator.server import Running
 from tests.sites import Site
 
 Rows = dict[str, set[tuple[Any, ...]]]
+Places = list[tuple[str, str]]  # a school, and the role there
 
 
 def sync(site: Site, *words: str) -> Result:
@@ -53,12 +54,12 @@ class Truth:
                 (i, roles, p.name.first, p.name.last[:255], p.email, grade or None)
                 for i, roles, p, grade, _ in people
             },
-            "people_schools": {(i, school) for i, _, _, _, schools in people for school in schools},
+            "people_schools": {(i, *post) for i, _, _, _, posts in people for post in posts},
             "sections": {(s.id, s.school.id) for s in self.here.sections_of(self.district)},
             "enrolments": set(self._enrolments()),
         }
 
-    def _people(self) -> Iterable[tuple[str, tuple[str, ...], Person, str, list[str]]]:
+    def _people(self) -> Iterable[tuple[str, tuple[str, ...], Person, str, Places]]:
         for person in self.here.people_of(self.district):
             if self._is_gone(person):
                 continue
@@ -71,7 +72,7 @@ class Truth:
 
     def _row(self, clever_id: str, person: Person, posts: list[Any]) -> Any:
         grade = next((post.grade for post in posts if post.role == "student"), "")
-        schools = [school.id for post in posts for school in post.schools]
+        schools = [(school.id, post.role) for post in posts for school in post.schools]
         order = ("student", "teacher", "staff", "district_admin")
         roles = tuple(role for role in order if role in {post.role for post in posts})
         return clever_id, roles, person, grade, schools
@@ -120,7 +121,9 @@ def held(engine: Engine, district_id: str) -> Rows:
             },
             "people_schools": _rows(
                 db.execute(
-                    select(person.clever_id, tables.PersonSchool.school_id)
+                    select(
+                        person.clever_id, tables.PersonSchool.school_id, tables.PersonSchool.role
+                    )
                     .join(tables.PersonSchool, tables.PersonSchool.person_id == person.id)
                     .where(here)
                 )

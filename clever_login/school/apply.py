@@ -86,11 +86,12 @@ def _put_people(connection: Connection, district_id: str, batch: Batch) -> dict[
         connection, tables.Person, "clever_id", [rows.person(each, district_id) for each in kept]
     )
     ours = person_ids(connection, batch.people)
-    known = _known(connection, tables.School, {i for each in kept for i in rows.school_ids(each)})
-    wanted = {(ours[each.id], school) for each in kept for school in rows.school_ids(each) & known}
+    posts = {(each.id, *place) for each in kept for place in rows.places(each)}
+    known = _known(connection, tables.School, {school for _, school, _ in posts})
+    wanted = {(ours[one], school, role) for one, school, role in posts if school in known}
     clever_ids = {own: clever_id for clever_id, own in ours.items()}
     for changed in link(connection, tables.PersonSchool, clever_ids, wanted):
-        for person_id, _school in changed:
+        for person_id, *_ in changed:
             wrote.setdefault(clever_ids[person_id], "changed")
     return wrote
 

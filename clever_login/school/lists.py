@@ -166,8 +166,8 @@ def _at_school(role: Role) -> ScalarSelect[int]:
     return (
         select(func.count(PersonSchool.person_id))
         .join(Person, Person.id == PersonSchool.person_id)
-        .where(PersonSchool.school_id == School.id, Person.archived_at.is_(None))
-        .where(Person.district_id == School.district_id, visibility.holds(role))
+        .where(PersonSchool.school_id == School.id, PersonSchool.role == role)
+        .where(Person.district_id == School.district_id, Person.archived_at.is_(None))
         .correlate(School)
         .scalar_subquery()
     )

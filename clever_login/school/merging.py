@@ -28,7 +28,7 @@ def merge(session: Session, kept: Person, other: Person) -> None:
 def _move(session: Session, kept: Person, other: Person) -> None:
     """Enrolments and schools; some may be there already."""
     for place in session.scalars(select(PersonSchool).where(PersonSchool.person_id == other.id)):
-        session.merge(PersonSchool(person_id=kept.id, school_id=place.school_id))
+        session.merge(PersonSchool(person_id=kept.id, school_id=place.school_id, role=place.role))
         session.delete(place)
     for seat in session.scalars(select(Enrolment).where(Enrolment.person_id == other.id)):
         session.merge(Enrolment(section_id=seat.section_id, person_id=kept.id, role=seat.role))

@@ -137,12 +137,12 @@ def _unused(column: Any) -> ColumnElement[bool]:
 
 
 def _schools(session: Session, person: Person) -> list[dict[str, Any]]:
-    found = session.scalars(
-        select(School)
+    found = session.execute(
+        select(School, PersonSchool.role)
         .join(PersonSchool, PersonSchool.school_id == School.id)
         .where(PersonSchool.person_id == person.id)
     )
-    return [_columns(each, "id", "name") for each in found]
+    return [_columns(school, "id", "name") | {"role": role} for school, role in found]
 
 
 def _classes(session: Session, person: Person) -> list[dict[str, Any]]:

@@ -75,9 +75,14 @@ def legacy_ids(record: Person) -> list[str]:
     return [each for each in found if each and each != record.id]
 
 
-def school_ids(record: Person) -> set[str]:
-    """The schools of all roles."""
-    return {each for post in record.posts for each in post.school_ids}
+def places(record: Person) -> set[tuple[str, str]]:
+    """The schools with the role that the person has there."""
+    return {
+        (school, post.role.value)
+        for post in record.posts
+        if post.role is not PersonRole.CONTACT
+        for school in post.school_ids
+    }
 
 
 def _row(record_id: str, district_id: str, name: str | None) -> Row:

@@ -142,7 +142,7 @@ class Person(Base):
 
 
 class PersonSchool(Base):
-    """Who is at which school."""
+    """Who is at which school, as a student, a teacher or staff: in each role a row of its own."""
 
     __tablename__ = "people_schools"
 
@@ -150,6 +150,7 @@ class PersonSchool(Base):
         ForeignKey("people.id", ondelete="CASCADE"), primary_key=True
     )
     school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)  # in the words of models.Role
 
 
 class Section(Base):

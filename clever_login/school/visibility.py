@@ -27,11 +27,10 @@ def district_ids(viewer: Viewer) -> Ids:
 
 
 def school_ids(viewer: Viewer) -> Ids:
-    """The schools at which staff are, or all of a district administrator's district.
-
-    `people_schools` does not say in which role: who also teaches elsewhere sees that school, too.
-    """
-    posts = select(PersonSchool.school_id).where(PersonSchool.person_id == viewer.person_id)
+    """The schools at which somebody is staff, or all of a district administrator's district."""
+    posts = select(PersonSchool.school_id).where(
+        PersonSchool.person_id == viewer.person_id, PersonSchool.role == Role.STAFF
+    )
     staff = and_(School.district_id.in_(_own_district(viewer, Role.STAFF)), School.id.in_(posts))
     admin = School.district_id.in_(_own_district(viewer, Role.DISTRICT_ADMIN))
     return select(School.id).where(School.archived_at.is_(None), or_(staff, admin))
@@ -87,7 +86,7 @@ def _people(viewer: Viewer, role: Role) -> Ids:
         .join(School, School.id == PersonSchool.school_id)
         .join(Person, Person.id == PersonSchool.person_id)
         .where(School.id.in_(school_ids(viewer)), Person.district_id == School.district_id)
-        .where(holds(role))
+        .where(PersonSchool.role == role)
     )
     both = union(in_class, at_school).subquery()
     return select(Person.id).where(

@@ -108,6 +108,7 @@ def upgrade() -> None:
         "people_schools",
         sa.Column("person_id", sa.String(length=32), nullable=False),
         sa.Column("school_id", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["people.id"],
@@ -117,7 +118,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["school_id"], ["schools.id"], name=op.f("fk_people_schools_school_id_schools")
         ),
-        sa.PrimaryKeyConstraint("person_id", "school_id", name=op.f("pk_people_schools")),
+        sa.PrimaryKeyConstraint("person_id", "school_id", "role", name=op.f("pk_people_schools")),
     )
     op.create_index(op.f("ix_people_schools_school_id"), "people_schools", ["school_id"])
     op.create_table(
