@@ -1,0 +1,48 @@
+"""axe-core finds nothing on any page: each role, both languages, light and dark, small and wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.chromium import chromium
+from tests.tour import STOPS, Look, Stop, Tour, toured_site
+
+pytestmark = pytest.mark.browser
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Every two of language, scheme and width meet; half of the looks for each page, by turns.
+LOOKS = (
+    (Look(language="en", scheme="light", width=320), Look(language="es", scheme="dark")),
+    (Look(language="en", scheme="dark"), Look(language="es", scheme="light", width=320)),
+    (Look(language="en", scheme="dark", width=320), Look(language="es", scheme="light")),
+)
+VISITS = [(stop, look) for number, stop in enumerate(STOPS) for look in LOOKS[number % len(LOOKS)]]
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
+    with toured_site(tmp_path_factory.mktemp("tour")) as site, chromium() as browser:
+        yield Tour(site, browser)
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe says, a line for each element."""
+    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize(
+    ("stop", "look"), VISITS, ids=[f"{stop.name}-{look}" for stop, look in VISITS]
+)
+def test_axe_finds_nothing(tour: Tour, stop: Stop, look: Look) -> None:
+    with tour.visit(stop, look) as page:
+        assert complaints(page) == []
+
+
+@pytest.mark.parametrize("stop", STOPS, ids=[stop.name for stop in STOPS])
+def test_nothing_is_wider_than_the_narrowest_screen(tour: Tour, stop: Stop) -> None:
+    with tour.visit(stop, Look(width=320, height=568)) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320

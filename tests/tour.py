@@ -1,0 +1,188 @@
+"""A walk past every page: who stands before it, and how they come there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.entries import by_button
+from tests.sites import Site, in_process
+from tests.visitor import Visitor
+
+Steps = Callable[[Page, Site], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """One page, as one kind of person sees it."""
+
+    name: str
+    steps: Steps
+    who: str | None = None  # the user name at the simulator, None for nobody
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a page is looked at."""
+
+    language: str = "en"
+    scheme: str = "light"
+    width: int = 1280
+    height: int = 800
+
+    def __str__(self) -> str:
+        return f"{self.language}-{self.scheme}-{self.width}"
+
+
+@dataclass
+class Tour:
+    """A site with a synced roster, a browser, and who is logged in already."""
+
+    site: Site
+    browser: Browser
+
+    def __post_init__(self) -> None:
+        self._cookies: dict[str, list[Any]] = {}
+
+    @contextmanager
+    def visit(self, stop: Stop, look: Look) -> Iterator[Page]:
+        """Stand before a page."""
+        context = self._context(look)
+        if stop.who:
+            context.add_cookies(self._logged_in(stop.who))
+        page = context.new_page()
+        stop.steps(page, self.site)
+        try:
+            yield page
+        finally:
+            context.close()
+
+    def _context(self, look: Look) -> BrowserContext:
+        return self.browser.new_context(
+            viewport={"width": look.width, "height": look.height},
+            color_scheme="dark" if look.scheme == "dark" else "light",
+            locale={"en": "en-US", "es": "es-US"}[look.language],
+            reduced_motion="reduce",
+        )
+
+    def _logged_in(self, user_name: str) -> list[Any]:
+        """The cookies of a login; each person logs in once for the whole tour."""
+        if user_name not in self._cookies:
+            self._cookies[user_name] = cookies(by_button(self.site, user_name))
+        return self._cookies[user_name]
+
+
+@contextmanager
+def toured_site(folder: Path) -> Iterator[Site]:
+    """The app with everything on that has a page, and the simulator's roster kept."""
+    with in_process(folder, clever_status_url="{clever}/_status") as site:
+        assert site.app
+        command(site.app, "db", "upgrade")
+        command(site.app, "sync")
+        yield site
+
+
+def command(app: Flask, *words: str) -> str:
+    """What `flask clever ...` prints."""
+    done = app.test_cli_runner().invoke(args=["clever", *words])
+    assert done.exit_code == 0, done.output
+    return str(done.stdout)
+
+
+def cookies(visitor: Visitor) -> list[Any]:
+    """What a visitor's browser keeps of the app, for a real browser."""
+    return [
+        {"name": str(each.name), "value": str(each.value), "url": visitor.app_url}
+        for each in visitor.http.cookies
+    ]
+
+
+def at(path: str) -> Steps:
+    """Type an address."""
+
+    def go(page: Page, site: Site) -> None:
+        page.goto(site.url + path)
+
+    return go
+
+
+def through(*links: str) -> Steps:
+    """From the dashboard through the first link that leads into each of these folders."""
+
+    def go(page: Page, site: Site) -> None:
+        page.goto(f"{site.url}/dashboard")
+        for folder in links:
+            page.locator(f'main a[href^="{folder}"]').first.click()
+
+    return go
+
+
+def after_log_out(page: Page, site: Site) -> None:
+    """Log out as somebody whose session nobody else on the tour needs."""
+    visitor = by_button(site, "sparse")
+    page.context.add_cookies(
+        [
+            {"name": str(c.name), "value": str(c.value), "url": site.url}
+            for c in visitor.http.cookies
+        ]
+    )
+    page.goto(f"{site.url}/dashboard")
+    page.locator('form[action="/logout"] button').first.click()
+
+
+def cancelled(page: Page, site: Site) -> None:
+    """Say no at Clever."""
+    with page.expect_request("**/oauth/authorize?*") as asked:
+        page.goto(f"{site.url}/login")
+    state = parse_qs(urlsplit(asked.value.url).query)["state"][0]
+    page.goto(f"{site.url}/oauth/callback?error=access_denied&state={state}")
+
+
+def while_clever_is_down(page: Page, site: Site) -> None:
+    """Come back from Clever while it answers nothing but 500."""
+    site.clever.fault("token", status=500)
+    page.goto(f"{site.clever.url}/in/{site.person('student').district.shortname}")
+    page.get_by_label("User name").fill("student")
+    page.get_by_label("Password").fill("clever")
+    page.get_by_role("button", name="Log in", exact=True).click()
+    page.locator(f'a.tile[href*="client_id={site.settings.clever_client_id}&"]').click()
+
+
+def by_claim_link(page: Page, site: Site) -> None:
+    """Open an operator's link to an account from before Clever."""
+    assert site.app
+    person = command(site.app, "accounts", "add", "--first-name", "Ada").split()[-1]
+    link = command(site.app, "accounts", "invite", "--person", person).split()
+    page.goto(next(each for each in link if each.startswith("http")))
+
+
+SCHOOL, CLASS, DISTRICT = "/schools/", "/classes/", "/district"
+STOPS = (
+    Stop(name="log-in", steps=at("/")),
+    Stop(name="logged-out", steps=after_log_out),
+    Stop(name="cancelled", steps=cancelled),
+    Stop(name="lost-login", steps=at("/oauth/callback?code=nothing&state=nothing")),
+    Stop(name="clever-down", steps=while_clever_is_down),
+    Stop(name="claim-log-in-first", steps=by_claim_link),
+    Stop(name="not-found", steps=at("/nothing-here"), who="student"),
+    Stop(name="not-yours", steps=at("/district"), who="student"),
+    Stop(name="claim", steps=by_claim_link, who="student"),
+    Stop(name="student", steps=at("/dashboard"), who="student"),
+    Stop(name="student-class", steps=through(CLASS), who="student"),
+    Stop(name="teacher", steps=at("/dashboard"), who="teacher"),
+    Stop(name="teacher-class", steps=through(CLASS), who="teacher"),
+    Stop(name="school-admin", steps=at("/dashboard"), who="school_admin"),
+    Stop(name="school-admin-school", steps=through(SCHOOL), who="school_admin"),
+    Stop(name="district-admin", steps=at("/dashboard"), who="district_admin"),
+    Stop(name="district-admin-district", steps=through(DISTRICT), who="district_admin"),
+    Stop(name="district-admin-class", steps=through(DISTRICT, SCHOOL, CLASS), who="district_admin"),
+    Stop(name="two-roles", steps=at("/dashboard"), who="teacher_admin"),
+    Stop(name="tells-little", steps=at("/dashboard"), who="sparse"),
+)
