@@ -8,10 +8,10 @@ from werkzeug import Response
 
 from clever_login import logs, oauth, session
 from clever_login.access import public, safe_next
-from clever_login.models import is_identifier
 from clever_login.pending import PendingLogin, digest, new_state, nonce
 from clever_login.services import services
 from clever_login.settings import Settings
+from clever_login.values import is_identifier
 
 bp = Blueprint("auth", __name__)
 

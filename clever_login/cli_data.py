@@ -22,8 +22,8 @@ from clever_login.errors import (
     NotShared,
     RosterError,
 )
-from clever_login.models import is_identifier
 from clever_login.records import DistrictRecord, Section
+from clever_login.values import is_identifier
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clever_login.errors import CleverUnexpected
-from clever_login.models import is_identifier, text
+from clever_login.values import is_identifier, text
 
 
 class Quiet:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from clever_login.api.deadline import Deadline
 from clever_login.api.signing_keys import SigningKeys
 from clever_login.errors import CleverUnexpected
-from clever_login.models import Json
 from clever_login.settings import Settings
+from clever_login.values import Json
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet

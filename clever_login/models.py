@@ -6,20 +6,14 @@ is not there raises CleverUnexpected; what it does not guarantee may be absent, 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeGuard, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from clever_login.errors import CleverUnexpected, WrongPerson
+from clever_login.values import Json, identifier, inner, is_identifier, optional_id, text
 
-Json = dict[str, Any]
 T = TypeVar("T")
-_UNFIT = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
-LONGEST_TEXT = 255  # Clever sets no limit and advises to plan for this
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Role(StrEnum):
@@ -74,14 +68,14 @@ class Me:
     @classmethod
     def from_api(cls, body: Json) -> Me:
         """Read `{"type", "data": {"id", "district", ...}}`."""
-        data = _object(body, "data")
-        kind = _text(body.get("type")) or _text(data.get("type"))
+        data = inner(body, "data")
+        kind = text(body.get("type")) or text(data.get("type"))
         if not kind:
             raise CleverUnexpected("/me names no type")
         return cls(
             id=identifier(data.get("id")),
             type=kind,
-            district_id=_optional_id(data.get("district")),
+            district_id=optional_id(data.get("district")),
             by_library=_is_library(data),
         )
 
@@ -91,7 +85,7 @@ class Me:
 
         `one_id` where a person has one id for all roles, from v3 on.
         """
-        role, named = login_role(claims), _text(claims.get("user_type"))
+        role, named = login_role(claims), text(claims.get("user_type"))
         district = claims.get("district") or claims.get("district_id")
         if not named or not district:
             return None
@@ -99,7 +93,7 @@ class Me:
         return cls(
             id=identifier(claims.get("sub" if one_id else "user_id")),
             type="user" if one_id else old,
-            district_id=_optional_id(district),  # the Library has no id tokens
+            district_id=optional_id(district),  # the Library has no id tokens
             login_role=role,
         )
 
@@ -141,7 +135,7 @@ class User:
 
         `role` is what the path said before v3, None where the record's `roles` says it.
         """
-        data = _object(body, "data")
+        data = inner(body, "data")
         if not data.get("id"):
             raise CleverUnexpected("the user record has no id")
         for key, expected in (("id", me.id), ("district", me.district_id)):
@@ -155,9 +149,9 @@ class User:
         return cls(
             id=me.id,
             district_id=me.district_id,
-            first_name=_text(name.get("first")) or "",
-            last_name=_text(name.get("last")) or "",
-            email=_text(data.get("email")),
+            first_name=text(name.get("first")) or "",
+            last_name=text(name.get("last")) or "",
+            email=text(data.get("email")),
             roles=(RoleRecord.from_api(role, data),) if role else _roles(data.get("roles")),
         )
 
@@ -182,8 +176,8 @@ class District:
     @classmethod
     def from_api(cls, body: Json) -> District:
         """Read a district record."""
-        data = _object(body, "data")
-        return cls(id=identifier(data.get("id")), name=_text(data.get("name")) or "")
+        data = inner(body, "data")
+        return cls(id=identifier(data.get("id")), name=text(data.get("name")) or "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,15 +190,15 @@ class School:
     @classmethod
     def from_api(cls, body: Json, district_id: str | None) -> School:
         """Read a school record; one of another district is CleverUnexpected."""
-        data = _object(body, "data")
+        data = inner(body, "data")
         if data.get("district") not in (None, "", district_id):
             raise CleverUnexpected("the school is another district's")
-        return cls(id=identifier(data.get("id")), name=_text(data.get("name")) or "")
+        return cls(id=identifier(data.get("id")), name=text(data.get("name")) or "")
 
 
 def login_role(claims: Json) -> Role | None:
     """The role of the current login, as `/userinfo` and id tokens name it; `/me` does not."""
-    return ROLES_BY_NAME.get(_text(claims.get("user_type")) or "")
+    return ROLES_BY_NAME.get(text(claims.get("user_type")) or "")
 
 
 def _is_library(data: Json) -> bool:
@@ -212,24 +206,9 @@ def _is_library(data: Json) -> bool:
     return not data.get("district") and data.get("authorized_by", "teacher") == "teacher"
 
 
-def listed(body: Json) -> list[Json]:
-    """The records of a list, each of which stands in a `data` of its own."""
-    items = body.get("data")
-    if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
-        raise CleverUnexpected("a list of Clever's is none")
-    return [_object(each, "data") for each in items]
-
-
 def is_about(claims: Json, person_id: str) -> bool:
     """Whether `/userinfo` speaks of this person, by the id of today or the one before v3."""
     return person_id in (claims.get("sub"), claims.get("user_id"))
-
-
-def identifier(value: object) -> str:
-    """An id that may enter a path, or CleverUnexpected."""
-    if not is_identifier(value):
-        raise CleverUnexpected("an id of Clever's has characters that no id has")
-    return value
 
 
 def _roles(value: object) -> tuple[RoleRecord, ...]:
@@ -239,35 +218,3 @@ def _roles(value: object) -> tuple[RoleRecord, ...]:
     return tuple(
         RoleRecord.from_api(role, value[role]) for role in Role if isinstance(value.get(role), dict)
     )
-
-
-def _object(body: Json, key: str) -> Json:
-    value = body.get(key)
-    if not isinstance(value, dict):
-        raise CleverUnexpected(f"an answer of Clever's has no {key!r} object")
-    return value
-
-
-def is_identifier(value: object) -> TypeGuard[str]:
-    """Whether this may be an id of Clever's: letters, digits, `-` and `_` only."""
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
-
-
-def _optional_id(value: object) -> str | None:
-    return None if value in (None, "") else identifier(value)
-
-
-def _text(value: object) -> str | None:
-    """A string with something in it, made fit for a page, else None.
-
-    Lone surrogates (JSON allows them), control characters and those that turn the direction of
-    the text around are dropped, and what is longer than any name is cut.
-    """
-    if not isinstance(value, str):
-        return None
-    return _UNFIT.sub("", value[: 2 * LONGEST_TEXT]).strip()[:LONGEST_TEXT] or None
-
-
-def text(value: object) -> str | None:
-    """The same for other rooms: a string fit for a page, 255 characters at most, or None."""
-    return _text(value)

@@ -14,9 +14,11 @@ from clever_login.api.signing_keys import SigningKeys
 from clever_login.api.status import StatusPage
 from clever_login.api.transport import Transport
 from clever_login.api.versions import VERSIONS, Version
+from clever_login.file_store import FileStore
 from clever_login.pending import PendingLogins
+from clever_login.redis_store import RedisStore
 from clever_login.settings import Settings
-from clever_login.store import Store, open_store
+from clever_login.store import Store
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Services:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Make them."""
-    store = open_store(settings, Path(app.instance_path) / "store")
+    store = _store(settings, Path(app.instance_path) / "store")
     transport = Transport(ca_bundle=settings.clever_ca_bundle)
     status = StatusPage(transport, settings.clever_status_url)
     app.extensions["clever_login"] = Services(
@@ -65,3 +67,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 def services(app: Flask | None = None) -> Services:
     """Those of this app, or of the one that answers this request."""
     return cast(Services, (app or current_app).extensions["clever_login"])
+
+
+def _store(settings: Settings, folder: Path) -> Store:
+    return RedisStore(settings) if settings.redis_url else FileStore(folder)

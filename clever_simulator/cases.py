@@ -2,17 +2,9 @@
 
 from dataclasses import dataclass
 
+from clever_simulator.directory import Directory
 from clever_simulator.ids import made_id
-from clever_simulator.people import (
-    Directory,
-    District,
-    Name,
-    Person,
-    Post,
-    Role,
-    School,
-    Section,
-)
+from clever_simulator.people import District, Name, Person, Post, Role, School, Section
 
 DISTRICT = ("Odd Corner Independent School District", "odd-corner")
 SCHOOLS = (

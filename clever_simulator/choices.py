@@ -1,6 +1,7 @@
 """Whom a step of the school year changes when nobody says: always the same ones."""
 
-from clever_simulator.people import Directory, District, Person, School, Section
+from clever_simulator.directory import Directory
+from clever_simulator.people import District, Person, School, Section
 from clever_simulator.school_years import next_grade, teaches
 
 

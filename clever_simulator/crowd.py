@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from itertools import count, islice
 
 from clever_simulator import names
+from clever_simulator.directory import Directory
 from clever_simulator.ids import made_id
-from clever_simulator.people import Directory, District, Name, Person, Post, Role, School, Section
+from clever_simulator.people import District, Name, Person, Post, Role, School, Section
 
 DISTRICT = ("Broad Plains Unified School District", "broad-plains")
 MOST_STUDENTS = 200_000

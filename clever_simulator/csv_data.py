@@ -7,9 +7,10 @@ from pathlib import Path
 from clever_simulator import csv_records, csv_values
 from clever_simulator.csv_files import Row, each_once, read
 from clever_simulator.csv_people import KINDS, People
+from clever_simulator.directory import Directory
 from clever_simulator.ids import made_id
 from clever_simulator.lookup import in_order
-from clever_simulator.people import Directory, District, Person, School, Section
+from clever_simulator.people import District, Person, School, Section
 
 BUTTONS = 3  # so many people of each role get a button on the log-in page
 TEACHERS = ("Teacher_id", *(f"Teacher_{number}_id" for number in range(2, 11)))

@@ -5,9 +5,10 @@ from dataclasses import replace
 from itertools import chain
 
 from clever_simulator import derived
-from clever_simulator.directories import with_people
+from clever_simulator.altered import with_people
+from clever_simulator.directory import Directory
 from clever_simulator.index import Index
-from clever_simulator.people import Directory, District, Person
+from clever_simulator.people import District, Person
 from clever_simulator.rollover import Rolled
 from clever_simulator.standings import Standings
 

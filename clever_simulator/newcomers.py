@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from itertools import count
 
 from clever_simulator import names
+from clever_simulator.directory import Directory
 from clever_simulator.ids import made_id
-from clever_simulator.people import Directory, Name, Person, Post, School
+from clever_simulator.people import Name, Person, Post, School
 from clever_simulator.school_years import SchoolYear, enrolled, teaches
 
 

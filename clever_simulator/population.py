@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from clever_simulator import cases, crowd, csv_data, roster
+from clever_simulator.altered import with_people
 from clever_simulator.config import Config
-from clever_simulator.directories import with_people
+from clever_simulator.directory import Directory
 from clever_simulator.ids import made_id
-from clever_simulator.people import Directory, Person
+from clever_simulator.people import Person
 
 
 def of(config: Config) -> Directory:

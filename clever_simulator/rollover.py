@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from clever_simulator import derived, records
-from clever_simulator.directories import with_people
+from clever_simulator.altered import with_people
+from clever_simulator.directory import Directory
 from clever_simulator.ids import made_id
 from clever_simulator.newcomers import newcomers
-from clever_simulator.people import Directory, District, Person, Post, School, Section
+from clever_simulator.people import District, Person, Post, School, Section
 from clever_simulator.school_years import LAST_GRADES, SchoolYear, enrolled, next_grade, teaches
 
 _Group = tuple[str, str]  # the id of a school, and a grade

@@ -5,8 +5,9 @@ import unicodedata
 from collections.abc import Iterable
 
 from clever_simulator import names
+from clever_simulator.directory import Directory
 from clever_simulator.ids import made_id
-from clever_simulator.people import Directory, District, Name, Person, Post, Role, School, Section
+from clever_simulator.people import District, Name, Person, Post, Role, School, Section
 
 STUDENTS_PER_SCHOOL = 20
 TEACHERS_PER_SCHOOL = 2

@@ -13,10 +13,10 @@ from flask import Flask
 
 from clever_simulator import create_app, year
 from clever_simulator.config import Config
+from clever_simulator.directory import Directory
 from clever_simulator.faults import Fault
 from clever_simulator.http_server import Server
 from clever_simulator.incidents import Incident
-from clever_simulator.people import Directory
 from clever_simulator.world import World
 
 

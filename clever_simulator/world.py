@@ -9,13 +9,13 @@ from clever_simulator.changes import Changes
 from clever_simulator.config import Config
 from clever_simulator.consents import Consents
 from clever_simulator.data import Data
+from clever_simulator.directory import Directory
 from clever_simulator.events import Events
 from clever_simulator.faults import Faults
 from clever_simulator.incidents import Incidents
 from clever_simulator.journal import Journal
 from clever_simulator.keys import Keys
 from clever_simulator.passed import Passed
-from clever_simulator.people import Directory
 from clever_simulator.tokens import Clock, Vault
 
 _KEY = "clever_simulator"

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from clever_simulator import choices, population
+from clever_simulator.altered import with_classes, with_people
 from clever_simulator.changes import ChangeError
-from clever_simulator.directories import with_classes, with_people
 from clever_simulator.passed import Touched
 from clever_simulator.people import Person, School, Section
 from clever_simulator.school_years import enrolled

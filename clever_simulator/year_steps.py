@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from clever_simulator import choices
 from clever_simulator.changes import ChangeError
+from clever_simulator.directory import Directory
 from clever_simulator.passed import Touched
-from clever_simulator.people import Directory, District, Person
+from clever_simulator.people import District, Person
 from clever_simulator.world import World
 
 Told = list[dict[str, str]]

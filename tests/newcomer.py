@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from clever_simulator import roster
-from clever_simulator.people import Directory
+from clever_simulator.directory import Directory
 from clever_simulator.server import Running
 from tests import sites
 from tests.sites import ROOT, Site

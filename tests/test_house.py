@@ -29,7 +29,8 @@ def may_import() -> dict[str, set[str]]:
     }
 
 
-WITHOUT_FLASK = ("settings", "errors", "models", "api", "oauth", "profile", "accounts", "store")
+WITHOUT_FLASK = ("settings", "errors", "values", "models", "api", "oauth", "profile", "accounts")
+STORES = ("store", "file_store", "redis_store")
 
 
 def modules() -> dict[str, Path]:
@@ -70,7 +71,7 @@ def test_a_room_imports_only_what_its_door_allows(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(modules()))
 def test_only_the_edge_knows_flask_and_only_two_rooms_know_authlib(name: str) -> None:
     packages = {each.partition(".")[0] for each in imports(modules()[name])}
-    if name.startswith(WITHOUT_FLASK):
+    if name.startswith(WITHOUT_FLASK + STORES):
         assert not packages & {"flask", "flask_session", "flask_wtf"}
     assert ("authlib" in packages) == (name in {"oauth", "id_token"})
     assert ("requests" in packages) <= (name.startswith("api") or name == "oauth")

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, select
 
 from clever_login.school import tables
 from clever_login.school.database import database
-from clever_simulator.people import Directory, District, Person
+from clever_simulator.directory import Directory
+from clever_simulator.people import District, Person
 from clever_simulator.server import Running
 from tests.sites import Site
 

@@ -20,15 +20,14 @@ from clever_login.errors import (
 from clever_login.models import (
     ROLES_BY_NAME,
     District,
-    Json,
     Me,
     Role,
     School,
     User,
     is_about,
-    listed,
     login_role,
 )
+from clever_login.values import Json, listed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from clever_login.api.patience import Patience
 from clever_login.api.transport import LIST_BOUNDS, Answer, Bounds, Transport
 from clever_login.api.versions import Version
 from clever_login.errors import CleverUnexpected, DistrictGone, NoSecureSync, NotShared
-from clever_login.models import Json, identifier
+from clever_login.values import Json, identifier
 
 SECONDS = 120.0  # for one answer: a page may have 10,000 records
 

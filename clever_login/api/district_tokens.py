@@ -15,7 +15,7 @@ from clever_login.api.paging import items, with_query
 from clever_login.api.patience import Patience
 from clever_login.api.transport import LIST_BOUNDS, Transport
 from clever_login.errors import CleverMisconfigured, CleverUnexpected, DistrictGone
-from clever_login.models import Json, is_identifier
+from clever_login.values import Json, is_identifier
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header
 SECONDS = 60.0  # for one answer

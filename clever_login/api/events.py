@@ -11,9 +11,9 @@ from clever_login.api.district_client import DistrictClient
 from clever_login.api.paging import LARGEST_PAGE, Parameter
 from clever_login.errors import CleverUnexpected, CursorTooOld, NoEvents, NotShared
 from clever_login.fields import Fields, Quiet
-from clever_login.models import Json, identifier
 from clever_login.persons import Person, PersonRole
 from clever_login.records import Course, DistrictRecord, Resource, SchoolRecord, Section, Term
+from clever_login.values import Json, identifier
 
 DAYS_KEPT = 30
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")  # begins with four bytes of Unix time

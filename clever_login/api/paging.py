@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import parse_qs, unquote, urlencode, urljoin, urlsplit
 
 from clever_login.errors import CleverUnexpected
-from clever_login.models import Json
+from clever_login.values import Json
 
 Parameter = str | int | Sequence[str] | None
 LARGEST_PAGE = 10_000  # records; Clever answers 413 for more

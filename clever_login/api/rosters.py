@@ -10,9 +10,9 @@ from clever_login.api.district_client import DistrictClient
 from clever_login.api.paging import LARGEST_PAGE
 from clever_login.api.versions import Kind
 from clever_login.errors import CleverUnexpected, NotShared
-from clever_login.models import Json, identifier
 from clever_login.persons import Person, PersonRole
 from clever_login.records import Course, DistrictRecord, Resource, SchoolRecord, Section, Term
+from clever_login.values import Json, identifier
 
 Where = Mapping[str, object]
 _ROLES = {

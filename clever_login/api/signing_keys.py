@@ -18,7 +18,7 @@ from clever_login.api.client import json_object
 from clever_login.api.deadline import Deadline
 from clever_login.api.transport import Transport
 from clever_login.errors import CleverUnavailable, CleverUnexpected
-from clever_login.models import Json
+from clever_login.values import Json
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet

@@ -13,7 +13,7 @@ from clever_login.api.client import json_object
 from clever_login.api.deadline import Deadline
 from clever_login.api.transport import Transport
 from clever_login.errors import LoginError
-from clever_login.models import Json, text
+from clever_login.values import Json, text
 
 ASK_SECONDS = 60  # at most once in so many, a process
 KNOWN_SECONDS = 10 * 60  # what is older is not said any more

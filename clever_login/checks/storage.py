@@ -11,8 +11,10 @@ from typing import Any
 from clever_login.checks.case import Case
 from clever_login.checks.findings import Finding, fault, ok, warning
 from clever_login.errors import StoreUnavailable
+from clever_login.file_store import FileStore
+from clever_login.redis_store import RedisStore, connect
 from clever_login.settings import DEVELOPMENT
-from clever_login.store import FileStore, RedisStore, Store, connect
+from clever_login.store import Store
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "instance" / "store"  # beside app.py
 KEPT_SECONDS = 30

@@ -9,9 +9,9 @@ from flask import Blueprint, Flask, Response, g, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from clever_login.access import safe_next
-from clever_login.models import text
 from clever_login.session import call, current_user
 from clever_login.settings import Settings
+from clever_login.values import text
 
 LONGEST = 40
 bp = Blueprint("names", __name__, template_folder="templates")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, cast
 from flask import Blueprint, Flask, abort, g, render_template
 from flask.typing import ResponseReturnValue
 
-from clever_login.models import is_identifier
 from clever_login.school.viewer import viewer
 from clever_login.settings import Settings
+from clever_login.values import is_identifier
 
 if TYPE_CHECKING:
     from clever_login.school.shown import Dashboard

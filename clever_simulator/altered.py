@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from clever_simulator.people import Directory, Person, Section
+from clever_simulator.directory import Directory
+from clever_simulator.people import Person, Section
 
 
 def with_people(before: Directory, changed: Mapping[str, Person]) -> Directory:
