@@ -1,47 +1,161 @@
-"""Take the README's pictures again: `.venv-test/bin/python -m docs.take_pictures`."""
+"""Take a picture of every page, and write what each weighs and says: `bin/screenshots`."""
 
 from __future__ import annotations
 
+import io
+import re
+import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Page
 
 from tests.chromium import chromium
-from tests.sites import Site, in_process
+from tests.tour import CLEVERS_FORM, RULES, STOPS, Look, Stop, Tour, toured_site
 
-PICTURES = Path(__file__).parent / "pictures"
-SIZE = {"width": 1000, "height": 680}
+HERE = Path(__file__).parent
+PICTURES, PAGES = HERE / "pictures", HERE / "pages.md"
+DEVICES = {"phone": (360, 740), "desktop": (1280, 800)}
+LOOKS = {
+    f"{device}-{scheme}": Look(scheme=scheme, width=width, height=height)
+    for device, (width, height) in DEVICES.items()
+    for scheme in ("light", "dark")
+}
+COLOURS = 64  # a page has few: a third of the size, and nobody sees it
+# Sentences as a reader meets them: the texts of blocks, cut after full stops.
+BLOCKS = """() => [...document.querySelectorAll(
+    "h1, h2, h3, p, li, dt, dd, td, th, a, button, summary, label, figcaption")]
+    .filter(each => each.checkVisibility() && !each.querySelector("p, li, dd, td, a, button"))
+    .map(each => each.innerText)"""
+HEAD = """\
+# Every page
+
+Made by `bin/screenshots`, which also takes the pictures of `docs/pictures/`: a phone (360 × 740)
+and a desktop (1280 × 800), light and dark. Weights are bytes on the wire with headers: on the first
+visit of a browser that has nothing of ours, and afterwards, when it has the files. The axe column
+is how many complaints axe-core has ({rules}),
+over six looks: those of the pictures, and 320 px wide in English and in Spanish. The longest
+sentence is the number of its words, in English and in Spanish.
+
+| page | who | heading | first visit | afterwards | axe | longest sentence |
+|---|---|---|---|---|---|---|
+"""
 
 
-def main() -> None:
-    """The login page, the simulator's, and the dashboards of a student and a teacher."""
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What was found out of one page."""
+
+    heading: str
+    first: int
+    afterwards: int
+    complaints: int
+    longest: dict[str, int]
+
+    def row(self, stop: Stop) -> str:
+        """A line of the table."""
+        link = f"[{stop.name}](pictures/{stop.name}-phone-light.png)"
+        longest = " / ".join(str(self.longest[each]) for each in ("en", "es"))
+        weights = f"{self.first:,} | {self.afterwards:,}"
+        who = stop.who or "nobody"
+        return f"| {link} | {who} | {self.heading} | {weights} | {self.complaints} | {longest} |\n"
+
+
+def main(names: list[str]) -> None:
+    """Walk past every page, or past those that are named (and then write no table)."""
     PICTURES.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        in_process(Path(folder)) as site,
+        toured_site(Path(folder)) as site,
         chromium() as browser,
     ):
-        for user_name in ("student", "teacher"):
-            context = browser.new_context(viewport=SIZE)  # type: ignore[arg-type] # a TypedDict
-            _take(context.new_page(), site, user_name)
-            context.close()
+        tour = Tour(site, browser)
+        stops = [each for each in STOPS if not names or each.name in names]
+        if not names:
+            with tour.visit(CLEVERS_FORM, LOOKS["desktop-light"]) as page:
+                _save(page.screenshot(), PICTURES / "simulator.png")
+        rows = [_look_at(tour, stop).row(stop) for stop in stops]
+    if not names:
+        PAGES.write_text(HEAD.format(rules=", ".join(RULES)) + "".join(rows), encoding="utf-8")
 
 
-def _take(page: Page, site: Site, user_name: str) -> None:
-    page.goto(site.url)
-    if user_name == "student":
-        page.screenshot(path=PICTURES / "log-in.png")
-    page.get_by_role("link", name="Log in with Clever").click()
-    page.get_by_role("link", name=site.person(user_name).district.name).click()
-    if user_name == "student":
-        page.screenshot(path=PICTURES / "simulator.png")
-    page.get_by_label("User name").fill(user_name)
-    page.get_by_label("Password").fill("clever")
-    page.get_by_role("button", name="Log in", exact=True).click()
-    page.wait_for_url("**/dashboard")
-    page.screenshot(path=PICTURES / f"{user_name.replace('_', '-')}.png")
+def _look_at(tour: Tour, stop: Stop) -> Seen:
+    complaints = 0
+    for name, look in LOOKS.items():
+        with tour.visit(stop, look) as page:
+            _save(page.screenshot(), PICTURES / f"{stop.name}-{name}.png")
+            complaints += _complaints(page)
+    longest = {}
+    for language in ("en", "es"):
+        with tour.visit(stop, Look(language=language, width=320)) as page:
+            longest[language] = _longest(page)
+            complaints += _complaints(page)
+    weight = Weight()
+    with tour.visit(stop, Look(), weight.watch) as page:
+        page.wait_for_load_state("networkidle")
+        heading = page.locator("h1").inner_text()
+    return Seen(
+        heading=heading,
+        first=weight.first,
+        afterwards=weight.afterwards,
+        complaints=complaints,
+        longest=longest,
+    )
+
+
+def _save(picture: bytes, path: Path) -> None:
+    image = (
+        Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    )
+    image.save(path, optimize=True)
+
+
+def _complaints(page: Page) -> int:
+    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    return sum(len(each["nodes"]) for each in found)
+
+
+def _longest(page: Page) -> int:
+    sentences = [each for text in page.evaluate(BLOCKS) for each in re.split(r"(?<=[.!?])\s", text)]
+    return max(len(re.findall(r"\w[\w'’-]*", each)) for each in sentences)
+
+
+class Weight:
+    """The bytes on the wire of the last page of a browser that keeps nothing, and of its files."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, float] = {}
+        self._page = ""
+
+    def watch(self, page: Page) -> None:
+        """Count from now on."""
+        session = page.context.new_cdp_session(page)
+        session.on("Network.requestWillBeSent", self._asked)
+        session.on("Network.loadingFinished", self._loaded)
+        session.send("Network.enable")
+        session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+
+    @property
+    def first(self) -> int:
+        """The page and its files."""
+        return int(sum(self._sizes.values()))
+
+    @property
+    def afterwards(self) -> int:
+        """The page alone: its files are kept."""
+        return int(self._sizes[self._page])
+
+    def _asked(self, event: dict[str, Any]) -> None:
+        if event["type"] == "Document":
+            self._page, self._sizes = event["requestId"], {}
+
+    def _loaded(self, event: dict[str, Any]) -> None:
+        self._sizes[event["requestId"]] = event["encodedDataLength"]
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -16,6 +16,7 @@ from tests.entries import by_button
 from tests.sites import Site, in_process
 from tests.visitor import Visitor
 
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]  # axe's own tags
 Steps = Callable[[Page, Site], None]
 
 
@@ -52,12 +53,16 @@ class Tour:
         self._cookies: dict[str, list[Any]] = {}
 
     @contextmanager
-    def visit(self, stop: Stop, look: Look) -> Iterator[Page]:
-        """Stand before a page."""
+    def visit(
+        self, stop: Stop, look: Look, watch: Callable[[Page], None] | None = None
+    ) -> Iterator[Page]:
+        """Stand before a page; `watch` has it before anything is asked for."""
         context = self._context(look)
         if stop.who:
             context.add_cookies(self._logged_in(stop.who))
         page = context.new_page()
+        if watch:
+            watch(page)
         stop.steps(page, self.site)
         try:
             yield page
@@ -145,6 +150,13 @@ def cancelled(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/oauth/callback?error=access_denied&state={state}")
 
 
+def to_clevers_form(page: Page, site: Site) -> None:
+    """From the log-in link to where a name and a password are asked for."""
+    page.goto(site.url)
+    page.locator('a[href^="/login"]').click()
+    page.get_by_role("link", name=site.person("student").district.name).click()
+
+
 def while_clever_is_down(page: Page, site: Site) -> None:
     """Come back from Clever while it answers nothing but 500."""
     site.clever.fault("token", status=500)
@@ -163,6 +175,7 @@ def by_claim_link(page: Page, site: Site) -> None:
     page.goto(next(each for each in link if each.startswith("http")))
 
 
+CLEVERS_FORM = Stop(name="simulator", steps=to_clevers_form)
 SCHOOL, CLASS, DISTRICT = "/schools/", "/classes/", "/district"
 STOPS = (
     Stop(name="log-in", steps=at("/")),

@@ -9,10 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.chromium import chromium
-from tests.tour import STOPS, Look, Stop, Tour, toured_site
+from tests.tour import RULES, STOPS, Look, Stop, Tour, toured_site
 
 pytestmark = pytest.mark.browser
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # Every two of language, scheme and width meet; half of the looks for each page, by turns.
 LOOKS = (
     (Look(language="en", scheme="light", width=320), Look(language="es", scheme="dark")),
