@@ -26,14 +26,18 @@ def public(view: Callable[P, R]) -> Callable[P, R]:
     return view
 
 
-def roles_required(*roles: Role) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Open a view only to people whose current role is one of these; others get 403."""
+def roles_required(*roles: Role | str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Open a view only to people whose current role is one of these; others get 403.
+
+    A role may be named ("teacher"); a name that is none is a ValueError at once.
+    """
+    allowed = {Role(role) for role in roles}
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             user = current_user()
-            if user is None or user.role not in roles:
+            if user is None or user.role not in allowed:
                 abort(403)
             return view(*args, **kwargs)
 

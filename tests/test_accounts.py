@@ -70,6 +70,16 @@ def change(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+def blocks(language: str) -> list[str]:
+    """The examples of make-it-yours.md."""
+    text = (ROOT / "docs" / "make-it-yours.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
+
+def number_of_lines(*texts: str) -> int:
+    return sum(1 for text in texts for line in text.splitlines() if line.strip())
+
+
 def test_a_cloners_find_or_create_is_asked_once_and_may_refuse(tmp_path: Path) -> None:
     copy = a_copy(tmp_path)
     (copy / "accounts.py").write_text(OWN_ACCOUNTS)
@@ -111,10 +121,8 @@ def test_without_the_folder_and_its_line_people_still_log_in(tmp_path: Path) -> 
 
 
 def test_your_own_users_table_as_the_text_has_it(tmp_path: Path) -> None:
-    (code,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "make-it-yours.md").read_text(), re.S
-    )
-    assert len([line for line in code.splitlines() if line.strip()]) < 30
+    *_, code = blocks("python")
+    assert number_of_lines(code) < 30
     copy = a_copy(tmp_path)
     (copy / "accounts.py").write_text(code)
     change(copy / "app.py", "from clever_login.accounts import", "from accounts import")
@@ -127,3 +135,20 @@ def test_your_own_users_table_as_the_text_has_it(tmp_path: Path) -> None:
     connection.close()
     assert len(rows) == 2
     assert {clever_id for (clever_id,) in rows} == ids
+
+
+def test_a_first_page_of_ones_own_as_the_text_has_it(tmp_path: Path) -> None:
+    view, lines, _ = blocks("python")
+    (page,) = blocks("jinja")
+    assert number_of_lines(view, lines, page) < 10
+    imported, mounted = lines.splitlines()
+    copy = a_copy(tmp_path)
+    (copy / "books.py").write_text(view)
+    (copy / "templates" / "books.html").write_text(page)
+    change(copy / "app.py", "from flask import Flask\n", f"from flask import Flask\n{imported}\n")
+    change(copy / "app.py", "    return app\n", f"{mounted}\n    return app\n")
+    with run_in_a_copy(tmp_path, copy) as site:
+        teacher = by_button(site, "teacher").open("/books")
+        assert teacher.heading == f"Books of {site.person('teacher').name.full}"
+        assert by_button(site, "student").open("/books").response.status_code == 403
+        assert site.visitor().open("/books").path == "/"
