@@ -135,6 +135,16 @@ def test_of_two_ids_from_before_v3_the_account_of_the_last_login_stays(school: S
     assert row(school, last).roles == ["teacher", "staff"]
 
 
+def test_a_second_role_that_was_archived_keeps_nobody_out(school: Site) -> None:
+    live = log_in(school, replace(ADA, id="ada-v2", roles=()))
+    ended = log_in(school, replace(ADA, id="ada-staff-v2", roles=()))
+    archive(school, ended, synced=True)
+    both = (*ADA.roles, RoleRecord(role=Role.STAFF, legacy_id="ada-staff-v2"))
+    assert log_in(school, replace(ADA, roles=both)) == ended
+    assert row(school, ended).archived_at is None
+    assert row(school, live).merged_into == ended
+
+
 def archive(site: Site, person_id: str, *, synced: bool) -> None:
     with kept(site).begin() as session:
         session.get_one(Person, person_id).archived_at = now()

@@ -177,26 +177,6 @@ def test_without_events_at_clever_every_sync_reads_everything(make: SyncedSite) 
     assert_all_equal(site)
 
 
-def test_people_keep_their_rows_when_the_app_moves_to_v3(
-    make_site: SiteMaker, make: SyncedSite, database_url: str | None
-) -> None:
-    before = make(clever_api_version="v2.1")
-    sync(before)
-    own = legacy_row(before, "teacher")
-    site = make_site(database_url=database_url, clever_api_version="v3.0")
-    result = sync(site)
-    assert "this is v3.0" in result.stderr
-    assert row(site, "teacher")["id"] == own
-    assert_all_equal(site)
-
-
-def legacy_row(site: Site, user_name: str) -> str:
-    legacy = site.person(user_name).posts[0].legacy_id
-    with engine_of(site).connect() as db:
-        found = select(tables.Person.id).where(tables.Person.clever_id == legacy)
-        return str(db.scalar(found))
-
-
 @pytest.mark.parametrize("version", ["v1.1", "v1.2", "v2.0"])
 def test_older_versions_are_refused_with_a_sentence(make: SyncedSite, version: str) -> None:
     site = make(clever_api_version=version)

@@ -6,15 +6,14 @@ before they came with Clever claims it (`school.claims`).
 
 from __future__ import annotations
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from clever_login.accounts import Account
 from clever_login.errors import AccountArchived
 from clever_login.models import User
 from clever_login.school.database import database
-from clever_login.school.merging import merge
-from clever_login.school.tables import PROVIDER, District, Person, now
+from clever_login.school.merging import known
+from clever_login.school.tables import District, Person, now
 
 RESTING = "Your school does not share you with this app now. Tell your teacher."
 LEFT = "Your school does not use this app now. Tell your teacher."
@@ -46,7 +45,7 @@ def prefer(account_id: str, name: str) -> None:
 
 def _arrived(session: Session, user: User) -> Account:
     district = _district(session, user.district_id)
-    person = _known(session, user) or _added(session, user)
+    person = known(session, user.id, user.legacy_ids, user.district_id) or _added(session, user)
     _check(person, user, district, _synced(session, person))
     _write(person, user)
     return Account(id=person.id, preferred_name=person.preferred_name)
@@ -62,36 +61,6 @@ def _district(session: Session, district_id: str | None) -> District | None:
         session.add(district)
         session.flush()
     return district
-
-
-def _known(session: Session, user: User) -> Person | None:
-    """The person's row; of several (ids from before v3) one stays, and the others lead to it."""
-    ids = (user.id, *user.legacy_ids)
-    found = [
-        each
-        for each in session.scalars(
-            select(Person).where(Person.provider == PROVIDER, Person.clever_id.in_(ids))
-        )
-        if each.clever_id == user.id or _same_district(each, user)
-    ]
-    if not found:
-        return None
-    kept = max(found, key=lambda each: _claim_to_stay(each, user))
-    for other in found:
-        if other is not kept:
-            merge(session, kept, other)
-    kept.clever_id = user.id
-    return kept
-
-
-def _same_district(person: Person, user: User) -> bool:
-    return person.district_id is None or person.district_id == user.district_id
-
-
-def _claim_to_stay(person: Person, user: User) -> tuple[float, bool]:
-    """Who has logged in last stays, for they find what they left; else who has today's id."""
-    last = person.last_login.timestamp() if person.last_login else 0.0
-    return last, person.clever_id == user.id
 
 
 def _added(session: Session, user: User) -> Person:

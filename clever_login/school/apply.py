@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, select, update
+from sqlalchemy.orm import Session
 
 from clever_login.persons import Person
 from clever_login.records import SchoolRecord, Section, Term
 from clever_login.school import rows, tables
+from clever_login.school.merging import known
 from clever_login.school.upsert import MOST_PARAMETERS, chunks, link, put
 
 Counts = Counter[tuple[str, str]]  # (table, what happened) -> how many
@@ -39,15 +41,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Written:
-    """What a batch did, and the Clever ids of the people whom it archived."""
+    """What a batch did, and the Clever ids with which nobody may be logged in any more."""
 
     counts: Counts
     archived: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()  # from before v3
 
 
 def write(connection: Connection, district_id: str, batch: Batch) -> Written:
     """Write a batch in the transaction that is open."""
     counts: Counts = Counter()
+    former = _bring_together(connection, district_id, batch.people | batch.leaving)
     for name, wrote in (
         ("schools", _put_schools(connection, district_id, batch)),
         ("terms", _put_terms(connection, district_id, batch)),
@@ -60,7 +64,7 @@ def write(connection: Connection, district_id: str, batch: Batch) -> Written:
         archived = _archive(connection, district_id, MODELS[name], ids)
         counts[name, "archived"] += len(archived)
         people = archived if name == "people" else people
-    return Written(+counts, people)
+    return Written(+counts, people, former)
 
 
 def key_of(model: Model) -> Any:
@@ -79,8 +83,7 @@ def _put_terms(connection: Connection, district_id: str, batch: Batch) -> dict[s
 
 
 def _put_people(connection: Connection, district_id: str, batch: Batch) -> dict[str, str]:
-    """The people with their schools; a row that still has an id from before v3 gets the new one."""
-    _rewrite_ids(connection, district_id, batch.people | batch.leaving)
+    """The people with their schools."""
     kept = sorted(batch.people.values(), key=lambda each: each.id)  # in one order: no deadlock
     wrote = put(
         connection, tables.Person, "clever_id", [rows.person(each, district_id) for each in kept]
@@ -143,17 +146,21 @@ def _known(
     }
 
 
-def _rewrite_ids(connection: Connection, district_id: str, people: dict[str, Person]) -> None:
-    before = {each.id: legacy for each in people.values() if (legacy := rows.legacy_ids(each))}
-    if not before:
-        return
-    ours = person_ids(connection, [*before, *(one for ids in before.values() for one in ids)])
-    here = (tables.Person.district_id == district_id) | tables.Person.district_id.is_(None)
-    for clever_id, legacy in before.items():
-        row = next((ours[one] for one in legacy if one in ours), None)
-        if clever_id not in ours and row is not None:
-            same = (tables.Person.id == row) & here
-            connection.execute(update(tables.Person).where(same).values(clever_id=clever_id))
+def _bring_together(
+    connection: Connection, district_id: str, people: dict[str, Person]
+) -> tuple[str, ...]:
+    """Rows with an id from before v3 get that of today, as at a login; ids somebody came with."""
+    today = {legacy: each for each in people.values() for legacy in rows.legacy_ids(each)}
+    found = person_ids(connection, today)
+    if not found:
+        return ()
+    with Session(connection) as session:
+        ids = select(tables.Person.clever_id).where(tables.Person.id.in_(found.values()))
+        used = session.scalars(ids.where(tables.Person.last_login.is_not(None))).all()
+        for each in sorted({today[legacy].id for legacy in found}):
+            known(session, each, rows.legacy_ids(people[each]), district_id)
+        session.flush()
+    return tuple(map(str, used))
 
 
 def _archive(

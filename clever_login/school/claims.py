@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -110,17 +110,11 @@ def _use_up(session: Session, token: str) -> str:
 
 
 def _bring_up_to_date(kept: Person, own: Person) -> None:
-    """What Clever says of the person now; their time here begins with the earlier account."""
+    """What Clever says of the person now."""
     kept.district_id, kept.roles, kept.grade = own.district_id, own.roles, own.grade
     kept.first_name = own.first_name or kept.first_name
     kept.last_name = own.last_name or kept.last_name
     kept.email = own.email or kept.email
-    kept.first_login = _earlier(kept.first_login, own.first_login)
-    kept.last_login = own.last_login
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min(one, other) if one and other else one or other
 
 
 def _person(session: Session, person_id: str) -> Person:

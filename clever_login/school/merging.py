@@ -1,15 +1,46 @@
-"""Two rows that turn out to be one person: one stays, the other leads to it."""
+"""Rows that turn out to be one person: one stays, the others lead to it."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from clever_login.school.tables import Enrolment, Person, PersonSchool, now
+from clever_login.school.tables import PROVIDER, Claim, Enrolment, Person, PersonSchool, now
+
+
+def known(
+    session: Session, clever_id: str, legacy_ids: Collection[str], district_id: str | None
+) -> Person | None:
+    """The row of whoever has this Clever id today; one that has an id from before v3 gets this one.
+
+    Before v3 each role had an id, so that one person may have several rows: one stays, and the
+    others lead to it. A row of another district is somebody else's.
+    """
+    asked = select(Person).where(Person.provider == PROVIDER)
+    rows = session.scalars(asked.where(Person.clever_id.in_((clever_id, *legacy_ids))))
+    here = {None, district_id}
+    found = [each for each in rows if each.clever_id == clever_id or each.district_id in here]
+    if not found:
+        return None
+    kept = max(found, key=lambda each: _claim_to_stay(each, clever_id))
+    for other in found:
+        if other is not kept:
+            merge(session, kept, other)
+    kept.clever_id = clever_id
+    return kept
+
+
+def _claim_to_stay(person: Person, clever_id: str) -> tuple[float, bool, str]:
+    """Who has logged in last stays, for they find what they left; else who has today's id."""
+    last = person.last_login.timestamp() if person.last_login else 0.0
+    return last, person.clever_id == clever_id, person.id
 
 
 def merge(session: Session, kept: Person, other: Person) -> None:
-    """Give what the roster says of `other` to `kept`, and leave a row that only leads there.
+    """Give what there is of `other` to `kept`, and leave a row that only leads there.
 
     That row keeps its id, so that what a product has noted under it can be found and moved.
     """
@@ -18,6 +49,7 @@ def merge(session: Session, kept: Person, other: Person) -> None:
     other.clever_id, other.district_id, other.roles = None, None, []
     other.first_name, other.last_name, other.email = "", "", None
     other.grade, other.preferred_name = None, None
+    other.first_login, other.last_login = None, None
     other.archived_at = other.archived_at or now()
     other.merged_into = kept.id
     for earlier in session.scalars(select(Person).where(Person.merged_into == other.id)):
@@ -26,21 +58,36 @@ def merge(session: Session, kept: Person, other: Person) -> None:
 
 
 def _move(session: Session, kept: Person, other: Person) -> None:
-    """Enrolments and schools; some may be there already."""
+    """Schools and enrolments, of which some may be there already, and links to the account."""
     for place in session.scalars(select(PersonSchool).where(PersonSchool.person_id == other.id)):
-        session.merge(PersonSchool(person_id=kept.id, school_id=place.school_id, role=place.role))
+        same = PersonSchool(person_id=kept.id, school_id=place.school_id, role=place.role)
+        session.merge(same)
         session.delete(place)
     for seat in session.scalars(select(Enrolment).where(Enrolment.person_id == other.id)):
         session.merge(Enrolment(section_id=seat.section_id, person_id=kept.id, role=seat.role))
         session.delete(seat)
+    session.execute(update(Claim).where(Claim.person_id == other.id).values(person_id=kept.id))
 
 
 def _fill_in(kept: Person, other: Person) -> None:
-    """Where nothing was known."""
+    """Where nothing was known; whom Clever shares in one of the rows it shares."""
     kept.district_id = kept.district_id or other.district_id
     kept.roles = kept.roles or other.roles
     kept.first_name = kept.first_name or other.first_name
     kept.last_name = kept.last_name or other.last_name
     kept.email = kept.email or other.email
     kept.grade = kept.grade or other.grade
-    kept.preferred_name = kept.preferred_name or other.preferred_name
+    if kept.preferred_name is None:
+        kept.preferred_name = other.preferred_name
+    kept.first_login = _first(kept.first_login, other.first_login)
+    kept.last_login = _last(kept.last_login, other.last_login)
+    if other.archived_at is None:
+        kept.archived_at = None
+
+
+def _first(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one and other else one or other
+
+
+def _last(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(one, other) if one and other else one or other

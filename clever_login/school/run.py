@@ -42,7 +42,7 @@ class Run:
         """Do a step that writes records: it is counted, and whoever was archived is logged out."""
         written = self.steps.do(work)
         self.counts.update(written.counts)
-        ending.end_sessions_of(written.archived)
+        ending.end_sessions_of((*written.archived, *written.former))
 
     def check(self, leaving: int) -> None:
         """Raise TooMany when so many people must not be archived without being asked."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from clever_login.school.lease import Hold
 
@@ -31,7 +31,7 @@ class Steps:
         for pause in PAUSES:
             try:
                 return self._once(work)
-            except OperationalError:  # a deadlock, or a SQLite that is locked
+            except (IntegrityError, OperationalError):  # a login came first, a deadlock, a lock
                 if self.connection.invalidated:
                     raise
             time.sleep(pause)
