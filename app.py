@@ -16,6 +16,8 @@ from clever_login import (
     error_pages,
     headers,
     health,
+    language_switch,
+    languages,
     logs,
     packing,
     services,
@@ -29,11 +31,13 @@ PRODUCT = "Reading Room"  # the name on every page
 ROOMS = (
     logs,  # one line per event, nobody's data
     services,  # settings, store, transport, pending logins
+    languages,  # which language a request speaks
     headers,  # what every answer carries, which hosts are ours
     assets,  # static files, named by their content
     packing,  # pages, packed for slow networks
     session,  # who is logged in
     access,  # closed unless marked public
+    language_switch,  # /language/es
     error_pages,  # every failure has a page
     health,  # /healthz, /readyz
     auth,  # /login, /logout

@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import logs, oauth, session
+from clever_login import languages, logs, oauth, session
 from clever_login.access import public, safe_next
 from clever_login.pending import PendingLogin, digest, new_state, nonce
 from clever_login.services import services
@@ -36,7 +36,9 @@ def logout() -> ResponseReturnValue:
     session.log_out()
     logs.event("logout", person=user.pseudonym if user else "")
     district = user.district_id if user else None
-    response = redirect(url_for("auth.logged_out", district_id=district), 303)
+    address = url_for("auth.logged_out", district_id=district, language=languages.language().name)
+    response = redirect(address, 303)
+    languages.forget(response)  # the next person's browser says what they speak
     response.headers["Clear-Site-Data"] = '"cache", "storage"'  # never "cookies": also neighbours'
     services().pending.confirm_next(response)
     return response

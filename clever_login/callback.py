@@ -14,7 +14,7 @@ from flask import Blueprint, Flask, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import arrival, identity, logs, session
+from clever_login import arrival, identity, languages, logs, session
 from clever_login.access import public
 from clever_login.auth import send_to_clever
 from clever_login.errors import (
@@ -121,7 +121,7 @@ def _used(state: str) -> ResponseReturnValue:
 
 def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
     """Exchange, read, check, log in. If any of it fails, whoever was logged in no longer is."""
-    pending = services().pending
+    pending, former = services().pending, session.current_user()
     try:
         user = identity.of(_code_or_error(code), nonce(state))
     except Exception as error:
@@ -136,6 +136,8 @@ def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturn
     response = redirect(login.next or url_for("dashboard.show"), 303)
     pending.forget(response, state)
     pending.confirmed(request, response)
+    if former and former.clever_id != user.clever_id:
+        languages.forget(response)
     session.when_saved(partial(_log_login, user))
     return response
 

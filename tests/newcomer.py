@@ -25,6 +25,7 @@ PARTS = (
     "clever_simulator",
     "static",
     "templates",
+    "translations",
 )
 
 

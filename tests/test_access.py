@@ -29,6 +29,7 @@ PUBLIC = {
     "callback.again",
     "dashboard.home",
     "claims.claim",
+    "language_switch.choose",
 }
 
 

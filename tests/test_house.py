@@ -93,7 +93,7 @@ def test_the_app_does_not_know_the_simulator_nor_the_simulator_the_app() -> None
 
 
 def test_app_py_is_a_table_of_contents() -> None:
-    assert len((ROOT / "app.py").read_text().splitlines()) < 60
+    assert len((ROOT / "app.py").read_text().splitlines()) < 70
 
 
 def test_no_function_is_longer_than_35_lines() -> None:

@@ -1,0 +1,45 @@
+"""/language/<name>: the links by which a person chooses a language, logged in or not."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, abort, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_login import languages
+from clever_login.access import public, safe_next
+from clever_login.services import services
+from clever_login.settings import Settings
+
+bp = Blueprint("language_switch", __name__)
+
+
+@bp.get("/language/<name>")
+@public
+def choose(name: str) -> ResponseReturnValue:
+    """Keep the choice, and go back to the page of the link."""
+    chosen = languages.languages().get(name) or abort(404)
+    response = redirect(_page_of_the_link() or url_for("dashboard.home"), 303)
+    languages.keep(response, chosen)
+    return response
+
+
+def _page_of_the_link() -> str | None:
+    """Where a page of ours had the link: its browser says so, and no address is put into links.
+
+    Some of ours hold a code or a token. What answers to forms alone is no page to go back to.
+    """
+    here, came_from = services().settings.app_url, request.referrer or ""
+    if not came_from.startswith(f"{here}/"):
+        return None
+    path, routes = safe_next(came_from.removeprefix(here)), current_app.create_url_adapter(request)
+    if path is None or routes is None:
+        return None
+    methods = {*routes.allowed_methods(urlsplit(path).path)}  # none where there is no page at all
+    return path if "GET" in methods or not methods else None
+
+
+def init_app(app: Flask, _settings: Settings) -> None:
+    """Mount the view."""
+    app.register_blueprint(bp)

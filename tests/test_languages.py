@@ -1,0 +1,159 @@
+"""Which language a page speaks, who chooses it, and how long the choice holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bs4 import Tag
+
+from tests import certificates
+from tests.conftest import SiteMaker
+from tests.entries import by_button, to_the_callback
+from tests.sites import Site
+from tests.visitor import Visitor, ask
+
+ENGLISH, SPANISH = "Please log in", "Inicia sesión"
+HEAD = 'msgid ""\nmsgstr ""\n"Language: {}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
+
+
+def spoken(visitor: Visitor) -> str:
+    """What the page says of its own language, in both places alike."""
+    html = visitor.page.html
+    assert isinstance(html, Tag)
+    assert visitor.response.headers["Content-Language"] == html["lang"]
+    assert "Accept-Language" in visitor.response.headers["Vary"]
+    return str(html["lang"])
+
+
+def choose(visitor: Visitor, label: str) -> Visitor:
+    """Click the language as a browser does, which says from where it comes."""
+    visitor.http.headers["Referer"] = visitor.url
+    return visitor.click(label)
+
+
+def catalog(folder: Path, language: str, texts: str) -> Path:
+    path = folder / language / "LC_MESSAGES" / "messages.po"
+    path.parent.mkdir(parents=True)
+    path.write_text(HEAD.format(language) + texts)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ("", "en"),
+        ("es", "es"),
+        ("es-MX,es;q=0.9,en;q=0.8", "es"),
+        ("es-US,en-US;q=0.9", "es"),
+        ("es-419,en;q=0.9", "es"),
+        ("ES", "es"),
+        ("en-GB,es;q=0.9", "en"),
+        ("fr,es;q=0.5,en;q=0.4", "es"),
+        ("vi", "en"),
+        ("es;q=0", "en"),
+        ("*", "en"),
+        ("es;q=x, ;;, \x00", "en"),
+        ("e" * 5000, "en"),
+    ],
+)
+def test_a_page_speaks_the_best_of_the_browsers_languages(
+    site: Site, accepted: str, expected: str
+) -> None:
+    assert spoken(site.visitor().open("/", **{"Accept-Language": accepted})) == expected
+
+
+def test_the_switch_names_each_language_in_itself_on_every_page(site: Site) -> None:
+    for visitor in (site.visitor().open("/"), by_button(site, "teacher").open("/nothing-here")):
+        links = visitor.page.select(".languages a")
+        assert [(each["lang"], each.get_text()) for each in links] == [
+            ("en", "English"),
+            ("es", "Español"),
+        ]
+        assert [each["lang"] for each in links if each.has_attr("aria-current")] == ["en"]
+
+
+def test_the_switch_keeps_one_on_the_same_page_and_needs_no_session(site: Site) -> None:
+    visitor = choose(site.visitor().open("/logged-out?district_id=abc"), "Español")
+    assert (spoken(visitor), visitor.path) == ("es", "/logged-out")
+    assert visitor.url.endswith("?district_id=abc")
+    assert [each.name for each in visitor.http.cookies] == ["language"]
+    assert spoken(choose(visitor, "English")) == "en"
+
+
+def test_the_choice_comes_before_the_browsers_languages(site: Site) -> None:
+    visitor = choose(site.visitor().open("/"), "Español")
+    assert spoken(visitor.open("/", **{"Accept-Language": "en"})) == "es"
+
+
+def test_an_error_stays_in_sight_and_where_only_forms_lead_nobody_is_led(site: Site) -> None:
+    visitor = by_button(site, "student")
+    assert choose(visitor.open("/nothing-here"), "Español").code == "http_404"
+    visitor.http.headers["Referer"] = f"{site.url}/logout"
+    assert visitor.open("/language/en").path == "/dashboard"
+
+
+def test_a_code_at_clever_is_in_no_link_and_no_address_after_a_switch(site: Site) -> None:
+    visitor = site.visitor().open("/oauth/callback?state=x&code=canary-of-the-code")
+    assert visitor.code == "login_expired"
+    assert "canary" not in visitor.response.text
+    assert visitor.response.headers["Referrer-Policy"] == "no-referrer"
+    assert visitor.click("Español").path == "/"
+
+
+@pytest.mark.parametrize(
+    "referrer", ["https://evil.test/", "{}.evil.test/", "{}//evil.test/", "{}/\\evil.test", "x"]
+)
+def test_the_switch_leads_to_no_other_site(site: Site, referrer: str) -> None:
+    answer = ask(f"{site.url}/language/es", headers={"Referer": referrer.format(site.url)})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+
+
+def test_what_is_no_language_of_ours_is_not_kept_and_not_spoken(site: Site) -> None:
+    for name in ("fr", "es%00", "../es", "ES"):
+        answer = ask(f"{site.url}/language/{name}")
+        assert (answer.status_code, "Set-Cookie" in answer.headers) == (404, False)
+    page = ask(site.url, headers={"Cookie": "language=../../etc/passwd"})
+    assert page.headers["Content-Language"] == "en"
+
+
+def test_the_cookie_of_the_choice_is_as_closed_as_the_others(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    certificate = certificates.make(tmp_path)
+    site = make_site(certificate=certificate)
+    answer = ask(f"{site.url}/language/es", verify=str(certificate.certificate))
+    kept = answer.headers["Set-Cookie"]
+    assert kept == "language=es; Secure; HttpOnly; Path=/; SameSite=Lax"
+
+
+def test_the_choice_holds_over_a_login_and_ends_with_the_log_out(site: Site) -> None:
+    visitor = choose(site.visitor().open("/"), "Español")
+    to_the_callback(site, "student", visitor)
+    assert spoken(visitor.open(visitor.url)) == "es"
+    button = visitor.page.select_one("form[action='/logout'] button")
+    assert button is not None
+    visitor.press(button.get_text().strip())
+    assert (visitor.path, spoken(visitor)) == ("/logged-out", "es")
+    assert spoken(visitor.open("/")) == "en"
+
+
+def test_who_chooses_on_the_last_page_keeps_that_choice(site: Site) -> None:
+    visitor = choose(by_button(site, "student").press("Log out"), "Español")
+    assert (visitor.path, spoken(visitor)) == ("/logged-out", "es")
+    visitor = choose(visitor, "English")
+    assert (visitor.path, spoken(visitor)) == ("/logged-out", "en")
+
+
+def test_whoever_comes_after_somebody_else_begins_with_the_browsers_language(site: Site) -> None:
+    visitor = choose(by_button(site, "student"), "Español")
+    visitor.open(f"{site.clever.url}/in/{site.person('student').district.shortname}")
+    visitor.press("Log out")
+    to_the_callback(site, "teacher", visitor)
+    assert (spoken(visitor.open(visitor.url)), visitor.role) == ("en", "teacher")
+
+
+def test_in_a_frame_no_language_is_offered_as_no_choice_would_hold(site: Site) -> None:
+    answer = ask(site.url, headers={"Sec-Fetch-Dest": "iframe", "Accept-Language": "es"})
+    assert answer.headers["Content-Language"] == "es"
+    assert "/language/" not in answer.text
