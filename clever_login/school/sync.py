@@ -74,7 +74,7 @@ class _Job:
     def results(self) -> Iterator[Result]:
         listed = self.districts.ids()
         known = self.steps.do(district_table.connected)
-        asked = self.wish.district
+        asked, allowed = self.wish.district, self.districts.services.settings.clever_district_ids
         if asked and asked not in {*listed, *known}:
             raise DistrictGone(f"Clever has no token for the district {asked}.")
         for each in known.keys() - set(listed):
@@ -83,10 +83,23 @@ class _Job:
                 yield Result(district_id=each, name=known[each], how="left", counts=counts)
         for each in listed:
             if asked in (None, each):
-                yield self._guarded(each, known.get(each, ""))
+                outside = allowed and each not in allowed
+                yield self._outside(each, known) if outside else self._guarded(each, known)
 
-    def _guarded(self, district_id: str, name: str) -> Result:
+    def _outside(self, district_id: str, known: dict[str, str]) -> Result:
+        """A district that the allow-list leaves out; what is kept of it is archived with a yes."""
+        name, why = known.get(district_id, ""), "It is not one of CLEVER_DISTRICT_IDS."
+        if district_id not in known:
+            return Result(district_id=district_id, name=name, how="skipped", why=why)
+        if not self.wish.yes:
+            why += " What is kept of it stays as it was; run the same with --yes to archive it."
+            return Result(district_id=district_id, name=name, how="refused", why=why)
+        counts = district_table.archive(self.steps, district_id)
+        return Result(district_id=district_id, name=name, how="left", counts=counts, why=why)
+
+    def _guarded(self, district_id: str, known: dict[str, str]) -> Result:
         """One district; what goes wrong with it does not keep the others from their turn."""
+        name = known.get(district_id, "")
         try:
             return self._one(district_id)
         except (lease.Lost, lease.Taken):
@@ -97,10 +110,6 @@ class _Job:
             return Result(district_id=district_id, name=name, how="failed", why=sentence(error))
 
     def _one(self, district_id: str) -> Result:
-        allowed = self.districts.services.settings.clever_district_ids
-        if allowed and district_id not in allowed:
-            why = "It is not one of CLEVER_DISTRICT_IDS."
-            return Result(district_id=district_id, name="", how="skipped", why=why)
         record = self.districts.roster(district_id).district()
         district_table.keep(self.steps, record)
         if record.state in district_table.WAITING:

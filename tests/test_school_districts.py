@@ -1,0 +1,94 @@
+"""Which districts a sync reads, and who is logged out when a run could not come to that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import select
+
+from clever_login.school.tables import Base, District, Person, School
+from tests.conftest import SiteMaker
+from tests.entries import by_button
+from tests.school import kept, make
+from tests.sites import Site
+from tests.truth import Truth, assert_equal, engine_of, held, sync
+
+SECRET = "the same with and without the allow-list: 0123"  # of a test
+OUTSIDE = "It is not one of CLEVER_DISTRICT_IDS."
+
+
+def district_ids(site: Site, table: type[Base]) -> set[str]:
+    with kept(site).read() as session:
+        return set(session.scalars(select(table.__table__.c.district_id)))
+
+
+def test_a_district_that_the_allow_list_leaves_out_is_neither_read_nor_kept(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    ids = [each.id for each in make_site().clever.people.districts]
+    site = make(make_site, database_url, clever_district_ids=(ids[0],))
+    done = sync(site)
+    assert done.exit_code == 0
+    assert done.stdout.count(f"skipped. {OUTSIDE}") == len(ids) - 1
+    assert district_ids(site, Person) == district_ids(site, School) == {ids[0]}
+    with kept(site).read() as session:
+        assert session.scalars(select(District.id)).all() == [ids[0]]
+    assert_equal(Truth(site.clever, site.clever.people.districts[0]), engine_of(site))
+    asked = " ".join(f"{each['path']}?{each['query']}" for each in site.clever.journal())
+    assert not [each for each in ids[1:] if f"/districts/{each}" in asked]
+    assert sync(site, "--district", ids[1]).stdout == f"District ({ids[1]}): skipped. {OUTSIDE}\n"
+
+
+def test_a_district_that_is_taken_off_the_list_is_archived_when_somebody_says_yes(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make(make_site, database_url, secret_key=SECRET)
+    sync(site)
+    first, second, *_ = site.clever.people.districts
+    visitor, other = by_button(site, "student"), by_button(site, "student2")
+    before = held(engine_of(site), second.id)
+    narrow = make_site(
+        database_url=database_url, secret_key=SECRET, clever_district_ids=(first.id,)
+    )
+    refused = sync(narrow)
+    assert refused.exit_code == 3
+    assert f"{second.name} ({second.id}): refused. {OUTSIDE} What is kept" in refused.stdout
+    assert held(engine_of(site), second.id) == before
+    assert f"{second.name} ({second.id}): left. {OUTSIDE}" in sync(narrow, "--yes").stdout
+    assert held(engine_of(site), second.id)["people"] == set()
+    assert other.open("/dashboard").path == "/"
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert sync(narrow).exit_code == 0
+    assert sync(site).exit_code == 0
+    assert held(engine_of(site), second.id) == before
+
+
+@contextmanager
+def a_session_that_cannot_be_removed(site: Site) -> Iterator[None]:
+    """The store fails: there is a folder where the file of the only session should be."""
+    (file,) = Path(str(site.settings.instance_path)).rglob("session-*")
+    aside = file.rename(file.parent.parent / "aside")
+    file.mkdir()
+    yield
+    file.rmdir()
+    aside.rename(file)
+
+
+def test_who_could_not_be_logged_out_when_they_were_archived_is_at_the_next_sync(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make(make_site, database_url)
+    sync(site)
+    visitor = by_button(site, "student")
+    site.clever.change("unshared", "student")
+    with a_session_that_cannot_be_removed(site):
+        failed = sync(site)
+        assert failed.exit_code == 1
+        assert "still logged in: the next sync makes up for it" in failed.stderr
+    assert visitor.open("/dashboard").path == "/dashboard"
+    teacher = by_button(site, "teacher")
+    assert "nothing changed" in sync(site).stdout  # the event was applied
+    assert visitor.open("/dashboard").path == "/"
+    assert teacher.open("/dashboard").path == "/dashboard"
