@@ -16,6 +16,7 @@ from clever_login import (
     error_pages,
     headers,
     health,
+    idle,
     language_switch,
     languages,
     logs,
@@ -38,6 +39,7 @@ ROOMS = (
     session,  # who is logged in
     access,  # closed unless marked public
     language_switch,  # /language/es
+    idle,  # a page goes when its session has ended
     error_pages,  # every failure has a page
     health,  # /healthz, /readyz
     auth,  # /login, /logout

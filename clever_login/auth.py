@@ -30,11 +30,17 @@ def login() -> ResponseReturnValue:
 
 
 @bp.post("/logout")
+@public
 def logout() -> ResponseReturnValue:
-    """End the session here, and never at Clever, which is asked to confirm the next student."""
+    """End the session here, and never at Clever, which is asked to confirm the next student.
+
+    A page whose session has ended asks for what has happened already: it needs no token.
+    """
     user = session.current_user()
-    session.log_out()
-    logs.event("logout", person=user.pseudonym if user else "")
+    if user is not None:
+        session.check_form()
+        session.log_out()
+        logs.event("logout", person=user.pseudonym)
     district = user.district_id if user else None
     address = url_for("auth.logged_out", district_id=district, language=languages.language().name)
     response = redirect(address, 303)
@@ -48,6 +54,8 @@ def logout() -> ResponseReturnValue:
 @public
 def logged_out() -> ResponseReturnValue:
     """Say that Clever itself may still be logged in, and offer to log in again."""
+    if session.current_user() is not None:
+        return redirect(url_for("dashboard.show"))
     district = request.args.get("district_id")
     return render_template(
         "logged_out.html", district_id=district if is_identifier(district) else None
@@ -72,4 +80,5 @@ def send_to_clever(login: PendingLogin) -> Response:
 
 def init_app(app: Flask, _settings: Settings) -> None:
     """Mount the views."""
+    app.extensions["csrf"].exempt(logout)  # which asks for the token itself
     app.register_blueprint(bp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -119,6 +120,29 @@ def current_user() -> CurrentUser | None:
     return cast("CurrentUser | None", g.current_user)
 
 
+def seconds_left() -> float | None:
+    """After how long without a click this session ends, None for nobody; asking is no click."""
+    user = cast("CurrentUser | None", g.current_user) if "current_user" in g else _found()
+    return None if user is None else _ends_at(user, services().settings) - time.time()
+
+
+def stay() -> None:
+    """Count this request as a click, however short the last one is ago."""
+    user = current_user()
+    if user is not None:
+        _write(user)
+
+
+def login_name() -> str:
+    """What tells this login from another one of the same browser, and is of no other use."""
+    return hashlib.sha256(f"tab of {session.get(_STATE)}".encode()).hexdigest()[:16]
+
+
+def check_form() -> None:
+    """Raise CSRFError unless the form that was sent belongs to this session."""
+    current_app.extensions["csrf"].protect()
+
+
 def switch_role(role: Role) -> None:
     """Show the person another of their roles; the caller has checked that it is one."""
     user = current_user()
@@ -134,6 +158,14 @@ def call(name: str) -> None:
 
 
 def _read() -> CurrentUser | None:
+    user = _found()
+    if user and time.time() - user.seen_at > _seen_every_seconds(services().settings):
+        _write(user)
+    return user
+
+
+def _found() -> CurrentUser | None:
+    """Whoever is logged in; a session that is over, or of another shape, is ended."""
     data: Any = session.get(_KEY)
     if data is None:
         return None
@@ -142,19 +174,16 @@ def _read() -> CurrentUser | None:
     except msgspec.ValidationError:  # written by another version of this app
         logs.event("session_dropped", reason="unknown_shape")
         user = None
-    now = time.time()
-    if user is None or _over(user, services().settings, now):
+    if user is None or time.time() >= _ends_at(user, services().settings):
         log_out()
         return None
-    if now - user.seen_at > _seen_every_seconds(services().settings):
-        user = replace(user, seen_at=now)
-        _write(user)
     return user
 
 
-def _over(user: CurrentUser, settings: Settings, now: float) -> bool:
-    """Whether the hours of a session are over; the store itself ends one that is idle."""
-    return now - user.logged_in_at > settings.session_max_hours * 3600
+def _ends_at(user: CurrentUser, settings: Settings) -> float:
+    """When it is over, idle or not; an idle one is then gone from the store, too."""
+    idle = user.seen_at + settings.session_idle_minutes * 60
+    return min(idle, user.logged_in_at + settings.session_max_hours * 3600)
 
 
 def _seen_every_seconds(settings: Settings) -> float:
@@ -168,8 +197,9 @@ def _owner(user: CurrentUser, secret: str) -> tuple[str, str]:
 
 
 def _write(user: CurrentUser) -> None:
-    session[_KEY] = msgspec.to_builtins(user)
-    g.current_user = user
+    """Keep this, seen now: the store keeps what is written for the idle minutes from now on."""
+    g.current_user = replace(user, seen_at=time.time())
+    session[_KEY] = msgspec.to_builtins(g.current_user)
 
 
 def _interface() -> Any:

@@ -26,6 +26,8 @@ PUBLIC = {
     "auth.login",
     "callback.callback",
     "auth.logged_out",
+    "auth.logout",
+    "idle.away",
     "callback.again",
     "dashboard.home",
     "claims.claim",
@@ -66,7 +68,7 @@ def test_a_page_of_ones_own_is_closed_and_can_be_kept_to_a_role(make_site: SiteM
     [
         ("GET", "/nothing-here", 404),
         ("POST", "/", 405),
-        ("POST", "/logout", 400),
+        ("POST", "/role", 400),
         ("DELETE", "/dashboard", 405),
         ("GET", "/logout", 405),
         ("TRACE", "/", 405),

@@ -149,6 +149,63 @@ def test_a_session_in_use_goes_on_and_ends_after_its_hours_all_the_same(site: Si
         assert visitor.open("/dashboard").path == "/"
 
 
+def test_looking_whether_a_session_has_ended_does_not_prolong_it(site: Site) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        for _ in range(2):
+            clock.shift(timedelta(minutes=14))
+            assert visitor.open("/away").heading == "This page took a break"
+            assert "Ada" not in visitor.response.text
+        clock.shift(timedelta(minutes=2))
+        assert visitor.open("/away").heading == "You were away"
+        assert visitor.response.headers["Clear-Site-Data"] == '"cache", "storage"'
+        assert visitor.open("/dashboard").path == "/"
+
+
+def test_after_an_hour_away_clever_asks_the_next_student_who_they_are(site: Site) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        clock.shift(timedelta(hours=1))
+        visitor.open("/away").click("Log in again with Clever")
+    assert "confirmed=false" in visitor.url
+
+
+def test_being_still_here_is_a_click_and_needs_the_sessions_own_token(site: Site) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        clock.shift(timedelta(minutes=29))
+        assert (
+            ask(f"{site.url}/still-here", "POST", cookies=visitor.http.cookies).status_code == 400
+        )
+        visitor.press("I am still here")
+        assert visitor.response.json() == {"seconds": 30 * 60 + 1}
+        clock.shift(timedelta(minutes=29))
+        assert visitor.open("/dashboard").path == "/dashboard"
+
+
+def test_being_still_here_does_not_prolong_the_hours_of_a_session(make_site: SiteMaker) -> None:
+    site = make_site(session_idle_minutes=50, session_max_hours=1)
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        clock.shift(timedelta(minutes=45))
+        visitor.press("I am still here")
+        assert visitor.response.json() == {"seconds": 15 * 60 + 1}
+
+
+def test_a_log_out_from_a_page_whose_session_has_ended_says_that_one_is_logged_out(
+    site: Site,
+) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        clock.shift(timedelta(hours=1))
+        visitor.press("Log out")
+    assert (visitor.path, visitor.heading) == ("/logged-out", "You are logged out")
+
+
+def test_the_page_of_a_log_out_is_not_for_who_has_logged_in_since(site: Site) -> None:
+    assert by_button(site, "student").open("/logged-out").path == "/dashboard"
+
+
 def test_reading_pages_does_not_write_the_session_each_time(site: Site) -> None:
     with time_machine.travel(START, tick=False) as clock:
         visitor = by_button(site, "student")

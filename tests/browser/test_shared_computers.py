@@ -1,0 +1,216 @@
+"""What is on the screen when a child has left: never theirs. In real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+
+from tests.browser.test_in_chromium import back, by_portal
+from tests.chromium import chromium, launch
+from tests.conftest import SiteMaker
+from tests.sites import Site
+
+pytestmark = pytest.mark.browser
+IDLE = 30 * 60  # seconds, as the settings have it
+MINUTE = 60_000  # milliseconds, as a browser counts
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@contextmanager
+def left_at_school(
+    browser: Browser, site: Site, *, script: bool = True
+) -> Iterator[BrowserContext]:
+    """Ada's browser with her page open; its clock is ours to turn."""
+    context = browser.new_context(java_script_enabled=script)
+    page = context.new_page()
+    if script:
+        context.clock.install()
+    by_portal(page, site, "student")
+    expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
+    with left_at_school(browser, site) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.pages[0]
+
+
+def question(page: Page) -> Locator:
+    return page.get_by_role("alertdialog", name="Are you still here?")
+
+
+def expect_nothing_of_ada(page: Page) -> None:
+    expect(page.get_by_role("heading", name="You were away")).to_be_visible()
+    expect(page.get_by_role("link", name="Log in again with Clever")).to_be_visible()
+    expect(page.get_by_text("Ada")).to_have_count(0)
+
+
+def end_session(site: Site) -> None:
+    """What the store does when a session was idle for too long."""
+    for path in (Path(str(site.settings.instance_path)) / "store").glob("session-*"):
+        path.unlink()
+
+
+def test_the_page_asks_in_good_time_and_goes_when_nobody_answers(site: Site, page: Page) -> None:
+    page.clock.run_for((IDLE - 130) * 1000)
+    expect(question(page)).to_have_count(0)
+    page.clock.run_for(12_000)  # two minutes before the end
+    expect(question(page)).to_be_visible()
+    expect(page.get_by_role("button", name="I am still here")).to_be_focused()
+    end_session(site)
+    page.clock.run_for(2 * MINUTE)
+    expect_nothing_of_ada(page)
+
+
+def test_the_question_is_answered_by_keyboard_and_the_session_goes_on(
+    page: Page,
+) -> None:
+    page.clock.run_for((IDLE - 60) * 1000)
+    expect(question(page)).to_be_visible()
+    with page.expect_response("**/still-here") as answer:
+        page.keyboard.press("Enter")
+    assert answer.value.json()["seconds"] > IDLE - 5
+    expect(question(page)).to_have_count(0)
+    page.clock.run_for((IDLE - 130) * 1000)
+    expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
+    expect(question(page)).to_have_count(0)
+
+
+def test_escape_is_an_answer_too(page: Page) -> None:
+    page.clock.run_for((IDLE - 60) * 1000)
+    expect(question(page)).to_be_visible()
+    with page.expect_response("**/still-here"):
+        page.keyboard.press("Escape")
+    expect(question(page)).to_have_count(0)
+
+
+def test_an_answer_that_does_not_reach_us_is_said_and_can_be_given_again(page: Page) -> None:
+    page.clock.run_for((IDLE - 60) * 1000)
+
+    def no_network(route: Route) -> None:
+        route.abort()
+
+    page.route("**/still-here", no_network)
+    page.keyboard.press("Enter")
+    expect(question(page)).to_contain_text("That did not work")
+    page.unroute("**/still-here", no_network)
+    page.keyboard.press("Enter")
+    expect(question(page)).to_have_count(0)
+
+
+def test_an_answer_after_the_server_has_ended_the_session_shows_nothing(
+    site: Site, page: Page
+) -> None:
+    page.clock.run_for((IDLE - 60) * 1000)
+    end_session(site)
+    page.keyboard.press("Enter")
+    expect_nothing_of_ada(page)
+
+
+def test_a_laptop_that_slept_through_the_end_shows_nothing_when_it_wakes(
+    site: Site, page: Page
+) -> None:
+    end_session(site)
+    hidden = page.evaluate(
+        """() => {
+          const now = Date.now;
+          Date.now = () => now() + 3600 * 1000;
+          dispatchEvent(new Event("focus"));
+          return document.documentElement.hidden;
+        }"""
+    )
+    assert hidden
+    expect_nothing_of_ada(page)
+
+
+def test_a_page_that_is_used_keeps_the_other_tab_awake(site: Site, context: BrowserContext) -> None:
+    left, used = context.pages[0], context.new_page()
+    used.goto(f"{site.url}/dashboard")
+    context.clock.run_for((IDLE - 60) * 1000)
+    expect(question(left)).to_be_visible()
+    used.get_by_role("button", name="I am still here").click()
+    expect(question(left)).to_have_count(0)
+    context.clock.run_for(2 * MINUTE)
+    expect(left.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
+
+
+def test_a_log_out_in_one_tab_takes_the_others_with_it(site: Site, context: BrowserContext) -> None:
+    left, used = context.pages[0], context.new_page()
+    used.goto(f"{site.url}/dashboard")
+    used.get_by_role("button", name="Not Ada? Log out").click()
+    for each in (used, left):
+        expect(each.get_by_role("heading", name="You are logged out")).to_be_visible()
+
+
+def test_somebody_elses_login_takes_the_page_of_the_first_away(
+    site: Site, context: BrowserContext
+) -> None:
+    left, used = context.pages[0], context.new_page()
+    used.goto(f"{site.clever.url}/in/{site.person('student').district.shortname}")
+    used.get_by_role("button", name="Log out of Clever").click()
+    by_portal(used, site, "teacher")
+    expect(used.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
+    expect(left.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
+
+
+def test_without_javascript_the_page_goes_by_itself(make_site: SiteMaker, browser: Browser) -> None:
+    site = make_site(session_idle_minutes=1)
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        context = browser.new_context(java_script_enabled=False)
+        page = context.new_page()
+        by_portal(page, site, "student")
+        clock.shift(timedelta(seconds=9))  # less than what is worth a write
+        page.goto(f"{site.url}/dashboard")
+        expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
+        clock.shift(timedelta(seconds=52))
+        expect(page.get_by_role("heading", name="You were away")).to_be_visible(timeout=90_000)
+        expect(page.get_by_text("Ada")).to_have_count(0)
+        context.close()
+
+
+def test_back_to_a_page_that_the_browser_remembers_shows_nothing_after_the_end(
+    site: Site, browser: Browser
+) -> None:
+    remembering = launch(browser.browser_type, ignored=["--disable-back-forward-cache"])
+    with left_at_school(remembering, site) as context:
+        page = context.pages[0]
+        page.goto(f"{site.clever.url}/")
+        end_session(site)
+        back(page)
+        expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
+        expect(page.get_by_text("Ada")).to_have_count(0)
+    remembering.close()
+
+
+def test_on_a_page_for_nobody_no_timer_runs(site: Site, browser: Browser) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(
+        "window.timers = 0; const real = setInterval;"
+        "window.setInterval = (...given) => { timers += 1; return real(...given); };"
+    )
+    page.goto(site.url)
+    page.wait_for_load_state()
+    assert page.evaluate("window.timers") == 0
+    by_portal(page, site, "student")
+    expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
+    assert page.evaluate("window.timers") == 1
+    context.close()
