@@ -1,0 +1,185 @@
+"""An open loop of logins: each begins when it is due, whether others are answered or not.
+
+What is measured is from when a login was due to its dashboard, so that a server that stalls is
+charged with everybody who came meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+from bench import answers
+
+PATIENCE_SECONDS = 30.0  # as routers have
+MOST_HOPS = 4
+HEADERS = (
+    "Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
+    "Sec-Fetch-Site: cross-site\r\n"
+)
+_SET_COOKIE = re.compile(r"^set-cookie: *([^=;\s]+)=([^;\r]*)", re.I | re.M)
+
+
+class Wrong(Exception):
+    """An answer that is not the one for this person."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer."""
+
+    status: int
+    head: str
+    body: str
+
+    def header(self, name: str) -> str:
+        """A header, or nothing."""
+        found = re.search(rf"^{name}: *([^\r]*)", self.head, re.I | re.M)
+        return found[1] if found else ""
+
+
+@dataclass
+class Browser:
+    """One person's browser: a connection that is kept alive, and cookies."""
+
+    host: str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    cookies: dict[str, str] = field(default_factory=dict)
+    came: list[float] = field(default_factory=list)  # when each page had come
+
+    async def get(self, target: str, method: str = "GET") -> Page:
+        """One page; redirects are not followed."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        head = f"{method} {target} HTTP/1.1\r\nHost: {self.host}\r\n{HEADERS}"
+        head += f"Cookie: {cookies}\r\n" if cookies else ""
+        head += "Content-Length: 0\r\n" if method == "POST" else ""
+        self.writer.write(f"{head}\r\n".encode())
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        for name, value in _SET_COOKIE.findall(head):
+            self.cookies[name] = value
+        body = (await self._body(head)).decode("utf-8", "replace")
+        self.came.append(time.perf_counter())
+        return Page(int(head[9:12]), head, body)
+
+    async def follow(self, target: str) -> Page:
+        """A page, by way of this site's redirects."""
+        for _ in range(MOST_HOPS):
+            page = await self.get(target)
+            parts = urlsplit(page.header("location"))
+            if not 300 <= page.status < 400 or parts.netloc not in ("", self.host):
+                return page
+            target = parts._replace(scheme="", netloc="").geturl()
+        raise Wrong("too many redirects")
+
+    async def _body(self, head: str) -> bytes:
+        if "chunked" in head.lower():
+            return b"".join([chunk async for chunk in self._chunks()])
+        length = re.search(r"^content-length: *(\d+)", head, re.I | re.M)
+        return await self.reader.readexactly(int(length[1])) if length else b""
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while size := int(await self.reader.readline(), 16):
+            yield (await self.reader.readexactly(size + 2))[:-2]
+        await self.reader.readline()
+
+
+@asynccontextmanager
+async def browser(url: str, cookies: dict[str, str] | None = None) -> AsyncIterator[Browser]:
+    """A browser at a site, on a new connection."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection("127.0.0.1", parts.port)
+    try:
+        yield Browser(parts.netloc, reader, writer, dict(cookies or {}))
+    finally:
+        writer.close()
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where somebody logs in: the address, and the two paths."""
+
+    url: str
+    login: str
+    callback: str
+    method: str = "GET"  # of the button: some want a form
+
+
+@dataclass
+class Login:
+    """One login: when it was due and ended (seconds of one clock), and how; `error` if badly."""
+
+    number: int
+    due: float
+    steps: list[float] = field(default_factory=list)  # when its pages had come, and its end
+    error: str = ""
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """From when it was due to its end."""
+        return self.steps[-1] - self.due
+
+
+async def log_in(site: Site, login: Login, *, clicks: int = 1) -> None:
+    """From the login page to the own dashboard; with two clicks the callback comes twice."""
+    async with browser(site.url) as here:
+        here.came = login.steps
+        sent = await here.get(site.login, site.method)
+        query = parse_qs(urlsplit(sent.header("location")).query)
+        if sent.status != 302 or "state" not in query:
+            raise Wrong(f"status {sent.status} instead of the way to Clever")
+        nonce = query["nonce"][0] if answers.OIDC_CLIENT_ID in query["client_id"] else ""
+        code = answers.new_code(login.number, secrets.token_hex(8), nonce)
+        callback = f"{site.callback}?code={code}&state={query['state'][0]}"
+        first = [asyncio.ensure_future(_click(site, here, callback)) for _ in range(clicks - 1)]
+        page = await here.follow(callback)
+        for each in first:
+            each.cancel()
+        if answers.name(login.number) not in page.body:
+            raise Wrong(f"status {page.status} instead of the own page")
+        if page.body.count("Pupil") != page.body.count(answers.name(login.number)):
+            raise AssertionError("somebody else's page")
+        login.cookies = here.cookies
+
+
+async def _click(site: Site, here: Browser, callback: str) -> None:
+    """A click whose answer the browser drops, since another came after it."""
+    async with browser(site.url, here.cookies) as first:
+        await first.get(callback)
+
+
+async def open_loop(
+    numbers: Sequence[int], rate: float, do: Callable[[Login], Awaitable[None]], *, seed: int = 1
+) -> list[Login]:
+    """So many logins a second, at random moments; all of them, in the order in which they came."""
+    gap, began = random.Random(seed), time.perf_counter()  # noqa: S311 # the same each time
+    logins, tasks, due = [], [], began
+    for number in numbers:
+        due += gap.expovariate(rate)
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        logins.append(Login(number, due))
+        tasks.append(asyncio.create_task(_timed(logins[-1], do)))
+    await asyncio.gather(*tasks)
+    return logins
+
+
+async def _timed(login: Login, do: Callable[[Login], Awaitable[None]]) -> None:
+    try:
+        await asyncio.wait_for(do(login), PATIENCE_SECONDS)
+    except (Wrong, OSError, EOFError, TimeoutError) as error:
+        login.error = str(error) or type(error).__name__
+    login.steps.append(time.perf_counter())
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value under which this share of all lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

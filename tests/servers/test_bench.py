@@ -1,0 +1,89 @@
+"""The benchmark in miniature, so that it cannot rot; how fast anybody is, is asserted nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import load, logins
+from bench.contenders import CONTENDERS
+from bench.load import Login, Wrong
+from bench.phases import TINY, measure
+from bench.stage import Stage, stage
+
+pytestmark = pytest.mark.servers
+STALL_SECONDS = 2
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage(tmp_path_factory.mktemp("stage"), milliseconds=2) as started:
+        yield started
+
+
+@pytest.mark.parametrize("name", logins.ALL)
+def test_twenty_logins_of_each_contender_end_on_the_own_page_and_are_counted(
+    here: Stage, name: str
+) -> None:
+    found = measure(here, CONTENDERS[name], TINY)
+    assert (found.steady.logins, found.steady.errors) == (20, {})
+    assert len(found.steady.pages) == 3
+    assert found.a_login("requests") >= 3
+    assert found.steady.cpu_ms > 0
+    assert found.used_mb > 0
+    keeps_accounts = name not in {"authlib", "bare"}
+    assert (found.commands["login"].store > 0) == keeps_accounts
+    assert (found.commands["login"].database > 0) == keeps_accounts
+    assert f"| {found.steady.cpu_ms:.1f} |" in logins.tables([found])
+    assert "polyline" in logins.picture([found])
+
+
+async def _serve_with_a_stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An answer each time; all wait while it stalls, as in a server that stands still."""
+    await reader.readuntil(b"\r\n\r\n")
+    await asyncio.sleep(max(0.0, STALL["until"] - time.perf_counter()))
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+STALL = {"until": 0.0}
+
+
+def test_a_stall_of_two_seconds_is_charged_to_everybody_who_came_meanwhile() -> None:
+    async def play() -> list[Login]:
+        server = await asyncio.start_server(_serve_with_a_stall, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+        async def look(login: Login) -> None:
+            if login.number == 20:
+                STALL["until"] = time.perf_counter() + STALL_SECONDS
+            async with load.browser(url) as here:
+                await here.get("/")
+
+        async with server:
+            return await load.open_loop(range(100), 50, look)
+
+    took = [each.seconds for each in asyncio.run(play())]
+    assert load.percentile(took, 0.99) > 0.9 * STALL_SECONDS
+    # Who waits for an answer before the next question, as a closed loop does, has one such.
+    assert sum(each > STALL_SECONDS / 2 for each in took) > 20
+
+
+def test_a_page_that_is_not_the_own_one_is_an_error() -> None:
+    async def wrong(login: Login) -> None:
+        raise Wrong(f"status {login.number} instead of the own page")
+
+    (login,) = asyncio.run(load.open_loop([404], 1000, wrong))
+    assert login.error == "status 404 instead of the own page"
+
+
+def test_the_wire_makes_a_round_trip_as_long_as_it_says(tmp_path: Path) -> None:
+    with stage(tmp_path, milliseconds=300) as far:
+        found = measure(far, CONTENDERS["bare"], TINY)
+    assert found.steady.p50 > 4 * 300
