@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
 
 from clever_login import logs
 from clever_login.access import public, safe_next
@@ -18,10 +19,10 @@ from clever_login.settings import Settings
 
 bp = Blueprint("dashboard", __name__)
 ROLE_LABELS = {
-    Role.STUDENT: "Student",
-    Role.TEACHER: "Teacher",
-    Role.STAFF: "School administrator",
-    Role.DISTRICT_ADMIN: "District administrator",
+    Role.STUDENT: _("Student"),
+    Role.TEACHER: _("Teacher"),
+    Role.STAFF: _("School administrator"),
+    Role.DISTRICT_ADMIN: _("District administrator"),
 }
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from bs4 import Tag
+from flask import Flask
+from flask.typing import ResponseReturnValue
+from flask_babel import format_date, format_decimal, format_time, ngettext
 
+from clever_login.access import public
+from clever_login.catalogs import Catalogs
 from tests import certificates
 from tests.conftest import SiteMaker
+from tests.copies import copy_of_the_app, run, started
 from tests.entries import by_button, to_the_callback
 from tests.sites import Site
 from tests.visitor import Visitor, ask
 
-ENGLISH, SPANISH = "Please log in", "Inicia sesión"
 HEAD = 'msgid ""\nmsgstr ""\n"Language: {}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
 
 
@@ -157,3 +163,100 @@ def test_in_a_frame_no_language_is_offered_as_no_choice_would_hold(site: Site) -
     answer = ask(site.url, headers={"Sec-Fetch-Dest": "iframe", "Accept-Language": "es"})
     assert answer.headers["Content-Language"] == "es"
     assert "/language/" not in answer.text
+
+
+def test_a_third_language_is_a_file_and_no_code(tmp_path: Path) -> None:
+    folder = copy_of_the_app(tmp_path)
+    catalog(folder / "translations", "ar", 'msgid "Language"\nmsgstr "اللغة"\n')
+    catalog(folder / "translations", "pt_BR", 'msgid "Language"\nmsgstr "Idioma"\n')
+    with started(folder, tmp_path / "log") as url:
+        visitor = Visitor(url).open("/", **{"Accept-Language": "ar-EG"})
+        labels = [each.get_text() for each in visitor.page.select(".languages a")]
+        assert labels == ["English", "العربية", "Español", "Português (Brasil)"]
+        assert (spoken(visitor), visitor.page.html and visitor.page.html["dir"]) == ("ar", "rtl")
+        assert visitor.page.select_one("[aria-label='اللغة']")
+        assert spoken(choose(visitor, "Português")) == "pt-BR"
+        assert spoken(Visitor(url).open("/", **{"Accept-Language": "pt"})) == "pt-BR"
+
+
+BROKEN = [
+    ("fr", b"msgid Language\n", "cannot be read"),
+    ("fr", b"<<<<<<< HEAD\n", "cannot be read"),
+    ("fr", 'msgid "Language"\nmsgstr "é"\n'.encode("latin-1"), "cannot be read"),
+    ("fr", b'msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=n n;\\n"\n', "cannot be"),
+    ("fr", b'msgid "Hi, %(name)s"\nmsgstr "Salut, %(nom)s"\n', "line 1: other placeholders"),
+    ("fr", b'msgid "Hi"\nmsgstr "Salut %"\n', "line 1: other placeholders"),
+    ("xx", b'msgid "Hi"\nmsgstr "Hi"\n', "translations/xx is not named after a language"),
+]
+
+
+@pytest.mark.parametrize(("language", "content", "complaint"), BROKEN)
+def test_a_broken_catalog_is_told_by_the_doctor_and_breaks_no_page(
+    make_site: SiteMaker, tmp_path: Path, language: str, content: bytes, complaint: str
+) -> None:
+    catalog(tmp_path / "texts", language, "").write_bytes(content)
+    catalogs = Catalogs(tmp_path / "texts")
+    (fault,) = catalogs.faults()
+    assert complaint in fault
+    site = make_site(extend=lambda app: app.extensions.update(languages=catalogs))
+    for _ in range(2):
+        visitor = site.visitor().open("/", **{"Accept-Language": language})
+        assert visitor.response.status_code == 200
+
+
+def test_while_one_develops_the_app_does_not_start_with_a_broken_catalog(tmp_path: Path) -> None:
+    folder = copy_of_the_app(tmp_path)
+    catalog(folder / "translations", "fr", "").write_bytes(BROKEN[0][1])
+    code, printed = run(folder, tmp_path / "log", "flask", "--app", "app", "routes")
+    assert code == 3
+    assert "translations/fr/LC_MESSAGES/messages.po cannot be read" in printed
+    code, printed = run(folder, tmp_path / "log", "clever_login.doctor", "--offline")
+    assert code == 1
+    assert "translations/fr/LC_MESSAGES/messages.po cannot be read" in printed
+
+
+def test_dates_and_numbers_are_american_and_in_the_language(make_site: SiteMaker) -> None:
+    def shown() -> str:
+        time = datetime(2026, 9, 1, 16, 5, tzinfo=UTC)
+        return f"{format_date(time, 'long')} {format_time(time, 'short')} {format_decimal(12345)}"
+
+    def extend(app: Flask) -> None:
+        view = public(lambda: (shown(), {"Content-Type": "text/plain; charset=utf-8"}))
+        app.add_url_rule("/shown", "shown", view)
+
+    visitor = make_site(extend=extend).visitor()
+    english, spanish = (
+        "September 1, 2026 4:05 PM 12,345",
+        "1 de septiembre de 2026 4:05 p.m. 12,345",
+    )
+    for language, expected in (("en", english), ("es", spanish)):
+        text = visitor.open("/shown", **{"Accept-Language": language}).response.text
+        assert text.replace("\u202f", " ").replace("\xa0", " ") == expected
+    assert (
+        text.replace("\u202f", " ").replace("\xa0", " ")
+        == "1 de septiembre de 2026 4:05 p.m. 12,345"
+    )
+
+
+def test_plurals_follow_the_rules_of_the_language(make_site: SiteMaker, tmp_path: Path) -> None:
+    path = catalog(tmp_path, "pl", "")
+    path.write_text(
+        'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
+        '"Plural-Forms: nplurals=3; plural=(n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<12 || '
+        'n%100>14) ? 1 : 2);\\n"\n\n'
+        'msgid "%(num)s class"\nmsgid_plural "%(num)s classes"\n'
+        'msgstr[0] "%(num)s klasa"\nmsgstr[1] "%(num)s klasy"\nmsgstr[2] "%(num)s klas"\n'
+    )
+
+    def extend(app: Flask) -> None:
+        def shown() -> ResponseReturnValue:
+            told = [ngettext("%(num)s class", "%(num)s classes", each) for each in (1, 3, 12, 22)]
+            return ", ".join(told), {"Content-Type": "text/plain"}
+
+        app.extensions["languages"] = Catalogs(tmp_path)
+        app.add_url_rule("/shown", "shown", public(shown))
+
+    visitor = make_site(extend=extend).visitor()
+    assert visitor.open("/shown").response.text == "1 class, 3 classes, 12 classes, 22 classes"
+    polish = visitor.open("/shown", **{"Accept-Language": "pl"}).response.text
+    assert polish == "1 klasa, 3 klasy, 12 klas, 22 klasy"

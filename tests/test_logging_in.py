@@ -29,7 +29,7 @@ def assert_is_in(visitor: Visitor, site: Site, user_name: str, *, school: bool) 
     assert person.email is not None
     assert person.email in visitor.text
     assert visitor.role == PEOPLE[user_name]
-    assert ROLE_LABELS[Role(visitor.role)] in visitor.text
+    assert str(ROLE_LABELS[Role(visitor.role)]) in visitor.text
     assert person.district.name in visitor.text
     if user_name != "district_admin":
         for each in person.schools:

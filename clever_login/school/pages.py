@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from flask import Blueprint, Flask, abort, g, render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import format_date, format_time
 
 from clever_login.school.viewer import viewer
 from clever_login.settings import Settings
@@ -64,8 +65,8 @@ def _an_id(text: str) -> str:
 
 
 def _moment(time: datetime) -> str:
-    """A time as a person reads it."""
-    return f"{time.day} {time:%B %Y, %H:%M} UTC"
+    """A time as a person reads it, in their language."""
+    return f"{format_date(time, 'long')}, {format_time(time, 'short')} UTC"
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
