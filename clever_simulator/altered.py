@@ -14,6 +14,8 @@ def with_people(before: Directory, changed: Mapping[str, Person]) -> Directory:
         return tuple(changed.get(person.id, person) for person in people)
 
     def of(section: Section) -> Section:
+        if changed.keys().isdisjoint(one.id for one in (*section.teachers, *section.students)):
+            return section
         return replace(
             section,
             teacher=changed.get(section.teacher.id, section.teacher),

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from clever_simulator.data import Data
 from clever_simulator.events import Events
@@ -12,6 +12,15 @@ from clever_simulator.tokens import Clock
 
 class ChangeError(ValueError):
     """A change that cannot be made; the message names the field."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """One change that can be made, and the ids of all that it may show in."""
+
+    district: District
+    ids: set[str]
+    make: Callable[[], None]
 
 
 class Changes:
@@ -24,19 +33,44 @@ class Changes:
         self._clock = clock
 
     def make(self, description: object) -> list[dict[str, str]]:
-        """Makes a change from decoded JSON; id and type of its v3.1 events. Raises ChangeError."""
+        """Makes a change from decoded JSON, or a list of them; id and type of its v3.1 events.
+
+        Raises ChangeError. The changes of a list are of one district and are told at once: the
+        large tables of a district are then made once for all of them.
+        """
+        asked = description if isinstance(description, list) else [description]
+        with self.lock:
+            steps = [self._step(each) for each in asked]
+            districts = {each.district.id: each.district for each in steps}
+            if len(districts) != 1:
+                raise ChangeError("A list of changes is about people of one district.")
+            ids = {one_id for each in steps for one_id in each.ids}
+
+            def all_of_them() -> None:
+                for each in steps:
+                    each.make()
+
+            return self.settle(next(iter(districts.values())), all_of_them, ids)
+
+    def _step(self, description: object) -> _Step:
         if not isinstance(description, dict):
             raise ChangeError("A change is a JSON object with the fields change and person.")
         change = _MAKERS.get(str(description.get("change")))
         if change is None:
             raise ChangeError(f"change: expected one of {', '.join(_MAKERS)}.")
-        with self.lock:
-            person = self._data.find(str(description.get("person")))
-            if person is None:
-                raise ChangeError("person: there is nobody of this user name or id.")
-            self.check_running(person.district)
-            ids = {person.id, str(description.get("section")), *self._data.around(person)}
-            return self.settle(person.district, lambda: change(self, person, description), ids)
+        person = self._person(description)
+        self.check_running(person.district)
+        return _Step(
+            district=person.district,
+            ids={person.id, str(description.get("section")), *self._data.around(person)},
+            make=lambda: change(self, self._person(description), description),
+        )
+
+    def _person(self, description: Mapping[str, object]) -> Person:
+        person = self._data.find(str(description.get("person")))
+        if person is None:
+            raise ChangeError("person: there is nobody of this user name or id.")
+        return person
 
     def settle(
         self, district: District, make: Callable[[], None], ids: Iterable[str] | None = None
@@ -45,8 +79,12 @@ class Changes:
         among = None if ids is None else sorted(ids)
         with self.lock:
             before = self._data.index(district)
-            make()
-            return self._events.tell(before, self._data.index(district), among, self._clock.now())
+            try:
+                make()
+            finally:  # what came before the one that failed is told, too
+                after, now = self._data.index(district), self._clock.now()
+                told = self._events.tell(before, after, among, now)
+            return told
 
     def check_running(self, district: District) -> None:
         """Raises ChangeError for a district that is paused."""
@@ -67,7 +105,8 @@ class Changes:
             raise ChangeError("enrolled: expected true or false.")
         if "student" not in person.roles:
             raise ChangeError("person: only a student is enrolled in a class.")
-        if section not in self._data.index(person.district).sections:
+        found = self._data.directory.section(str(section))
+        if found is None or found.school.district != person.district:
             raise ChangeError("section: there is no such section in the person's district.")
         self._data.enrol(person, str(section), enrolled=enrolled)
 

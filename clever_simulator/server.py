@@ -4,7 +4,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,10 @@ class Running:
     def change(self, change: str, person: str, **fields: object) -> list[dict[str, str]]:
         """Changes a district as POST /_simulator/events does; raises ChangeError (a ValueError)."""
         return self._world.changes.make({"change": change, "person": person, **fields})
+
+    def changes(self, descriptions: Iterable[Mapping[str, object]]) -> list[dict[str, str]]:
+        """Makes many changes of one district at once; raises ChangeError."""
+        return self._world.changes.make(list(descriptions))
 
     def year(self, step: str, **fields: object) -> dict[str, Any]:
         """Makes a step of the school year as POST /_simulator/year does; raises ChangeError."""

@@ -1,7 +1,7 @@
 """Syncs that are killed at random moments: `python -m tests.kills --students 20000 --moments 100`.
 
-Before each, something happens in the district. After each, an ordinary run must leave the store as
-the simulator has it, row by row.
+Before each the store is emptied, or something happens in the district. After each, an ordinary run
+must leave the store as the simulator has it, row by row.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from bisect import bisect
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Literal, get_args
 
 from flask import Flask
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 
 from app import create_app
 from clever_login.school import tables
@@ -28,6 +31,10 @@ from tests import sites
 from tests.reading import APP_URL, config
 from tests.sites import ROOT
 from tests.truth import Truth, assert_equal
+
+Kind = Literal["fill", "read again", "events"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+PATIENCE = 900  # seconds
 
 
 @dataclass(frozen=True)
@@ -55,19 +62,49 @@ class School:
     def run(self, *words: str) -> str:
         """A whole sync; what it said."""
         with self.start(*words) as child:
-            said = child.communicate(timeout=300)[0]
+            said = child.communicate(timeout=PATIENCE)[0]
         assert child.returncode == 0, said
         return said
 
-    def kill(self, after: float, *words: str) -> bool:
-        """Kill a sync after so many seconds; whether it was still at work."""
+    def course(self, *words: str) -> list[float]:
+        """When a whole sync begins its work, and when it says each of its lines, in seconds.
+
+        The last line comes when the work is over, and is left out.
+        """
+        began = time.monotonic()
         with self.start(*words) as child:
-            try:
-                child.communicate(timeout=after)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.communicate()
-        return child.returncode != 0
+            self.wait_until_at_work(child)
+            times = [time.monotonic() - began]
+            assert child.stdout
+            times += [time.monotonic() - began for _ in child.stdout]
+        assert child.returncode == 0
+        return times[:-1]
+
+    def kill(self, moment: float, course: list[float], *words: str) -> bool:
+        """Kill a sync at a moment of the course that it takes; whether it was at work.
+
+        The lines that it says are its clock, so that a machine with other work makes no difference.
+        """
+        passed = bisect(course, moment)
+        with self.start(*words) as child:
+            self.wait_until_at_work(child)
+            assert child.stdout
+            for _ in islice(child.stdout, passed - 1):
+                pass
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(moment - course[passed - 1])
+            child.kill()
+        return self.is_at_work()
+
+    def wait_until_at_work(self, child: subprocess.Popen[str]) -> None:
+        """Until it holds its lease, or has ended already."""
+        while child.poll() is None and not self.is_at_work():
+            time.sleep(0.01)
+
+    def is_at_work(self) -> bool:
+        """Whether a sync holds its lease, or was killed while it did."""
+        with database(self.app).read() as session:
+            return bool(session.scalar(select(func.count()).select_from(tables.Lease)))
 
     def forget(self) -> None:
         """Empty the store."""
@@ -92,37 +129,72 @@ def a_school(stack: ExitStack, folder: Path, students: int, database_url: str | 
 
 
 def kill_at_random(school: School, moments: int, seed: int) -> int:
-    """So many moments; how many runs were still at work when they were killed."""
+    """Kill so many runs at work, each followed by a whole one and a look at every row.
+
+    A third of them fill an empty store, a third read everything again after changes, a third apply
+    the events of changes. Returns how many runs were killed too early or too late to count.
+    """
     chance = random.Random(seed)  # noqa: S311 # repeatable on purpose
-    began = time.monotonic()
-    school.run()
-    whole, killed = time.monotonic() - began, 0
-    for moment in range(moments):
-        a_day_at_school(school, chance)
-        words = [] if moment % 3 else ["--full"]
-        if moment % 3 == 1:
-            school.forget()
-        seconds = whole if moment % 3 < 2 else min(whole, 2.0)  # events take a moment only
-        killed += school.kill(chance.uniform(0.3 * min(whole, 2.0), seconds), *words)
+    courses: dict[Kind, list[float]] = {}
+    hit = missed = 0
+    while hit < moments:
+        kind = KINDS[hit % len(KINDS)]
+        prepare(school, kind, chance)
+        words = ["--full"] if kind == "read again" else []
+        if kind not in courses:
+            courses[kind] = school.course(*words)
+            continue
+        course = courses[kind]
+        moment = chance.uniform(course[0], course[-1])
+        if not school.kill(moment, course, *words):
+            missed += 1
+            assert missed < moments + 10
+            continue
+        hit += 1
+        began = time.monotonic()
         school.run()
+        seconds = time.monotonic() - began
         try:
             school.check()
         except AssertionError as error:
-            raise AssertionError(f"moment {moment} of seed {seed}: {error}") from error
-    return killed
+            raise AssertionError(f"moment {hit} of seed {seed}, {kind}: {error}") from error
+        now = time.strftime("%H:%M:%S", time.gmtime())
+        print(
+            f"{now} {hit}: {kind}, killed at {moment:.2f} of {course[-1]:.2f} s, equal after"
+            f" another {seconds:.2f} s; {missed} missed",
+            flush=True,
+        )
+    return missed
+
+
+def prepare(school: School, kind: Kind, chance: random.Random) -> None:
+    """See to it that the next run has something to do."""
+    if kind == "fill":
+        school.forget()
+    else:
+        a_day_at_school(school, chance)
 
 
 def a_day_at_school(school: School, chance: random.Random) -> None:
-    """A name, a class, somebody gone, and whoever had gone is back."""
+    """New names, other classes, some gone, and half of them back."""
     everyone = school.clever.people.people_of(school.district)
     students = [each for each in everyone if "student" in each.roles]
     sections = school.clever.people.sections_of(school.district)
-    one, two, three = chance.sample(students, 3)
-    school.clever.change("name", one.id, last=f"Adler {chance.random()}")
-    school.clever.change("class", two.id, section=chance.choice(sections).id, enrolled=True)
-    school.clever.change(chance.choice(["unshared", "deleted"]), three.id)
-    if chance.random() < 0.5:
-        school.clever.change("back", three.id)
+    few = 1 + len(students) // 500
+    changes: list[dict[str, object]] = [
+        {"change": "name", "person": each.id, "last": f"Adler {chance.random()}"}
+        for each in chance.sample(everyone, few)
+    ]
+    changes += [
+        {"change": "class", "person": each.id, "section": chance.choice(sections).id}
+        for each in chance.sample(students, 5 * few)
+    ]
+    gone = chance.sample(students, few)
+    changes += [
+        {"change": chance.choice(["unshared", "deleted"]), "person": each.id} for each in gone
+    ]
+    school.clever.changes(changes)
+    school.clever.changes({"change": "back", "person": each.id} for each in gone[few // 2 :])
 
 
 def main() -> None:
@@ -136,8 +208,11 @@ def main() -> None:
         folder = Path(name)
         url = stack.enter_context(sites.postgres_server(folder)) if given.postgresql else None
         school = a_school(stack, folder, given.students, url)
-        killed = kill_at_random(school, given.moments, given.seed)
-        print(f"{given.moments} moments, {killed} in the middle of a run, seed {given.seed}.")
+        missed = kill_at_random(school, given.moments, given.seed)
+        print(
+            f"{given.moments} runs of {given.students:,} students killed at work, no difference;"
+            f" {missed} more were killed before or after their work; seed {given.seed}."
+        )
 
 
 if __name__ == "__main__":

@@ -136,6 +136,45 @@ def test_the_token_of_a_person_shows_their_new_name(clever: Running) -> None:
     assert get(clever, "/userinfo", bearer)["given_name"] == "Adele"
 
 
+def test_many_changes_at_once_are_each_made_and_told(clever: Running) -> None:
+    ada = clever.people.person("student")
+    section = section_without(clever, "student")
+    url = f"{clever.url}/_simulator/events"
+    changes = [
+        {"change": "name", "person": "student", "first": "Adele"},
+        {"change": "name", "person": ada.id, "last": "Adler"},
+        {"change": "class", "person": "student", "section": section.id},
+        {"change": "deleted", "person": "teacher"},
+    ]
+    answer = ask(url, "POST", json=changes)
+    assert answer.status_code == 201
+    seen = [each["type"] for each in answer.json()["events"]]
+    assert (seen.count("users.updated"), seen.count("users.deleted")) == (1, 1)
+    name = get(clever, f"/v3.0/users/{ada.id}")["data"]["name"]
+    assert (name["first"], name["last"]) == ("Adele", "Adler")
+    assert ada.id in get(clever, f"/v3.0/sections/{section.id}")["data"]["students"]
+
+
+def test_of_many_changes_those_before_a_wrong_one_are_told(clever: Running) -> None:
+    with pytest.raises(ValueError, match="first, last"):
+        clever.changes(
+            [
+                {"change": "name", "person": "student", "first": "Adele"},
+                {"change": "name", "person": "teacher", "first": 7},
+            ]
+        )
+    assert types(clever) == ["users.updated"]
+
+
+def test_many_changes_are_of_one_district(clever: Running) -> None:
+    first, second, *_ = clever.people.districts
+    people = [clever.people.people_of(each)[0].id for each in (first, second)]
+    for changes in ([], [{"change": "unshared", "person": each} for each in people]):
+        with pytest.raises(ValueError, match="one district"):
+            clever.changes(changes)
+    assert types(clever) == []
+
+
 # The list of events
 
 
