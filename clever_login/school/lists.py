@@ -124,7 +124,7 @@ def _classes(session: Session, viewer: Viewer, seen: Select[Section]) -> list[Cl
     found = session.scalars(seen).all()
     ids = seen.with_only_columns(Section.id)
     teachers = _teachers(session, viewer, ids)
-    numbers = _sizes(session, viewer, ids)
+    numbers = {} if viewer.role is Role.STUDENT else _sizes(session, viewer, ids)
     return [
         Class(
             id=each.id,

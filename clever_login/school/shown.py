@@ -43,11 +43,12 @@ class NumbersPage:
 def dashboard(viewer: Viewer) -> Dashboard:
     """The own classes, the own schools, the own district."""
     enrolled = viewer.role in (Role.STUDENT, Role.TEACHER)
+    admin = viewer.role is Role.DISTRICT_ADMIN
     with database().read() as session:
         return Dashboard(
             classes=lists.classes(session, viewer) if enrolled else [],
             schools=lists.schools(session, viewer) if viewer.role is Role.STAFF else [],
-            district=lists.district(session, viewer),
+            district=lists.district(session, viewer) if admin else None,
             synced_at=lists.synced_at(session, viewer),
         )
 
