@@ -219,6 +219,17 @@ def test_an_account_that_was_merged_is_not_given_away_again(school: Site) -> Non
     assert "There is no account with this id." in flask_clever(school, *words, fails=True)
 
 
+def test_a_link_to_an_account_that_has_become_another_one_leads_there(school: Site) -> None:
+    mine = account(by_button(school, "student"))
+    later = link_to(school, mine, "--new-clever-id")
+    old = before_clever(school, "Adele")
+    asked(school, link_to(school, old)).press("Yes, both are me")
+    assert row(school, mine).merged_into == old
+    visitor = asked(school, later, "teacher").press("Yes, both are me")
+    assert account(visitor) == old
+    assert (row(school, old).merged_into, row(school, mine).clever_id) == (None, None)
+
+
 def test_an_operator_adds_an_account_from_before_clever(school: Site) -> None:
     printed = flask_clever(school, "accounts", "add", "--first-name", "Ada", "--last-name", "Park")
     person = row(school, printed.strip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -107,24 +107,30 @@ def others(site: Site) -> list[str]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("words", [(), ("--full",)])
-def test_who_is_unshared_is_archived_and_logged_out_and_comes_back_with_what_they_had(
-    make: SyncedSite, words: tuple[str, ...]
+@pytest.mark.parametrize(
+    ("what", "words"), [("unshared", ()), ("deleted", ()), ("unshared", ("--full",))]
+)
+def test_who_is_gone_is_archived_and_logged_out_and_comes_back_with_what_they_had(
+    make: SyncedSite, what: str, words: tuple[str, ...]
 ) -> None:
     site = make()
     sync(site)
-    student, teacher = by_button(site, "student"), by_button(site, "teacher")
-    before = row(site, "student")
-    site.clever.change("unshared", "student")
+    found = site.clever.people.by_id(others(site)[0])
+    assert found
+    name = found.user_name  # that nobody in another district has
+    student, teacher = by_button(site, name), by_button(site, "teacher")
+    before = row(site, name)
+    site.clever.change(what, name)
     result = sync(site, *words)
     assert "people: 1 archived" in result.stdout
-    assert archived(engine_of(site)) == {site.person("student").id}
+    assert archived(engine_of(site)) == {before["clever_id"]}
     assert student.open("/dashboard").path == "/"
     assert teacher.open("/dashboard").path == "/dashboard"
-    site.clever.change("back", "student")
+    site.clever.change("back", before["clever_id"])
+    assert by_button(site, name).code == "account_archived"
     assert "people: 1 restored" in sync(site, *words).stdout
     assert archived(engine_of(site)) == set()
-    assert row(site, "student") == before
+    assert row(site, name) == before
     assert_all_equal(site)
 
 
@@ -217,11 +223,27 @@ def test_a_district_that_waits_is_not_read_and_that_is_said(make: SyncedSite, st
     assert tuple(found) == (state, True)
 
 
-def answer_as(site: Site, state: str) -> None:
+def answer_as(site: Site, state: str, **more: str) -> None:
     """What Clever says of the district the next time."""
-    record = {"id": main_district(site).id, "name": "Harrow Creek", "state": state}
+    record = {"id": main_district(site).id, "name": "Harrow Creek", "state": state} | more
     body = json.dumps({"data": record})
     site.clever.fault("district", body=body)
+
+
+def test_the_table_of_districts_says_what_clever_says_of_each(make: SyncedSite) -> None:
+    site, district = make(), tables.District
+    asked = select(district.connected, district.state, district.error, district.launch_date)
+    asked = asked.where(district.id == main_district(site).id, district.synced_at.is_not(None))
+    sync(site)
+    with engine_of(site).connect() as db:
+        assert tuple(db.execute(asked).one()) == (True, "success", None, date(2024, 8, 12))
+    answer_as(site, "error", error="The SIS does not answer", launch_date="2027-01-04")
+    done = sync(site, "--district", main_district(site).id)
+    assert "Clever says: The SIS does not answer" in done.stdout
+    with engine_of(site).connect() as db:
+        found = tuple(db.execute(asked).one())
+    assert found == (True, "error", "The SIS does not answer", date(2027, 1, 4))
+    assert_all_equal(site)  # what could be read was
 
 
 def test_a_district_that_has_left_is_archived_with_its_people_and_they_are_logged_out(

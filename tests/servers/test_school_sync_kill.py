@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +22,7 @@ from tests import sites
 from tests.conftest import SiteMaker
 from tests.entries import by_button
 from tests.kills import School, a_school, kill_at_random
+from tests.sites import Site
 from tests.truth import Truth, assert_equal
 
 pytestmark = pytest.mark.servers
@@ -61,7 +65,14 @@ def wait_for_a_lease(school: School) -> None:
         time.sleep(0.05)
 
 
-def test_a_hundred_logins_go_on_during_a_sync(make_site: SiteMaker, postgres: str) -> None:
+def a_sync(site: Site) -> int:
+    """Run one in a process of its own, as a scheduler does; its exit code."""
+    command = [sys.executable, "-m", "flask", "--app", "app", "clever", "sync"]
+    env = os.environ | sites.environment(site.settings, 3000)
+    return subprocess.run(command, env=env, cwd=sites.ROOT, check=False, timeout=120).returncode
+
+
+def test_a_hundred_logins_go_on_during_two_syncs(make_site: SiteMaker, postgres: str) -> None:
     site = make_site(database_url=sites.new_database(postgres))
     assert site.app
     runner = site.app.test_cli_runner()
@@ -69,11 +80,12 @@ def test_a_hundred_logins_go_on_during_a_sync(make_site: SiteMaker, postgres: st
     usual = default_config(site.url)
     site.clever.configure(replace(usual, students=STUDENTS))
     with ThreadPoolExecutor(9) as pool:
-        whole = pool.submit(runner.invoke, args=["clever", "sync"])
+        syncs = [pool.submit(a_sync, site) for _ in range(2)]
         names = [str(1_000_001 + number) for number in range(100)]
         pages = list(pool.map(lambda name: by_button(site, name).path, names))
         assert set(pages) == {"/dashboard"}
-        assert whole.result(120).exit_code == 0
+        codes = sorted(each.result(120) for each in syncs)
+        assert codes in ([0, 0], [0, 4])  # the second one may have begun when the first was over
     again = runner.invoke(args=["clever", "sync", "--full"])
     assert again.exit_code == 0, again.output
     for district in site.clever.people.districts:
