@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,6 +15,7 @@ from clever_login.school.run import Run
 from clever_login.school.upsert import chunks
 
 SIZE = 500  # records in one transaction
+SECTIONS = 5_000  # in one answer: with their lists of students they weigh less than 10,000 people
 
 
 def read_all(run: Run) -> None:
@@ -49,7 +51,7 @@ def _lists(run: Run) -> Iterable[tuple[str, Iterable[Any]]]:
     for kind in run.version.people:
         if kind != "contacts":
             yield "people", filter(rows.is_kept, run.roster.people(kind))
-    yield "sections", run.roster.sections()
+    yield "sections", replace(run.roster, page_size=SECTIONS).sections()
 
 
 def _read(run: Run, kind: str, records: Iterable[Any]) -> None:

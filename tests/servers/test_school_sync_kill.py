@@ -40,6 +40,18 @@ def test_a_sync_that_is_killed_at_any_moment_loses_and_doubles_nothing(school: S
     kill_at_random(school, MOMENTS, seed=int(time.time()))
 
 
+def test_four_times_as_many_people_need_no_more_memory(tmp_path: Path) -> None:
+    few, many = (most_memory(tmp_path / str(number), number) for number in (10_000, 40_000))
+    assert many < 1.1 * few
+
+
+def most_memory(folder: Path, students: int) -> int:
+    """The kilobytes of a process that reads everything into an empty store."""
+    with ExitStack() as stack:
+        folder.mkdir()
+        return int(a_school(stack, folder, students, None).run().split()[-1])
+
+
 def test_of_two_syncs_at_once_the_second_does_nothing_and_says_so(school: School) -> None:
     school.clever.fault("data", delay_s=5)
     with school.start() as first:
