@@ -42,7 +42,8 @@ def away() -> ResponseReturnValue:
     page = render_template("away.html", user=None, ended=left is None, district_id=district)
     response = make_response(page)
     if left is None:
-        forget(response)  # the next person's browser says what they speak
+        if "language" in request.args:  # not where somebody has chosen one on this page
+            forget(response)  # the next person's browser says what they speak
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
         services().pending.confirm_next(response)  # Clever's own session goes on
     return response

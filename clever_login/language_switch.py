@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import Blueprint, Flask, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -36,8 +36,10 @@ def _page_of_the_link() -> str | None:
     path, routes = safe_next(came_from.removeprefix(here)), current_app.create_url_adapter(request)
     if path is None or routes is None:
         return None
-    methods = {*routes.allowed_methods(urlsplit(path).path)}  # none where there is no page at all
-    return path if "GET" in methods or not methods else None
+    page = urlsplit(path)
+    methods = {*routes.allowed_methods(page.path)}  # none where there is no page at all
+    query = urlencode([each for each in parse_qsl(page.query) if each[0] != "language"])
+    return page._replace(query=query).geturl() if "GET" in methods or not methods else None
 
 
 def init_app(app: Flask, _settings: Settings) -> None:

@@ -260,3 +260,14 @@ def test_plurals_follow_the_rules_of_the_language(make_site: SiteMaker, tmp_path
     assert visitor.open("/shown").response.text == "1 class, 3 classes, 12 classes, 22 classes"
     polish = visitor.open("/shown", **{"Accept-Language": "pl"}).response.text
     assert polish == "1 klasa, 3 klasy, 12 klas, 22 klasy"
+
+
+def test_who_finds_a_page_that_went_by_itself_keeps_the_language_they_choose_there(
+    site: Site,
+) -> None:
+    visitor = choose(site.visitor().open("/"), "Español").open("/away?language=es")
+    assert spoken(visitor) == "es"
+    assert spoken(visitor.open("/")) == "en"
+    visitor = choose(visitor.open("/away?language=es"), "English")
+    assert (visitor.path, spoken(visitor)) == ("/away", "en")
+    assert spoken(choose(visitor, "Español").open("/")) == "es"
