@@ -210,8 +210,9 @@ def test_how_long_is_a_setting(tmp_path: Path) -> None:
     with school_site(tmp_path, None, retention_days=30) as site:
         write_a_school(site)
         with rows(site) as session:
-            session.get_one(Person, "ours-pupilown").archived_at = TODAY - timedelta(days=31)
-            session.get_one(Person, "ours-pupilother").archived_at = TODAY - timedelta(days=29)
+            month, hour = timedelta(days=30), timedelta(hours=1)
+            session.get_one(Person, "ours-pupilown").archived_at = TODAY - month - hour
+            session.get_one(Person, "ours-pupilother").archived_at = TODAY - month + hour
         run(site, "retention", "--yes")
         assert "ours-pupilown" not in everything(site)
         assert "ours-pupilother" in everything(site)

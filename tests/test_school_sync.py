@@ -12,6 +12,9 @@ import pytest
 from sqlalchemy import Engine, func, insert, select, update
 
 from clever_login.school import tables
+from clever_login.school.lease import Lost
+from clever_login.school.sync import Wish
+from clever_login.school.sync import sync as run
 from clever_simulator.config import default_config
 from clever_simulator.people import District
 from tests.conftest import SiteMaker
@@ -276,3 +279,38 @@ def test_a_district_without_secure_sync_is_said_to_have_none_and_the_exit_code_i
     assert result.exit_code == 1
     assert result.stdout.count("failed.") == 3
     assert "has no Secure Sync there" in result.stdout
+
+
+def test_a_district_that_is_not_allowed_is_not_read(make: SyncedSite) -> None:
+    site = make(clever_district_ids=("5f" * 12,))
+    result = sync(site)
+    assert result.stdout.count("skipped. It is not one of CLEVER_DISTRICT_IDS.") == 3
+    assert {each["path"] for each in site.clever.journal()} == {"/oauth/tokens"}
+
+
+def test_events_that_cannot_be_applied_come_again_the_next_time(make: SyncedSite) -> None:
+    site = make()
+    sync(site)
+    (event,) = site.clever.change("name", "student", last="Adler")
+    bad = {"id": event["id"], "type": "users.updated", "data": {"object": {"id": "x", "roles": 7}}}
+    site.clever.fault("events", body=json.dumps({"data": [{"data": bad}], "links": []}))
+    words = ("--district", main_district(site).id)
+    assert "failed." in sync(site, *words).stdout
+    assert "people: 1 changed" in sync(site, *words).stdout
+    assert_all_equal(site)
+
+
+def test_a_sync_whose_lease_somebody_took_writes_nothing_more(make: SyncedSite) -> None:
+    site = make()
+    assert site.app
+
+    def take_it(_words: str) -> None:
+        """As another sync does that comes when the lease has run out."""
+        with engine_of(site).begin() as db:
+            db.execute(update(tables.Lease).values(holder="far:1:a"))
+
+    with site.app.app_context(), pytest.raises(Lost, match="Another sync has taken over"):
+        list(run(Wish(), take_it))
+    with engine_of(site).connect() as db:
+        assert db.scalar(select(func.count()).select_from(tables.Person)) == 0
+        assert db.scalar(select(tables.Lease.holder)) == "far:1:a"
