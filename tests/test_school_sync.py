@@ -281,13 +281,6 @@ def test_a_district_without_secure_sync_is_said_to_have_none_and_the_exit_code_i
     assert "has no Secure Sync there" in result.stdout
 
 
-def test_a_district_that_is_not_allowed_is_not_read(make: SyncedSite) -> None:
-    site = make(clever_district_ids=("5f" * 12,))
-    result = sync(site)
-    assert result.stdout.count("skipped. It is not one of CLEVER_DISTRICT_IDS.") == 3
-    assert {each["path"] for each in site.clever.journal()} == {"/oauth/tokens"}
-
-
 def test_events_that_cannot_be_applied_come_again_the_next_time(make: SyncedSite) -> None:
     site = make()
     sync(site)
