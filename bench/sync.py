@@ -10,25 +10,40 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import requests
+from sqlalchemy import delete, insert, select
 
 from bench import page
+from clever_login.api.paging import LARGEST_PAGE
+from clever_login.school import tables
+from clever_login.school.database import database
 from tests import sites
 from tests.kills import School, a_school
-from tests.truth import Truth
 
 STUDENTS, CHANGES = 20_000, 1_000
+KEPT = (
+    *(tables.School, tables.Term, tables.Person),
+    *(tables.PersonSchool, tables.Section, tables.Enrolment),
+)
 TITLE = "Keeping the rosters of a large district"
 TEXT = """\
 Written by `.venv-test/bin/python -m bench.sync`: one run each, on {cores} cores with {system} and
-Python {python}, which the simulator and the database share. A run is a process of its own, from its
-start to its end. Rows are those of schools, terms, people, their schools, sections and enrolments:
-{rows:,}. Requests are those to the API; a list comes 10,000 records a page.
+Python {python}, which the simulator, the database and other work share (load average at the start
+{busy:.1f}). A run is a process of its own, from its start to its end. Rows are those of schools,
+terms, people, their schools, sections and enrolments: {rows:,}. PostgreSQL does not wait for its
+disk here; SQLite does.
 
 | | SQLite | PostgreSQL |
 |---|---|---|
 | full sync of {students:,} students into an empty store, s | {sqlite.first:.1f} | {pg.first:.1f} |
+| floor: the same requests, bare, s | {sqlite.reading:.1f} | {pg.reading:.1f} |
+| floor: the same rows, bare executemany, s | {sqlite.writing:.1f} | {pg.writing:.1f} |
 | rows a second | {sqlite.rate:,.0f} | {pg.rate:,.0f} |
+| rows a second, floor of the writing | {sqlite.bare_rate:,.0f} | {pg.bare_rate:,.0f} |
 | requests made | {sqlite.requests} | {pg.requests} |
+| the least that pages of {page:,} records allow | {sqlite.least} | {pg.least} |
 | most memory in use, MB | {sqlite.memory:.0f} | {pg.memory:.0f} |
 | full sync again, nothing changed, s | {sqlite.again:.1f} | {pg.again:.1f} |
 | events of {changes:,} changes, s | {sqlite.events:.1f} | {pg.events:.1f} |
@@ -36,13 +51,16 @@ start to its end. Rows are those of schools, terms, people, their schools, secti
 """
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Figures:
     """What one engine took."""
 
     rows: int
     first: float
+    reading: float
+    writing: float
     requests: int
+    least: int
     memory: float
     again: float
     events: float
@@ -53,17 +71,26 @@ class Figures:
         """Rows a second of the first sync."""
         return self.rows / self.first
 
+    @property
+    def bare_rate(self) -> float:
+        """Rows a second when nothing but the database has to do."""
+        return self.rows / self.writing
+
 
 def main() -> None:
     """Measure, print, and write our section of docs/performance.md."""
+    busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
-        sqlite, pg = _measure(Path(name), postgresql=False), _measure(Path(name), postgresql=True)
+        sqlite = _measure(Path(name), postgresql=False)
+        pg = _measure(Path(name), postgresql=True)
     text = TEXT.format(
         sqlite=sqlite,
         pg=pg,
         rows=sqlite.rows,
         students=STUDENTS,
         changes=CHANGES,
+        page=LARGEST_PAGE,
+        busy=busy,
         python=platform.python_version(),
         system=platform.system(),
         cores=os.cpu_count(),
@@ -76,29 +103,83 @@ def _measure(folder: Path, *, postgresql: bool) -> Figures:
     with ExitStack() as stack:
         url = stack.enter_context(sites.postgres_server(folder)) if postgresql else None
         school = a_school(stack, folder, STUDENTS, url)
-        first, requests, said = _timed(school)
+        school.clever.people.people_of(school.district)  # the simulator's tables are made once
+        first, asked, said = _timed(school)
+        reading, least = _bare_reading(school, asked)
         again, _, _ = _timed(school, "--full")
         everyone = school.clever.people.people_of(school.district)
-        for number, one in enumerate(everyone[:CHANGES]):
-            school.clever.change("name", one.id, last=f"Adler {number}")
-        events, event_requests, _ = _timed(school)
-        memory = int(said.split()[-1]) / 1024
-        return Figures(_rows(school), first, requests, memory, again, events, event_requests)
+        school.clever.changes(
+            {"change": "name", "person": one.id, "last": f"Adler {number}"}
+            for number, one in enumerate(everyone[:CHANGES])
+        )
+        events, asked_again, _ = _timed(school)
+        school.check()
+        rows, writing = _bare_writing(school)
+        return Figures(
+            rows=rows,
+            first=first,
+            reading=reading,
+            writing=writing,
+            requests=len(asked),
+            least=least,
+            memory=int(said.split()[-1]) / 1024,
+            again=again,
+            events=events,
+            event_requests=len(asked_again),
+        )
 
 
-def _timed(school: School, *words: str) -> tuple[float, int, str]:
-    before = _asked(school)
+def _timed(school: School, *words: str) -> tuple[float, list[str], str]:
+    before = len(school.clever.journal())
     began = time.perf_counter()
     said = school.run(*words)
-    return time.perf_counter() - began, _asked(school) - before, said
+    seconds = time.perf_counter() - began
+    seen = school.clever.journal()[before:]
+    return seconds, [_uri(each) for each in seen if each["path"].startswith("/v")], said
 
 
-def _asked(school: School) -> int:
-    return sum(each["path"].startswith("/v") for each in school.clever.journal())
+def _uri(entry: dict[str, Any]) -> str:
+    return f"{entry['path']}?{entry['query']}"
 
 
-def _rows(school: School) -> int:
-    return sum(map(len, Truth(school.clever, school.district).rows().values()))
+def _bare_reading(school: School, uris: list[str]) -> tuple[float, int]:
+    """The same requests on one connection; and how many it had to be: the pages of each list."""
+    with requests.Session() as http:
+        http.trust_env = False
+        tokens = http.get(
+            f"{school.clever.url}/oauth/tokens?owner_type=district",
+            auth=("simulator", "simulator-secret"),
+            timeout=60,
+        ).json()["data"]
+        (token,) = (t["access_token"] for t in tokens if t["owner"]["id"] == school.district.id)
+        http.headers["Authorization"] = f"Bearer {token}"
+        began = time.perf_counter()
+        for uri in uris:
+            assert http.get(school.clever.url + uri, timeout=60).status_code == 200
+        seconds = time.perf_counter() - began
+        lists = {path for path, _, query in (u.partition("?") for u in uris) if "limit" in query}
+        least = len({u.partition("?")[0] for u in uris} - lists)
+        for path in lists:
+            count = (
+                http.get(f"{school.clever.url}{path}?count=true", timeout=60).json().get("count")
+            )
+            least += max(1, -(-(count or 1) // LARGEST_PAGE))
+    return seconds, least
+
+
+def _bare_writing(school: School) -> tuple[int, float]:
+    """All rows taken out and put in again: how many, and how long the putting in takes."""
+    with database(school.app).engine.connect() as db:
+        rows = [(m, [dict(r) for r in db.execute(select(m.__table__)).mappings()]) for m in KEPT]
+        db.rollback()
+        with db.begin():
+            for model in reversed(KEPT):
+                db.execute(delete(model))
+        began = time.perf_counter()
+        with db.begin():
+            for model, found in rows:
+                db.execute(insert(model), found)
+        return sum(len(found) for _, found in rows), time.perf_counter() - began
 
 
 if __name__ == "__main__":
