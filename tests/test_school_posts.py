@@ -56,7 +56,7 @@ def own_schools(visitor: Visitor) -> list[str]:
 def numbers(visitor: Visitor, school: str) -> str:
     """Students, teachers and classes, as the page of a school says."""
     visitor.open("/dashboard").click(school)
-    return " ".join(each.get_text() for each in visitor.page.select(".facts dd"))
+    return " ".join(each.get_text() for each in visitor.page.select(".figures dd"))
 
 
 def as_role(visitor: Visitor, role: str) -> Visitor:

@@ -27,6 +27,17 @@ def keep(steps: Steps, record: DistrictRecord) -> None:
     steps.do(lambda db: put(db, tables.District, "id", [rows.district(record)]))
 
 
+def keep_synced(steps: Steps, district_id: str) -> None:
+    """It was synced now, and nothing is in the way."""
+    _set(steps, district_id, synced_at=tables.now(), problem=None)
+
+
+def keep_problem(steps: Steps, district_id: str, problem: str | None) -> None:
+    """Remember what its administrators can do something about; None changes nothing."""
+    if problem:
+        _set(steps, district_id, problem=problem)
+
+
 def has_left(tokens: DistrictTokens, district_id: str) -> bool:
     """Whether Clever has no token for it, asked for by its name: a list may be cut short."""
     try:
@@ -43,9 +54,13 @@ def archive(steps: Steps, district_id: str) -> Counts:
     """
     counts = steps.do(lambda db: _archive(db, district_id))
     ending.end_sessions_in(district_id)
-    gone = update(tables.District).where(tables.District.id == district_id)
-    steps.do(lambda db: db.execute(gone.values(connected=False)))
+    _set(steps, district_id, connected=False)
     return counts
+
+
+def _set(steps: Steps, district_id: str, **values: object) -> None:
+    own = update(tables.District).where(tables.District.id == district_id)
+    steps.do(lambda db: db.execute(own.values(values)))
 
 
 def _archive(connection: Connection, district_id: str) -> Counts:

@@ -1,20 +1,22 @@
-"""What the pages of the school show, as rows; each list is a fixed number of queries."""
+"""Classes and the people in them, as the pages list them: each list a fixed number of queries.
+
+What orders a long list is read of all its rows, and the rest of one page's rows alone.
+"""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import Row, ScalarSelect, Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from clever_login.models import Role
 from clever_login.school import visibility
-from clever_login.school.tables import District, Enrolment, Person, PersonSchool, School, Section
+from clever_login.school.order import by_last_name, by_period
+from clever_login.school.paged import Paged, cut
+from clever_login.school.tables import Enrolment, Person, School, Section
 from clever_login.school.viewer import Viewer
 
 
@@ -33,6 +35,7 @@ class Class:
 
     id: str
     name: str
+    school: str | None
     subject: str | None
     grade: str | None
     period: str | None
@@ -40,111 +43,61 @@ class Class:
     students: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Numbers:
-    """A school or a district, and how many of each it has."""
-
-    id: str
-    name: str
-    students: int
-    teachers: int
-    sections: int
-
-
-def classes(session: Session, viewer: Viewer, *, school_id: str | None = None) -> list[Class]:
+def classes(
+    session: Session, viewer: Viewer, page: int = 1, *, school_id: str | None = None
+) -> Paged[Class]:
     """The classes that one may see, by period and name; those of one school where it is given."""
-    seen = select(Section).where(Section.id.in_(visibility.section_ids(viewer)))
+    seen = visibility.section_ids(viewer).add_columns(Section.period, Section.name)
     if school_id is not None:
         seen = seen.where(Section.school_id == school_id)
-    return sorted(_classes(session, viewer, seen), key=_by_period)
+    found = sorted(session.execute(seen), key=lambda each: by_period(each.period, each.name))
+    shown = cut([each.id for each in found], page)
+    whole = _classes(session, viewer, shown.rows)
+    return shown.of([whole[each] for each in shown.rows])
 
 
 def one_class(session: Session, viewer: Viewer, section_id: str) -> Class | None:
     """One class, or None where it is not for this person's eyes."""
-    seen = select(Section).where(Section.id.in_(visibility.section_ids(viewer)))
-    return next(iter(_classes(session, viewer, seen.where(Section.id == section_id))), None)
+    seen = visibility.section_ids(viewer).where(Section.id == section_id)
+    return _classes(session, viewer, session.scalars(seen).all()).get(section_id)
 
 
-def students(session: Session, viewer: Viewer, section_id: str) -> list[Name]:
+def students(session: Session, viewer: Viewer, section_id: str, page: int = 1) -> Paged[Name]:
     """The students of a class, by last name."""
+    seated = visibility.seats(viewer, Role.STUDENT).where(Enrolment.section_id == section_id)
     found = session.execute(
-        select(Person.first_name, Person.last_name, Person.grade)
-        .join(Enrolment, Enrolment.person_id == Person.id)
-        .where(Enrolment.section_id == section_id, Enrolment.role == Role.STUDENT)
-        .where(Enrolment.section_id.in_(visibility.section_ids(viewer)))
-        .where(Person.id.in_(visibility.student_ids(viewer)))
+        seated.with_only_columns(Person.first_name, Person.last_name, Person.grade)
     )
-    return _by_last_name(Name(first=first, last=last, grade=grade) for first, last, grade in found)
+    return cut(_sorted([Name(first=f, last=last, grade=grade) for f, last, grade in found]), page)
 
 
-def schools(session: Session, viewer: Viewer, *, school_id: str | None = None) -> list[Numbers]:
-    """The schools that one may see, by name, with their numbers."""
-    seen = visibility.school_ids(viewer)
-    if school_id is not None:
-        seen = seen.where(School.id == school_id)
-    sections = (
-        select(func.count(Section.id))
-        .where(Section.school_id == School.id, Section.archived_at.is_(None))
-        .scalar_subquery()
-    )
+def _classes(session: Session, viewer: Viewer, ids: Collection[str]) -> dict[str, Class]:
+    """These classes, of which one may see each, by id."""
+    school = (School.id == Section.school_id) & School.archived_at.is_(None)
     found = session.execute(
-        select(
-            School.id, School.name, _at_school(Role.STUDENT), _at_school(Role.TEACHER), sections
-        ).where(School.id.in_(seen))
-    )
-    return sorted(map(_numbers, found), key=lambda each: _folded(each.name))
-
-
-def district(session: Session, viewer: Viewer) -> Numbers | None:
-    """A district administrator's own district with its numbers, else None."""
-    sections = (
-        select(func.count(Section.id))
-        .where(Section.district_id == District.id, Section.archived_at.is_(None))
-        .scalar_subquery()
-    )
-    found = session.execute(
-        select(
-            District.id,
-            District.name,
-            _in_district(Role.STUDENT),
-            _in_district(Role.TEACHER),
-            sections,
-        ).where(District.id.in_(visibility.district_ids(viewer)))
-    )
-    return next(map(_numbers, found), None)
-
-
-def synced_at(session: Session, viewer: Viewer) -> datetime | None:
-    """When the viewer's district was last synced; None for never, and for who has none."""
-    own = select(Person.district_id).where(Person.id == viewer.person_id)
-    return session.scalar(select(District.synced_at).where(District.id.in_(own)))
-
-
-def _classes(session: Session, viewer: Viewer, seen: Select[Section]) -> list[Class]:
-    found = session.scalars(seen).all()
-    ids = seen.with_only_columns(Section.id)
+        select(Section, School.name).outerjoin(School, school).where(Section.id.in_(ids))
+    ).all()
     teachers = _teachers(session, viewer, ids)
     numbers = {} if viewer.role is Role.STUDENT else _sizes(session, viewer, ids)
-    return [
-        Class(
+    return {
+        each.id: Class(
             id=each.id,
             name=each.name,
+            school=at,
             subject=each.subject,
             grade=each.grade,
             period=each.period,
-            teachers=tuple(_by_last_name(teachers[each.id])),
+            teachers=tuple(_sorted(teachers[each.id])),
             students=None if viewer.role is Role.STUDENT else numbers.get(each.id, 0),
         )
-        for each in found
-    ]
+        for each, at in found
+    }
 
 
-def _teachers(session: Session, viewer: Viewer, ids: visibility.Ids) -> dict[str, list[Name]]:
+def _teachers(session: Session, viewer: Viewer, ids: Collection[str]) -> dict[str, list[Name]]:
+    seated = visibility.seats(viewer, Role.TEACHER).where(Enrolment.section_id.in_(ids))
     found = session.execute(
-        select(Enrolment.section_id, Person.first_name, Person.last_name)
-        .join(Person, Person.id == Enrolment.person_id)
-        .where(Enrolment.section_id.in_(ids), Enrolment.role == Role.TEACHER)
-        .where(Person.id.in_(visibility.teacher_ids(viewer)))
+        seated.with_only_columns(Enrolment.section_id, Person.first_name, Person.last_name)
     )
     names: dict[str, list[Name]] = defaultdict(list)
     for section_id, first, last in found:
@@ -152,54 +105,13 @@ def _teachers(session: Session, viewer: Viewer, ids: visibility.Ids) -> dict[str
     return names
 
 
-def _sizes(session: Session, viewer: Viewer, ids: visibility.Ids) -> dict[str, int]:
+def _sizes(session: Session, viewer: Viewer, ids: Collection[str]) -> dict[str, int]:
+    seated = visibility.seats(viewer, Role.STUDENT).where(Enrolment.section_id.in_(ids))
     found = session.execute(
-        select(Enrolment.section_id, func.count())
-        .where(Enrolment.section_id.in_(ids), Enrolment.role == Role.STUDENT)
-        .where(Enrolment.person_id.in_(visibility.student_ids(viewer)))
-        .group_by(Enrolment.section_id)
+        seated.with_only_columns(Enrolment.section_id, func.count()).group_by(Enrolment.section_id)
     )
     return {row[0]: row[1] for row in found}
 
 
-def _at_school(role: Role) -> ScalarSelect[int]:
-    return (
-        select(func.count(PersonSchool.person_id))
-        .join(Person, Person.id == PersonSchool.person_id)
-        .where(PersonSchool.school_id == School.id, PersonSchool.role == role)
-        .where(Person.district_id == School.district_id, Person.archived_at.is_(None))
-        .correlate(School)
-        .scalar_subquery()
-    )
-
-
-def _in_district(role: Role) -> ScalarSelect[int]:
-    return (
-        select(func.count(Person.id))
-        .where(Person.district_id == District.id, Person.archived_at.is_(None))
-        .where(visibility.holds(role))
-        .correlate(District)
-        .scalar_subquery()
-    )
-
-
-def _numbers(row: Row[str, str, int, int, int]) -> Numbers:
-    key, name, students, teachers, sections = row
-    return Numbers(id=key, name=name, students=students, teachers=teachers, sections=sections)
-
-
-def _by_last_name(names: Iterable[Name]) -> list[Name]:
-    return sorted(names, key=lambda each: (_folded(each.last), _folded(each.first)))
-
-
-def _by_period(each: Class) -> tuple[bool, list[str], str]:
-    """Period 2 before period 10, and who has none last."""
-    parts = re.split(r"(\d+)", each.period or "")
-    padded = [part.zfill(4) if part.isdecimal() else _folded(part) for part in parts]
-    return (not each.period, padded, _folded(each.name))
-
-
-def _folded(text: str) -> str:
-    """A text as it is looked for in a list: Ñandú beside Nandu, and databases do not agree."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(each for each in plain if not unicodedata.combining(each))
+def _sorted(names: Collection[Name]) -> list[Name]:
+    return sorted(names, key=lambda each: by_last_name(each.last, each.first))

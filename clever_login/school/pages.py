@@ -1,4 +1,4 @@
-"""The first pages of the school: a class, a school, a district; what one may not see is a 404.
+"""The pages of the school: a class, a school, a district; what one may not see is a 404.
 
 They read the store alone: no page asks Clever for anything. What reads it is imported by the first
 page that does.
@@ -6,13 +6,14 @@ page that does.
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
 from typing import TYPE_CHECKING, cast
 
-from flask import Blueprint, Flask, abort, g, render_template
+from flask import Blueprint, Flask, abort, g, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, format_time
 
+from clever_login.school import words
+from clever_login.school.paged import WHOLE
 from clever_login.school.viewer import viewer
 from clever_login.settings import Settings
 from clever_login.values import is_identifier
@@ -28,7 +29,7 @@ def section(section_id: str) -> ResponseReturnValue:
     """A class and, for its teachers and those above them, its students."""
     from clever_login.school import shown
 
-    found = shown.section(viewer(), _an_id(section_id)) or abort(404)
+    found = shown.section(viewer(), _an_id(section_id), _page(whole=True)) or abort(404)
     return render_template("school/class.html", shown=found)
 
 
@@ -37,7 +38,7 @@ def school(school_id: str) -> ResponseReturnValue:
     """A school in numbers, and its classes."""
     from clever_login.school import shown
 
-    found = shown.school(viewer(), _an_id(school_id)) or abort(404)
+    found = shown.school(viewer(), _an_id(school_id), _page()) or abort(404)
     return render_template("school/school.html", shown=found)
 
 
@@ -46,7 +47,7 @@ def district() -> ResponseReturnValue:
     """A district in numbers, and its schools."""
     from clever_login.school import shown
 
-    found = shown.district(viewer()) or abort(404)
+    found = shown.district(viewer(), _page()) or abort(404)
     return render_template("school/district.html", shown=found)
 
 
@@ -55,7 +56,7 @@ def own_lists() -> Dashboard:
     from clever_login.school import shown
 
     if "own_lists" not in g:
-        g.own_lists = shown.dashboard(viewer())
+        g.own_lists = shown.dashboard(viewer(), _page())
     return cast("Dashboard", g.own_lists)
 
 
@@ -64,13 +65,16 @@ def _an_id(text: str) -> str:
     return text if is_identifier(text) else abort(404)
 
 
-def _moment(time: datetime) -> str:
-    """A time as a person reads it, in their language."""
-    return f"{format_date(time, 'long')}, {format_time(time, 'short')} UTC"
+def _page(*, whole: bool = False) -> int:
+    """Which page of a list is asked for; what is no number is the first, `all` is for paper."""
+    asked = request.args.get("page", "")
+    if whole and asked == "all":
+        return WHOLE
+    return int(asked) if re.fullmatch("[0-9]{1,6}", asked) else 1
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
     """Mount the pages, and let the dashboards show their lists."""
     app.jinja_env.globals["own_lists"] = own_lists
-    app.jinja_env.filters["moment"] = _moment
+    app.jinja_env.filters.update(words.FILTERS)
     app.register_blueprint(bp)

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from clever_login.models import Role
-from clever_login.school import lists
+from clever_login.school import lists, numbers
 from clever_login.school.database import database
+from clever_login.school.lists import Class, Name
+from clever_login.school.numbers import Grade, Numbers
+from clever_login.school.paged import Paged
+from clever_login.school.sync_state import SyncState, sync_state
 from clever_login.school.viewer import Viewer
 
 
@@ -15,45 +19,67 @@ from clever_login.school.viewer import Viewer
 class Dashboard:
     """What is one's own; what a role has none of is empty."""
 
-    classes: list[lists.Class]
-    schools: list[lists.Numbers]
-    district: lists.Numbers | None
-    synced_at: datetime | None
+    classes: Paged[Class]
+    schools: Paged[Numbers]
+    district: Numbers | None
+    grades: list[Grade]
+    sync: SyncState
+
+    @property
+    def several_schools(self) -> bool:
+        """Whether a class's school tells it from another."""
+        return len({each.school for each in self.classes}) > 1
+
+    @property
+    def synced_at(self) -> datetime | None:
+        """When the lists were last synced; None for never, and for who has no district."""
+        return self.sync.synced_at
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassPage:
     """A class, and its students where those are for this person."""
 
-    section: lists.Class
-    students: list[lists.Name]
-    synced_at: datetime | None
+    section: Class
+    students: Paged[Name]
+    sync: SyncState
 
 
 @dataclass(frozen=True, kw_only=True)
-class NumbersPage:
-    """A school and its classes, or a district and its schools."""
+class SchoolPage:
+    """A school in numbers, and its classes."""
 
-    of: lists.Numbers
-    classes: list[lists.Class]
-    schools: list[lists.Numbers]
-    synced_at: datetime | None
+    of: Numbers
+    grades: list[Grade]
+    classes: Paged[Class]
+    sync: SyncState
 
 
-def dashboard(viewer: Viewer) -> Dashboard:
+@dataclass(frozen=True, kw_only=True)
+class DistrictPage:
+    """A district in numbers, and its schools."""
+
+    of: Numbers
+    grades: list[Grade]
+    schools: Paged[Numbers]
+    sync: SyncState
+
+
+def dashboard(viewer: Viewer, page: int) -> Dashboard:
     """The own classes, the own schools, the own district."""
     enrolled = viewer.role in (Role.STUDENT, Role.TEACHER)
-    admin = viewer.role is Role.DISTRICT_ADMIN
+    staff, admin = viewer.role is Role.STAFF, viewer.role is Role.DISTRICT_ADMIN
     with database().read() as session:
         return Dashboard(
-            classes=lists.classes(session, viewer) if enrolled else [],
-            schools=lists.schools(session, viewer) if viewer.role is Role.STAFF else [],
-            district=lists.district(session, viewer) if admin else None,
-            synced_at=lists.synced_at(session, viewer),
+            classes=lists.classes(session, viewer, page) if enrolled else Paged(rows=[], total=0),
+            schools=numbers.schools(session, viewer, page) if staff else Paged(rows=[], total=0),
+            district=numbers.district(session, viewer) if admin else None,
+            grades=numbers.grades(session, viewer) if staff or admin else [],
+            sync=sync_state(session, viewer),
         )
 
 
-def section(viewer: Viewer, section_id: str) -> ClassPage | None:
+def section(viewer: Viewer, section_id: str, page: int) -> ClassPage | None:
     """The page of a class; None where it is not for this person."""
     with database().read() as session:
         found = lists.one_class(session, viewer, section_id)
@@ -61,34 +87,34 @@ def section(viewer: Viewer, section_id: str) -> ClassPage | None:
             return None
         return ClassPage(
             section=found,
-            students=lists.students(session, viewer, section_id),
-            synced_at=lists.synced_at(session, viewer),
+            students=lists.students(session, viewer, section_id, page),
+            sync=sync_state(session, viewer),
         )
 
 
-def school(viewer: Viewer, school_id: str) -> NumbersPage | None:
+def school(viewer: Viewer, school_id: str, page: int) -> SchoolPage | None:
     """The page of a school; None where it is not for this person."""
     with database().read() as session:
-        found = lists.schools(session, viewer, school_id=school_id)
-        if not found:
+        found = numbers.school(session, viewer, school_id)
+        if found is None:
             return None
-        return NumbersPage(
-            of=found[0],
-            classes=lists.classes(session, viewer, school_id=school_id),
-            schools=[],
-            synced_at=lists.synced_at(session, viewer),
+        return SchoolPage(
+            of=found,
+            grades=numbers.grades(session, viewer, school_id=school_id),
+            classes=lists.classes(session, viewer, page, school_id=school_id),
+            sync=sync_state(session, viewer),
         )
 
 
-def district(viewer: Viewer) -> NumbersPage | None:
+def district(viewer: Viewer, page: int) -> DistrictPage | None:
     """The page of a district administrator's own district; None for anybody else."""
     with database().read() as session:
-        found = lists.district(session, viewer)
+        found = numbers.district(session, viewer)
         if found is None:
             return None
-        return NumbersPage(
+        return DistrictPage(
             of=found,
-            classes=[],
-            schools=lists.schools(session, viewer),
-            synced_at=lists.synced_at(session, viewer),
+            grades=numbers.grades(session, viewer),
+            schools=numbers.schools(session, viewer, page),
+            sync=sync_state(session, viewer),
         )

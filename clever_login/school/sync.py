@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from clever_login.cli_data import sentence
 from clever_login.districts import Districts, districts
@@ -15,6 +15,7 @@ from clever_login.errors import (
     DistrictGone,
     LoginError,
     NoEvents,
+    NoSecureSync,
     NotShared,
     RosterError,
 )
@@ -29,6 +30,12 @@ from clever_login.school.summary import How, Result
 
 PROMISED = ("v2.1", "v3.0", "v3.1")
 LEASE = "sync"
+# What administrators are told of; other failures pass by themselves, or are the operator's.
+PROBLEMS: dict[type[Exception], str] = {
+    TooMany: "too_many",
+    DistrictGone: "token",
+    NoSecureSync: "no_rosters",
+}
 
 
 class OldVersion(RosterError):
@@ -104,10 +111,10 @@ class _Job:
             return self._one(district_id)
         except (lease.Lost, lease.Taken):
             raise
-        except TooMany as error:
-            return Result(district_id=district_id, name=name, how="refused", why=str(error))
         except (LoginError, RosterError, NotShared) as error:
-            return Result(district_id=district_id, name=name, how="failed", why=sentence(error))
+            district_table.keep_problem(self.steps, district_id, PROBLEMS.get(type(error)))
+            how: How = "refused" if isinstance(error, TooMany) else "failed"
+            return Result(district_id=district_id, name=name, how=how, why=sentence(error))
 
     def _one(self, district_id: str) -> Result:
         record = self.districts.roster(district_id).district()
@@ -129,8 +136,7 @@ class _Job:
             say=lambda words: self.say(f"{name}: {words}"),
         )
         how = self._bring_up(run)
-        done = update(tables.District).where(tables.District.id == run.district_id)
-        self.steps.do(lambda db: db.execute(done.values(synced_at=tables.now())))
+        district_table.keep_synced(self.steps, record.id)
         why = f"Clever says: {record.error}" if record.error else ""
         return Result(district_id=record.id, name=name, how=how, counts=run.counts, why=why)
 

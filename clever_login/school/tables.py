@@ -78,6 +78,7 @@ class District(Base):
     state: Mapped[str | None] = mapped_column(String(32), default=None)  # at Clever
     error: Mapped[str | None] = mapped_column(String(255), default=None)
     launch_date: Mapped[date | None] = mapped_column(Date, default=None)
+    problem: Mapped[str | None] = mapped_column(String(16), default=None)  # of our last sync
     synced_at: Mapped[datetime | None] = mapped_column(Moment(), default=None)
     cursor: Mapped[str | None] = mapped_column(ID, default=None)  # the last event that was applied
     archived_at: Mapped[datetime | None] = mapped_column(Moment(), default=None)

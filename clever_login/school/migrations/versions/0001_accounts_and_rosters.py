@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=32), nullable=True),
         sa.Column("error", sa.String(length=255), nullable=True),
         sa.Column("launch_date", sa.Date(), nullable=True),
+        sa.Column("problem", sa.String(length=16), nullable=True),
         sa.Column("synced_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cursor", sa.String(length=64), nullable=True),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),

@@ -1,0 +1,37 @@
+"""In which order people, classes, schools and grades stand in a list, on any database."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Clever's words for a grade, from the youngest on.
+GRADES = (
+    "InfantToddler",
+    "Preschool",
+    "PreKindergarten",
+    "TransitionalKindergarten",
+    "Kindergarten",
+    *map(str, range(1, 14)),
+    "PostGraduate",
+    "Ungraded",
+    "Other",
+)
+
+
+def by_name(name: str) -> str:
+    """A text as it is looked for in a list: Ñandú beside Nandu, and databases do not agree."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(each for each in plain if not unicodedata.combining(each))
+
+
+def by_last_name(last: str, first: str) -> tuple[str, str]:
+    """A person in a class list."""
+    return by_name(last), by_name(first)
+
+
+def by_period(period: str | None, name: str) -> tuple[bool, list[str], str]:
+    """A class in a day: period 2 before period 10, and who has none last."""
+    parts = re.split(r"(\d+)", period or "")
+    padded = [part.zfill(4) if part.isdecimal() else by_name(part) for part in parts]
+    return not period, padded, by_name(name)
