@@ -41,6 +41,11 @@ def framed() -> bool:
     return request.headers.get("Sec-Fetch-Dest") in {"iframe", "frame", "embed", "object"}
 
 
+def from_elsewhere() -> bool:
+    """Whether another site led here, and not a bookmark or a typed address."""
+    return request.headers.get("Sec-Fetch-Site", "cross-site") != "none"
+
+
 def top_level_navigation() -> bool:
     """Whether a person's browser came here itself; older ones send no Sec-Fetch headers."""
     mode, dest = (request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest"))

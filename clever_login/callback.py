@@ -21,6 +21,7 @@ from clever_login.errors import (
     BadCallback,
     CleverHungUp,
     CodeUsed,
+    CookiesBlocked,
     LoginCancelled,
     LoginError,
     LoginExpired,
@@ -82,13 +83,20 @@ def _came_back(state: str, code: str | None) -> ResponseReturnValue:
     pending = services().pending
     login = pending.find(request, state)
     if login is None:
-        return _not_ours(LoginExpired("no login of this browser waits for this state"))
+        return _not_ours(_lost())
     if login.expired:
         return _restart(login, state, "expired")
     with identity.one_of_few():
         if pending.spend(state):
             return _finish(login, state, code)
     return _used(state)
+
+
+def _lost() -> LoginError:
+    """Why no login waits: whoever comes from Clever itself has the cookie, if any is kept."""
+    if arrival.from_elsewhere() and not request.cookies:
+        return CookiesBlocked("the browser sent no cookie at all")
+    return LoginExpired("no login of this browser waits for this state")
 
 
 def _restart(login: PendingLogin, state: str, reason: str) -> Response:

@@ -13,6 +13,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from clever_login import logs
+from clever_login.error_causes import CAUSES
 from clever_login.error_texts import PAGES
 from clever_login.errors import (
     AccountRefused,
@@ -86,9 +87,10 @@ def _page(error: BaseException, code: str, status: int, message: str | None = No
     """The page of a failure, logged once; if even the template fails, a page that needs nothing."""
     shown = {"code": code, "reference": _reference(), "home": current_app.config["HOME"]}
     logs.failure(error, code=code, status=status, reference=shown["reference"])
-    page = PAGES.get(code) or PAGES["http_400" if status < 500 else "http_500"]
+    words = code if code in PAGES else "http_400" if status < 500 else "http_500"
+    texts = {"page": PAGES[words], "cause": CAUSES[words], "message": message}
     try:
-        body = render_template("error.html", page=page, message=message, **shown)
+        body = render_template("error.html", **texts, **shown)
     except Exception as second:  # noqa: BLE001 # whatever it is, the person gets an answer
         logs.failure(second, code="error_page", status=500, reference=shown["reference"])
         body = LAST_RESORT.format(**shown)

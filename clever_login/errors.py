@@ -28,6 +28,12 @@ class LoginExpired(LoginError):
     code = "login_expired"
 
 
+class CookiesBlocked(LoginExpired):
+    """Somebody came straight from Clever with no cookie at all: this browser keeps none."""
+
+    code = "cookies_blocked"
+
+
 class CodeUsed(LoginError):
     """Clever no longer takes the authorization code: used already, or older than a minute."""
 
@@ -65,10 +71,17 @@ class AccountRefused(LoginError):
         self.message = message
 
 
-class AccountArchived(AccountRefused):
-    """Clever no longer shares this person, or their district has left: what they had is kept."""
+class AccountArchived(LoginError):
+    """Clever no longer shares this person: what they had is kept."""
 
+    status = 403
     code = "account_archived"
+
+
+class DistrictLeft(AccountArchived):
+    """The person's whole district has left: what its people had is kept."""
+
+    code = "district_left"
 
 
 class ClaimUseless(LoginError):

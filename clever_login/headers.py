@@ -9,6 +9,7 @@ from flask import Flask, Response, abort, make_response, redirect, render_templa
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from clever_login import arrival
+from clever_login.error_causes import CAUSES
 from clever_login.errors import WrongHost
 from clever_login.settings import Settings
 
@@ -83,7 +84,7 @@ def _never_in_a_frame() -> Response | None:
     """
     if not arrival.framed() or request.endpoint == "static" or request.path in arrival.PROBES:
         return None
-    response = make_response(render_template("open_in_tab.html"))
+    response = make_response(render_template("open_in_tab.html", cause=CAUSES["in_a_frame"]))
     response.headers["Content-Security-Policy"] = FRAMEABLE
     return response
 

@@ -96,7 +96,7 @@ def test_a_browser_that_keeps_no_cookies_gets_a_page_and_not_a_loop(site: Site) 
         url, hops = answer.headers["Location"], hops + 1
         assert hops <= 3
     assert answer.status_code == 400
-    assert "cookies are blocked" in answer.text
+    assert "cookies_blocked" in answer.text
 
 
 # A state that is not ours

@@ -495,5 +495,5 @@ def _sees_a_page(house: House, answer: Answer) -> None:
     """Their own page opens, and what Clever said is text on it."""
     page = house.get("/dashboard", cookies=f"session={answer.cookies['session']}".encode())
     assert page.status == 200
-    assert b"<script" not in page.body
+    assert page.body.count(b"<script") == 1  # our own, in the head
     assert not CANARY_ANYHOW.search(repr(page.headers).encode())

@@ -41,7 +41,7 @@ def asked(site: Site, link: str, user_name: str = "student") -> Visitor:
 
 def assert_useless(visitor: Visitor) -> None:
     assert (visitor.code, visitor.response.status_code) == ("claim_useless", 410)
-    assert "It works once, and not for long. Ask for a new one." in visitor.text
+    assert "Ask your teacher for a new one." in visitor.text
 
 
 def test_who_has_the_link_and_logs_in_has_the_account_from_before(school: Site) -> None:

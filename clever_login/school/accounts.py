@@ -9,14 +9,11 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from clever_login.accounts import Account
-from clever_login.errors import AccountArchived
+from clever_login.errors import AccountArchived, DistrictLeft
 from clever_login.models import User
 from clever_login.school.database import database
 from clever_login.school.merging import known
 from clever_login.school.tables import District, Person, now
-
-RESTING = "Your school does not share you with this app now. Tell your teacher."
-LEFT = "Your school does not use this app now. Tell your teacher."
 
 
 def find_or_create(user: User) -> Account:
@@ -78,9 +75,9 @@ def _synced(session: Session, person: Person) -> bool:
 def _check(person: Person, user: User, district: District | None, synced: bool) -> None:
     """Refuse who is archived; where no sync could restore them, Clever's login says enough."""
     if district is not None and district.archived_at is not None:
-        raise AccountArchived(LEFT)
+        raise DistrictLeft("the district has left the app")
     if person.archived_at is not None and user.district_id is not None and synced:
-        raise AccountArchived(RESTING)
+        raise AccountArchived("Clever no longer shares this person")
 
 
 def _write(person: Person, user: User) -> None:
