@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from clever_login.store import or_unavailable
+from clever_login.store import Chosen, anything, or_unavailable
 
 SWEEP_SECONDS = 5 * 60
 NEW = "new-"  # how the name of a file begins that is not whole yet
@@ -43,9 +43,10 @@ class FileStore:
         """See Store."""
         or_unavailable(lambda: self._forget(key))
 
-    def delete_matching(self, pattern: str) -> int:
+    def delete_matching(self, pattern: str, chosen: Chosen = anything) -> int:
         """See Store."""
-        paths = or_unavailable(lambda: list(self._folder.glob(pattern)))
+        found = or_unavailable(lambda: list(self._folder.glob(pattern)))
+        paths = [each for each in found if chosen(each.name)]
         for path in paths:
             self.delete(path.name)
         return len(paths)

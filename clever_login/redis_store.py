@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from clever_login.settings import Settings
-from clever_login.store import or_unavailable
+from clever_login.store import Chosen, anything, or_unavailable
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -42,12 +42,13 @@ class RedisStore:
         """See Store."""
         or_unavailable(lambda: self._client().delete(key))
 
-    def delete_matching(self, pattern: str) -> int:
+    def delete_matching(self, pattern: str, chosen: Chosen = anything) -> int:
         """See Store; it walks the keys in steps, so that others are served meanwhile."""
         return or_unavailable(
             lambda: sum(
                 int(self._client().delete(key))
                 for key in self._client().scan_iter(match=pattern, count=1000)
+                if chosen(key.decode())
             )
         )
 

@@ -11,6 +11,12 @@ from typing import Protocol, TypeVar
 from clever_login.errors import StoreUnavailable
 
 T = TypeVar("T")
+Chosen = Callable[[str], bool]  # by its key
+
+
+def anything(_key: str) -> bool:
+    """Choose every key."""
+    return True
 
 
 class Store(Protocol):
@@ -28,8 +34,11 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Forget a value."""
 
-    def delete_matching(self, pattern: str) -> int:
-        """Forget every value whose key matches (`*` stands for anything); how many there were."""
+    def delete_matching(self, pattern: str, chosen: Chosen = anything) -> int:
+        """Forget every value whose key matches (`*` stands for anything); how many there were.
+
+        Of these only the `chosen` ones, in one walk over all keys.
+        """
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless the store answers."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -281,7 +282,7 @@ def test_a_district_without_secure_sync_is_said_to_have_none_and_the_exit_code_i
     assert "has no Secure Sync there" in result.stdout
 
 
-def test_events_that_cannot_be_applied_come_again_the_next_time(make: SyncedSite) -> None:
+def test_events_that_cannot_be_read_come_again_the_next_time(make: SyncedSite) -> None:
     site = make()
     sync(site)
     (event,) = site.clever.change("name", "student", last="Adler")
@@ -291,6 +292,35 @@ def test_events_that_cannot_be_applied_come_again_the_next_time(make: SyncedSite
     assert "failed." in sync(site, *words).stdout
     assert "people: 1 changed" in sync(site, *words).stdout
     assert_all_equal(site)
+
+
+def test_events_that_the_database_does_not_take_come_again_the_next_time(make: SyncedSite) -> None:
+    site = make()
+    sync(site)
+    site.clever.change("name", "student", last="Adler")
+    words = ("--district", main_district(site).id)
+    with no_person_can_be_changed(engine_of(site)):
+        assert sync(site, *words).exit_code == 1
+    assert "events.\n  people: 1 changed" in sync(site, *words).stdout
+    assert_all_equal(site)
+
+
+@contextmanager
+def no_person_can_be_changed(engine: Engine) -> Iterator[None]:
+    """A database that is in the way."""
+    trigger = "CREATE TRIGGER stop BEFORE UPDATE ON people"
+    if engine.dialect.name == "sqlite":
+        start = [f"{trigger} BEGIN SELECT RAISE(ABORT, 'Not now'); END"]
+    else:
+        body = "RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''Not now''; END'"
+        start = [f"CREATE FUNCTION stop() {body}", f"{trigger} EXECUTE FUNCTION stop()"]
+    on = "" if engine.dialect.name == "sqlite" else " ON people"
+    with engine.begin() as db:
+        for each in start:
+            db.exec_driver_sql(each)
+    yield
+    with engine.begin() as db:
+        db.exec_driver_sql(f"DROP TRIGGER stop{on}")
 
 
 def test_a_sync_whose_lease_somebody_took_writes_nothing_more(make: SyncedSite) -> None:

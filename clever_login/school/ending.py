@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from clever_login import session
 from clever_login.pseudonyms import pseudonym
 from clever_login.services import services
-from clever_login.session import end_sessions
 
 
 def end_sessions_of(people: Iterable[str]) -> int:
     """End the sessions of these Clever ids; how many there were."""
     secrets = services().settings.secrets
-    return sum(
-        end_sessions(person=pseudonym(secret, "person", each))
-        for each in people
-        for secret in secrets
+    return session.end_sessions_of(
+        {pseudonym(secret, "person", each) for each in people for secret in secrets}
     )
 
 
 def end_sessions_in(district_id: str) -> int:
     """End the sessions of everybody in a district; how many there were."""
     secrets = services().settings.secrets
-    return sum(end_sessions(district=pseudonym(each, "district", district_id)) for each in secrets)
+    return sum(
+        session.end_sessions(district=pseudonym(each, "district", district_id)) for each in secrets
+    )
