@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ disk here; SQLite does.
 | | SQLite | PostgreSQL |
 |---|---|---|
 | full sync of {students:,} students into an empty store, s | {sqlite.first:.1f} | {pg.first:.1f} |
+| of these its own processor time, s | {sqlite.cpu:.1f} | {pg.cpu:.1f} |
 | floor: the same requests, bare, s | {sqlite.reading:.1f} | {pg.reading:.1f} |
 | floor: the same rows, bare executemany, s | {sqlite.writing:.1f} | {pg.writing:.1f} |
 | rows a second | {sqlite.rate:,.0f} | {pg.rate:,.0f} |
@@ -57,6 +59,7 @@ class Figures:
 
     rows: int
     first: float
+    cpu: float
     reading: float
     writing: float
     requests: int
@@ -104,7 +107,9 @@ def _measure(folder: Path, *, postgresql: bool) -> Figures:
         url = stack.enter_context(sites.postgres_server(folder)) if postgresql else None
         school = a_school(stack, folder, STUDENTS, url)
         school.clever.people.people_of(school.district)  # the simulator's tables are made once
+        before = _processor_time()
         first, asked, said = _timed(school)
+        cpu = _processor_time() - before
         reading, least = _bare_reading(school, asked)
         again, _, _ = _timed(school, "--full")
         everyone = school.clever.people.people_of(school.district)
@@ -118,6 +123,7 @@ def _measure(folder: Path, *, postgresql: bool) -> Figures:
         return Figures(
             rows=rows,
             first=first,
+            cpu=cpu,
             reading=reading,
             writing=writing,
             requests=len(asked),
@@ -136,6 +142,12 @@ def _timed(school: School, *words: str) -> tuple[float, list[str], str]:
     seconds = time.perf_counter() - began
     seen = school.clever.journal()[before:]
     return seconds, [_uri(each) for each in seen if each["path"].startswith("/v")], said
+
+
+def _processor_time() -> float:
+    """That of all processes that this one has started and seen the end of."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _uri(entry: dict[str, Any]) -> str:
