@@ -1,0 +1,168 @@
+"""What the design promises: sizes, what stays in sight, nothing that jumps, menus, print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Route, expect
+from sqlalchemy import select
+
+from clever_login.school.tables import Enrolment, Person, Section
+from tests.chromium import chromium
+from tests.school_data import STUDENT, rows
+from tests.sites import Site
+from tests.tour import STOPS, Look, Tour, toured_site
+
+pytestmark = pytest.mark.browser
+STOP = {stop.name: stop for stop in STOPS}
+DASHBOARDS = ("student", "teacher", "school-admin", "district-admin", "two-roles")
+OF_CHILDREN = ("log-in", "logged-out", "cancelled", "not-found", "student", "student-class")
+PHONE = Look(width=320, height=568)
+SUBJECTS = (
+    "math",
+    "science",
+    "social studies",
+    "language",
+    "homeroom/advisory",
+    "interventions/online learning",
+    "technology and engineering",
+    "PE and health",
+    "arts and music",
+    None,
+)
+TARGETS = """() => [...document.querySelectorAll('a, button, summary')]
+    .filter(each => each.checkVisibility())
+    .map(each => [each.innerText, each.getBoundingClientRect()])
+    .filter(([words, box]) => Math.min(box.height, box.width) < 44)
+    .map(([words, box]) => `${words}: ${box.width} x ${box.height}`)"""
+COUNT_SHIFTS = """new PerformanceObserver(list => {
+    window.shifted = (window.shifted || 0) + list.getEntries().length;
+}).observe({type: 'layout-shift', buffered: true})"""
+PAINTED_TWICE = """() => new Promise(
+    done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0))))"""
+
+
+def give_more_classes(site: Site) -> None:
+    """One more class in each subject for the student: more than any screen shows at once."""
+    with rows(site) as session:
+        clever_id = site.person("student").id
+        student = session.scalars(select(Person).where(Person.clever_id == clever_id)).one()
+        for number, subject in enumerate(SUBJECTS):
+            key = f"more{number}"
+            session.add(Section(id=key, name=f"More {subject}", subject=subject, period="9"))
+            session.flush()
+            session.add(Enrolment(section_id=key, person_id=student.id, role=STUDENT))
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
+    with toured_site(tmp_path_factory.mktemp("design")) as site, chromium() as browser:
+        give_more_classes(site)
+        yield Tour(site, browser)
+
+
+@pytest.mark.parametrize("name", OF_CHILDREN)
+def test_a_small_finger_hits_everything(tour: Tour, name: str) -> None:
+    with tour.visit(STOP[name], PHONE) as page:
+        assert page.evaluate(TARGETS) == []
+
+
+def test_the_way_out_stays_in_sight_however_many_classes_there_are(tour: Tour) -> None:
+    with tour.visit(STOP["student"], PHONE) as page:
+        way_out = page.get_by_role("button", name="Not Ada? Log out")
+        expect(way_out).to_be_in_viewport(ratio=1)
+        assert page.locator(".tile").count() > 8
+        page.locator("footer a").last.scroll_into_view_if_needed()
+        assert page.evaluate("scrollY") > 0
+        expect(way_out).to_be_in_viewport(ratio=1)
+
+
+def test_the_tiles_stand_right_below_the_greeting(tour: Tour) -> None:
+    with tour.visit(STOP["student"], PHONE) as page:
+        expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_in_viewport(ratio=1)
+        expect(page.locator(".tile").first).to_be_in_viewport(ratio=1)
+
+
+def test_each_subject_has_a_colour_and_a_drawing_of_its_own(tour: Tour) -> None:
+    with tour.visit(STOP["student"], Look()) as page:
+        covers = page.locator(".tile-cover")
+        colours = covers.evaluate_all(
+            "each => each.map(one => getComputedStyle(one).backgroundColor)"
+        )
+        drawings = covers.locator("img").evaluate_all(
+            "each => each.map(one => one.naturalWidth && one.src)"
+        )
+    assert all(drawings)
+    assert len(set(zip(colours, drawings, strict=True))) == len(set(colours)) == 11
+
+
+@pytest.mark.parametrize("name", [*DASHBOARDS, *OF_CHILDREN])
+def test_nothing_is_cut_off_at_twice_the_size(tour: Tour, name: str) -> None:
+    with tour.visit(STOP[name], Look(width=640, height=400)) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 640
+        page.evaluate("document.documentElement.style.fontSize = '200%'")  # letters alone
+        assert page.evaluate("document.documentElement.scrollWidth") <= 640
+
+
+@pytest.mark.parametrize("name", [*DASHBOARDS, "log-in", "not-found"])
+def test_nothing_moves_while_a_page_loads(tour: Tour, name: str) -> None:
+    def come_late(route: Route) -> None:
+        """Bring a drawing only after the page was painted without it, as a slow network does."""
+        route.request.frame.evaluate(PAINTED_TWICE)
+        route.continue_()
+
+    with tour.visit(STOP[name], PHONE) as page:
+        page.add_init_script(COUNT_SHIFTS)
+        page.route("**/*.svg", come_late)
+        page.reload()
+        page.unroute_all(behavior="wait")
+        page.evaluate(PAINTED_TWICE)
+        assert page.evaluate("window.shifted") is None
+
+
+def test_a_role_is_changed_by_keyboard_and_the_header_says_which_it_is(tour: Tour) -> None:
+    with tour.visit(STOP["two-roles"], Look()) as page:
+        menu = page.locator("header summary")
+        expect(menu).to_have_text("Your role now: Teacher")
+        menu.focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="See the school administrator page")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(menu).to_have_text("Your role now: School administrator")
+        page.goto(f"{tour.site.url}/")
+        expect(menu).to_have_text("Your role now: School administrator")
+        menu.click()
+        page.get_by_role("button", name="See the teacher page").click()
+        expect(menu).to_have_text("Your role now: Teacher")
+
+
+def test_the_menu_of_roles_is_whole_on_a_phone(tour: Tour) -> None:
+    with tour.visit(STOP["two-roles"], PHONE) as page:
+        page.locator("header summary").click()
+        other = page.get_by_role("button", name="See the school administrator page")
+        expect(other).to_be_in_viewport(ratio=1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("name", [*DASHBOARDS, "teacher-class", "not-found"])
+def test_paper_has_the_words_and_nothing_to_press(tour: Tour, name: str) -> None:
+    with tour.visit(STOP[name], Look(scheme="dark")) as page:
+        page.emulate_media(media="print")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        pressed = page.locator("button, summary, .button, .clever-button, nav a")
+        assert [each.inner_text() for each in pressed.all() if each.is_visible()] == []
+        body = page.locator("body")
+        ink = body.evaluate("each => getComputedStyle(each).color")
+        paper = body.evaluate("each => getComputedStyle(each).backgroundColor")
+        assert (ink, paper) == ("rgb(0, 0, 0)", "rgb(255, 255, 255)")
+
+
+def test_who_asks_for_less_motion_has_none(tour: Tour) -> None:
+    moves = "each => getComputedStyle(each).transitionDuration"
+    with tour.visit(STOP["student"], Look()) as page:
+        tile = page.locator(".tile").first
+        assert tile.evaluate(moves) == "0s"
+        page.emulate_media(reduced_motion="no-preference")
+        assert tile.evaluate(moves) != "0s"
