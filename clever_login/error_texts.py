@@ -33,7 +33,7 @@ PAGES = {
     "cookies_blocked": Page(
         _("This browser forgets you"),
         _("So we cannot let you in. Ask your teacher for help."),
-        "login",
+        "teacher",
     ),
     "code_used": Page(
         _("Please log in again"), _("That link worked once. It does not work twice."), "login"

@@ -175,14 +175,24 @@ def by_claim_link(page: Page, site: Site) -> None:
     page.goto(next(each for each in link if each.startswith("http")))
 
 
+def until_it_asks(page: Page, site: Site) -> None:
+    """Leave one's page alone until it asks whether anybody is there."""
+    page.clock.install()
+    page.goto(f"{site.url}/dashboard")
+    page.clock.fast_forward((site.settings.session_idle_minutes * 60 - 60) * 1000)
+    page.get_by_role("alertdialog").wait_for()
+
+
 CLEVERS_FORM = Stop(name="simulator", steps=to_clevers_form)
 SCHOOL, CLASS, DISTRICT = "/schools/", "/classes/", "/district"
 STOPS = (
     Stop(name="log-in", steps=at("/")),
     Stop(name="logged-out", steps=after_log_out),
+    Stop(name="away", steps=at("/away")),
     Stop(name="cancelled", steps=cancelled),
     Stop(name="lost-login", steps=at("/oauth/callback?code=nothing&state=nothing")),
     Stop(name="clever-down", steps=while_clever_is_down),
+    Stop(name="still-here", steps=until_it_asks, who="student"),
     Stop(name="claim-log-in-first", steps=by_claim_link),
     Stop(name="not-found", steps=at("/nothing-here"), who="student"),
     Stop(name="not-yours", steps=at("/district"), who="student"),

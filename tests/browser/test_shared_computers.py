@@ -125,6 +125,21 @@ def test_an_answer_after_the_server_has_ended_the_session_shows_nothing(
     expect_nothing_of_ada(page)
 
 
+def test_when_the_hours_of_a_session_are_over_too_the_page_says_what_to_do(
+    make_site: SiteMaker, browser: Browser
+) -> None:
+    site = make_site(session_idle_minutes=24 * 60, session_max_hours=1)
+    with (
+        time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock,
+        left_at_school(browser, site) as context,
+    ):
+        page = context.pages[0]
+        clock.shift(timedelta(minutes=59))
+        page.clock.run_for(59 * MINUTE)
+        page.get_by_role("button", name="I am still here").click()
+        expect(question(page)).to_contain_text("Save your work. Then log in again.")
+
+
 def test_a_laptop_that_slept_through_the_end_shows_nothing_when_it_wakes(
     site: Site, page: Page
 ) -> None:
@@ -198,6 +213,24 @@ def test_back_to_a_page_that_the_browser_remembers_shows_nothing_after_the_end(
         expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
         expect(page.get_by_text("Ada")).to_have_count(0)
     remembering.close()
+
+
+def test_a_page_that_the_browser_shows_as_it_was_left_is_hidden_and_asked_for_anew(
+    site: Site, page: Page
+) -> None:
+    """What the browser does at Back with a page that it has remembered, whichever it remembers."""
+    end_session(site)
+    hidden = page.evaluate(
+        """() => {
+          dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+          const hidden = document.documentElement.hidden;
+          dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+          return hidden;
+        }"""
+    )
+    assert hidden
+    expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
+    expect(page.get_by_text("Ada")).to_have_count(0)
 
 
 def test_on_a_page_for_nobody_no_timer_runs(site: Site, browser: Browser) -> None:
