@@ -30,15 +30,14 @@ def _page_of_the_link() -> str | None:
 
     Some of ours hold a code or a token. What answers to forms alone is no page to go back to.
     """
-    here, came_from = services().settings.app_url, request.referrer or ""
-    if not came_from.startswith(f"{here}/"):
-        return None
-    path, routes = safe_next(came_from.removeprefix(here)), current_app.create_url_adapter(request)
+    came_from = (request.referrer or "").removeprefix(services().settings.app_url)
+    path, routes = safe_next(came_from), current_app.create_url_adapter(request)
     if path is None or routes is None:
         return None
     page = urlsplit(path)
     methods = {*routes.allowed_methods(page.path)}  # none where there is no page at all
-    query = urlencode([each for each in parse_qsl(page.query) if each[0] != "language"])
+    values = parse_qsl(page.query, keep_blank_values=True)
+    query = urlencode([each for each in values if each[0] != "language"])
     return page._replace(query=query).geturl() if "GET" in methods or not methods else None
 
 
