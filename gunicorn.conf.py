@@ -32,9 +32,10 @@ class Worker(ThreadWorker):
             door.close()
 
 
-# A login waits for Clever: threads let a worker answer others meanwhile.
+# A login waits for Clever: threads let a worker answer others meanwhile. They are started when they
+# are needed, and a class that logs in at the same moment needs as many as it has children.
 worker_class = Worker
-threads = 16
+threads = 64
 
 # The host may say how many (Heroku does, by size of the dyno). Two share nothing but the store.
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))

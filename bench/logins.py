@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import runpy
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,7 +22,7 @@ ROUND_TRIP = 40.0
 PICTURE = ROOT / "docs" / "performance.svg"
 METHOD = """\
 By `bench/run{how}` on {day}: {machine}; before it began, {load:.1f} processes wanted a processor.
-Everything shares these cores: the contender (gunicorn, one worker, 16 threads), a Redis, a
+Everything shares these cores: the contender (gunicorn, one worker, {threads} threads), a Redis, a
 PostgreSQL, the browsers, and an upstream in Clever's place. It answers at once over TLS, by two
 names as Clever's, behind a wire on which every byte waits {half:.0f} ms each way and a new
 connection {rtt:.0f} ms more.
@@ -80,6 +81,7 @@ def main() -> None:
 
 def _method(load: float, how: str) -> str:
     return METHOD.format(
+        threads=runpy.run_path(str(ROOT / "gunicorn.conf.py"))["threads"],
         how=how,
         day=datetime.now(UTC).date().isoformat(),
         machine=machine.description(),
@@ -118,7 +120,7 @@ def own(ways: Ways, burst: dict[str, int], pages: dict[str, float]) -> str:
     share = pages["ours"] / pages["hello"] * 100
     return (
         f"\n{_table(rows)}\nA round trip is what the four bare calls took, divided by four.\n\n"
-        f"64 logins at the same moment, at one worker with 16 threads:\n\n{bursts}\n\n"
+        f"64 logins at the same moment, at one worker:\n\n{bursts}\n\n"
         f"Signed-in dashboards a processor-second: {pages['ours']:.0f}; hello world with a session "
         f"in the same Redis: {pages['hello']:.0f}, so ours is {share:.0f} % of it.\n"
     )

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from clever_login.api import library
 from clever_login.api.client import Client
+from clever_login.api.kept import Kept, Key
 from clever_login.api.library import SharedSection
 from clever_login.errors import CleverUnexpected, LoginError, NotAPerson, NotShared, WrongPerson
 from clever_login.models import (
@@ -48,7 +49,7 @@ class Profile:
         return max(0, len(self.user.school_ids) - MOST_SCHOOLS)
 
 
-def of(client: Client, me: Me | None = None) -> Profile:
+def of(client: Client, kept: Kept, me: Me | None = None) -> Profile:
     """Read the whole person; raise a LoginError when Clever does not say who it is.
 
     `/me` is not asked where an id token has said it.
@@ -56,28 +57,44 @@ def of(client: Client, me: Me | None = None) -> Profile:
     me = me or client.me()
     if me.type == "district":
         raise NotAPerson("the token is a district's")
-    district = _start_district(client, me)
+    district = _start_district(client, kept, me)
     record = _part(lambda: client.user(me))
+    if record.outcome != "loaded":
+        kept = (
+            Kept()
+        )  # such a token may be refused more: it is served nothing that others have read
     user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_of_type(me))
     role = _start_role(client, me, user)
-    schools = _schools(client, user)
+    schools = _schools(client, kept, user)
     sections = _sections(client, me, user)
     return Profile(
         user=user,
         role=_role(user, role.result() if role else me.login_role),
         user_record=record,
-        district=district.result() if district else Part("none"),
+        district=district.result() if district else _district(client, kept, me.district_id),
         schools=schools,
         sections=sections,
     )
 
 
-def _start_district(client: Client, me: Me) -> Future[Part[District]] | None:
-    """Ask for the district at the same time as for the user; a Library login has none."""
+def _start_district(client: Client, kept: Kept, me: Me) -> Future[Part[District]] | None:
+    """Ask for the district at the same time as for the user, unless it is known or none."""
     district_id = me.district_id
-    if district_id is None:
+    if district_id is None or kept.knows(_key(client, district_id, "district", district_id)):
         return None
-    return client.transport.start(lambda: _part(lambda: _same_district(client, district_id)))
+    return client.transport.start(lambda: _district(client, kept, district_id))
+
+
+def _district(client: Client, kept: Kept, district_id: str | None) -> Part[District]:
+    """The district; a Library login has none."""
+    if district_id is None:
+        return Part("none")
+    key = _key(client, district_id, "district", district_id)
+    return _part(lambda: kept.read(key, lambda: _same_district(client, district_id)))
+
+
+def _key(client: Client, district_id: str | None, kind: str, record_id: str) -> Key:
+    return client.version.name, district_id, kind, record_id
 
 
 def _same_district(client: Client, district_id: str) -> District:
@@ -87,20 +104,23 @@ def _same_district(client: Client, district_id: str) -> District:
     return district
 
 
-def _schools(client: Client, user: User) -> Part[tuple[School, ...]]:
+def _schools(client: Client, kept: Kept, user: User) -> Part[tuple[School, ...]]:
     """The schools that the user record names, as many as are read; none may be named."""
-    ids = user.school_ids
-    if not ids:
+    if not user.school_ids:
         return Part("none")
-    asked = [client.transport.start(_asking(client, user, each)) for each in ids[1:MOST_SCHOOLS]]
-    parts = [_asking(client, user, ids[0])(), *(future.result() for future in asked)]
+    first, *others = [
+        _reading(client, kept, user, school_id) for school_id in user.school_ids[:MOST_SCHOOLS]
+    ]
+    asked = [client.transport.start(each) for each in others]
+    parts = [first(), *(future.result() for future in asked)]
     found = tuple(part.value for part in parts if part.value is not None)
     worst = max(parts, key=lambda part: WORSE.index(part.outcome))
     return Part(worst.outcome, found or None, worst.cause)
 
 
-def _asking(client: Client, user: User, school_id: str) -> Callable[[], Part[School]]:
-    return lambda: _part(lambda: _same_school(client, user, school_id))
+def _reading(client: Client, kept: Kept, user: User, school_id: str) -> Callable[[], Part[School]]:
+    key = _key(client, user.district_id, "school", school_id)
+    return lambda: _part(lambda: kept.read(key, lambda: _same_school(client, user, school_id)))
 
 
 def _same_school(client: Client, user: User, school_id: str) -> School:

@@ -10,6 +10,7 @@ from flask import Flask, current_app
 
 from clever_login.api.client import Client
 from clever_login.api.deadline import Deadline
+from clever_login.api.kept import Kept
 from clever_login.api.signing_keys import SigningKeys
 from clever_login.api.status import StatusPage
 from clever_login.api.transport import Transport
@@ -31,6 +32,7 @@ class Services:
     keys: SigningKeys
     status: StatusPage
     pending: PendingLogins
+    kept: Kept
 
     @property
     def version(self) -> Version:
@@ -60,6 +62,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         keys=SigningKeys(transport, settings.clever_url),
         status=status,
         pending=PendingLogins(settings, store),
+        kept=Kept(),
     )
     app.jinja_env.globals["clever_incident"] = status.incident
 

@@ -85,7 +85,8 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         if owner:
             session.sid = f"{owner}.{session.sid}"
         session.modified = True
-        self._delete_session(self._get_store_id(old))
+        if old == session.known_sid:  # else it was never in the store
+            self._delete_session(self._get_store_id(old))
 
     def _expire_cookie(self, app: Flask, response: Response) -> None:
         """Expire the session cookie.

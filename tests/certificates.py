@@ -21,14 +21,14 @@ class Certificate:
     key: Path
 
 
-def make(folder: Path, *names: str) -> Certificate:
+def make(folder: Path, *names: str, address: str = "127.0.0.1") -> Certificate:
     """Make one, for further names too, that is good for a day on either side of now."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's own authority")])
     now = datetime.now(UTC)
     hosts = [
         *map(x509.DNSName, ("localhost", *names)),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        x509.IPAddress(ipaddress.ip_address(address)),
     ]
     certificate = (
         x509.CertificateBuilder()

@@ -190,6 +190,29 @@ def test_a_certificate_is_verified_against_the_ca_bundle_of_the_settings(
     assert by_button(trusting, "student").path == "/dashboard"
 
 
+def test_a_certificate_for_another_name_is_not_accepted(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    certificate = certificates.make(tmp_path, address="127.0.0.2")
+    between = CountingProxy(certificate).before
+    site = make_site(between=between, clever_ca_bundle=str(certificate.certificate))
+    assert by_button(site, "student").code == "clever_unavailable"
+
+
+def test_the_authorities_are_read_once_for_all_connections(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    certificate = certificates.make(tmp_path)
+    proxy = CountingProxy(certificate)
+    site = make_site(between=proxy.before, clever_ca_bundle=str(certificate.certificate))
+    assert by_button(site, "student").path == "/dashboard"
+    certificate.certificate.unlink()
+    opened = proxy.connections
+    site.clever.fault("me", drop="before")  # so that a new connection is needed
+    assert by_button(site, "student").path == "/dashboard"
+    assert proxy.connections > opened
+
+
 def test_a_get_on_a_connection_that_clever_has_closed_is_sent_once_more(site: Site) -> None:
     site.clever.fault("me", drop="before")
     assert by_button(site, "student").path == "/dashboard"

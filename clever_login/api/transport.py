@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from ssl import CERT_REQUIRED, SSLContext
 from typing import Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
+from urllib3.util.ssl_ import create_urllib3_context
 
 from clever_login import __version__
 from clever_login.api.deadline import (
@@ -37,7 +40,7 @@ HEADERS = {
     "User-Agent": f"clever-login/{__version__}",
 }
 LONGEST_JITTER = 0.2  # seconds; a school that was cut off does not come back all at once
-POOL_SIZE = 32  # connections kept a host, and threads for calls that go out together
+POOL_SIZE = 64  # connections kept a host, and threads for calls that go out together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +67,17 @@ class Answer:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter over the time-boxed connection pools."""
+    """requests' adapter over the time-boxed connection pools.
+
+    All connections share one TLS context: requests has the authorities' certificates read anew for
+    each, which takes longer than the handshake.
+    """
+
+    def __init__(self, ca_bundle: str | None) -> None:
+        self._authorities = ca_bundle or DEFAULT_CA_BUNDLE_PATH
+        self._lock = threading.Lock()
+        self._tls: SSLContext | None = None
+        super().__init__(pool_connections=4, pool_maxsize=POOL_SIZE, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -72,6 +85,25 @@ class _Adapter(HTTPAdapter):
             "http": TimeBoxedHTTPPool,
             "https": TimeBoxedHTTPSPool,
         }
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Where requests says how a host is to be checked: by our context."""
+        host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https":
+            tls["ssl_context"] = self._context()
+        return host, tls
+
+    def cert_verify(self, *args: Any) -> None:
+        """What requests would set on each pool, the context knows."""
+
+    def _context(self) -> SSLContext:
+        with self._lock:
+            if self._tls is None:
+                self._tls = create_urllib3_context(cert_reqs=CERT_REQUIRED)
+                self._tls.load_verify_locations(self._authorities)
+        return self._tls
 
 
 class Transport:
@@ -84,8 +116,7 @@ class Transport:
     def __init__(self, *, ca_bundle: str | None = None) -> None:
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
-        self._adapter = _Adapter(pool_connections=4, pool_maxsize=POOL_SIZE, max_retries=0)
-        self._verify = ca_bundle or True
+        self._adapter = _Adapter(ca_bundle)
 
     def send(
         self, request: requests.Request, deadline: Deadline, bounds: Bounds = LOGIN_BOUNDS
@@ -127,9 +158,7 @@ class Transport:
                 deadline.remaining(CONNECT_SECONDS),
                 deadline.remaining(bounds.read_seconds),
             )
-            with self._adapter.send(
-                prepared, stream=True, timeout=timeout, verify=self._verify
-            ) as response:
+            with self._adapter.send(prepared, stream=True, timeout=timeout) as response:
                 body = _bounded_body(response, bounds.largest_body)
                 return Answer(response.status_code, response.headers, body)
         except (requests.RequestException, OSError) as error:

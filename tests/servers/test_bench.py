@@ -38,6 +38,10 @@ def test_twenty_logins_of_each_contender_end_on_the_own_page_and_are_counted(
     keeps_accounts = name not in {"authlib", "bare"}
     assert (found.commands["login"].store > 0) == keeps_accounts
     assert (found.commands["login"].database > 0) == keeps_accounts
+    if name == "ours":
+        assert found.commands["login"].store <= 4
+        assert found.commands["page"].store == 1
+        assert found.commands["anonymous page"].store == 0
     assert f"| {found.steady.cpu_ms:.1f} |" in logins.tables([found])
     assert "polyline" in logins.picture([found])
 
