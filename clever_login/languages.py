@@ -20,8 +20,6 @@ from clever_login import logs
 from clever_login.catalogs import ENGLISH, Catalogs, Language
 from clever_login.settings import DEVELOPMENT, Settings
 
-COOKIE = "language"  # the choice on this browser: no more than a language's name
-
 
 def languages() -> dict[str, Language]:
     """All languages of this app, by name."""
@@ -39,19 +37,25 @@ def language() -> Language:
 
 def keep(response: Response, chosen: Language) -> None:
     """Keep a choice in this browser, until it is closed or its person logs out."""
-    secure = current_app.config["SESSION_COOKIE_SECURE"]
-    response.set_cookie(COOKIE, chosen.name, secure=secure, httponly=True, samesite="Lax")
+    name, secure = _cookie()
+    response.set_cookie(name, chosen.name, secure=secure, httponly=True, samesite="Lax")
 
 
 def forget(response: Response) -> None:
     """Let the browser's own languages count again, for whoever comes next."""
-    secure = current_app.config["SESSION_COOKIE_SECURE"]
-    response.delete_cookie(COOKIE, secure=secure, httponly=True, samesite="Lax")
+    name, secure = _cookie()
+    response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
+
+
+def _cookie() -> tuple[str, bool]:
+    """Its name, and whether it is for https alone; it holds no more than a language's name."""
+    secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+    return "__Host-language" if secure else "language", secure
 
 
 def _chosen() -> Language | None:
     """The choice in the cookie, or what a link such as /?language=es asks for."""
-    asked = request.cookies.get(COOKIE), request.args.get("language")
+    asked = request.cookies.get(_cookie()[0]), request.args.get("language")
     return next((languages()[name] for name in asked if name in languages()), None)
 
 

@@ -130,7 +130,7 @@ def test_the_cookie_of_the_choice_is_as_closed_as_the_others(
     site = make_site(certificate=certificate)
     answer = ask(f"{site.url}/language/es", verify=str(certificate.certificate))
     kept = answer.headers["Set-Cookie"]
-    assert kept == "language=es; Secure; HttpOnly; Path=/; SameSite=Lax"
+    assert kept == "__Host-language=es; Secure; HttpOnly; Path=/; SameSite=Lax"
 
 
 def test_the_choice_holds_over_a_login_and_ends_with_the_log_out(site: Site) -> None:

@@ -1,0 +1,57 @@
+"""In real Chromium: the browser's own language first, then whichever is chosen by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_in_chromium import by_portal
+from tests.chromium import chromium
+from tests.sites import Site
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A browser whose language is Spanish."""
+    context = browser.new_context(locale="es-US", java_script_enabled=request.param)
+    yield context.new_page()
+    context.close()
+
+
+def press(page: Page, label: str) -> None:
+    """Go to the link by the Tab key alone, and follow it."""
+    link = page.get_by_role("link", name=label, exact=True)
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if link.evaluate("each => each === document.activeElement"):
+            break
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+
+
+def test_a_child_reads_their_own_language_chooses_another_and_leaves_none_behind(
+    page: Page, site: Site
+) -> None:
+    page.goto(site.url)
+    expect(page.get_by_role("link", name="Inicia sesión con Clever")).to_be_visible()
+    by_portal(page, site, "student")
+    expect(page.get_by_role("heading", name="¡Hola, Ada!")).to_be_visible()
+    press(page, "English")
+    expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
+    expect(page).to_have_url(f"{site.url}/dashboard")
+    assert page.locator("html").get_attribute("lang") == "en"
+    page.get_by_role("button", name="Not Ada? Log out").click()
+    expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
+    page.goto(site.url)
+    expect(page.get_by_role("link", name="Inicia sesión con Clever")).to_be_visible()
+    assert "language" not in [each["name"] for each in page.context.cookies()]
