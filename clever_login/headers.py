@@ -84,7 +84,9 @@ def _never_in_a_frame() -> Response | None:
     """
     if not arrival.framed() or request.endpoint == "static" or request.path in arrival.PROBES:
         return None
-    response = make_response(render_template("open_in_tab.html", cause=CAUSES["in_a_frame"]))
+    response = make_response(
+        render_template("open_in_tab.html", user=None, cause=CAUSES["in_a_frame"])
+    )
     response.headers["Content-Security-Policy"] = FRAMEABLE
     return response
 

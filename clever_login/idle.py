@@ -51,8 +51,7 @@ def away() -> ResponseReturnValue:
 
 @bp.post("/still-here")
 def still_here() -> ResponseReturnValue:
-    """The button of the warning: how many seconds there are from now on."""
-    session.stay()
+    """The button of the warning, a click like any other: how many seconds there are now."""
     return jsonify(seconds=_seconds())
 
 

@@ -135,13 +135,6 @@ def seconds_left() -> float | None:
     return None if user is None else _ends_at(user, services().settings) - time.time()
 
 
-def stay() -> None:
-    """Count this request as a click, however short the last one is ago."""
-    user = current_user()
-    if user is not None:
-        _write(user)
-
-
 def login_name() -> str:
     """What tells this login from another one of the same browser, and is of no other use."""
     return hashlib.sha256(f"tab of {session.get(_STATE)}".encode()).hexdigest()[:16]
@@ -169,7 +162,7 @@ def call(name: str) -> None:
 def _read() -> CurrentUser | None:
     user = _found()
     if user and time.time() - user.seen_at > _seen_every_seconds(services().settings):
-        _write(user)
+        return _write(user)
     return user
 
 
@@ -205,10 +198,11 @@ def _owner(user: CurrentUser, secret: str) -> tuple[str, str]:
     return district, pseudonym(secret, "person", user.clever_id)
 
 
-def _write(user: CurrentUser) -> None:
+def _write(user: CurrentUser) -> CurrentUser:
     """Keep this, seen now: the store keeps what is written for the idle minutes from now on."""
-    g.current_user = replace(user, seen_at=time.time())
-    session[_KEY] = msgspec.to_builtins(g.current_user)
+    g.current_user = seen = replace(user, seen_at=time.time())
+    session[_KEY] = msgspec.to_builtins(seen)
+    return seen
 
 
 def _interface() -> Any:

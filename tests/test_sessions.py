@@ -180,7 +180,14 @@ def test_being_still_here_is_a_click_and_needs_the_sessions_own_token(site: Site
         visitor.press("I am still here")
         assert visitor.response.json() == {"seconds": 30 * 60 + 1}
         clock.shift(timedelta(minutes=29))
-        assert visitor.open("/dashboard").path == "/dashboard"
+        visitor.open("/dashboard")
+        end = visitor.page.select_one("dialog")
+        assert end is not None
+        assert end["data-seconds"] == str(30 * 60 + 1)
+        clock.shift(timedelta(minutes=4))  # too short to be worth a write
+        end = visitor.open("/dashboard").page.select_one("dialog")
+        assert end is not None
+        assert end["data-seconds"] == str(26 * 60 + 1)
 
 
 def test_being_still_here_does_not_prolong_the_hours_of_a_session(make_site: SiteMaker) -> None:
