@@ -20,9 +20,13 @@ GRADES = (
 
 
 def by_name(name: str) -> str:
-    """A text as it is looked for in a list: Ñandú beside Nandu, and databases do not agree."""
+    """A text as it is looked for in a list: Ñandú beside Nandu, and School 2 before School 10.
+
+    Databases do not agree on it.
+    """
     plain = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(each for each in plain if not unicodedata.combining(each))
+    letters = "".join(each for each in plain if not unicodedata.combining(each))
+    return re.sub(r"\d+", lambda number: number[0].zfill(9), letters)
 
 
 def by_last_name(last: str, first: str) -> tuple[str, str]:
@@ -30,8 +34,6 @@ def by_last_name(last: str, first: str) -> tuple[str, str]:
     return by_name(last), by_name(first)
 
 
-def by_period(period: str | None, name: str) -> tuple[bool, list[str], str]:
+def by_period(period: str | None, name: str) -> tuple[bool, str, str]:
     """A class in a day: period 2 before period 10, and who has none last."""
-    parts = re.split(r"(\d+)", period or "")
-    padded = [part.zfill(4) if part.isdecimal() else by_name(part) for part in parts]
-    return not period, padded, by_name(name)
+    return not period, by_name(period or ""), by_name(name)

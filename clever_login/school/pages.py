@@ -70,7 +70,7 @@ def _page(*, whole: bool = False) -> int:
     asked = request.args.get("page", "")
     if whole and asked == "all":
         return WHOLE
-    return int(asked) if re.fullmatch("[0-9]{1,6}", asked) else 1
+    return max(int(asked), 1) if re.fullmatch("[0-9]{1,6}", asked) else 1
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
