@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -271,3 +272,18 @@ def test_who_finds_a_page_that_went_by_itself_keeps_the_language_they_choose_the
     visitor = choose(visitor.open("/away?language=es"), "English")
     assert (visitor.path, spoken(visitor)) == ("/away", "en")
     assert spoken(choose(visitor, "Español").open("/")) == "es"
+
+
+def test_a_link_may_ask_for_a_language_and_a_persons_choice_comes_before(site: Site) -> None:
+    visitor = site.visitor().open("/?language=es")
+    assert spoken(visitor) == "es"
+    assert spoken(choose(visitor, "English")) == "en"
+    assert spoken(visitor.open("/?language=es")) == "en"
+
+
+def test_a_class_that_comes_at_once_to_a_fresh_app_reads_spanish(site: Site) -> None:
+    def title(_number: int) -> str:
+        return ask(site.url, headers={"Accept-Language": "es"}).text
+
+    with ThreadPoolExecutor(12) as together:
+        assert all("Inicia sesión con Clever" in text for text in together.map(title, range(12)))
