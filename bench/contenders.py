@@ -126,6 +126,8 @@ class Served:
     pid: int
     start_seconds: float
     environment: dict[str, str]
+    others: tuple[int, ...] = ()  # more of the same, behind one proxy
+    proxy: int | None = None
 
     @property
     def site(self) -> Site:

@@ -31,6 +31,10 @@ class Wrong(Exception):
     """An answer that is not the one for this person."""
 
 
+class SomebodyElses(Wrong):
+    """A page with the name of another person: what must never be."""
+
+
 @dataclass(frozen=True)
 class Page:
     """An answer."""
@@ -146,7 +150,7 @@ async def log_in(site: Site, login: Login, *, clicks: int = 1) -> None:
         if answers.name(login.number) not in page.body:
             raise Wrong(f"status {page.status} instead of the own page")
         if page.body.count("Pupil") != page.body.count(answers.name(login.number)):
-            raise AssertionError("somebody else's page")
+            raise SomebodyElses("somebody else's page")
         login.cookies = here.cookies
 
 

@@ -10,15 +10,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import machine, ours, page, plot
+from bench import first_bell, machine, ours, page, plot
 from bench.contenders import CONTENDERS
 from bench.ours import Ways
-from bench.phases import FULL, PUPILS, QUICK, Figures, measure
-from bench.stage import stage
+from bench.phases import FULL, PUPILS, QUICK, Figures, Length, measure
+from bench.stage import Stage, stage
 from tests.sites import ROOT
 
 ALL = ("ours", "oidc", "allauth", "social_auth", "authlib", "bare")
 ROUND_TRIP = 40.0
+TITLE = "Logins, beside what people would use instead"
 PICTURE = ROOT / "docs" / "performance.svg"
 METHOD = """\
 By `bench/run{how}` on {day}: {machine}; before it began, {load:.1f} processes wanted a processor.
@@ -61,22 +62,33 @@ def main() -> None:
     """Measure, print, and write our sections of docs/performance.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two minutes instead of fifteen")
-    parser.add_argument("--only", nargs="*", choices=ALL, default=ALL)
+    parser.add_argument("--only", nargs="*", choices=ALL, default=ALL, help="of the contenders")
+    parser.add_argument("--bell", action="store_true", help="first bell instead: see bench/bell.py")
     parser.add_argument("--print", action="store_true", help="write no file")
     options = parser.parse_args()
-    length = QUICK if options.quick else FULL
-    load = machine.load()
     with tempfile.TemporaryDirectory() as name, stage(Path(name), milliseconds=ROUND_TRIP) as here:
-        found = []
-        for each in options.only:
-            found.append(measure(here, CONTENDERS[each], length))
-            _say(found[-1])
-        text = _method(load, " --quick" if options.quick else "") + "\n" + tables(found)
-        text += own(ours.ways_in(here, length), ours.burst(here), ours.pages_a_second(here, 4))
+        if options.bell:
+            text = first_bell.text(here, quick=options.quick)
+            title = first_bell.TITLE
+        else:
+            title = TITLE
+            text, drawn = compared(here, options.only, QUICK if options.quick else FULL)
     sys.stdout.write(text)
     if not options.print:
-        page.put("Logins, beside what people would use instead", text)
-        PICTURE.write_text(picture(found))
+        page.put(title, text)
+        if not options.bell:
+            PICTURE.write_text(drawn)
+
+
+def compared(here: Stage, names: list[str], length: Length) -> tuple[str, str]:
+    """The text and the picture."""
+    load, found = machine.load(), []
+    for each in names:
+        found.append(measure(here, CONTENDERS[each], length))
+        _say(found[-1])
+    text = _method(load, " --quick" if length is QUICK else "") + "\n" + tables(found)
+    text += own(ours.ways_in(here, length), ours.burst(here), ours.pages_a_second(here, 4))
+    return text + "\n![latency over arrival rate](performance.svg)\n", picture(found)
 
 
 def _method(load: float, how: str) -> str:

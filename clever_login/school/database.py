@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from clever_login.errors import DatabaseUnavailable
 from clever_login.school import migrate
-from clever_login.school.engines import READING, make_engine
+from clever_login.school.engines import looking, make_engine
 from clever_login.services import services
 from clever_login.settings import Settings
 
@@ -79,8 +79,7 @@ class Database:
         """One transaction that only looks; it waits for no writer. Raises the same."""
         with _calmly():
             self._make_ready()
-            looking = self.engine.execution_options(**READING)
-            with Session(looking, expire_on_commit=False) as session, session.begin():
+            with Session(looking(self.engine), expire_on_commit=False) as session, session.begin():
                 yield session
 
     def close(self) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
-READING = {"reading": True}  # the execution option of a transaction that only looks
 WAIT_SECONDS = 10  # for another's transaction, or for a connection
 
 
@@ -25,6 +24,17 @@ def make_engine(url: str) -> Engine:
         pool_timeout=WAIT_SECONDS,
         connect_args={"connect_timeout": 5},
     )
+
+
+def looking(engine: Engine) -> Engine:
+    """The same engine for what only looks.
+
+    PostgreSQL is asked without BEGIN and COMMIT, each of which is a round trip: between two
+    statements of a transaction others' changes are seen there, too (READ COMMITTED).
+    """
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(reading=True)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _sqlite(url: str) -> Engine:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import load, logins
-from bench.contenders import CONTENDERS
+from bench import bell, load, logins
+from bench.contenders import CONTENDERS, served
 from bench.load import Login, Wrong
 from bench.phases import TINY, measure
 from bench.stage import Stage, stage
@@ -91,3 +91,24 @@ def test_the_wire_makes_a_round_trip_as_long_as_it_says(tmp_path: Path) -> None:
     with stage(tmp_path, milliseconds=300) as far:
         found = measure(far, CONTENDERS["bare"], TINY)
     assert found.steady.p50 > 4 * 300
+
+
+def test_first_bell_loses_nobody_and_mixes_nobody_up(here: Stage) -> None:
+    with served(here, CONTENDERS["ours"], workers=2) as app:
+        rung = bell.ring(here, app, 10, 20)
+    assert (rung.step.logins, rung.step.errors) == (20, {})
+    assert {"app", "Redis", "PostgreSQL", "upstream", "wire", "browsers"} <= rung.cpu.keys()
+
+
+def test_in_a_bad_morning_no_code_is_exchanged_twice_and_no_page_is_somebody_elses(
+    here: Stage,
+) -> None:
+    morning = bell.bad_morning(here, 10, 3)
+    assert morning.logins == 30
+    assert (morning.exchanged_again, morning.wrong_pages) == (0, 0)
+
+
+def test_while_clever_is_gone_pages_are_there_and_logins_are_told(here: Stage) -> None:
+    gone = bell.clever_gone(here, 10, 2)
+    assert gone.told
+    assert (gone.pages > 0, gone.pages_failed) == (True, 0)

@@ -1,0 +1,123 @@
+"""First bell in words: what bench/bell.py measured, for docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from bench import bell, machine
+from bench.bell import Bell, Gone, Morning
+from bench.stage import Stage
+
+TITLE = "First bell"
+RATES = tuple(float(rate) for rate in range(20, 201, 20))
+CLEVERS_PEAK = 1000  # logins a second, over all apps, in 2018
+TEXT = """\
+By `bench/run --bell{how}`: {machine}.
+All programs share these cores, the browsers and the upstream too; gunicorn has {workers} workers,
+and everybody is new: their account is made.
+
+**District bell.** Ever higher constant rates, {seconds:.0f} s each, up to the first at which
+somebody was lost or 1 in 100 waited longer than a second; then {bell_rate:.0f} a second.
+
+{rates}
+Processor time in that last run, of {cores} cores, in s: {shares}. What is not ours is
+{not_ours:.0f} % of it.
+
+**Bad morning**, at {half:g}/s: 1 % of Clever's answers take 5 s, 0.5 % are 502, 0.1 % end in a
+reset, 10 % of people click twice, and who fails tries again after 3 s. {morning}
+
+**Clever gone** for {gone_seconds} s, at {half:g}/s. {gone}
+
+**More machines**: app processes of one worker each behind one nginx, with one Redis and one
+PostgreSQL, on the same cores.
+
+{more}
+A login takes {cost:.1f} ms of our processor time here, so Clever's own peak, {peak} logins a second
+over all its apps (2018), would take {needed:.0f} such cores, and as many times more of Redis and
+PostgreSQL.
+"""
+
+
+def text(stage: Stage, *, quick: bool) -> str:
+    """Ring the bell; `quick` with a tenth of the people."""
+    seconds, people = (4.0, 2_000) if quick else (15.0, bell.PEOPLE)
+    rates, counts = (RATES[:4], (1, 2)) if quick else (RATES, (1, 2, 4))
+    kept, whole = bell.district_bell(stage, rates, seconds, people)
+    _say("district bell", *kept, whole)
+    best = max((each.step.rate for each in kept if each.step.well), default=rates[0])
+    morning = bell.bad_morning(stage, best / 2, 20 if quick else 180)
+    _say("bad morning", morning)
+    gone_seconds = 6 if quick else bell.GONE_SECONDS
+    gone = bell.clever_gone(stage, best / 2, gone_seconds)
+    _say("Clever gone", gone)
+    more = bell.more_machines(stage, counts, rates, seconds)
+    cost = kept[0].step.cpu_ms
+    total = sum(whole.cpu.values())
+    return TEXT.format(
+        how=" --quick" if quick else "",
+        machine=machine.description(),
+        workers=bell.WORKERS,
+        seconds=seconds,
+        bell_rate=bell.BELL_RATE,
+        rates=_rates([*kept, whole]),
+        cores=os.cpu_count(),
+        shares=", ".join(f"{name} {took:.0f}" for name, took in whole.cpu.items() if took),
+        not_ours=(1 - whole.cpu["app"] / total) * 100,
+        half=best / 2,
+        morning=_morning(morning),
+        gone_seconds=gone_seconds,
+        gone=_gone(gone),
+        more="".join(
+            f"- {count}: {max((e.step.rate for e in found if e.step.well), default=0):g}/s kept\n"
+            for count, found in more.items()
+        ),
+        cost=cost,
+        peak=CLEVERS_PEAK,
+        needed=CLEVERS_PEAK * cost / 1000,
+    )
+
+
+def _say(*parts: object) -> None:
+    sys.stderr.write("".join(f"{each}\n" for each in parts))
+
+
+def _rates(bells: Sequence[Bell]) -> str:
+    lines = [
+        "| logins a second | logins | lost or wrong | p50, ms | p99, ms | ms of ours a login |"
+    ]
+    lines.append("|---|---|---|---|---|---|")
+    for each in bells:
+        one = each.step
+        lost = one.errors.total()
+        cells = (f"{one.rate:g}", one.logins, lost, f"{one.p50:.0f}", f"{one.p99:.0f}")
+        lines.append("| " + " | ".join(map(str, (*cells, f"{one.cpu_ms:.1f}"))) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _morning(one: Morning) -> str:
+    before, after = one.memory_mb
+    return (
+        f"Of {one.logins} people {one.never} were not in by the third try; of all tries in the "
+        f"worst minute {one.worst_minute * 100:.1f} % failed; {one.exchanged_again} codes were "
+        f"exchanged twice, {one.wrong_pages} people saw somebody else's page; "
+        f"a worker had {before:.0f} MB before and {after:.0f} MB after."
+    )
+
+
+SEEN = {
+    "status 503 instead of the own page": "that Clever is not answering (503)",
+    "status 302 instead of the own page": "to log in once more, at Clever (302)",
+    "status 200 instead of the own page": "that their name could not be read (200)",
+}
+
+
+def _gone(one: Gone) -> str:
+    told = ", ".join(f"{SEEN.get(why, why)} {n} times" for why, n in one.told.most_common())
+    return (
+        f"Who logged in meanwhile was told {told or 'nothing'}; 99 of 100 within "
+        f"{one.told_p99:.0f} ms. Of {one.pages} signed-in pages {one.pages_failed} failed, and 99 "
+        f"of 100 took less than {one.pages_p99:.0f} ms. The last login that failed was due "
+        f"{one.well_after:.1f} s after Clever was back."
+    )
