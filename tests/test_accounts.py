@@ -139,7 +139,7 @@ def test_your_own_users_table_as_the_text_has_it(tmp_path: Path) -> None:
 
 def test_a_first_page_of_ones_own_as_the_text_has_it(tmp_path: Path) -> None:
     view, lines, _ = blocks("python")
-    (page,) = blocks("jinja")
+    page, *_ = blocks("jinja")
     assert number_of_lines(view, lines, page) < 10
     imported, mounted = lines.splitlines()
     copy = a_copy(tmp_path)

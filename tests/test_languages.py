@@ -193,7 +193,12 @@ BROKEN = [
 
 @pytest.mark.parametrize(("language", "content", "complaint"), BROKEN)
 def test_a_broken_catalog_is_told_by_the_doctor_and_breaks_no_page(
-    make_site: SiteMaker, tmp_path: Path, language: str, content: bytes, complaint: str
+    make_site: SiteMaker,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    language: str,
+    content: bytes,
+    complaint: str,
 ) -> None:
     catalog(tmp_path / "texts", language, "").write_bytes(content)
     catalogs = Catalogs(tmp_path / "texts")
@@ -203,6 +208,8 @@ def test_a_broken_catalog_is_told_by_the_doctor_and_breaks_no_page(
     for _ in range(2):
         visitor = site.visitor().open("/", **{"Accept-Language": language})
         assert visitor.response.status_code == 200
+    log = capfd.readouterr().err
+    assert log.count('"broken_language"') == ("cannot be" in complaint)
 
 
 def test_while_one_develops_the_app_does_not_start_with_a_broken_catalog(tmp_path: Path) -> None:
