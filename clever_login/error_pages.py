@@ -59,7 +59,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 def replace(response: Response, error: StoreUnavailable) -> None:
     """Turn an answer that is ready into the page of a session that could not be saved."""
     page = _page(error, "store_unavailable", 503)
-    for name in ("Set-Cookie", "Location"):
+    for name in ("Set-Cookie", "Location", "Content-Encoding"):  # it is not packed
         response.headers.remove(name)
     response.status_code = page.status_code
     response.headers["Retry-After"] = page.headers["Retry-After"]

@@ -1,7 +1,8 @@
 """Pages are packed for slow networks.
 
 Packing beside a secret would tell it to whoever can have their own words repeated in the page
-(BREACH). Our pages repeat nothing that is sent; what another site asks for comes without a cookie.
+(BREACH). Words of an address may be repeated, so that one with a query is packed only where no
+other site has led to it.
 """
 
 from __future__ import annotations
@@ -25,11 +26,17 @@ def _pack(response: Response) -> Response:
     if response.mimetype != "text/html":
         return response
     response.vary.add("Accept-Encoding")
-    packed = "Content-Encoding" in response.headers
-    if packed or response.is_streamed or not request.accept_encodings["gzip"]:
+    left = "Content-Encoding" in response.headers or _chosen_elsewhere()
+    if left or response.is_streamed or not request.accept_encodings["gzip"]:
         return response
     body = response.get_data()
     if len(body) >= SMALLEST:
         response.set_data(gzip.compress(body, LEVEL, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     return response
+
+
+def _chosen_elsewhere() -> bool:
+    """Whether the words of the address may be another site's; old browsers do not say."""
+    site = request.headers.get("Sec-Fetch-Site")
+    return bool(request.query_string) and site not in {"same-origin", "none"}

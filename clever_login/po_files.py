@@ -23,7 +23,7 @@ def texts(path: Path, language: str) -> Translations:
     """The texts of a file; one that would break its page is left in English."""
     catalog = _read(path, language)
     for message in catalog:
-        if message.id and not _can_be_filled_in(message):
+        if message.id and (_has_markup(message) or not _can_be_filled_in(message)):
             message.string = ("",) * len(_forms(message)) if message.pluralizable else ""
     return _ready(catalog, path)
 
@@ -39,6 +39,8 @@ def faults(path: Path, language: str) -> Iterator[str]:
     for message in catalog:
         if message.id and not _can_be_filled_in(message):
             yield f"{_place(path)}, line {message.lineno}: other placeholders than in English."
+        if message.id and _has_markup(message):
+            yield f'{_place(path)}, line {message.lineno}: markup (< or ") that English has not.'
     for message, errors in catalog.check():
         if _can_be_filled_in(message):
             yield f"{_place(path)}, line {message.lineno}: {errors[0]}."
@@ -70,6 +72,16 @@ def _can_be_filled_in(message: Message) -> bool:
         return all(text % values is not None for text in _forms(message))
     except (KeyError, TypeError, ValueError):
         return False
+
+
+def _has_markup(message: Message) -> bool:
+    """Whether a text has more of it than the English one: templates escape neither, anywhere."""
+    here = max(map(_marks, _texts(message.id)))
+    return any(_marks(text) > here for text in _forms(message))
+
+
+def _marks(text: str) -> int:
+    return text.count("<") + text.count('"')
 
 
 def _forms(message: Message) -> tuple[str, ...]:

@@ -176,10 +176,17 @@ def _found() -> CurrentUser | None:
     except msgspec.ValidationError:  # written by another version of this app
         logs.event("session_dropped", reason="unknown_shape")
         user = None
-    if user is None or time.time() >= _ends_at(user, services().settings):
+    if user is None or _is_over(user, services().settings):
         log_out()
         return None
     return user
+
+
+def _is_over(user: CurrentUser, settings: Settings) -> bool:
+    """Whether its time is up, or its district was taken off the list of those that may come."""
+    allowed = settings.clever_district_ids
+    left = bool(allowed) and user.district_id not in allowed
+    return left or time.time() >= _ends_at(user, settings)
 
 
 def _ends_at(user: CurrentUser, settings: Settings) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,6 +188,7 @@ BROKEN = [
     ("fr", b'msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=n n;\\n"\n', "cannot be"),
     ("fr", b'msgid "Hi, %(name)s"\nmsgstr "Salut, %(nom)s"\n', "line 1: other placeholders"),
     ("fr", b'msgid "Hi"\nmsgstr "Salut %"\n', "line 1: other placeholders"),
+    ("fr", b'msgid "Hi"\nmsgstr "<form action=/role>"\n', "line 1: markup"),
     ("xx", b'msgid "Hi"\nmsgstr "Hi"\n', "translations/xx is not named after a language"),
 ]
 
@@ -210,6 +212,21 @@ def test_a_broken_catalog_is_told_by_the_doctor_and_breaks_no_page(
         assert visitor.response.status_code == 200
     log = capfd.readouterr().err
     assert log.count('"broken_language"') == ("cannot be" in complaint)
+
+
+def test_a_text_cannot_bring_markup_into_a_page(make_site: SiteMaker, tmp_path: Path) -> None:
+    texts = """
+        msgid "Need help? Ask your teacher."
+        msgstr "<a href=//evil.test>Clever</a>"
+        msgid "Language"
+        msgstr "\\" hidden x=\\""
+    """
+    catalog(tmp_path / "texts", "fr", re.sub("^ +", "", texts, flags=re.M))
+    catalogs = Catalogs(tmp_path / "texts")
+    site = make_site(extend=lambda app: app.extensions.update(languages=catalogs))
+    page = site.visitor().open("/", **{"Accept-Language": "fr"}).page
+    assert not page.select("[href*=evil], .languages[hidden]")
+    assert "Need help? Ask your teacher." in page.get_text()
 
 
 def test_while_one_develops_the_app_does_not_start_with_a_broken_catalog(tmp_path: Path) -> None:

@@ -206,6 +206,17 @@ def test_only_the_districts_of_an_allow_list_get_in(make_site: SiteMaker, entry:
     assert ENTRIES[entry](site, "student2").path == "/dashboard"
 
 
+def test_whoever_is_in_from_a_district_that_is_taken_off_the_list_is_logged_out(
+    make_site: SiteMaker,
+) -> None:
+    site = make_site(secret_key="s" * 64)
+    ids = [district.id for district in site.clever.people.districts]
+    browsers = [by_button(site, each).http for each in ("student", "student2")]
+    narrow = make_site(secret_key="s" * 64, clever_district_ids=(ids[1],))  # on the same store
+    left, stays = [Visitor(narrow.url, http=each).open("/dashboard") for each in browsers]
+    assert (left.path, stays.path) == ("/", "/dashboard")
+
+
 def test_an_administrator_who_acts_as_a_student_is_named_on_each_page(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:

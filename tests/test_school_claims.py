@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from clever_login.errors import ClaimUseless
 from clever_login.school import claims
 from clever_login.school.accounts import add_before_clever
-from clever_login.school.tables import Claim, Enrolment, Person, Section, now
+from clever_login.school.tables import Claim, Enrolment, Person, PersonSchool, School, Section, now
 from tests.entries import by_button, log_in_at_clever
 from tests.school import account, app_of, flask_clever, kept, people, row, school
 from tests.sites import Site
@@ -239,3 +239,38 @@ def test_an_operator_adds_an_account_from_before_clever(school: Site) -> None:
 @pytest.mark.parametrize("path", ["/claim", "/claim?token=" + "x" * 5000])
 def test_odd_tokens_crash_nothing(school: Site, path: str) -> None:
     assert school.visitor().open(path).response.status_code in {200, 410}
+
+
+def test_who_gets_an_archived_account_back_is_staff_where_they_are_today_alone(
+    school: Site,
+) -> None:
+    """Nothing syncs the posts of who is archived: they are as old as the day of that."""
+    admin = school.person("school_admin")
+    by_button(school, "school_admin")  # which makes the district
+    with kept(school).begin() as session:
+        session.add_all(School(id=each, district_id=admin.district.id) for each in ("was", "now"))
+        old = Person(clever_id="id-of-long-ago", district_id=admin.district.id, roles=["staff"])
+        old.archived_at = now() - timedelta(days=301)
+        session.add(old)
+        session.flush()
+        session.add(PersonSchool(person_id=old.id, school_id="was", role="staff"))
+        today = select(Person.id).where(Person.clever_id == admin.id)
+        session.add(
+            PersonSchool(person_id=session.scalars(today).one(), school_id="now", role="staff")
+        )
+    visitor = asked(school, link_to(school, old.id), "school_admin").press("Yes, both are me")
+    assert account(visitor) == old.id
+    assert visitor.open("/schools/now").response.status_code == 200
+    assert visitor.open("/schools/was").response.status_code == 404
+
+
+def test_a_link_to_an_archived_account_is_void_once_its_owner_is_back(school: Site) -> None:
+    with kept(school).begin() as session:
+        old = Person(clever_id=school.person("teacher").id, roles=["teacher"], archived_at=now())
+        session.add(old)
+    link = link_to(school, old.id)
+    slow = asked(school, link)
+    assert account(by_button(school, "teacher")) == old.id
+    assert_useless(school.visitor().open(link))
+    assert_useless(slow.press("Yes, both are me"))
+    assert row(school, old.id).clever_id == school.person("teacher").id

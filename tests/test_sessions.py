@@ -427,3 +427,21 @@ def test_whichever_call_to_the_store_fails_nobody_is_half_logged_in(
     else:
         assert not opens_dashboard(site, old)
     assert "Whitaker" not in ask(f"{site.url}/dashboard", cookies={"session": old}).text
+
+
+def test_a_page_whose_session_cannot_be_saved_becomes_one_that_a_browser_can_read(
+    make_site: SiteMaker,
+) -> None:
+    """The page was packed already, and what stands in its place is not."""
+
+    def note() -> ResponseReturnValue:
+        session["note"] = "of Ada"
+        return "<p>of Ada</p>" * 100
+
+    site = make_site(extend=lambda app: app.add_url_rule("/note", "note", note))
+    visitor = by_button(site, "student")
+    assert site.app is not None
+    interface: Any = site.app.session_interface
+    interface._store = Failing(interface._store, 2)
+    visitor.open("/note")
+    assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)

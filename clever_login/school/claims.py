@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from clever_login.errors import ClaimUseless
 from clever_login.school.database import database
 from clever_login.school.merging import merge
-from clever_login.school.tables import PROVIDER, Claim, Person, now
+from clever_login.school.tables import PROVIDER, Claim, Person, PersonSchool, now
 
 HOURS = 72
+IN_USE = "new."  # how the token begins of a link that may lead to an account in use
 
 
 class NotInvited(Exception):
@@ -47,11 +48,10 @@ def invite(person_id: str, *, hours: int = HOURS, new_clever_id: bool = False) -
     Earlier links to it are void. An account that has a Clever id is somebody's already: only with
     `new_clever_id`, or when it is archived, may it pass to another one. Raises NotInvited.
     """
-    token = secrets.token_urlsafe(32)
+    token = (IN_USE if new_clever_id else "") + secrets.token_urlsafe(32)
     with database().begin() as session:
         person = _person(session, person_id)
-        taken = person.clever_id is not None and person.archived_at is None
-        if taken and not new_clever_id:
+        if _in_use(person) and not new_clever_id:
             raise NotInvited("Somebody logs in to this account with Clever already.")
         session.execute(delete(Claim).where(Claim.person_id == person.id))
         until = now() + timedelta(hours=hours)
@@ -66,6 +66,7 @@ def look_at(token: str) -> Invitation:
         if claim is None or claim.used_at is not None or claim.expires_at <= now():
             raise ClaimUseless("the link is unknown, used or too old")
         person = session.get_one(Person, claim.person_id)
+        _check(person, token)
         return Invitation(first_name=person.first_name, last_name=person.last_name)
 
 
@@ -86,9 +87,10 @@ def redeem(token: str, clever_id: str) -> Joined:
 
 def _join(session: Session, token: str, clever_id: str) -> Joined:
     kept = session.get_one(Person, _use_up(session, token), with_for_update=True)
+    _check(kept, token)
     former, own = kept.clever_id, _of_clever(session, clever_id)
     if own is not None and own is not kept:
-        _bring_up_to_date(kept, own)
+        _bring_up_to_date(session, kept, own)
         merge(session, kept, own)
     kept.clever_id, kept.archived_at = clever_id, None
     return Joined(account_id=kept.id, former_clever_id=former)
@@ -109,8 +111,19 @@ def _use_up(session: Session, token: str) -> str:
     return found
 
 
-def _bring_up_to_date(kept: Person, own: Person) -> None:
-    """What Clever says of the person now."""
+def _in_use(person: Person) -> bool:
+    return person.clever_id is not None and person.archived_at is None
+
+
+def _check(person: Person, token: str) -> None:
+    """Raise ClaimUseless if its owner came back, or it became one with another, after the link."""
+    if _in_use(person) and not token.startswith(IN_USE):
+        raise ClaimUseless("somebody logs in to the account of the link with Clever by now")
+
+
+def _bring_up_to_date(session: Session, kept: Person, own: Person) -> None:
+    """What Clever says of the person now; where they were at school before is over."""
+    session.execute(delete(PersonSchool).where(PersonSchool.person_id == kept.id))
     kept.district_id, kept.roles, kept.grade = own.district_id, own.roles, own.grade
     kept.first_name = own.first_name or kept.first_name
     kept.last_name = own.last_name or kept.last_name
