@@ -46,6 +46,15 @@ def from_elsewhere() -> bool:
     return request.headers.get("Sec-Fetch-Site", "cross-site") != "none"
 
 
+def for_another_site() -> bool:
+    """Whether a page of another site asks for this as a part of itself, such as an image.
+
+    A name beside ours counts as another site: its requests carry our cookie.
+    """
+    elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
+    return elsewhere and request.headers.get("Sec-Fetch-Mode") != "navigate"
+
+
 def top_level_navigation() -> bool:
     """Whether a person's browser came here itself; older ones send no Sec-Fetch headers."""
     mode, dest = (request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest"))

@@ -13,7 +13,7 @@ from flask import Flask, current_app, g, session
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from werkzeug.local import LocalProxy
 
-from clever_login import logs, session_interface
+from clever_login import arrival, logs, session_interface
 from clever_login.errors import StoreUnavailable
 from clever_login.models import District, Outcome, Part, Role, School
 from clever_login.pseudonyms import pseudonym
@@ -161,7 +161,9 @@ def call(name: str) -> None:
 
 def _read() -> CurrentUser | None:
     user = _found()
-    if user and time.time() - user.seen_at > _seen_every_seconds(services().settings):
+    if user is None or arrival.for_another_site():  # no click of the person's
+        return user
+    if time.time() - user.seen_at > _seen_every_seconds(services().settings):
         return _write(user)
     return user
 

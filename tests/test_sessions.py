@@ -162,6 +162,16 @@ def test_looking_whether_a_session_has_ended_does_not_prolong_it(site: Site) -> 
         assert visitor.open("/dashboard").path == "/"
 
 
+def test_an_image_on_a_page_of_another_site_does_not_prolong_a_session(site: Site) -> None:
+    as_an_image = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        for _ in range(2):
+            clock.shift(timedelta(minutes=20))
+            visitor.http.get(f"{site.url}/dashboard", headers=as_an_image, timeout=10)
+        assert visitor.open("/dashboard").path == "/"
+
+
 def test_after_an_hour_away_clever_asks_the_next_student_who_they_are(site: Site) -> None:
     with time_machine.travel(START, tick=False) as clock:
         visitor = by_button(site, "student")
