@@ -35,7 +35,7 @@ class Worker(ThreadWorker):
 # A login waits for Clever: threads let a worker answer others meanwhile. They are started when they
 # are needed, and a class that logs in at the same moment needs as many as it has children.
 worker_class = Worker
-threads = 64
+threads = 80
 
 # The host may say how many (Heroku does, by size of the dyno). Two share nothing but the store.
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))

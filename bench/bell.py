@@ -34,6 +34,7 @@ class Bell:
     step: Step
     seconds: float
     cpu: dict[str, float]
+    memory_mb: float  # of the larger worker, afterwards
 
 
 @contextmanager
@@ -61,7 +62,8 @@ def ring(stage: Stage, app: Served, rate: float, people: int) -> Bell:
     )
     after = _cpu(stage, app)
     cpu = {name: after[name] - before[name] for name in after}
-    return Bell(step(rate, logins, cpu["app"]), time.perf_counter() - began, cpu)
+    memory = max(pss_mb(pid) for pid in app.workers)
+    return Bell(step(rate, logins, cpu["app"]), time.perf_counter() - began, cpu, memory)
 
 
 def _cpu(stage: Stage, app: Served) -> dict[str, float]:

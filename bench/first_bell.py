@@ -23,7 +23,8 @@ somebody was lost or 1 in 100 waited longer than a second; then {bell_rate:.0f} 
 
 {rates}
 Processor time in that last run, of {cores} cores, in s: {shares}. What is not ours is
-{not_ours:.0f} % of it.
+{not_ours:.0f} % of it. The larger worker had {first_mb:.0f} MB after the first row,
+and {last_mb:.0f} MB after the last.
 
 **Bad morning**, at {half:g}/s: 1 % of Clever's answers take 5 s, 0.5 % are 502, 0.1 % end in a
 reset, 10 % of people click twice, and who fails tries again after 3 s. {morning}
@@ -65,6 +66,8 @@ def text(stage: Stage, *, quick: bool) -> str:
         cores=os.cpu_count(),
         shares=", ".join(f"{name} {took:.0f}" for name, took in whole.cpu.items() if took),
         not_ours=(1 - whole.cpu["app"] / total) * 100,
+        first_mb=kept[0].memory_mb,
+        last_mb=whole.memory_mb,
         half=best / 2,
         morning=_morning(morning),
         gone_seconds=gone_seconds,

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import first_bell, machine, ours, page, plot
+from bench import first_bell, machine, ours, page, plot, soak, where
 from bench.contenders import CONTENDERS
 from bench.ours import Ways
-from bench.phases import FULL, PUPILS, QUICK, Figures, Length, measure
+from bench.phases import FULL, QUICK, Figures, Length, measure
 from bench.stage import Stage, stage
 from tests.sites import ROOT
 
@@ -42,6 +42,9 @@ ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
     ("a login at 5/s, ms: half are under", lambda f: f"{f.steady.p50:.0f}"),
     ("95 of 100 are under", lambda f: f"{f.steady.p95:.0f}"),
     ("99 of 100 are under", lambda f: f"{f.steady.p99:.0f}"),
+    ("of the half: login page", lambda f: f"{f.steady.pages[0]:.1f}"),
+    ("callback", lambda f: f"{f.steady.pages[1]:.1f}"),
+    ("dashboard", lambda f: f"{f.steady.pages[2]:.1f}"),
     ("processor time a login, ms", lambda f: f"{f.steady.cpu_ms:.1f}"),
     ("logins a processor-second", lambda f: f"{1000 / f.steady.cpu_ms:.0f}"),
     ("highest rate measured that was kept, 1/s", lambda f: f"{f.kept:g}"),
@@ -64,19 +67,22 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two minutes instead of fifteen")
     parser.add_argument("--only", nargs="*", choices=ALL, default=ALL, help="of the contenders")
     parser.add_argument("--bell", action="store_true", help="first bell instead: see bench/bell.py")
+    parser.add_argument("--soak", action="store_true", help="ten minutes of logins instead")
     parser.add_argument("--print", action="store_true", help="write no file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, stage(Path(name), milliseconds=ROUND_TRIP) as here:
+        drawn = ""
         if options.bell:
-            text = first_bell.text(here, quick=options.quick)
-            title = first_bell.TITLE
+            title, text = first_bell.TITLE, first_bell.text(here, quick=options.quick)
+        elif options.soak:
+            title, text = soak.TITLE, soak.text(here, minutes=1 if options.quick else 10)
         else:
             title = TITLE
             text, drawn = compared(here, options.only, QUICK if options.quick else FULL)
     sys.stdout.write(text)
     if not options.print:
         page.put(title, text)
-        if not options.bell:
+        if drawn:
             PICTURE.write_text(drawn)
 
 
@@ -86,21 +92,25 @@ def compared(here: Stage, names: list[str], length: Length) -> tuple[str, str]:
     for each in names:
         found.append(measure(here, CONTENDERS[each], length))
         _say(found[-1])
-    text = _method(load, " --quick" if length is QUICK else "") + "\n" + tables(found)
+    text = _method(load, length) + "\n" + tables(found)
     text += own(ours.ways_in(here, length), ours.burst(here), ours.pages_a_second(here, 4))
+    text += "\nWhat the processor time of a login of ours goes to:\n\n"
+    text += "".join(
+        f"- {name}: {of:.0%}\n" for name, of in where.shares(here, 4 * length.counted).items()
+    )
     return text + "\n![latency over arrival rate](performance.svg)\n", picture(found)
 
 
-def _method(load: float, how: str) -> str:
+def _method(load: float, length: Length) -> str:
     return METHOD.format(
         threads=runpy.run_path(str(ROOT / "gunicorn.conf.py"))["threads"],
-        how=how,
+        how=" --quick" if length is QUICK else "",
         day=datetime.now(UTC).date().isoformat(),
         machine=machine.description(),
         load=load,
         half=ROUND_TRIP / 2,
         rtt=ROUND_TRIP,
-        pupils=PUPILS,
+        pupils=length.pupils,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.contenders import CONTENDERS, Served, served
 from bench.load import Login, Site, browser, log_in, percentile
 from bench.machine import cpu_seconds
-from bench.phases import Length, at_rate, pupils
+from bench.phases import Length, at_rate, everybody, pupils
 from bench.stage import Stage
 
 MANY = 1_000_000  # so many districts and schools that nobody's is known yet
@@ -29,19 +29,19 @@ class Ways:
 
 def ways_in(stage: Stage, length: Length) -> Ways:
     """Logins that know nothing yet, that know district and school, by id token, from the Portal."""
-    who = pupils(length.steady_rate, length.steady_seconds)
+    who = pupils(length, length.steady_rate, length.steady_seconds)
     with served(stage, CONTENDERS["bare"]) as app:
-        at_rate(app, pupils(5, 2))
+        at_rate(app, everybody(length))
         wire = at_rate(app, who).pages[1] / 4
     with served(stage, CONTENDERS["ours"]) as app:
-        at_rate(app, pupils(10, 10))
+        at_rate(app, everybody(length))
         warm = at_rate(app, who).p50
         portal = asyncio.run(_portal(app.site, len(who[0])))
         stage.upstream.ask(districts=MANY, schools=MANY)
         cold = at_rate(app, ([PUPILS_ELSEWHERE + each for each in range(len(who[0]))], who[1])).p50
         stage.upstream.ask(districts=1, schools=8)
     with served(stage, CONTENDERS["oidc"]) as app:
-        at_rate(app, pupils(10, 10))
+        at_rate(app, everybody(length))
         oidc = at_rate(app, who).p50
     return Ways(wire, cold, warm, oidc, portal)
 

@@ -15,7 +15,6 @@ from bench.machine import cpu_seconds, pss_mb
 from bench.stage import Stage
 
 PUPILS = 100  # who have been here before
-COUNTED = 20  # logins and pages whose commands are counted
 LATE_SECONDS = 1.0
 
 
@@ -27,13 +26,19 @@ class Length:
     steady_rate: float = 5
     warm_rate: float = 10
     starts: int = 3
+    pupils: int = PUPILS
+    counted: int = 20  # logins and pages whose commands are counted
     step_seconds: float = 8
     rates: tuple[float, ...] = (10, 20, 40, 60, 80, 120)
 
 
 FULL = Length()
-QUICK = Length(steady_seconds=6, step_seconds=3, rates=(10, 40))
-TINY = Length(steady_seconds=2, steady_rate=10, rates=(), warm_rate=50, starts=1)  # for a test
+QUICK = Length(
+    steady_seconds=5, step_seconds=3, rates=(40,), warm_rate=20, starts=1, pupils=20, counted=5
+)
+TINY = Length(
+    steady_seconds=2, steady_rate=10, rates=(), warm_rate=50, starts=1, pupils=20, counted=5
+)  # for a test
 
 
 @dataclass(frozen=True)
@@ -100,21 +105,28 @@ def measure(stage: Stage, contender: Contender, length: Length) -> Figures:
     figures.start_seconds = percentile(starts, 0.5)
     with served(stage, contender) as app:
         figures.idle_mb = pss_mb(app.workers[0])
-        at_rate(app, pupils(length.warm_rate, PUPILS / length.warm_rate))
+        at_rate(app, everybody(length))
         stage.counted(reset=True)
-        figures.steps.append(at_rate(app, pupils(length.steady_rate, length.steady_seconds)))
+        figures.steps.append(
+            at_rate(app, pupils(length, length.steady_rate, length.steady_seconds))
+        )
         figures.upstream = stage.counted(reset=True)
-        figures.commands = commands(stage, app)
+        figures.commands = commands(stage, app, length.counted)
         for rate in length.rates:
             if figures.steps[-1].well:
-                figures.steps.append(at_rate(app, pupils(rate, length.step_seconds)))
+                figures.steps.append(at_rate(app, pupils(length, rate, length.step_seconds)))
         figures.used_mb = pss_mb(app.workers[0])
     return figures
 
 
-def pupils(rate: float, seconds: float) -> tuple[list[int], float]:
+def everybody(length: Length) -> tuple[list[int], float]:
+    """Each pupil once, so that all have been here before."""
+    return [*range(length.pupils)], length.warm_rate
+
+
+def pupils(length: Length, rate: float, seconds: float) -> tuple[list[int], float]:
     """Those who log in in so many seconds, one after the other, and their rate."""
-    return [number % PUPILS for number in range(int(rate * seconds))], rate
+    return [number % length.pupils for number in range(int(rate * seconds))], rate
 
 
 def at_rate(app: Served, who: tuple[Sequence[int], float]) -> Step:
@@ -147,7 +159,7 @@ def step(rate: float, logins: list[Login], cpu: float) -> Step:
     )
 
 
-def commands(stage: Stage, app: Served) -> dict[str, Commands]:
+def commands(stage: Stage, app: Served, times: int) -> dict[str, Commands]:
     """Store commands and database statements of a login, a signed-in page, an anonymous page."""
     login = Login(0, time.perf_counter())
     asyncio.run(log_in(app.site, login))
@@ -156,17 +168,17 @@ def commands(stage: Stage, app: Served) -> dict[str, Commands]:
         "page": partial(_look, app, "/dashboard", login.cookies),
         "anonymous page": partial(_look, app, "/", {}),
     }
-    return {name: _counted(stage, do) for name, do in pages.items()}
+    return {name: _counted(stage, do, times) for name, do in pages.items()}
 
 
-def _counted(stage: Stage, do: partial[None]) -> Commands:
+def _counted(stage: Stage, do: partial[None], times: int) -> Commands:
     stage.log_statements(on=True)
     do()  # a connection of this setting
     commands, statements = stage.store_commands(), stage.statements()
-    for _ in range(COUNTED):
+    for _ in range(times):
         do()
     told = sum((Counter(stage.store_commands()) - Counter(commands)).values())
-    counted = Commands(told / COUNTED, (stage.statements() - statements) / COUNTED)
+    counted = Commands(told / times, (stage.statements() - statements) / times)
     stage.log_statements(on=False)
     return counted
 

@@ -114,8 +114,8 @@ async def main(options: Any) -> None:
     server = await loop.create_server(
         lambda: Connection(clever), "127.0.0.1", options.port, ssl=context, backlog=1024
     )
-    async with server:
-        await obey(clever.obey)
+    await obey(clever.obey)
+    server.close()  # and no waiting for clients who keep their connections
 
 
 if __name__ == "__main__":

@@ -122,8 +122,8 @@ async def main(port: int, upstream_port: int, milliseconds: float) -> None:
     wire = Wire(upstream_port, milliseconds / 1000)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: End(wire), "localhost", port, backlog=1024)
-    async with server:
-        await obey(wire.obey)
+    await obey(wire.obey)
+    server.close()  # and no waiting for clients who keep their connections
 
 
 def precise_loop() -> asyncio.AbstractEventLoop:

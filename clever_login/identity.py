@@ -27,7 +27,7 @@ from clever_login.profile import Profile
 from clever_login.services import services
 from clever_login.session import CurrentUser, TaughtClass
 
-MOST_AT_ONCE = 48  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
+MOST_AT_ONCE = 64  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
 _places = BoundedSemaphore(MOST_AT_ONCE)
 
 

@@ -1,7 +1,7 @@
 """The server of the peers: the same as ours in the root, as far as it costs anything."""
 
 worker_class = "gthread"
-threads = 64
+threads = 80
 reuse_port = True
 keepalive = 100
 worker_tmp_dir = "/dev/shm"  # noqa: S108 # gunicorn's own advice

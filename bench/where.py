@@ -1,0 +1,89 @@
+"""What the processor time of a login goes to: our app in this process, one login after the other.
+
+The profiler's clock is processor time, so waiting is not in it; what it costs itself is, and makes
+small functions look larger than they are. Shares are what to read.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import logging
+import pstats
+import re
+import secrets
+import time
+from collections import Counter
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Flask
+
+from app import create_app
+from bench import answers
+from bench.contenders import CONTENDERS
+from bench.stage import Stage
+from clever_login.school import migrate
+from clever_login.school.database import database
+from clever_login.settings import load
+from tests import sites
+
+URL, LOGINS = "http://localhost", 100
+OF_THE_BROWSER = ("werkzeug/test.py", "flask/testing.py")
+GROUPS = {
+    "PostgreSQL: SQLAlchemy, psycopg": ("sqlalchemy", "psycopg", "psycopg_binary"),
+    "calls to Clever: requests, urllib3, TLS": ("requests", "urllib3", "ssl", "http", "certifi"),
+    "Redis": ("redis",),
+    "pages: Jinja, Babel, gzip": ("jinja2", "markupsafe", "flask_babel", "babel", "gzip"),
+    "Flask, Werkzeug and its extensions": ("flask", "werkzeug", "flask_session", "flask_wtf"),
+    "Authlib": ("authlib",),
+    "our own code": ("clever_login", "templates"),
+}
+
+
+def shares(stage: Stage, logins: int = LOGINS) -> dict[str, float]:
+    """The share of each group, and last of everything else, in the processor time of a login."""
+    variables = CONTENDERS["ours"].environment(stage, URL, sites.new_database(stage.postgres_url))
+    app = create_app(replace(load(variables), instance_path=str(stage.folder)))
+    logging.getLogger("clever_login").setLevel(logging.WARNING)
+    with app.app_context():
+        migrate.upgrade(database().engine)
+    for number in range(20):
+        _log_in(app, number)
+    profile = cProfile.Profile(time.thread_time)
+    with profile:
+        for number in range(logins):
+            _log_in(app, number % 20)
+    database(app).close()
+    return _by_group(pstats.Stats(profile))
+
+
+def _log_in(app: Flask, number: int) -> None:
+    here = app.test_client()
+    headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    sent = here.get("/login", base_url=URL, headers=headers)
+    state = parse_qs(urlsplit(str(sent.location)).query)["state"][0]
+    code = answers.new_code(number, secrets.token_hex(8))
+    back = f"/oauth/callback?code={code}&state={state}"
+    assert here.get(back, base_url=URL, headers=headers).status_code == 303
+    assert answers.name(number) in here.get("/dashboard", base_url=URL, headers=headers).text
+
+
+def _by_group(stats: pstats.Stats) -> dict[str, float]:
+    """Own time by group; what is built in belongs to whoever called it."""
+    took: Counter[str] = Counter()
+    for (file, _, _), (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined] # not in its stub
+        if file.endswith(OF_THE_BROWSER):
+            continue
+        if file != "~":
+            took[_group(file)] += own
+            continue
+        for (caller, _, _), (_, _, share, _) in callers.items():
+            took[_group(caller)] += share
+    total = sum(took.values())
+    named = {name: took[name] / total for name in GROUPS}
+    return named | {"the rest of Python's library": 1 - sum(named.values())}
+
+
+def _group(file: str) -> str:
+    parts = set(re.split(r"[/.]", file))
+    return next((name for name, words in GROUPS.items() if parts & set(words)), "")
