@@ -37,8 +37,9 @@ def check_token() -> Response | None:
 @bp.after_request
 def tell_limits(response: Response) -> Response:
     """Adds the rate-limit headers, which Clever sends with every answer of the API."""
-    # No limit was counted where a fault answered in place of the endpoint.
-    left, resets = g.get("limit", (0, int(world().clock.now()) + 60))
+    # Nothing was counted where a fault answered in place of the endpoint.
+    untouched = 0 if response.status_code == 429 else CALLS_PER_MINUTE
+    left, resets = g.get("limit", (untouched, int(world().clock.now()) + 60))
     for name, value in rate_headers(left, resets).items():
         response.headers.setdefault(name, value)
     return response
