@@ -55,8 +55,15 @@ def _cookie() -> tuple[str, bool]:
 
 def _chosen() -> Language | None:
     """The choice in the cookie, or what a link such as /?language=es asks for."""
-    asked = request.cookies.get(_cookie()[0]), request.args.get("language")
+    asked = request.cookies.get(_cookie()[0]), _asked()
     return next((languages()[name] for name in asked if name in languages()), None)
+
+
+def _asked() -> str | None:
+    try:
+        return request.args.get("language")
+    except UnicodeDecodeError:  # the page that refuses such a query needs a language, too
+        return None
 
 
 def _of_the_browser() -> Language | None:

@@ -64,6 +64,7 @@ class Tour:
         if watch:
             watch(page)
         stop.steps(page, self.site)
+        page.wait_for_load_state()
         try:
             yield page
         finally:

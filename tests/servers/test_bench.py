@@ -32,7 +32,7 @@ def test_twenty_logins_of_each_contender_end_on_the_own_page_and_are_counted(
     found = measure(here, CONTENDERS[name], TINY)
     assert (found.steady.logins, found.steady.errors) == (20, {})
     assert len(found.steady.pages) == 3
-    assert found.a_login("requests") >= 3
+    assert found.a_login("requests") >= 2  # district and school may be known already
     assert found.steady.cpu_ms > 0
     assert found.used_mb > 0
     keeps_accounts = name not in {"authlib", "bare"}
