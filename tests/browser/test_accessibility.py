@@ -9,7 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.chromium import chromium
-from tests.tour import RULES, STOPS, Look, Stop, Tour, toured_site
+from tests.entries import by_button
+from tests.tour import RULES, STOPS, Look, Stop, Tour, at, cookies, toured_site
 
 pytestmark = pytest.mark.browser
 # Every two of language, scheme and width meet; half of the looks for each page, by turns.
@@ -45,3 +46,44 @@ def test_axe_finds_nothing(tour: Tour, stop: Stop, look: Look) -> None:
 def test_nothing_is_wider_than_the_narrowest_screen(tour: Tour, stop: Stop) -> None:
     with tour.visit(stop, Look(width=320, height=568)) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+SEEN = """() => {
+    const each = document.activeElement, box = each.getBoundingClientRect();
+    const style = getComputedStyle(each), middle = [box.x + box.width / 2, box.y + box.height / 2];
+    const top = document.elementFromPoint(...middle);
+    return each !== document.body && style.outlineStyle !== "none" && top
+        && (each.contains(top) || top.contains(each));
+}"""
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until this has the focus, which can be seen at every step."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        assert page.evaluate(SEEN), f"on the way to {selector} the focus is lost"
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached by Tab")
+
+
+def test_a_walk_by_keyboard_never_loses_the_focus(tour: Tour) -> None:
+    somebody = by_button(tour.site, "teacher_admin")
+    with tour.visit(Stop(name="log-in", steps=at("/")), Look(width=400, height=600)) as page:
+        tab_to(page, 'a[href^="/login"]')
+        page.context.add_cookies(cookies(somebody))
+        page.goto(f"{tour.site.url}/dashboard")
+        tab_to(page, 'main a[href^="/classes/"]')
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/classes/*")
+        tab_to(page, 'main a[href="/dashboard"]')
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/dashboard")
+        tab_to(page, "summary")
+        page.keyboard.press("Enter")
+        tab_to(page, 'button[value="staff"]')
+        page.keyboard.press("Enter")
+        page.locator('main[data-role="staff"]').wait_for()
+        tab_to(page, 'form[action="/logout"] button')
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/logged-out*")
