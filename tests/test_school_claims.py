@@ -209,6 +209,15 @@ def test_an_account_in_use_passes_to_another_id_only_when_the_operator_says_so(
     assert before.open("/dashboard").path == "/"  # the id that it came with leads elsewhere now
 
 
+def test_a_link_to_an_account_in_use_is_used_once(school: Site) -> None:
+    mine = account(by_button(school, "student"))
+    link = link_to(school, mine, "--new-clever-id")
+    slow = asked(school, link, "teacher")  # has read the page, and says yes when it is too late
+    asked(school, link, "teacher_admin").press("Yes, both are me")
+    assert_useless(slow.press("Yes, both are me"))
+    assert row(school, mine).clever_id == school.person("teacher_admin").id
+
+
 def test_an_account_that_was_merged_is_not_given_away_again(school: Site) -> None:
     mine = account(by_button(school, "student"))
     old = before_clever(school)
