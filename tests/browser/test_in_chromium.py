@@ -105,6 +105,11 @@ def test_after_bin_dev_each_person_is_in_by_each_way(
     expect_in(page, started_by_bin_dev, user_name, school=True)
 
 
+def test_after_bin_dev_a_student_sees_the_own_classes(started_by_bin_dev: Site, page: Page) -> None:
+    by_button(page, started_by_bin_dev, "student")
+    expect(page.get_by_role("link", name="Mathematics")).to_be_visible()
+
+
 @pytest.mark.parametrize("user_name", PEOPLE)
 def test_the_sso_tier_shows_whole_pages_without_a_school(
     make_site: SiteMaker, page: Page, user_name: str
