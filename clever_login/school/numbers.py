@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Row, ScalarSelect, Select, distinct, func, select
+from sqlalchemy import Row, ScalarSelect, Select, bindparam, distinct, func, select
 from sqlalchemy.orm import Session
 
 from clever_login.models import Role
@@ -14,6 +16,8 @@ from clever_login.school.order import GRADES, by_name
 from clever_login.school.paged import Paged, cut
 from clever_login.school.tables import District, Person, PersonSchool, School, Section
 from clever_login.school.viewer import Viewer
+
+Query = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,44 +42,33 @@ class Grade:
 
 def schools(session: Session, viewer: Viewer, page: int = 1) -> Paged[Numbers]:
     """The schools that one may see, by name, with their numbers."""
-    seen = visibility.school_ids(viewer).add_columns(School.name)
-    found = sorted(session.execute(seen), key=lambda each: by_name(each.name))
-    shown = cut([(each.id, each.name) for each in found], page)
-    return shown.of(_schools(session, dict(shown.rows)))
+    found = session.execute(_schools(viewer.role), viewer.with_values())
+    shown = cut(sorted(found, key=lambda each: by_name(each[1])), page)
+    return shown.of(_counted(session, dict(shown.rows)))
 
 
 def school(session: Session, viewer: Viewer, school_id: str) -> Numbers | None:
     """One school, or None where it is not for this person's eyes."""
-    seen = visibility.school_ids(viewer).where(School.id == school_id).add_columns(School.name)
-    found = {each.id: each.name for each in session.execute(seen)}
-    return next(iter(_schools(session, found)), None)
+    found = session.execute(_school(viewer.role), viewer.with_values(school=school_id))
+    return next(iter(_counted(session, dict(found.all()))), None)
 
 
 def district(session: Session, viewer: Viewer) -> Numbers | None:
     """A district administrator's own district with its numbers, else None."""
-    sections = (
-        select(func.count(Section.id))
-        .where(Section.district_id == District.id, Section.archived_at.is_(None))
-        .scalar_subquery()
-    )
-    found = session.execute(
-        select(
-            District.id,
-            District.name,
-            _in_district(Role.STUDENT),
-            _in_district(Role.TEACHER),
-            sections,
-        ).where(District.id.in_(visibility.district_ids(viewer)))
-    )
+    found = session.execute(_district(viewer.role), viewer.with_values())
     return next(map(_numbers, found), None)
 
 
 def grades(session: Session, viewer: Viewer, *, school_id: str | None = None) -> list[Grade]:
     """The students of one school by grade, or all whom an administrator may see."""
-    of_district = school_id is None and viewer.role is Role.DISTRICT_ADMIN
-    found = session.execute(_of_district(viewer) if of_district else _of_schools(viewer, school_id))
+    if school_id is not None:
+        query = _grades_at(viewer.role)
+    elif viewer.role is Role.DISTRICT_ADMIN:
+        query = _grades_of_district(viewer.role)
+    else:
+        query = _grades_of_schools(viewer.role)
     numbers: Counter[str] = Counter()
-    for grade, students in found:
+    for grade, students in session.execute(query, viewer.with_values(school=school_id)):
         numbers[grade if grade in GRADES else "Other"] += students
     fullest = max(numbers.values(), default=0)
     return [
@@ -85,23 +78,11 @@ def grades(session: Session, viewer: Viewer, *, school_id: str | None = None) ->
     ]
 
 
-def _schools(session: Session, names: dict[str, str]) -> list[Numbers]:
+def _counted(session: Session, names: dict[str, str]) -> list[Numbers]:
     """These schools, of which one may see each, as they are given by id."""
-    posts = session.execute(
-        select(PersonSchool.school_id, PersonSchool.role, func.count())
-        .join(School, School.id == PersonSchool.school_id)
-        .join(Person, Person.id == PersonSchool.person_id)
-        .where(PersonSchool.school_id.in_(names), Person.archived_at.is_(None))
-        .where(Person.district_id == School.district_id)
-        .group_by(PersonSchool.school_id, PersonSchool.role)
-    )
-    people = {(each.school_id, each.role): each[2] for each in posts}
-    sections = session.execute(
-        select(Section.school_id, func.count())
-        .where(Section.school_id.in_(names), Section.archived_at.is_(None))
-        .group_by(Section.school_id)
-    )
-    classes = {each.school_id: each[1] for each in sections}
+    these = {"schools": [*names]}
+    people = {(each[0], each[1]): each[2] for each in session.execute(_people_at(), these)}
+    classes: dict[str, int] = dict(session.execute(_classes_at(), these).all())
     return [
         Numbers(
             id=key,
@@ -114,6 +95,50 @@ def _schools(session: Session, names: dict[str, str]) -> list[Numbers]:
     ]
 
 
+@cache
+def _schools(role: Role | None) -> Query:
+    return visibility.school_ids(role).add_columns(School.name)
+
+
+@cache
+def _school(role: Role | None) -> Query:
+    return _schools(role).where(School.id == bindparam("school"))
+
+
+@cache
+def _people_at() -> Query:
+    return (
+        select(PersonSchool.school_id, PersonSchool.role, func.count())
+        .join(School, School.id == PersonSchool.school_id)
+        .join(Person, Person.id == PersonSchool.person_id)
+        .where(PersonSchool.school_id.in_(bindparam("schools", expanding=True)))
+        .where(Person.archived_at.is_(None), Person.district_id == School.district_id)
+        .group_by(PersonSchool.school_id, PersonSchool.role)
+    )
+
+
+@cache
+def _classes_at() -> Query:
+    return (
+        select(Section.school_id, func.count())
+        .where(Section.school_id.in_(bindparam("schools", expanding=True)))
+        .where(Section.archived_at.is_(None))
+        .group_by(Section.school_id)
+    )
+
+
+@cache
+def _district(role: Role | None) -> Query:
+    sections = (
+        select(func.count(Section.id))
+        .where(Section.district_id == District.id, Section.archived_at.is_(None))
+        .scalar_subquery()
+    )
+    people = _in_district(Role.STUDENT), _in_district(Role.TEACHER)
+    own = District.id.in_(visibility.district_ids(role))
+    return select(District.id, District.name, *people, sections).where(own)
+
+
 def _in_district(role: Role) -> ScalarSelect[int]:
     return (
         select(func.count(Person.id))
@@ -124,28 +149,34 @@ def _in_district(role: Role) -> ScalarSelect[int]:
     )
 
 
-def _of_schools(viewer: Viewer, school_id: str | None) -> Select[str | None, int]:
+@cache
+def _grades_of_schools(role: Role | None) -> Query:
     """Students by grade; who is at two of these schools is one student."""
-    students = (
+    return (
         select(Person.grade, func.count(distinct(Person.id)))
         .join(PersonSchool, PersonSchool.person_id == Person.id)
         .join(School, School.id == PersonSchool.school_id)
-        .where(School.id.in_(visibility.school_ids(viewer)), PersonSchool.role == Role.STUDENT)
+        .where(School.id.in_(visibility.school_ids(role)), PersonSchool.role == Role.STUDENT)
         .where(Person.district_id == School.district_id, Person.archived_at.is_(None))
         .group_by(Person.grade)
     )
-    return students if school_id is None else students.where(School.id == school_id)
 
 
-def _of_district(viewer: Viewer) -> Select[str | None, int]:
+@cache
+def _grades_at(role: Role | None) -> Query:
+    return _grades_of_schools(role).where(School.id == bindparam("school"))
+
+
+@cache
+def _grades_of_district(role: Role | None) -> Query:
     return (
         select(Person.grade, func.count())
-        .where(Person.district_id.in_(visibility.district_ids(viewer)))
+        .where(Person.district_id.in_(visibility.district_ids(role)))
         .where(Person.archived_at.is_(None), visibility.holds(Role.STUDENT))
         .group_by(Person.grade)
     )
 
 
-def _numbers(row: Row[str, str, int, int, int]) -> Numbers:
+def _numbers(row: Row[*tuple[Any, ...]]) -> Numbers:
     key, name, students, teachers, sections = row
     return Numbers(id=key, name=name, students=students, teachers=teachers, sections=sections)

@@ -17,6 +17,10 @@ class Viewer:
     person_id: str
     role: Role | None
 
+    def with_values(self, **values: object) -> dict[str, object]:
+        """What a query of `visibility` is run with: who asks, and the query's own values."""
+        return {"viewer": self.person_id, **values}
+
 
 def viewer() -> Viewer:
     """Whoever is logged in, in the role in which they are here; 401 for nobody."""

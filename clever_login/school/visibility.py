@@ -1,7 +1,9 @@
 """Who may see whom: the only room whose queries keep people apart.
 
-Each function gives what one person may see, as a query to be used inside another:
-`select(Section).where(Section.id.in_(section_ids(viewer)))`. What is outside of it does not exist.
+Each function gives what somebody in a role may see, as a query to be used inside another:
+`select(School).where(School.id.in_(school_ids(role)))`. What is outside of it does not exist. Who
+asks is given when the query is run (`Viewer.with_values`), so that each query is made once: making
+one takes longer than most take to run.
 The store decides, not the session: who was archived, or has lost the role, sees nothing.
 Each role has a query of its own, because none of both engines finds its way through an OR of them.
 """
@@ -14,6 +16,7 @@ from sqlalchemy import (
     SQLColumnExpression,
     String,
     and_,
+    bindparam,
     cast,
     false,
     or_,
@@ -23,56 +26,70 @@ from sqlalchemy.orm import aliased
 
 from clever_login.models import Role
 from clever_login.school.tables import District, Enrolment, Person, PersonSchool, School, Section
-from clever_login.school.viewer import Viewer
 
 Ids = Select[str]
-_ME = aliased(Person)  # made once: making one takes longer than most queries
+VIEWER = bindparam("viewer", type_=String)  # the id of whoever asks
+_ME = aliased(Person)
 
 
-def home_ids(viewer: Viewer) -> Ids:
+def home_ids(role: Role | None) -> Ids:
     """The district that somebody is in, in whatever role."""
     return select(District.id).where(
-        District.archived_at.is_(None), District.id.in_(_own_district(viewer))
+        District.archived_at.is_(None), District.id.in_(_own_district(role))
     )
 
 
-def district_ids(viewer: Viewer) -> Ids:
+def district_ids(role: Role | None) -> Ids:
     """A district administrator's own district."""
-    own = home_ids(viewer)
-    return own if viewer.role is Role.DISTRICT_ADMIN else own.where(false())
+    own = home_ids(role)
+    return own if role is Role.DISTRICT_ADMIN else own.where(false())
 
 
-def school_ids(viewer: Viewer) -> Ids:
+def school_ids(role: Role | None) -> Ids:
     """The schools at which somebody is staff, or all of a district administrator's district."""
     own = select(School.id).where(
-        School.archived_at.is_(None), School.district_id.in_(_own_district(viewer))
+        School.archived_at.is_(None), School.district_id.in_(_own_district(role))
     )
-    if viewer.role is Role.DISTRICT_ADMIN:
+    if role is Role.DISTRICT_ADMIN:
         return own
-    if viewer.role is Role.STAFF:
+    if role is Role.STAFF:
         posts = select(PersonSchool.school_id).where(
-            PersonSchool.person_id == viewer.person_id, PersonSchool.role == Role.STAFF
+            PersonSchool.person_id == VIEWER, PersonSchool.role == Role.STAFF
         )
         return own.where(School.id.in_(posts))
     return own.where(false())
 
 
-def section_ids(viewer: Viewer) -> Ids:
-    """The classes of one's own, those of one's schools, or those of one's district."""
-    return select(Section.id).where(_seen(viewer))
+def sections(role: Role | None) -> ColumnElement[bool]:
+    """Whether a class is one's own, or one of one's schools, or of one's district."""
+    if role in (Role.STUDENT, Role.TEACHER):
+        own = _own_district(role)
+        seats = select(Enrolment.section_id).where(
+            Enrolment.person_id == VIEWER, Enrolment.role == role
+        )
+        seen = and_(
+            Section.id.in_(seats.correlate(None)),
+            _same_district(own.scalar_subquery()),
+            own.exists(),
+        )
+    elif role is Role.STAFF:
+        seen = Section.school_id.in_(school_ids(role))
+    else:
+        seen = Section.district_id.in_(district_ids(role))
+    return and_(Section.archived_at.is_(None), seen)
 
 
-def seats(viewer: Viewer, role: Role) -> Select[str, str]:
-    """Who is in those classes as a student or as a teacher: class and person.
+def seats(role: Role | None, seated: Role) -> Select[str, str]:
+    """Who is in the classes that one may see, as a student or as a teacher: class and person.
 
     A student sees no students, not even classmates.
     """
-    hidden = viewer.role is Role.STUDENT and role is Role.STUDENT
+    hidden = role is Role.STUDENT and seated is Role.STUDENT
     return (
         select(Enrolment.section_id, Person.id)
         .join(Section, Section.id == Enrolment.section_id)
         .join(Person, Person.id == Enrolment.person_id)
-        .where(Enrolment.role == role, false() if hidden else _seen(viewer))
+        .where(Enrolment.role == seated, false() if hidden else sections(role))
         .where(Person.archived_at.is_(None), _same_district(Person.district_id))
     )
 
@@ -82,29 +99,10 @@ def holds(role: Role, person: type[Person] = Person) -> ColumnElement[bool]:
     return cast(person.roles, String).like(f'%"{role.value}"%')
 
 
-def _seen(viewer: Viewer) -> ColumnElement[bool]:
-    """Whether a class is for this person; what is asked of them is asked once for all."""
-    if viewer.role in (Role.STUDENT, Role.TEACHER):
-        own = _own_district(viewer)
-        seats = select(Enrolment.section_id).where(
-            Enrolment.person_id == viewer.person_id, Enrolment.role == viewer.role
-        )
-        seen = and_(
-            Section.id.in_(seats.correlate(None)),
-            _same_district(own.scalar_subquery()),
-            own.exists(),
-        )
-    elif viewer.role is Role.STAFF:
-        seen = Section.school_id.in_(school_ids(viewer))
-    else:
-        seen = Section.district_id.in_(district_ids(viewer))
-    return and_(Section.archived_at.is_(None), seen)
-
-
-def _own_district(viewer: Viewer) -> Select[str | None]:
+def _own_district(role: Role | None) -> Select[str | None]:
     """The viewer's district; nothing unless they hold the role in which they are here."""
-    role = false() if viewer.role is None else holds(viewer.role, _ME)
-    own = select(_ME.district_id).where(_ME.id == viewer.person_id, _ME.archived_at.is_(None), role)
+    held = false() if role is None else holds(role, _ME)
+    own = select(_ME.district_id).where(_ME.id == VIEWER, _ME.archived_at.is_(None), held)
     return own.correlate(None)
 
 
