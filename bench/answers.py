@@ -59,8 +59,8 @@ class Answers:
         claims = {
             "iss": self._issuer,
             "aud": OIDC_CLIENT_ID,
-            "sub": _id(number),
-            "user_id": _id(number),
+            "sub": pupil_id(number),
+            "user_id": pupil_id(number),
             "user_type": "student",
             "district": self._district(number),
             "nonce": nonce,
@@ -73,7 +73,7 @@ class Answers:
         collection, _, record_id = path.rpartition("/")
         if path.endswith("/me"):
             return 200, self._me(number)
-        if collection.endswith("/users") and record_id == _id(number):
+        if collection.endswith("/users") and record_id == pupil_id(number):
             return 200, {"data": self._user(number), "links": _self(path)}
         if collection.endswith("/districts") and record_id == self._district(number):
             return 200, {"data": _district(record_id), "links": _self(path)}
@@ -82,20 +82,20 @@ class Answers:
         return 404, {"error": "Resource not found"}
 
     def _district(self, number: int) -> str:
-        return f"d{number % self.districts:023x}"
+        return district_of(number % self.districts)
 
     def _school(self, number: int) -> str:
-        return f"5{number % self.schools:023x}"
+        return school_of(number % self.schools)
 
     def _me(self, number: int) -> Json:
         district = self._district(number)
-        data = {"id": _id(number), "district": district, "type": "user"}
+        data = {"id": pupil_id(number), "district": district, "type": "user"}
         return {
             "type": "user",
             "data": data | {"authorized_by": "district"},
             "links": [
                 {"rel": "self", "uri": "/me"},
-                {"rel": "canonical", "uri": f"/v3.0/users/{_id(number)}"},
+                {"rel": "canonical", "uri": f"/v3.0/users/{pupil_id(number)}"},
                 {"rel": "district", "uri": f"/v3.0/districts/{district}"},
             ],
         }
@@ -125,7 +125,7 @@ class Answers:
             "created": "2024-08-12T14:05:00.000Z",
             "district": self._district(number),
             "email": f"pupil{number}@bench.example",
-            "id": _id(number),
+            "id": pupil_id(number),
             "last_modified": "2026-01-20T09:30:00.000Z",
             "name": {"first": name(number), "last": "Sample", "middle": ""},
             "roles": {"student": student},
@@ -144,8 +144,19 @@ class Answers:
         }
 
 
-def _id(number: int) -> str:
+def pupil_id(number: int) -> str:
+    """Clever's id of a pupil."""
     return f"a{number:023x}"
+
+
+def district_of(place: int) -> str:
+    """The id of a district."""
+    return f"d{place:023x}"
+
+
+def school_of(place: int) -> str:
+    """The id of a school."""
+    return f"5{place:023x}"
 
 
 def _district(district_id: str) -> Json:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from bench import answers
+from bench import answers, roster
 from bench.load import Site
 from bench.machine import tree
 from bench.stage import Stage
@@ -153,6 +153,7 @@ def served(
     """Gunicorn with so many workers; `url` is its address by its port, if a proxy is before it."""
     port = sites.free_port()
     address = url(port)
+    own_database = postgres_url is None
     postgres_url = postgres_url or sites.new_database(stage.postgres_url)
     variables = contender.environment(stage, address, postgres_url) | {"PORT": str(port)}
     if contender.prepare:
@@ -161,6 +162,8 @@ def served(
         subprocess.run(
             command, check=True, cwd=ROOT, env=inherited | variables, capture_output=True
         )
+    if contender.own_config and own_database:
+        roster.keep(postgres_url)
     config = "gunicorn.conf.py" if contender.own_config else "bench/peers/gunicorn_conf.py"
     command = [sys.executable, "-m", "gunicorn", "--config", config, "--workers", str(workers)]
     command += ["--bind", f"127.0.0.1:{port}", contender.app]

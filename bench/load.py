@@ -7,6 +7,7 @@ charged with everybody who came meanwhile.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import random
 import re
 import secrets
@@ -21,8 +22,8 @@ from bench import answers
 PATIENCE_SECONDS = 30.0  # as routers have
 MOST_HOPS = 4
 HEADERS = (
-    "Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
-    "Sec-Fetch-Site: cross-site\r\n"
+    "Accept: text/html\r\nAccept-Encoding: gzip\r\nSec-Fetch-Mode: navigate\r\n"
+    "Sec-Fetch-Dest: document\r\nSec-Fetch-Site: cross-site\r\n"
 )
 _SET_COOKIE = re.compile(r"^set-cookie: *([^=;\s]+)=([^;\r]*)", re.I | re.M)
 
@@ -69,9 +70,11 @@ class Browser:
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         for name, value in _SET_COOKIE.findall(head):
             self.cookies[name] = value
-        body = (await self._body(head)).decode("utf-8", "replace")
+        body = await self._body(head)
+        if "content-encoding: gzip" in head.lower():
+            body = gzip.decompress(body)
         self.came.append(time.perf_counter())
-        return Page(int(head[9:12]), head, body)
+        return Page(int(head[9:12]), head, body.decode("utf-8", "replace"))
 
     async def follow(self, target: str) -> Page:
         """A page, by way of this site's redirects."""

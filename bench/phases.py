@@ -12,9 +12,9 @@ from functools import partial
 from bench.contenders import Contender, Served, served
 from bench.load import Login, browser, log_in, open_loop, percentile
 from bench.machine import cpu_seconds, pss_mb
+from bench.roster import PUPILS
 from bench.stage import Stage
 
-PUPILS = 100  # who have been here before
 LATE_SECONDS = 1.0
 
 

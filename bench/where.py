@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from flask import Flask
 
 from app import create_app
-from bench import answers
+from bench import answers, roster
 from bench.contenders import CONTENDERS
 from bench.stage import Stage
 from clever_login.school import migrate
@@ -47,6 +47,7 @@ def shares(stage: Stage, logins: int = LOGINS) -> dict[str, float]:
     logging.getLogger("clever_login").setLevel(logging.WARNING)
     with app.app_context():
         migrate.upgrade(database().engine)
+    roster.keep(variables["DATABASE_URL"])
     for number in range(20):
         _log_in(app, number)
     profile = cProfile.Profile(time.thread_time)

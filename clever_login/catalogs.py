@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
@@ -30,13 +31,13 @@ class Language:
         """As HTML and HTTP write it (BCP 47)."""
         return self.name.replace("_", "-")
 
-    @property
+    @cached_property
     def label(self) -> str:
         """Its own name for itself: Español."""
         label = Locale.parse(self.name).get_display_name() or self.name
         return label[0].upper() + label[1:]
 
-    @property
+    @cached_property
     def direction(self) -> str:
         """`ltr`, or `rtl` as Arabic is written."""
         return self.locale.text_direction

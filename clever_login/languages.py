@@ -83,12 +83,19 @@ class _Texts(flask_babel.Domain):  # type: ignore[misc] # Flask-Babel is untyped
 
     def get_translations(self) -> NullTranslations:
         """Those of this request's language; a broken file is logged, and is English."""
-        name = language().name
-        try:
-            return _catalogs().translations(name)
-        except ValueError as error:
-            logs.event("broken_language", level=logging.ERROR, language=name, reason=str(error))
-            return _catalogs().translations(name)
+        if not has_request_context():
+            return _texts(ENGLISH)
+        if "texts" not in g:  # which each text of a page would look for
+            g.texts = _texts(language().name)
+        return cast(NullTranslations, g.texts)
+
+
+def _texts(name: str) -> NullTranslations:
+    try:
+        return _catalogs().translations(name)
+    except ValueError as error:
+        logs.event("broken_language", level=logging.ERROR, language=name, reason=str(error))
+        return _catalogs().translations(name)
 
 
 def _catalogs() -> Catalogs:

@@ -224,6 +224,11 @@ def _require_store() -> None:
         raise StoreUnavailable("when the session was opened")
 
 
+def _user() -> dict[str, object]:
+    """Whoever is logged in; on a page that has not asked, not before its template does."""
+    return {"user": g.current_user if "current_user" in g else LocalProxy(current_user)}
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Give the app its sessions, CSRF tokens, and `user` in templates."""
     session_interface.init_app(app, settings, services(app).store)
@@ -235,4 +240,4 @@ def init_app(app: Flask, settings: Settings) -> None:
     )
     app.before_request(_require_store)
     CSRFProtect(app)
-    app.context_processor(lambda: {"user": LocalProxy(current_user)})
+    app.context_processor(_user)

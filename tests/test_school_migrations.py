@@ -5,20 +5,25 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
+import alembic.command
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
-from sqlalchemy import inspect, select, text
+from sqlalchemy import QueuePool, inspect, select, text
 
 from app import create_app
 from clever_login.school import migrate
 from clever_login.school.database import Database, database
+from clever_login.school.engines import TRUSTED_SECONDS
 from clever_login.school.tables import (
     Base,
     Claim,
@@ -86,13 +91,43 @@ def test_the_steps_make_exactly_the_tables_that_the_code_knows(app: Flask) -> No
         assert compare_metadata(context, Base.metadata) == []
 
 
+def test_the_newest_step_is_the_one_that_alembic_goes_to(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flask_clever(app, "db", "upgrade")
+    assert migrate.behind(database(app).engine) is None
+    steps = shutil.copytree(migrate.FOLDER, tmp_path / "steps")
+    monkeypatch.setattr(migrate, "FOLDER", steps)
+    config = Config()
+    config.set_main_option("script_location", str(steps))
+    config.set_main_option("path_separator", "os")
+    alembic.command.revision(config, "One more", rev_id="a1")  # as a developer adds one
+    assert "is behind (at 0001, not a1)" in str(migrate.behind(database(app).engine))
+
+
+def test_only_the_process_that_makes_the_tables_loads_alembic(tmp_path: Path) -> None:
+    code = """
+import sys, pathlib, app
+from clever_login.models import User
+from tests.sites import settings_for
+made = app.create_app(settings_for("http://localhost", "http://x", pathlib.Path(sys.argv[1])))
+with made.app_context():
+    made.config["FIND_OR_CREATE"](User(id="someone"))
+print("alembic" in sys.modules)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    for made_here in (True, False):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert (done.stdout, done.stderr) == (f"{made_here}\n", "")
+
+
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "with data"])
 def test_every_step_goes_back_and_up_again(app: Flask, filled: bool) -> None:
     own = database(app)
     flask_clever(app, "db", "upgrade")
     if filled:
         fill(own)
-    script = migrate.newest()
+    script: str | None = migrate.newest()
     while script:
         flask_clever(app, "db", "downgrade", "-1", "--yes")
         script = migrate.current(own.engine)
@@ -174,6 +209,24 @@ def test_a_database_that_is_down_fails_a_login_calmly_and_names_nobody(
     assert "the database does not answer" in ask(f"{site.url}/readyz").text
     assert "does not answer" in flask_clever(site, "db", "current", fails=True)
     assert site.person("teacher").name.last not in capsys.readouterr().err
+
+
+@pytest.mark.servers
+def test_connections_that_the_database_has_closed_meanwhile_cost_nobody_a_page(
+    make_site: SiteMaker, postgres: str
+) -> None:
+    site = make_site(database_url=sites.new_database(postgres))
+    flask_clever(site, "db", "upgrade")
+    visitor = by_button(site, "student")
+    pool = kept(site).engine.pool
+    assert isinstance(pool, QueuePool)
+    assert pool.checkedin() > 0
+    with psycopg.connect(postgres, autocommit=True) as other:  # as a restart or a failover does
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        )
+    time.sleep(TRUSTED_SECONDS + 0.1)
+    assert visitor.open("/dashboard").response.status_code == 200
 
 
 @pytest.mark.servers

@@ -94,10 +94,10 @@ class Database:
         if self._ready:
             return
         with self._lock:
-            if self.url.startswith("sqlite"):
+            if behind := migrate.behind(self.engine):
+                if not self.url.startswith("sqlite"):
+                    raise DatabaseUnavailable(behind)
                 migrate.upgrade(self.engine)
-            elif behind := migrate.behind(self.engine):
-                raise DatabaseUnavailable(behind)
             self._ready = True
 
 

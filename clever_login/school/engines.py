@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 WAIT_SECONDS = 10  # for another's transaction, or for a connection
+TRUSTED_SECONDS = 1  # a connection that was used so lately is not tried first
 
 
 def make_engine(url: str) -> Engine:
     """An engine that quotes no values in its errors; nothing is opened yet."""
     if url.startswith("sqlite"):
         return _sqlite(url)
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
-        pool_pre_ping=True,
+        pool_use_lifo=True,  # so that those in use stay few, and the others rest
         pool_size=5,
         max_overflow=20,
         pool_timeout=WAIT_SECONDS,
         connect_args={"connect_timeout": 5},
     )
+    event.listen(engine, "checkin", _put_back)
+    event.listen(engine, "checkout", partial(_still_there, engine))
+    return engine
+
+
+def _put_back(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["put_back"] = time.monotonic()
+
+
+def _still_there(
+    engine: Engine, connection: Any, record: ConnectionPoolEntry, _proxy: object
+) -> None:
+    """Try a connection that has lain idle, which may have been closed meanwhile.
+
+    Not one that was in use just now: that would cost each page a round trip.
+    """
+    put_back = record.info.get("put_back")
+    if put_back is None or time.monotonic() - put_back < TRUSTED_SECONDS:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error  # the pool opens another one
 
 
 def looking(engine: Engine) -> Engine:

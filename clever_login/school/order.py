@@ -24,8 +24,10 @@ def by_name(name: str) -> str:
 
     Databases do not agree on it.
     """
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    letters = "".join(each for each in plain if not unicodedata.combining(each))
+    letters = name.casefold()
+    if not letters.isascii():
+        plain = unicodedata.normalize("NFKD", letters)
+        letters = "".join(each for each in plain if not unicodedata.combining(each))
     return re.sub(r"\d+", lambda number: number[0].zfill(9), letters)
 
 
