@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, func, insert, select, text, update
 
 from clever_login.school import tables
 from clever_login.school.lease import Lost
@@ -18,8 +18,10 @@ from clever_login.school.sync import Wish
 from clever_login.school.sync import sync as run
 from clever_simulator.config import default_config
 from clever_simulator.people import District
+from tests import sites
 from tests.conftest import SiteMaker
 from tests.entries import by_button
+from tests.school import flask_clever
 from tests.sites import Site
 from tests.truth import Truth, assert_equal, engine_of, held, sync
 
@@ -73,6 +75,21 @@ def test_a_first_sync_reads_everything_and_a_second_one_nothing_that_is_there(
     assert sync(site).stdout.count("events.\n  nothing changed") == 3
     assert sync(site, "--full").stdout.count("full read.\n  nothing changed") == 3
     assert_all_equal(site)
+
+
+@pytest.mark.servers
+def test_after_a_full_read_postgresql_knows_how_large_its_tables_are(
+    make_site: SiteMaker, postgres: str
+) -> None:
+    site = make_site(database_url=sites.new_database(postgres))
+    flask_clever(site, "db", "upgrade")
+    sync(site)
+    with engine_of(site).connect() as db:
+        counted = "SELECT reltuples FROM pg_class WHERE relname = :table"
+        for table in (tables.Person, tables.Section, tables.Enrolment, tables.PersonSchool):
+            there = db.scalar(select(func.count()).select_from(table))
+            assert there
+            assert db.scalar(text(counted), {"table": table.__tablename__}) == there
 
 
 @pytest.mark.parametrize("version", PROMISED)

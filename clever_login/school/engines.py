@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from clever_login.school.tables import Base
+
 WAIT_SECONDS = 10  # for another's transaction, or for a connection
 TRUSTED_SECONDS = 1  # a connection that was used so lately is not tried first
 
@@ -62,6 +64,16 @@ def looking(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine.execution_options(reading=True)
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def count_rows(connection: Connection) -> None:
+    """Let PostgreSQL count what is in our tables, after they were filled.
+
+    It does so by itself, but not at once, and until then pages take seconds: it takes full tables
+    for empty ones.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ANALYZE {', '.join(Base.metadata.tables)}")
 
 
 def _sqlite(url: str) -> Engine:

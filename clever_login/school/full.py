@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from clever_login.errors import NoEvents
 from clever_login.school import cursors, rows, seen
 from clever_login.school.apply import Batch, Written, write
+from clever_login.school.engines import count_rows
 from clever_login.school.run import Run
 from clever_login.school.upsert import chunks
 
@@ -30,6 +31,7 @@ def read_all(run: Run) -> None:
             _read(run, kind, records)
         run.check(run.steps.do(lambda db: seen.count_missing(db, run.district_id, run.began)))
         run.write(lambda db: _finish(run, db, cursor))
+        run.steps.do(count_rows)
     finally:
         if not run.steps.connection.invalidated:
             with run.steps.connection.begin():
