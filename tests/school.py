@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from clever_login.school.database import Database, database
 from clever_login.school.tables import Person
@@ -73,3 +75,20 @@ def flask_clever(site: Site | Flask, *words: str, fails: bool = False) -> str:
     done = app.test_cli_runner().invoke(args=["clever", *words])
     assert (done.exit_code != 0) == fails, done.output
     return done.output
+
+
+@contextmanager
+def statements(site: Site) -> Iterator[list[str]]:
+    """What is said to its database meanwhile, but for where transactions begin and end."""
+    said: list[str] = []
+
+    def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith("BEGIN"):  # SQLAlchemy says it itself to PostgreSQL
+            said.append(statement)
+
+    engine = kept(site).engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

@@ -15,12 +15,13 @@ from clever_login.models import Role, RoleRecord, User
 from clever_login.persons import Person as PersonRecord
 from clever_login.persons import PersonRole
 from clever_login.records import Section as SectionRecord
+from clever_login.school import accounts
 from clever_login.school.accounts import find_or_create
 from clever_login.school.sections import keep_sections
 from clever_login.school.tables import District, Enrolment, Person, Section, now
 from tests.conftest import SiteMaker
 from tests.entries import by_button, log_in_at_clever
-from tests.school import account, app_of, kept, make, people, row, school
+from tests.school import account, app_of, kept, make, people, row, school, statements
 from tests.sites import Site
 
 __all__ = ["school"]
@@ -63,6 +64,40 @@ ADA = User(
     email="ada@example.org",
     roles=(RoleRecord(role=Role.TEACHER, legacy_id="ada-v2"),),
 )
+
+
+@pytest.mark.parametrize("seen_before", [True, False], ids=["a second login", "of a roster"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        ADA,
+        replace(ADA, first_name="", last_name="", email=None, roles=()),
+        replace(ADA, first_name="Ada Maria", email="new@example.org"),
+        replace(ADA, roles=(RoleRecord(role=Role.TEACHER), RoleRecord(role=Role.STAFF))),
+    ],
+)
+def test_who_comes_back_as_ever_is_written_in_one_statement_as_they_would_be_in_many(
+    school: Site, told: User, seen_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    for user in (told, replace(told, id="ada by the long way")):
+        mine = log_in(school, replace(ADA, id=user.id))
+        if not seen_before:
+            with kept(school).begin() as session:
+                person = session.get_one(Person, mine)
+                person.first_login = person.last_login = None
+        began = now()
+        with statements(school) as said:
+            assert log_in(school, user) == mine
+        assert (len(said) == 1) == (user is told)
+        after = row(school, mine)
+        assert after.first_login
+        assert after.last_login
+        assert (after.first_login < began) == seen_before
+        assert after.last_login >= began
+        written.append((after.district_id, after.roles, after.first_name, after.email))
+        monkeypatch.setattr(accounts, "as_ever", lambda _user: None)
+    assert written[0] == written[1]
 
 
 def test_what_clever_does_not_say_this_time_stays_as_it_was(school: Site) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, event
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from clever_login.school.database import database
 from clever_login.school.tables import Enrolment, Person, PersonSchool, School, Section
 from tests.entries import by_button
+from tests.school import statements
 from tests.school_data import (
     LOGINS,
     LONG_AGO,
@@ -182,22 +181,6 @@ def test_the_numbers_of_a_school_and_a_district_count_who_is_there_now(school: S
     admin = by_button(school, "district_admin").click("See all schools")
     assert facts(admin) == "4 4 3"
     assert facts(admin.click("CanarySchoola2")) == "1 1 1"
-
-
-@contextmanager
-def statements(site: Site) -> Iterator[list[str]]:
-    assert site.app is not None
-    said: list[str] = []
-
-    def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
-        said.append(statement)
-
-    engine = database(site.app).engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 PAGES_OF = {

@@ -13,6 +13,7 @@ from clever_login.errors import AccountArchived, DistrictLeft
 from clever_login.models import User
 from clever_login.school.database import database
 from clever_login.school.merging import known
+from clever_login.school.returning import as_ever
 from clever_login.school.tables import District, Person, now
 
 
@@ -21,7 +22,7 @@ def find_or_create(user: User) -> Account:
 
     Raises AccountArchived for somebody whom Clever no longer shares, DatabaseUnavailable.
     """
-    return database().work(lambda session: _arrived(session, user))
+    return as_ever(user) or database().work(lambda session: _arrived(session, user))
 
 
 def add_before_clever(

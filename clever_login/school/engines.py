@@ -14,6 +14,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from clever_login.school.tables import Base
 
 WAIT_SECONDS = 10  # for another's transaction, or for a connection
+LOOKING: dict[str, Any] = {"reading": True}
+# PostgreSQL is asked without BEGIN and COMMIT, each of which is a round trip: between two
+# statements of a transaction others' changes are seen there, too (READ COMMITTED).
+ALONE: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 TRUSTED_SECONDS = 1  # a connection that was used so lately is not tried first
 
 
@@ -56,14 +60,13 @@ def _still_there(
 
 
 def looking(engine: Engine) -> Engine:
-    """The same engine for what only looks.
+    """The same engine for what only looks: SQLite waits for no writer then."""
+    return engine.execution_options(**(LOOKING if engine.dialect.name == "sqlite" else ALONE))
 
-    PostgreSQL is asked without BEGIN and COMMIT, each of which is a round trip: between two
-    statements of a transaction others' changes are seen there, too (READ COMMITTED).
-    """
-    if engine.dialect.name == "sqlite":
-        return engine.execution_options(reading=True)
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+def alone(engine: Engine) -> Engine:
+    """The same engine for one statement that is a transaction by itself."""
+    return engine if engine.dialect.name == "sqlite" else engine.execution_options(**ALONE)
 
 
 def count_rows(connection: Connection) -> None:

@@ -23,7 +23,7 @@ class Dashboard:
     schools: Paged[Numbers]
     district: Numbers | None
     grades: list[Grade]
-    sync: SyncState
+    sync: SyncState  # empty for students who have classes: their page does not speak of it
 
     @property
     def several_schools(self) -> bool:
@@ -70,12 +70,14 @@ def dashboard(viewer: Viewer, page: int) -> Dashboard:
     enrolled = viewer.role in (Role.STUDENT, Role.TEACHER)
     staff, admin = viewer.role is Role.STAFF, viewer.role is Role.DISTRICT_ADMIN
     with database().read() as session:
+        classes = lists.classes(session, viewer, page) if enrolled else Paged(rows=[], total=0)
+        told = not (classes and viewer.role is Role.STUDENT)
         return Dashboard(
-            classes=lists.classes(session, viewer, page) if enrolled else Paged(rows=[], total=0),
+            classes=classes,
             schools=numbers.schools(session, viewer, page) if staff else Paged(rows=[], total=0),
             district=numbers.district(session, viewer) if admin else None,
             grades=numbers.grades(session, viewer) if staff or admin else [],
-            sync=sync_state(session, viewer),
+            sync=sync_state(session, viewer) if told else SyncState(),
         )
 
 
