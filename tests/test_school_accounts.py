@@ -66,7 +66,7 @@ ADA = User(
 )
 
 
-@pytest.mark.parametrize("seen_before", [True, False], ids=["a second login", "of a roster"])
+@pytest.mark.parametrize("seen_before", [True, False], ids=["again", "of_a_roster"])
 @pytest.mark.parametrize(
     "told",
     [
