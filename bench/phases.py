@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from bench.contenders import Contender, Served, served
@@ -16,13 +18,15 @@ from bench.roster import PUPILS
 from bench.stage import Stage
 
 LATE_SECONDS = 1.0
+COUNTED = ("requests", "connections", "handshakes")  # at the upstream, of each contender
 
 
 @dataclass(frozen=True)
 class Length:
     """How long each phase is."""
 
-    steady_seconds: float = 30
+    steady_seconds: float = 40
+    turns: int = 8
     steady_rate: float = 5
     warm_rate: float = 10
     starts: int = 3
@@ -34,11 +38,16 @@ class Length:
 
 FULL = Length()
 QUICK = Length(
-    steady_seconds=5, step_seconds=3, rates=(40,), warm_rate=20, starts=1, pupils=20, counted=5
+    steady_seconds=8,
+    turns=2,
+    warm_rate=20,
+    starts=1,
+    pupils=20,
+    counted=5,
+    step_seconds=3,
+    rates=(40,),
 )
-TINY = Length(
-    steady_seconds=2, steady_rate=10, rates=(), warm_rate=50, starts=1, pupils=20, counted=5
-)  # for a test
+TINY = replace(QUICK, steady_seconds=2, steady_rate=10, warm_rate=50, rates=())  # for a test
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,9 @@ class Figures:
     contender: Contender
     start_seconds: float = 0.0
     idle_mb: float = 0.0
+    first_mb: float = 0.0
     used_mb: float = 0.0
-    upstream: dict[str, int] = field(default_factory=dict)
+    upstream: Counter[str] = field(default_factory=Counter)
     commands: dict[str, Commands] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)  # a steady one, and then ever more
 
@@ -95,8 +105,15 @@ class Figures:
         return self.upstream[name] / self.steady.logins
 
 
-def measure(stage: Stage, contender: Contender, length: Length) -> Figures:
-    """Start it, warm it, and go through the phases."""
+def measure(stage: Stage, contenders: Sequence[Contender], length: Length) -> list[Figures]:
+    """All of them: first each alone, then all side by side."""
+    found = [_alone(stage, each, length) for each in contenders]
+    _side_by_side(stage, found, length)
+    return found
+
+
+def _alone(stage: Stage, contender: Contender, length: Length) -> Figures:
+    """How it starts, what it keeps up with, what it says to store and database, its memory."""
     figures = Figures(contender)
     starts = []
     for _ in range(length.starts):
@@ -105,18 +122,42 @@ def measure(stage: Stage, contender: Contender, length: Length) -> Figures:
     figures.start_seconds = percentile(starts, 0.5)
     with served(stage, contender) as app:
         figures.idle_mb = pss_mb(app.workers[0])
+        asyncio.run(log_in(app.site, Login(0, time.perf_counter())))
+        figures.first_mb = pss_mb(app.workers[0])
         at_rate(app, everybody(length))
-        stage.counted(reset=True)
-        figures.steps.append(
-            at_rate(app, pupils(length, length.steady_rate, length.steady_seconds))
-        )
-        figures.upstream = stage.counted(reset=True)
         figures.commands = commands(stage, app, length.counted)
         for rate in length.rates:
-            if figures.steps[-1].well:
+            if not figures.steps or figures.steps[-1].well:
                 figures.steps.append(at_rate(app, pupils(length, rate, length.step_seconds)))
         figures.used_mb = pss_mb(app.workers[0])
+    sys.stderr.write(f"{contender.label}: {figures.steps}\n")
     return figures
+
+
+def _side_by_side(stage: Stage, found: list[Figures], length: Length) -> None:
+    """Logins at one rate, a few seconds of each contender in turn.
+
+    A machine that others share is now fast and now slow: in turn, it is so for everybody.
+    """
+    seconds = length.steady_seconds / length.turns
+    with ExitStack() as stack:
+        apps = [stack.enter_context(served(stage, each.contender)) for each in found]
+        for app in apps:
+            at_rate(app, everybody(length))
+        logins: list[list[Login]] = [[] for _ in apps]
+        cpu = [0.0 for _ in apps]
+        for turn in range(length.turns):
+            for place, app in enumerate(apps):
+                stage.counted(reset=True)
+                before = cpu_seconds(app.pid)
+                numbers, rate = pupils(length, length.steady_rate, seconds)
+                here = open_loop(numbers, rate, partial(log_in, app.site), seed=turn)
+                logins[place] += asyncio.run(here)
+                cpu[place] += cpu_seconds(app.pid) - before
+                counted = stage.counted(reset=True)
+                found[place].upstream.update({name: counted[name] for name in COUNTED})
+    for place, figures in enumerate(found):
+        figures.steps.insert(0, step(length.steady_rate, logins[place], cpu[place]))
 
 
 def everybody(length: Length) -> tuple[list[int], float]:

@@ -29,7 +29,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_twenty_logins_of_each_contender_end_on_the_own_page_and_are_counted(
     here: Stage, name: str
 ) -> None:
-    found = measure(here, CONTENDERS[name], TINY)
+    (found,) = measure(here, [CONTENDERS[name]], TINY)
     assert (found.steady.logins, found.steady.errors) == (20, {})
     assert len(found.steady.pages) == 3
     assert found.a_login("requests") >= 2  # district and school may be known already
@@ -41,6 +41,7 @@ def test_twenty_logins_of_each_contender_end_on_the_own_page_and_are_counted(
     if name == "ours":
         assert found.commands["login"].store <= 4
         assert found.commands["page"].store == 1
+        assert (found.commands["login"].database, found.commands["page"].database) == (3, 2)
         assert found.commands["anonymous page"].store == 0
     assert f"| {found.steady.cpu_ms:.1f} |" in logins.tables([found])
     assert "polyline" in logins.picture([found])
@@ -89,7 +90,7 @@ def test_a_page_that_is_not_the_own_one_is_an_error() -> None:
 
 def test_the_wire_makes_a_round_trip_as_long_as_it_says(tmp_path: Path) -> None:
     with stage(tmp_path, milliseconds=300) as far:
-        found = measure(far, CONTENDERS["bare"], TINY)
+        (found,) = measure(far, [CONTENDERS["bare"]], TINY)
     assert found.steady.p50 > 4 * 300
 
 
