@@ -156,8 +156,7 @@ class Gone:
 
     told: Counter[str]
     told_p99: float  # milliseconds until they were told
-    pages: int
-    pages_failed: int
+    pages: Counter[int]  # by status
     pages_p99: float
     well_after: float  # seconds after it was back until the last login failed
 
@@ -190,8 +189,7 @@ def clever_gone(stage: Stage, rate: float, seconds: float = GONE_SECONDS) -> Gon
     return Gone(
         told=Counter(each.error for each in failed),
         told_p99=percentile(told, 0.99) if told else 0.0,
-        pages=len(pages),
-        pages_failed=sum(status != 200 for _, status in pages),
+        pages=Counter(status for _, status in pages),
         pages_p99=percentile([took * 1000 for took, _ in pages], 0.99),
         well_after=max(late, default=0.0),
     )

@@ -47,7 +47,7 @@ def balanced(stage: Stage, count: int) -> Iterator[Served]:
     """So many apps with one worker each; one Redis and one PostgreSQL for all."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
-        raise SystemExit("More machines need nginx: on Debian, apt install nginx-light.")
+        raise SystemExit("More machines need nginx: on Debian, apt install nginx.")
     port = sites.free_port()
     url = f"http://localhost:{port}"
     database = sites.new_database(stage.postgres_url)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bench import bell, load, logins
+from bench import bell, load, logins, soak
 from bench.contenders import CONTENDERS, served
-from bench.load import Login, Wrong
+from bench.load import Login, Wrong, log_in, open_loop
+from bench.machine import cpu_seconds
+from bench.nginx import balanced
 from bench.phases import TINY, measure
 from bench.stage import Stage, stage
 
@@ -112,4 +115,27 @@ def test_in_a_bad_morning_no_code_is_exchanged_twice_and_no_page_is_somebody_els
 def test_while_clever_is_gone_pages_are_there_and_logins_are_told(here: Stage) -> None:
     gone = bell.clever_gone(here, 10, 2)
     assert gone.told
-    assert (gone.pages > 0, gone.pages_failed) == (True, 0)
+    assert gone.pages.keys() == {200}
+
+
+def test_app_processes_behind_one_nginx_share_the_logins(here: Stage) -> None:
+    with balanced(here, 2) as app:
+        before = [cpu_seconds(pid) for pid in (app.pid, *app.others)]
+        rung = bell.ring(here, app, 10, 30)
+        after = [cpu_seconds(pid) for pid in (app.pid, *app.others)]
+    assert (rung.step.logins, rung.step.errors) == (30, {})
+    assert all(now > then for now, then in zip(after, before, strict=True))
+
+
+def test_a_soak_tells_each_minute_what_was_lost_and_how_much_memory_there_is(here: Stage) -> None:
+    table = soak.text(here, minutes=2, seconds=1)
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")]
+    assert [row[0].strip() for row in rows] == ["minute", "0", "1", "2"]
+    assert [row[2].strip() for row in rows[1:]] == ["0", "0", "0"]  # nobody was lost
+
+
+def test_who_is_sent_to_clever_once_more_comes_back_by_itself(here: Stage) -> None:
+    """As after a double click, whose first answer is dropped with its cookie."""
+    with served(here, CONTENDERS["ours"]) as app:
+        logins = asyncio.run(open_loop(range(20), 10, partial(log_in, app.site, clicks=2)))
+    assert [each.error for each in logins if each.error] == []
