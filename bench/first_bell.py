@@ -84,8 +84,7 @@ def text(stage: Stage, *, quick: bool) -> str:
             for count, found in more.items()
         ),
         took=whole.seconds,
-        lost=", ".join(f"{why} {n} times" for why, n in whole.step.errors.most_common())
-        or "nobody",
+        lost=_times(whole.step.errors) or "nobody",
         cost=cost,
         beside=beside,
         bell_cores=bell.BELL_RATE * cost / 1000,

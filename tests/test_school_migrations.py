@@ -40,7 +40,7 @@ from clever_login.school.tables import (
 from tests import sites
 from tests.conftest import SiteMaker
 from tests.entries import by_button
-from tests.school import flask_clever, kept
+from tests.school import flask_clever, kept, make
 from tests.sites import ROOT
 from tests.test_doctor import PRODUCTION, examine
 from tests.visitor import ask
@@ -215,15 +215,16 @@ def test_a_database_that_is_down_fails_a_login_calmly_and_names_nobody(
 def test_connections_that_the_database_has_closed_meanwhile_cost_nobody_a_page(
     make_site: SiteMaker, postgres: str
 ) -> None:
-    site = make_site(database_url=sites.new_database(postgres))
-    flask_clever(site, "db", "upgrade")
+    url = sites.new_database(postgres)
+    site = make(make_site, url)
     visitor = by_button(site, "student")
     pool = kept(site).engine.pool
     assert isinstance(pool, QueuePool)
     assert pool.checkedin() > 0
-    with psycopg.connect(postgres, autocommit=True) as other:  # as a restart or a failover does
+    with psycopg.connect(url, autocommit=True) as other:  # as a restart or a failover does
         other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     time.sleep(TRUSTED_SECONDS + 0.1)
     assert visitor.open("/dashboard").response.status_code == 200

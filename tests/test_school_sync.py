@@ -18,10 +18,9 @@ from clever_login.school.sync import Wish
 from clever_login.school.sync import sync as run
 from clever_simulator.config import default_config
 from clever_simulator.people import District
-from tests import sites
+from tests import school, sites
 from tests.conftest import SiteMaker
 from tests.entries import by_button
-from tests.school import flask_clever
 from tests.sites import Site
 from tests.truth import Truth, assert_equal, engine_of, held, sync
 
@@ -81,8 +80,7 @@ def test_a_first_sync_reads_everything_and_a_second_one_nothing_that_is_there(
 def test_after_a_full_read_postgresql_knows_how_large_its_tables_are(
     make_site: SiteMaker, postgres: str
 ) -> None:
-    site = make_site(database_url=sites.new_database(postgres))
-    flask_clever(site, "db", "upgrade")
+    site = school.make(make_site, sites.new_database(postgres))
     sync(site)
     with engine_of(site).connect() as db:
         counted = "SELECT reltuples FROM pg_class WHERE relname = :table"
