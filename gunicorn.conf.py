@@ -3,20 +3,45 @@
 import os
 import socket
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 from gunicorn.arbiter import Arbiter
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.http.message import Request
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 # The host says which port; a router in front of the app may come from any address.
 bind = f"0.0.0.0:{os.environ.get('PORT', '3000')}"
 
 
 class Worker(ThreadWorker):
-    """Gunicorn's own, but on TERM it lets in whoever waits at the door, and then shuts it.
+    """Gunicorn's own, and two things more.
 
-    Gunicorn leaves the door open without going there, until it hangs up on all who came.
+    It tells the app how long a request has waited for a thread (clever_login/crowd.py turns some
+    away then). On TERM it lets in whoever waits at the door, and then shuts it; gunicorn leaves the
+    door open without going there, until it hangs up on all who came.
     """
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Put a request in line for a thread."""
+        conn.in_line_since = time.monotonic()
+        super().enqueue_req(conn)
+
+    def handle(self, conn: TConn) -> Any:
+        """A thread has time for it."""
+        conn.waited = time.monotonic() - conn.in_line_since
+        return super().handle(conn)
+
+    def handle_request(self, req: Request, conn: TConn) -> bool:
+        """Say how long it was in line, whatever the visitor says of that."""
+        from clever_login.crowd import LONG_SECONDS, WAITED  # on the path once the app is there
+
+        said = [(name, value) for name, value in req.headers if name != WAITED.upper()]
+        req.headers = [*said, (WAITED.upper(), f"{conn.waited:.3f}")]
+        if conn.waited > LONG_SECONDS:
+            req.force_close()  # so many come that nobody's connection is kept for later
+        return bool(super().handle_request(req, conn))
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Go to the door, or stop going there: once stopping, for good."""

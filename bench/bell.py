@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.contenders import CONTENDERS, Served, served
-from bench.load import Login, SomebodyElses, Wrong, browser, log_in, open_loop, percentile
+from bench.load import Login, SomebodyElses, Wrong, browser, log_in, open_loop
 from bench.machine import cpu_seconds, pss_mb
 from bench.nginx import balanced
-from bench.phases import Step, step
 from bench.stage import Stage
+from bench.step import Step, percentile, step
 
 WORKERS = 2
 PEOPLE, BELL_RATE = 20_000, 222.0

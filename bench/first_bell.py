@@ -24,8 +24,8 @@ somebody was lost or 1 in 100 waited longer than a second; then {bell_rate:.0f} 
 
 {rates}
 Processor time in that last run, in s, of {cores} cores for {took:.0f} s: {shares}.
-{not_ours:.0f} % of it is not the app's. Lost there: {lost}. The larger worker had
-{first_mb:.0f} MB after the first row, and {last_mb:.0f} MB after the last.
+{not_ours:.0f} % of it is not the app's. {inside:.0f} a second were in. Lost: {lost}. The larger
+worker had {first_mb:.0f} MB after the first row, and {last_mb:.0f} MB after the last.
 
 At the highest rate that was kept, a login took {cost:.1f} ms of the app's processor time, and
 {beside:.1f} ms of Redis's and PostgreSQL's: 222 a second would take {bell_cores:.1f} such cores
@@ -84,7 +84,8 @@ def text(stage: Stage, *, quick: bool) -> str:
             for count, found in more.items()
         ),
         took=whole.seconds,
-        lost=_times(whole.step.errors) or "nobody",
+        inside=(whole.step.logins - whole.step.errors.total()) / whole.seconds,
+        lost=_times(_said(whole.step.errors, LOST)) or "nobody",
         cost=cost,
         beside=beside,
         bell_cores=bell.BELL_RATE * cost / 1000,
@@ -97,6 +98,10 @@ def text(stage: Stage, *, quick: bool) -> str:
 
 def _times(what: Counter[str]) -> str:
     return ", ".join(f"{each} {number} times" for each, number in what.most_common())
+
+
+def _said(what: Counter[str], words: dict[str, str]) -> Counter[str]:
+    return Counter({words.get(why, why): number for why, number in what.items()})
 
 
 def _say(*parts: object) -> None:
@@ -126,6 +131,11 @@ def _morning(one: Morning) -> str:
     )
 
 
+LOST = {
+    "status 503 instead of the way to Clever": "asked to come again before they went to Clever",
+    "status 503 instead of the own page": "asked to come again on the way back",
+    "TimeoutError": "not in after 30 seconds, when routers hang up",
+}
 SEEN = {
     "status 503 instead of the own page": "that Clever is not answering (503)",
     "status 200 instead of the own page": "that their name could not be read (200)",
@@ -134,7 +144,7 @@ SEEN = {
 
 def _gone(one: Gone) -> str:
     failed = one.pages.total() - one.pages[200]
-    told = _times(Counter({SEEN.get(why, why): number for why, number in one.told.items()}))
+    told = _times(_said(one.told, SEEN))
     return (
         f"Who logged in meanwhile was told {told or 'nothing'}; 99 of 100 within "
         f"{one.told_p99:.0f} ms. Of {one.pages.total()} signed-in pages {failed} failed, and 99 "

@@ -9,10 +9,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bench.contenders import CONTENDERS, Served, served
-from bench.load import Login, Site, browser, log_in, percentile
+from bench.load import Login, Site, browser, log_in
 from bench.machine import cpu_seconds
 from bench.phases import Length, at_rate, everybody, pupils
 from bench.stage import Stage
+from bench.step import percentile
 
 MANY = 1_000_000  # so many districts and schools that nobody's is known yet
 BURST = 64

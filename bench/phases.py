@@ -11,13 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from bench.commands import Commands, commands
 from bench.contenders import Contender, Served, served
-from bench.load import Login, browser, log_in, open_loop, percentile
+from bench.load import Login, log_in, open_loop
 from bench.machine import cpu_seconds, pss_mb
 from bench.roster import PUPILS
 from bench.stage import Stage
+from bench.step import Step, percentile, step
 
-LATE_SECONDS = 1.0
 COUNTED = ("requests", "connections", "handshakes")  # at the upstream, of each contender
 
 
@@ -48,33 +49,6 @@ QUICK = Length(
     rates=(40,),
 )
 TINY = replace(QUICK, steady_seconds=2, steady_rate=10, warm_rate=50, rates=())  # for a test
-
-
-@dataclass(frozen=True)
-class Step:
-    """Logins at one rate."""
-
-    rate: float
-    logins: int
-    errors: Counter[str]
-    p50: float  # milliseconds
-    p95: float
-    p99: float
-    pages: list[float]  # the medians of the login page, the callback, the dashboard
-    cpu_ms: float  # of the whole process tree, a login
-
-    @property
-    def well(self) -> bool:
-        """Whether nobody was lost, and nearly nobody waited long."""
-        return not self.errors and self.p99 < LATE_SECONDS * 1000
-
-
-@dataclass(frozen=True)
-class Commands:
-    """To Redis and to PostgreSQL, on average."""
-
-    store: float
-    database: float
 
 
 @dataclass
@@ -177,60 +151,3 @@ def at_rate(app: Served, who: tuple[Sequence[int], float]) -> Step:
     logins = asyncio.run(open_loop(numbers, rate, partial(log_in, app.site)))
     cpu = cpu_seconds(app.pid) - before
     return step(rate, logins, cpu)
-
-
-def step(rate: float, logins: list[Login], cpu: float) -> Step:
-    """What these logins were like."""
-    well = [each for each in logins if not each.error] or logins
-    took = [each.seconds * 1000 for each in well]
-    starts = [[each.due, *each.steps] for each in well]
-    pages = [
-        percentile([(each[n + 1] - each[n]) * 1000 for each in starts if len(each) > n + 1], 0.5)
-        for n in range(min(map(len, starts)) - 1)
-    ]
-    return Step(
-        rate=rate,
-        logins=len(logins),
-        errors=Counter(each.error for each in logins if each.error),
-        p50=percentile(took, 0.5),
-        p95=percentile(took, 0.95),
-        p99=percentile(took, 0.99),
-        pages=pages[:3],
-        cpu_ms=cpu / len(logins) * 1000,
-    )
-
-
-def commands(stage: Stage, app: Served, times: int) -> dict[str, Commands]:
-    """Store commands and database statements of a login, a signed-in page, an anonymous page."""
-    login = Login(0, time.perf_counter())
-    asyncio.run(log_in(app.site, login))
-    pages = {
-        "login": partial(_log_in, app),
-        "page": partial(_look, app, "/dashboard", login.cookies),
-        "anonymous page": partial(_look, app, "/", {}),
-    }
-    return {name: _counted(stage, do, times) for name, do in pages.items()}
-
-
-def _counted(stage: Stage, do: partial[None], times: int) -> Commands:
-    stage.log_statements(on=True)
-    do()  # a connection of this setting
-    commands, statements = stage.store_commands(), stage.statements()
-    for _ in range(times):
-        do()
-    told = sum((Counter(stage.store_commands()) - Counter(commands)).values())
-    counted = Commands(told / times, (stage.statements() - statements) / times)
-    stage.log_statements(on=False)
-    return counted
-
-
-def _log_in(app: Served) -> None:
-    asyncio.run(log_in(app.site, Login(0, time.perf_counter())))
-
-
-def _look(app: Served, path: str, cookies: dict[str, str]) -> None:
-    async def look() -> None:
-        async with browser(app.url, cookies) as here:
-            await here.get(path)
-
-    asyncio.run(look())

@@ -9,9 +9,10 @@ from functools import partial
 
 from bench import machine
 from bench.contenders import CONTENDERS, served
-from bench.load import log_in, open_loop, percentile
+from bench.load import log_in, open_loop
 from bench.machine import pss_mb
 from bench.stage import Stage
+from bench.step import percentile
 
 TITLE = "Ten minutes of logins"
 RATE = 20.0

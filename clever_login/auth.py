@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import languages, logs, oauth, session
+from clever_login import crowd, languages, logs, oauth, session
 from clever_login.access import public, safe_next
 from clever_login.pending import PendingLogin, digest, new_state, nonce
 from clever_login.services import services
@@ -63,7 +63,11 @@ def logged_out() -> ResponseReturnValue:
 
 
 def send_to_clever(login: PendingLogin) -> Response:
-    """Send the browser to Clever with a fresh state, and the cookie that waits for it."""
+    """Send the browser to Clever with a fresh state, and the cookie that waits for it.
+
+    Raises Crowded when more people come than can be answered.
+    """
+    crowd.turn_away()
     here = services()
     state = new_state()
     url = oauth.authorization_url(

@@ -14,7 +14,7 @@ from flask import Blueprint, Flask, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import arrival, identity, languages, logs, session
+from clever_login import arrival, crowd, identity, languages, logs, session
 from clever_login.access import public
 from clever_login.auth import send_to_clever
 from clever_login.errors import (
@@ -86,7 +86,7 @@ def _came_back(state: str, code: str | None) -> ResponseReturnValue:
         return _not_ours(_lost())
     if login.expired:
         return _restart(login, state, "expired")
-    with identity.one_of_few():
+    with crowd.one_of_few():
         if pending.spend(state):
             return _finish(login, state, code)
     return _used(state)

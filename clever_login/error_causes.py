@@ -103,6 +103,11 @@ CAUSES = {
         _("Let a few people at a time try again. See status.clever.com."),
         CLEVER,
     ),
+    "crowded": Cause(
+        _("More people come at this moment than the app can answer."),
+        _("Let a few people at a time try again. If it happens often, the app needs more workers."),
+        OPERATOR,
+    ),
     "clever_misconfigured": Cause(
         _("Clever does not accept this app's credentials or redirect URI."),
         _("Compare the app's settings with Clever's dashboard: bin/doctor does it."),

@@ -35,6 +35,7 @@ LAST_RESORT = """<!doctype html>
 """
 RETRY_SECONDS = {
     "clever_unavailable": "30",
+    "crowded": "60",
     "database_unavailable": "5",
     "store_unavailable": "5",
     "too_busy": "10",

@@ -67,6 +67,7 @@ PAGES = {
         _("Your school does not use this app yet"), _("Tell your teacher."), "teacher"
     ),
     "too_busy": Page(_("Many people are logging in"), _("Wait a minute. Then try again."), "login"),
+    "crowded": Page(_("Many people are logging in"), _("Wait a minute. Then try again."), "login"),
     "clever_misconfigured": Page(
         _("Logging in does not work yet"),
         _("It is not your fault. Tell your teacher."),

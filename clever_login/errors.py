@@ -126,6 +126,13 @@ class TooBusy(CleverUnavailable):
     code = "too_busy"
 
 
+class Crowded(LoginError):
+    """More people come than this process can answer, so no further login is begun."""
+
+    status = 503
+    code = "crowded"
+
+
 class CleverUnexpected(LoginError):
     """Clever broke its contract: not JSON, the wrong shape, or someone else's record."""
 

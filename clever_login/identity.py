@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from threading import BoundedSemaphore
 
 from flask import current_app
 
@@ -19,30 +16,12 @@ from clever_login.errors import (
     CleverMisconfigured,
     CleverUnavailable,
     DistrictNotAllowed,
-    TooBusy,
 )
 from clever_login.models import Me, Part
 from clever_login.oauth import Tokens
 from clever_login.profile import Profile
 from clever_login.services import services
 from clever_login.session import CurrentUser, TaughtClass
-
-MOST_AT_ONCE = 64  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
-_places = BoundedSemaphore(MOST_AT_ONCE)
-
-
-@contextmanager
-def one_of_few() -> Iterator[None]:
-    """Hold one of the places for logins; TooBusy when Clever has stalled and all are taken.
-
-    So a stalled Clever cannot occupy every thread: health, static files and pages still answer.
-    """
-    if not _places.acquire(blocking=False):
-        raise TooBusy("too many logins wait for Clever")
-    try:
-        yield
-    finally:
-        _places.release()
 
 
 def of(code: str, nonce: str) -> CurrentUser:

@@ -105,8 +105,10 @@ def in_process(
 
 
 @contextmanager
-def gunicorn_with_redis(folder: Path, **changes: Any) -> Iterator[Site]:
-    """The app as it is deployed: two gunicorn workers that share a real Redis."""
+def gunicorn_with_redis(
+    folder: Path, *, workers: int = 2, more: tuple[str, ...] = (), **changes: Any
+) -> Iterator[Site]:
+    """The app as it is deployed: gunicorn's workers share a real Redis; `more` are its options."""
     with ExitStack() as stack:
         redis_url = stack.enter_context(redis_server(folder))
         clever = stack.enter_context(running())
@@ -114,7 +116,8 @@ def gunicorn_with_redis(folder: Path, **changes: Any) -> Iterator[Site]:
         url = f"http://localhost:{port}"
         settings = settings_for(url, clever.url, folder, redis_url=redis_url, **changes)
         clever.configure(default_config(url, settings.clever_api_version))
-        command = [sys.executable, "-m", "gunicorn", "--workers", "2", "app:create_app()"]
+        command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *more]
+        command.append("app:create_app()")
         with process(command, environment(settings, port), folder / "gunicorn.log") as child:
             wait_until_answers(f"{url}/healthz", child)
             yield Site(url, clever, settings)

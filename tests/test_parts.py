@@ -7,7 +7,7 @@ import runpy
 import subprocess
 import sys
 
-from clever_login.identity import MOST_AT_ONCE
+from clever_login.crowd import MOST_AT_ONCE
 from clever_login.pending import MOST_WAITING
 from tests.sites import ROOT
 

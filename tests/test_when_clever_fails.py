@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clever_login.identity import MOST_AT_ONCE
+from clever_login.crowd import MOST_AT_ONCE
 from tests.conftest import SiteMaker
 from tests.entries import by_button, to_the_callback
 from tests.sites import Site

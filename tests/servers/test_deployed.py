@@ -10,16 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clever_login.crowd import MOST_AT_ONCE
 from clever_simulator.config import default_config
 from clever_simulator.server import running
 from tests import certificates, sites
-from tests.entries import by_button, by_portal
+from tests.entries import by_button, by_portal, to_the_callback
 from tests.sites import ROOT, Site
 from tests.visitor import ask
 
@@ -144,6 +146,40 @@ def test_with_redis_gone_there_is_a_page_at_once_and_nobody_is_logged_in(tmp_pat
             assert not stranger.http.cookies.get("session", domain="localhost.local")
         finally:
             started.__exit__(None, None, None)
+
+
+def test_in_a_crowd_whoever_begins_a_login_is_asked_to_come_again(tmp_path: Path) -> None:
+    """Who is on the way, or inside, is served late, and on connections that are not kept."""
+    many = MOST_AT_ONCE // 2 + 2  # half are taken, even when one thread is free again
+    with sites.gunicorn_with_redis(tmp_path, workers=1, more=("--threads", str(many))) as site:
+        crowd = [to_the_callback(site, "sparse") for _ in range(many)]
+        inside, back, stranger = (
+            by_button(site, "teacher"),
+            to_the_callback(site, "student"),
+            site.visitor(),
+        )
+        site.clever.fault("token", times=0, delay_s=3)
+        with ThreadPoolExecutor(many + 3) as threads:
+            first = [threads.submit(crowd[0].open, crowd[0].url)]
+            time.sleep(1)
+            first += [threads.submit(each.open, each.url) for each in crowd[1:]]
+            time.sleep(1)
+            site.clever.clear_faults()
+            lie = {"X-Waited-Seconds": "0"}
+            later = [threads.submit(stranger.open, "/login", **lie)]
+            later += [
+                threads.submit(inside.open, "/dashboard"),
+                threads.submit(back.open, back.url),
+            ]
+            for each in (*first, *later):
+                each.result(20)
+        assert {each.role for each in (*crowd, back)} == {"student"}
+        assert inside.role == "teacher"
+        assert inside.response.headers["Connection"] == "close"
+        assert (stranger.response.status_code, stranger.code) == (503, "crowded")
+        assert stranger.response.headers["Retry-After"] == "60"
+        assert "Many people are logging in" in stranger.text
+        assert stranger.open("/login").response.status_code == 200
 
 
 def test_app_json_asks_for_variables_that_exist() -> None:
