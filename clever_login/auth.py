@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import crowd, languages, logs, oauth, session
+from clever_login import ahead, crowd, languages, logs, oauth, session
 from clever_login.access import public, safe_next
 from clever_login.pending import PendingLogin, digest, new_state, nonce
 from clever_login.services import services
@@ -79,6 +79,7 @@ def send_to_clever(login: PendingLogin) -> Response:
     )
     response = redirect(url)
     here.pending.add(request, response, login, state)
+    ahead.begin()
     return response
 
 

@@ -55,6 +55,9 @@ class FileStore:
         """See Store."""
         or_unavailable(lambda: self._write(b"", 1).unlink())
 
+    def load(self) -> None:
+        """See Store: nothing."""
+
     def _read(self, path: Path) -> bytes | None:
         try:
             data = path.read_bytes()

@@ -56,6 +56,10 @@ class RedisStore:
         """See Store."""
         or_unavailable(lambda: self._client().ping())
 
+    def load(self) -> None:
+        """See Store."""
+        self._client()
+
     def _client(self) -> Redis:
         """Made at first use: the import takes a tenth of a second, and a fork comes before."""
         if self._made is None:

@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from clever_login import ahead
 from clever_login.api.client import Client
 from clever_login.api.deadline import Deadline
 from clever_login.api.kept import Kept
@@ -64,6 +65,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         pending=PendingLogins(settings, store),
         kept=Kept(),
     )
+    ahead.loads(app, store.load)
     app.jinja_env.globals["clever_incident"] = status.incident
 
 

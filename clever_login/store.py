@@ -43,6 +43,9 @@ class Store(Protocol):
     def ping(self) -> None:
         """Raise StoreUnavailable unless the store answers."""
 
+    def load(self) -> None:
+        """Load the code that it needs, and open nothing."""
+
 
 def or_unavailable(call: Callable[[], T]) -> T:
     """Make a call; whatever the file system or Redis raises becomes StoreUnavailable."""

@@ -248,11 +248,31 @@ def test_the_doctor_warns_of_accounts_in_a_file_that_vanishes() -> None:
     examine(heroku, "--offline").found("database", "warning", "Heroku", "DATABASE_URL")
 
 
-def test_an_app_starts_without_loading_the_database() -> None:
-    code = "import sys, app; app.create_app(); print({'sqlalchemy', 'alembic'} & set(sys.modules))"
-    environ = PRODUCTION | {"PATH": "", "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}
-    command = [sys.executable, "-c", code]
+LOADED = """
+import os, sys, threading, app
+needed = {"sqlalchemy", "psycopg", "redis"}
+client = app.create_app().test_client()
+client.get("/", base_url=os.environ["APP_URL"])
+print(sorted(needed & set(sys.modules)))
+client.get("/login", base_url=os.environ["APP_URL"])
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join(30)
+print(sorted(needed & set(sys.modules)))
+print("alembic" in sys.modules)
+"""
+
+
+def test_a_database_is_loaded_while_the_first_person_of_a_process_is_at_clever() -> None:
+    nowhere = {
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+        "REDIS_URL": "redis://127.0.0.1:9",
+        "CLEVER_STATUS_URL": "",
+    }
+    environ = PRODUCTION | nowhere | {"PATH": ""}
+    command = [sys.executable, "-c", LOADED]
     done = subprocess.run(
         command, env=environ, cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "set()\n"
+    assert done.stdout == "[]\n['psycopg', 'redis', 'sqlalchemy']\nFalse\n"
+    assert "Traceback" not in done.stderr

@@ -6,10 +6,12 @@ it is first used: an app starts without SQLAlchemy, and its workers are forked b
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Flask, current_app
 
 from clever_login import accounts as defaults
-from clever_login import cli
+from clever_login import ahead, cli
 from clever_login.accounts import Account
 from clever_login.api.library import SharedSection
 from clever_login.models import User
@@ -36,11 +38,19 @@ def init_app(app: Flask, settings: Settings) -> None:
         if app.config[name] is default:
             app.config[name] = ours
     app.config.setdefault("READY_CHECKS", []).append(_not_ready)
+    ahead.loads(app, partial(_load, app))
     app.register_blueprint(claim_pages.bp)
     if settings.ask_preferred_name:
         names.init_app(app, settings)
     cli.clever.later.update(COMMANDS)
     pages.init_app(app, settings)
+
+
+def _load(app: Flask) -> None:
+    """Accounts, what a dashboard shows, and the driver of the database."""
+    from clever_login.school import accounts, database, shown  # noqa: F401 # to have them imported
+
+    _ = database.database(app).engine
 
 
 def _find_or_create(user: User) -> Account:
