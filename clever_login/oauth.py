@@ -98,7 +98,7 @@ class _BasicAuth(ClientAuth):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         parts = (request.method, request.url, request.headers, request.body)
-        _, request.headers, _ = self.prepare(*parts)  # type: ignore[no-untyped-call] # Authlib's
+        _, request.headers, _ = self.prepare(*parts)  # type: ignore[no-untyped-call] # Authlib has no types
         return request
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parent / "migrations"
 LOCK = 7236401  # PostgreSQL's lock of those who change the tables: any number that stays the same
 HOW = "run `flask --app app clever db upgrade`"
-NAMED = re.compile(
-    r"^(revision|down_revision)\b[^=\n]*= *[\"'](\w+)[\"']", re.M
-)  # in a step's file
+# In a step's file, as Alembic writes it: of a type or of none, and of a merge with several names.
+NAMED = re.compile(r"^(revision|down_revision)\b[^=\n]*=(.*)$", re.M)
+NAME = re.compile(r"[\"'](\w+)[\"']")
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -52,15 +52,17 @@ def current(engine: Engine) -> str | None:
         return found
 
 
-def newest() -> str:
-    """The step that this code is written for: the one that no other step comes after."""
-    (head,) = _steps("revision") - _steps("down_revision")
-    return head
+def newest() -> list[str]:
+    """The step that this code is written for: the one, as it should be, that none comes after."""
+    return sorted(_steps("revision") - _steps("down_revision"))
 
 
 def behind(engine: Engine) -> str | None:
     """A sentence for an operator when the tables are not those of this code, else None."""
-    found, wanted = current(engine), newest()
+    found, (wanted, *others) = current(engine), newest()
+    if others:
+        ends = ", ".join([wanted, *others])
+        return f"no step comes after {ends}: let one of these come after the other"
     if found == wanted:
         return None
     if found is None:
@@ -72,9 +74,9 @@ def behind(engine: Engine) -> str | None:
 
 def _steps(kind: str) -> set[str]:
     """The names of all steps, or of those that another one comes after."""
-    # As Alembic's own template writes them: `revision = "0002"`, with or without a type.
     files = (each.read_text("utf-8") for each in (FOLDER / "versions").glob("*.py"))
-    return {name for text in files for named, name in NAMED.findall(text) if named == kind}
+    lines = (names for text in files for named, names in NAMED.findall(text) if named == kind)
+    return {name for names in lines for name in NAME.findall(names)}
 
 
 def _config(connection: Connection | None = None) -> Config:
