@@ -23,9 +23,12 @@ and everybody is new: their account is made.
 somebody was lost or 1 in 100 waited longer than a second; then {bell_rate:.0f} a second.
 
 {rates}
+It bends {bend}. In the last run {inside:.0f} a second were in, and half of them within
+{half_in:.1f} s. Lost: {lost}.
+
 Processor time in that last run, in s, of {cores} cores for {took:.0f} s: {shares}.
-{not_ours:.0f} % of it is not the app's. {inside:.0f} a second were in. Lost: {lost}. The larger
-worker had {first_mb:.0f} MB after the first row, and {last_mb:.0f} MB after the last.
+{not_ours:.0f} % of it is not the app's. The larger worker had {first_mb:.0f} MB after the first
+row, and {last_mb:.0f} MB after the last.
 
 At the highest rate that was kept, a login took {cost:.1f} ms of the app's processor time, and
 {beside:.1f} ms of Redis's and PostgreSQL's: 222 a second would take {bell_cores:.1f} such cores
@@ -84,6 +87,8 @@ def text(stage: Stage, *, quick: bool) -> str:
             for count, found in more.items()
         ),
         took=whole.seconds,
+        bend=_bend(kept),
+        half_in=whole.step.p50 / 1000,
         inside=(whole.step.logins - whole.step.errors.total()) / whole.seconds,
         lost=_times(_said(whole.step.errors, LOST)) or "nobody",
         cost=cost,
@@ -93,6 +98,14 @@ def text(stage: Stage, *, quick: bool) -> str:
         peak=CLEVERS_PEAK,
         needed=CLEVERS_PEAK * cost / 1000,
         needed_beside=CLEVERS_PEAK * beside / 1000,
+    )
+
+
+def _bend(kept: Sequence[Bell]) -> str:
+    good = max((each.step.rate for each in kept if each.step.well), default=0)
+    last = kept[-1].step
+    return (
+        f"above {good:g} a second" if last.well else f"between {good:g} and {last.rate:g} a second"
     )
 
 

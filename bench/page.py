@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 from tests.sites import ROOT
 
@@ -13,6 +14,17 @@ def put(title: str, text: str) -> None:
     """Put a section in place of the one with this title, or at the end."""
     head, *rest = re.split(r"^## ", PATH.read_text(), flags=re.M)
     sections = dict(each.split("\n", 1) for each in rest)
-    sections[title] = text
+    sections[title] = _filled(text)
     parts = [head.strip(), *(f"## {name}\n\n{body.strip()}" for name, body in sections.items())]
     PATH.write_text("\n\n".join(parts) + "\n")
+
+
+def _filled(text: str) -> str:
+    """Paragraphs in lines of an even length; tables, lists and pictures as they are."""
+    parts = text.strip().split("\n\n")
+    return "\n\n".join(
+        part
+        if part.startswith(("|", "-", "!"))
+        else textwrap.fill(part, 100, break_on_hyphens=False)
+        for part in parts
+    )

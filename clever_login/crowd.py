@@ -18,7 +18,7 @@ from clever_login.errors import Crowded, TooBusy
 
 MOST_AT_ONCE = 64  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
 WAITED = "X-Waited-Seconds"  # gunicorn.conf.py says it, and lets no visitor say it
-LONG_SECONDS = 0.1
+LONG_SECONDS, TOO_LONG_SECONDS = 0.1, 1.0
 _free_places = deque(range(MOST_AT_ONCE))
 
 
@@ -26,10 +26,11 @@ def turn_away() -> None:
     """Raise Crowded where a login is not to be begun.
 
     That is when half the places are taken, and not because Clever is slow: this request had to wait
-    for a thread, too.
+    for a thread, too. When it waited very long, it is enough that it did.
     """
     waited = request.headers.get(WAITED, 0.0, type=float)
-    if waited > LONG_SECONDS and len(_free_places) < MOST_AT_ONCE / 2:
+    many = len(_free_places) < MOST_AT_ONCE / 2
+    if waited > TOO_LONG_SECONDS or (waited > LONG_SECONDS and many):
         raise Crowded(f"{waited:.1f} s in line, and {len(_free_places)} places free")
 
 
