@@ -3,9 +3,7 @@
 import os
 import socket
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.http.message import Request
@@ -15,31 +13,35 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 bind = f"0.0.0.0:{os.environ.get('PORT', '3000')}"
 
 
+def in_line(sock: socket.socket) -> float:
+    """Seconds since the last byte of a request came, for which it has waited to be read.
+
+    Linux knows it, whether the request waited for a thread or, unseen by gunicorn, at the door. It
+    is 0 where nobody knows: on other systems, and on a Unix socket.
+    """
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56)
+        return int.from_bytes(info[52:56], sys.byteorder) / 1000  # tcpi_last_data_recv
+    except (AttributeError, OSError):
+        return 0.0
+
+
 class Worker(ThreadWorker):
     """Gunicorn's own, and two things more.
 
-    It tells the app how long a request has waited for a thread (clever_login/crowd.py turns some
-    away then). On TERM it lets in whoever waits at the door, and then shuts it; gunicorn leaves the
+    It tells the app how long a request has been in line (clever_login/crowd.py turns some away
+    then). On TERM it lets in whoever waits at the door, and then shuts it; gunicorn leaves the
     door open without going there, until it hangs up on all who came.
     """
 
-    def enqueue_req(self, conn: TConn) -> None:
-        """Put a request in line for a thread."""
-        conn.in_line_since = time.monotonic()
-        super().enqueue_req(conn)
-
-    def handle(self, conn: TConn) -> Any:
-        """A thread has time for it."""
-        conn.waited = time.monotonic() - conn.in_line_since
-        return super().handle(conn)
-
     def handle_request(self, req: Request, conn: TConn) -> bool:
-        """Say how long it was in line, whatever the visitor says of that."""
+        """Say how long it has been in line, whatever the visitor says of that."""
         from clever_login.crowd import LONG_SECONDS, WAITED  # on the path once the app is there
 
         said = [(name, value) for name, value in req.headers if name != WAITED.upper()]
-        req.headers = [*said, (WAITED.upper(), f"{conn.waited:.3f}")]
-        if conn.waited > LONG_SECONDS:
+        waited = in_line(conn.sock)
+        req.headers = [*said, (WAITED.upper(), f"{waited:.3f}")]
+        if waited > LONG_SECONDS:
             req.force_close()  # so many come that nobody's connection is kept for later
         return bool(super().handle_request(req, conn))
 
