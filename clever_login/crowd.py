@@ -8,9 +8,12 @@ is begun; who is on the way back from Clever is served, and who is inside.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from flask import request
 
@@ -18,20 +21,36 @@ from clever_login.errors import Crowded, TooBusy
 
 MOST_AT_ONCE = 64  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
 WAITED = "X-Waited-Seconds"  # gunicorn.conf.py says it, and lets no visitor say it
-LONG_SECONDS, TOO_LONG_SECONDS = 0.1, 1.0
+LONG_SECONDS = 0.1  # in line
+LATELY_SECONDS, CROWDED_SECONDS = 3.0, 0.5  # a class at the same moment is no crowd: it is soon in
 _free_places = deque(range(MOST_AT_ONCE))
 
 
-def turn_away() -> None:
-    """Raise Crowded where a login is not to be begun.
+class Line:
+    """How long people have been in line lately: a mean that forgets, and rest counts as no wait."""
 
-    That is when half the places are taken, and not because Clever is slow: this request had to wait
-    for a thread, too. When it waited very long, it is enough that it did.
-    """
+    def __init__(self) -> None:
+        self._mean, self._at, self._lock = 0.0, time.monotonic(), Lock()
+
+    def add(self, waited: float) -> float:
+        """Take in how long somebody has waited, and return the mean; both in seconds."""
+        with self._lock:
+            now = time.monotonic()
+            passed, self._at = now - self._at, now
+            kept, new = (math.exp(-each / LATELY_SECONDS) for each in (passed, min(passed, 1.0)))
+            self._mean = kept * self._mean + (1 - new) * waited
+            return self._mean
+
+
+_line = Line()
+
+
+def turn_away() -> None:
+    """Raise Crowded where a login is not to be begun: this one waited, as others have lately."""
     waited = request.headers.get(WAITED, 0.0, type=float)
-    many = len(_free_places) < MOST_AT_ONCE / 2
-    if waited > TOO_LONG_SECONDS or (waited > LONG_SECONDS and many):
-        raise Crowded(f"{waited:.1f} s in line, and {len(_free_places)} places free")
+    lately = _line.add(waited)
+    if waited > LONG_SECONDS and lately > CROWDED_SECONDS:
+        raise Crowded(f"{waited:.1f} s in line, and lately {lately:.1f} s")
 
 
 @contextmanager

@@ -29,8 +29,8 @@ def make_engine(url: str) -> Engine:
         url,
         hide_parameters=True,
         pool_use_lifo=True,  # so that those in use stay few, and the others rest
-        pool_size=5,
-        max_overflow=20,
+        pool_size=8,  # a worker; small plans allow twenty in all
+        max_overflow=0,  # what is above the size would be opened anew for each use
         pool_timeout=WAIT_SECONDS,
         connect_args={"connect_timeout": 5},
     )

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from clever_login.crowd import MOST_AT_ONCE
 from clever_simulator.config import default_config
 from clever_simulator.server import running
 from tests import certificates, sites
@@ -150,20 +149,20 @@ def test_with_redis_gone_there_is_a_page_at_once_and_nobody_is_logged_in(tmp_pat
 
 def test_in_a_crowd_whoever_begins_a_login_is_asked_to_come_again(tmp_path: Path) -> None:
     """Who is on the way, or inside, is served late, and on connections that are not kept."""
-    many = MOST_AT_ONCE // 2 + 2  # half are taken, even when one thread is free again
-    with sites.gunicorn_with_redis(tmp_path, workers=1, more=("--threads", str(many))) as site:
-        crowd = [to_the_callback(site, "sparse") for _ in range(many)]
+    threads_of_it = 4
+    with sites.gunicorn_with_redis(
+        tmp_path, workers=1, more=("--threads", str(threads_of_it))
+    ) as site:
+        crowd = [to_the_callback(site, "sparse") for _ in range(threads_of_it)]
         inside, back, stranger = (
             by_button(site, "teacher"),
             to_the_callback(site, "student"),
             site.visitor(),
         )
-        site.clever.fault("token", times=0, delay_s=3)
-        with ThreadPoolExecutor(many + 3) as threads:
-            first = [threads.submit(crowd[0].open, crowd[0].url)]
-            time.sleep(1)
-            first += [threads.submit(each.open, each.url) for each in crowd[1:]]
-            time.sleep(1)
+        site.clever.fault("token", times=0, delay_s=3.5)
+        with ThreadPoolExecutor(threads_of_it + 3) as threads:
+            first = [threads.submit(each.open, each.url) for each in crowd]
+            time.sleep(0.8)
             site.clever.clear_faults()
             lie = {"X-Waited-Seconds": "0"}
             later = [threads.submit(stranger.open, "/login", **lie)]
@@ -180,6 +179,21 @@ def test_in_a_crowd_whoever_begins_a_login_is_asked_to_come_again(tmp_path: Path
         assert stranger.response.headers["Retry-After"] == "60"
         assert "Many people are logging in" in stranger.text
         assert stranger.open("/login").response.status_code == 200
+
+
+def test_a_class_that_waits_for_a_moment_together_is_no_crowd(tmp_path: Path) -> None:
+    with sites.gunicorn_with_redis(tmp_path, workers=1, more=("--threads", "1")) as site:
+        one = to_the_callback(site, "sparse")
+        children = [site.visitor() for _ in range(30)]
+        site.clever.fault("token", times=0, delay_s=1)
+        with ThreadPoolExecutor(1 + len(children)) as threads:
+            first = threads.submit(one.open, one.url)
+            time.sleep(0.3)
+            site.clever.clear_faults()
+            waiting = [threads.submit(each.open, "/login") for each in children]
+            for each in (first, *waiting):
+                each.result(20)
+        assert {each.response.status_code for each in children} == {200}
 
 
 def test_app_json_asks_for_variables_that_exist() -> None:
