@@ -16,7 +16,7 @@ from queue import Empty, Queue
 
 import click
 
-from clever_login.checks import clever, database, hosting, setup, storage, texts
+from clever_login.checks import clever, database, files, hosting, setup, storage, texts
 from clever_login.checks.case import Case, open_case
 from clever_login.checks.findings import Finding, Outcome, fault, not_tried, stopped, worst
 from clever_login.checks.visit import Visit
@@ -64,6 +64,7 @@ CHECKS = (
     _here("kind of app", setup.kind_of_app, "CLEVER_LIBRARY", "CLEVER_OIDC", "CLEVER_DISTRICT_IDS"),
     _here("store", storage.store, "REDIS_URL", "REDIS_TLS_VERIFY"),
     _here("database", database.database, "DATABASE_URL"),
+    _here("file permissions", files.permissions),
     _here("languages", texts.languages),
     _here("proxies", hosting.proxies, "TRUSTED_PROXIES", "APP_URL"),
     _here("way out", hosting.way_out),

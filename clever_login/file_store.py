@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from clever_login.private_files import FILE_MODE, make_folder
 from clever_login.store import Chosen, anything, or_unavailable
 
 SWEEP_SECONDS = 5 * 60
@@ -84,7 +85,7 @@ class FileStore:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One at a time, over all processes: a session must not come back once it was ended."""
-        self._make_folder()
+        make_folder(self._folder)
         descriptor = os.open(self._folder, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -92,14 +93,12 @@ class FileStore:
         finally:
             os.close(descriptor)  # which lets go
 
-    def _make_folder(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
     def _write(self, value: bytes, seconds: int) -> Path:
         """A new file that nobody else knows yet."""
-        self._make_folder()
+        make_folder(self._folder)
         path = self._folder / f"{NEW}{secrets.token_hex(8)}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        os.fchmod(descriptor, FILE_MODE)  # the umask may have removed more
         with os.fdopen(descriptor, "wb") as file:
             file.write(_EXPIRY.pack(time.time() + seconds) + value)
         return path

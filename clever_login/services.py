@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app
 
-from clever_login import ahead
+from clever_login import ahead, logs, private_files
 from clever_login.api.client import Client
 from clever_login.api.deadline import Deadline
 from clever_login.api.kept import Kept
@@ -53,7 +54,9 @@ class Services:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Make them."""
-    store = _store(settings, Path(app.instance_path) / "store")
+    folder = Path(app.instance_path)
+    _close_to_others(folder)
+    store = _store(settings, folder / private_files.STORE)
     transport = Transport(ca_bundle=settings.clever_ca_bundle)
     status = StatusPage(transport, settings.clever_status_url)
     app.extensions["clever_login"] = Services(
@@ -72,6 +75,15 @@ def init_app(app: Flask, settings: Settings) -> None:
 def services(app: Flask | None = None) -> Services:
     """Those of this app, or of the one that answers this request."""
     return cast(Services, (app or current_app).extensions["clever_login"])
+
+
+def _close_to_others(folder: Path) -> None:
+    """Correct the modes of files that an older version or an operator has created."""
+    closed, still_open = private_files.close_to_others(folder)
+    for path in closed:
+        logs.event("permissions_corrected", level=logging.WARNING, file=path.name)
+    for path in still_open:
+        logs.event("permissions_too_wide", level=logging.ERROR, file=path.name)
 
 
 def _store(settings: Settings, folder: Path) -> Store:

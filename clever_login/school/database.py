@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
 
+from clever_login import private_files
 from clever_login.errors import DatabaseUnavailable
 from clever_login.school import migrate
 from clever_login.school.engines import alone, looking, make_engine
@@ -25,7 +26,6 @@ from clever_login.services import services
 from clever_login.settings import Settings
 
 _KEY = "clever_login_database"
-FILE = "school.sqlite3"
 T = TypeVar("T")
 DEADLOCKS = {"40P01", "40001"}  # PostgreSQL has undone one of two transactions
 TRIES = 5  # of work that another transaction may come in between of
@@ -130,7 +130,7 @@ def url_of(settings: Settings, folder: Path) -> str:
     """The database's URL as SQLAlchemy wants it; Heroku says postgres:// and means psycopg."""
     given = settings.database_url
     if not given:
-        return f"sqlite:///{folder / FILE}"
+        return f"sqlite:///{folder / private_files.DATABASE}"
     _, _, rest = given.partition("://")
     return f"postgresql+psycopg://{rest}"
 

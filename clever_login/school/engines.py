@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from clever_login.private_files import make_file, make_folder
 from clever_login.school.tables import Base
 
 WAIT_SECONDS = 10  # for another's transaction, or for a connection
@@ -80,11 +81,13 @@ def count_rows(connection: Connection) -> None:
 
 
 def _sqlite(url: str) -> Engine:
-    Path(url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = Path(url.removeprefix("sqlite:///"))
+    make_folder(path.parent)
     # Opened for each transaction: cheap for a file, and none is left open behind an app.
     engine = create_engine(
         url, hide_parameters=True, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS}
     )
+    event.listen(engine, "do_connect", lambda *_: make_file(path))  # returns None: go on
     event.listen(engine, "connect", _careful)
     event.listen(engine, "begin", _begin)
     return engine
