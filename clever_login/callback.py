@@ -26,6 +26,7 @@ from clever_login.errors import (
     LoginError,
     LoginExpired,
     LoginRefused,
+    NotJson,
 )
 from clever_login.pending import PendingLogin, digest, nonce
 from clever_login.services import services
@@ -135,7 +136,7 @@ def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturn
     except Exception as error:
         session.log_out()
         pending.ended(state)
-        if isinstance(error, CleverHungUp) and login.restarts == 0:
+        if isinstance(error, CleverHungUp | NotJson) and login.restarts == 0:
             return _restart(login, state, "interrupted")
         raise
     user = replace(user, by_admin=login.by_admin or arrival.by_admin())

@@ -19,6 +19,7 @@ from clever_login.errors import (
     CleverMisconfigured,
     CleverUnavailable,
     LoginError,
+    NotJson,
     NotShared,
     RosterError,
 )
@@ -135,7 +136,7 @@ def _district_rows(failures: list[Exception]) -> Iterator[Row]:
     for each in ids:
         try:
             yield _district_row(found.roster(each).district())
-        except (RosterError, NotShared) as error:
+        except (LoginError, RosterError, NotShared) as error:
             failures.append(error)
 
 
@@ -178,4 +179,6 @@ def sentence(error: Exception) -> str:
         return f"{error}: look at CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET."
     if isinstance(error, CleverUnavailable):
         return f"Clever does not answer now: {error}. Try again in a few minutes."
+    if isinstance(error, NotJson):
+        return f"{error}. Try again later; if it goes on, look for a proxy on the way to Clever."
     return f"{error}."

@@ -113,7 +113,7 @@ class CleverUnavailable(LoginError):
 
 
 class CleverHungUp(CleverUnavailable):
-    """The connection ended after the code was sent: it may be spent, so it is not sent again."""
+    """The request may have been received, but its answer was lost: a code may be spent by now."""
 
 
 class CleverNotReached(CleverUnavailable):
@@ -138,6 +138,10 @@ class CleverUnexpected(LoginError):
 
     status = 502
     code = "clever_unexpected"
+
+
+class NotJson(CleverUnexpected):
+    """The answer is not JSON: it was cut off on its way, or a proxy answered instead of Clever."""
 
 
 class WrongPerson(CleverUnexpected):

@@ -15,12 +15,15 @@ from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.client import OAuth2Client
 
 from clever_login.api.deadline import Deadline
+from clever_login.api.retries import ASKS_TO_WAIT, TEMPORARY
 from clever_login.api.transport import Transport
 from clever_login.errors import (
+    CleverHungUp,
     CleverMisconfigured,
     CleverUnavailable,
     CleverUnexpected,
     CodeUsed,
+    NotJson,
 )
 from clever_login.settings import Settings
 
@@ -51,7 +54,11 @@ def authorization_url(
 
 
 def exchange(settings: Settings, transport: Transport, code: str, deadline: Deadline) -> Tokens:
-    """Exchange the authorization code for a bearer token, with one POST that is never repeated."""
+    """Exchange the authorization code for a bearer token.
+
+    The POST is sent again only if no connection was made. CleverHungUp and NotJson mean that the
+    code may be spent without a token: the login can be restarted with a new code.
+    """
     client = _Client(
         _OverTransport(transport, deadline),
         settings.clever_client_id,
@@ -65,7 +72,7 @@ def exchange(settings: Settings, transport: Transport, code: str, deadline: Dead
         )
     except OAuth2Error as error:
         raise _refusal(error) from None  # its description is Clever's text: not for our logs
-    except requests.HTTPError as error:
+    except requests.HTTPError as error:  # Authlib's, for a status of 500 and above
         raise CleverUnavailable("the token endpoint failed") from error
     except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
         raise CleverUnexpected("the token endpoint's answer has a strange shape") from error
@@ -114,8 +121,12 @@ class _OverTransport:
 
     def post(self, url: str, **parts: Any) -> requests.Response:
         answer = self._transport.send(requests.Request("POST", url, **parts), self._deadline)
-        if answer.status == 429:
-            raise CleverUnavailable("Clever answered 429")
+        if answer.status in ASKS_TO_WAIT:
+            raise CleverUnavailable(f"Clever answered {answer.status} for the token")
+        if answer.status in TEMPORARY:
+            raise CleverHungUp(f"Clever answered {answer.status} for the token")
+        if answer.cut_off:
+            raise NotJson("the answer of the token endpoint is not JSON")
         if answer.status == 401:  # a body without an `error` key would pass for a token
             raise CleverMisconfigured("Clever does not accept the app's credentials")
         response = requests.Response()

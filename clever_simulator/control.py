@@ -17,11 +17,14 @@ bp = Blueprint("control", __name__, url_prefix="/_simulator")
 # The faults that have a button: (key, what the button says, what the fault is).
 COMMON_FAULTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("503", "Answer 503", {"status": 503}),
+    ("504", "Answer 504", {"status": 504}),
+    ("522", "Answer 522, as Cloudflare does", {"status": 522}),
     ("429", "Answer 429", {"status": 429}),
     ("404", "Answer 404", {"status": 404}),
     ("401", "Answer 401", {"status": 401}),
     ("html", "Answer with HTML", {"body": "html"}),
     ("truncated", "Cut the answer in half", {"body": "truncated"}),
+    ("cut", "Hang up in the middle", {"cut": "length"}),
     ("slow", "Wait 15 seconds", {"delay_s": 15}),
     ("before", "Hang up at once", {"drop": "before"}),
     ("after", "Hang up afterwards", {"drop": "after"}),

@@ -1,7 +1,9 @@
 """Plays the faults: hooks that Flask calls around every view."""
 
 import contextlib
+import gzip
 import socket
+import struct
 import time
 from http import HTTPStatus
 
@@ -57,24 +59,65 @@ def spoil(response: Response) -> Response:
     if fault.body == "truncated":
         whole = response.get_data()
         response.set_data(whole[: len(whole) // 2])
+    if fault.cut in ("gzip", "damaged"):
+        _spoil_gzip(response, damaged=fault.cut == "damaged")
     if fault.status is not None:
         response.status_code = fault.status
-    response.headers.update(fault.headers)
+    for name, text in fault.headers.items():
+        response.headers.remove(name)
+        if text is not None:
+            response.headers[name] = text
     if fault.drop:
         g.cut = True
     return response
 
 
 def deliver(response: Response) -> Response:
-    """Last of all: closes the connection instead of answering, or lets the answer drip."""
+    """Last of all: closes the connection instead of answering, in the middle, or drips."""
     fault: Fault | None = g.get("fault")
-    if fault and (fault.drop or fault.drip):
-        connection: socket.socket = request.environ["werkzeug.socket"]
-        if not fault.drop:
+    if fault is None:
+        return response
+    in_the_middle = fault.cut in ("length", "chunked", "reset")
+    if not (fault.drop or fault.drip or in_the_middle):
+        return response
+    connection: socket.socket = request.environ["werkzeug.socket"]
+    with contextlib.suppress(OSError):  # the client went away
+        if in_the_middle and not fault.drop:
+            _cut_off(connection, response, fault.cut)
+        elif not fault.drop:
             _drip(connection, response)
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(socket.SHUT_RDWR)
     return response
+
+
+def _spoil_gzip(response: Response, *, damaged: bool) -> None:
+    """Half of a compressed answer, or a whole one with a byte that is wrong."""
+    packed = bytearray(gzip.compress(response.get_data()))
+    if damaged:
+        packed[len(packed) // 2] ^= 0xFF
+    response.set_data(bytes(packed if damaged else packed[: len(packed) // 2]))
+    response.headers["Content-Encoding"] = "gzip"
+
+
+def _cut_off(connection: socket.socket, response: Response, how: str | None) -> None:
+    """Sends half of an answer whose head promises more, and resets the connection if asked to."""
+    body = response.get_data()
+    half = body[: len(body) // 2]
+    if how == "chunked":
+        del response.headers["Content-Length"]
+        response.headers["Transfer-Encoding"] = "chunked"
+        half = b"%x\r\n%b\r\n" % (len(half), half)
+    connection.sendall(_head(response) + half)
+    if how == "reset":
+        time.sleep(0.1)  # else the reset takes back what the client has not read yet
+        with socket.socket(fileno=connection.detach()) as plain:  # closed with it, whoever has it
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _head(response: Response) -> bytes:
+    response.headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {response.status}", *(f"{k}: {v}" for k, v in response.headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def _answer(fault: Fault) -> Response:
@@ -115,10 +158,7 @@ def _phrase(status: int) -> str:
 
 
 def _drip(connection: socket.socket, response: Response) -> None:
-    response.headers["Connection"] = "close"
-    head = [f"HTTP/1.1 {response.status}", *(f"{k}: {v}" for k, v in response.headers)]
-    raw = "\r\n".join([*head, "", ""]).encode("latin-1") + response.get_data()
-    with contextlib.suppress(OSError):  # the client went away, which is what a drip is for
-        for index in range(len(raw)):
-            connection.sendall(raw[index : index + 1])
-            time.sleep(1)
+    raw = _head(response) + response.get_data()
+    for index in range(len(raw)):
+        connection.sendall(raw[index : index + 1])
+        time.sleep(1)

@@ -4,13 +4,14 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 ENDPOINTS = (
     *("authorize", "token", "tokeninfo", "discovery", "certs"),
     *("me", "userinfo", "user", "school", "district", "data", "events", "status"),
 )
 LONGEST_DELAY = 600
+Cut = Literal["length", "chunked", "gzip", "damaged", "reset"]
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 
@@ -22,9 +23,10 @@ class Fault:
     times: int = 1
     status: int | None = None
     body: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | None] = field(default_factory=dict)
     delay_s: float = 0
     drop: Literal["before", "after"] | None = None
+    cut: Cut | None = None
     drip: bool = False
 
     @property
@@ -88,7 +90,7 @@ def parse(description: object) -> Fault:
         raise FaultError(f"endpoint: expected {_RULES['endpoint'][1]}.")
     fault = Fault(**description)
     if fault == Fault(endpoint=fault.endpoint, times=fault.times):
-        raise FaultError("status: give one of status, body, headers, delay_s, drop or drip.")
+        raise FaultError("status: give one of status, body, headers, delay_s, drop, cut or drip.")
     return fault
 
 
@@ -104,7 +106,8 @@ def _is_delay(value: object) -> bool:
 def _is_headers(value: object) -> bool:
     # A line break in a header would be a second header, or the end of all of them.
     return isinstance(value, dict) and all(
-        isinstance(text, str) and text.isprintable() and text.isascii() and _HEADER.fullmatch(name)
+        _HEADER.fullmatch(name)
+        and (text is None or (isinstance(text, str) and text.isprintable() and text.isascii()))
         for name, text in value.items()
     )
 
@@ -117,8 +120,9 @@ _RULES: dict[str, tuple[Callable[[object], bool], str]] = {
         lambda value: value is None or isinstance(value, str),
         "html, empty, truncated or a text to send",
     ),
-    "headers": (_is_headers, "an object of texts without line breaks"),
+    "headers": (_is_headers, "an object of texts without line breaks, or null to leave one out"),
     "delay_s": (_is_delay, f"seconds, 0 to {LONGEST_DELAY}"),
     "drop": (lambda value: value in (None, "before", "after"), "before or after"),
+    "cut": (lambda value: value in (None, *get_args(Cut)), "one of " + ", ".join(get_args(Cut))),
     "drip": (lambda value: isinstance(value, bool), "true or false"),
 }

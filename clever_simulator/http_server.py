@@ -55,7 +55,9 @@ class Handler(WSGIRequestHandler):
 
     def _send(self, status: str, headers: Headers, body: bytes) -> None:
         bodiless = status.startswith(("204", "304"))
-        head = [f"HTTP/1.1 {status}", f"Date: {self.date_time_string(self._now())}"]
+        head = [f"HTTP/1.1 {status}"]
+        if "Date" not in headers:  # a fault may say another one
+            head.append(f"Date: {self.date_time_string(self._now())}")
         head += [f"{k}: {v}" for k, v in headers if k.lower() != "content-length"]
         if not bodiless:
             head.append(f"Content-Length: {len(body)}")

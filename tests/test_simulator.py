@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import http.client
 import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -319,7 +322,50 @@ def test_faults_are_armed_counted_and_cleared_over_http(clever: Running) -> None
     assert read(clever, "/v3.0/me", bearer).status_code == 200
 
 
-@pytest.mark.parametrize("fault", [{}, {"endpoint": "x"}, {"endpoint": "me", "drop": "now"}, []])
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ("length", http.client.IncompleteRead),
+        ("chunked", http.client.IncompleteRead),
+        ("reset", ConnectionResetError),
+        ("gzip", EOFError),
+        ("damaged", (zlib.error, OSError)),
+    ],
+)
+def test_an_answer_is_cut_off_in_the_way_that_was_asked_for(
+    clever: Running, how: str, error: type[Exception]
+) -> None:
+    clever.fault("discovery", cut=how)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(clever.url).port, timeout=10)
+    connection.request("GET", "/.well-known/openid-configuration")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    with pytest.raises(error):
+        gzip.decompress(answer.read())
+    connection.close()
+    assert ask(f"{clever.url}/.well-known/openid-configuration").json()["issuer"] == clever.url
+
+
+def test_a_fault_can_leave_a_header_out_and_say_another_date(clever: Running) -> None:
+    bearer, date = token(clever), "Mon, 01 Jan 2024 08:00:00 GMT"
+    clever.fault("me", status=429, headers={"X-RateLimit-Reset": None, "Date": date})
+    limited = read(clever, "/v3.0/me", bearer)
+    assert limited.status_code == 429
+    assert "X-RateLimit-Reset" not in limited.headers
+    assert limited.headers["Date"] == date
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {},
+        {"endpoint": "x"},
+        {"endpoint": "me", "drop": "now"},
+        {"endpoint": "me", "cut": "off"},
+        {"endpoint": "me", "headers": {"A": 1}},
+        [],
+    ],
+)
 def test_a_fault_that_makes_no_sense_is_refused_with_a_message(
     clever: Running, fault: object
 ) -> None:

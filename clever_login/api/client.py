@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 
 import requests
 
 from clever_login.api.deadline import Deadline
-from clever_login.api.transport import Answer, Transport
+from clever_login.api.retries import NOT_JSON, TEMPORARY, Answer
+from clever_login.api.transport import Transport
 from clever_login.api.versions import Version
 from clever_login.errors import (
     CleverUnavailable,
     CleverUnexpected,
     LoginRefused,
+    NotJson,
     NotShared,
     WrongPerson,
 )
@@ -89,24 +90,22 @@ class Client:
 
 
 def json_object(answer: Answer) -> Json:
-    """The JSON object in a body; CleverUnexpected for HTML, a list, half a body or nothing."""
-    try:
-        body = json.loads(answer.body)
-    except (ValueError, RecursionError) as error:
-        raise CleverUnexpected("an answer of Clever's is not JSON") from error
-    if not isinstance(body, dict):
+    """The JSON object in a body; NotJson for HTML and for half a body, else CleverUnexpected."""
+    if answer.json is NOT_JSON:
+        raise NotJson("an answer of Clever's is not JSON")
+    if not isinstance(answer.json, dict):
         raise CleverUnexpected("an answer of Clever's is not a JSON object")
-    return body
+    return answer.json
 
 
 def _raise_for_status(answer: Answer, what: str) -> None:
-    """Clever's table of errors: 401 bad token, 404 not shared, 429 and 5xx try again."""
+    """Clever's table of errors: 401 bad token, 404 not shared; temporary ones try again."""
     if answer.status == 200:
         return
     if answer.status == 401:
         raise LoginRefused("Clever does not accept the token")
     if answer.status in {403, 404}:
         raise NotShared("Clever does not share this with the app")
-    if answer.status == 429 or answer.status >= 500:
+    if answer.status in TEMPORARY or answer.status >= 500:
         raise CleverUnavailable(f"Clever answered {answer.status} for {what}")
     raise CleverUnexpected(f"Clever answered {answer.status} for {what}")

@@ -13,7 +13,8 @@ from clever_login.api.client import json_object
 from clever_login.api.deadline import Deadline
 from clever_login.api.paging import Parameter, items, with_query
 from clever_login.api.patience import Patience
-from clever_login.api.transport import LIST_BOUNDS, Answer, Bounds, Transport
+from clever_login.api.retries import Answer
+from clever_login.api.transport import LIST_BOUNDS, Bounds, Transport
 from clever_login.api.versions import Version
 from clever_login.errors import CleverUnexpected, DistrictGone, NoSecureSync, NotShared
 from clever_login.values import Json, identifier

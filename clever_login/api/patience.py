@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from clever_login.api.transport import Answer
-from clever_login.errors import CleverUnavailable
+from clever_login.api.retries import Answer
+from clever_login.errors import CleverUnavailable, NotJson
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds; Clever's advice is to stop after five
-WINDOW = 61.0  # seconds: calls are counted by the minute, and clocks differ a little
-AGAIN = {429, 500, 502, 503}
+ATTEMPTS = len(PAUSES) + 1
 
 
 @dataclass
@@ -26,26 +25,22 @@ class Patience:
     _not_before: float = field(default=0.0, init=False)
 
     def ask(self, send: Callable[[], Answer]) -> Answer:
-        """Send until there is an answer other than 429, 500, 502, 503 or silence.
+        """Send until there is an answer that is not temporary (api/retries).
 
-        After five pauses it is CleverUnavailable. A status that blames the request is an answer.
+        After five pauses it is NotJson where the answer stayed cut off, else CleverUnavailable. A
+        status that blames the request is an answer.
         """
         for pause in PAUSES:
             answer = self._once(send)
             if isinstance(answer, Answer):
-                if answer.status not in AGAIN:
+                if not answer.temporary:
                     return answer
-                pause = max(pause, self._until_reset(answer) if answer.status == 429 else 0)
+                pause = max(pause, answer.seconds_to_wait(self.clock()) or 0.0)
             self.sleep(pause)
-        answer = self._once(send)
-        if isinstance(answer, CleverUnavailable):
-            raise answer
-        if answer.status in AGAIN:
-            raise CleverUnavailable(f"Clever answered {answer.status} too many times in a row")
-        return answer
+        return _last(self._once(send))
 
     def _once(self, send: Callable[[], Answer]) -> Answer | CleverUnavailable:
-        wait = min(self._not_before - self.clock(), WINDOW)
+        wait = self._not_before - self.clock()
         if wait > 0:
             self.sleep(wait)
         try:
@@ -53,14 +48,21 @@ class Patience:
         except CleverUnavailable as silence:
             return silence
         last_one = answer.headers.get("X-RateLimit-Remaining") == "0"
-        if last_one and answer.status not in AGAIN:
-            self._not_before = self.clock() + self._until_reset(answer)
+        if last_one and not answer.temporary:
+            now = self.clock()
+            self._not_before = now + (answer.seconds_until_reset(now) or 0.0)
         return answer
 
-    def _until_reset(self, answer: Answer) -> float:
-        """Seconds until Clever counts anew, by its own word."""
-        try:
-            left = float(answer.headers["X-RateLimit-Reset"]) - self.clock()
-        except (KeyError, ValueError):
-            return 0.0
-        return min(max(left, 0.0), WINDOW)
+
+def _last(answer: Answer | CleverUnavailable) -> Answer:
+    """The answer to the last attempt, or why there is none."""
+    if isinstance(answer, CleverUnavailable):
+        raise answer
+    if answer.cut_off:
+        raise NotJson(
+            f"Clever's answer was not complete JSON {ATTEMPTS} times in a row: it was cut off on"
+            " its way, or a proxy answered instead of Clever"
+        )
+    if answer.temporary:
+        raise CleverUnavailable(f"Clever answered {answer.status} too many times in a row")
+    return answer

@@ -5,7 +5,10 @@ from __future__ import annotations
 import requests
 
 from clever_login.api.deadline import Deadline
-from clever_login.api.transport import Answer, Transport
+from clever_login.api.retries import Answer
+from clever_login.api.transport import Bounds, Transport
+
+ANYTHING = Bounds(only_json=False)
 
 
 def ask(
@@ -20,4 +23,4 @@ def ask(
     """GET a URL as the app, with a token, or as nobody; CleverUnavailable without an answer."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = requests.Request("GET", url, auth=credentials, headers=headers, params=query)
-    return transport.send(request, deadline)
+    return transport.send(request, deadline, ANYTHING)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
+from urllib3.exceptions import DecodeError, MaxRetryError, NewConnectionError, ProtocolError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from clever_login import __version__
@@ -25,6 +25,7 @@ from clever_login.api.deadline import (
     TimeBoxedHTTPSPool,
     current,
 )
+from clever_login.api.retries import Answer, may_send_again
 from clever_login.errors import (
     CleverHungUp,
     CleverNotReached,
@@ -39,31 +40,24 @@ HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"clever-login/{__version__}",
 }
+RATE_LIMIT_PAUSE = 1.0  # seconds, where a 429 does not say how long
 LONGEST_JITTER = 0.2  # seconds; a school that was cut off does not come back all at once
 POOL_SIZE = 64  # connections kept a host, and threads for calls that go out together
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """How large and how slow an answer may be; and whether a GET that failed is sent once more."""
+    """How large and how slow an answer may be, and whether a request that failed is sent again."""
 
     largest_body: int = 1_000_000  # bytes, after decompression
     read_seconds: float = 5.0
     retry: bool = True
+    only_json: bool = True  # a 200 with anything else counts as a failure
 
 
 LOGIN_BOUNDS = Bounds()
 # For whoever has patience of their own: a page of 10,000 records is 15 MB with every field.
 LIST_BOUNDS = Bounds(largest_body=64_000_000, read_seconds=30.0, retry=False)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A response read to its end: status, headers (names without case), body."""
-
-    status: int
-    headers: requests.structures.CaseInsensitiveDict[str]
-    body: bytes
 
 
 class _Adapter(HTTPAdapter):
@@ -123,22 +117,23 @@ class Transport:
     ) -> Answer:
         """Send one request; CleverUnavailable when there is no whole answer in time.
 
-        Redirects are not followed. A GET is sent once more, inside the deadline, when its
-        connection was refused or closed, on 502 and 503, and on 429 after the time that Clever
-        names. Nothing else is: CleverHungUp tells that an answer may have been on its way.
+        Redirects are not followed. Inside the deadline a request is sent once more if no connection
+        was made, and a GET also if its answer was cut off or is temporary (api/retries), after the
+        time that Clever names. Any other request may have been received: CleverHungUp says so.
         """
         request.headers = HEADERS | request.headers
         prepared = request.prepare()
-        if prepared.method != "GET" or not bounds.retry:
-            return self._attempt(prepared, deadline, bounds)
         try:
             answer = self._attempt(prepared, deadline, bounds)
-        except (CleverHungUp, CleverNotReached):
-            if not deadline.sleep(random.uniform(0, LONGEST_JITTER)):  # noqa: S311 # not a secret
+        except CleverUnavailable as failure:
+            if not (bounds.retry and may_send_again(prepared.method, failure)):
+                raise
+            if not deadline.sleep(_jitter()):
                 raise
             return self._attempt(prepared, deadline, bounds)
-        pause = _pause_before_retry(answer)
-        if pause is None or not deadline.sleep(pause):
+        if prepared.method != "GET" or not bounds.retry or not _failed(answer, bounds):
+            return answer
+        if not deadline.sleep(_pause(answer)):
             return answer
         return self._attempt(prepared, deadline, bounds)
 
@@ -177,24 +172,26 @@ def _bounded_body(response: requests.Response, largest: int) -> bytes:
 
 
 def _kind_of_silence(error: Exception) -> type[CleverUnavailable]:
-    """Whether Clever closed the connection, refused it, or said nothing for too long."""
+    """Whether Clever refused the connection, cut the answer off, or said nothing for too long."""
     cause = error.args[0] if error.args else None
-    if isinstance(cause, ProtocolError):
+    if isinstance(cause, ProtocolError | DecodeError):
         return CleverHungUp
     if isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError):
         return CleverNotReached
     return CleverUnavailable
 
 
-def _pause_before_retry(answer: Answer) -> float | None:
-    """Seconds after which this answer may be asked for again; None if it may not."""
-    if answer.status in {502, 503}:
-        return random.uniform(0, LONGEST_JITTER)  # noqa: S311 # not a secret
-    if answer.status != 429:
-        return None
-    try:
-        if "Retry-After" in answer.headers:
-            return max(0.0, float(answer.headers["Retry-After"]))
-        return max(0.0, float(answer.headers["X-RateLimit-Reset"]) - time.time())
-    except (KeyError, ValueError):
-        return None
+def _failed(answer: Answer, bounds: Bounds) -> bool:
+    return answer.temporary if bounds.only_json else answer.temporary and not answer.cut_off
+
+
+def _pause(answer: Answer) -> float:
+    """Seconds before the second attempt: what Clever asks for, or a moment."""
+    asked = answer.seconds_to_wait(time.time())
+    if asked is not None:
+        return asked
+    return RATE_LIMIT_PAUSE if answer.status == 429 else _jitter()
+
+
+def _jitter() -> float:
+    return random.uniform(0, LONGEST_JITTER)  # noqa: S311 # not a secret

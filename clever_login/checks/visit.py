@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from clever_login.api.deadline import Deadline
 from clever_login.api.probe import ask
-from clever_login.api.transport import Answer, Transport
+from clever_login.api.retries import Answer
+from clever_login.api.transport import Transport
 from clever_login.checks.case import Case
 from clever_login.errors import LoginError
 from clever_login.settings import Settings

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from clever_login.cli_data import sentence
-from clever_login.districts import Districts, districts
+from clever_login.cli_data import patient, sentence
+from clever_login.districts import Districts
 from clever_login.errors import (
     CursorTooOld,
     DistrictGone,
@@ -60,7 +60,7 @@ def sync(wish: Wish, say: Callable[[str], None]) -> Iterator[Result]:
 
     OldVersion, lease.Taken, lease.Lost and the errors of `districts().ids()` end it as a whole.
     """
-    found = districts()
+    found = patient()
     version = found.services.version
     if version.name not in PROMISED:
         raise OldVersion(f"Rosters are kept from Clever's API {', '.join(PROMISED)} alone.")
@@ -85,13 +85,22 @@ class _Job:
         if asked and asked not in {*listed, *known}:
             raise DistrictGone(f"Clever has no token for the district {asked}.")
         for each in known.keys() - set(listed):
-            if asked in (None, each) and district_table.has_left(self.districts.tokens, each):
-                counts = district_table.archive(self.steps, each)
-                yield Result(district_id=each, name=known[each], how="left", counts=counts)
+            if asked in (None, each) and (result := self._unlisted(each, known[each])):
+                yield result
         for each in listed:
             if asked in (None, each):
                 outside = allowed and each not in allowed
                 yield self._outside(each, known) if outside else self._guarded(each, known)
+
+    def _unlisted(self, district_id: str, name: str) -> Result | None:
+        """A district that the list leaves out: archived if it has left, None if it has not."""
+        try:
+            if not district_table.has_left(self.districts.tokens, district_id):
+                return None
+        except LoginError as error:
+            return Result(district_id=district_id, name=name, how="failed", why=sentence(error))
+        counts = district_table.archive(self.steps, district_id)
+        return Result(district_id=district_id, name=name, how="left", counts=counts)
 
     def _outside(self, district_id: str, known: dict[str, str]) -> Result:
         """A district that the allow-list leaves out; what is kept of it is archived with a yes."""
