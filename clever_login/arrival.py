@@ -5,6 +5,8 @@ Browsers say so themselves in Sec-Fetch headers, which no page can forge.
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from flask import request
 
 from clever_login.errors import BadCallback
@@ -12,6 +14,7 @@ from clever_login.errors import BadCallback
 PROBES = ("/healthz", "/readyz")  # platforms ask for these, by an address of their own
 ONCE = ("code", "state", "error", "iss")  # parameters that a callback has at most once
 LONGEST = 2000  # characters of a code or state; Clever's are a few dozen
+MOST_CODES = 3  # of one request: Clever sends one
 
 
 def only_looks() -> bool:
@@ -29,6 +32,13 @@ def check_parameters() -> None:
         values = request.args.getlist(name)
         if len(values) > 1 or any(len(value) > LONGEST for value in values):
             raise BadCallback(f"{name} is repeated or too long")
+
+
+def codes() -> list[str]:
+    """The authorization codes of this request, also of one that is refused: three at most."""
+    query = request.query_string.decode("utf-8", "replace")  # it may be no UTF-8
+    found = [value for name, value in parse_qsl(query) if name == "code"]
+    return [value for value in found if len(value) <= LONGEST][:MOST_CODES]
 
 
 def by_admin() -> bool:

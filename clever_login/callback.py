@@ -2,15 +2,16 @@
 
 The button comes back with a state of ours. The Clever Portal and an Instant Login link come with a
 code and no state: that code is dropped, and the login begun anew with a state, as Clever's guide
-asks.
+asks. Every code that arrives and is not exchanged becomes useless here, see `used_codes`.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 
-from flask import Blueprint, Flask, redirect, request, url_for
+from flask import Blueprint, Flask, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
@@ -20,6 +21,7 @@ from clever_login.auth import send_to_clever
 from clever_login.errors import (
     BadCallback,
     CleverHungUp,
+    CodeSeenBefore,
     CodeUsed,
     CookiesBlocked,
     LoginCancelled,
@@ -34,6 +36,12 @@ from clever_login.session import CurrentUser
 from clever_login.settings import Settings
 
 bp = Blueprint("callback", __name__)
+# Failures after which the login is restarted once, and the reason in the log.
+RESTARTED_ONCE: dict[type[Exception], str] = {
+    CleverHungUp: "interrupted",
+    NotJson: "interrupted",
+    CodeSeenBefore: "used",
+}
 
 
 @bp.get("/oauth/callback")
@@ -88,9 +96,9 @@ def _came_back(state: str, code: str | None) -> ResponseReturnValue:
     if login.expired:
         return _restart(login, state, "expired")
     with crowd.one_of_few():
-        if pending.spend(state):
+        if pending.spend(state, code):
             return _finish(login, state, code)
-    return _used(state)
+    return _used(state, code)
 
 
 def _lost() -> LoginError:
@@ -116,12 +124,14 @@ def _not_ours(error: LoginError) -> ResponseReturnValue:
     raise error
 
 
-def _used(state: str) -> ResponseReturnValue:
+def _used(state: str, code: str | None) -> ResponseReturnValue:
     """Refresh, Back, a bookmark, a double click, an iPad's second delivery: all quiet.
 
     The answer sets no cookie, so it cannot take away what the first one has set.
     """
     logs.event("callback_repeated")
+    if services().pending.spent_with(state, code):
+        g.exchanged_code = code  # by the first request, which may still be about to claim it
     if session.logged_in_by(state):
         return redirect(url_for("dashboard.show"))
     services().pending.wait(state)
@@ -132,12 +142,13 @@ def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturn
     """Exchange, read, check, log in. If any of it fails, whoever was logged in no longer is."""
     pending, former = services().pending, session.current_user()
     try:
-        user = identity.of(_code_or_error(code), nonce(state))
+        user = identity.of(_claimed(_code_or_error(code)), nonce(state))
     except Exception as error:
         session.log_out()
         pending.ended(state)
-        if isinstance(error, CleverHungUp | NotJson) and login.restarts == 0:
-            return _restart(login, state, "interrupted")
+        reason = RESTARTED_ONCE.get(type(error))
+        if reason and login.restarts == 0:
+            return _restart(login, state, reason)
         raise
     user = replace(user, by_admin=login.by_admin or arrival.by_admin())
     session.log_in(user, state)
@@ -174,6 +185,27 @@ def _code_or_error(code: str | None) -> str:
     if not code:
         raise BadCallback("a state of ours, and no code")
     return code
+
+
+def _claimed(code: str) -> str:
+    """The code, reserved for this request; CodeSeenBefore if the app has seen it before."""
+    if not services().codes.claim(code):
+        raise CodeSeenBefore("the code was exchanged, refused or dropped before")
+    g.exchanged_code = code
+    return code
+
+
+@bp.after_request
+def _drop_unused_codes(response: Response) -> Response:
+    """Make each code useless that came with this request and was not exchanged.
+
+    Whatever refused the request, also before the view ran, the code is still valid at Clever.
+    """
+    if not arrival.only_looks():
+        for code in arrival.codes():
+            if code != g.get("exchanged_code") and not services().codes.drop(code):
+                logs.event("code_not_shared", level=logging.WARNING)
+    return response
 
 
 def init_app(app: Flask, _settings: Settings) -> None:

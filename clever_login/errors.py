@@ -40,6 +40,10 @@ class CodeUsed(LoginError):
     code = "code_used"
 
 
+class CodeSeenBefore(CodeUsed):
+    """This app exchanged, refused or dropped the authorization code within the last two minutes."""
+
+
 class BadCallback(LoginError):
     """The callback was not a browser coming back from Clever: bad or repeated parameters."""
 

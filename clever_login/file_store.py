@@ -35,10 +35,11 @@ class FileStore:
         or_unavailable(lambda: self._put(key, value, seconds, only_existing))
         self._sweep()
 
-    def claim(self, key: str, seconds: int) -> bool:
+    def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
         """See Store; a hard link is made by one caller only."""
+        self._sweep()
         self.get(key)  # removes what has expired
-        return or_unavailable(lambda: self._link(self._write(b"", seconds), self._folder / key))
+        return or_unavailable(lambda: self._link(self._write(note, seconds), self._folder / key))
 
     def delete(self, key: str) -> None:
         """See Store."""

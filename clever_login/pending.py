@@ -97,9 +97,14 @@ class PendingLogins:
             age=age,
         )
 
-    def spend(self, state_digest: str) -> bool:
+    def spend(self, state_digest: str, code: str | None) -> bool:
         """Use the state up, before anything is done with it; False if it was used before."""
-        return self._store.claim(f"state-{state_digest}", KEPT_SECONDS)
+        return self._store.claim(f"state-{state_digest}", KEPT_SECONDS, _note(code))
+
+    def spent_with(self, state_digest: str, code: str | None) -> bool:
+        """Whether the callback that used the state up brought this code."""
+        value = self._store.get(f"state-{state_digest}")
+        return value is not None and value.startswith(_note(code))
 
     def ended(self, state_digest: str) -> None:
         """Note that the login with this state is over, well or badly: others wait for that.
@@ -166,6 +171,10 @@ class PendingLogins:
 
     def _drop(self, response: Response, name: str) -> None:
         response.delete_cookie(name, **self._flags)
+
+
+def _note(code: str | None) -> bytes:
+    return digest(code or "").encode()
 
 
 def new_state() -> str:

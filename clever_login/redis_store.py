@@ -28,13 +28,13 @@ class RedisStore:
         """See Store."""
         or_unavailable(lambda: self._client().set(key, value, ex=seconds, xx=only_existing))
 
-    def claim(self, key: str, seconds: int) -> bool:
+    def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
         """See Store.
 
         The client repeats a command whose answer was lost: our own mark tells that the first try
         did succeed.
         """
-        mark = secrets.token_bytes(16)
+        mark = note + secrets.token_bytes(16)
         taken = or_unavailable(lambda: self._client().set(key, mark, ex=seconds, nx=True))
         return bool(taken) or self.get(key) == mark
 

@@ -22,6 +22,7 @@ from clever_login.pending import PendingLogins
 from clever_login.redis_store import RedisStore
 from clever_login.settings import Settings
 from clever_login.store import Store
+from clever_login.used_codes import UsedCodes
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Services:
     keys: SigningKeys
     status: StatusPage
     pending: PendingLogins
+    codes: UsedCodes
     kept: Kept
 
     @property
@@ -66,6 +68,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         keys=SigningKeys(transport, settings.clever_url),
         status=status,
         pending=PendingLogins(settings, store),
+        codes=UsedCodes(store),
         kept=Kept(),
     )
     ahead.loads(app, store.load)

@@ -28,8 +28,11 @@ class Store(Protocol):
     def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
         """Keep a value for so many seconds; with `only_existing`, never bring one back."""
 
-    def claim(self, key: str, seconds: int) -> bool:
-        """Take a name for so many seconds; True for exactly one of many callers."""
+    def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
+        """Take a name for so many seconds; True for exactly one of many callers.
+
+        The value of a claimed name begins with the winner's `note`.
+        """
 
     def delete(self, key: str) -> None:
         """Forget a value."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlencode, urlsplit
+
 from tests.sites import Site
 from tests.visitor import Visitor
 
@@ -15,11 +17,15 @@ def by_button(site: Site, user_name: str) -> Visitor:
 
 def by_portal(site: Site, user_name: str) -> Visitor:
     """The district's portal, then the app's tile: no state."""
+    return launch_tile(at_the_portal(site, user_name), site)
+
+
+def at_the_portal(site: Site, user_name: str) -> Visitor:
+    """Logged in to the district's portal."""
     visitor = site.visitor().open(
         f"{site.clever.url}/in/{site.person(user_name).district.shortname}"
     )
-    log_in_at_clever(visitor, user_name)
-    return launch_tile(visitor, site)
+    return log_in_at_clever(visitor, user_name)
 
 
 def by_instant_login(site: Site, user_name: str) -> Visitor:
@@ -51,6 +57,18 @@ def to_the_callback(site: Site, user_name: str, visitor: Visitor | None = None) 
         log_in_at_clever(visitor, user_name)
     visitor.stop_at = None
     return visitor
+
+
+def code_of(url: str) -> str:
+    """The authorization code in a callback's address."""
+    return parse_qs(urlsplit(url).query)["code"][0]
+
+
+def with_code(url: str, code: str) -> str:
+    """A callback's address with this code in place of its own."""
+    parts = urlsplit(url)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()} | {"code": code}
+    return parts._replace(query=urlencode(query)).geturl()
 
 
 ENTRIES = {"button": by_button, "portal": by_portal, "instant_login": by_instant_login}

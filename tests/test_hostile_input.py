@@ -179,7 +179,7 @@ class House:
         """A login that goes well on our side; Clever answers what it does."""
         self.let_in.clear()
         state, name, value = self.begin()
-        return self.callback(f"code=x&state={state}".encode(), f"{name}={value}".encode())
+        return self.callback(f"code=of-{state}&state={state}".encode(), f"{name}={value}".encode())
 
     def _find_or_create(self, user: User) -> Account:
         self.let_in.append(user)

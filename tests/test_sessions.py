@@ -88,7 +88,7 @@ def test_who_is_not_logged_in_leaves_nothing_in_the_store(site: Site) -> None:
 def test_the_store_holds_no_name_no_email_no_token_and_no_session_id(site: Site) -> None:
     visitor = by_button(site, "student")
     person = site.person("student")
-    assert len(stored(site)) == 3  # the session, the state that was spent, and that it ended
+    assert len(stored(site)) == 4  # the session, the spent state, that it ended, the used code
     for name, value in stored(site).items():
         for secret in (person.name.first, person.name.last, person.id, "il", cookie(visitor)):
             assert secret not in name
@@ -239,10 +239,10 @@ def test_what_has_expired_is_removed_from_the_store(site: Site) -> None:
     with time_machine.travel(START, tick=False) as clock:
         for _ in range(3):
             by_button(site, "student")
-        assert len(stored(site)) == 9
+        assert len(stored(site)) == 12
         clock.shift(timedelta(hours=13))
         by_button(site, "student")
-        assert len(stored(site)) == 3
+        assert len(stored(site)) == 4
 
 
 def test_the_session_cookie_is_closed_to_scripts_and_other_sites(site: Site) -> None:
@@ -406,10 +406,11 @@ class Failing:
     [
         pytest.param(1, 503, id="read the session"),
         pytest.param(2, 503, id="spend the state"),
-        pytest.param(3, 503, id="forget the old session"),
-        pytest.param(4, 303, id="tell a second callback"),
-        pytest.param(5, 503, id="save the new session"),
-        pytest.param(6, 303, id="none"),
+        pytest.param(3, 503, id="claim the code"),
+        pytest.param(4, 503, id="forget the old session"),
+        pytest.param(5, 303, id="tell a second callback"),
+        pytest.param(6, 503, id="save the new session"),
+        pytest.param(7, 303, id="none"),
     ],
 )
 def test_whichever_call_to_the_store_fails_nobody_is_half_logged_in(
@@ -422,12 +423,12 @@ def test_whichever_call_to_the_store_fails_nobody_is_half_logged_in(
     to_the_callback(site, "teacher", visitor)
     assert site.app is not None
     interface: Any = site.app.session_interface
-    pending: Any = site.app.extensions["clever_login"].pending
-    working = interface._store
-    interface._store = pending._store = Failing(working, at)
+    services: Any = site.app.extensions["clever_login"]
+    pending, codes, working = services.pending, services.codes, interface._store
+    interface._store = pending._store = codes._store = Failing(working, at)
     visitor.stop_at = "/dashboard"
     visitor.open(visitor.url)
-    interface._store = pending._store = working
+    interface._store = pending._store = codes._store = working
     assert visitor.response.status_code == status
     if status == 503:
         assert visitor.code == "store_unavailable"

@@ -93,7 +93,7 @@ def test_what_is_in_redis_is_sealed_and_expires(tmp_path: Path) -> None:
         redis = Redis.from_url(str(site.settings.redis_url))
         keys: list[Any] = redis.keys("*")
         cookie = visitor.http.cookies.get("session", domain="localhost.local") or ""
-        assert len(keys) == 3  # the session, the state that was spent, and that it ended
+        assert len(keys) == 4  # the session, the spent state, that it ended, the used code
         for key in keys:
             value: Any = redis.get(key)
             dumped = key + value
