@@ -119,7 +119,7 @@ def _primary(thing: Thing, things: list[Thing]) -> list[Thing]:
 
 def _single(call: Call, collection: str, thing: Thing) -> Record:
     data = _record(call, collection, thing)
-    uri = f"/{call.version}/{collection}/{data['id']}"
+    uri = f"/{call.version}/{collection}/{data.get('id')}"
     return {"data": data, "links": [{"rel": "self", "uri": uri}]}
 
 

@@ -4,8 +4,10 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from clever_simulator import alterations
 from clever_simulator.data import Data
 from clever_simulator.events import Events
+from clever_simulator.index import Index
 from clever_simulator.people import District, Name, Person
 from clever_simulator.tokens import Clock
 
@@ -52,19 +54,37 @@ class Changes:
 
             return self.settle(next(iter(districts.values())), all_of_them, ids)
 
+    def alter(self, description: object) -> list[dict[str, str]]:
+        """Gives a record other values, from decoded JSON; id and type of its v3.1 events.
+
+        Raises AlterationError for a wrong field, ChangeError for an id that no record has.
+        """
+        record_id, alteration = alterations.parse(description)
+        with self.lock:
+            for district in self._data.directory.districts:
+                if record_id in _ids(self._data.index(district)):
+                    return self.settle(district, lambda: self._data.alter(record_id, alteration))
+        raise ChangeError("id: there is no record of this id.")
+
     def _step(self, description: object) -> _Step:
         if not isinstance(description, dict):
             raise ChangeError("A change is a JSON object with the fields change and person.")
-        change = _MAKERS.get(str(description.get("change")))
+        name = str(description.get("change"))
+        change = _MAKERS.get(name)
         if change is None:
             raise ChangeError(f"change: expected one of {', '.join(_MAKERS)}.")
         person = self._person(description)
-        self.check_running(person.district)
+        if not self._is_sharing(name, person):
+            self.check_running(person.district)
         return _Step(
             district=person.district,
             ids={person.id, str(description.get("section")), *self._data.around(person)},
             make=lambda: change(self, self._person(description), description),
         )
+
+    def _is_sharing(self, name: str, person: Person) -> bool:
+        """Whether a change is one of sharing, which a district may also change while paused."""
+        return name == "unshared" or (name == "back" and not self._data.is_deleted(person))
 
     def _person(self, description: Mapping[str, object]) -> Person:
         person = self._data.find(str(description.get("person")))
@@ -127,3 +147,14 @@ _MAKERS: dict[str, Callable[[Changes, Person, Mapping[str, object]], None]] = {
     "deleted": Changes._delete,
     "back": Changes._bring_back,
 }
+
+
+def _ids(index: Index) -> set[str]:
+    """Every id that a record of the district has in any version."""
+    kinds = (index.schools, index.terms, index.courses, index.sections, index.contacts)
+    people = index.people.values()
+    return {
+        index.district.id,
+        *(one_id for kind in (*kinds, index.people, index.resources) for one_id in kind),
+        *(post.legacy_id for person in people for post in person.posts),
+    }

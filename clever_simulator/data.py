@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from clever_simulator import derived
+from clever_simulator.alterations import Alteration
 from clever_simulator.altered import with_people
 from clever_simulator.directory import Directory
 from clever_simulator.index import Index
@@ -29,6 +30,7 @@ class Data:
             self._unshared: frozenset[str] = frozenset()
             self._new_ids: dict[str, str] = {}
             self._contacts: dict[str, list[derived.Contact]] = {}
+            self._altered: dict[str, Alteration] = {}
             self.standings = Standings()
             self._indexes: dict[tuple[str, frozenset[str]], Index] = {}
 
@@ -72,6 +74,16 @@ class Data:
     def shares(self, person: Person) -> bool:
         """Whether a person is there and shared with the apps."""
         return person.id not in self._unshared and person.id not in self._gone
+
+    def alter(self, record_id: str, alteration: Alteration) -> None:
+        """Shows a record with other values from now on; one alteration replaces another."""
+        with self._lock:
+            self._altered[record_id] = alteration
+            self._indexes.clear()
+
+    def is_deleted(self, person: Person) -> bool:
+        """Whether a person was taken out of the district, not only unshared."""
+        return person.id in self._gone
 
     def put(self, person: Person) -> None:
         """Replaces the record of the person with the same id."""
@@ -161,6 +173,7 @@ class Data:
             sections=here.sections_of(district),
             contacts=self._contacts_in(district),
             facts=self.standings.facts(district),
+            altered=self._altered,
         )
 
     def _contacts_in(self, district: District) -> list[derived.Contact]:

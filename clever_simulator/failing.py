@@ -2,10 +2,12 @@
 
 import contextlib
 import gzip
+import json
 import socket
 import struct
 import time
 from http import HTTPStatus
+from typing import Any
 
 from flask import Response, g, jsonify, render_template, request
 
@@ -40,7 +42,7 @@ _OAUTH_ERRORS = {400: ("invalid_grant", "invalid code"), 401: ("invalid_client",
 
 def before() -> Response | None:
     """Takes the next fault for this endpoint; an answer of its own replaces the view's."""
-    fault = world().faults.take(_ENDPOINT_OF.get(request.endpoint or ""))
+    fault = world().faults.take(_ENDPOINT_OF.get(request.endpoint or ""), request.path)
     if fault is None:
         return None
     g.fault = fault
@@ -61,6 +63,8 @@ def spoil(response: Response) -> Response:
         response.set_data(whole[: len(whole) // 2])
     if fault.cut in ("gzip", "damaged"):
         _spoil_gzip(response, damaged=fault.cut == "damaged")
+    if fault.rows is not None and response.is_json:
+        response.set_data(_cut(response.get_json(), fault.rows))
     if fault.status is not None:
         response.status_code = fault.status
     for name, text in fault.headers.items():
@@ -150,6 +154,14 @@ def _page(status: int) -> str:
     return render_template(
         "error.html", title=_phrase(status), text="This answer was asked for as a fault."
     )
+
+
+def _cut(answer: dict[str, Any], rows: int) -> str:
+    """A list without the records after the first ones, as if it ended there."""
+    links = [link for link in answer.get("links", ()) if link.get("rel") != "next"]
+    records = answer.get("data")
+    kept = records[:rows] if isinstance(records, list) else records
+    return json.dumps(answer | {"data": kept, "links": links})
 
 
 def _phrase(status: int) -> str:

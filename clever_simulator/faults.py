@@ -17,12 +17,18 @@ _HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One way to fail; `times` 0 means until cleared, `delay_s` is in seconds."""
+    """One way to fail; `times` 0 means until cleared, `delay_s` is in seconds.
+
+    With `path` it waits for a request whose path ends so. `rows` cuts a list after so many
+    records, and takes away the link to the next page.
+    """
 
     endpoint: str
     times: int = 1
     status: int | None = None
     body: str | None = None
+    path: str | None = None
+    rows: int | None = None
     headers: Mapping[str, str | None] = field(default_factory=dict)
     delay_s: float = 0
     drop: Literal["before", "after"] | None = None
@@ -63,11 +69,11 @@ class Faults:
         with self._lock:
             return [asdict(fault) | {"times": left} for fault, left in self._waiting]
 
-    def take(self, endpoint: str | None) -> Fault | None:
+    def take(self, endpoint: str | None, path: str) -> Fault | None:
         """The fault for a request to this endpoint, which is thereby used up once."""
         with self._lock:
             for index, (fault, left) in enumerate(self._waiting):
-                if fault.endpoint == endpoint:
+                if fault.endpoint == endpoint and path.endswith(fault.path or ""):
                     if left == 1:
                         del self._waiting[index]
                     elif left > 1:
@@ -89,8 +95,10 @@ def parse(description: object) -> Fault:
     if "endpoint" not in description:
         raise FaultError(f"endpoint: expected {_RULES['endpoint'][1]}.")
     fault = Fault(**description)
-    if fault == Fault(endpoint=fault.endpoint, times=fault.times):
-        raise FaultError("status: give one of status, body, headers, delay_s, drop, cut or drip.")
+    if fault == Fault(endpoint=fault.endpoint, times=fault.times, path=fault.path):
+        raise FaultError(
+            "status: give one of status, body, rows, headers, delay_s, drop, cut or drip."
+        )
     return fault
 
 
@@ -119,6 +127,11 @@ _RULES: dict[str, tuple[Callable[[object], bool], str]] = {
     "body": (
         lambda value: value is None or isinstance(value, str),
         "html, empty, truncated or a text to send",
+    ),
+    "path": (lambda value: value is None or isinstance(value, str), "how the path ends"),
+    "rows": (
+        lambda value: value is None or _is_whole(value, 0, 10_000),
+        "how many records a list keeps",
     ),
     "headers": (_is_headers, "an object of texts without line breaks, or null to leave one out"),
     "delay_s": (_is_delay, f"seconds, 0 to {LONGEST_DELAY}"),

@@ -50,7 +50,7 @@ def events_of_record(version: str, collection: str, record_id: str) -> Response:
         one
         for one in _told(version)
         if (here and record_id in one.seen.schools)
-        or (one.collection, one.seen.record["id"]) == (collection, record_id)
+        or (one.collection, one.seen.record.get("id")) == (collection, record_id)
     ]
     index = world().data.index(api.token().district)
     if not found and index.listing(version, collection).get(record_id) is None:
@@ -72,7 +72,7 @@ def _told(version: str) -> list[Event]:
         if person.user_name in token.app.unshared
         for one_id in (person.id, *(post.legacy_id for post in person.posts))
     }
-    return [one for one in found if one.seen.record["id"] not in hidden]
+    return [one for one in found if str(one.seen.record.get("id")) not in hidden]
 
 
 def _filtered(found: list[Event]) -> list[Event]:

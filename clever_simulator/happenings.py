@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from clever_simulator.alterations import AlterationError
 from clever_simulator.api import message
 from clever_simulator.changes import ChangeError
 from clever_simulator.control import only_from_here
@@ -18,6 +19,17 @@ def change() -> ResponseReturnValue:
     try:
         told = world().changes.make(request.get_json(silent=True))
     except ChangeError as error:
+        return message(400, str(error))
+    answer: Response = jsonify(events=told)
+    return answer, 201
+
+
+@bp.post("/records")
+def alter() -> ResponseReturnValue:
+    """Gives a record other values: 201 with its events in v3.1, or 400 naming the wrong field."""
+    try:
+        told = world().changes.alter(request.get_json(silent=True))
+    except (AlterationError, ChangeError) as error:
         return message(400, str(error))
     answer: Response = jsonify(events=told)
     return answer, 201

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clever_simulator import derived
+from clever_simulator.alterations import Alteration
 from clever_simulator.derived import Contact
 from clever_simulator.people import District, Person, School, Section
 from clever_simulator.versions import VERSIONS, Version
@@ -50,9 +51,11 @@ class Index:
         sections: Iterable[Section],
         contacts: Iterable[Contact],
         facts: dict[str, Any] | None = None,
+        altered: dict[str, Alteration] | None = None,
     ) -> None:
         self.district = district
         self.facts = facts or {}  # of the district, in place of what its record would say
+        self.altered = altered or {}  # by the id of the record
         self.schools = _by_id(schools)
         self.people = _by_id(people)
         self.sections = _by_id(self._kept(section) for section in sections)

@@ -57,6 +57,15 @@ class Running:
         """Changes a district as POST /_simulator/events does; raises ChangeError (a ValueError)."""
         return self._world.changes.make({"change": change, "person": person, **fields})
 
+    def alter(self, record: str, *, drop: Iterable[str] = (), **fields: object) -> None:
+        """Gives a record other values as POST /_simulator/records does.
+
+        A path of fields is joined by two underscores: `name__first`. Raises AlterationError or
+        ChangeError (both ValueError).
+        """
+        paths = {name.replace("__", "."): value for name, value in fields.items()}
+        self._world.changes.alter({"id": record, "fields": paths, "drop": list(drop)})
+
     def changes(self, descriptions: Iterable[Mapping[str, object]]) -> list[dict[str, str]]:
         """Makes many changes of one district at once; raises ChangeError."""
         return self._world.changes.make(list(descriptions))

@@ -84,6 +84,12 @@ def user(version: str, person: Person, role: str, tier: Tier) -> Record:
 
 def record(version: str, index: Index, kind: str, thing: Thing, tier: Tier) -> Record:
     """The record of anything that a version of the API has."""
+    data = _record(version, index, kind, thing, tier)
+    altered = index.altered.get(data["id"])
+    return altered.applied(data) if altered else data
+
+
+def _record(version: str, index: Index, kind: str, thing: Thing, tier: Tier) -> Record:
     rules = VERSIONS[version]
     if isinstance(thing, Person):
         return user(version, thing, kind, tier)

@@ -33,9 +33,9 @@ class Kind:
 STEPS: Mapping[str, Kind] = {
     "new_teacher": Kind(year_of_child.new_teacher, "A class changes teacher"),
     "new_school": Kind(year_of_child.new_school, "A student changes school"),
-    "unshared": Kind(year_of_child.unshared, "A student is unshared"),
+    "unshared": Kind(year_of_child.unshared, "A student is unshared", waits=False),
     "deleted": Kind(year_of_child.deleted, "A student is deleted"),
-    "back": Kind(year_of_child.back, "The student returns"),
+    "back": Kind(year_of_child.back, "The student returns", waits=False),
     "new_id": Kind(year_of_child.new_id, "Away for 300 days, back with a new id"),
     "rollover": Kind(
         year_of_district.roll_over, "Rollover to the next school year", of_district=True

@@ -19,6 +19,7 @@ from clever_simulator.config import Config, RegisteredApp, default_config
 from clever_simulator.server import Running, running
 from tests import pages
 from tests.sites import ROOT
+from tests.test_simulator_data import district_token
 from tests.visitor import Visitor, ask
 
 APP_URL = "https://app.example"
@@ -353,6 +354,16 @@ def test_a_fault_can_leave_a_header_out_and_say_another_date(clever: Running) ->
     assert limited.status_code == 429
     assert "X-RateLimit-Reset" not in limited.headers
     assert limited.headers["Date"] == date
+
+
+def test_a_fault_can_be_for_one_path_and_can_cut_a_list(clever: Running) -> None:
+    bearer = district_token(clever)
+    clever.fault("data", path="/sections", rows=2)
+    whole = read(clever, "/v3.0/schools?limit=1", bearer).json()
+    assert [each["rel"] for each in whole["links"]] == ["self", "next"]
+    cut = read(clever, "/v3.0/sections?limit=3", bearer).json()
+    assert (len(cut["data"]), [each["rel"] for each in cut["links"]]) == (2, ["self"])
+    assert len(read(clever, "/v3.0/sections?limit=3", bearer).json()["data"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -314,3 +314,26 @@ def test_a_reset_undoes_every_change(clever: Running) -> None:
     clever.reset()
     assert clever.people == before
     assert told(clever) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_record_can_be_given_other_values_everywhere(clever: Running, version: str) -> None:
+    section = clever.people.sections[0]
+    asked = {"id": section.id, "fields": {"grade": 5, "ext.House": ["x"]}, "drop": ["period"]}
+    assert ask(f"{clever.url}/_simulator/records", "POST", json=asked).status_code == 201
+    (event,) = [each for each in told(clever, version) if each["type"] == "sections.updated"]
+    record = get(clever, f"/{version}/sections/{section.id}")["data"]
+    assert (record["grade"], record["ext"]["House"]) == (5, ["x"])
+    assert "period" not in record
+    assert event["data"]["object"] == record
+    clever.reset()
+    assert get(clever, f"/{version}/sections/{section.id}")["data"]["grade"] == section.grade
+
+
+@pytest.mark.parametrize(
+    "asked", [[], {"id": 7}, {"id": "nobody"}, {"id": "x", "fields": []}, {"id": "x", "drop": [7]}]
+)
+def test_an_alteration_that_makes_no_sense_is_refused(clever: Running, asked: object) -> None:
+    answer = ask(f"{clever.url}/_simulator/records", "POST", json=asked)
+    assert answer.status_code == 400
+    assert answer.json()["message"]
