@@ -23,6 +23,7 @@ from clever_login.errors import (
     NotShared,
     RosterError,
 )
+from clever_login.fields import ReadReport
 from clever_login.records import DistrictRecord, Section
 from clever_login.values import is_identifier
 
@@ -76,6 +77,7 @@ def list_sections(district_id: str, as_json: bool) -> None:
     total = roster.count(Kind.SECTIONS)
     found = _with_progress(roster.sections(), "sections", total)
     _print(map(_section_row, found), as_json)
+    _say_what_was_odd(roster.report)
 
 
 @click.command("events")
@@ -94,6 +96,7 @@ def list_events(district_id: str, after: str | None, latest: bool, as_json: bool
         return
     found = _with_progress(events.read(after=after), "events", None)
     _print(map(_event_row, found), as_json)
+    _say_what_was_odd(events.report)
 
 
 COMMANDS = (list_districts, list_sections, list_events)
@@ -115,6 +118,11 @@ def _with_progress(records: Iterator[T], what: str, total: int | None) -> Iterat
         if number % OFTEN == 0:
             click.echo(f"{number}{f' of {total}' if total else ''} {what}", err=True)
     click.echo(f"{number} {what} in all.", err=True)
+
+
+def _say_what_was_odd(report: ReadReport) -> None:
+    for each in report.sentences():
+        click.echo(each, err=True)
 
 
 def patient() -> Districts:

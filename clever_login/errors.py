@@ -148,6 +148,10 @@ class NotJson(CleverUnexpected):
     """The answer is not JSON: it was cut off on its way, or a proxy answered instead of Clever."""
 
 
+class NoUsableId(CleverUnexpected):
+    """A record has no id, or one that no record can have: it is skipped, and the others read."""
+
+
 class WrongPerson(CleverUnexpected):
     """A user record names another id or district than `/me` did."""
 

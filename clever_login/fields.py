@@ -1,13 +1,24 @@
-"""One record of a roster, read by field: what is missing is None, what is wrong names no child."""
+"""One record of a roster, read by field: a value that makes no sense costs that field alone.
+
+Only a record's own id is strict. Whatever else is missing is None, and so is what is not
+understood, which is counted by the name of the field and never quoted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from clever_login.errors import CleverUnexpected
+from clever_login.errors import NoUsableId
 from clever_login.values import is_identifier, text
+
+# Fields whose value is a number by nature, so that 5 can only mean "5". A school's own numbers
+# are not among them: their leading zeros would be lost.
+_NUMBERS = frozenset({"grade", "graduation_year", "high_grade", "low_grade", "period"})
+_ABSENT = (None, "")  # what stands for no value, in one version or another
 
 
 class Quiet:
@@ -17,33 +28,71 @@ class Quiet:
         return f"{type(self).__name__}({getattr(self, 'id', '...')})"
 
 
-class Fields:
-    """A JSON object of Clever's; each method raises CleverUnexpected for a value of another kind.
+@dataclass
+class ReadReport:
+    """What was not understood, or skipped, while records were read: names and numbers only."""
 
-    Fields that we do not know are never looked at.
+    values: Counter[str] = field(default_factory=Counter)  # by field, such as student.dob
+    skipped: Counter[str] = field(default_factory=Counter)  # whole records, by kind and reason
+
+    def update(self, other: ReadReport) -> None:
+        """Add what another report has."""
+        self.values.update(other.values)
+        self.skipped.update(other.skipped)
+
+    def sentences(self) -> list[str]:
+        """What an operator needs to know; nothing when everything was understood."""
+        found = []
+        if total := self.values.total():
+            were = "value was" if total == 1 else "values were"
+            found.append(f"{total} {were} not understood: {listed(self.values)}.")
+        if total := self.skipped.total():
+            were = "record was" if total == 1 else "records were"
+            found.append(f"{total} {were} skipped: {listed(self.skipped)}.")
+        return found
+
+
+def listed(counts: Counter[str]) -> str:
+    """Names with their numbers, the largest first: `student.dob (2), section.grade (1)`."""
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{name} ({number})" for name, number in ordered)
+
+
+class Fields:
+    """A JSON object of Clever's. Fields that we do not know are never looked at.
+
+    `label` names the object in reports, such as student or section.term.
     """
 
-    def __init__(self, kind: str, data: object, owner: str = "") -> None:
-        self._kind, self._owner = kind, owner
+    __slots__ = ("_data", "_label", "_report")
+
+    def __init__(self, label: str, data: object, report: ReadReport | None = None) -> None:
+        self._label = label
+        self._report = ReadReport() if report is None else report
         if not isinstance(data, Mapping):
-            raise self._wrong("")
+            self._report.values[label] += 1
+            data = {}
         self._data: Mapping[str, Any] = data
 
     @classmethod
-    def of_record(cls, kind: str, data: object) -> tuple[str, Fields]:
-        """A whole record and its id, which every record has."""
-        found = cls(kind, data)
-        record_id = found._data.get("id")
+    def of_record(
+        cls, kind: str, data: object, report: ReadReport | None = None
+    ) -> tuple[str, Fields]:
+        """A whole record and its id; NoUsableId for what has none."""
+        record_id = data.get("id") if isinstance(data, Mapping) else None
         if not is_identifier(record_id):
-            raise CleverUnexpected(f"a record of the kind {kind} has no id")
-        found._owner = record_id
-        return record_id, found
+            raise NoUsableId(f"a record of the kind {kind} has no id")
+        return record_id, cls(kind, data, report)
 
     def text(self, key: str) -> str | None:
         """Text fit for a page, or None."""
         value = self._data.get(key)
-        if value is not None and not isinstance(value, str):
-            raise self._wrong(key)
+        if value is None:
+            return None
+        if key in _NUMBERS and not isinstance(value, str):
+            value = _digits(value)
+        if not isinstance(value, str):
+            self._odd(key)
         return text(value)
 
     def texts(self, keys: str) -> dict[str, str | None]:
@@ -54,71 +103,104 @@ class Fields:
         """Whether it is a string: some fields are an object in one version, text in another."""
         return isinstance(self._data.get(key), str)
 
+    def is_list(self, key: str) -> bool:
+        """Whether it is a list, or absent: what is neither says nothing about who is on it."""
+        return isinstance(self._data.get(key), list) or self._data.get(key) in _ABSENT
+
     def id(self, key: str) -> str | None:
         """The id of another record, or None."""
         value = self._data.get(key)
-        if value in (None, ""):
+        if value in _ABSENT:
             return None
-        if not is_identifier(value):
-            raise self._wrong(key)
-        return value
+        if is_identifier(value):
+            return value
+        self._odd(key)
+        return None
 
     def ids(self, key: str) -> tuple[str, ...]:
         """Ids of other records, each once."""
-        values = self._list(key)
-        if not all(map(is_identifier, values)):
-            raise self._wrong(key)
-        return tuple(dict.fromkeys(values))
+        return tuple(dict.fromkeys(self._fitting(key, is_identifier)))
 
     def words(self, key: str) -> tuple[str, ...]:
         """A list of texts."""
-        found = map(text, self._list(key))
+        found = map(text, self._fitting(key, lambda value: isinstance(value, str)))
         return tuple(word for word in found if word)
 
     def flag(self, key: str) -> bool | None:
         """True, false or not said."""
         value = self._data.get(key)
-        if value is not None and not isinstance(value, bool):
-            raise self._wrong(key)
-        return value
+        if value is None or isinstance(value, bool):
+            return value
+        self._odd(key)
+        return None
 
     def moment(self, key: str) -> datetime | None:
-        """A time with its zone; a day alone is that day's start in UTC."""
+        """A time with its zone; a day alone is that day's start in UTC. ISO 8601 only."""
         value = self.text(key)
         if value is None:
             return None
         try:
             found = datetime.fromisoformat(value)
-        except ValueError:
-            raise self._wrong(key) from None
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+            found = found if found.tzinfo else found.replace(tzinfo=UTC)
+            found.astimezone(UTC)  # the first and last days of the calendar have none
+        except (ValueError, OverflowError):
+            self._odd(key)
+            return None
+        return found
 
-    def inner(self, key: str) -> Fields:
+    def inner(self, key: str, label: str | None = None) -> Fields:
         """An object inside this one; one without fields when there is none."""
         value = self._data.get(key)
-        if not isinstance(value, dict | None):
-            raise self._wrong(key)
-        return Fields(self._kind, value or {}, self._owner)
+        label = label or f"{self._label}.{key}"
+        return Fields(label, {} if value in _ABSENT else value, self._report)
 
     def as_it_is(self, key: str) -> Mapping[str, object]:
         """An object whose fields are the district's own: they are passed on as they are."""
         return self.inner(key)._data
 
     def each(self, key: str) -> tuple[Fields, ...]:
-        """A list of objects."""
-        return tuple(Fields(self._kind, value, self._owner) for value in self._list(key))
+        """A list of objects; an object in the place of a list is its only entry."""
+        value = self._data.get(key)
+        values = [value] if isinstance(value, dict) else self._list(key)
+        label = f"{self._label}.{key}"
+        return tuple(
+            Fields(label, value, self._report) for value in values if self._is_object(key, value)
+        )
+
+    def holds(self, key: str) -> bool:
+        """Whether there is an object; what is something else is not understood."""
+        value = self._data.get(key)
+        return value not in _ABSENT and self._is_object(key, value)
 
     def __contains__(self, key: str) -> bool:
         return self._data.get(key) is not None
 
-    def _list(self, key: str) -> list[Any]:
-        value = self._data.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list):
-            raise self._wrong(key)
-        return value
+    def _fitting(self, key: str, fits: Callable[[object], bool]) -> list[Any]:
+        values = self._list(key)
+        found = [value for value in values if fits(value)]
+        if odd := len(values) - len(found):
+            self._report.values[f"{self._label}.{key}"] += odd
+        return found
 
-    def _wrong(self, key: str) -> CleverUnexpected:
-        what = f"field {key!r}" if key else "part"
-        return CleverUnexpected(f"the {self._kind} {self._owner} has a {what} of another kind")
+    def _list(self, key: str) -> list[Any]:
+        if not self.is_list(key):
+            self._odd(key)
+            return []
+        return self._data.get(key) or []
+
+    def _is_object(self, key: str, value: object) -> bool:
+        if isinstance(value, dict):
+            return True
+        self._odd(key)
+        return False
+
+    def _odd(self, key: str) -> None:
+        self._report.values[f"{self._label}.{key}"] += 1
+
+
+def _digits(value: object) -> str | None:
+    """A small whole number as text."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10_000
+    return str(value) if whole else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from clever_login.fields import Fields, Quiet
+from clever_login.fields import Fields, Quiet, ReadReport
 
 
 class PersonRole(StrEnum):
@@ -152,9 +152,14 @@ class Person(Quiet):
     synced_in_lms: bool | None
 
     @classmethod
-    def from_api(cls, record: object, role: PersonRole | None) -> Person:
-        """Read a record; `role` is what its list says before v3, else None: `roles` says it."""
-        person_id, data = Fields.of_record(role or "user", record)
+    def from_api(
+        cls, record: object, role: PersonRole | None, report: ReadReport | None = None
+    ) -> Person:
+        """Read a record; `role` is what its list says before v3, else None: `roles` says it.
+
+        What is not understood is counted in `report`. Raises NoUsableId.
+        """
+        person_id, data = Fields.of_record(role or "user", record, report)
         first, middle, last = _names(data)
         return cls(
             id=person_id,
@@ -180,7 +185,10 @@ class Person(Quiet):
 
 
 def _posts(roles: Fields) -> tuple[Post, ...]:
-    return tuple(Post.from_api(each, roles.inner(each)) for each in PersonRole if each in roles)
+    """The roles that are objects; anything else in the place of one gives nobody that role."""
+    return tuple(
+        Post.from_api(each, roles.inner(each, each)) for each in PersonRole if roles.holds(each)
+    )
 
 
 def _names(data: Fields) -> tuple[str | None, str | None, str | None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from clever_login.fields import Fields, Quiet
+from clever_login.fields import Fields, Quiet, ReadReport
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -34,10 +34,12 @@ class DistrictRecord(Quiet):
     contact_email: str | None
 
     @classmethod
-    def from_api(cls, record: object, status: object) -> DistrictRecord:
+    def from_api(
+        cls, record: object, status: object, report: ReadReport | None = None
+    ) -> DistrictRecord:
         """Read a district, and the record that has its status: before v2 that is another one."""
-        district_id, data = Fields.of_record("district", record)
-        state, contact = Fields("district", status, district_id), data.inner("district_contact")
+        district_id, data = Fields.of_record("district", record, report)
+        state, contact = Fields("district", status, report), _contact(data)
         names = [contact.inner("name").text(each) for each in ("first", "last")]
         return cls(
             id=district_id,
@@ -81,9 +83,9 @@ class SchoolRecord(Quiet):
     ext: Mapping[str, object] = field(hash=False)  # columns of the district's own
 
     @classmethod
-    def from_api(cls, record: object) -> SchoolRecord:
-        """Read a school."""
-        school_id, data = Fields.of_record("school", record)
+    def from_api(cls, record: object, report: ReadReport | None = None) -> SchoolRecord:
+        """Read a school; NoUsableId for a record without an id."""
+        school_id, data = Fields.of_record("school", record, report)
         principal = data.inner("principal")
         numbers = "sis_id school_number state_id nces_id mdr_number"
         return cls(
@@ -109,9 +111,9 @@ class Course(Quiet):
     description: str | None
 
     @classmethod
-    def from_api(cls, record: object) -> Course:
-        """Read a course."""
-        course_id, data = Fields.of_record("course", record)
+    def from_api(cls, record: object, report: ReadReport | None = None) -> Course:
+        """Read a course; NoUsableId for a record without an id."""
+        course_id, data = Fields.of_record("course", record, report)
         return cls(id=course_id, **data.texts("name number"), description=None)
 
 
@@ -125,9 +127,9 @@ class Term(Quiet):
     end_date: datetime | None
 
     @classmethod
-    def from_api(cls, record: object) -> Term:
-        """Read a term."""
-        term_id, data = Fields.of_record("term", record)
+    def from_api(cls, record: object, report: ReadReport | None = None) -> Term:
+        """Read a term; NoUsableId for a record without an id."""
+        term_id, data = Fields.of_record("term", record, report)
         return cls.of(term_id, data)
 
     @classmethod
@@ -156,6 +158,7 @@ class Section(Quiet):
     sis_id: str | None
     teacher_ids: tuple[str, ...]
     student_ids: tuple[str, ...]
+    unknown_members: tuple[str, ...]  # "teacher", "student": whose list could not be read
     course_id: str | None
     term_id: str | None
     course: Course | None  # before v2
@@ -166,9 +169,9 @@ class Section(Quiet):
     ext: Mapping[str, object] = field(hash=False)  # columns of the district's own
 
     @classmethod
-    def from_api(cls, record: object) -> Section:
-        """Read a section."""
-        section_id, data = Fields.of_record("section", record)
+    def from_api(cls, record: object, report: ReadReport | None = None) -> Section:
+        """Read a section; NoUsableId for a record without an id."""
+        section_id, data = Fields.of_record("section", record, report)
         primary = data.id("teacher")
         teachers = (primary, *data.ids("teachers")) if primary else data.ids("teachers")
         return cls(
@@ -178,6 +181,9 @@ class Section(Quiet):
             **data.texts("name subject grade period section_number sis_id"),
             teacher_ids=tuple(dict.fromkeys(teachers)),
             student_ids=data.ids("students"),
+            unknown_members=tuple(
+                role for role in ("teacher", "student") if not data.is_list(f"{role}s")
+            ),
             course_id=data.id("course"),
             term_id=data.id("term_id"),
             course=_course_inside(data),
@@ -202,9 +208,9 @@ class Resource(Quiet):
     updated: datetime | None
 
     @classmethod
-    def from_api(cls, record: object) -> Resource:
-        """Read a resource."""
-        own_id, data = Fields.of_record("resource", record)
+    def from_api(cls, record: object, report: ReadReport | None = None) -> Resource:
+        """Read a resource; NoUsableId for a record without an id."""
+        own_id, data = Fields.of_record("resource", record, report)
         return cls(
             id=own_id,
             district_id=data.id("district"),
@@ -213,6 +219,12 @@ class Resource(Quiet):
             created=data.moment("created"),
             updated=data.moment("updated"),
         )
+
+
+def _contact(data: Fields) -> Fields:
+    """Whom to ask at a district; in some of Clever's examples there is only their id."""
+    key = "district_contact"
+    return Fields(key, {}) if data.is_text(key) else data.inner(key)
 
 
 def _course_inside(data: Fields) -> Course | None:

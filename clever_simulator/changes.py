@@ -55,16 +55,18 @@ class Changes:
             return self.settle(next(iter(districts.values())), all_of_them, ids)
 
     def alter(self, description: object) -> list[dict[str, str]]:
-        """Gives a record other values, from decoded JSON; id and type of its v3.1 events.
+        """Gives records other values, from decoded JSON, one or a list of one district.
 
-        Raises AlterationError for a wrong field, ChangeError for an id that no record has.
+        Returns id and type of the v3.1 events. Raises AlterationError for a wrong field,
+        ChangeError for an id that no record has.
         """
-        record_id, alteration = alterations.parse(description)
+        asked = description if isinstance(description, list) else [description]
+        altered = dict(map(alterations.parse, asked))
         with self.lock:
             for district in self._data.directory.districts:
-                if record_id in _ids(self._data.index(district)):
-                    return self.settle(district, lambda: self._data.alter(record_id, alteration))
-        raise ChangeError("id: there is no record of this id.")
+                if altered.keys() <= _ids(self._data.index(district)):
+                    return self.settle(district, lambda: self._data.alter(altered))
+        raise ChangeError("id: there is no district with records of these ids.")
 
     def _step(self, description: object) -> _Step:
         if not isinstance(description, dict):

@@ -75,10 +75,10 @@ class Data:
         """Whether a person is there and shared with the apps."""
         return person.id not in self._unshared and person.id not in self._gone
 
-    def alter(self, record_id: str, alteration: Alteration) -> None:
-        """Shows a record with other values from now on; one alteration replaces another."""
+    def alter(self, alterations: dict[str, Alteration]) -> None:
+        """Shows records with other values from now on; one alteration replaces another."""
         with self._lock:
-            self._altered[record_id] = alteration
+            self._altered = self._altered | alterations  # an index of before keeps the former ones
             self._indexes.clear()
 
     def is_deleted(self, person: Person) -> bool:

@@ -58,13 +58,7 @@ def spoil(response: Response) -> Response:
     fault: Fault | None = g.get("fault")
     if fault is None:
         return response
-    if fault.body == "truncated":
-        whole = response.get_data()
-        response.set_data(whole[: len(whole) // 2])
-    if fault.cut in ("gzip", "damaged"):
-        _spoil_gzip(response, damaged=fault.cut == "damaged")
-    if fault.rows is not None and response.is_json:
-        response.set_data(_cut(response.get_json(), fault.rows))
+    _spoil_body(response, fault)
     if fault.status is not None:
         response.status_code = fault.status
     for name, text in fault.headers.items():
@@ -74,6 +68,16 @@ def spoil(response: Response) -> Response:
     if fault.drop:
         g.cut = True
     return response
+
+
+def _spoil_body(response: Response, fault: Fault) -> None:
+    if fault.rows is not None and response.is_json:
+        response.set_data(_cut(response.get_json(), fault.rows))
+    if fault.body == "truncated":
+        whole = response.get_data()
+        response.set_data(whole[: len(whole) // 2])
+    if fault.cut in ("gzip", "damaged"):
+        _spoil_gzip(response, damaged=fault.cut == "damaged")
 
 
 def deliver(response: Response) -> Response:

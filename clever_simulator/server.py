@@ -66,6 +66,10 @@ class Running:
         paths = {name.replace("__", "."): value for name, value in fields.items()}
         self._world.changes.alter({"id": record, "fields": paths, "drop": list(drop)})
 
+    def alterations(self, descriptions: Iterable[Mapping[str, object]]) -> None:
+        """Gives many records of one district other values at once."""
+        self._world.changes.alter(list(descriptions))
+
     def changes(self, descriptions: Iterable[Mapping[str, object]]) -> list[dict[str, str]]:
         """Makes many changes of one district at once; raises ChangeError."""
         return self._world.changes.make(list(descriptions))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clever_login.api.district_tokens import DistrictTokens
+from clever_login.api.paging import MOST_EMPTY_PAGES
 from clever_login.api.rosters import Roster
 from clever_login.api.transport import Bounds
 from clever_login.api.versions import VERSIONS, Kind
@@ -336,6 +337,25 @@ def test_a_next_page_that_is_elsewhere_is_not_asked_for(clever: Running, elsewhe
     assert reader.asked() == ["/v3.0/sections"]
 
 
+def test_an_empty_page_that_leads_to_another_one_is_not_the_end(clever: Running) -> None:
+    for place in ("a", "b"):
+        clever.fault("data", body=page(following=f"/v3.0/sections?limit=10000&page={place}"))
+    clever.fault("data", body=page({"id": "5f" * 12}, following="/v3.0/sections?page=c"))
+    clever.fault("data", body=page())
+    reader = job(clever)
+    assert [each.id for each in reader.roster.sections()] == ["5f" * 12]
+    assert len(reader.asked()) == 4
+
+
+def test_empty_pages_without_end_are_an_error_and_no_endless_work(clever: Running) -> None:
+    for number in range(MOST_EMPTY_PAGES + 5):
+        clever.fault("data", body=page(following=f"/v3.0/sections?page={number}"))
+    reader = job(clever)
+    with pytest.raises(CleverUnexpected, match="one empty page after another"):
+        list(reader.roster.sections())
+    assert len(reader.asked()) == MOST_EMPTY_PAGES + 1
+
+
 def test_two_pages_that_lead_to_each_other_are_an_error_and_no_endless_work(
     clever: Running,
 ) -> None:
@@ -368,43 +388,93 @@ def test_answers_without_links_are_gone_through_by_their_last_ids(clever: Runnin
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "named"),
     [
-        {"name": ["Mei-Ling Ortiz"]},
-        {"subject": 7},
-        {"students": "Mei-Ling Ortiz"},
-        {"students": ["Mei-Ling Ortiz"]},
-        {"teacher": {"name": "Mei-Ling Ortiz"}},
-        {"created": "Mei-Ling Ortiz"},
-        {"term": "Mei-Ling Ortiz"},
+        ({"name": ["Mei-Ling Ortiz"]}, "section.name"),
+        ({"subject": 7}, "section.subject"),
+        ({"students": "Mei-Ling Ortiz"}, "section.students"),
+        ({"students": ["Mei-Ling Ortiz", "5e" * 12]}, "section.students"),
+        ({"teacher": {"name": "Mei-Ling Ortiz"}}, "section.teacher"),
+        ({"created": "Mei-Ling Ortiz"}, "section.created"),
+        ({"term": "Mei-Ling Ortiz"}, "section.term"),
+        ({"term": {"start_date": "8/15/2019"}}, "section.term.start_date"),
+        ({"ext": []}, "section.ext"),
     ],
 )
-def test_a_wrong_shape_is_an_error_that_names_kind_and_id_alone(
-    clever: Running, wrong: dict[str, Any]
+def test_a_value_of_the_wrong_shape_is_empty_and_counted_by_its_name(
+    clever: Running, wrong: dict[str, Any], named: str
 ) -> None:
-    clever.fault("data", body=page({"id": "5f" * 12, "period": "Mei-Ling Ortiz"} | wrong))
-    with pytest.raises(CleverUnexpected) as error:
-        list(job(clever, "v1.2").roster.sections())
-    assert f"the section {'5f' * 12} has a field" in str(error.value)
-    assert "Ortiz" not in str(error.value)
+    good = {"id": "5d" * 12, "period": "3"}
+    clever.fault("data", body=page({"id": "5f" * 12, "period": "2"} | wrong, good))
+    roster = job(clever, "v1.2").roster
+    first, second = roster.sections()
+    assert (first.period, second.period) == ("2", "3")
+    assert roster.report.values == {named: 1}
+    assert roster.report.sentences() == [f"1 value was not understood: {named} (1)."]
+    assert first.student_ids == (("5e" * 12,) if isinstance(wrong.get("students"), list) else ())
 
 
-@pytest.mark.parametrize("body", ['{"data": {}}', '{"data": [7]}', '{"data": [{"data": 7}]}', "[]"])
+@pytest.mark.parametrize(("grade", "read"), [(5, "5"), (5.0, "5"), (True, None), (10**400, None)])
+def test_a_number_is_read_where_a_number_can_only_mean_itself(
+    clever: Running, grade: object, read: str | None
+) -> None:
+    clever.fault("data", body=page({"id": "5f" * 12, "grade": grade, "sis_id": 7}))
+    (found,) = job(clever).roster.sections()
+    assert (found.grade, found.sis_id) == (read, None)
+
+
+def test_clevers_own_examples_are_understood(clever: Running) -> None:
+    own = {"school": "5d" * 12, "start_date": "2025-08-18"}
+    student = {"enrollments": own, "dob": "8/15/2019", "ext": {}}
+    clever.fault("data", body=page({"id": "5f" * 12, "roles": {"student": student}}))
+    roster = job(clever).roster
+    (person,) = roster.people(Kind.USERS)
+    post = person.post(PersonRole.STUDENT)
+    assert post
+    assert post.student
+    assert [each.school_id for each in post.student.enrollments] == ["5d" * 12]
+    contact = {"id": clever.people.districts[0].id, "name": "Harrow", "district_contact": "5c" * 12}
+    clever.fault("district", body=json.dumps({"data": contact}))
+    assert roster.district().contact_name is None
+    assert roster.report.sentences() == []
+
+
+@pytest.mark.parametrize("body", ['{"data": {}}', '{"data": null}', "{}", "[]"])
 def test_what_is_no_list_is_an_error(clever: Running, body: str) -> None:
     clever.fault("data", body=body)
     with pytest.raises(CleverUnexpected):
         list(job(clever).roster.sections())
 
 
-@pytest.mark.parametrize("record", [{}, {"id": None}, {"id": "../me"}, {"id": 7}])
-def test_a_record_without_an_id_is_an_error(clever: Running, record: dict[str, Any]) -> None:
-    clever.fault("data", body=page(record))
-    with pytest.raises(CleverUnexpected, match="has no id"):
-        list(job(clever).roster.sections())
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(None, 7, "x", [], {"data": None}, {"data": 7}, {"data": {}}),
+        *({"data": {"id": each}} for each in (None, "", "../me", 7, "x" * 65, ["5f" * 12])),
+    ],
+)
+def test_an_entry_without_a_usable_id_is_skipped_and_counted(
+    clever: Running, entry: object
+) -> None:
+    good = {"data": {"id": "5f" * 12}}
+    clever.fault("data", body=json.dumps({"data": [entry, good, entry], "links": []}))
+    roster = job(clever).roster
+    assert [each.id for each in roster.sections()] == ["5f" * 12]
+    assert roster.report.sentences() == [
+        "2 records were skipped: sections without a usable id (2)."
+    ]
+
+
+def test_a_number_that_is_longer_than_any_costs_its_field_alone(clever: Running) -> None:
+    body = page({"id": "5f" * 12, "name": "A class", "ext": {"x": 7}}).replace("7", "7" * 5000)
+    clever.fault("data", body=body)
+    (found,) = job(clever).roster.sections()
+    assert found.name == "A class"
 
 
 def test_new_fields_and_new_roles_are_no_error(clever: Running) -> None:
-    new = {"id": "5f" * 12, "mood": {"today": 7}, "roles": {"volunteer": [], "staff": {"x": 1}}}
+    roles = {"volunteer": [], "staff": {"x": 1}, "district_admin": 7, "teacher": True}
+    new = {"id": "5f" * 12, "mood": {"today": 7}, "roles": roles}
     clever.fault("data", body=page(new, paging={"new": True}))
     (found,) = job(clever).roster.people(Kind.USERS)
     assert found.roles == ("staff",)

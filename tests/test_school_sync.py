@@ -300,9 +300,8 @@ def test_a_district_without_secure_sync_is_said_to_have_none_and_the_exit_code_i
 def test_events_that_cannot_be_read_come_again_the_next_time(make: SyncedSite) -> None:
     site = make()
     sync(site)
-    (event,) = site.clever.change("name", "student", last="Adler")
-    bad = {"id": event["id"], "type": "users.updated", "data": {"object": {"id": "x", "roles": 7}}}
-    site.clever.fault("events", body=json.dumps({"data": [{"data": bad}], "links": []}))
+    site.clever.change("name", "student", last="Adler")
+    site.clever.fault("events", body=json.dumps({"data": {}, "links": []}))
     words = ("--district", main_district(site).id)
     assert "failed." in sync(site, *words).stdout
     assert "people: 1 changed" in sync(site, *words).stdout

@@ -69,7 +69,7 @@ class Client:
         body = self._get(f"/{self.version.name}/schools/{school_id}", "the school")
         return School.from_api(body, district_id)
 
-    def records(self, path: str, what: str) -> list[Json]:
+    def records(self, path: str, what: str) -> list[object]:
         """The records of a list, as far as one answer holds them: such a token cannot page."""
         return listed(self._get(f"/{self.version.name}{path}", what))
 

@@ -81,8 +81,8 @@ class DistrictClient:
             return False
         return True
 
-    def items(self, path: str, **parameters: Parameter) -> Iterator[Json]:
-        """Every record of a list; NoSecureSync where this token reads `/districts` alone."""
+    def items(self, path: str, **parameters: Parameter) -> Iterator[object]:
+        """Every entry of a list; NoSecureSync where this token reads `/districts` alone."""
         url = with_query(self.base + path.removeprefix("/"), **parameters)
         try:
             yield from items(self._get, url, within=self.base)

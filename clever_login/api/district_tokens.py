@@ -83,8 +83,9 @@ class DistrictTokens:
         return json_object(answer)
 
 
-def _entry(entry: Json) -> tuple[str, str]:
-    owner, token = entry.get("owner"), entry.get("access_token")
+def _entry(entry: object) -> tuple[str, str]:
+    known: Json = entry if isinstance(entry, dict) else {}
+    owner, token = known.get("owner"), known.get("access_token")
     district_id = owner.get("id") if isinstance(owner, dict) else None
     if not is_identifier(district_id) or not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise CleverUnexpected("an entry of the districts' tokens has no owner or no token")

@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from clever_login.api.district_client import DistrictClient
 from clever_login.api.paging import LARGEST_PAGE, Parameter
-from clever_login.errors import CleverUnexpected, CursorTooOld, NoEvents, NotShared
-from clever_login.fields import Fields, Quiet
+from clever_login.errors import CursorTooOld, NoEvents, NotShared, NoUsableId
+from clever_login.fields import Fields, Quiet, ReadReport
 from clever_login.persons import Person, PersonRole
 from clever_login.records import Course, DistrictRecord, Resource, SchoolRecord, Section, Term
-from clever_login.values import Json, identifier
+from clever_login.values import Json, identifier, is_identifier
 
 DAYS_KEPT = 30
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")  # begins with four bytes of Unix time
@@ -32,7 +33,8 @@ Record = Person | Section | SchoolRecord | DistrictRecord | Course | Term | Reso
 class Event(Quiet):
     """One change. Shared is `created` and no longer shared is `deleted`, as Clever has it.
 
-    Its `id` is the cursor behind which to go on, once the event has been dealt with.
+    Its `id` is the cursor behind which to go on, once the event has been dealt with. One that
+    makes no sense has an empty `type`, or an empty `record_id` and no record.
     """
 
     id: str
@@ -43,21 +45,20 @@ class Event(Quiet):
     object: Json = field(compare=False)  # the record as Clever writes it
 
     @classmethod
-    def from_api(cls, data: Json) -> Event:
-        """Read an event; the record's kind may be one that we do not know."""
-        event_id, fields = Fields.of_record("event", data)
-        inner = data.get("data")
-        changed = inner.get("object") if isinstance(inner, dict) else None
-        kind = fields.text("type")
-        if not isinstance(inner, dict) or not isinstance(changed, dict) or not kind:
-            raise CleverUnexpected(f"the event {event_id} has no type or no record in it")
-        before = inner.get("previous_attributes") or data.get("previous_attributes") or {}
+    def from_api(cls, data: Any, report: ReadReport | None = None) -> Event:
+        """Read an event, of whatever kind; NoUsableId for one that cannot be a cursor."""
+        event_id, fields = Fields.of_record("event", data, report)
+        inner = fields.as_it_is("data")
+        changed = inner.get("object")
+        changed = changed if isinstance(changed, dict) else {}
+        before = inner.get("previous_attributes") or fields.as_it_is("previous_attributes")
+        record_id = changed.get("id")
         return cls(
             id=event_id,
-            type=kind,
+            type=fields.text("type") or "",
             created=fields.moment("created"),
-            record_id=identifier(changed.get("id")),
-            changed=tuple(before) if isinstance(before, dict) else (),
+            record_id=record_id if is_identifier(record_id) else "",
+            changed=tuple(map(str, before)) if isinstance(before, dict) else (),
             object=changed,
         )
 
@@ -68,19 +69,27 @@ class Event(Quiet):
 
     @property
     def action(self) -> str:
-        """Created, updated or deleted."""
+        """Created, updated or deleted, unless the event is of a type that is new."""
         return self.type.partition(".")[2]
 
-    def record(self) -> Record | None:
-        """The record as it is after the change, or None for a kind that we do not know."""
+    @property
+    def unknown(self) -> str:
+        """Why nothing can be done with this event, in the plural; empty where something can."""
+        if self.kind not in KINDS or self.action not in ACTIONS:
+            return "events of an unknown type"
+        return "" if self.record_id else "events without a usable record"
+
+    def record(self, report: ReadReport | None = None) -> Record | None:
+        """The record as it is after the change, or None where it is unknown."""
+        if self.kind not in KINDS or not self.record_id:
+            return None
         if self.kind == "users":
-            return Person.from_api(self.object, None)
+            return Person.from_api(self.object, None, report)
         if self.kind in _ROLES:
-            return Person.from_api(self.object, _ROLES[self.kind])
+            return Person.from_api(self.object, _ROLES[self.kind], report)
         if self.kind == "districts":
-            return DistrictRecord.from_api(self.object, self.object)
-        reader = _READERS.get(self.kind)
-        return reader.from_api(self.object) if reader else None
+            return DistrictRecord.from_api(self.object, self.object, report)
+        return _READERS[self.kind].from_api(self.object, report)
 
 
 _READERS: dict[str, type[SchoolRecord | Section | Course | Term | Resource]] = {
@@ -90,22 +99,26 @@ _READERS: dict[str, type[SchoolRecord | Section | Course | Term | Resource]] = {
     "terms": Term,
     "resources": Resource,
 }
+KINDS = frozenset({"users", "districts", *_ROLES, *_READERS})  # of which an event may tell
+ACTIONS = frozenset({"created", "updated", "deleted"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Events:
     """The events of one district. Deal with them in their order, and keep the last one's id.
 
-    The app must have switched events on at Clever, and have Secure Sync in this district.
+    The app must have switched events on at Clever, and have Secure Sync in this district. An event
+    without an id is skipped: `report` counts it.
     """
 
     client: DistrictClient
     page_size: int = LARGEST_PAGE
+    report: ReadReport = field(default_factory=ReadReport, compare=False)
 
     def latest(self) -> str | None:
         """The cursor to keep before a roster is read for the first time; None without any event."""
-        found = next(self._items(ending_before="last", limit=1), None)
-        return Event.from_api(found).id if found else None
+        found = next(self._readable(self._items(ending_before="last", limit=1)), None)
+        return found.id if found else None
 
     def read(
         self, *, after: str | None, school: str | None = None, kinds: Sequence[str] = ()
@@ -125,13 +138,20 @@ class Events:
     def _behind(self, after: str | None, narrowed: dict[str, Parameter]) -> Iterator[Event]:
         found = self._items(limit=self.page_size, starting_after=after, **narrowed)
         try:
-            yield from map(Event.from_api, found)
+            yield from self._readable(found)
         except NoEvents:
             if after is not None and self.client.can_read("/events?limit=1"):
                 raise _too_old("Clever does not know the cursor any more") from None
             raise
 
-    def _items(self, **parameters: Parameter) -> Iterator[Json]:
+    def _readable(self, entries: Iterator[object]) -> Iterator[Event]:
+        for entry in entries:
+            try:
+                yield Event.from_api(entry, self.report)
+            except NoUsableId:
+                self.report.skipped["events without a usable id"] += 1
+
+    def _items(self, **parameters: Parameter) -> Iterator[object]:
         try:
             yield from self.client.items("/events", **parameters)
         except NotShared:

@@ -6,25 +6,32 @@ from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import parse_qs, unquote, urlencode, urljoin, urlsplit
 
 from clever_login.errors import CleverUnexpected
-from clever_login.values import Json
+from clever_login.values import Json, is_identifier
 
+MOST_EMPTY_PAGES = 100  # in a row; addresses of their own would make an endless list of them
 Parameter = str | int | Sequence[str] | None
 LARGEST_PAGE = 10_000  # records; Clever answers 413 for more
 
 
-def items(get: Callable[[str], Json], url: str, *, within: str) -> Iterator[Json]:
-    """Each record of a list, in Clever's order, to the end; `within` is where a link may lead.
+def items(get: Callable[[str], Json], url: str, *, within: str) -> Iterator[object]:
+    """Each entry of a list, in Clever's order, to the end; `within` is where a link may lead.
 
-    A page is let go record by record. CleverUnexpected for what is no list, and for a next page
-    that is elsewhere or that is the same again.
+    An entry is a record, or whatever else Clever has put there. A page is let go entry by entry,
+    and an empty one that has a link to the next one is not the end. CleverUnexpected for what is
+    no list, for a next page that is elsewhere or that is the same again, and for too many pages
+    with nothing on them.
     """
     seen: set[int] = set()  # hashes of addresses: a district has hundreds of pages
+    empty = 0
     while True:
         seen.add(hash(url))
         body = get(url)
         page = _records(body)
         following = _next(body, page, url, within)
         del body
+        empty = 0 if page else empty + 1
+        if empty > MOST_EMPTY_PAGES:
+            raise CleverUnexpected("a list of Clever's has one empty page after another")
         page.reverse()
         while page:
             yield page.pop()
@@ -41,27 +48,18 @@ def with_query(url: str, **parameters: Parameter) -> str:
     return f"{url}?{urlencode(given, doseq=True)}" if given else url
 
 
-def _records(body: Json) -> list[Json]:
+def _records(body: Json) -> list[object]:
     """The record of each entry: most lists give every record a wrapper with its address."""
     entries = body.get("data")
     if not isinstance(entries, list):
         raise CleverUnexpected("a list of Clever's has no list in it")
-    return [_record(entry) for entry in entries]
+    return [entry.get("data", entry) if isinstance(entry, dict) else entry for entry in entries]
 
 
-def _record(entry: object) -> Json:
-    record = entry.get("data", entry) if isinstance(entry, dict) else None
-    if not isinstance(record, dict):
-        raise CleverUnexpected("a list of Clever's has an entry without a record")
-    return record
-
-
-def _next(body: Json, page: list[Json], url: str, within: str) -> str | None:
+def _next(body: Json, page: list[object], url: str, within: str) -> str | None:
     links = body.get("links")
-    if not page:
-        return None
     if not isinstance(links, list):
-        return _after_last(page, url)
+        return _after_last(page, url) if page else None
     uris = [
         link.get("uri") for link in links if isinstance(link, dict) and link.get("rel") == "next"
     ]
@@ -87,11 +85,15 @@ def _inside(uri: object, url: str, within: str) -> str:
     return there.geturl()
 
 
-def _after_last(page: list[Json], url: str) -> str | None:
+def _after_last(page: list[object], url: str) -> str | None:
     """The next page where answers have no links, as in Clever's files of v1; an empty one ends."""
     asked = urlsplit(url)
     query = parse_qs(asked.query)
     if "limit" not in query:
         return None
-    query["starting_after"] = [str(page[-1].get("id"))]
+    ids = [each.get("id") for each in page if isinstance(each, dict)]
+    last = next(filter(is_identifier, reversed(ids)), None)
+    if last is None:
+        raise CleverUnexpected("a page of a list has no id behind which to go on")
+    query["starting_after"] = [last]
     return asked._replace(query=urlencode(query, doseq=True)).geturl()

@@ -20,6 +20,7 @@ TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
 LONGEST_WAIT = 61.0  # seconds: rate limits are counted by the minute, and clocks differ a little
 ASKS_TO_WAIT = frozenset({429, 503})  # Clever is busy: a login is not restarted at once
 NOT_JSON: Any = object()
+LONGEST_NUMBER = 100  # digits
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Answer:
     def json(self) -> Any:
         """The JSON value in the body; NOT_JSON for a page, for half a body, and for nothing."""
         try:
-            return json.loads(self.body)
+            return json.loads(self.body, parse_int=_whole_number)
         except (ValueError, RecursionError):
             return NOT_JSON
 
@@ -102,3 +103,8 @@ def _bounded(seconds: float | None) -> float | None:
 
 def _difference(later: float | None, earlier: float | None) -> float | None:
     return None if later is None or earlier is None else later - earlier
+
+
+def _whole_number(digits: str) -> int | None:
+    """None for a number with too many digits: Python refuses to parse those."""
+    return int(digits) if len(digits) <= LONGEST_NUMBER else None

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from clever_login.api.district_client import DistrictClient
 from clever_login.api.paging import LARGEST_PAGE
 from clever_login.api.versions import Kind
-from clever_login.errors import CleverUnexpected, NotShared
+from clever_login.errors import NotShared, NoUsableId
+from clever_login.fields import ReadReport
 from clever_login.persons import Person, PersonRole
 from clever_login.records import Course, DistrictRecord, Resource, SchoolRecord, Section, Term
 from clever_login.values import Json, identifier
 
+T = TypeVar("T")
+Reader = Callable[[object, ReadReport], T]
 Where = Mapping[str, object]
 _ROLES = {
     Kind.STUDENTS: PersonRole.STUDENT,
@@ -31,11 +35,13 @@ class Roster:
     Each list comes in the order of its ids, one page in memory at a time. `after` is the id of the
     last record that was dealt with: keep it, and a reading that broke off goes on behind it.
     `where` is v1's query. A list that the version does not have is empty.
-    NoSecureSync where the token reaches the district's own record alone.
+    NoSecureSync where the token reaches the district's own record alone. A record without an id is
+    skipped, a value that is not understood is None: `report` counts them.
     """
 
     client: DistrictClient
     page_size: int = LARGEST_PAGE
+    report: ReadReport = field(default_factory=ReadReport, compare=False)
 
     def district(self) -> DistrictRecord:
         """The district with its state, last sync, launch and pause."""
@@ -46,13 +52,13 @@ class Roster:
         path = self.client.version.status_path.format(id=place)
         elsewhere = not path.endswith(place)
         status = self.client.record(path) if elsewhere else record
-        return DistrictRecord.from_api(record, status or {})
+        return DistrictRecord.from_api(record, status or {}, self.report)
 
     def schools(
         self, *, after: str | None = None, where: Where | None = None
     ) -> Iterator[SchoolRecord]:
         """The schools."""
-        return map(SchoolRecord.from_api, self.read(Kind.SCHOOLS, after=after, where=where))
+        return self._each(SchoolRecord.from_api, Kind.SCHOOLS, after=after, where=where)
 
     def people(
         self, kind: Kind, *, after: str | None = None, where: Where | None = None
@@ -62,7 +68,11 @@ class Roster:
         if kind not in (*_ROLES, *version.people):
             raise ValueError(f"{version.name} has no list of people that is called {kind}")
         role = None if version.roles_in_record else _ROLES[kind]
-        return (Person.from_api(each, role) for each in self.read(kind, after=after, where=where))
+
+        def person(record: object, report: ReadReport) -> Person:
+            return Person.from_api(record, role, report)
+
+        return self._each(person, kind, after=after, where=where)
 
     def everybody(self) -> Iterator[Person]:
         """All people; before v3 somebody with two roles is two people, with two ids."""
@@ -73,34 +83,56 @@ class Roster:
         self, *, after: str | None = None, where: Where | None = None
     ) -> Iterator[Section]:
         """The sections."""
-        return map(Section.from_api, self.read(Kind.SECTIONS, after=after, where=where))
+        return self._each(Section.from_api, Kind.SECTIONS, after=after, where=where)
 
     def courses(self, *, after: str | None = None) -> Iterator[Course]:
         """The courses; before v2 they stand in the sections."""
-        return map(Course.from_api, self.read(Kind.COURSES, after=after))
+        return self._each(Course.from_api, Kind.COURSES, after=after)
 
     def terms(self, *, after: str | None = None) -> Iterator[Term]:
         """The terms; before v2 they stand in the sections."""
-        return map(Term.from_api, self.read(Kind.TERMS, after=after))
+        return self._each(Term.from_api, Kind.TERMS, after=after)
 
     def resources(self, *, after: str | None = None) -> Iterator[Resource]:
         """The resources, which v3 has."""
-        return map(Resource.from_api, self.read(Kind.RESOURCES, after=after))
+        return self._each(Resource.from_api, Kind.RESOURCES, after=after)
 
     def count(self, kind: Kind) -> int | None:
-        """How many there are; None where the version cannot say, as of one role in v3."""
+        """How many there are; None where Clever does not say, as of one role in v3."""
         listing = self.client.version.lists.get(kind)
         if listing is None or listing.role or "count" not in listing.parameters:
             return None
         found = self.client.listed(f"{listing.path}?count=true").get("count")
-        if isinstance(found, bool) or not isinstance(found, int):
-            raise CleverUnexpected("an answer of Clever's has no count in it")
-        return found
+        return found if isinstance(found, int) and not isinstance(found, bool) else None
 
     def read(
         self, kind: Kind, *, after: str | None = None, where: Where | None = None
     ) -> Iterator[Json]:
         """The records of one list as Clever writes them; ValueError for a `where` it has not."""
+        return self._objects(kind, self._entries(kind, after, where))
+
+    def _each(self, read: Reader[T], kind: Kind, **asked: Any) -> Iterator[T]:
+        """The records of one list as our types."""
+        return self._with_ids(read, kind, self.read(kind, **asked))
+
+    def _with_ids(self, read: Reader[T], kind: Kind, records: Iterator[Json]) -> Iterator[T]:
+        for record in records:
+            try:
+                yield read(record, self.report)
+            except NoUsableId:
+                self._skip(kind)
+
+    def _objects(self, kind: Kind, entries: Iterator[object]) -> Iterator[Json]:
+        for entry in entries:
+            if isinstance(entry, dict):
+                yield entry
+            else:
+                self._skip(kind)
+
+    def _skip(self, kind: Kind) -> None:
+        self.report.skipped[f"{kind} without a usable id"] += 1
+
+    def _entries(self, kind: Kind, after: str | None, where: Where | None) -> Iterator[object]:
         listing = self.client.version.lists.get(kind)
         if listing is None:
             return iter(())

@@ -117,7 +117,13 @@ def _put_sections(
     ]
     ours = person_ids(connection, {clever_id for _, clever_id, _ in members})
     wanted = {(section, ours[one], role) for section, one, role in members if one in ours}
-    added, removed = link(connection, tables.Enrolment, batch.sections, wanted)
+    unknown = {(each.id, role) for each in found for role in each.unknown_members}
+
+    def stays(row: tuple[str, ...]) -> bool:  # a list that is none does not empty a class
+        section, _person, role = row
+        return (section, role) in unknown
+
+    added, removed = link(connection, tables.Enrolment, batch.sections, wanted, stays)
     counts["enrolments", "new"] += len(added)
     counts["enrolments", "removed"] += len(removed)
     return wrote

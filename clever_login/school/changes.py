@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from clever_login.api.events import Event
+from clever_login.fields import ReadReport
 from clever_login.persons import Person
 from clever_login.records import SchoolRecord, Section, Term
 from clever_login.school import cursors, rows, tables
@@ -23,7 +25,10 @@ _PEOPLE = {"users", "students", "teachers", "schooladmins", "districtadmins"}
 
 
 def apply_events(run: Run, after: str | None) -> None:
-    """Apply every event behind the cursor; TooMany, before the first one, and CursorTooOld."""
+    """Apply every event behind the cursor; TooMany, before the first one, and CursorTooOld.
+
+    What makes no sense is counted and passed: the cursor goes on behind it.
+    """
     number = 0
     for chunk in chunks(_counted(run, after), SIZE):
         run.write(_step(run, chunk))
@@ -33,7 +38,8 @@ def apply_events(run: Run, after: str | None) -> None:
 
 def _counted(run: Run, after: str | None) -> Iterator[Event]:
     """The same events once it is known how many people leave; many are read twice for that."""
-    coming = run.events.read(after=after)
+    counted = replace(run.events, report=ReadReport())  # of what may be read a second time
+    coming = counted.read(after=after)
     first = list(islice(coming, PAGE))
     more = next(coming, None)
     leaving: set[str] = set()
@@ -43,6 +49,7 @@ def _counted(run: Run, after: str | None) -> Iterator[Event]:
         last = event.id
     run.check(run.steps.do(lambda db: _still_here(db, run.district_id, leaving)))
     if more is None:
+        run.report.update(counted.report)
         yield from first
         return
     first.clear()
@@ -76,19 +83,23 @@ def _still_here(connection: Connection, district_id: str, people: Iterable[str])
 
 def _step(run: Run, events: list[Event]) -> Callable[[Connection], Written]:
     cursor = cursors.kept_as(run.version, events[-1].id)
+    batch = batch_of(events, run.report)
 
     def work(connection: Connection) -> Written:
         run.keep_cursor(connection, cursor)
-        return write(connection, run.district_id, batch_of(events))
+        return write(connection, run.district_id, batch)
 
     return work
 
 
-def batch_of(events: Iterable[Event]) -> Batch:
+def batch_of(events: Iterable[Event], report: ReadReport) -> Batch:
     """What is left to do: each event has the whole record, so that only its last one counts."""
     batch = Batch()
     for event in events:
-        record = event.record() if event.kind != "districts" else None
+        if event.unknown:
+            report.skipped[event.unknown] += 1
+            continue
+        record = event.record(report) if event.kind != "districts" else None
         if isinstance(record, Person):
             _take_person(batch, event, record)
         elif isinstance(record, SchoolRecord):

@@ -17,6 +17,11 @@ def end_sessions_of(people: Iterable[str]) -> int:
     )
 
 
+def name_of_district(district_id: str) -> str:
+    """By which a district goes in the log."""
+    return pseudonym(services().settings.secrets[0], "district", district_id)
+
+
 def end_sessions_in(district_id: str) -> int:
     """End the sessions of everybody in a district; how many there were."""
     secrets = services().settings.secrets

@@ -13,6 +13,7 @@ from clever_login.api.events import Events
 from clever_login.api.rosters import Roster
 from clever_login.api.versions import Version
 from clever_login.errors import RosterError
+from clever_login.fields import ReadReport
 from clever_login.school import ending, tables
 from clever_login.school.apply import Counts, Written
 from clever_login.school.steps import Steps
@@ -26,7 +27,10 @@ class TooMany(RosterError):
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A district, how to read it, and where to write it. `say` tells an operator."""
+    """A district, how to read it, and where to write it. `say` tells an operator.
+
+    `report` is that of `roster` and `events`: what they could not understand.
+    """
 
     steps: Steps
     district_id: str
@@ -35,6 +39,7 @@ class Run:
     events: Events
     yes: bool
     say: Callable[[str], None]
+    report: ReadReport
     counts: Counts = field(default_factory=Counter)
     began: datetime = field(default_factory=tables.now)
 

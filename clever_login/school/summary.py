@@ -14,23 +14,27 @@ How = Literal["full read", "events", "left", "skipped", "failed", "refused"]
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came of one district; `why` is a sentence where there is something to say."""
+    """What came of one district; `why` is a sentence where there is something to say.
+
+    `notes` are further sentences, such as what was not understood.
+    """
 
     district_id: str
     name: str
     how: How
     counts: Counts = field(default_factory=Counts)
     why: str = ""
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """The district with how it was read, then a line for each table that changed."""
+        """The district with how it was read, a line for each table that changed, and the notes."""
         head = f"{self.name or 'District'} ({self.district_id}): {self.how}."
         if self.why:
             head += f" {self.why}"
         changed = [line for each in TABLES if (line := self._line(each))]
         if not changed and self.how in {"full read", "events"}:
             changed = ["  nothing changed"]
-        return [head, *changed]
+        return [head, *changed, *(f"  {each}" for each in self.notes)]
 
     def _line(self, table: str) -> str:
         found = [f"{self.counts[table, what]} {what}" for what in WHAT if self.counts[table, what]]

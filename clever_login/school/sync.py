@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 
+from clever_login import logs
+from clever_login.api.rosters import Roster
 from clever_login.cli_data import patient, sentence
 from clever_login.districts import Districts
 from clever_login.errors import (
@@ -19,6 +22,7 @@ from clever_login.errors import (
     NotShared,
     RosterError,
 )
+from clever_login.fields import ReadReport, listed
 from clever_login.records import DistrictRecord
 from clever_login.school import cursors, district_table, ending, lease, tables
 from clever_login.school.changes import PAGE, apply_events
@@ -126,28 +130,38 @@ class _Job:
             return Result(district_id=district_id, name=name, how=how, why=sentence(error))
 
     def _one(self, district_id: str) -> Result:
-        record = self.districts.roster(district_id).district()
+        roster = replace(self.districts.roster(district_id), report=ReadReport())
+        record = roster.district()
         district_table.keep(self.steps, record)
         if record.state in district_table.WAITING:
             why = f"At Clever it is {record.state}."
             return Result(district_id=district_id, name=record.name or "", how="skipped", why=why)
-        return self._read(record)
+        return self._read(record, roster)
 
-    def _read(self, record: DistrictRecord) -> Result:
-        name = record.name or record.id
+    def _read(self, record: DistrictRecord, roster: Roster) -> Result:
+        name, report = record.name or record.id, roster.report
         run = Run(
             steps=self.steps,
             district_id=record.id,
             version=self.districts.services.version,
-            roster=self.districts.roster(record.id),
-            events=self.districts.events(record.id, page_size=PAGE),
+            roster=roster,
+            events=replace(self.districts.events(record.id, page_size=PAGE), report=report),
+            report=report,
             yes=self.wish.yes,
             say=lambda words: self.say(f"{name}: {words}"),
         )
         how = self._bring_up(run)
         district_table.keep_synced(self.steps, record.id)
         why = f"Clever says: {record.error}" if record.error else ""
-        return Result(district_id=record.id, name=name, how=how, counts=run.counts, why=why)
+        _log(run)
+        return Result(
+            district_id=record.id,
+            name=name,
+            how=how,
+            counts=run.counts,
+            why=why,
+            notes=tuple(report.sentences()),
+        )
 
     def _bring_up(self, run: Run) -> How:
         district = tables.District
@@ -173,3 +187,18 @@ class _Job:
         chosen = select(person.clever_id).where(archived, person.clever_id.is_not(None))
         people = self.steps.do(lambda db: list(db.scalars(chosen)))
         ending.end_sessions_of(each for each in people if each)
+
+
+def _log(run: Run) -> None:
+    """What was not understood, by the names of fields: never a value, nor whose it was."""
+    report, district = run.report, ending.name_of_district(run.district_id)
+    for name, counts in (("values", report.values), ("records", report.skipped)):
+        if counts:
+            logs.event(
+                "sync_not_understood",
+                level=logging.WARNING,
+                district=district,
+                what=name,
+                number=counts.total(),
+                names=listed(counts),
+            )

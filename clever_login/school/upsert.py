@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -81,8 +81,12 @@ def link(
     model: type[Base],
     owners: Collection[str],
     wanted: Collection[tuple[str, ...]],
+    stays: Callable[[tuple[str, ...]], bool] = lambda _row: False,
 ) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
-    """Make these the only links of their owners, who stand in the first column: added, removed."""
+    """Make these the only links of their owners, who stand in the first column: added, removed.
+
+    A link of theirs that `stays` is left in any case.
+    """
     columns = list(table(model).primary_key)
     own = columns[0]
     found = {
@@ -90,7 +94,8 @@ def link(
         for part in chunks(owners, MOST_PARAMETERS)
         for row in connection.execute(select(*columns).where(own.in_(part)))
     }
-    added, removed = set(wanted) - found, found - set(wanted)
+    added, gone = set(wanted) - found, found - set(wanted)
+    removed = {row for row in gone if not stays(row)}
     names = [column.name for column in columns]
     if removed:
         same = [column == bindparam(f"old_{column.name}") for column in columns]
