@@ -53,10 +53,6 @@ class FileStore:
             self.delete(path.name)
         return len(paths)
 
-    def ping(self) -> None:
-        """See Store."""
-        or_unavailable(lambda: self._write(b"", 1).unlink())
-
     def load(self) -> None:
         """See Store: nothing."""
 

@@ -9,6 +9,7 @@ from clever_login.access import public
 from clever_login.errors import StoreUnavailable
 from clever_login.services import services
 from clever_login.settings import Settings
+from clever_login.store import probe
 
 bp = Blueprint("health", __name__)
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
@@ -26,9 +27,9 @@ def healthz() -> ResponseReturnValue:
 def readyz() -> ResponseReturnValue:
     """Whether store and database answer; Clever is not asked, its outage is not ours."""
     try:
-        services().store.ping()
-    except StoreUnavailable:
-        return "the session store does not answer\n", 503, TEXT
+        probe(services().store)
+    except StoreUnavailable as error:
+        return f"{error}\n", 503, TEXT
     for not_ready in current_app.config.get("READY_CHECKS", ()):
         if why := not_ready():
             return f"{why}\n", 503, TEXT

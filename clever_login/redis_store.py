@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
+from clever_login.errors import StoreUnavailable
 from clever_login.settings import Settings
-from clever_login.store import Chosen, anything, or_unavailable
+from clever_login.store import Chosen, anything
 
 if TYPE_CHECKING:
     from redis import Redis
+
+T = TypeVar("T")
 
 
 class RedisStore:
@@ -21,12 +25,12 @@ class RedisStore:
 
     def get(self, key: str) -> bytes | None:
         """See Store."""
-        value = or_unavailable(lambda: self._client().get(key))
+        value = self._ask(lambda redis: redis.get(key))
         return value if isinstance(value, bytes) else None
 
     def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
         """See Store."""
-        or_unavailable(lambda: self._client().set(key, value, ex=seconds, xx=only_existing))
+        self._ask(lambda redis: redis.set(key, value, ex=seconds, xx=only_existing))
 
     def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
         """See Store.
@@ -35,30 +39,42 @@ class RedisStore:
         did succeed.
         """
         mark = note + secrets.token_bytes(16)
-        taken = or_unavailable(lambda: self._client().set(key, mark, ex=seconds, nx=True))
+        taken = self._ask(lambda redis: redis.set(key, mark, ex=seconds, nx=True))
         return bool(taken) or self.get(key) == mark
 
     def delete(self, key: str) -> None:
         """See Store."""
-        or_unavailable(lambda: self._client().delete(key))
+        self._ask(lambda redis: redis.delete(key))
 
     def delete_matching(self, pattern: str, chosen: Chosen = anything) -> int:
         """See Store; it walks the keys in steps, so that others are served meanwhile."""
-        return or_unavailable(
-            lambda: sum(
-                int(self._client().delete(key))
-                for key in self._client().scan_iter(match=pattern, count=1000)
+        return self._ask(
+            lambda redis: sum(
+                int(redis.delete(key))
+                for key in redis.scan_iter(match=pattern, count=1000)
                 if chosen(key.decode())
             )
         )
 
-    def ping(self) -> None:
-        """See Store."""
-        or_unavailable(lambda: self._client().ping())
-
     def load(self) -> None:
         """See Store."""
         self._client()
+
+    def _ask(self, command: Callable[[Redis], T]) -> T:
+        """Send commands; any failure becomes StoreUnavailable with its cause in words of ours."""
+        client = self._client()
+        try:
+            return command(client)
+        except Exception as error:
+            from clever_login import redis_pool
+
+            if not isinstance(error, redis_pool.ERRORS):
+                raise
+            pool = client.connection_pool
+            if isinstance(pool, redis_pool.Pool):
+                pool.failed(error)
+            why = redis_pool.cause(error, self._settings.redis_connections)
+            raise StoreUnavailable(why) from error
 
     def _client(self) -> Redis:
         """Made at first use: the import takes a tenth of a second, and a fork comes before."""
@@ -73,14 +89,18 @@ def connect(settings: Settings) -> Redis:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
+    from clever_login.redis_pool import Pool
+
     url = settings.redis_url or ""
     # Heroku's chain is self-signed; on redis:// these two arguments are an error.
     lax = url.startswith("rediss://") and not settings.redis_tls_verify
     tls = {"ssl_cert_reqs": None, "ssl_check_hostname": False} if lax else {}
-    return Redis.from_url(
+    pool = Pool.from_url(
         url,
+        max_connections=settings.redis_connections,
         socket_timeout=1.0,
         socket_connect_timeout=1.0,
         retry=Retry(NoBackoff(), 1),  # one more try for a connection that the server has closed
         **tls,
     )
+    return Redis.from_pool(pool)

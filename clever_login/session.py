@@ -220,8 +220,8 @@ def _interface() -> Any:
 
 def _require_store() -> None:
     """A session that could not be read must not pass for nobody's."""
-    if cast(Session, session).unavailable:
-        raise StoreUnavailable("when the session was opened")
+    if error := cast(Session, session).unavailable:
+        raise error
 
 
 def _user() -> dict[str, object]:

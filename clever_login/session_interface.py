@@ -28,7 +28,7 @@ class Session(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyp
     """A session that knows whether it came from the store, and whether the store was down."""
 
     known_sid: str | None = None
-    unavailable: bool = False
+    unavailable: StoreUnavailable | None = None
     when_saved: Callable[[], None] | None = None
 
 
@@ -48,9 +48,9 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
             return Session(sid=self._generate_sid(self.sid_length))
         try:
             session: Session = super().open_session(app, request)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             session = Session(sid=self._generate_sid(self.sid_length))
-            session.unavailable = True
+            session.unavailable = error
         if session.sid == request.cookies.get(app.config["SESSION_COOKIE_NAME"]):
             session.known_sid = session.sid
         return session

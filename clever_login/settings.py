@@ -48,6 +48,7 @@ class Settings:
     retention_days: int = 365
     redis_url: str | None = field(default=None, repr=False)
     redis_tls_verify: bool = True
+    redis_connections: int = 4
     session_idle_minutes: int = 30
     session_max_hours: int = 8
     session_single: bool = False
@@ -113,6 +114,7 @@ def _settings(read: Reader, production: bool) -> Settings:
         retention_days=read.number("RETENTION_DAYS", 365, 1, 3650),
         redis_url=read.redis("REDIS_URL"),
         redis_tls_verify=read.switch("REDIS_TLS_VERIFY", default=True),
+        redis_connections=read.number("REDIS_CONNECTIONS", 4, 1, 100),
         session_idle_minutes=read.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_max_hours=read.number("SESSION_MAX_HOURS", 8, 1, 24),
         session_single=read.switch("SESSION_SINGLE", default=False),

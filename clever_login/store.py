@@ -5,12 +5,14 @@ Values are bytes and keys are short ASCII words; what they mean is the callers' 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from clever_login.errors import StoreUnavailable
 
 T = TypeVar("T")
+PROBE_SECONDS = 30  # after which a probe is gone even if its process was killed
 Chosen = Callable[[str], bool]  # by its key
 
 
@@ -43,20 +45,27 @@ class Store(Protocol):
         Of these only the `chosen` ones, in one walk over all keys.
         """
 
-    def ping(self) -> None:
-        """Raise StoreUnavailable unless the store answers."""
-
     def load(self) -> None:
         """Load the code that it needs, and open nothing."""
 
 
+def probe(store: Store) -> None:
+    """Write a value, read it back and delete it; raise StoreUnavailable if any of these fails.
+
+    A full or read-only store still reads, so that a read alone would not show it.
+    """
+    key, value = f"probe-{secrets.token_hex(8)}", secrets.token_bytes(64)
+    store.set(key, value, PROBE_SECONDS)
+    came_back = store.get(key) == value
+    store.delete(key)
+    if not came_back or store.get(key) is not None:
+        raise StoreUnavailable("the session store does not give back what was written to it")
+
+
 def or_unavailable(call: Callable[[], T]) -> T:
-    """Make a call; whatever the file system or Redis raises becomes StoreUnavailable."""
+    """Make a call; what the file system raises becomes StoreUnavailable, without any path."""
     try:
         return call()
     except OSError as error:
-        raise StoreUnavailable(type(error).__name__) from error
-    except Exception as error:
-        if type(error).__module__.startswith("redis."):  # not imported unless it is in use
-            raise StoreUnavailable(type(error).__name__) from error
-        raise
+        why = f"{error.strerror} ({type(error).__name__})"
+        raise StoreUnavailable(f"the folder of sessions cannot be used: {why}") from error

@@ -106,11 +106,19 @@ def in_process(
 
 @contextmanager
 def gunicorn_with_redis(
-    folder: Path, *, workers: int = 2, more: tuple[str, ...] = (), **changes: Any
+    folder: Path,
+    *,
+    workers: int = 2,
+    more: tuple[str, ...] = (),
+    redis: tuple[str, ...] = (),
+    **changes: Any,
 ) -> Iterator[Site]:
-    """The app as it is deployed: gunicorn's workers share a real Redis; `more` are its options."""
+    """The app as it is deployed: gunicorn's workers share a real Redis.
+
+    `more` are options of gunicorn, `redis` options of Redis.
+    """
     with ExitStack() as stack:
-        redis_url = stack.enter_context(redis_server(folder))
+        redis_url = stack.enter_context(redis_server(folder, more=redis))
         clever = stack.enter_context(running())
         port = free_port()
         url = f"http://localhost:{port}"
@@ -124,10 +132,15 @@ def gunicorn_with_redis(
 
 
 @contextmanager
-def redis_server(folder: Path, certificate: Certificate | None = None) -> Iterator[str]:
-    """A Redis of our own on a free port, with TLS where there is a certificate; yields its URL."""
+def redis_server(
+    folder: Path, certificate: Certificate | None = None, more: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """A Redis of our own on a free port, with TLS where there is a certificate; yields its URL.
+
+    `more` are further options of redis-server.
+    """
     port = free_port()
-    command = ["redis-server", "--bind", "127.0.0.1", "--save", ""]
+    command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *more]
     if certificate:
         command += ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no"]
         command += ["--tls-cert-file", str(certificate.certificate)]
@@ -257,7 +270,7 @@ def wait_until_answers(url: str, child: subprocess.Popen[bytes], seconds: float 
         assert child.poll() is None, f"the server ended with {child.returncode}"
         try:
             requests.get(url, timeout=5)
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, requests.Timeout) as error:
             why = error
             time.sleep(0.05)
         else:

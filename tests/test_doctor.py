@@ -404,6 +404,25 @@ def test_redis_is_tried_with_a_value_that_goes_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.servers
+def test_a_redis_that_takes_fewer_connections_than_the_app_may_open_is_a_warning(
+    tmp_path: Path,
+) -> None:
+    with sites.redis_server(tmp_path, more=("--maxclients", "20")) as url:
+        environ = PRODUCTION | {"REDIS_URL": url}
+        examine(environ, "--offline").found("store", "ok", "takes 20", "at most 19")
+        report = examine(environ | {"WEB_CONCURRENCY": "4"}, "--offline")
+        report.found("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 2")
+        report = examine(environ | {"REDIS_CONNECTIONS": "8"}, "--offline")
+        report.found("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 4")
+
+
+@pytest.mark.servers
+def test_the_doctor_says_why_a_redis_keeps_nothing(tmp_path: Path) -> None:
+    with sites.redis_server(tmp_path, more=("--maxmemory", "1")) as url:
+        examine(PRODUCTION | {"REDIS_URL": url}, "--offline").found("store", "fault", "(OOM)")
+
+
+@pytest.mark.servers
 def test_a_redis_whose_certificate_is_not_verified_is_a_warning(tmp_path: Path) -> None:
     made = certificates.make(tmp_path)
     with sites.redis_server(tmp_path, made) as url:

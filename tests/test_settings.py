@@ -68,6 +68,8 @@ def test_every_fault_is_in_one_message() -> None:
         ("SESSION_MAX_HOURS", "25"),
         ("TRUSTED_PROXIES", "-1"),
         ("REDIS_TLS_VERIFY", "maybe"),
+        ("REDIS_CONNECTIONS", "0"),
+        ("REDIS_CONNECTIONS", "unlimited"),
         ("APP_ENV", "staging"),
         ("SECRET_KEY_FALLBACKS", "a"),
         ("CLEVER_URL", "https://evil.test\\.clever.com"),

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from clever_login.checks.case import Case
 from clever_login.checks.findings import Finding, fault, ok, warning
+from clever_login.checks.limits import connections
 from clever_login.errors import StoreUnavailable
 from clever_login.file_store import FileStore
 from clever_login.redis_store import RedisStore, connect
 from clever_login.settings import DEVELOPMENT
-from clever_login.store import Store
+from clever_login.store import Store, probe
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "instance" / "store"  # beside app.py
-KEPT_SECONDS = 30
 
 
 def store(case: Case) -> Iterator[Finding]:
@@ -28,14 +27,14 @@ def store(case: Case) -> Iterator[Finding]:
 def _files(case: Case) -> Iterator[Finding]:
     if not FOLDER.exists():
         yield _to_be_made()  # by the app: made here, it might be another user's
-    elif _keeps(FileStore(FOLDER)):
-        yield ok("store", "Sessions are kept in files, and a value came back whole.")
-    else:
+    elif why := _why_not(FileStore(FOLDER)):
         yield fault(
             "store",
-            "Sessions are kept in files, and the folder instance/store cannot be written.",
+            f"Sessions are kept in files, and instance/store does not keep any: {why}.",
             "Run this as the user who runs the app, and let that user own the folder.",
         )
+    else:
+        yield ok("store", "Sessions are kept in files, and a value came back whole.")
     if case.platform:
         yield warning(
             "store",
@@ -58,29 +57,28 @@ def _to_be_made() -> Finding:
 
 
 def _redis(case: Case) -> Iterator[Finding]:
-    if not _keeps(RedisStore(case.settings)):
+    if why := _why_not(RedisStore(case.settings)):
         yield fault(
             "store",
-            "Redis at REDIS_URL does not keep a value and give it back: nobody can log in.",
+            f"Redis at REDIS_URL does not keep a value, so nobody can log in: {why}.",
             "Is it running, is the password right, does it want rediss://? On Heroku set "
             "REDIS_TLS_VERIFY to off.",
         )
         return
     yield ok("store", "Sessions are kept in Redis, and a value came back whole.")
     yield from _tls(case)
-    yield from _when_full(connect(case.settings))
+    with connect(case.settings) as client:
+        yield from _when_full(client)
+        yield from _limit(case, client)
 
 
-def _keeps(place: Store) -> bool:
-    """Whether a throwaway value makes the round."""
-    key, value = f"doctor-{secrets.token_hex(8)}", secrets.token_bytes(64)
+def _why_not(place: Store) -> str | None:
+    """Why a throwaway value is not kept, None if it is; /readyz asks the same."""
     try:
-        place.set(key, value, KEPT_SECONDS)
-        came_back = place.get(key) == value
-        place.delete(key)
-        return came_back and place.get(key) is None
-    except StoreUnavailable:
-        return False
+        probe(place)
+    except StoreUnavailable as error:
+        return str(error)
+    return None
 
 
 def _tls(case: Case) -> Iterator[Finding]:
@@ -109,3 +107,13 @@ def _when_full(client: Any) -> Iterator[Finding]:
             "logged out at random.",
             "Set its maxmemory-policy to noeviction and watch its memory.",
         )
+
+
+def _limit(case: Case, client: Any) -> Iterator[Finding]:
+    """How many connections this Redis takes, where it tells."""
+    try:
+        told = client.info("clients").get("maxclients") or client.config_get("maxclients")
+        limit = int(told["maxclients"] if isinstance(told, dict) else told)
+    except Exception:  # noqa: BLE001 # hosts forbid INFO and CONFIG in many ways
+        return
+    yield connections(case, "store", "Redis", "REDIS_CONNECTIONS", limit)
