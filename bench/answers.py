@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from bench import listed
+from bench.listed import Listed
+
 CLIENT_ID, OIDC_CLIENT_ID, SECRET = "bench", "bench-with-oidc", "bench-secret"
 DISCOVERY, KEYS = "/.well-known/openid-configuration", "/oauth/keys"
+TEACHERS = 9_000_000  # people with this number or a higher one are teachers
+ENROLLED, TEACHING = 100, 8  # the pupils and teachers of the rosters: those with the lowest numbers
 Json = dict[str, Any]
 
 
 def name(number: int) -> str:
-    """The first name of a pupil, which no other pupil's page can contain."""
-    return f"Pupil{number:07d}"
+    """The first name of a person, which no other pupil's page can contain."""
+    return f"{'Teacher' if number >= TEACHERS else 'Pupil'}{number:07d}"
 
 
 def new_code(number: int, login: str, nonce: str = "") -> str:
@@ -34,16 +40,27 @@ class Answers:
         self._key = ECKey.generate_key("P-256", {"kid": "bench", "alg": "ES256", "use": "sig"})
         self.codes: Counter[str] = Counter()
 
-    def to(self, method: str, path: str, headers: str, body: str) -> tuple[int, Json]:
+    def to(self, method: str, target: str, headers: str, body: str) -> tuple[int, Json]:
         """The status and the JSON of an answer."""
-        if method == "POST" and path == "/oauth/tokens":
-            return self._token(body)
+        path = target.partition("?")[0]
+        if path == "/oauth/tokens":
+            return self._token(body) if method == "POST" else (200, listed.tokens(district_of(0)))
         if path == DISCOVERY:
             return 200, {"issuer": self._issuer, "jwks_uri": self._issuer + KEYS}
         if path == KEYS:
             return 200, {"keys": [self._key.as_dict(private=False)]}
+        if f"Bearer {listed.TOKEN}\r\n" in f"{headers}\r\n":
+            return self._lists.to(target)
         _, _, token = headers.partition("Bearer pupil-")
         return self._record(path, int(token.split("\r", 1)[0] or -1))
+
+    @cached_property
+    def _lists(self) -> Listed:
+        """The rosters, for `flask clever sync`."""
+        schools = [self._school_record(number) for number in range(self.schools)]
+        pupils = [self._user(number) for number in range(ENROLLED)]
+        teachers = [self._user(TEACHERS + number) for number in range(TEACHING)]
+        return Listed(_district(district_of(0)), schools, pupils, teachers)
 
     def _token(self, body: str) -> tuple[int, Json]:
         code = parse_qs(body).get("code", [""])[0]
@@ -61,7 +78,7 @@ class Answers:
             "aud": OIDC_CLIENT_ID,
             "sub": pupil_id(number),
             "user_id": pupil_id(number),
-            "user_type": "student",
+            "user_type": "teacher" if number >= TEACHERS else "student",
             "district": self._district(number),
             "nonce": nonce,
             "iat": now,
@@ -101,6 +118,33 @@ class Answers:
         }
 
     def _user(self, number: int) -> Json:
+        role = self._teacher(number) if number >= TEACHERS else self._student(number)
+        return {
+            "created": "2024-08-12T14:05:00.000Z",
+            "district": self._district(number),
+            "email": f"{name(number).lower()}@bench.example",
+            "id": pupil_id(number),
+            "last_modified": "2026-01-20T09:30:00.000Z",
+            "name": {"first": name(number), "last": "Sample", "middle": ""},
+            "roles": role,
+        }
+
+    def _teacher(self, number: int) -> Json:
+        school = self._school(number)
+        teacher = {
+            "credentials": {"district_username": f"teacher{number}"},
+            "ext": {},
+            "legacy_id": f"f{number:023x}",
+            "school": school,
+            "schools": [school],
+            "sis_id": str(number),
+            "state_id": f"T{number}",
+            "teacher_number": str(number),
+            "title": "Teacher",
+        }
+        return {"teacher": teacher}
+
+    def _student(self, number: int) -> Json:
         school = self._school(number)
         student = {
             "credentials": {"district_username": f"pupil{number}"},
@@ -121,15 +165,7 @@ class Answers:
             "state_id": f"S{number}",
             "student_number": str(number),
         }
-        return {
-            "created": "2024-08-12T14:05:00.000Z",
-            "district": self._district(number),
-            "email": f"pupil{number}@bench.example",
-            "id": pupil_id(number),
-            "last_modified": "2026-01-20T09:30:00.000Z",
-            "name": {"first": name(number), "last": "Sample", "middle": ""},
-            "roles": {"student": student},
-        }
+        return {"student": student}
 
     def _school_record(self, number: int) -> Json:
         return {
@@ -145,7 +181,7 @@ class Answers:
 
 
 def pupil_id(number: int) -> str:
-    """Clever's id of a pupil."""
+    """Clever's id of a pupil or teacher."""
     return f"a{number:023x}"
 
 

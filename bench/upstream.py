@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
         if fault == "reset":
             self._transport.abort()
             return
-        status, said = clever.answers.to(method, path, headers, body)
+        status, said = clever.answers.to(method, target, headers, body)
         if fault == "error":
             status, said = 502, {}
         answer = as_bytes(status, said)

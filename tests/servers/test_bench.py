@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -16,8 +19,10 @@ from bench.load import Login, Wrong, log_in, open_loop
 from bench.machine import cpu_seconds
 from bench.nginx import balanced
 from bench.phases import TINY, measure
+from bench.ratios import ratio
 from bench.stage import Stage, stage
 from bench.step import percentile
+from tests.sites import ROOT
 
 pytestmark = pytest.mark.servers
 STALL_SECONDS = 2
@@ -140,3 +145,76 @@ def test_who_is_sent_to_clever_once_more_comes_back_by_itself(here: Stage) -> No
     with served(here, CONTENDERS["ours"]) as app:
         logins = asyncio.run(open_loop(range(20), 10, partial(log_in, app.site, clicks=2)))
     assert [each.error for each in logins if each.error] == []
+
+
+ONE_MORE = """
+    from clever_login.school.database import not_ready
+    app.before_request(lambda: not_ready() and None)
+    return app
+"""
+
+
+def compare(folder: Path, old: str, new: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench.ab", old, new, "--pairs", "2", "--logins", "3"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """What the table says of each count: old, new, and a word."""
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {each[0]: each[1:] for each in cells}
+
+
+def git(folder: Path, *words: str) -> None:
+    name = ["-c", "user.name=A", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *name, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_statement_more_for_each_request_is_named_and_is_the_only_difference(
+    tmp_path: Path,
+) -> None:
+    copy = tmp_path / "copy"
+    git(ROOT, "clone", "--quiet", "--shared", str(ROOT), str(copy))
+    app = copy / "app.py"
+    app.write_text(app.read_text().replace("    return app\n", ONE_MORE.lstrip("\n")))
+    git(copy, "commit", "--quiet", "--all", "--message", "A statement more")
+    compared = compare(copy, "HEAD~1", "HEAD")
+    assert compared.returncode == 1, compared.stdout + compared.stderr
+    found = rows(compared.stdout)
+    old, new, word = found["dashboard of a student: SQL statements"]
+    assert (float(new) - float(old), word) == (1, "more")
+    assert "of these SELECT" in found
+    assert "Worse: SQL statements of a login," in compared.stdout
+    others = [name for name in found if name.endswith(("store commands", "calls to Clever"))]
+    assert len(others) == 6
+    assert {found[name][2] for name in others} == {"same"}
+
+
+@pytest.mark.long
+def test_a_commit_costs_the_same_as_itself() -> None:
+    compared = compare(ROOT, "HEAD", "HEAD")
+    assert compared.returncode == 0, compared.stdout + compared.stderr
+    counts = {name: row for name, row in rows(compared.stdout).items() if ":" in name}
+    assert {row[2] for name, row in counts.items() if "CPU" not in name} == {"same"}
+
+
+def test_a_commit_that_is_none_ends_with_a_sentence() -> None:
+    compared = compare(ROOT, "HEAD", "no-such-commit")
+    assert compared.returncode == 2
+    assert re.search("no-such-commit.* failed", compared.stderr)
+    assert "Traceback" not in compared.stderr
+
+
+@pytest.mark.parametrize(
+    ("new", "verdict"),
+    [
+        ([10.1, 9.9, 10.0, 10.1, 9.9, 10.0, 10.1, 9.9], "same"),
+        ([11.1, 10.9, 11.0, 11.1, 10.9, 11.0, 11.1, 10.9], "more"),
+        ([9.1, 8.9, 9.0, 9.1, 8.9, 9.0, 9.1, 8.9], "less"),
+        ([12.0, 8.0, 11.0, 9.0, 12.0, 8.0, 11.0, 9.0], "not decided"),
+    ],
+)
+def test_processor_time_is_judged_by_the_whole_interval(new: list[float], verdict: str) -> None:
+    found = ratio([10.0] * len(new), new)
+    assert found.low < found.middle < found.high
+    assert found.verdict == verdict
