@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,13 +16,20 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from flask import Flask, Request, Response
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 
-from clever_login import arrival, error_pages
+from clever_login import arrival, error_pages, logs
 from clever_login.errors import StoreUnavailable
 from clever_login.pseudonyms import LENGTH, NOBODY
 from clever_login.settings import Settings
 from clever_login.store import Store
 
 OWNED = re.compile(rf"([0-9a-f]{{{LENGTH}}})\.([0-9a-f]{{{LENGTH}}})\.[\w-]+", re.ASCII)
+
+
+class _Sealed(msgspec.Struct, frozen=True):
+    """What Fernet seals: the session's data with the store key that it belongs to."""
+
+    store_id: str
+    data: dict[str, Any]
 
 
 class Session(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyped
@@ -33,7 +41,10 @@ class Session(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyp
 
 
 class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session is untyped
-    """Sessions in our store: MessagePack inside Fernet, under a hash of the session id."""
+    """Sessions in our store: MessagePack inside Fernet, under a hash of the session id.
+
+    The sealed value contains its key.
+    """
 
     session_class = Session
 
@@ -112,22 +123,30 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         return f"{self.key_prefix}{district}-{person}-{digest}"
 
     def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
-        """What was saved; anything that we did not write ourselves counts as nothing."""
+        """What was saved; anything that we did not write ourselves counts as nothing.
+
+        So does a value of another key: whoever can write to the store must not be able to copy one
+        user's session over another's.
+        """
         sealed = self._store.get(store_id)
         if sealed is None:
             return None
         try:
-            data = msgspec.msgpack.decode(self._fernet.decrypt(sealed))
+            found = msgspec.msgpack.decode(self._fernet.decrypt(sealed), type=_Sealed)
         except (InvalidToken, msgspec.DecodeError):
             return None
-        return data if isinstance(data, dict) else None
+        if hmac.compare_digest(found.store_id.encode(), store_id.encode()):
+            return found.data
+        logs.event("session_dropped", level=logging.WARNING, reason="another_key")
+        return None
 
     def _delete_session(self, store_id: str) -> None:
         self._store.delete(store_id)
 
     def _upsert_session(self, lifetime: timedelta, session: Session, store_id: str) -> None:
         """Save; a session that was logged out while this request ran is not brought back."""
-        sealed = self._fernet.encrypt(msgspec.msgpack.encode(dict(session)))
+        plain = msgspec.msgpack.encode(_Sealed(store_id, dict(session)))
+        sealed = self._fernet.encrypt(plain)
         seconds = int(lifetime.total_seconds())
         known = session.sid == session.known_sid
         self._store.set(store_id, sealed, seconds, only_existing=known)

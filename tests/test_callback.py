@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
@@ -121,6 +122,17 @@ def test_a_code_and_state_of_another_browser_log_nobody_in(site: Site) -> None:
     victim = site.visitor().open(attacker.url)
     assert victim.code == "login_expired"
     assert victim.open("/dashboard").path == "/"
+    assert exchanges(site) == 0
+
+
+def test_the_cookie_of_one_login_does_not_stand_in_for_that_of_another(site: Site) -> None:
+    visitor = to_the_callback(site, "student")
+    (own,) = [each for each in visitor.http.cookies if each.name.startswith("login-")]
+    other = to_the_callback(site, "teacher")
+    state = parse_qs(urlsplit(other.url).query)["state"][0]
+    name = f"login-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
+    answer = ask(other.url, cookies={name: own.value or ""}, headers={"Accept": "text/html"})
+    assert "login_expired" in answer.text
     assert exchanges(site) == 0
 
 

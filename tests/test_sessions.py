@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import time_machine
 from flask import Flask, session
@@ -109,6 +110,31 @@ def test_a_pickle_in_the_store_is_nobody_and_is_not_executed(site: Site, tmp_pat
         path.write_bytes(struct.pack(">d", time.time() + 999) + pickle.dumps(Bomb()))
     assert visitor.open("/dashboard").path == "/"
     assert not proof.exists()
+
+
+def test_a_session_that_is_copied_over_another_one_is_nobody(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    student, teacher = by_button(site, "student"), by_button(site, "teacher")
+    folder = Path(str(site.settings.instance_path)) / "store"
+    of_student, of_teacher = sorted(folder.glob("session-*"), key=lambda path: path.stat().st_mtime)
+    of_student.write_bytes(of_teacher.read_bytes())
+    assert student.open("/dashboard").path == "/"
+    assert '"reason": "another_key"' in capfd.readouterr().err
+    assert teacher.open("/dashboard").role == "teacher"
+    assert student.open("/login").role == "student"
+
+
+def test_a_session_of_the_former_format_is_nobody(site: Site) -> None:
+    visitor = by_button(site, "student")
+    assert site.app is not None
+    fernet: Any = site.app.session_interface._fernet  # type: ignore[attr-defined] # ours
+    (path,) = (Path(str(site.settings.instance_path)) / "store").glob("session-*")
+    expiry, sealed = path.read_bytes()[:8], path.read_bytes()[8:]
+    data = msgspec.msgpack.decode(fernet.decrypt(sealed))["data"]
+    path.write_bytes(expiry + fernet.encrypt(msgspec.msgpack.encode(data)))
+    assert visitor.open("/dashboard").path == "/"
+    assert visitor.open("/login").role == "student"
 
 
 def test_files_of_the_store_are_for_this_user_alone(site: Site) -> None:
