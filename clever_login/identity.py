@@ -10,6 +10,7 @@ from flask import current_app
 
 from clever_login import id_token, logs, oauth, profile
 from clever_login.accounts import Account
+from clever_login.api.client import Client
 from clever_login.api.deadline import Deadline
 from clever_login.api.transport import LOGIN_SECONDS
 from clever_login.errors import (
@@ -33,8 +34,12 @@ def of(code: str, nonce: str) -> CurrentUser:
     here, deadline = services(), Deadline(LOGIN_SECONDS)
     try:
         tokens = oauth.exchange(here.settings, here.transport, code, deadline)
-        me = _me_of_id_token(tokens, nonce, deadline)
-        person = profile.of(here.client(tokens.access_token, deadline), here.kept, me)
+        client = here.client(tokens.access_token, deadline)
+        if tokens.id_token is None and here.settings.clever_oidc:
+            me: Me | None = _me_without_id_token(client)
+        else:
+            me = _me_of_id_token(tokens, nonce, deadline)
+        person = profile.of(client, here.kept, me)
     except TimeoutError as error:
         raise CleverUnavailable("the time for this login is over") from error
     allowed = here.settings.clever_district_ids
@@ -53,21 +58,32 @@ def of(code: str, nonce: str) -> CurrentUser:
 def _me_of_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | None:
     """Whom the id token names, which saves asking `/me`; None where there is none to go by.
 
-    Clever's keys may be out of reach while Clever is not, and a token may lack Clever's own
-    claims: `/me` says the same then.
+    A token may lack Clever's own claims: `/me` says the same then. If Clever's keys cannot be read,
+    nobody can check the nonce: with CLEVER_OIDC on this raises CleverUnavailable.
     """
     here = services()
     if tokens.id_token is None:
-        if here.settings.clever_oidc:
-            raise CleverMisconfigured("CLEVER_OIDC is on, and Clever sends no id token")
         return None
     token = id_token.IdToken(value=tokens.id_token, access_token=tokens.access_token, nonce=nonce)
     try:
         claims = id_token.claims(token, here.settings, here.keys, deadline)
     except CleverUnavailable as error:
+        if here.settings.clever_oidc:
+            raise
         logs.event("id_token_left_aside", level=logging.WARNING, cause=str(error))
         return None
     return Me.from_claims(claims, one_id=here.version.roles_in_record)
+
+
+def _me_without_id_token(client: Client) -> Me:
+    """Ask `/me` with CLEVER_OIDC on: only Clever Library logins come without an id token.
+
+    Raises CleverMisconfigured for any other login, because nothing ties it to its nonce.
+    """
+    me = client.me()
+    if not me.may_lack_id_token:
+        raise CleverMisconfigured("CLEVER_OIDC is on, and a district login has no id token")
+    return me
 
 
 def _log_what_is_missing(person: Profile) -> None:

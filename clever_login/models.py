@@ -57,6 +57,7 @@ class Me:
 
     `login_role` is the role of this login, where it is known without asking `/userinfo`;
     `by_library` tells a login by Clever Library, where a teacher shares the app and no district.
+    Clever sends no id token for those: `may_lack_id_token`.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Me:
     district_id: str | None
     login_role: Role | None = None
     by_library: bool = False
+    may_lack_id_token: bool = False
 
     @classmethod
     def from_api(cls, body: Json) -> Me:
@@ -77,6 +79,7 @@ class Me:
             type=kind,
             district_id=optional_id(data.get("district")),
             by_library=_is_library(data),
+            may_lack_id_token=_may_lack_id_token(data),
         )
 
     @classmethod
@@ -204,6 +207,15 @@ def login_role(claims: Json) -> Role | None:
 def _is_library(data: Json) -> bool:
     """Who authorized the app; before v2.1 nothing says so but the district that is missing."""
     return not data.get("district") and data.get("authorized_by", "teacher") == "teacher"
+
+
+def _may_lack_id_token(data: Json) -> bool:
+    """Whether this shows a Clever Library login; before v2.1 only the missing district does.
+
+    An unknown value of `authorized_by` shows nothing.
+    """
+    authorized_by = data.get("authorized_by")
+    return authorized_by == "teacher" or (authorized_by is None and not data.get("district"))
 
 
 def is_about(claims: Json, person_id: str) -> bool:

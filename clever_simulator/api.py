@@ -60,7 +60,10 @@ def me(version: str) -> Response:
     login = _login()
     if login is None:
         return jsonify(shapes.me_district(version, token().district))
-    return jsonify(shapes.me(version, _now(login.person), login.role, login.app.tier))
+    answer = shapes.me(version, _now(login.person), login.role, login.app.tier)
+    if not login.app.says_authorized_by:
+        answer["data"].pop("authorized_by", None)
+    return jsonify(answer)
 
 
 def data(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 from clever_simulator.people import Role
 
@@ -19,6 +19,8 @@ class RegisteredApp:
     shared with it, in whatever district. With `loginas_repeats` every login of an admin who acts as
     somebody says so, without it only one that Clever starts. With `secret_in_body` it may send its
     secret in the body of a token request instead of HTTP Basic, which is all that Clever documents.
+    People of `library_districts` (short names) come by Clever Library, and their logins have no id
+    token, also where the app has OIDC. `/me` has `authorized_by` only with `says_authorized_by`.
     """
 
     client_id: str
@@ -32,12 +34,20 @@ class RegisteredApp:
     unshared: tuple[str, ...] = ()
     loginas_repeats: bool = False
     secret_in_body: bool = False
+    library_districts: tuple[str, ...] = ()
+    says_authorized_by: bool = True
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:
             raise ValueError(f"The app {self.client_id} needs at least one redirect URI.")
         if self.oidc and self.tier == "library":
             raise ValueError(f"{self.client_id}: Clever gives no OIDC to Library apps.")
+
+    def seen_from(self, shortname: str) -> Self:
+        """The app as the people of a district come to it: by that district, or by the Library."""
+        if shortname not in self.library_districts:
+            return self
+        return replace(self, tier="library", oidc=False, library_districts=())
 
     @property
     def primary_uri(self) -> str:

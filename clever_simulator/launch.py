@@ -1,6 +1,6 @@
 """The two links that start a login: /oauth/authorize and /oauth/instant-login."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -57,12 +57,12 @@ def authorize() -> ResponseReturnValue:
 def instant_login() -> ResponseReturnValue:
     """An Instant Login link: always to the primary redirect URI, never with a state."""
     app = _app_of_link()
-    if app.tier == "library":
-        raise LinkError("Instant Login links do not work for apps of the Clever Library.")
     _redirect_uri(app)  # may be given, and must then be listed, but is not where the login goes
     district = _district_of_link()
     if district is None:
         raise LinkError("An Instant Login link must name a district in district_id.")
+    if app.seen_from(district.shortname).tier == "library":
+        raise LinkError("Instant Login links do not work for apps of the Clever Library.")
     launch = Launch(app=app, redirect_uri=app.primary_uri, district=district, by_clever=True)
     return _proceed(launch)
 
@@ -94,6 +94,7 @@ def _proceed(launch: Launch) -> ResponseReturnValue:
 
 
 def _come_in(launch: Launch, person: Person) -> ResponseReturnValue:
+    launch = replace(launch, app=launch.app.seen_from(person.district.shortname))
     posts = admission.posts(launch.app, person)
     if not posts and launch.return_unshared:
         return _back(launch, {"error": "unauthorized-user"})

@@ -31,7 +31,7 @@ def exchange() -> Response:
     if token is None:
         return refusal(400, "invalid_grant", "invalid code")
     answer = {"access_token": token.value}
-    if app.oidc and token.login:
+    if token.app.oidc and token.login:
         answer["id_token"] = oidc.id_token(token.login)
     return _private(jsonify(answer))
 
@@ -46,7 +46,7 @@ def district_tokens() -> Response:
         return refusal(400, "invalid_request", "owner_type must be district")
     wanted = request.args.get("district")
     # A Library app is authorised by teachers, never by a district.
-    joined = () if app.tier == "library" else world().people.districts
+    joined = [d for d in world().people.districts if app.seen_from(d.shortname).tier != "library"]
     districts = [d for d in joined if wanted in (None, d.id) and admission.connected(app, d)]
     tokens = [world().vault.district_token(app, district) for district in districts]
     uri = request.full_path.rstrip("?")

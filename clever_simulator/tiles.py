@@ -22,7 +22,8 @@ class Tile:
 
 def tiles(person: Person) -> list[Tile]:
     """A tile for every app that the person may come to; neither link carries a state."""
-    return [_tile(app, person) for app in world().config.apps if admission.posts(app, person)]
+    apps = [app.seen_from(person.district.shortname) for app in world().config.apps]
+    return [_tile(app, person) for app in apps if admission.posts(app, person)]
 
 
 def _tile(app: RegisteredApp, person: Person) -> Tile:

@@ -127,7 +127,8 @@ class Vault:
                 return None
             if (found.login.app.client_id, found.redirect_uri) != (app.client_id, redirect_uri):
                 return None
-            return self._keep("il" + secrets.token_hex(20), app, found.login.person.district, found)
+            value, district = "il" + secrets.token_hex(20), found.login.person.district
+            return self._keep(value, app.seen_from(district.shortname), district, found)
 
     def district_token(self, app: RegisteredApp, district: District) -> Token:
         """The token with which an app reads a district: the same one until all is forgotten."""

@@ -8,7 +8,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +22,7 @@ from clever_login.api.signing_keys import SigningKeys
 from clever_login.api.transport import Transport
 from clever_login.api.versions import VERSIONS
 from clever_login.errors import CleverUnavailable
+from clever_simulator.config import Config
 from tests.conftest import SiteMaker
 from tests.entries import ENTRIES, by_button, to_the_callback
 from tests.sites import Site
@@ -356,6 +357,122 @@ def test_while_clevers_keys_cannot_be_read_me_is_asked(site: Site, endpoint: str
     assert asked(site, "/oauth/certs") <= 2
 
 
-def test_with_clever_oidc_on_a_login_without_an_id_token_is_refused(make_site: SiteMaker) -> None:
-    visitor = by_button(make_site(clever_oidc=True), "student")
-    assert visitor.code == "clever_misconfigured"
+# With CLEVER_OIDC on
+
+
+def strict_site(make_site: SiteMaker, client_id: str = "simulator-oidc", **changes: Any) -> Site:
+    return make_site(clever_client_id=client_id, clever_oidc=True, **changes)
+
+
+def change_app(site: Site, **changes: Any) -> None:
+    """Let the simulator treat the app in another way."""
+    client_id = site.settings.clever_client_id
+    app = site.clever.app.extensions["clever_simulator"].config.app(client_id)
+    site.clever.configure(Config(apps=(replace(app, **changes),)))
+
+
+@pytest.mark.parametrize("endpoint", ["discovery", "certs"])
+def test_with_clever_oidc_on_nobody_gets_in_while_clevers_keys_cannot_be_read(
+    make_site: SiteMaker, endpoint: str
+) -> None:
+    site = strict_site(make_site)
+    site.clever.fault(endpoint, times=0, status=503)
+    visitor = by_button(site, "student")
+    assert (visitor.response.status_code, visitor.code) == (503, "clever_unavailable")
+    assert "Retry-After" in visitor.response.headers
+    assert visitor.open("/dashboard").path == "/"
+    assert by_button(site, "student").code == "clever_unavailable"
+    assert asked(site, "/me") == 0
+    assert asked(site, "/.well-known/openid-configuration") <= 2  # once, and its one retry
+    site.clever.clear_faults()
+
+
+def test_with_clever_oidc_on_a_key_that_is_not_known_yet_lets_nobody_in(
+    make_site: SiteMaker,
+) -> None:
+    site = strict_site(make_site)
+    assert by_button(site, "student").path == "/dashboard"
+    site.clever.rotate_keys()  # within a minute of the last fetch
+    visitor = by_button(site, "student")
+    assert (visitor.response.status_code, visitor.code) == (503, "clever_unavailable")
+    assert (asked(site, "/oauth/certs"), asked(site, "/me")) == (1, 0)
+
+
+def test_with_clever_oidc_on_a_token_of_another_login_is_no_use_without_keys_either(
+    make_site: SiteMaker,
+) -> None:
+    site = strict_site(make_site)
+    assert by_button(site, "teacher").path == "/dashboard"
+    claims, header = {"nonce": "of another login"}, {"kid": "unknown"}
+    visitor = Forger(site, claims=claims, header=header).log_in()
+    assert visitor.code == "clever_unavailable"
+    assert visitor.open("/dashboard").path == "/"
+    assert asked(site, "/me") == 0
+
+
+@pytest.mark.parametrize("version", ["v2.0", "v3.0"])
+def test_with_clever_oidc_on_a_district_login_without_an_id_token_is_refused(
+    make_site: SiteMaker, version: str
+) -> None:
+    site = strict_site(make_site, "simulator", clever_api_version=version)
+    assert by_button(site, "student").code == "clever_misconfigured"
+    change_app(site, says_authorized_by=False)
+    assert by_button(site, "student").code == "clever_misconfigured"
+
+
+@pytest.mark.parametrize(("version", "says"), [("v2.0", True), ("v2.1", False), ("v3.0", True)])
+def test_with_clever_oidc_on_library_logins_of_the_same_app_need_no_id_token(
+    make_site: SiteMaker, version: str, says: bool
+) -> None:
+    site = strict_site(make_site, clever_api_version=version)
+    library = (site.person("teacher2").district.shortname,)
+    change_app(site, library_districts=library, says_authorized_by=says)
+    assert by_button(site, "student").role == "student"
+    assert asked(site, "/me") == 0  # the id token says it
+    visitor = by_button(site, "teacher2").press("Yes")
+    assert visitor.role == "teacher"
+    assert "District" not in visitor.text
+    assert asked(site, "/me") == 1
+
+
+def test_who_needs_an_id_token_depends_on_who_let_the_app_in(make_site: SiteMaker) -> None:
+    site = strict_site(make_site, "simulator")
+    person, visitor = site.person("teacher"), by_button(site, "teacher")
+    for authorized_by, district, code in (
+        ("teacher", False, ""),
+        ("teacher", True, ""),
+        ("district", True, "clever_misconfigured"),
+        ("district", False, "clever_misconfigured"),
+        ("an unknown one", True, "clever_misconfigured"),
+        ("an unknown one", False, "clever_misconfigured"),
+        (["teacher"], False, "clever_misconfigured"),
+        (None, True, "clever_misconfigured"),
+        (None, False, ""),
+    ):
+        data = {"id": person.id, "type": "user", "authorized_by": authorized_by}
+        data |= {"district": person.district.id} if district else {}
+        given = {key: value for key, value in data.items() if value is not None}
+        site.clever.fault("me", body=json.dumps({"type": "user", "data": given}))
+        assert visitor.open("/login").code == code, given
+        assert visitor.open("/dashboard").path == ("/" if code else "/dashboard")
+
+
+def test_keys_are_renewed_in_time_and_never_used_for_longer_than_a_day(site: Site) -> None:
+    hour, clock = 60 * 60, [1000.0]
+    signing = SigningKeys(Transport(), site.clever.url, lambda: clock[0])
+    (key,) = signing.for_kid(None, Deadline(5)).keys
+    clock[0] += 11 * hour
+    signing.for_kid(key.kid, Deadline(5))
+    assert asked(site, "/oauth/certs") == 1
+    site.clever.fault("certs", times=0, body="html")
+    clock[0] += 2 * hour
+    for _ in range(3):
+        assert signing.for_kid(key.kid, Deadline(5)).keys == [key]  # without them nobody gets in
+    assert asked(site, "/oauth/certs") == 2
+    clock[0] += 12 * hour
+    with pytest.raises(CleverUnavailable):
+        signing.for_kid(key.kid, Deadline(5))
+    site.clever.clear_faults()
+    site.clever.rotate_keys()
+    clock[0] += 10
+    assert key.kid not in [each.kid for each in signing.for_kid(None, Deadline(5)).keys]

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from joserfc.jwk import KeySet
 
 KEPT_SECONDS = 24 * 60 * 60
+RENEWED_SECONDS = 12 * 60 * 60  # from then on they are asked for again, and used if that fails
 # An unknown kid may mean that Clever has new keys, or that somebody plays: ask so often at most.
 REFRESH_SECONDS = 60
-FAILED_SECONDS = 5  # after a failure; logins go by `/me` meanwhile
-FETCH_SECONDS = 2.0  # of a login's ten: what is left has to do for `/me` and the rest
+FAILED_SECONDS = 5  # after a failure
+FETCH_SECONDS = 2.0  # of a login's ten: what is left has to do for the rest
 DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -48,13 +49,23 @@ class SigningKeys:
 
         CleverUnavailable when they cannot be read now, or may not be asked for so soon again.
         """
-        keys = self._keys
-        if keys is not None and self._knows(kid):
-            return keys
-        if not self._lock.acquire(timeout=deadline.remaining(FETCH_SECONDS)):
+        if self._keys is not None and self._knows(kid, RENEWED_SECONDS):
+            return self._keys
+        usable = self._keys if self._knows(kid, KEPT_SECONDS) else None
+        try:
+            return self._renewed(kid, deadline, wait=usable is None)
+        except (CleverUnavailable, CleverUnexpected):
+            if usable is None:
+                raise
+            return usable
+
+    def _renewed(self, kid: str | None, deadline: Deadline, *, wait: bool) -> KeySet:
+        """Read the keys, unless another login does so first."""
+        seconds = deadline.remaining(FETCH_SECONDS) if wait else 0.0
+        if not self._lock.acquire(timeout=seconds):
             raise CleverUnavailable("another login waits for Clever's keys")
         try:
-            if self._keys is None or not self._knows(kid):
+            if self._keys is None or not self._knows(kid, RENEWED_SECONDS):
                 self._keys = self._fetch(Deadline(deadline.remaining(FETCH_SECONDS)))
             return self._keys
         finally:
@@ -63,9 +74,10 @@ class SigningKeys:
     def _age(self) -> float:
         return math.inf if self._asked is None else self._clock() - self._asked
 
-    def _knows(self, kid: str | None) -> bool:
+    def _knows(self, kid: str | None, seconds: float) -> bool:
+        """Whether a key with this id was read within so many seconds."""
         known = self._keys.keys if self._keys else ()
-        return self._age() < KEPT_SECONDS and (kid is None or any(k.kid == kid for k in known))
+        return self._age() < seconds and (kid is None or any(k.kid == kid for k in known))
 
     def _fetch(self, deadline: Deadline) -> KeySet:
         """Read them anew; a failure is remembered for a while, so that not every login waits."""

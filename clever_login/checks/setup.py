@@ -105,13 +105,6 @@ def kind_of_app(case: Case) -> Iterator[Finding]:
     if not settings.clever_library:
         yield ok(name, "CLEVER_LIBRARY is off: this is an app for districts.")
         return
-    if settings.clever_oidc:
-        yield fault(
-            name,
-            "CLEVER_OIDC and CLEVER_LIBRARY are both on, and Clever gives Library apps no id "
-            "tokens: every login is refused.",
-            "Set CLEVER_OIDC to off.",
-        )
     if settings.clever_district_ids:
         yield fault(
             name,
