@@ -18,6 +18,7 @@ from clever_login.values import is_identifier, text
 # Fields whose value is a number by nature, so that 5 can only mean "5". A school's own numbers
 # are not among them: their leading zeros would be lost.
 _NUMBERS = frozenset({"grade", "graduation_year", "high_grade", "low_grade", "period"})
+_ACROSS = ("reference to another district was", "references to another district were")
 _ABSENT = (None, "")  # what stands for no value, in one version or another
 
 
@@ -30,26 +31,30 @@ class Quiet:
 
 @dataclass
 class ReadReport:
-    """What was not understood, or skipped, while records were read: names and numbers only."""
+    """What was not understood, or left out, while records were read: names and numbers only."""
 
     values: Counter[str] = field(default_factory=Counter)  # by field, such as student.dob
     skipped: Counter[str] = field(default_factory=Counter)  # whole records, by kind and reason
+    outside: Counter[str] = field(default_factory=Counter)  # what is another district's, by field
 
     def update(self, other: ReadReport) -> None:
         """Add what another report has."""
         self.values.update(other.values)
         self.skipped.update(other.skipped)
+        self.outside.update(other.outside)
 
     def sentences(self) -> list[str]:
         """What an operator needs to know; nothing when everything was understood."""
-        found = []
-        if total := self.values.total():
-            were = "value was" if total == 1 else "values were"
-            found.append(f"{total} {were} not understood: {listed(self.values)}.")
-        if total := self.skipped.total():
-            were = "record was" if total == 1 else "records were"
-            found.append(f"{total} {were} skipped: {listed(self.skipped)}.")
-        return found
+        told = (
+            (self.values, "value was", "values were", "not understood"),
+            (self.skipped, "record was", "records were", "skipped"),
+            (self.outside, *_ACROSS, "left out"),
+        )
+        return [
+            f"{counts.total()} {one if counts.total() == 1 else many} {what}: {listed(counts)}."
+            for counts, one, many, what in told
+            if counts
+        ]
 
 
 def listed(counts: Counter[str]) -> str:

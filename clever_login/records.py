@@ -122,6 +122,7 @@ class Term(Quiet):
     """A part of a school year; before v2 it has no id, and stands in its sections."""
 
     id: str | None
+    district_id: str | None
     name: str | None
     start_date: datetime | None
     end_date: datetime | None
@@ -137,6 +138,7 @@ class Term(Quiet):
         """Read a term's fields, wherever they stand."""
         return cls(
             id=term_id,
+            district_id=data.id("district"),
             name=data.text("name"),
             start_date=data.moment("start_date"),
             end_date=data.moment("end_date"),

@@ -60,7 +60,7 @@ class Changes:
         Returns id and type of the v3.1 events. Raises AlterationError for a wrong field,
         ChangeError for an id that no record has.
         """
-        asked = description if isinstance(description, list) else [description]
+        asked = description if isinstance(description, list) and description else [description]
         altered = dict(map(alterations.parse, asked))
         with self.lock:
             for district in self._data.directory.districts:

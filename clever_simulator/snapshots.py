@@ -38,7 +38,7 @@ def taken(version: str, index: Index, ids: Iterable[str] | None = None) -> Snaps
 def _things(index: Index, ids: Iterable[str] | None) -> Iterable[Thing]:
     kinds: tuple[dict[str, Thing], ...] = (
         {index.district.id: index.district},
-        *(index.terms, index.courses, index.people, index.contacts),
+        *(index.schools, index.terms, index.courses, index.people, index.contacts),
         *(index.sections, index.resources),
     )
     if ids is None:

@@ -141,11 +141,14 @@ def _classes(session: Session) -> None:
     for each, school in CLASSES.items():
         _section(session, each, own[school], school)
     _section(session, "old", own["a1"], "a1", archived_at=LONG_AGO)
+    _section(session, "crossing", own["b1"], "a1")  # rows that should not be there
+    _section(session, "astray", own["a1"], "b1")
     for section, people in {
         "own": ["student", "pupilown", "pupilgone", "pupilwrong"],
         "other": ["pupilother"],
         "next": ["pupilnext"],
         "far": ["pupilfar"],
+        "crossing": ["pupilfar"],
         "old": ["student", "pupilother"],
     }.items():
         _enrol(session, section, STUDENT, people)

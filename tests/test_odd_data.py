@@ -171,16 +171,15 @@ def test_what_was_not_understood_is_named_with_its_number_and_logged_without_a_n
     assert "1 record was skipped: sections without a usable id (1)." in done.stdout
     person = tables.Person
     with engine_of(site).connect() as db:
-        kept = select(person.email, person.last_name).where(person.clever_id == first.id)
-        assert tuple(db.execute(kept).one()) == (None, first.name.last)
+        names = select(person.email, person.last_name).where(person.clever_id == first.id)
+        assert tuple(db.execute(names).one()) == (None, first.name.last)
         grade = select(person.grade).where(person.clever_id == second.id)
         assert db.scalar(grade) == "5"
     log = done.stderr
-    (values, skipped) = [
-        json.loads(line) for line in log.splitlines() if "sync_not_understood" in line
-    ]
-    assert (values["number"], values["names"]) == (3, "student.dob (2), user.email (1)")
-    assert (skipped["what"], skipped["number"]) == ("records", 1)
+    values, skipped = [json.loads(line) for line in log.splitlines() if "sync_" in line]
+    assert (values["event"], values["number"]) == ("sync_values_not_understood", 3)
+    assert values["fields"] == "student.dob (2), user.email (1)"
+    assert (skipped["event"], skipped["number"]) == ("sync_records_skipped", 1)
     for hidden in (first.id, first.name.last, district_of(site).id, "Canary"):
         assert hidden not in log
 

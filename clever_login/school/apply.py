@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.orm import Session
 
 from clever_login.persons import Person
 from clever_login.records import SchoolRecord, Section, Term
-from clever_login.school import rows, tables
+from clever_login.school import boundary, rows, tables
+from clever_login.school.boundary import Found
 from clever_login.school.merging import known
-from clever_login.school.upsert import MOST_PARAMETERS, chunks, link, put
+from clever_login.school.upsert import MOST_PARAMETERS, OUTSIDE, chunks, link, put
 
 Counts = Counter[tuple[str, str]]  # (table, what happened) -> how many
 Gone = dict[str, set[str]]
@@ -46,25 +47,42 @@ class Written:
     counts: Counts
     archived: tuple[str, ...] = ()
     former: tuple[str, ...] = ()  # from before v3
+    outside: Counter[str] = field(default_factory=Counter)  # what is another district's, by field
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A batch of one district, and what comes of it."""
+
+    connection: Connection
+    district_id: str
+    batch: Batch
+    counts: Counts = field(default_factory=Counter)
+    outside: Counter[str] = field(default_factory=Counter)
+
+    def find(self, key: Any, ids: Iterable[str | None]) -> Found:
+        """Look for what records refer to."""
+        return boundary.find(self.connection, self.district_id, key, set(ids))
 
 
 def write(connection: Connection, district_id: str, batch: Batch) -> Written:
-    """Write a batch in the transaction that is open."""
-    counts: Counts = Counter()
-    former = _bring_together(connection, district_id, batch.people | batch.leaving)
+    """Write a batch in the transaction that is open; what is another district's is left out."""
+    job = _Job(connection, district_id, batch)
+    job = replace(job, batch=_own(job))
+    former = _bring_together(job)
     for name, wrote in (
-        ("schools", _put_schools(connection, district_id, batch)),
-        ("terms", _put_terms(connection, district_id, batch)),
-        ("people", _put_people(connection, district_id, batch)),
-        ("sections", _put_sections(connection, district_id, batch, counts)),
+        ("schools", _put_schools(job)),
+        ("terms", _put_terms(job)),
+        ("people", _put_people(job)),
+        ("sections", _put_sections(job)),
     ):
-        counts.update((name, what) for what in wrote.values())
+        job.counts.update((name, what) for what in wrote.values())
     people: tuple[str, ...] = ()
     for name, ids in batch.gone.items():
         archived = _archive(connection, district_id, MODELS[name], ids)
-        counts[name, "archived"] += len(archived)
+        job.counts[name, "archived"] += len(archived)
         people = archived if name == "people" else people
-    return Written(+counts, people, former)
+    return Written(+job.counts, people, former, +job.outside)
 
 
 def key_of(model: Model) -> Any:
@@ -72,101 +90,124 @@ def key_of(model: Model) -> Any:
     return model.clever_id if model is tables.Person else model.id
 
 
-def _put_schools(connection: Connection, district_id: str, batch: Batch) -> dict[str, str]:
-    found = [rows.school(each, district_id) for each in batch.schools.values()]
-    return put(connection, tables.School, "id", found)
-
-
-def _put_terms(connection: Connection, district_id: str, batch: Batch) -> dict[str, str]:
-    found = [rows.term(each, district_id) for each in batch.terms.values()]
-    return put(connection, tables.Term, "id", found)
-
-
-def _put_people(connection: Connection, district_id: str, batch: Batch) -> dict[str, str]:
-    """The people with their schools."""
-    kept = sorted(batch.people.values(), key=lambda each: each.id)  # in one order: no deadlock
-    wrote = put(
-        connection, tables.Person, "clever_id", [rows.person(each, district_id) for each in kept]
+def _own(job: _Job) -> Batch:
+    batch, district_id, outside = job.batch, job.district_id, job.outside
+    return replace(
+        batch,
+        schools=boundary.own(batch.schools, district_id, "school", outside),
+        terms=boundary.own(batch.terms, district_id, "term", outside),
+        people=boundary.own(batch.people, district_id, "user", outside),
+        sections=boundary.own(batch.sections, district_id, "section", outside),
+        leaving=boundary.own(batch.leaving, district_id, "user", outside),
     )
-    ours = person_ids(connection, batch.people)
-    posts = {(each.id, *place) for each in kept for place in rows.places(each)}
-    known = _known(connection, tables.School, {school for _, school, _ in posts})
-    wanted = {(ours[one], school, role) for one, school, role in posts if school in known}
+
+
+def _put_schools(job: _Job) -> dict[str, str]:
+    found = [rows.school(each, job.district_id) for each in job.batch.schools.values()]
+    wrote = put(job.connection, tables.School, "id", found)
+    return boundary.taken(wrote, "school", job.outside)
+
+
+def _put_terms(job: _Job) -> dict[str, str]:
+    found = [rows.term(each, job.district_id) for each in job.batch.terms.values()]
+    wrote = put(job.connection, tables.Term, "id", found)
+    return boundary.taken(wrote, "term", job.outside)
+
+
+def _put_people(job: _Job) -> dict[str, str]:
+    """The people with their schools."""
+    everyone = sorted(
+        job.batch.people.values(), key=lambda each: each.id
+    )  # in one order: no deadlock
+    found = [rows.person(each, job.district_id) for each in everyone]
+    wrote = put(job.connection, tables.Person, "clever_id", found)
+    wrote = boundary.taken(wrote, "user", job.outside)
+    ours = job.find(tables.Person.clever_id, job.batch.people).here
+    posts = [(each.id, *place) for each in everyone for place in rows.places(each)]
+    schools = job.find(tables.School.id, (school for _, school, _ in posts))
+    boundary.count((school for _, school, _ in posts), schools, "user.schools", job.outside)
+    wanted = {
+        (ours[one], school, role)
+        for one, school, role in posts
+        if one in ours and school in schools.here
+    }
     clever_ids = {own: clever_id for clever_id, own in ours.items()}
-    for changed in link(connection, tables.PersonSchool, clever_ids, wanted):
+    for changed in link(job.connection, tables.PersonSchool, clever_ids, wanted):
         for person_id, *_ in changed:
             wrote.setdefault(clever_ids[person_id], "changed")
     return wrote
 
 
-def _put_sections(
-    connection: Connection, district_id: str, batch: Batch, counts: Counts
-) -> dict[str, str]:
+def _put_sections(job: _Job) -> dict[str, str]:
     """The sections with whoever is in them, as far as we know these people."""
-    found = list(batch.sections.values())
-    known = _known(connection, tables.School, {each.school_id for each in found})
-    known |= _known(connection, tables.Term, {each.term_id for each in found})
-    wrote = put(
-        connection, tables.Section, "id", [rows.section(each, district_id, known) for each in found]
-    )
+    found = list(job.batch.sections.values())
+    schools = job.find(tables.School.id, (each.school_id for each in found))
+    terms = job.find(tables.Term.id, (each.term_id for each in found))
+    boundary.count((each.school_id for each in found), schools, "section.school", job.outside)
+    boundary.count((each.term_id for each in found), terms, "section.term", job.outside)
+    known = schools.here.keys() | terms.here.keys()
+    written = [rows.section(each, job.district_id, known) for each in found]
+    wrote = put(job.connection, tables.Section, "id", written)
+    kept = boundary.taken(wrote, "section", job.outside)
+    _enrol(job, [each for each in found if wrote.get(each.id) != OUTSIDE])
+    return kept
+
+
+def _enrol(job: _Job, sections: list[Section]) -> None:
+    """Let exactly those be in these sections of whom the records say so."""
     members = [
         (each.id, clever_id, role)
-        for each in found
+        for each in sections
         for role, ids in (("teacher", each.teacher_ids), ("student", each.student_ids))
         for clever_id in ids
     ]
-    ours = person_ids(connection, {clever_id for _, clever_id, _ in members})
-    wanted = {(section, ours[one], role) for section, one, role in members if one in ours}
-    unknown = {(each.id, role) for each in found for role in each.unknown_members}
+    people = job.find(tables.Person.clever_id, (clever_id for _, clever_id, _ in members))
+    job.outside.update(f"section.{role}s" for _, one, role in members if one in people.elsewhere)
+    wanted = {
+        (section, people.here[one], role) for section, one, role in members if one in people.here
+    }
+    unknown = {(each.id, role) for each in sections for role in each.unknown_members}
 
     def stays(row: tuple[str, ...]) -> bool:  # a list that is none does not empty a class
         section, _person, role = row
         return (section, role) in unknown
 
-    added, removed = link(connection, tables.Enrolment, batch.sections, wanted, stays)
-    counts["enrolments", "new"] += len(added)
-    counts["enrolments", "removed"] += len(removed)
-    return wrote
+    owners = [each.id for each in sections]
+    added, removed = link(job.connection, tables.Enrolment, owners, wanted, stays)
+    job.counts["enrolments", "new"] += len(added)
+    job.counts["enrolments", "removed"] += len(removed)
 
 
-def person_ids(connection: Connection, clever_ids: Iterable[str]) -> dict[str, str]:
-    """Our ids of these people, by Clever's."""
-    person = tables.Person
-    asked = select(person.clever_id, person.id).where(person.provider == tables.PROVIDER)
-    return {
-        str(clever_id): own
-        for part in chunks(clever_ids, MOST_PARAMETERS)
-        for clever_id, own in connection.execute(asked.where(person.clever_id.in_(part)))
-    }
-
-
-def _known(
-    connection: Connection,
-    model: type[tables.School] | type[tables.Term],
-    ids: Collection[str | None],
-) -> set[str]:
-    return {
-        found
-        for part in chunks(ids, MOST_PARAMETERS)
-        for found in connection.scalars(select(model.id).where(model.id.in_(part)))
-    }
-
-
-def _bring_together(
-    connection: Connection, district_id: str, people: dict[str, Person]
-) -> tuple[str, ...]:
+def _bring_together(job: _Job) -> tuple[str, ...]:
     """Rows with an id from before v3 get that of today, as at a login; ids somebody came with."""
+    people = job.batch.people | job.batch.leaving
     today = {legacy: each for each in people.values() for legacy in rows.legacy_ids(each)}
-    found = person_ids(connection, today)
-    if not found:
+    before = job.find(tables.Person.clever_id, today)
+    boundary.count(today, before, "user.legacy_id", job.outside)
+    movable = _rows_of(job, today)
+    elsewhere = job.find(tables.Person.clever_id, (today[each].id for each in movable)).elsewhere
+    movable = {old: row for old, row in movable.items() if today[old].id not in elsewhere}
+    if not movable:
         return ()
-    with Session(connection) as session:
-        ids = select(tables.Person.clever_id).where(tables.Person.id.in_(found.values()))
-        used = session.scalars(ids.where(tables.Person.last_login.is_not(None))).all()
-        for each in sorted({today[legacy].id for legacy in found}):
-            known(session, each, rows.legacy_ids(people[each]), district_id)
+    with Session(job.connection) as session:
+        for each in sorted({today[legacy].id for legacy in movable}):
+            known(session, each, rows.legacy_ids(people[each]), job.district_id)
         session.flush()
-    return tuple(map(str, used))
+    return tuple(old for old, has_come in movable.items() if has_come)
+
+
+def _rows_of(job: _Job, legacy_ids: Collection[str]) -> dict[str, bool]:
+    """Which of these ids rows have, of this district or none, and whether somebody came by it."""
+    person = tables.Person
+    asked = select(person.clever_id, person.last_login).where(
+        person.provider == tables.PROVIDER,
+        or_(person.district_id.is_(None), person.district_id == job.district_id),
+    )
+    return {
+        str(clever_id): last_login is not None
+        for part in chunks(legacy_ids, MOST_PARAMETERS)
+        for clever_id, last_login in job.connection.execute(asked.where(person.clever_id.in_(part)))
+    }
 
 
 def _archive(

@@ -99,7 +99,11 @@ def _whole(session: Session, viewer: Viewer, rows: Sequence[Row[*tuple[Any, ...]
 
 @cache
 def _classes(role: Role | None) -> Query:
-    school = (School.id == Section.school_id) & School.archived_at.is_(None)
+    school = (
+        (School.id == Section.school_id)
+        & (School.district_id == Section.district_id)
+        & School.archived_at.is_(None)
+    )
     told = (Section.id, Section.name, Section.subject, Section.grade, Section.period)
     seen = select(*told, School.name.label("school")).outerjoin(School, school)
     return seen.where(visibility.sections(role))

@@ -121,6 +121,8 @@ def _people_at() -> Query:
 def _classes_at() -> Query:
     return (
         select(Section.school_id, func.count())
+        .join(School, School.id == Section.school_id)
+        .where(Section.district_id == School.district_id)
         .where(Section.school_id.in_(bindparam("schools", expanding=True)))
         .where(Section.archived_at.is_(None))
         .group_by(Section.school_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from clever_login.persons import Person, PersonRole
@@ -51,7 +52,7 @@ def person(record: Person, district_id: str) -> Row:
     }
 
 
-def section(record: Section, district_id: str, known: set[str]) -> Row:
+def section(record: Section, district_id: str, known: Collection[str]) -> Row:
     """A section; `known` are the ids of schools and terms that we have."""
     words = {
         name: _cut(tables.Section, name, getattr(record, name))

@@ -47,6 +47,7 @@ class Run:
         """Do a step that writes records: it is counted, and whoever was archived is logged out."""
         written = self.steps.do(work)
         self.counts.update(written.counts)
+        self.report.outside.update(written.outside)
         ending.end_sessions_of((*written.archived, *written.former))
 
     def check(self, leaving: int) -> None:

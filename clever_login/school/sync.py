@@ -14,6 +14,7 @@ from clever_login.api.rosters import Roster
 from clever_login.cli_data import patient, sentence
 from clever_login.districts import Districts
 from clever_login.errors import (
+    CleverUnexpected,
     CursorTooOld,
     DistrictGone,
     LoginError,
@@ -132,6 +133,8 @@ class _Job:
     def _one(self, district_id: str) -> Result:
         roster = replace(self.districts.roster(district_id), report=ReadReport())
         record = roster.district()
+        if record.id != district_id:
+            raise CleverUnexpected("Clever shows this district's token another district's record")
         district_table.keep(self.steps, record)
         if record.state in district_table.WAITING:
             why = f"At Clever it is {record.state}."
@@ -190,15 +193,14 @@ class _Job:
 
 
 def _log(run: Run) -> None:
-    """What was not understood, by the names of fields: never a value, nor whose it was."""
+    """What was left out, by the names of fields: never a value, nor whose it was."""
     report, district = run.report, ending.name_of_district(run.district_id)
-    for name, counts in (("values", report.values), ("records", report.skipped)):
+    told = {
+        "sync_values_not_understood": report.values,
+        "sync_records_skipped": report.skipped,
+        "sync_another_district": report.outside,
+    }
+    for name, counts in told.items():
         if counts:
-            logs.event(
-                "sync_not_understood",
-                level=logging.WARNING,
-                district=district,
-                what=name,
-                number=counts.total(),
-                names=listed(counts),
-            )
+            number, fields = counts.total(), listed(counts)
+            logs.event(name, level=logging.WARNING, district=district, number=number, fields=fields)

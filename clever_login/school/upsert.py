@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Table, bindparam, delete, select
+from sqlalchemy import Connection, Table, bindparam, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clever_login.school.tables import Base, new_id
@@ -14,6 +14,7 @@ from clever_login.school.tables import Base, new_id
 T = TypeVar("T")
 Row = dict[str, Any]
 Insert = postgresql.Insert | sqlite.Insert
+OUTSIDE = "outside"
 MOST_PARAMETERS = 5_000  # in one statement; SQLite takes 32,766
 
 
@@ -38,19 +39,26 @@ def insert(connection: Connection, model: type[Base] | Table) -> Insert:
 def put(connection: Connection, model: type[Base], key: str, rows: Sequence[Row]) -> dict[str, str]:
     """Write rows, found by `key`, that are new, changed or archived; what each was, by key.
 
-    Rows that are there already are not written. A row whose key is not its id gets an id.
+    Rows that are there already are not written. A row whose key is not its id gets an id. One that
+    another district has is left as it is: OUTSIDE.
     """
     into, found = table(model), _kept(connection, model, key, rows)
     outcome = {row[key]: _difference(row, found.get(row[key])) for row in rows}
     wrote = {each: what for each, what in outcome.items() if what}
-    if wrote:
-        write = [row for row in rows if row[key] in wrote]
+    write = [row for row in rows if wrote.get(row[key], OUTSIDE) != OUTSIDE]
+    if write:
         unique = ["id"] if key == "id" else ["provider", key]
         if key != "id":
             write = [{"id": new_id(), **row} for row in write]
         statement = insert(connection, into)
         news = {name: statement.excluded[name] for name in rows[0] if name not in unique}
-        connection.execute(statement.on_conflict_do_update(index_elements=unique, set_=news), write)
+        ours = None  # a second wall: the row may have come to another district since we looked
+        if "district_id" in news:
+            ours = or_(
+                into.c.district_id.is_(None), into.c.district_id == statement.excluded.district_id
+            )
+        upsert = statement.on_conflict_do_update(index_elements=unique, set_=news, where=ours)
+        connection.execute(upsert, write)
     return wrote
 
 
@@ -71,6 +79,8 @@ def _kept(
 def _difference(row: Row, found: Row | None) -> str:
     if found is None:
         return "new"
+    if found.get("district_id") not in (None, row.get("district_id")):
+        return OUTSIDE
     if found["archived_at"] is not None:
         return "restored"
     return "" if found == row else "changed"

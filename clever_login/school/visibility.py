@@ -73,7 +73,10 @@ def sections(role: Role | None) -> ColumnElement[bool]:
             own.exists(),
         )
     elif role is Role.STAFF:
-        seen = Section.school_id.in_(school_ids(role))
+        seen = and_(
+            Section.school_id.in_(school_ids(role)),
+            Section.district_id.in_(_own_district(role)),  # should a school's id be another's
+        )
     else:
         seen = Section.district_id.in_(district_ids(role))
     return and_(Section.archived_at.is_(None), seen)
