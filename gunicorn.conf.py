@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
@@ -87,6 +89,21 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # Never the query (%(r)s, %(q)s), which holds the code and the state, nor the referrer (%(f)s).
 # Heroku turns access logs on by GUNICORN_CMD_ARGS, and this format is what protects the code then.
 access_log_format = "%(t)s %(m)s %(U)s %(s)s %(M)sms"
+
+
+class EscapingLogger(Logger):
+    """Gunicorn's own. Its error log escapes what visitors have sent, and leaves out queries."""
+
+    def setup(self, cfg: Config) -> None:
+        """Gunicorn calls this at start and when it reads its settings again."""
+        from clever_login.printable import PlainText  # on the path once the app is there
+
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(PlainText(self.error_fmt, self.datefmt))
+
+
+logger_class = EscapingLogger
 
 # Two gunicorns of one user would share a single control socket, and nothing here needs it.
 control_socket_disable = True

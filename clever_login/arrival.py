@@ -41,8 +41,11 @@ def codes() -> list[str]:
     return [value for value in found if len(value) <= LONGEST][:MOST_CODES]
 
 
-def by_admin() -> bool:
-    """Whether Clever says that an administrator acts as this person."""
+def impersonation_claimed() -> bool:
+    """Whether the address says that an administrator acts as this person ("Log in as").
+
+    Anybody can write such an address, and leave the mark out: nothing may depend on it.
+    """
     return request.args.get("loginas_by_admin") == "true"
 
 

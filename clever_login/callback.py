@@ -81,7 +81,8 @@ def _arrived_without_state(code: str | None) -> ResponseReturnValue:
         raise BadCallback("no state, and not a browser's own navigation")
     if code:
         logs.event("login_restarted", reason="no_state")
-        return send_to_clever(PendingLogin(by_admin=arrival.by_admin()))
+        claimed = arrival.impersonation_claimed()
+        return send_to_clever(PendingLogin(impersonation_claimed=claimed))
     if request.args.get("error"):
         return _not_ours(BadCallback("an error without a state"))
     return redirect(url_for("dashboard.home"))  # a bookmark, or Clever's staff having a look
@@ -141,6 +142,8 @@ def _used(state: str, code: str | None) -> ResponseReturnValue:
 def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
     """Exchange, read, check, log in. If any of it fails, whoever was logged in no longer is."""
     pending, former = services().pending, session.current_user()
+    claimed = login.impersonation_claimed or arrival.impersonation_claimed()
+    login = replace(login, impersonation_claimed=claimed)
     try:
         user = identity.of(_claimed(_code_or_error(code)), nonce(state))
     except Exception as error:
@@ -150,7 +153,7 @@ def _finish(login: PendingLogin, state: str, code: str | None) -> ResponseReturn
         if reason and login.restarts == 0:
             return _restart(login, state, reason)
         raise
-    user = replace(user, by_admin=login.by_admin or arrival.by_admin())
+    user = replace(user, impersonation_claimed=claimed)
     session.log_in(user, state)
     pending.ended(state)
     response = redirect(login.next or url_for("dashboard.show"), 303)
@@ -167,8 +170,8 @@ def _log_login(user: CurrentUser) -> None:
         "login",
         role=user.role or "none",
         person=user.pseudonym,
-        district=user.district_id or "",
-        by_admin=user.by_admin,
+        district=user.district_pseudonym,
+        impersonation_claimed=user.impersonation_claimed,
     )
 
 

@@ -15,6 +15,7 @@ from clever_login.pseudonyms import pseudonym
 from clever_login.services import services
 from clever_login.session import end_sessions
 from clever_login.settings import Settings
+from clever_login.terminal import say
 
 
 class Commands(AppGroup):
@@ -57,7 +58,23 @@ def end(person: str | None, district: str | None, everybody: bool) -> None:
             district=pseudonym(secret, "district", district) if district else "*",
         )
     logs.event("sessions_ended", count=count)
-    click.echo(f"{count} {'session' if count == 1 else 'sessions'} ended.")
+    say(f"{count} {'session' if count == 1 else 'sessions'} ended.")
+
+
+@clever.command("pseudonym")
+@click.option("--person", metavar="ID", help="The Clever id of one person.")
+@click.option("--district", metavar="ID", help="The Clever id of a district.")
+def show_pseudonym(person: str | None, district: str | None) -> None:
+    """Print the name that stands for a person or a district in the log.
+
+    The first one is made with SECRET_KEY, the others with SECRET_KEY_FALLBACKS: lines from before
+    the key was changed have those.
+    """
+    if (person is None) == (district is None):
+        raise click.UsageError("Say whose: --person ID or --district ID.")
+    kind, clever_id = ("district", district) if person is None else ("person", person)
+    for secret in services().settings.secrets:
+        say(pseudonym(secret, kind, clever_id))
 
 
 def init_app(app: Flask, _settings: Settings) -> None:

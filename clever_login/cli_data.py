@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -24,7 +23,11 @@ from clever_login.errors import (
     RosterError,
 )
 from clever_login.fields import ReadReport
+from clever_login.printable import printable
+from clever_login.pseudonyms import pseudonym
 from clever_login.records import DistrictRecord, Section
+from clever_login.settings import Settings
+from clever_login.terminal import failure, say, say_json
 from clever_login.values import is_identifier
 
 P = ParamSpec("P")
@@ -42,7 +45,7 @@ def in_a_sentence(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except (LoginError, RosterError, NotShared) as error:
-            raise click.ClickException(sentence(error)) from None
+            raise failure(sentence(error)) from None
 
     return with_appcontext(guarded)
 
@@ -58,11 +61,11 @@ def an_id(_context: object, _parameter: object, value: str | None) -> str | None
 @as_json
 @in_a_sentence
 def list_districts(as_json: bool) -> None:
-    """List the districts that authorised this app: id, name, state, last sync."""
+    """List the districts that authorised this app: id, name, state, last sync, name in the log."""
     failures: list[Exception] = []
     _print(_district_rows(failures), as_json)
-    for failure in failures:
-        click.echo(sentence(failure), err=True)
+    for failed in failures:
+        say(sentence(failed), aside=True)
     if failures:
         raise SystemExit(1)
 
@@ -92,7 +95,7 @@ def list_events(district_id: str, after: str | None, latest: bool, as_json: bool
     """List what changed in a district: id, time, type, the record's id; the oldest first."""
     events = patient().events(district_id)
     if latest:
-        click.echo(events.latest() or "")
+        say(events.latest() or "")
         return
     found = _with_progress(events.read(after=after), "events", None)
     _print(map(_event_row, found), as_json)
@@ -104,10 +107,13 @@ COMMANDS = (list_districts, list_sections, list_events)
 
 def _print(rows: Iterable[Row], as_json: bool) -> None:
     for number, row in enumerate(rows):
-        if not number and not as_json:
-            click.echo("\t".join(row))
+        if as_json:
+            say_json(row)
+            continue
+        if not number:
+            say("\t".join(row))
         values = [" ".join(v) if isinstance(v, list) else str(v or "-") for v in row.values()]
-        click.echo(json.dumps(row) if as_json else "\t".join(values))
+        say("\t".join(map(printable, values)))
 
 
 def _with_progress(records: Iterator[T], what: str, total: int | None) -> Iterator[T]:
@@ -116,20 +122,20 @@ def _with_progress(records: Iterator[T], what: str, total: int | None) -> Iterat
     for number, each in enumerate(records, start=1):
         yield each
         if number % OFTEN == 0:
-            click.echo(f"{number}{f' of {total}' if total else ''} {what}", err=True)
-    click.echo(f"{number} {what} in all.", err=True)
+            say(f"{number}{f' of {total}' if total else ''} {what}", aside=True)
+    say(f"{number} {what} in all.", aside=True)
 
 
 def _say_what_was_odd(report: ReadReport) -> None:
     for each in report.sentences():
-        click.echo(each, err=True)
+        say(each, aside=True)
 
 
 def patient() -> Districts:
     """The districts, with a word on standard error whenever Clever makes us wait."""
 
     def wait(seconds: float) -> None:
-        click.echo(f"Waiting {seconds:.0f} s for Clever.", err=True)
+        say(f"Waiting {seconds:.0f} s for Clever.", aside=True)
         time.sleep(seconds)
 
     return districts().waiting_with(wait)
@@ -140,20 +146,22 @@ def _district_rows(failures: list[Exception]) -> Iterator[Row]:
     found = patient()
     ids = found.ids()
     if not ids:
-        click.echo("No district has authorised this app.", err=True)
+        say("No district has authorised this app.", aside=True)
     for each in ids:
         try:
-            yield _district_row(found.roster(each).district())
+            yield _district_row(found.roster(each).district(), found.services.settings)
         except (LoginError, RosterError, NotShared) as error:
             failures.append(error)
 
 
-def _district_row(district: DistrictRecord) -> Row:
+def _district_row(district: DistrictRecord, settings: Settings) -> Row:
+    """What is known of a district, with the name that stands for it in the log."""
     return {
         "id": district.id,
         "name": district.name,
         "state": district.state,
         "last_sync": _time(district.last_sync),
+        "pseudonym": pseudonym(settings.secret_key, "district", district.id),
     }
 
 

@@ -15,6 +15,7 @@ from clever_login.cli_data import in_a_sentence
 from clever_login.errors import DistrictGone, LoginRefused, NotShared
 from clever_login.models import ROLES_BY_NAME, Me
 from clever_login.services import services
+from clever_login.terminal import failure, say
 
 SECONDS = 30.0  # for /me and /userinfo
 LONGEST_TOKEN = 4096
@@ -41,7 +42,7 @@ def whoami() -> None:
     try:
         me = client.me()
     except LoginRefused:
-        raise click.ClickException("Clever does not accept this token.") from None
+        raise failure("Clever does not accept this token.") from None
     reader = DistrictClient(
         transport=client.transport,
         tokens=_Given(token),
@@ -50,7 +51,7 @@ def whoami() -> None:
         district_id=me.district_id or me.id,
     )
     for line in (*_about(client, me), *_reach(reader, me)):
-        click.echo(line)
+        say(line)
 
 
 def _from_standard_input() -> str:

@@ -5,7 +5,6 @@ It reads the environment by itself, so that it works where the app does not even
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -20,6 +19,7 @@ from clever_login.checks import clever, database, files, hosting, setup, storage
 from clever_login.checks.case import Case, open_case
 from clever_login.checks.findings import Finding, Outcome, fault, not_tried, stopped, worst
 from clever_login.checks.visit import Visit
+from clever_login.terminal import say, say_json
 
 CALLS = 0.8  # of the time of a check is for its calls, so that it can still say what it found
 
@@ -119,10 +119,10 @@ def _bounded(check: Check, case: Case, visit: Visit, seconds: float) -> list[Fin
         return [fault(check.name, says, "Look at this machine's network and DNS; try again.")]
 
 
-def as_text(finding: Finding) -> str:
+def as_text(finding: Finding) -> list[str]:
     """A finding as lines for a terminal, unbroken, so that an address can be copied."""
     text = f"{finding.outcome:<8} {finding.name}: {finding.says}"
-    return f"{text}\n         Do: {finding.do}" if finding.do else text
+    return [text, f"         Do: {finding.do}"] if finding.do else [text]
 
 
 @click.command("doctor")
@@ -139,13 +139,15 @@ def doctor(as_json: bool, offline: bool, patience: float) -> None:
     for each in examine(open_case(os.environ), offline=offline, patience=patience):
         found.append(each)
         if not as_json:
-            click.echo(as_text(each))
+            for line in as_text(each):
+                say(line)
     outcome = worst(found)
     if as_json:
         checks = [asdict(each) for each in found]
-        click.echo(json.dumps({"checks": checks, "outcome": outcome}, indent=2))
+        say_json({"checks": checks, "outcome": outcome}, indent=2)
     else:
-        click.echo(_summary(found, offline=offline))
+        say("")
+        say(_summary(found, offline=offline))
     sys.exit(1 if outcome is Outcome.FAULT else 0)
 
 
@@ -155,7 +157,7 @@ def _summary(found: list[Finding], *, offline: bool) -> str:
         count = sum(each.outcome is word for each in found)
         named.append(f"{count} {word}{'' if count == 1 else 's'}")
     left_out = " What needs Clever was left out." if offline else ""
-    return f"\n{', '.join(named)}.{left_out}"
+    return f"{', '.join(named)}.{left_out}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TextIO
 
 from flask import Flask, g, has_request_context, request
+from flask.logging import default_handler
 
 from clever_login.api.versions import VERSIONS, standing_sentence
 from clever_login.errors import (
@@ -22,16 +23,23 @@ from clever_login.errors import (
     StoreUnavailable,
     WrongHost,
 )
+from clever_login.printable import PlainText, printable, without_queries
 from clever_login.settings import DEVELOPMENT, Settings
 
 logger = logging.getLogger("clever_login")
+FLASKS_FORMAT = "[%(asctime)s] %(levelname)s in %(module)s: %(message)s"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_QUERY = re.compile(r"\?\S*")
+_CLEVER_ID = re.compile(r"\b[0-9a-f]{24}\b")
 
 
 def event(name: str, *, level: int = logging.INFO, **fields: str | int | bool) -> None:
-    """Log one event; the fields are words of our own, never something that a person sent."""
-    logger.log(level, name, extra={"fields": fields})
+    """Log one event; the fields are words of our own, never something that a person sent.
+
+    A person or a district is named by a pseudonym. The reason of a failure may name a record by its
+    Clever id, for commands: here the id is left out.
+    """
+    said = {key: _CLEVER_ID.sub("...", v) if isinstance(v, str) else v for key, v in fields.items()}
+    logger.log(level, name, extra={"fields": said})
 
 
 def failure(error: BaseException, *, code: str, status: int, reference: str) -> None:
@@ -75,13 +83,17 @@ class _StandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
-class _WithoutQuery(logging.Filter):
-    """Takes the query out of the development server's request lines: it holds the code."""
+class _SafeLines(logging.Filter):
+    """Takes the query out of the development server's lines, which holds the code, and escapes.
+
+    The server escapes control characters itself, and then adds colors.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             record.args = tuple(
-                _QUERY.sub("?...", arg) if isinstance(arg, str) else arg for arg in record.args
+                printable(without_queries(arg), keep="\x1b") if isinstance(arg, str) else arg
+                for arg in record.args
             )
         return True
 
@@ -94,7 +106,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
-        logging.getLogger("werkzeug").addFilter(_WithoutQuery())
+        logging.getLogger("werkzeug").addFilter(_SafeLines())
+        default_handler.setFormatter(PlainText(FLASKS_FORMAT))
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # quotes paths and headers
     app.before_request(partial(_name_request, settings))
     if settings.https and not settings.trusted_proxies and settings.app_env != DEVELOPMENT:
@@ -102,7 +115,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     version = VERSIONS[settings.clever_api_version]
     if version.standing.state != "current":
         event("config_warning", level=logging.WARNING, reason=standing_sentence(version))
-    if settings.app_env != DEVELOPMENT:  # there, Flask's own report has the message, too
+    if settings.app_env != DEVELOPMENT:  # there, Flask's own report has path and message, too
         app.log_exception = _say_nothing  # type: ignore[assignment] # on this app alone
 
 

@@ -42,7 +42,7 @@ class PendingLogin:
     district_id: str | None = None
     next: str | None = None
     restarts: int = 0  # how often this login was begun anew without the person's doing
-    by_admin: bool = False  # `loginas_by_admin` came with the callback that this login restarts
+    impersonation_claimed: bool = False  # by the callback that this login restarts
     age: float = 0.0  # seconds since it left; set when it is found
 
     @property
@@ -93,7 +93,7 @@ class PendingLogins:
             district_id=data.get("district_id"),
             next=data.get("next"),
             restarts=data.get("restarts", 0),
-            by_admin=bool(data.get("by_admin")),
+            impersonation_claimed=bool(data.get("impersonation_claimed")),
             age=age,
         )
 

@@ -51,13 +51,18 @@ class CurrentUser:
     logged_in_at: float  # Unix seconds
     seen_at: float
     classes: Part[tuple[TaughtClass, ...]] = field(default_factory=lambda: Part("none"))
-    by_admin: bool = False  # an administrator acts as this person
+    impersonation_claimed: bool = False  # a note for the page and the log, which anybody can forge
     preferred_name: str = ""  # what they want to be called, if your product has asked
 
     @property
     def pseudonym(self) -> str:
         """What stands for this person in the log."""
         return pseudonym(services().settings.secret_key, "person", self.clever_id)
+
+    @property
+    def district_pseudonym(self) -> str:
+        """What stands for this person's district in the log; NOBODY for a Library person."""
+        return pseudonym(services().settings.secret_key, "district", self.district_id)
 
     @property
     def full_name(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO, cast, get_args
 
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
+from clever_simulator.console import report_crashes, visible
 from clever_simulator.crowd import MOST_STUDENTS
 from clever_simulator.csv_files import DataError
 from clever_simulator.server import CertificateError, NotLoopbackError, running
@@ -18,6 +19,7 @@ from clever_simulator.versions import VERSIONS
 def main(arguments: list[str] | None = None) -> int:
     """Runs until told to stop; 0 then, 1 when it could not start, 2 for options and data."""
     options = _options(arguments)
+    report_crashes()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -47,7 +49,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _say(line: str, where: TextIO) -> int:
-    where.write(line + "\n")
+    where.write(visible(line) + "\n")
     where.flush()
     return 1
 

@@ -50,7 +50,7 @@ def test_the_districts_are_listed_with_state_and_last_sync(
     assert {each["id"]: each["name"] for each in listed} == expected
     assert all(each["state"] and each["last_sync"].startswith("20") for each in listed)
     table = command(site, "districts").stdout.splitlines()
-    assert table[0].split("\t") == ["id", "name", "state", "last_sync"]
+    assert table[0].split("\t") == ["id", "name", "state", "last_sync", "pseudonym"]
     assert [line.split("\t")[0] for line in table[1:]] == [each["id"] for each in listed]
 
 

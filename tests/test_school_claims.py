@@ -132,14 +132,17 @@ def test_nobody_is_joined_without_a_form_of_ours(school: Site) -> None:
     assert row(school, old).clever_id is None
 
 
-def test_an_administrator_who_acts_as_a_student_claims_nothing(school: Site) -> None:
+def test_a_claim_by_somebody_who_may_be_an_administrator_is_in_the_log(
+    school: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
     old = before_clever(school)
     visitor = by_button(school, "student")
-    visitor.stop_at = "/oauth/callback"
-    visitor.open("/login").stop_at = None
-    visitor.open(f"{visitor.url}&loginas_by_admin=true").open(link_to(school, old))
-    assert visitor.code == "http_403"
-    assert row(school, old).clever_id is None
+    visitor.open("/oauth/callback?code=x&loginas_by_admin=true")  # which anybody can write
+    visitor.open(link_to(school, old)).press("Yes, both are me")
+    assert row(school, old).clever_id == school.person("student").id
+    claims = [line for line in capfd.readouterr().err.splitlines() if "account_claimed" in line]
+    assert len(claims) == 1
+    assert '"impersonation_claimed": true' in claims[0]
 
 
 def test_who_has_an_account_with_clever_already_is_told_what_joining_means(school: Site) -> None:

@@ -32,7 +32,6 @@ def claim() -> ResponseReturnValue:
     here = url_for("claims.claim", token=token)
     if user is None:
         return render_template("school/log_in_first.html", next=here)
-    _no_administrator(user)
     before = claims.here_before(user.clever_id, user.logged_in_at)
     return render_template(
         "school/claim.html", token=token, invitation=invitation, here_before=before
@@ -45,13 +44,13 @@ def join() -> ResponseReturnValue:
     from clever_login.school import claims
 
     user = _somebody()
-    _no_administrator(user)
     joined = claims.redeem(request.form.get("token", ""), user.clever_id)
     for clever_id in {user.clever_id, joined.former_clever_id} - {None}:
         for secret in services().settings.secrets:  # other browsers have the account from before
             end_sessions(person=pseudonym(secret, "person", clever_id))
     log_in(replace(user, account_id=joined.account_id), "")
-    logs.event("account_claimed", person=user.pseudonym)
+    claimed = user.impersonation_claimed
+    logs.event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
     return redirect(url_for("dashboard.show"), 303)
 
 
@@ -60,9 +59,3 @@ def _somebody() -> CurrentUser:
     if user is None:
         abort(401)
     return user
-
-
-def _no_administrator(user: CurrentUser) -> None:
-    """Whoever only acts as somebody must not take an account for them."""
-    if user.by_admin:
-        abort(403)

@@ -9,6 +9,7 @@ from clever_login.errors import DatabaseUnavailable
 from clever_login.school import claims
 from clever_login.school.accounts import add_before_clever
 from clever_login.services import services
+from clever_login.terminal import failure, say
 
 accounts = AppGroup("accounts", help="Look after accounts from before Clever.")
 
@@ -20,9 +21,9 @@ accounts = AppGroup("accounts", help="Look after accounts from before Clever.")
 def add(first_name: str, last_name: str, email: str | None) -> None:
     """Add an account for somebody who will come with Clever later, and print its id."""
     try:
-        click.echo(add_before_clever(first_name=first_name, last_name=last_name, email=email))
+        say(add_before_clever(first_name=first_name, last_name=last_name, email=email))
     except DatabaseUnavailable as error:
-        raise click.ClickException(f"{error}.") from None
+        raise failure(f"{error}.") from None
 
 
 @accounts.command("invite")
@@ -37,5 +38,5 @@ def invite(person: str, hours: int, new_clever_id: bool) -> None:
     try:
         token = claims.invite(person, hours=hours, new_clever_id=new_clever_id)
     except (claims.NotInvited, DatabaseUnavailable) as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"{services().settings.app_url}/claim?token={token}")
+        raise failure(str(error)) from None
+    say(f"{services().settings.app_url}/claim?token={token}")

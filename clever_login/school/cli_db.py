@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from clever_login.school import migrate
 from clever_login.school.database import database
+from clever_login.terminal import failure, say
 
 db = AppGroup("db", help="Look after the tables of accounts and rosters.")
 
@@ -44,9 +45,9 @@ def _run(work: Callable[[Engine], None]) -> None:
         work(engine)
         found, behind = migrate.current(engine), migrate.behind(engine)
     except OperationalError:
-        raise click.ClickException("The database does not answer: look at DATABASE_URL.") from None
+        raise failure("The database does not answer: look at DATABASE_URL.") from None
     except CommandError as error:
-        raise click.ClickException(f"{error}.") from None
-    click.echo(f"The tables are at {found or 'no step yet'}{'' if behind else ', the newest'}.")
+        raise failure(f"{error}.") from None
+    say(f"The tables are at {found or 'no step yet'}{'' if behind else ', the newest'}.")
     if behind:
-        click.echo(f"{behind[0].upper()}{behind[1:]}.")
+        say(f"{behind[0].upper()}{behind[1:]}.")

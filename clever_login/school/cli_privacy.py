@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
@@ -17,12 +16,13 @@ from clever_login.school import privacy
 from clever_login.school.erasing import Rows
 from clever_login.school.privacy import Receipt
 from clever_login.services import services
+from clever_login.terminal import failure, say, say_json
 
 P = ParamSpec("P")
 NOBODY = "Nobody here has this id; it can be Clever's or ours."
 SHARED = (
-    "Clever still shares them with this app: the next sync or login makes a new account, with\n"
-    "nothing of the old one. To keep them out, the district stops sharing first."
+    "Clever still shares them with this app: the next sync or login makes a new account, with",
+    "nothing of the old one. To keep them out, the district stops sharing first.",
 )
 
 
@@ -34,10 +34,9 @@ def in_a_sentence(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except DatabaseUnavailable as error:
-            raise click.ClickException(f"Nothing was changed: {error}.") from None
+            raise failure(f"Nothing was changed: {error}.") from None
         except StoreUnavailable:
-            why = "Nothing was changed: the session store does not answer."
-            raise click.ClickException(why) from None
+            raise failure("Nothing was changed: the session store does not answer.") from None
 
     return with_appcontext(guarded)
 
@@ -54,9 +53,9 @@ def forget(user: str | None, district: str | None, yes: bool) -> None:
     if district is not None:
         if not yes:
             click.confirm("Everybody in this district is removed for good. Go on?", abort=True)
-        _say("district", privacy.forget_district(district))
+        _receipt("district", privacy.forget_district(district))
     elif user is not None:
-        _say("person", privacy.forget_person(user))
+        _receipt("person", privacy.forget_person(user))
 
 
 @click.command("export")
@@ -66,9 +65,9 @@ def export(user: str) -> None:
     """Print all that is held of a person, as JSON."""
     found = privacy.export(user)
     if found is None:
-        raise click.ClickException(NOBODY)
+        raise failure(NOBODY)
     logs.event("exported", person=_pseudonym("person", found["person"]["clever_id"]))
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    say_json(found, indent=2, readable=True)
 
 
 @click.command("retention")
@@ -81,28 +80,29 @@ def retention(yes: bool) -> None:
     _say_rows(rows)
     if yes:
         logs.event("retention", rows=rows.total())
-        click.echo(f"Removed: archived for more than {days} days, or past its own date.")
+        say(f"Removed: archived for more than {days} days, or past its own date.")
     else:
-        click.echo(f"Nothing was removed. With --yes these rows go: past {days} days.")
+        say(f"Nothing was removed. With --yes these rows go: past {days} days.")
 
 
-def _say(kind: str, receipt: Receipt) -> None:
+def _receipt(kind: str, receipt: Receipt) -> None:
     """The receipt; whom it is about is told by the name that the log has, too."""
     name = _pseudonym(kind, receipt.clever_id)
     fields = {"rows": receipt.rows.total(), "sessions": receipt.sessions}
     logs.event("forgotten", kind=kind, subject=name, **fields)
-    click.echo(f"Forgotten: {kind} {name}, at {receipt.at.isoformat(timespec='seconds')}")
+    say(f"Forgotten: {kind} {name}, at {receipt.at.isoformat(timespec='seconds')}")
     _say_rows(receipt.rows)
-    click.echo(f"{'sessions':16}{receipt.sessions:>8}")
+    say(f"{'sessions':16}{receipt.sessions:>8}")
     if not receipt.known:
-        raise click.ClickException(NOBODY)
+        raise failure(NOBODY)
     if receipt.shared:
-        click.echo(SHARED)
+        for line in SHARED:
+            say(line)
 
 
 def _say_rows(rows: Rows) -> None:
     for table, count in sorted(rows.items()):
-        click.echo(f"{table:16}{count:>8}")
+        say(f"{table:16}{count:>8}")
 
 
 def _pseudonym(kind: str, clever_id: str | None) -> str:

@@ -9,6 +9,7 @@ from clever_login.cli_data import an_id, in_a_sentence
 from clever_login.errors import StoreUnavailable
 from clever_login.school.lease import Taken
 from clever_login.school.sync import Wish, sync
+from clever_login.terminal import failure, say
 
 FAILED, REFUSED, RUNNING = 1, 3, 4  # exit codes; 2 is click's, for words that it does not know
 
@@ -27,22 +28,23 @@ def sync_command(district: str | None, full: bool, yes: bool) -> None:
     worst = 0
     try:
         for result in sync(Wish(district=district, full=full, yes=yes), _say):
-            click.echo("\n".join(result.lines()))
+            for line in result.lines():
+                say(line)
             worst = max(worst, {"failed": FAILED, "refused": REFUSED}.get(result.how, 0))
     except Taken as error:
         _say(str(error))
         worst = RUNNING
     except StoreUnavailable:
-        raise click.ClickException(
+        raise failure(
             "The session store does not answer, so that people who left are still logged in: the"
             " next sync makes up for it."
         ) from None
     except DBAPIError as error:  # its own words may have somebody's data in them
         kind = type(error.orig or error).__name__
-        raise click.ClickException(f"The database does not do what it should: {kind}.") from None
+        raise failure(f"The database does not do what it should: {kind}.") from None
     if worst:
         click.get_current_context().exit(worst)
 
 
 def _say(words: str) -> None:
-    click.echo(words, err=True)
+    say(words, aside=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from clever_login import logs
 from clever_login.access import safe_next
 from clever_login.session import call, current_user
 from clever_login.settings import Settings
@@ -19,10 +20,8 @@ bp = Blueprint("names", __name__, template_folder="templates")
 
 @bp.get("/preferred-name")
 def ask() -> ResponseReturnValue:
-    """Ask; an administrator who acts as somebody is not asked for them."""
-    user, after = current_user(), safe_next(request.args.get("next"))
-    if user is None or user.by_admin:
-        return redirect(after or url_for("dashboard.show"))
+    """Ask whoever is logged in."""
+    after = safe_next(request.args.get("next"))
     return render_template("school/preferred_name.html", next=after, longest=LONGEST)
 
 
@@ -32,10 +31,12 @@ def answer() -> ResponseReturnValue:
     from clever_login.school.accounts import prefer
 
     user = current_user()
-    if user is not None and not user.by_admin:
+    if user is not None:
         name = (text(request.form.get("name")) or "")[:LONGEST]
         prefer(user.account_id, name)
         call(name)
+        claimed = user.impersonation_claimed
+        logs.event("preferred_name_set", person=user.pseudonym, impersonation_claimed=claimed)
     after = safe_next(request.form.get("next"))
     return redirect(after or url_for("dashboard.show"), 303)
 
