@@ -40,6 +40,7 @@ NEEDS = (
     Need("redis-server", "servers"),
     Need("postgresql", "servers", files="usr/lib/postgresql/*/bin/postgres"),
     Need("nginx", "servers", files="usr/sbin/nginx"),
+    Need("faketime", "servers"),
 )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from clever_login.api.deadline import Deadline
 from clever_login.api.signing_keys import SigningKeys
+from clever_login.clocks import MAY_DIFFER_SECONDS
 from clever_login.errors import CleverUnexpected
 from clever_login.settings import Settings
 from clever_login.values import Json
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 # Clever does not say which it uses. None that needs a shared secret, and never "none".
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-LEEWAY_SECONDS = 120  # by which Clever's clock and ours may differ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def _checked(token: IdToken, settings: Settings, keys: KeySet) -> Json:
         },
         {"nonce": token.nonce, "client_id": client_id, "access_token": token.access_token},
     )
-    found.validate(leeway=LEEWAY_SECONDS)
+    found.validate(leeway=MAY_DIFFER_SECONDS)
     return dict(found)
 
 

@@ -20,6 +20,7 @@ from flask import Request
 from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug import Response
 
+from clever_login.clocks import MAY_DIFFER_SECONDS
 from clever_login.errors import StoreUnavailable
 from clever_login.settings import Settings
 from clever_login.store import Store
@@ -43,12 +44,13 @@ class PendingLogin:
     next: str | None = None
     restarts: int = 0  # how often this login was begun anew without the person's doing
     impersonation_claimed: bool = False  # by the callback that this login restarts
-    age: float = 0.0  # seconds since it left; set when it is found
+    # Seconds since it left, set when it is found; negative if another machine's clock is ahead.
+    age: float = 0.0
 
     @property
     def expired(self) -> bool:
-        """Whether its ten minutes are over."""
-        return self.age > VALID_SECONDS
+        """Whether its ten minutes are over, or its machine's clock was too far ahead of ours."""
+        return not -MAY_DIFFER_SECONDS <= self.age <= VALID_SECONDS
 
 
 class _Flags(TypedDict):
@@ -157,13 +159,13 @@ class PendingLogins:
         return dropped[:MOST_DROPPED]
 
     def _read(self, request: Request, name: str) -> tuple[dict[str, Any], float] | None:
-        try:
-            data, signed_at = self._signer.loads(
-                request.cookies.get(name, ""), max_age=KEPT_SECONDS, return_timestamp=True
-            )
+        try:  # without max_age, which would refuse a negative age
+            value = request.cookies.get(name, "")
+            data, signed_at = self._signer.loads(value, return_timestamp=True)
         except BadData:
             return None
-        return (data, time.time() - signed_at.timestamp()) if isinstance(data, dict) else None
+        age = time.time() - signed_at.timestamp()
+        return (data, age) if isinstance(data, dict) and age <= KEPT_SECONDS else None
 
     def _age(self, request: Request, name: str) -> float:
         found = self._read(request, name)

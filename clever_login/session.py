@@ -14,6 +14,7 @@ from flask_wtf.csrf import CSRFProtect, generate_csrf
 from werkzeug.local import LocalProxy
 
 from clever_login import arrival, logs, session_interface
+from clever_login.clocks import MAY_DIFFER_SECONDS
 from clever_login.errors import StoreUnavailable
 from clever_login.models import District, Outcome, Part, Role, School
 from clever_login.pseudonyms import pseudonym
@@ -168,7 +169,8 @@ def _read() -> CurrentUser | None:
     user = _found()
     if user is None or arrival.for_another_site():  # no click of the person's
         return user
-    if time.time() - user.seen_at > _seen_every_seconds(services().settings):
+    # Another machine's clock may be ahead: a click has to count there as well as here.
+    if abs(time.time() - user.seen_at) > _seen_every_seconds(services().settings):
         return _write(user)
     return user
 
@@ -190,10 +192,17 @@ def _found() -> CurrentUser | None:
 
 
 def _is_over(user: CurrentUser, settings: Settings) -> bool:
-    """Whether its time is up, or its district was taken off the list of those that may come."""
+    """Whether its time is up, or its district was taken off the list of those that may come.
+
+    The store ends an idle session by its own clock. This check only has to end one that something
+    other than a click has written again, so it can allow for another machine's clock.
+    """
     allowed = settings.clever_district_ids
-    left = bool(allowed) and user.district_id not in allowed
-    return left or time.time() >= _ends_at(user, settings)
+    if allowed and user.district_id not in allowed:
+        return True
+    now = time.time()
+    idle = now - user.seen_at >= settings.session_idle_minutes * 60 + MAY_DIFFER_SECONDS
+    return idle or now - user.logged_in_at >= settings.session_max_hours * 3600
 
 
 def _ends_at(user: CurrentUser, settings: Settings) -> float:

@@ -21,13 +21,14 @@ APP_URL = "http://localhost:3000"
 
 @dataclass
 class Time:
-    """A clock that a sleep puts forward at once, the simulator's with it."""
+    """A clock that a sleep puts forward at once, the simulator's with it; `ahead` of Clever's."""
 
     clever: Running
     slept: list[float] = field(default_factory=list)
+    ahead: float = 0
 
     def clock(self) -> float:
-        return time.time() + sum(self.slept)
+        return time.time() + sum(self.slept) + self.ahead
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from tests.conftest import SiteMaker
-from tests.entries import by_button, by_portal, launch_tile, to_the_callback
+from tests.entries import by_button, by_portal, launch_tile, log_in_at_clever, to_the_callback
 from tests.sites import Site
 from tests.visitor import ask
 
@@ -185,6 +185,28 @@ def test_a_login_page_that_was_open_all_morning_is_restarted_without_a_word(site
         asked = len(site.clever.journal())
         assert visitor.open(visitor.url).path == "/dashboard"
         assert site.clever.journal()[asked]["path"] == "/oauth/authorize"  # before any exchange
+
+
+@pytest.mark.parametrize("seconds", [1, 119])
+def test_a_login_that_another_machine_began_a_little_later_by_its_clock_goes_on(
+    site: Site, seconds: int
+) -> None:
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        visitor = to_the_callback(site, "student")
+        clock.shift(-seconds)
+        asked = len(site.clever.journal())
+        assert visitor.open(visitor.url).path == "/dashboard"
+        assert site.clever.journal()[asked]["path"] == "/oauth/tokens"
+
+
+def test_a_login_that_began_on_a_machine_with_a_wrong_clock_is_restarted_without_a_word(
+    site: Site,
+) -> None:
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        visitor = to_the_callback(site, "student")
+        clock.shift(-60 * 60)
+        assert visitor.open(visitor.url).path == "/oauth/authorize"
+        assert log_in_at_clever(visitor, "student").path == "/dashboard"
 
 
 def test_a_callback_that_was_used_leads_whoever_is_logged_in_to_the_dashboard(

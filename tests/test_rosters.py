@@ -493,8 +493,10 @@ def test_a_record_shows_nothing_but_its_id_in_a_log(clever: Running) -> None:
 # Clever's pace
 
 
-def test_after_a_429_it_waits_until_clever_counts_anew(clever: Running) -> None:
+@pytest.mark.parametrize("ahead", [0, 120, -120])
+def test_after_a_429_it_waits_until_clever_counts_anew(clever: Running, ahead: int) -> None:
     reader = job(clever)
+    reader.time.ahead = ahead
     reset = int(time.time()) + 40
     clever.fault("data", status=429, headers={"X-RateLimit-Reset": str(reset)})
     assert list(reader.roster.sections())
@@ -502,8 +504,10 @@ def test_after_a_429_it_waits_until_clever_counts_anew(clever: Running) -> None:
     assert 35 < slept <= 40
 
 
-def test_when_none_is_left_it_waits_before_the_next_call(clever: Running) -> None:
+@pytest.mark.parametrize("ahead", [0, 120, -120])
+def test_when_none_is_left_it_waits_before_the_next_call(clever: Running, ahead: int) -> None:
     reader = job(clever, page_size=10)
+    reader.time.ahead = ahead
     reset = str(int(time.time()) + 30)
     clever.fault("data", headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset})
     whole = list(reader.roster.people(Kind.STUDENTS))

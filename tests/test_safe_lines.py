@@ -67,6 +67,15 @@ def test_an_event_of_a_products_own_is_one_line_of_visible_characters(
     assert json.loads(line)["reason"] == EVIL
 
 
+def test_the_id_of_a_record_is_left_out_of_the_reason_in_an_event(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert site.url
+    logs.event("books", reason=f"the section {'5f' * 12} has a field that is no text")
+    (line,) = json_lines(capfd.readouterr().err)
+    assert line["reason"] == "the section ... has a field that is no text"
+
+
 def test_no_event_has_an_id_of_clevers(
     make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,19 +121,20 @@ def everyday(site: Site) -> str:
     return "".join(flask_clever(site, *words) for words in commands)
 
 
-def test_the_id_of_a_record_that_cannot_be_read_is_not_in_the_log(
+def test_nothing_of_a_list_that_cannot_be_read_is_in_the_log(
     make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site = make_site(clever_client_id="simulator-library", clever_library=True)
-    record = {"data": {"id": "5f" * 12, "name": "Reading", "students": [{"name": "Ada"}]}}
-    site.clever.fault("data", body=json.dumps({"data": [record]}))
+    site.clever.fault("data", body=json.dumps({"data": {"id": "5f" * 12, "name": "Ada"}}))
     visitor = by_button(site, "teacher")
     assert visitor.press("Yes").path == "/dashboard"
     (missing,) = [
         line for line in json_lines(capfd.readouterr().err) if line["event"] == "part_missing"
     ]
     assert missing["part"] == "sections"
-    assert "the section ... has a field" in str(missing["cause"])
+    assert "list" in str(missing["cause"])
+    assert "5f5f" not in str(missing)
+    assert "Ada" not in str(missing)
 
 
 def test_the_pseudonym_of_a_district_in_the_log_is_found_by_its_id_and_in_the_list(

@@ -198,6 +198,12 @@ def test_administrators_are_told_what_keeps_the_lists_from_being_new_and_what_to
         assert not teacher.open("/dashboard").page.select(".notice.bad")
 
 
+def test_a_sync_of_a_machine_whose_clock_is_ahead_is_never_told_of_as_to_come(school: Site) -> None:
+    with rows(school) as session:
+        session.execute(update(District).values(synced_at=datetime.now(UTC) + timedelta(minutes=2)))
+    assert "Last synced 1 minute ago" in by_button(school, "district_admin").open("/district").text
+
+
 def test_two_problems_are_both_told(school: Site) -> None:
     with rows(school) as session:
         session.execute(update(District).values(synced_at=LONG_AGO, state="error"))

@@ -221,12 +221,37 @@ def test_a_second_sync_says_that_one_is_running_until_its_lease_is_over(make: Sy
     result = sync(site)
     assert result.exit_code == 4
     assert "Another sync is running (far:1)" in result.stderr
+    with engine_of(site).begin() as db:  # over by this clock, but maybe not by its holder's
+        db.execute(update(tables.Lease).values(until=tables.now() - timedelta(seconds=110)))
+    assert sync(site).exit_code == 4
     with engine_of(site).begin() as db:
-        db.execute(update(tables.Lease).values(until=tables.now() - timedelta(seconds=1)))
+        db.execute(update(tables.Lease).values(until=tables.now() - timedelta(seconds=121)))
     assert sync(site).exit_code == 0
     assert_all_equal(site)
     with engine_of(site).connect() as db:
         assert db.scalar(select(func.count()).select_from(tables.Lease)) == 0
+
+
+def test_who_logs_in_during_a_full_read_stays_though_the_clocks_differ(make: SyncedSite) -> None:
+    site = make()
+    sync(site)
+    with engine_of(site).begin() as db:
+        for name, minutes in (("logged-in", 1.5), ("gone", 10)):
+            login = tables.now() - timedelta(minutes=minutes)
+            db.execute(
+                insert(tables.Person).values(
+                    id=name,
+                    clever_id=name,
+                    provider=tables.PROVIDER,
+                    district_id=main_district(site).id,
+                    roles=[],
+                    first_name="",
+                    last_name="",
+                    last_login=login,
+                )
+            )
+    assert sync(site, "--full").exit_code == 0
+    assert archived(engine_of(site)) == {"gone"}
 
 
 @pytest.mark.parametrize("state", ["paused", "pending"])

@@ -65,8 +65,12 @@ class Answer:
         return _bounded(asked)
 
     def seconds_until_reset(self, now: float) -> float | None:
-        """How long until Clever counts calls from zero; bounded and None as above."""
-        return _bounded(_difference(_seconds(self.headers.get("X-RateLimit-Reset")), now))
+        """How long until Clever counts calls from zero; bounded and None as above.
+
+        By the answer's own Date if there is one: with our clock ahead the wait would be too short.
+        """
+        clevers_now = _date(self.headers, "Date", now)
+        return _bounded(_difference(_seconds(self.headers.get("X-RateLimit-Reset")), clevers_now))
 
 
 def may_send_again(method: str | None, failure: CleverUnavailable) -> bool:

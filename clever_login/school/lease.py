@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, delete, or_, select, update
 
+from clever_login.clocks import MAY_DIFFER_SECONDS
 from clever_login.errors import RosterError
 from clever_login.school.tables import Lease, now
 from clever_login.school.upsert import insert
@@ -65,7 +66,7 @@ def _take(connection: Connection, hold: Hold) -> None:
     if connection.scalar(made) is not None:
         return
     other = connection.scalar(select(Lease.holder).where(Lease.name == hold.name)) or ""
-    free = Lease.until < now()
+    free = Lease.until < now() - timedelta(seconds=MAY_DIFFER_SECONDS)
     if _is_dead(other):
         free = or_(free, Lease.holder == other)
     taken = connection.execute(update(Lease).where(Lease.name == hold.name, free).values(row))

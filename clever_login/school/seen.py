@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from clever_login.clocks import MAY_DIFFER_SECONDS
 from clever_login.school import tables
 from clever_login.school.apply import MODELS, Model, Written, key_of
 from clever_login.school.upsert import insert
@@ -82,7 +83,8 @@ def _missing(kind: str, district_id: str, since: datetime) -> ColumnElement[bool
     here = and_(model.district_id == district_id, model.archived_at.is_(None), ~found)
     if model is not tables.Person:
         return here
-    person = tables.Person  # who has logged in since came too late for the read
-    before = or_(person.last_login.is_(None), person.last_login < since)
+    # Who has logged in since came too late for the read; the login may be by another clock.
+    person, login = tables.Person, since - timedelta(seconds=MAY_DIFFER_SECONDS)
+    before = or_(person.last_login.is_(None), person.last_login < login)
     ours = and_(person.provider == tables.PROVIDER, person.clever_id.is_not(None))
     return and_(here, ours, before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flask_babel import format_timedelta
 from flask_babel import lazy_gettext as _
@@ -38,8 +38,9 @@ def short_grade(code: str | None) -> str:
 
 
 def ago(time: datetime) -> str:
-    """How long ago something was: 3 hours ago."""
-    return str(format_timedelta(time - datetime.now(UTC), "minute", add_direction=True))
+    """How long ago something was: 3 hours ago; never "in 2 minutes", by another machine's clock."""
+    passed = max(datetime.now(UTC) - time, timedelta(seconds=1))
+    return str(format_timedelta(-passed, "minute", add_direction=True))
 
 
 FILTERS = {"grade": grade, "short_grade": short_grade, "ago": ago}

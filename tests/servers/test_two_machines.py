@@ -6,20 +6,22 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
+from redis import Redis
 from requests.adapters import HTTPAdapter
 
 from clever_simulator.config import default_config
 from clever_simulator.server import running
 from tests import copies, sites
-from tests.entries import at_the_portal, code_of, launch_tile, to_the_callback, with_code
+from tests.entries import at_the_portal, by_button, code_of, launch_tile, to_the_callback, with_code
 from tests.sites import ROOT, Site
-from tests.visitor import Visitor
+from tests.visitor import Visitor, ask
 
 pytestmark = pytest.mark.servers
 
@@ -44,7 +46,9 @@ def move(visitor: Visitor, machine: str) -> None:
 
 
 @contextmanager
-def two_machines(tmp_path: Path, store: str, *ahead: int) -> Iterator[tuple[Site, list[str]]]:
+def machines(
+    tmp_path: Path, store: str, *ahead: int, **changes: Any
+) -> Iterator[tuple[Site, list[str]]]:
     """One gunicorn for each number: so many seconds are its clock and this machine's apart."""
     with ExitStack() as stack:
         folder = copies.copy_of_the_app(tmp_path)
@@ -53,7 +57,8 @@ def two_machines(tmp_path: Path, store: str, *ahead: int) -> Iterator[tuple[Site
         clever = stack.enter_context(running())
         ports = [sites.free_port() for _ in ahead]
         urls = [f"http://localhost:{port}" for port in ports]
-        settings = sites.settings_for(urls[0], clever.url, tmp_path, redis_url=redis_url)
+        changes = {"redis_url": redis_url, **changes}
+        settings = sites.settings_for(urls[0], clever.url, tmp_path, **changes)
         clever.configure(default_config(urls[0]))
         command = [sys.executable, "-m", "gunicorn", "--workers", "1", "app:create_app()"]
         for port, url, seconds in zip(ports, urls, ahead, strict=True):
@@ -74,12 +79,51 @@ def faketime(seconds: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("store", ["files", "redis"])
 def test_a_code_that_one_process_dropped_is_refused_by_another(tmp_path: Path, store: str) -> None:
-    with two_machines(tmp_path, store, 0, 0) as (site, machines):
+    with machines(tmp_path, store, 0, 0) as (site, urls):
         portal = at_the_portal(site, "student")
         portal.stop_at = "/oauth/callback"
         code = code_of(launch_tile(portal, site).url)
         thief = to_the_callback(site, "teacher")
         portal.stop_at = None
         assert portal.open(f"/oauth/callback?code={code}").role == "student"
-        move(thief, machines[1])
+        move(thief, urls[1])
         assert thief.open(with_code(thief.url, code)).role == "teacher"
+
+
+def clock_of(url: str) -> float:
+    """What a machine's own clock says, in seconds since 1970."""
+    answer = ask(f"{url}/healthz", headers={"Host": "localhost"})
+    return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+
+
+def test_clocks_that_differ_by_almost_two_minutes_break_no_login_and_no_session(
+    tmp_path: Path,
+) -> None:
+    oidc: dict[str, Any] = {"clever_client_id": "simulator-oidc", "clever_oidc": True}
+    with machines(tmp_path, "redis", 0, 110, -110, session_idle_minutes=1, **oidc) as (site, urls):
+        here, ahead, behind = urls
+        assert clock_of(ahead) - clock_of(here) > 100  # or this would prove nothing
+        assert clock_of(here) - clock_of(behind) > 100
+        for begins, ends in ((ahead, here), (here, ahead), (behind, here), (here, behind)):
+            visitor = site.visitor()
+            move(visitor, begins)
+            to_the_callback(site, "student", visitor)
+            asked = len(site.clever.journal())
+            move(visitor, ends)
+            assert visitor.open(visitor.url).role == "student"
+            assert site.clever.journal()[asked]["path"] == "/oauth/tokens"  # and no restart
+            move(visitor, begins)
+            assert visitor.open("/dashboard").role == "student"
+
+
+def test_a_click_counts_on_a_machine_whose_clock_is_behind(tmp_path: Path) -> None:
+    with (
+        machines(tmp_path, "redis", 110, 0, session_idle_minutes=1) as (site, urls),
+        Redis.from_url(str(site.settings.redis_url)) as redis,
+    ):
+        visitor = by_button(site, "student")
+        (key,) = redis.scan_iter(match="session-*")
+        redis.expire(key, 20)  # forty seconds pass for the store
+        move(visitor, urls[1])
+        assert visitor.open("/dashboard").role == "student"
+        assert int(str(redis.ttl(key))) > 20
