@@ -25,6 +25,7 @@ class Child:
         env: Mapping[str, str],
         folder: Path,
         output: int | None = None,
+        pass_fds: tuple[int, ...] = (),
     ) -> None:
         self.name = name
         self._gone = False
@@ -39,6 +40,7 @@ class Child:
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
+            pass_fds=pass_fds,
         )
 
     @property
@@ -95,27 +97,43 @@ class Children:
         return iter(self._children)
 
     def start(
-        self, name: str, command: list[str], env: Mapping[str, str], output: int | None = None
+        self,
+        name: str,
+        command: list[str],
+        env: Mapping[str, str],
+        output: int | None = None,
+        pass_fds: tuple[int, ...] = (),
     ) -> Child:
         """Start a program; a signal cannot come between its start and our knowing of it."""
         with stop_signals.held():
-            child = Child(name, command, env, self._folder, output)
+            child = Child(name, command, env, self._folder, output, pass_fds)
             self._children.append(child)
         return child
 
     def stop(self) -> None:
         """Ask all of them to end, and after a few seconds make them."""
         with stop_signals.held():
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                for child in self._children:
-                    child.signal(number)
-                if self._wait_until_gone():
-                    return
+            _stop(self._children)
 
-    def _wait_until_gone(self) -> bool:
-        deadline = time.monotonic() + PATIENCE_S
-        while not all(child.is_gone() for child in self._children):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        return True
+    def stop_one(self, child: Child) -> None:
+        """Stop one program and remove it from the list."""
+        with stop_signals.held():
+            _stop([child])
+            self._children.remove(child)
+
+
+def _stop(children: list[Child]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for child in children:
+            child.signal(number)
+        if _wait_until_gone(children):
+            return
+
+
+def _wait_until_gone(children: list[Child]) -> bool:
+    deadline = time.monotonic() + PATIENCE_S
+    while not all(child.is_gone() for child in children):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from _dotenv import read_dotenv
-from _environment import ROOT
 from _ports import choose_port, wanted_port
 from _python import clean_environment
 from _terminal import SetupError
@@ -61,14 +60,6 @@ class Plan:
         defaults = {"APP_ENV": "development", "APP_URL": self.app_url}
         return {key: self.variables.get(key) or value for key, value in defaults.items()}
 
-    def app_arguments(self) -> list[str]:
-        """How the app is run, after the name of the interpreter."""
-        where = ["--host", "localhost", "--port", str(self.port)]
-        # Static files are named by their content at start-up: a change starts the app anew.
-        files = ":".join(str(each) for each in (ROOT / "static").rglob("*") if each.is_file())
-        again = ["--reload", "--extra-files", files]
-        return ["-m", "flask", "--app", "app", "run", *where, *again, "--no-debugger"]
-
     def simulator_arguments(self) -> list[str]:
         """How the simulator is run, after the name of the interpreter."""
         version = self.variables.get("CLEVER_API_VERSION") or "v3.0"
@@ -93,21 +84,38 @@ class Plan:
         )
 
 
-def make_plan(folder: Path) -> Plan:
-    """Read the environment and .env, and choose the ports."""
-    variables = {**read_dotenv(folder / ".env"), **clean_environment()}
+def read_variables(folder: Path) -> dict[str, str]:
+    """The variables of .env; those of the environment take precedence."""
+    return {**read_dotenv(folder / ".env"), **clean_environment()}
+
+
+def make_plan(folder: Path, running: Plan | None = None) -> Plan:
+    """Read the environment and .env, and choose the ports.
+
+    Where a plan is running already, its ports are kept unless the variables name other ones.
+    """
+    variables = read_variables(folder)
+    app = running.port if running else 3000
+    clever = (running and running.simulator_port) or 3001
+    ours = frozenset({running.port, running.simulator_port or 0}) if running else frozenset()
     simulator = None
     if variables.get("CLEVER_CLIENT_ID"):
-        variables["PORT"] = _port_of_app_url(variables)
-        wanted_port(variables, "SIMULATOR_PORT", 3001)
+        variables["PORT"] = port_of_app_url(variables)
+        wanted_port(variables, "SIMULATOR_PORT", clever)
     else:
-        app = wanted_port(variables, "PORT", 3000)
-        simulator = choose_port(variables, "SIMULATOR_PORT", 3001, "the simulator", avoid=app)
-    port = choose_port(variables, "PORT", 3000, "the app", avoid=simulator or 0)
+        simulator = choose_port(
+            variables,
+            "SIMULATOR_PORT",
+            clever,
+            "the simulator",
+            avoid=wanted_port(variables, "PORT", app),
+            ours=ours,
+        )
+    port = choose_port(variables, "PORT", app, "the app", avoid=simulator or 0, ours=ours)
     return Plan(variables, port, simulator)
 
 
-def _port_of_app_url(variables: dict[str, str]) -> str:
+def port_of_app_url(variables: dict[str, str]) -> str:
     """The port that Clever sends people back to, when APP_URL names this machine."""
     port = variables.get("PORT", "")
     here = LOCAL_URL.fullmatch(variables.get("APP_URL", ""))

@@ -13,13 +13,21 @@ LAST = 65535
 
 
 def choose_port(
-    settings: Mapping[str, str], variable: str, default: int, who: str, avoid: int
+    settings: Mapping[str, str],
+    variable: str,
+    default: int,
+    who: str,
+    avoid: int,
+    ours: frozenset[int] = frozenset(),
 ) -> int:
-    """The port that a variable names, or else the first free one from the default on."""
+    """The port that a variable names, or else the first free one from the default on.
+
+    Ports that the running bin/dev itself listens on (`ours`) count as free.
+    """
     if settings.get(variable):
-        return _asked_for(variable, settings[variable], avoid)
+        return _asked_for(variable, settings[variable], avoid, ours)
     for port in range(default, LAST + 1):
-        if port != avoid and is_free(port):
+        if port != avoid and (port in ours or is_free(port)):
             if port != default:
                 say(f"Port {default} is taken: {who} uses {port} (set {variable} to choose).")
             return port
@@ -36,11 +44,11 @@ def is_free(port: int) -> bool:
     return all(_can_listen(family, address, port) for family, address in LOOPBACKS)
 
 
-def _asked_for(variable: str, text: str, avoid: int) -> int:
+def _asked_for(variable: str, text: str, avoid: int, ours: frozenset[int]) -> int:
     port = _number(variable, text)
     if port == avoid:
         raise SetupError(f"{variable} is {port}, as the other one is: give each its own port.")
-    if not is_free(port):
+    if port not in ours and not is_free(port):
         raise SetupError(
             f"Port {port}, which {variable} names, cannot be used here (it is taken, or reserved "
             f"for root): set {variable} to a free one, or leave it unset."

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import secrets
 from functools import partial
+from pathlib import Path
 
 from flask import Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
+from jinja2 import TemplateError
 from werkzeug.exceptions import HTTPException
 
-from clever_login import logs
+from clever_login import logs, template_errors
 from clever_login.error_causes import CAUSES
 from clever_login.error_texts import PAGES
 from clever_login.errors import (
@@ -22,7 +24,7 @@ from clever_login.errors import (
     StoreUnavailable,
     WrongHost,
 )
-from clever_login.settings import Settings
+from clever_login.settings import DEVELOPMENT, Settings
 
 REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXYZ"  # none that look or sound like another
 
@@ -45,6 +47,7 @@ RETRY_SECONDS = {
 def init_app(app: Flask, settings: Settings) -> None:
     """Turn every exception into its page."""
     app.config["HOME"] = f"{settings.app_url}/"  # whole: the request may have gone to another host
+    app.config["SHOW_TEMPLATE_ERRORS"] = settings.app_env == DEVELOPMENT
     app.register_error_handler(LoginError, _login_failed)
     app.register_error_handler(
         StoreUnavailable, partial(_page, code="store_unavailable", status=503)
@@ -94,7 +97,9 @@ def _page(error: BaseException, code: str, status: int, message: str | None = No
         body = render_template("error.html", **texts, **shown)
     except Exception as second:  # noqa: BLE001 # whatever it is, the person gets an answer
         logs.failure(second, code="error_page", status=500, reference=shown["reference"])
-        body = LAST_RESORT.format(**shown)
+        body, error = LAST_RESORT.format(**shown), second
+    if isinstance(error, TemplateError) and current_app.config["SHOW_TEMPLATE_ERRORS"]:
+        body = template_errors.page(error, Path(current_app.root_path))
     response = make_response(body, status)
     if code in RETRY_SECONDS:
         response.headers["Retry-After"] = RETRY_SECONDS[code]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from flask import abort
+from flask import Flask, abort, render_template_string
 from flask.typing import ResponseReturnValue
 
 from clever_login import errors
@@ -11,6 +11,7 @@ from clever_login.access import public
 from clever_login.error_causes import CAUSES
 from clever_login.error_texts import PAGES
 from clever_login.errors import LoginError
+from clever_login.settings import DEVELOPMENT, PRODUCTION
 from tests import school
 from tests.conftest import SiteMaker
 from tests.entries import by_button, to_the_callback
@@ -52,6 +53,23 @@ def test_every_login_that_fails_says_what_happened_what_to_do_and_whom_to_ask(
     assert visitor.page.select_one(".reference")
     if name != "AccountRefused":
         assert "a sentence for the log" not in visitor.text
+
+
+@pytest.mark.parametrize("app_env", [DEVELOPMENT, PRODUCTION])
+def test_only_in_development_a_page_says_what_is_wrong_in_a_template(
+    make_site: SiteMaker, app_env: str
+) -> None:
+    @public
+    def broken() -> str:
+        return render_template_string("<h1>{% our_own_tag %}</h1>")
+
+    def extend(app: Flask) -> None:
+        app.add_url_rule("/broken", "broken", broken)
+
+    answer = ask(f"{make_site(extend=extend, app_env=app_env).url}/broken")
+    assert answer.status_code == 500
+    assert ("our_own_tag" in answer.text) == (app_env == DEVELOPMENT)
+    assert ("http_500" in answer.text) == (app_env == PRODUCTION)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 500])

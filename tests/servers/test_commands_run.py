@@ -48,12 +48,12 @@ def test_a_port_that_is_taken_is_stepped_over_and_said_unless_it_was_asked_for(c
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with bin_dev(copy, PORT=str(port)) as (child, log):
-            assert child.wait(60) == 1
+            assert child.wait(300) == 1
             assert str(port) in log.read_text().strip().splitlines()[-1]
     listeners = [socket.create_server(("127.0.0.1", p)) for p in (3000, 3001) if is_free(p)]
     try:
         with bin_dev(copy) as (child, log):
-            said = greeting(child, log, 60)
+            said = greeting(child, log, 300)
             urls = re.findall(r"http://(?:localhost|127\.0\.0\.1):(\d+)", said)
             assert not {"3000", "3001"} & set(urls)
             assert "3000" in said  # says which one was taken
@@ -69,7 +69,7 @@ def test_with_a_client_id_the_app_starts_alone_against_the_real_clever(copy: Pat
     )
     try:
         with bin_dev(copy, PORT=str(port)) as (child, log):
-            said = greeting(child, log, 60)
+            said = greeting(child, log, 300)
             assert f"http://localhost:{port}/oauth/callback" in said
             answer = ask(f"http://localhost:{port}/login")
             assert answer.headers["Location"].startswith("https://clever.com/oauth/authorize?")

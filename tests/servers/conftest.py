@@ -1,0 +1,27 @@
+"""What the tests of bin/ share: a project with all packages, and bin/dev running in another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import newcomer, sites
+from tests.newcomer import Dev
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which bin/dev is not running."""
+    return newcomer.installed_copy(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="session")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """bin/dev with the simulator in a copy of its own, on ports that are not the usual ones."""
+    copy = newcomer.installed_copy(tmp_path_factory.mktemp("running"))
+    app, clever = sites.free_port(), sites.free_port()
+    with newcomer.bin_dev(copy, PORT=str(app), SIMULATOR_PORT=str(clever)) as (process, log):
+        newcomer.greeting(process, log, 60)
+        yield Dev(copy, f"http://localhost:{app}", f"http://127.0.0.1:{clever}", process, log)
