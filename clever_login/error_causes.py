@@ -110,17 +110,20 @@ CAUSES = {
     ),
     "clever_misconfigured": Cause(
         _("Clever does not accept this app's credentials or redirect URI."),
-        _("Compare the app's settings with Clever's dashboard: bin/doctor does it."),
+        _("Compare the app's settings with Clever's dashboard: the doctor does it (see README)."),
         OPERATOR,
     ),
     "clever_unavailable": Cause(
         _("Clever did not answer, asked us to slow down, or said that it cannot now."),
-        _("See status.clever.com. If all is well there, bin/doctor tries our way to Clever."),
+        _(
+            "See status.clever.com. If all is well there, the doctor tries our way to Clever "
+            "(see README)."
+        ),
         CLEVER,
     ),
     "clever_unexpected": Cause(
         _("Clever's answer was not what its documentation describes, or our clock is wrong."),
-        _("Try once more. Then bin/doctor asks Clever, and compares the clocks."),
+        _("Try once more. Then the doctor asks Clever, and compares the clocks (see README)."),
         OPERATOR,
     ),
     "wrong_person": Cause(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from clever_login.settings import Settings, SettingsError, load
 
@@ -33,6 +34,12 @@ class Case:
         return f".{host}".endswith(".clever.com")
 
     @property
+    def clever_is_on_this_machine(self) -> bool:
+        """Whether the app talks to a Clever to develop against, by http and over no network."""
+        urls = urlsplit(self.settings.clever_url), urlsplit(self.settings.clever_api_url)
+        return all(each.scheme == "http" and each.hostname in LOOPBACKS for each in urls)
+
+    @property
     def platform(self) -> str | None:
         """The kind of host that this runs on: one with a router in front and files that vanish."""
         return next(
@@ -44,6 +51,7 @@ class Case:
         return [name for name in names if self.environ.get(name, "").strip()]
 
 
+LOOPBACKS = {"localhost", "127.0.0.1", "::1"}
 PLATFORMS = {
     "Heroku": ("DYNO",),
     "Render": ("RENDER",),

@@ -45,6 +45,6 @@ def _postgresql(case: Case) -> Finding:
     finally:
         engine.dispose()
     if behind:
-        does = "Run `flask --app app clever db upgrade`, and let the host do it at each release."
+        does = f"{migrate.HOW.capitalize()}, and let the host do it at each release."
         return fault(NAME, f"{behind.split(':')[0].capitalize()}.", does)
     return ok(NAME, "Accounts are kept in PostgreSQL, whose tables are those of this version.")

@@ -41,7 +41,9 @@ def proxies(case: Case) -> Iterator[Finding]:
 def way_out(case: Case) -> Iterator[Finding]:
     """Variables of other programs that the app does not follow on its way to Clever."""
     found = case.says(*OUTGOING)
-    if found:
+    if case.clever_is_on_this_machine:
+        yield ok("way out", "CLEVER_URL is on this machine: no network is between it and the app.")
+    elif found:
         yield warning(
             "way out",
             f"The app does not use {', '.join(found)}: it goes to Clever directly, on purpose.",
@@ -55,7 +57,9 @@ def way_out(case: Case) -> Iterator[Finding]:
 def certificates(case: Case) -> Iterator[Finding]:
     """The file of authorities that vouch for Clever, where a network has its own."""
     bundle, others = case.settings.clever_ca_bundle, case.says(*OTHER_BUNDLES)
-    if bundle is None and others:
+    if bundle is None and case.clever_is_on_this_machine:
+        yield ok("certificates", "CLEVER_URL is http on this machine: no certificate is needed.")
+    elif bundle is None and others:
         yield warning(
             "certificates",
             f"The app does not use {', '.join(others)}: it has its own list of authorities.",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parent / "migrations"
 LOCK = 7236401  # PostgreSQL's lock of those who change the tables: any number that stays the same
-HOW = "run `flask --app app clever db upgrade`"
+HOW = "run `flask --app app clever db upgrade` (on your own machine `bin/clever db upgrade`)"
 # In a step's file, as Alembic writes it: of a type or of none, and of a merge with several names.
 NAMED = re.compile(r"^(revision|down_revision)\b[^=\n]*=(.*)$", re.M)
 NAME = re.compile(r"[\"'](\w+)[\"']")
