@@ -48,7 +48,8 @@ QUICK = Length(
     step_seconds=3,
     rates=(40,),
 )
-TINY = replace(QUICK, steady_seconds=2, steady_rate=10, warm_rate=50, rates=())  # for a test
+# For a test: so slow that a machine with other work to do turns nobody away.
+TINY = replace(QUICK, steady_seconds=5, steady_rate=4, warm_rate=5, rates=())
 
 
 @dataclass

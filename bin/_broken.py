@@ -1,12 +1,20 @@
-"""Breaks the app on purpose, one patch of tests/broken at a time: a named test must turn red."""
+"""Breaks the app on purpose, by one patch of tests/broken after the other: a named test must fail.
+
+Two patches are tried at a time, each in a copy of the project of its own.
+"""
 
 from __future__ import annotations
 
+import os
+import queue
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +27,8 @@ HEAD = re.compile(r"\ABreaks: (?P<what>.+)\nTest: (?P<test>\S+)\n")
 LEFT_OUT = (".git", ".venv*", "instance", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
 FAILED = 1  # pytest's exit code for red tests; others mean that none was run
 PATIENCE_S = 120
+AT_A_TIME = 2
+_running: set[subprocess.Popen[bytes]] = set()
 SIGNS = {"browser": ("tests/browser/",), "servers": ("tests/servers/", "[deployed")}
 
 
@@ -46,24 +56,38 @@ def all_breaks() -> Iterator[Break]:
 
 def run_broken(python: Path, missing: tuple[Need, ...]) -> bool:
     """Whether every break was noticed; each is said in a line."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "broken"
-        shutil.copytree(str(ROOT), str(copy), ignore=shutil.ignore_patterns(*LEFT_OUT))
-        noticed = [
-            _is_noticed(python, copy, each)
-            for each in all_breaks()
-            if not any(each.needs(need) for need in missing)
-        ]
+    breaks = [each for each in all_breaks() if not any(each.needs(need) for need in missing)]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_A_TIME) as threads:
+        copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        for number in range(AT_A_TIME):
+            copies.put(_copy(Path(folder) / f"copy {number}"))
+        try:
+            noticed = list(threads.map(lambda one: _is_noticed(python, copies, one), breaks))
+        except BaseException:  # such as a Ctrl-C, which reaches no session but ours
+            threads.shutdown(wait=False, cancel_futures=True)
+            for process in list(_running):
+                _signal(process, signal.SIGINT)
+            raise
     say(f"  {sum(noticed)} of {len(noticed)} breaks were noticed.")
     return all(noticed)
 
 
-def _is_noticed(python: Path, copy: Path, one: Break) -> bool:
-    if not _apply(copy, one):
-        say(f"  FAILED  {one.patch.name}: it does not apply any more")
-        return False
-    code = _test(python, copy, one.test)
-    _apply(copy, one, "--reverse")
+def _copy(target: Path) -> Path:
+    shutil.copytree(str(ROOT), str(target), ignore=shutil.ignore_patterns(*LEFT_OUT))
+    return target
+
+
+def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], one: Break) -> bool:
+    """Apply a patch to a copy that nobody uses, run its test there, and take it back."""
+    copy = copies.get()
+    try:
+        if not _apply(copy, one):
+            say(f"  FAILED  {one.patch.name}: it does not apply any more")
+            return False
+        code = _test(python, copy, one.test)
+        _apply(copy, one, "--reverse")
+    finally:
+        copies.put(copy)
     result = {FAILED: "ok    ", 0: "FAILED"}.get(code, f"FAILED (pytest ended with {code})")
     say(f"  {result}  {one.patch.stem} ({one.what})")
     return code == FAILED
@@ -76,17 +100,26 @@ def _apply(copy: Path, one: Break, *options: str) -> bool:
 
 def _test(python: Path, copy: Path, test: str) -> int:
     command = [str(python), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+    process = subprocess.Popen(
+        command,
+        cwd=str(copy),
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _running.add(process)
     try:
-        done = subprocess.run(
-            command,
-            cwd=str(copy),
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        return process.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
         return FAILED  # a test that hangs on broken code has noticed
-    return done.returncode
+    finally:
+        _signal(process, signal.SIGKILL)  # also to what a test has left running
+        process.wait()
+        _running.discard(process)
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)

@@ -1,7 +1,8 @@
-"""The steps of bin/test: each is run, timed and named in the summary."""
+"""The steps of bin/test, and which tests each tier runs."""
 
 from __future__ import annotations
 
+import enum
 import os
 import signal
 import subprocess
@@ -20,9 +21,16 @@ COVERAGE = (
     "--cov=clever_simulator",
     "--cov-report=term-missing:skip-covered",
 )
-NOT_QUICK = ("servers", "browser", "long")
-WORKERS = ("-n", "2")  # some tests wait for seconds: two at a time took 36 s where one took 69 s
+TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # neighbors in a file share its fixtures
 PATIENCE_S = 10
+
+
+class Tier(enum.Enum):
+    """How much is tested: by the markers of the tests that are left out."""
+
+    QUICK = ("servers", "browser", "long")
+    CI = ("long",)
+    LONG = ()
 
 
 @dataclass(frozen=True)
@@ -51,33 +59,31 @@ def _scripts() -> tuple[str, ...]:
     return tuple(f"bin/{path.name}" for path in files if not path.suffix)
 
 
-def quick_tests(extra: list[str]) -> Step:
-    """The tests that need nothing but Python."""
-    return Step("pytest", ("pytest", *WORKERS, "-m", _without(NOT_QUICK), *extra))
+def tests(tier: Tier, extra: list[str], missing: tuple[Need, ...]) -> Step:
+    """The tests of a tier whose needs are met, two at a time; the longest tier adds coverage."""
+    left_out = dict.fromkeys((*tier.value, *(need.marker for need in missing)))
+    markers = ("-m", " and ".join(f"not {marker}" for marker in left_out)) if left_out else ()
+    coverage = COVERAGE if tier is Tier.LONG else ()
+    return Step("pytest", ("pytest", *TWO_AT_A_TIME, *coverage, *markers, *extra))
 
 
-def all_tests(extra: list[str], missing: tuple[Need, ...]) -> Step:
-    """Every test whose needs are met, with coverage."""
-    chosen = ("-m", _without(tuple(need.marker for need in missing))) if missing else ()
-    return Step("pytest", ("pytest", *COVERAGE, *chosen, *extra))
-
-
-def _without(markers: tuple[str, ...]) -> str:
-    return " and ".join(f"not {marker}" for marker in markers)
-
-
-def run_steps(python: Path, steps: list[Step]) -> bool:
-    """Run all steps, whatever the earlier ones said, and whether all went well."""
-    results = []
+def run_steps(python: Path, steps: list[Step]) -> list[str]:
+    """Run all steps, whatever the earlier ones said; give the names of those that failed."""
+    failed = []
     for step in steps:
         say(f"\n--- {step.name}")
         started = time.monotonic()
-        code = run_module(python, step.arguments)
-        results.append((step.name, code, time.monotonic() - started))
-    say()
-    for name, code, seconds in results:
-        say(f"  {'ok    ' if code == 0 else 'FAILED'}  {name:<12} {seconds:6.1f} s")
-    return all(code == 0 for _, code, _ in results)
+        if run_module(python, step.arguments):
+            failed.append(step.name)
+        elif step.name != "pytest":  # its own summary has the time
+            say(f"  ok in {time.monotonic() - started:.1f} s")
+    return failed
+
+
+def say_failed(failed: list[str]) -> None:
+    """Name the steps that failed, the first of which may be far above."""
+    if failed:
+        say(f"\n  FAILED: {', '.join(failed)}")
 
 
 def run_module(python: Path, arguments: tuple[str, ...]) -> int:

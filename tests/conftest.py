@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,17 @@ from tests import newcomer, sites
 from tests.sites import Site
 
 SiteMaker = Callable[..., Site]
+OF_THE_FILE = re.compile(r"^pytestmark = (\[.*?^\]|[^\n]*)", re.DOTALL | re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a file whose own marker is left out: importing what it needs takes seconds."""
+    left_out = re.findall(r"\bnot (\w+)", config.option.markexpr)
+    if collection_path.suffix != ".py" or not left_out:
+        return None
+    marked = OF_THE_FILE.search(collection_path.read_text(encoding="utf-8"))
+    named = set(re.findall(r"pytest\.mark\.(\w+)", marked[1])) if marked else set()
+    return True if named & set(left_out) else None
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +57,10 @@ def site(make_site: SiteMaker) -> Site:
     return make_site()
 
 
-@pytest.fixture(params=["in_process", pytest.param("deployed", marks=pytest.mark.servers)])
+STORES = ["in_process", pytest.param("deployed", marks=pytest.mark.servers)]
+
+
+@pytest.fixture(params=STORES)
 def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMaker]:
     """The same twice: in this process on files, and on two gunicorn workers with a real Redis."""
     start = sites.in_process if request.param == "in_process" else sites.gunicorn_with_redis

@@ -12,6 +12,7 @@ from clever_login.districts import districts
 from clever_simulator.config import default_config
 from tests.clever_client import APP_URL, arrived, exchange, log_in, tokens
 from tests.conftest import SiteMaker
+from tests.matrix import matrix
 from tests.sites import Site
 
 ALL = ["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"]
@@ -208,8 +209,9 @@ def test_whoami_says_that_a_token_without_secure_sync_reads_districts_alone(
     assert [line for line in said if line.startswith("may read")] == ["may read\t/districts"]
 
 
-@pytest.mark.parametrize("version", ALL)
-@pytest.mark.parametrize("role", ["student", "teacher", "staff", "district_admin"])
+@pytest.mark.parametrize(
+    ("version", "role"), matrix(ALL, ["student", "teacher", "staff", "district_admin"])
+)
 def test_whoami_knows_a_persons_token_and_the_role_of_its_login(
     make_site: SiteMaker, version: str, role: str
 ) -> None:

@@ -20,6 +20,7 @@ from clever_login.errors import (
 from clever_login.persons import Person, PersonRole
 from clever_login.records import Section
 from clever_simulator.server import Running, running
+from tests.matrix import matrix
 from tests.reading import config, job
 
 ALL = tuple(VERSIONS)
@@ -47,8 +48,7 @@ def a_week_at_school(clever: Running) -> None:
     clever.change("back", "student")
 
 
-@pytest.mark.parametrize("version", ALL)
-@pytest.mark.parametrize("page_size", [1, 2, 10_000])
+@pytest.mark.parametrize(("version", "page_size"), matrix(ALL, [1, 2, 10_000]))
 def test_every_event_comes_once_and_in_its_order(
     clever: Running, version: str, page_size: int
 ) -> None:

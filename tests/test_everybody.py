@@ -17,22 +17,34 @@ from tests.sites import Site
 from tests.visitor import Visitor
 
 ROLES = {"student", "teacher", "staff", "district_admin"}
+QUICK = {  # each way of reading a person: by roles or by type, with and without an id token
+    ("v1.2", "simulator"),
+    ("v2.1", "simulator-oidc"),
+    ("v3.0", "simulator"),
+    ("v3.1", "simulator-oidc"),
+}
 OWN_HEADING = {"student": "Hi, {first}!", "none": "Hello, {first}"}
 
 
-@pytest.fixture(scope="module", params=["simulator", "simulator-oidc"], ids=["oauth", "oidc"])
-def client_id(request: pytest.FixtureRequest) -> str:
-    """An app as Clever makes it, and one for which it has switched OIDC on."""
-    return str(request.param)
+# An app as Clever makes it, and one for which it has switched OIDC on, in each version.
+APPS = [
+    pytest.param(
+        (version, client_id),
+        id=f"{version}-{client_id.partition('-')[2] or 'oauth'}",
+        marks=() if (version, client_id) in QUICK else pytest.mark.long,
+    )
+    for version in VERSIONS
+    for client_id in ("simulator", "simulator-oidc")
+]
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
+@pytest.fixture(scope="module", params=APPS)
 def site(
-    request: pytest.FixtureRequest, client_id: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """An app for this version."""
     folder: Path = tmp_path_factory.mktemp("everybody")
-    version = str(request.param)
+    version, client_id = request.param
     with sites.in_process(folder, clever_api_version=version, clever_client_id=client_id) as site:
         yield site
 

@@ -7,8 +7,9 @@ import pytest
 from clever_login.api.versions import VERSIONS
 from clever_login.dashboard import ROLE_LABELS
 from clever_login.models import Role
-from tests.conftest import SiteMaker
+from tests.conftest import STORES, SiteMaker
 from tests.entries import ENTRIES, by_button, by_portal, launch_tile, log_in_at_clever
+from tests.matrix import matrix
 from tests.sites import Site
 from tests.visitor import Visitor
 
@@ -38,14 +39,15 @@ def assert_is_in(visitor: Visitor, site: Site, user_name: str, *, school: bool) 
     assert "not shared" not in visitor.text
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
-@pytest.mark.parametrize("user_name", PEOPLE)
+@pytest.mark.parametrize(
+    ("any_site", "user_name", "entry"), matrix(STORES, PEOPLE, ENTRIES), indirect=["any_site"]
+)
 def test_each_person_is_in_by_each_way(any_site: SiteMaker, user_name: str, entry: str) -> None:
     site = any_site()
     assert_is_in(ENTRIES[entry](site, user_name), site, user_name, school=True)
 
 
-@pytest.mark.parametrize("user_name", PEOPLE)
+@pytest.mark.parametrize(("any_site", "user_name"), matrix(STORES, PEOPLE), indirect=["any_site"])
 def test_the_sso_tier_shows_whole_pages_without_a_school(
     any_site: SiteMaker, user_name: str
 ) -> None:
@@ -53,15 +55,17 @@ def test_the_sso_tier_shows_whole_pages_without_a_school(
     assert_is_in(by_button(site, user_name), site, user_name, school=False)
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
-@pytest.mark.parametrize("user_name", PEOPLE)
+@pytest.mark.parametrize(
+    ("any_site", "user_name", "entry"), matrix(STORES, PEOPLE, ENTRIES), indirect=["any_site"]
+)
 def test_each_person_is_in_on_v1_2(any_site: SiteMaker, user_name: str, entry: str) -> None:
     site = any_site(clever_api_version="v1.2")
     assert_is_in(ENTRIES[entry](site, user_name), site, user_name, school=True)
 
 
-@pytest.mark.parametrize("user_name", PEOPLE)
-@pytest.mark.parametrize("version", sorted(set(VERSIONS) - {"v1.2", "v3.0"}))
+@pytest.mark.parametrize(
+    ("version", "user_name"), matrix(sorted(set(VERSIONS) - {"v1.2", "v3.0"}), PEOPLE)
+)
 def test_the_other_versions_show_the_same(
     make_site: SiteMaker, user_name: str, version: str
 ) -> None:

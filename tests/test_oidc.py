@@ -25,6 +25,7 @@ from clever_login.errors import CleverUnavailable
 from clever_simulator.config import Config
 from tests.conftest import SiteMaker
 from tests.entries import ENTRIES, by_button, to_the_callback
+from tests.matrix import matrix
 from tests.sites import Site
 from tests.visitor import Visitor, ask
 
@@ -121,8 +122,7 @@ def is_refused(visitor: Visitor) -> bool:
     return visitor.open("/dashboard").path == "/"
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("version", "entry"), matrix(VERSIONS, ENTRIES))
 def test_an_id_token_takes_the_place_of_me(make_site: SiteMaker, version: str, entry: str) -> None:
     site = make_site(clever_client_id="simulator-oidc", clever_api_version=version)
     visitor = ENTRIES[entry](site, "teacher")

@@ -14,6 +14,7 @@ from clever_simulator.config import Config, RegisteredApp, Tier
 from clever_simulator.people import District
 from clever_simulator.server import Running, running
 from tests import django_clients
+from tests.matrix import matrix
 from tests.visitor import Visitor
 
 BEGIN = {"allauth": "/allauth/clever/login/", "social": "/social/login/clever/"}
@@ -72,9 +73,10 @@ def log_in(clever: Running, peer: str, user_name: str, district: District | None
     return django_clients.user(browser)
 
 
-@pytest.mark.parametrize("peer", PEERS)
-@pytest.mark.parametrize("tier", ["secure_sync", "sso"])
-@pytest.mark.parametrize("user_name", ["student", "teacher", "school_admin", "district_admin"])
+@pytest.mark.parametrize(
+    ("user_name", "tier", "peer"),
+    matrix(["student", "teacher", "school_admin", "district_admin"], ["secure_sync", "sso"], PEERS),
+)
 def test_a_person_logs_in_and_comes_back_as_the_same_user(
     clever: Running, peer: str, tier: Tier, user_name: str
 ) -> None:
@@ -86,8 +88,9 @@ def test_a_person_logs_in_and_comes_back_as_the_same_user(
     assert first.email == person.email
 
 
-@pytest.mark.parametrize("peer", PEERS)
-@pytest.mark.parametrize("user_name", ["accents", "hebrew", "four_bytes", "three_roles"])
+@pytest.mark.parametrize(
+    ("user_name", "peer"), matrix(["accents", "hebrew", "four_bytes", "three_roles"], PEERS)
+)
 def test_unusual_people_log_in(clever: Running, peer: str, user_name: str) -> None:
     person = clever.people.person(user_name)
     found = log_in(clever, peer, user_name, person.district)

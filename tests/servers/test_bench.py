@@ -34,7 +34,11 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield started
 
 
-@pytest.mark.parametrize("name", logins.ALL)
+# The benchmark of others, and that of rare mornings, is in the longest tier.
+OURS = [pytest.param(each, marks=() if each == "ours" else pytest.mark.long) for each in logins.ALL]
+
+
+@pytest.mark.parametrize("name", OURS)
 def test_twenty_logins_of_each_contender_end_on_the_own_page_and_are_counted(
     here: Stage, name: str
 ) -> None:
@@ -97,12 +101,14 @@ def test_a_page_that_is_not_the_own_one_is_an_error() -> None:
     assert login.error == "status 404 instead of the own page"
 
 
+@pytest.mark.long
 def test_the_wire_makes_a_round_trip_as_long_as_it_says(tmp_path: Path) -> None:
     with stage(tmp_path, milliseconds=300) as far:
         (found,) = measure(far, [CONTENDERS["bare"]], TINY)
     assert found.steady.p50 > 4 * 300
 
 
+@pytest.mark.long
 def test_first_bell_loses_nobody_and_mixes_nobody_up(here: Stage) -> None:
     with served(here, CONTENDERS["ours"], workers=2) as app:
         rung = bell.ring(here, app, 10, 20)
@@ -110,6 +116,7 @@ def test_first_bell_loses_nobody_and_mixes_nobody_up(here: Stage) -> None:
     assert {"app", "Redis", "PostgreSQL", "upstream", "wire", "browsers"} <= rung.cpu.keys()
 
 
+@pytest.mark.long
 def test_in_a_bad_morning_no_code_is_exchanged_twice_and_no_page_is_somebody_elses(
     here: Stage,
 ) -> None:
@@ -124,6 +131,7 @@ def test_while_clever_is_gone_pages_are_there_and_logins_are_told(here: Stage) -
     assert gone.pages.keys() == {200}
 
 
+@pytest.mark.long
 def test_app_processes_behind_one_nginx_share_the_logins(here: Stage) -> None:
     with balanced(here, 2) as app:
         before = [cpu_seconds(pid) for pid in (app.pid, *app.others)]
@@ -133,6 +141,7 @@ def test_app_processes_behind_one_nginx_share_the_logins(here: Stage) -> None:
     assert all(now > then for now, then in zip(after, before, strict=True))
 
 
+@pytest.mark.long
 def test_a_soak_tells_each_minute_what_was_lost_and_how_much_memory_there_is(here: Stage) -> None:
     table = soak.text(here, minutes=2, seconds=1)
     rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")]
