@@ -12,7 +12,6 @@ from clever_login import id_token, logs, oauth, profile
 from clever_login.accounts import Account
 from clever_login.api.client import Client
 from clever_login.api.deadline import Deadline
-from clever_login.api.transport import LOGIN_SECONDS
 from clever_login.errors import (
     CleverMisconfigured,
     CleverUnavailable,
@@ -31,7 +30,8 @@ def of(code: str, nonce: str) -> CurrentUser:
     The nonce is the one that was sent with this login's state: an id token has to name it. Raises
     a LoginError when Clever does not say who it is, or the account is refused.
     """
-    here, deadline = services(), Deadline(LOGIN_SECONDS)
+    here = services()
+    deadline = Deadline(here.settings.login_seconds)
     try:
         tokens = oauth.exchange(here.settings, here.transport, code, deadline)
         client = here.client(tokens.access_token, deadline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -30,6 +31,22 @@ def texts(path: Path, language: str) -> Translations:
 
 def faults(path: Path, language: str) -> Iterator[str]:
     """What is wrong in a file, one sentence each."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        yield f"{_place(path)} cannot be read: {error.strerror}."
+        return
+    yield from _faults(path, language, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _faults(path: Path, language: str, mtime_ns: int, size: int) -> tuple[str, ...]:
+    """The faults of one version of a file: several apps in one process check it once."""
+    del mtime_ns, size  # part of the cache's key
+    return tuple(_check(path, language))
+
+
+def _check(path: Path, language: str) -> Iterator[str]:
     try:
         catalog = _read(path, language)
         _ready(catalog, path)

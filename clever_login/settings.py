@@ -56,7 +56,8 @@ class Settings:
     hsts_subdomains: bool = False
     trusted_proxies: int = 0
     port: int = 3000
-    instance_path: str | None = None  # not from the environment: tests give each app its own
+    login_seconds: float = 10.0  # for all calls of a login: a code lives 60 s, a router waits 30 s
+    instance_path: str | None = None  # like login_seconds not from the environment: tests set both
 
     @property
     def redirect_uri(self) -> str:

@@ -1,6 +1,7 @@
 """Everybody of one config: the usual districts, the unusual one, and what the config asks for."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 from clever_simulator import cases, crowd, csv_data, roster
 from clever_simulator.altered import with_people
@@ -15,12 +16,18 @@ def of(config: Config) -> Directory:
 
     Raises DataError (a ValueError) with a sentence when the files of `config.data` are no good.
     """
-    parts = [roster.directory(config.seed), cases.directory(config.seed)]
+    parts = [_usual(config.seed)]
     if config.students is not None:
         parts.append(crowd.directory(config.seed, config.students))
     if config.data is not None:
         parts.append(csv_data.directory(config.seed, config.data))
-    return _with_new_ids(joined(parts), config)
+    return _with_new_ids(joined(parts) if parts[1:] else parts[0], config)
+
+
+@lru_cache(maxsize=2)
+def _usual(seed: int) -> Directory:
+    """The usual districts and the unusual one; never changed, so simulators share them."""
+    return joined([roster.directory(seed), cases.directory(seed)])
 
 
 def joined(parts: list[Directory]) -> Directory:

@@ -36,7 +36,7 @@ from tests.chromium import ARGUMENTS
 CLEVER, CLEVER_API, APP = "clever.com", "api.clever.com", "reading.example.org"
 NAMES = (CLEVER, CLEVER_API, APP)
 AUTHORITY, CERTIFICATE, KEY = "authority.pem", "certificate.pem", "key.pem"  # files in FOLDER
-PATIENCE_MS = 10_000
+PATIENCE_MS = 60_000
 
 
 class Relay(BaseHTTPRequestHandler):
@@ -51,7 +51,7 @@ class Relay(BaseHTTPRequestHandler):
         headers["X-Forwarded-For"] = str(self.client_address[0])
         headers["X-Forwarded-Proto"] = "https"
         headers["Connection"] = "close"
-        app = HTTPConnection("127.0.0.1", self.upstream, timeout=20)
+        app = HTTPConnection("127.0.0.1", self.upstream, timeout=60)
         app.request(self.command, self.path, body, headers)
         answer = app.getresponse()
         self.send_response_only(answer.status, answer.reason)

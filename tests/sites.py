@@ -13,18 +13,23 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import requests
 from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from werkzeug.serving import make_server
 
 from app import create_app
-from clever_login.school.database import database
+from clever_login.school import migrate
+from clever_login.school.database import FILE, database
+from clever_login.school.engines import make_engine
 from clever_login.settings import DEVELOPMENT, Settings
 from clever_simulator.config import default_config
 from clever_simulator.people import Person
@@ -33,6 +38,25 @@ from tests.certificates import Certificate
 from tests.visitor import Visitor
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class CompiledTemplates(BytecodeCache):
+    """Templates compiled once per test process; Jinja compiles them again when they change."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill the bucket from an earlier app of this process."""
+        if code := self._code.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what an app has compiled."""
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = CompiledTemplates()
 
 
 @dataclass(frozen=True)
@@ -74,13 +98,15 @@ def in_process(
     extend: Callable[[Flask], None] | None = None,
     between: Callable[[str], AbstractContextManager[str]] = nullcontext,
     certificate: Certificate | None = None,
+    tables: bool = True,
     **changes: Any,
 ) -> Iterator[Site]:
     """The app in this process, in a thread of its own: the quick way.
 
     In settings that are text, {clever} stands for Clever's address. `extend` may add views to the
     app, `between` may stand between it and Clever's API, and with a `certificate` it is reached by
-    https.
+    https. With `tables` its SQLite file is there already; without, the app makes it, as on its
+    first start.
     """
     tls = (str(certificate.certificate), str(certificate.key)) if certificate else None
     with running() as clever, between(clever.url) as api_url:
@@ -91,7 +117,10 @@ def in_process(
             changes = {name: _filled_in(value, clever.url) for name, value in changes.items()}
             settings = settings_for(url, clever.url, folder, **changes)
             clever.configure(default_config(url, settings.clever_api_version))
+            if tables and not settings.database_url:
+                _put_tables(folder / FILE)
             server.app = app = create_app(settings)
+            app.jinja_env.bytecode_cache = clever.app.jinja_env.bytecode_cache = COMPILED
             if extend:
                 extend(app)
             thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -102,6 +131,23 @@ def in_process(
                 server.shutdown()
                 thread.join()
                 database(app).close()
+
+
+def _put_tables(file: Path) -> None:
+    """Write a SQLite file with empty tables, unless an earlier app of the same test has one."""
+    if not file.exists():
+        file.touch(0o600)
+        file.write_bytes(_empty_tables())
+
+
+@cache
+def _empty_tables() -> bytes:
+    """A SQLite file with empty tables, made once per test process: Alembic needs 50 ms for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = make_engine(f"sqlite:///{folder}/{FILE}")
+        migrate.upgrade(engine)
+        engine.dispose()
+        return Path(folder, FILE).read_bytes()
 
 
 @contextmanager
@@ -201,7 +247,7 @@ def postgres_program(name: str) -> Path:
     return found[-1] if found else Path(shutil.which(name) or name)
 
 
-def _wait_for_postgres(port: int, child: subprocess.Popen[bytes], seconds: float = 30) -> None:
+def _wait_for_postgres(port: int, child: subprocess.Popen[bytes], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     ask = [str(postgres_program("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(port)]
     while subprocess.run(ask, check=False, env=_inherited()).returncode != 0:
@@ -254,7 +300,7 @@ def environment(settings: Settings, port: int) -> dict[str, str]:
     values = {
         field.name.upper(): getattr(settings, field.name)
         for field in fields(settings)
-        if field.name not in {"instance_path", "port"}
+        if field.name not in {"instance_path", "login_seconds", "port"}
     }
     lists = {name: ",".join(value) for name, value in values.items() if isinstance(value, tuple)}
     return {
@@ -262,7 +308,7 @@ def environment(settings: Settings, port: int) -> dict[str, str]:
     } | {"PORT": str(port)}
 
 
-def wait_until_answers(url: str, child: subprocess.Popen[bytes], seconds: float = 30) -> None:
+def wait_until_answers(url: str, child: subprocess.Popen[bytes], seconds: float = 120) -> None:
     """Ask until somebody answers; a child that dies first is an error."""
     deadline = time.monotonic() + seconds
     why: Exception | None = None
@@ -279,10 +325,16 @@ def wait_until_answers(url: str, child: subprocess.Popen[bytes], seconds: float 
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on at this moment.
+
+    It is below those that the system gives to outgoing connections: another program's connection
+    would take one of them before it is used.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _filled_in(value: Any, clever_url: str) -> Any:

@@ -437,7 +437,7 @@ def run(folder: Path, environ: dict[str, str], *command: str) -> subprocess.Comp
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 

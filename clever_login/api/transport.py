@@ -34,7 +34,6 @@ from clever_login.errors import (
 )
 
 T = TypeVar("T")
-LOGIN_SECONDS = 10.0  # for all calls of one login; a code lives 60 s, a router waits 30 s
 HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",

@@ -27,7 +27,7 @@ from tests.visitor import Visitor
 pytestmark = pytest.mark.servers
 LOGINS = 100
 AT_ONCE = 8  # fewer than the logins that one process takes at once
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 @contextmanager

@@ -34,8 +34,8 @@ pytestmark = pytest.mark.servers
 FILES = ROOT / "tests" / "foreign"
 SERVERS = ("oidc_provider", "oauth2_mock_server")
 CLIENT, SECRET = "our-app", "a-secret-of-this-test"
-INSTALL_SECONDS = 180
-START_SECONDS = 30
+INSTALL_SECONDS = 600
+START_SECONDS = 120
 PERSON, DISTRICT = "5f0000000000000000000001", "5f0000000000000000000002"
 RECORDS: dict[str, dict[str, Any]] = {
     "/v3.0/me": {"type": "user", "data": {"id": PERSON, "district": DISTRICT}},

@@ -51,7 +51,7 @@ def test_a_job_that_is_killed_goes_on_and_each_student_is_seen_once_in_flat_memo
     before = done.read_text().split()
     assert STUDENTS // 3 <= len(before) < STUDENTS
     with start(clever, done) as second:
-        output = second.communicate(timeout=120)[0].split()
+        output = second.communicate(timeout=300)[0].split()
     assert second.returncode == 0
     district = clever.people.districts[-1].id
     expected = {

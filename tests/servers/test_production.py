@@ -27,7 +27,7 @@ from tests.sites import ROOT
 from tests.visitor import ask
 
 UNSHARE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-SECONDS = 60
+SECONDS = 300
 pytestmark = [pytest.mark.servers, pytest.mark.browser]
 
 

@@ -1,0 +1,50 @@
+"""Full matrices for `bin/test --long`, and a part of each that runs in every tier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations, product
+from typing import Any
+
+import pytest
+from _pytest.mark import ParameterSet  # what pytest.param makes
+
+Places = tuple[int, ...]  # of one value on each axis
+
+
+def matrix(*axes: Iterable[Any]) -> list[Any]:
+    """Every combination of the axes, for `parametrize`; those that add nothing are marked long.
+
+    A value may be a `pytest.param` with marks of its own.
+    What is not marked has each value of two axes at least once, and of three or more axes each
+    pair of values: most faults are of one value, or of two that meet.
+    """
+    listed = [[_param(value) for value in axis] for axis in axes]
+    places = list(product(*(range(len(axis)) for axis in listed)))
+    quick = _covering(places, min(len(listed) - 1, 2))
+    found = []
+    for each in places:
+        values = [axis[place] for axis, place in zip(listed, each, strict=True)]
+        marks = [mark for value in values for mark in value.marks]
+        marks += [] if each in quick else [pytest.mark.long]
+        found.append(pytest.param(*(value.values[0] for value in values), marks=marks))
+    return found
+
+
+def _param(value: Any) -> ParameterSet:
+    return value if isinstance(value, ParameterSet) else pytest.param(value)
+
+
+def _covering(places: list[Places], together: int) -> set[Places]:
+    """Combinations that hold all groups of so many values, the most useful one first."""
+    left = {group for each in places for group in _groups(each, together)}
+    chosen = set()
+    while left:
+        best = max(places, key=lambda each: len(left & _groups(each, together)))
+        chosen.add(best)
+        left -= _groups(best, together)
+    return chosen
+
+
+def _groups(places: Places, together: int) -> set[tuple[tuple[int, int], ...]]:
+    return set(combinations(enumerate(places), together))
