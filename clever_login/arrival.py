@@ -34,11 +34,17 @@ def check_parameters() -> None:
             raise BadCallback(f"{name} is repeated or too long")
 
 
-def codes() -> list[str]:
-    """The authorization codes of this request, also of one that is refused: three at most."""
+def final_codes() -> list[str]:
+    """The authorization codes of this request, unless it only looks ahead of one that uses them.
+
+    Without a state no later request uses them either. Three at most, also of a refused request.
+    """
     query = request.query_string.decode("utf-8", "replace")  # it may be no UTF-8
-    found = [value for name, value in parse_qsl(query) if name == "code"]
-    return [value for value in found if len(value) <= LONGEST][:MOST_CODES]
+    found = parse_qsl(query)
+    if only_looks() and any(name == "state" for name, _ in found):
+        return []
+    values = [value for name, value in found if name == "code" and len(value) <= LONGEST]
+    return values[:MOST_CODES]
 
 
 def impersonation_claimed() -> bool:

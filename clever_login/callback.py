@@ -204,10 +204,9 @@ def _drop_unused_codes(response: Response) -> Response:
 
     Whatever refused the request, also before the view ran, the code is still valid at Clever.
     """
-    if not arrival.only_looks():
-        for code in arrival.codes():
-            if code != g.get("exchanged_code") and not services().codes.drop(code):
-                logs.event("code_not_shared", level=logging.WARNING)
+    for code in arrival.final_codes():
+        if code != g.get("exchanged_code") and not services().codes.drop(code):
+            logs.event("code_not_shared", level=logging.WARNING)
     return response
 
 

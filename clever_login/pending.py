@@ -28,6 +28,7 @@ from clever_login.store import Store
 VALID_SECONDS = 10 * 60
 WAIT_SECONDS = 2  # a second callback waits so long for the first
 KEPT_SECONDS = 12 * 60 * 60  # longer, so that a login page left open all morning can be restarted
+SPENT_SECONDS = VALID_SECONDS + 2 * MAY_DIFFER_SECONDS  # after that its cookie starts a new login
 DIGEST = re.compile(r"[0-9a-f]{64}")
 MOST_WAITING = 3  # second callbacks a process: each holds a thread
 MOST_PENDING = 10
@@ -101,7 +102,7 @@ class PendingLogins:
 
     def spend(self, state_digest: str, code: str | None) -> bool:
         """Use the state up, before anything is done with it; False if it was used before."""
-        return self._store.claim(f"state-{state_digest}", KEPT_SECONDS, _note(code))
+        return self._store.claim(f"state-{state_digest}", SPENT_SECONDS, _note(code))
 
     def spent_with(self, state_digest: str, code: str | None) -> bool:
         """Whether the callback that used the state up brought this code."""
@@ -176,7 +177,7 @@ class PendingLogins:
 
 
 def _note(code: str | None) -> bytes:
-    return digest(code or "").encode()
+    return digest(code or "")[:32].encode()
 
 
 def new_state() -> str:

@@ -22,7 +22,7 @@ from clever_login.store import Store
 KEPT_SECONDS = 2 * 60  # Clever's codes are valid for one minute
 MOST_DROPPED = 5000  # dropped codes that a process writes in KEPT_SECONDS: about 1 MB of Redis
 PAUSE_SECONDS = 5.0  # after the store failed, dropped codes do not wait for it again
-FILTER_BITS = 1 << 20  # 128 KiB, twice; 100,000 codes in it give 1 % false matches
+FILTER_BITS = 1 << 22  # 512 KiB, twice; 400,000 codes in it give 1 % false matches
 
 
 class UsedCodes:

@@ -416,7 +416,9 @@ def test_looking_ahead_spends_nothing(site: Site, method: str, headers: dict[str
     looked = visitor.http.request(method, visitor.url, headers=headers, allow_redirects=False)
     assert "Set-Cookie" not in looked.headers
     assert exchanges(site) == 0
+    asked = len(site.clever.journal())
     assert visitor.open(visitor.url).path == "/dashboard"
+    assert site.clever.journal()[asked]["path"] == "/oauth/tokens"  # and no restart
 
 
 # Whoever was logged in before

@@ -98,8 +98,14 @@ def refuse_a_repeated_parameter(site: Site, code: str) -> None:
     assert visitor.code == "bad_callback"
 
 
+def look_ahead_of_a_launch(site: Site, code: str) -> None:
+    headers = {"Sec-Purpose": "prefetch"}
+    assert ask(f"{site.url}/oauth/callback?code={code}", headers=headers).status_code == 204
+
+
 NOT_EXCHANGED: tuple[Callable[[Site, str], None], ...] = (
     restart_a_launch,
+    look_ahead_of_a_launch,
     refuse_a_subresource,
     refuse_a_frame,
     refuse_another_host,
