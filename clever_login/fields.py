@@ -43,6 +43,17 @@ class ReadReport:
         self.skipped.update(other.skipped)
         self.outside.update(other.outside)
 
+    def copy(self) -> ReadReport:
+        """The same numbers, which stay as they are."""
+        found = ReadReport()
+        found.update(self)
+        return found
+
+    def reset(self, to: ReadReport) -> None:
+        """Go back to what another report has: a list is read a second time."""
+        self.values, self.skipped = to.values.copy(), to.skipped.copy()
+        self.outside = to.outside.copy()
+
     def sentences(self) -> list[str]:
         """What an operator needs to know; nothing when everything was understood."""
         told = (

@@ -265,7 +265,7 @@ def test_no_login_and_no_page_can_read_a_district() -> None:
     rooms = {"districts", "api.rosters", "api.events", "api.district_client"}
     users = {name for name, imported in may_import().items() if imported & rooms}
     commands = {"cli_data", "cli_whoami"}
-    sync = {"school.sync", "school.run", "school.changes", "school.cursors"}
+    sync = {"school.sync", "school.run", "school.changes", "school.cursors", "school.net_changes"}
     assert users == {"districts", "api.rosters", "api.events"} | commands | sync
     assert {name for name, imported in may_import().items() if "school.sync" in imported} == {
         "school.cli_sync"

@@ -164,7 +164,7 @@ TROUBLES: dict[str, dict[str, object]] = {
     "Clever names September 1, 2027": {"state": "pending", "launch_date": date(2027, 9, 1)},
     "The <b>SIS</b> is empty": {"state": "error", "error": "The <b>SIS</b> is empty"},
     "Clever has a problem with": {"state": "error"},
-    "The last sync was stopped": {"problem": "too_many"},
+    "Some removals are on hold": {"problem": "too_many"},
     "Clever does not let this app read": {"problem": "token"},
     "Your district shares no lists": {"problem": "no_rosters"},
     "No lists have come from Clever yet": {"synced_at": None},
@@ -173,6 +173,7 @@ TROUBLES: dict[str, dict[str, object]] = {
 FOR_A_SCHOOL = {
     "All is well",
     "Your district has paused",
+    "Some removals are on hold",
     "No lists have come from Clever yet",
     "The lists are more than a day old",
 }
@@ -229,7 +230,7 @@ def test_a_sync_leaves_word_of_what_kept_it_from_its_work_and_takes_it_back(
     own = site.person("district_admin").district
     for one in [each for each in students if each.district == own][:20]:
         site.clever.change("unshared", one.id)
-    assert headings_after_a_sync(site) == ["The last sync was stopped, to be safe"]
+    assert headings_after_a_sync(site) == ["Some removals are on hold"]
     assert headings_after_a_sync(site, "--yes") == []
     site.clever.fault("events", status=401, times=0)
     assert headings_after_a_sync(site) == ["Clever does not let this app read your lists any more"]

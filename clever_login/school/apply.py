@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.orm import Session
@@ -19,6 +19,8 @@ from clever_login.school.upsert import MOST_PARAMETERS, OUTSIDE, chunks, link, p
 
 Counts = Counter[tuple[str, str]]  # (table, what happened) -> how many
 Gone = dict[str, set[str]]
+Link = type[tables.PersonSchool] | type[tables.Enrolment]
+Row = tuple[str, ...]
 Model = type[tables.School] | type[tables.Term] | type[tables.Person] | type[tables.Section]
 MODELS: dict[str, Model] = {
     "schools": tables.School,
@@ -50,6 +52,24 @@ class Written:
     outside: Counter[str] = field(default_factory=Counter)  # what is another district's, by field
 
 
+class Later(Protocol):
+    """What takes note of links that are to be removed later, if at all.
+
+    It is given the links that are stale, all owners that were looked at, and those who count as
+    changed already.
+    """
+
+    def __call__(
+        self,
+        connection: Connection,
+        model: Link,
+        owners: Collection[str],
+        stale: Collection[Row],
+        counted: Collection[str],
+    ) -> None:
+        """Take note."""
+
+
 @dataclass(frozen=True)
 class _Job:
     """A batch of one district, and what comes of it."""
@@ -57,6 +77,7 @@ class _Job:
     connection: Connection
     district_id: str
     batch: Batch
+    later: Later | None
     counts: Counts = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
 
@@ -64,10 +85,32 @@ class _Job:
         """Look for what records refer to."""
         return boundary.find(self.connection, self.district_id, key, set(ids))
 
+    def link(
+        self,
+        model: Link,
+        owners: Collection[str],
+        wanted: Collection[Row],
+        stays: Callable[[Row], bool] = lambda _row: False,
+        counted: Collection[str] = (),
+    ) -> tuple[set[Row], set[Row]]:
+        """Make these the only links of their owners: those added, and those removed now."""
+        now = self.later is None
+        added, stale = link(self.connection, model, owners, wanted, stays=stays, remove=now)
+        if self.later is None:
+            return added, stale
+        changed = {*counted, *(each[0] for each in added)}
+        self.later(self.connection, model, owners, stale, changed)
+        return added, set()
 
-def write(connection: Connection, district_id: str, batch: Batch) -> Written:
-    """Write a batch in the transaction that is open; what is another district's is left out."""
-    job = _Job(connection, district_id, batch)
+
+def write(
+    connection: Connection, district_id: str, batch: Batch, later: Later | None = None
+) -> Written:
+    """Write a batch in the transaction that is open; what is another district's is left out.
+
+    With `later` no link is removed now.
+    """
+    job = _Job(connection, district_id, batch, later)
     job = replace(job, batch=_own(job))
     former = _bring_together(job)
     for name, wrote in (
@@ -132,7 +175,8 @@ def _put_people(job: _Job) -> dict[str, str]:
         if one in ours and school in schools.here
     }
     clever_ids = {own: clever_id for clever_id, own in ours.items()}
-    for changed in link(job.connection, tables.PersonSchool, clever_ids, wanted):
+    counted = {ours[one] for one in wrote if one in ours}
+    for changed in job.link(tables.PersonSchool, clever_ids, wanted, counted=counted):
         for person_id, *_ in changed:
             wrote.setdefault(clever_ids[person_id], "changed")
     return wrote
@@ -168,12 +212,12 @@ def _enrol(job: _Job, sections: list[Section]) -> None:
     }
     unknown = {(each.id, role) for each in sections for role in each.unknown_members}
 
-    def stays(row: tuple[str, ...]) -> bool:  # a list that is none does not empty a class
+    def stays(row: Row) -> bool:  # a list that is none does not empty a class
         section, _person, role = row
         return (section, role) in unknown
 
     owners = [each.id for each in sections]
-    added, removed = link(job.connection, tables.Enrolment, owners, wanted, stays)
+    added, removed = job.link(tables.Enrolment, owners, wanted, stays)
     job.counts["enrolments", "new"] += len(added)
     job.counts["enrolments", "removed"] += len(removed)
 

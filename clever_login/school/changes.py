@@ -7,47 +7,54 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from clever_login.api.events import Event
+from clever_login.errors import RosterError
 from clever_login.fields import ReadReport
 from clever_login.persons import Person
 from clever_login.records import SchoolRecord, Section, Term
-from clever_login.school import cursors, rows, tables
+from clever_login.school import cursors, rows
 from clever_login.school.apply import Batch, Written, write
+from clever_login.school.net_changes import NetChanges
 from clever_login.school.run import Run
-from clever_login.school.upsert import MOST_PARAMETERS, chunks
+from clever_login.school.upsert import chunks
 
 T = TypeVar("T")
 SIZE = 500  # events in one transaction
 PAGE = 2500  # events in one answer; so many are held at once
-_PEOPLE = {"users", "students", "teachers", "schooladmins", "districtadmins"}
+
+
+class TooMuch(RosterError):
+    """Events would take too much away, so that the lists themselves are to be asked."""
 
 
 def apply_events(run: Run, after: str | None) -> None:
-    """Apply every event behind the cursor; TooMany, before the first one, and CursorTooOld.
+    """Apply every event behind the cursor; TooMuch, before the first one, and CursorTooOld.
 
     What makes no sense is counted and passed: the cursor goes on behind it.
     """
     number = 0
-    for chunk in chunks(_counted(run, after), SIZE):
+    for chunk in chunks(_accepted(run, after), SIZE):
         run.write(_step(run, chunk))
         number += len(chunk)
         run.say(f"{number} events")
 
 
-def _counted(run: Run, after: str | None) -> Iterator[Event]:
-    """The same events once it is known how many people leave; many are read twice for that."""
+def _accepted(run: Run, after: str | None) -> Iterator[Event]:
+    """The events once it is known what they take away; many are read twice for that."""
+    if run.yes:
+        yield from run.events.read(after=after)
+        return
     counted = replace(run.events, report=ReadReport())  # of what may be read a second time
     coming = counted.read(after=after)
     first = list(islice(coming, PAGE))
     more = next(coming, None)
-    leaving: set[str] = set()
-    last = ""
+    changes, last = NetChanges(), ""
     for event in first if more is None else chain(first, [more], coming):
-        _follow(leaving, event)
+        changes.follow(event)
         last = event.id
-    run.check(run.steps.do(lambda db: _still_here(db, run.district_id, leaving)))
+    _check(run, changes)
     if more is None:
         run.report.update(counted.report)
         yield from first
@@ -56,29 +63,18 @@ def _counted(run: Run, after: str | None) -> Iterator[Event]:
     yield from _up_to(last, run.events.read(after=after))
 
 
+def _check(run: Run, changes: NetChanges) -> None:
+    lost = run.steps.do(lambda db: changes.losses(db, run.district_id))
+    if lost:
+        raise TooMuch(f"By its events it would lose {', '.join(map(str, lost))}.")
+
+
 def _up_to(last: str, events: Iterator[Event]) -> Iterator[Event]:
     """No event that was not counted."""
     for event in events:
         yield event
         if event.id == last:
             return
-
-
-def _follow(leaving: set[str], event: Event) -> None:
-    if event.kind in _PEOPLE and event.action == "deleted":
-        leaving.add(event.record_id)
-    elif event.kind in _PEOPLE:
-        leaving.discard(event.record_id)
-
-
-def _still_here(connection: Connection, district_id: str, people: Iterable[str]) -> int:
-    person = tables.Person
-    here = (person.district_id == district_id) & person.archived_at.is_(None)
-    count = select(func.count()).select_from(person).where(here)
-    return sum(
-        connection.scalar(count.where(person.clever_id.in_(part))) or 0
-        for part in chunks(people, MOST_PARAMETERS)
-    )
 
 
 def _step(run: Run, events: list[Event]) -> Callable[[Connection], Written]:

@@ -17,10 +17,13 @@ FAILED, REFUSED, RUNNING = 1, 3, 4  # exit codes; 2 is click's, for words that i
 @click.command("sync")
 @click.option("--district", callback=an_id, metavar="ID", help="This district alone.")
 @click.option("--full", is_flag=True, help="Read everything anew, not only what has changed.")
-@click.option("--yes", is_flag=True, help="Archive people even if they are more than a tenth.")
+@click.option("--yes", is_flag=True, help="Remove what is missing, however much it is.")
 @in_a_sentence
 def sync_command(district: str | None, full: bool, yes: bool) -> None:
-    """Bring schools, terms, people, sections and enrolments up to what Clever shares.
+    """Bring schools, terms, people, sections and enrollments up to what Clever shares.
+
+    When more than a tenth of a kind of record is missing, or all of it, nothing of that kind is
+    removed before you run the same with --yes.
 
     Exit codes: 0 when all is well, 1 when a district could not be read, 3 when --yes is needed,
     4 when another sync is running.
@@ -30,7 +33,8 @@ def sync_command(district: str | None, full: bool, yes: bool) -> None:
         for result in sync(Wish(district=district, full=full, yes=yes), _say):
             for line in result.lines():
                 say(line)
-            worst = max(worst, {"failed": FAILED, "refused": REFUSED}.get(result.how, 0))
+            code = {"failed": FAILED, "refused": REFUSED}.get(result.how, 0)
+            worst = max(worst, REFUSED if result.held else code)
     except Taken as error:
         _say(str(error))
         worst = RUNNING

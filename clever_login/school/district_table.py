@@ -27,9 +27,9 @@ def keep(steps: Steps, record: DistrictRecord) -> None:
     steps.do(lambda db: put(db, tables.District, "id", [rows.district(record)]))
 
 
-def keep_synced(steps: Steps, district_id: str) -> None:
-    """It was synced now, and nothing is in the way."""
-    _set(steps, district_id, synced_at=tables.now(), problem=None)
+def keep_synced(steps: Steps, district_id: str, problem: str | None = None) -> None:
+    """It was synced now, and nothing is in the way but this."""
+    _set(steps, district_id, synced_at=tables.now(), problem=problem)
 
 
 def keep_problem(steps: Steps, district_id: str, problem: str | None) -> None:

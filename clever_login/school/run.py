@@ -7,22 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, update
 
 from clever_login.api.events import Events
 from clever_login.api.rosters import Roster
 from clever_login.api.versions import Version
-from clever_login.errors import RosterError
 from clever_login.fields import ReadReport
 from clever_login.school import ending, tables
 from clever_login.school.apply import Counts, Written
+from clever_login.school.losses import Loss
 from clever_login.school.steps import Steps
-
-A_FEW = 5  # so many may leave on an ordinary day, even where everybody is only thirty people
-
-
-class TooMany(RosterError):
-    """More than a tenth of a district's people would be archived; nothing was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +34,7 @@ class Run:
     yes: bool
     say: Callable[[str], None]
     report: ReadReport
+    held: list[Loss] = field(default_factory=list)  # what was not removed
     counts: Counts = field(default_factory=Counter)
     began: datetime = field(default_factory=tables.now)
 
@@ -49,18 +44,6 @@ class Run:
         self.counts.update(written.counts)
         self.report.outside.update(written.outside)
         ending.end_sessions_of((*written.archived, *written.former))
-
-    def check(self, leaving: int) -> None:
-        """Raise TooMany when so many people must not be archived without being asked."""
-        person = tables.Person
-        here = (person.district_id == self.district_id) & person.archived_at.is_(None)
-        count = select(func.count()).select_from(person).where(here)
-        total = self.steps.do(lambda db: db.scalar(count) or 0)
-        if leaving > max(total / 10, A_FEW) and not self.yes:
-            raise TooMany(
-                f"{leaving} of {total} people would be archived, which is more than a tenth: nobody"
-                " was. If that is right, run the same with --yes."
-            )
 
     def keep_cursor(self, connection: Connection, cursor: str | None) -> None:
         """Remember up to where events have been applied, in the transaction that applied them."""

@@ -26,18 +26,18 @@ from clever_login.errors import (
 from clever_login.fields import ReadReport, listed
 from clever_login.records import DistrictRecord
 from clever_login.school import cursors, district_table, ending, lease, tables
-from clever_login.school.changes import PAGE, apply_events
+from clever_login.school.changes import PAGE, TooMuch, apply_events
 from clever_login.school.database import database, not_ready
 from clever_login.school.full import read_all
-from clever_login.school.run import Run, TooMany
+from clever_login.school.run import Run
 from clever_login.school.steps import Steps
 from clever_login.school.summary import How, Result
 
 PROMISED = ("v2.1", "v3.0", "v3.1")
 LEASE = "sync"
 # What administrators are told of; other failures pass by themselves, or are the operator's.
+HELD = "too_many"
 PROBLEMS: dict[type[Exception], str] = {
-    TooMany: "too_many",
     DistrictGone: "token",
     NoSecureSync: "no_rosters",
 }
@@ -127,8 +127,7 @@ class _Job:
             raise
         except (LoginError, RosterError, NotShared) as error:
             district_table.keep_problem(self.steps, district_id, PROBLEMS.get(type(error)))
-            how: How = "refused" if isinstance(error, TooMany) else "failed"
-            return Result(district_id=district_id, name=name, how=how, why=sentence(error))
+            return Result(district_id=district_id, name=name, how="failed", why=sentence(error))
 
     def _one(self, district_id: str) -> Result:
         roster = replace(self.districts.roster(district_id), report=ReadReport())
@@ -154,7 +153,7 @@ class _Job:
             say=lambda words: self.say(f"{name}: {words}"),
         )
         how = self._bring_up(run)
-        district_table.keep_synced(self.steps, record.id)
+        district_table.keep_synced(self.steps, record.id, HELD if run.held else None)
         why = f"Clever says: {record.error}" if record.error else ""
         _log(run)
         return Result(
@@ -163,6 +162,7 @@ class _Job:
             how=how,
             counts=run.counts,
             why=why,
+            held=tuple(map(str, run.held)),
             notes=tuple(report.sentences()),
         )
 
@@ -174,7 +174,7 @@ class _Job:
         if cursor and not self.wish.full:
             try:
                 apply_events(run, cursors.event_id(run.version, cursor, synced_at))
-            except (CursorTooOld, NoEvents) as error:
+            except (CursorTooOld, NoEvents, TooMuch) as error:
                 run.say(f"{error} Everything is read anew.")
             else:
                 return "events"
@@ -204,3 +204,6 @@ def _log(run: Run) -> None:
         if counts:
             number, fields = counts.total(), listed(counts)
             logs.event(name, level=logging.WARNING, district=district, number=number, fields=fields)
+    if run.held:
+        what = ", ".join(map(str, run.held))
+        logs.event("sync_held", level=logging.WARNING, district=district, missing=what)

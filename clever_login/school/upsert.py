@@ -91,11 +91,14 @@ def link(
     model: type[Base],
     owners: Collection[str],
     wanted: Collection[tuple[str, ...]],
+    *,
     stays: Callable[[tuple[str, ...]], bool] = lambda _row: False,
+    remove: bool = True,
 ) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
     """Make these the only links of their owners, who stand in the first column: added, removed.
 
-    A link of theirs that `stays` is left in any case.
+    A link of theirs that `stays` is left in any case. Without `remove` those that should go are
+    only named.
     """
     columns = list(table(model).primary_key)
     own = columns[0]
@@ -107,7 +110,7 @@ def link(
     added, gone = set(wanted) - found, found - set(wanted)
     removed = {row for row in gone if not stays(row)}
     names = [column.name for column in columns]
-    if removed:
+    if removed and remove:
         same = [column == bindparam(f"old_{column.name}") for column in columns]
         old = [dict(zip((f"old_{n}" for n in names), each, strict=True)) for each in removed]
         connection.execute(delete(table(model)).where(*same), old)
