@@ -27,8 +27,9 @@ from jinja2.bccache import Bucket
 from werkzeug.serving import make_server
 
 from app import create_app
+from clever_login.private_files import DATABASE
 from clever_login.school import migrate
-from clever_login.school.database import FILE, database
+from clever_login.school.database import database
 from clever_login.school.engines import make_engine
 from clever_login.settings import DEVELOPMENT, Settings
 from clever_simulator.config import default_config
@@ -118,7 +119,7 @@ def in_process(
             settings = settings_for(url, clever.url, folder, **changes)
             clever.configure(default_config(url, settings.clever_api_version))
             if tables and not settings.database_url:
-                _put_tables(folder / FILE)
+                _put_tables(folder / DATABASE)
             server.app = app = create_app(settings)
             app.jinja_env.bytecode_cache = clever.app.jinja_env.bytecode_cache = COMPILED
             if extend:
@@ -144,10 +145,10 @@ def _put_tables(file: Path) -> None:
 def _empty_tables() -> bytes:
     """A SQLite file with empty tables, made once per test process: Alembic needs 50 ms for it."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = make_engine(f"sqlite:///{folder}/{FILE}")
+        engine = make_engine(f"sqlite:///{folder}/{DATABASE}")
         migrate.upgrade(engine)
         engine.dispose()
-        return Path(folder, FILE).read_bytes()
+        return Path(folder, DATABASE).read_bytes()
 
 
 @contextmanager
