@@ -18,10 +18,9 @@ from threading import Lock
 from flask import request
 
 from clever_login.errors import Crowded, TooBusy
+from clever_login.server.contract import LONG_SECONDS, WAITED
 
 MOST_AT_ONCE = 64  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
-WAITED = "X-Waited-Seconds"  # gunicorn.conf.py says it, and lets no visitor say it
-LONG_SECONDS = 0.1  # in line
 LATELY_SECONDS, CROWDED_SECONDS = 3.0, 0.5  # a class at the same moment is no crowd: it is soon in
 _free_places = deque(range(MOST_AT_ONCE))
 
@@ -47,7 +46,7 @@ _line = Line()
 
 def turn_away() -> None:
     """Raise Crowded where a login is not to be begun: this one waited, as others have lately."""
-    waited = request.headers.get(WAITED, 0.0, type=float)
+    waited = request.environ.get(WAITED, 0.0)  # other servers do not measure it
     lately = _line.add(waited)
     if waited > LONG_SECONDS and lately > CROWDED_SECONDS:
         raise Crowded(f"{waited:.1f} s in line, and lately {lately:.1f} s")

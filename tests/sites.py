@@ -309,14 +309,16 @@ def environment(settings: Settings, port: int) -> dict[str, str]:
     } | {"PORT": str(port)}
 
 
-def wait_until_answers(url: str, child: subprocess.Popen[bytes], seconds: float = 120) -> None:
+def wait_until_answers(
+    url: str, child: subprocess.Popen[bytes], seconds: float = 120, verify: str | bool = True
+) -> None:
     """Ask until somebody answers; a child that dies first is an error."""
     deadline = time.monotonic() + seconds
     why: Exception | None = None
     while time.monotonic() < deadline:
         assert child.poll() is None, f"the server ended with {child.returncode}"
         try:
-            requests.get(url, timeout=5)
+            requests.get(url, timeout=5, verify=verify)
         except (requests.ConnectionError, requests.Timeout) as error:
             why = error
             time.sleep(0.05)

@@ -32,8 +32,8 @@ def test_no_part_is_older_than_the_faults_that_are_known() -> None:
 
 
 def test_every_part_is_pinned_with_hashes_and_named_without_a_place() -> None:
-    for path in (ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt"):
-        text = path.read_text()
+    for name in ("requirements.txt", "tests/requirements.txt", "bench/servers.txt"):
+        text = (ROOT / name).read_text()
         for block in re.findall(r"^[a-z0-9-]+.*(?:\n .*)*", text, re.M):
             assert "==" in block
             assert "--hash=sha256:" in block
@@ -54,6 +54,7 @@ def test_gunicorn_is_set_up_for_routers_and_for_slow_answers_of_clever() -> None
     assert conf["keepalive"] > 90  # a router keeps a connection that long
     assert conf["graceful_timeout"] <= 30  # and a host waits that long before it kills
     assert conf["threads"] > MOST_AT_ONCE + MOST_WAITING  # some are left when Clever has stalled
-    assert "ThreadWorker" in [each.__name__ for each in conf["worker_class"].__mro__]
+    assert conf["worker_class"] == "clever_login.server.worker.Worker"
+    assert conf["logger_class"] == "clever_login.server.access_log.Logger"
     for leak in ("%(r)s", "%(q)s", "%(f)s", "%(a)s"):
         assert leak not in conf["access_log_format"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import bell, load, logins, soak
+from bench import bell, load, logins, servers, soak
 from bench.contenders import CONTENDERS, served
 from bench.load import Login, Wrong, log_in, open_loop
 from bench.machine import cpu_seconds
@@ -147,6 +147,14 @@ def test_a_soak_tells_each_minute_what_was_lost_and_how_much_memory_there_is(her
     rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")]
     assert [row[0].strip() for row in rows] == ["minute", "0", "1", "2"]
     assert [row[2].strip() for row in rows[1:]] == ["0", "0", "0"]  # nobody was lost
+
+
+def test_a_server_is_measured_under_logins_and_slow_clients() -> None:
+    with servers.place(Path(sys.executable).parent) as place:
+        found = servers.measure(place, ["ours"], rounds=1, logins=10)["ours"]
+    assert (found.failed, found.lost) == (0, 0)
+    assert None not in found.checks.values()
+    assert found.row("ours").count("|") == len(servers.HEAD) + 1
 
 
 def test_who_is_sent_to_clever_once_more_comes_back_by_itself(here: Stage) -> None:

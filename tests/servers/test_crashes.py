@@ -278,7 +278,7 @@ def test_a_second_gunicorn_does_not_start_beside_the_first(tmp_path: Path) -> No
         command += ["--bind", f"127.0.0.1:{port_of(site)}"]
         second = stack.enter_context(sites.process(command, variables, log))
         assert second.wait(PATIENCE_S) == 1
-        assert f"port {port_of(site)}: Address already in use" in log.read_text()
+        assert f"Connection in use: ('127.0.0.1', {port_of(site)})" in log.read_text()
 
 
 def test_a_login_that_is_at_clever_meanwhile_finishes_on_the_next_gunicorn(tmp_path: Path) -> None:

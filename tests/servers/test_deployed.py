@@ -19,7 +19,7 @@ import pytest
 
 from clever_simulator.config import default_config
 from clever_simulator.server import running
-from tests import certificates, sites
+from tests import certificates, gunicorns, sites
 from tests.entries import by_button, by_portal, to_the_callback
 from tests.sites import ROOT, Site
 from tests.visitor import ask
@@ -42,8 +42,10 @@ def test_it_starts_from_the_procfile_with_only_the_documented_variables(tmp_path
         assert set(env) <= documented
         env["GUNICORN_CMD_ARGS"] = f"--bind 127.0.0.1:{port} --access-logfile -"
         command = [sys.executable, "-m", "honcho", "start", "--no-prefix"]
+        with sites.process([*command, "release"], env, tmp_path / "release.log") as release:
+            assert release.wait(30) == 0
         log = tmp_path / "honcho.log"
-        with sites.process(command, env, log) as child:
+        with sites.process([*command, "web"], env, log) as child:
             sites.wait_until_answers(f"{url}/healthz", child)
             visitor = by_portal(Site(url, clever, settings), "student")
             assert visitor.path == "/dashboard"
@@ -285,3 +287,25 @@ def test_requests_that_two_servers_could_read_in_two_ways_are_refused(tmp_path: 
             refused = [each for each in statuses if each != 303]
             assert refused, name
             assert min(refused) >= 400, name
+
+
+def test_a_certificate_is_refused_with_what_to_do_and_works_as_certification_md_says(
+    tmp_path: Path,
+) -> None:
+    made = certificates.make(tmp_path)
+    with_tls = ("--certfile", str(made.certificate), "--keyfile", str(made.key))
+    port = sites.free_port()
+    url = f"https://localhost:{port}"
+    env = sites.environment(sites.settings_for(url, "http://127.0.0.1:9", tmp_path), port)
+    bind = ("--bind", f"127.0.0.1:{port}")
+    log = tmp_path / "refused.log"
+    with sites.process(gunicorns.command(*bind, *with_tls), env, log) as child:
+        assert child.wait(30) == 1
+    assert "add --worker-class gthread" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    text = (ROOT / "docs" / "certification.md").read_text()
+    assert "--worker-class gthread --certfile localhost.pem --keyfile localhost-key.pem" in text
+    command = gunicorns.command(*bind, "--worker-class", "gthread", *with_tls)
+    with sites.process(command, env, tmp_path / "gthread.log") as child:
+        sites.wait_until_answers(f"{url}/healthz", child, verify=str(made.certificate))
+        assert ask(f"{url}/healthz", verify=str(made.certificate)).text == "ok\n"

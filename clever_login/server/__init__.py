@@ -1,0 +1,1 @@
+"""The web server: a gunicorn worker on waitress's event loop."""

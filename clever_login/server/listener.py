@@ -1,0 +1,92 @@
+"""A listening socket, and the connections that came by it."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+from waitress import wasyncore
+from waitress.server import BaseWSGIServer
+
+from clever_login.server.channel import Channel
+
+
+def in_kernel(sock: socket.socket) -> float:
+    """Seconds since the last byte came, in which nobody has read it.
+
+    Linux knows it, even while the connection was not accepted yet. It is 0 where nobody knows: on
+    other systems, and on a Unix socket.
+    """
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56)
+        return int.from_bytes(info[52:56], sys.byteorder) / 1000  # tcpi_last_data_recv
+    except (AttributeError, OSError):
+        return 0.0
+
+
+class Listener(BaseWSGIServer):
+    """Waitress's server, on a socket that gunicorn has opened: TCP or Unix."""
+
+    channel_class = Channel
+    active_channels: dict[int, Channel]
+    stopping = False
+
+    def __init__(self, worker: Any, sock: socket.socket) -> None:
+        self._worker = worker
+        self._started = time.monotonic()  # a wait for an app that starts is not a crowd
+        self.multiprocess = worker.cfg.workers > 1
+        super().__init__(
+            worker.wsgi,
+            map=worker.map,
+            _sock=sock,
+            dispatcher=worker.threads,
+            adj=worker.limits,
+            sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
+            bind_socket=False,
+        )
+
+    def getsockname(self) -> tuple[str, int]:
+        """Host and port, for SERVER_PORT; a Unix socket has none."""
+        if self.family == socket.AF_UNIX:
+            return "localhost", 80
+        host, port = self.socket.getsockname()[:2]
+        return str(host), int(port)
+
+    def set_socket_options(self, conn: socket.socket) -> None:
+        """Send small answers at once."""
+        if self.family != socket.AF_UNIX:
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def fix_addr(self, addr: Any) -> Any:
+        """Nothing is known of the client of a Unix socket; a proxy may say it."""
+        return ("", "") if self.family == socket.AF_UNIX else addr
+
+    def readable(self) -> bool:
+        """Whether another connection can be accepted now."""
+        return bool(self.accepting) and self._worker.has_room()
+
+    def handle_accept(self) -> None:
+        """Accept one, and close one that rests if there are too many."""
+        super().handle_accept()
+        self._worker.make_room()
+
+    def add_task(self, channel: Channel) -> None:
+        """Answer the first complete request of a connection as soon as a thread is free."""
+        channel.came = max(time.monotonic() - in_kernel(channel.socket), self._started)
+        self._worker.answer(channel)
+
+    def log_access(self, answer: Any, took: timedelta) -> None:
+        """Write a line for an answer, if gunicorn's access log is on."""
+        self._worker.log_access(answer, took)
+
+    def stop(self) -> None:
+        """Accept whoever waits to be, and close the socket; the connections go on."""
+        self.stopping = True
+        known = -1
+        while known != len(self.active_channels):
+            known = len(self.active_channels)
+            super().handle_accept()  # does nothing when nobody waits
+        wasyncore.dispatcher.close(self)

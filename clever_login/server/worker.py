@@ -1,0 +1,158 @@
+"""A gunicorn worker on waitress's event loop: a request gets a thread only when it is complete."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from gunicorn.workers import base
+from waitress import wasyncore
+
+from clever_login.server.answers import Answer
+from clever_login.server.channel import Channel
+from clever_login.server.contract import BODY_BYTES, BODY_LIMIT
+from clever_login.server.listener import Listener
+from clever_login.server.parser import HEADER_BYTES, Limits
+
+LINGER_SECONDS = 2.0  # in which a stopping worker still takes requests on idle connections
+
+
+class _Signals(wasyncore.file_dispatcher):
+    """Wakes the loop when a signal has come: Python then writes a byte into gunicorn's pipe."""
+
+    def handle_read(self) -> None:
+        self.recv(4096)
+
+    def writable(self) -> bool:
+        return False
+
+
+class Worker(base.Worker):
+    """Gunicorn starts, watches and stops it; waitress reads and writes; the app has the threads."""
+
+    alive: bool
+
+    @classmethod
+    def check_config(cls, cfg: Any, _log: object) -> None:
+        """Refuse to start with options that this worker does not have."""
+        if cfg.is_ssl:
+            sys.exit(
+                "gunicorn was given a certificate or a key, but this app's worker does not speak"
+                " TLS. Let a router or a proxy do that, or, for trying something out on your own"
+                " machine, add --worker-class gthread."
+            )
+        if cfg.proxy_protocol != "off":
+            sys.exit(
+                "gunicorn was given --proxy-protocol, which this app's worker does not speak. Let"
+                " the proxy send X-Forwarded-For instead, and set TRUSTED_PROXIES."
+            )
+
+    def run(self) -> None:
+        """Serve until gunicorn says stop, or is gone."""
+        self.map: dict[int, Any] = {}
+        self.threads = ThreadPoolExecutor(self.cfg.threads, "answer")
+        self._refusals = ThreadPoolExecutor(1, "refusal")  # takes no time, and must not wait
+        self.limits = self._limits()
+        self._next_look = 0.0
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most = min(self.cfg.worker_connections, files // 2)  # the rest is for the app
+        _Signals(self.PIPE[0], self.map)
+        self._listeners = [Listener(self, each) for each in self.sockets]
+        while self.alive and self.ppid == os.getppid():
+            self._turn()
+        self._stop()
+
+    def _limits(self) -> Limits:
+        limits = Limits(
+            clear_untrusted_proxy_headers=False,  # clever_login.headers decides how far to trust
+            ident=None,
+            backlog=self.cfg.backlog,
+            max_request_header_size=HEADER_BYTES,
+            max_request_body_size=sys.maxsize,  # the parser has its own limit
+            log_socket_errors=False,
+        )
+        extensions = getattr(self.wsgi, "extensions", {})
+        limits.body_limit = extensions.get(BODY_LIMIT, lambda _method, _path: BODY_BYTES)
+        return limits
+
+    def _turn(self) -> None:
+        """Wait until something can be read or written, or for a second."""
+        wasyncore.loop(timeout=1, use_poll=True, map=self.map, count=1)
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + 1
+            self.notify()
+            for channel in self._channels():
+                channel.expire(now, self.cfg.keepalive)
+
+    def _stop(self) -> None:
+        """Answer all that has come, within gunicorn's graceful timeout."""
+        for listener in self._listeners:
+            listener.stop()
+        now = time.monotonic()
+        end, end_of_rest = now + self.cfg.graceful_timeout, now + LINGER_SECONDS
+        while self._channels() and now < end:
+            self._turn()
+            now = time.monotonic()
+            if now > end_of_rest:
+                for channel in self._channels():
+                    channel.close_if_idle()
+        if cut := len(self._channels()):
+            self.log.warning("%d connections were cut off: the graceful timeout is over", cut)
+        self.threads.shutdown(wait=False)
+        self._refusals.shutdown(wait=False)
+
+    def _channels(self) -> list[Channel]:
+        return [each for one in self._listeners for each in one.active_channels.values()]
+
+    def has_room(self) -> bool:
+        """Whether one more connection can be accepted."""
+        return len(self.map) < self._most or self._longest_at_rest() is not None
+
+    def make_room(self) -> None:
+        """Where there are too many connections, close the one that has rested for the longest time.
+
+        So nobody is shut out by a crowd of connections that send nothing, or half of something.
+        """
+        if len(self.map) > self._most and (one := self._longest_at_rest()):
+            one.hang_up()
+
+    def _longest_at_rest(self) -> Channel | None:
+        resting = [each for each in self._channels() if not each.requests]
+        return min(resting, key=lambda each: each.rests_since, default=None)
+
+    def answer(self, channel: Channel) -> None:
+        """Let a thread answer the first request of a connection."""
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Restarting this worker: it has had its number of requests.")
+            self.alive = False
+        pool = self._refusals if channel.requests[0].error else self.threads
+        pool.submit(self._answer, channel)
+
+    def _answer(self, channel: Channel) -> None:
+        try:
+            channel.service()
+        except Exception:
+            self.log.exception("A request could not be answered")
+            channel.will_close = True
+            channel.server.pull_trigger()
+
+    def log_access(self, answer: Answer, took: timedelta) -> None:
+        """Write a line of gunicorn's access log, if it is on."""
+        if not self.log.access_log_enabled:
+            return
+        request = answer.channel.requests[0]
+        environ = {
+            "REQUEST_METHOD": request.command,
+            "PATH_INFO": request.path,
+            "RAW_URI": "",  # it has the query
+            "SERVER_PROTOCOL": f"HTTP/{answer.version}",
+            "REMOTE_ADDR": answer.channel.addr[0],
+        }
+        self.log.access(answer, [], environ | (getattr(answer, "environ", None) or {}), took)

@@ -1,0 +1,74 @@
+"""HTTP to the byte: for requests that no client library would send."""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+PATIENCE = 30.0  # seconds
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One response; the body is decoded as Latin-1."""
+
+    status: int
+    head: str
+    body: str
+
+    def header(self, name: str) -> str:
+        """A header's value, or nothing."""
+        found = re.search(rf"^{name}: *([^\r]*)", self.head, re.I | re.M)
+        return found[1] if found else ""
+
+
+def connect(place: str | Path) -> socket.socket:
+    """A connection to a URL's port on this machine, or to a Unix socket."""
+    if isinstance(place, Path):
+        raw = socket.socket(socket.AF_UNIX)
+        raw.settimeout(PATIENCE)
+        try:
+            raw.connect(str(place))
+        except OSError:
+            raw.close()
+            raise
+        return raw
+    return socket.create_connection(("127.0.0.1", urlsplit(place).port), PATIENCE)
+
+
+def read_all(raw: socket.socket) -> bytes:
+    """Everything until the server closes the connection."""
+    came = b""
+    with suppress(ConnectionResetError):
+        while more := raw.recv(65536):
+            came += more
+    return came
+
+
+def replies(came: bytes) -> list[Reply]:
+    """The responses in what came, each with its Content-Length."""
+    found, text = [], came.decode("latin-1")
+    while text:
+        head, _, rest = text.partition("\r\n\r\n")
+        reply = Reply(int(head.split(" ")[1]), head, "")
+        length = 0 if reply.status == 100 else int(reply.header("Content-Length") or len(rest))
+        found.append(Reply(reply.status, head, rest[:length]))
+        text = rest[length:]
+    return found
+
+
+def ask(place: str | Path, request: str | bytes) -> list[Reply]:
+    """Send this, and read until the server closes; `Connection: close` makes it do so soon."""
+    with connect(place) as raw:
+        raw.sendall(request if isinstance(request, bytes) else request.encode("latin-1"))
+        return replies(read_all(raw))
+
+
+def get(place: str | Path, path: str, host: str, *lines: str) -> Reply:
+    """One GET on a connection of its own."""
+    head = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close", *lines]
+    return ask(place, "\r\n".join([*head, "", ""]))[-1]
