@@ -39,6 +39,7 @@ NEEDS = (
     Need("chromium", "browser"),
     Need("redis-server", "servers"),
     Need("postgresql", "servers", files="usr/lib/postgresql/*/bin/postgres"),
+    Need("pgbouncer", "servers", files="usr/sbin/pgbouncer"),
     Need("nginx", "servers", files="usr/sbin/nginx"),
     Need("faketime", "servers"),
 )

@@ -45,6 +45,7 @@ class Settings:
     clever_library: bool = False
     clever_status_url: str | None = None
     database_url: str | None = field(default=None, repr=False)
+    database_connections: int = 4
     retention_days: int = 365
     redis_url: str | None = field(default=None, repr=False)
     redis_tls_verify: bool = True
@@ -112,6 +113,7 @@ def _settings(read: Reader, production: bool) -> Settings:
         clever_oidc=read.switch("CLEVER_OIDC", default=False),
         clever_status_url=read.page("CLEVER_STATUS_URL", STATUS if clever == CLEVER else None),
         database_url=read.database("DATABASE_URL"),
+        database_connections=read.number("DATABASE_CONNECTIONS", 4, 1, 100),
         retention_days=read.number("RETENTION_DAYS", 365, 1, 3650),
         redis_url=read.redis("REDIS_URL"),
         redis_tls_verify=read.switch("REDIS_TLS_VERIFY", default=True),

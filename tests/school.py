@@ -86,7 +86,7 @@ def statements(site: Site) -> Iterator[list[str]]:
         if not statement.startswith("BEGIN"):  # SQLAlchemy says it itself to PostgreSQL
             said.append(statement)
 
-    engine = kept(site).engine
+    engine = kept(site).pages
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield said

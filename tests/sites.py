@@ -31,6 +31,7 @@ from clever_login.private_files import DATABASE
 from clever_login.school import migrate
 from clever_login.school.database import database
 from clever_login.school.engines import make_engine
+from clever_login.school.limits import JOBS
 from clever_login.settings import DEVELOPMENT, Settings
 from clever_simulator.config import default_config
 from clever_simulator.people import Person
@@ -145,7 +146,7 @@ def _put_tables(file: Path) -> None:
 def _empty_tables() -> bytes:
     """A SQLite file with empty tables, made once per test process: Alembic needs 50 ms for it."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = make_engine(f"sqlite:///{folder}/{DATABASE}")
+        engine = make_engine(f"sqlite:///{folder}/{DATABASE}", JOBS)
         migrate.upgrade(engine)
         engine.dispose()
         return Path(folder, DATABASE).read_bytes()
@@ -195,13 +196,8 @@ def redis_server(
         command += ["--tls-ca-cert-file", str(certificate.certificate)]
     else:
         command += ["--port", str(port)]
-    with process(command, {}, folder / "redis.log"):
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+    with process(command, {}, folder / "redis.log") as child:
+        wait_for_port(port, child)
         yield f"redis{'s' if certificate else ''}://127.0.0.1:{port}/0"
 
 
@@ -325,6 +321,18 @@ def wait_until_answers(
         else:
             return
     raise AssertionError(f"{url} did not answer in {seconds} s") from why
+
+
+def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """Wait until the child listens there; one that dies first is an error."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert child.poll() is None, f"the server ended with {child.returncode}"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listened on port {port} in {seconds} s")
 
 
 def free_port() -> int:

@@ -23,7 +23,7 @@ from sqlalchemy import QueuePool, inspect, select, text
 from app import create_app
 from clever_login.school import migrate
 from clever_login.school.database import Database, database
-from clever_login.school.engines import TRUSTED_SECONDS
+from clever_login.school.idle_connections import TRUSTED_SECONDS
 from clever_login.school.tables import (
     Base,
     Claim,
@@ -222,7 +222,7 @@ def test_connections_that_the_database_has_closed_meanwhile_cost_nobody_a_page(
     url = sites.new_database(postgres)
     site = make(make_site, url)
     visitor = by_button(site, "student")
-    pool = kept(site).engine.pool
+    pool = kept(site).pages.pool
     assert isinstance(pool, QueuePool)
     assert pool.checkedin() > 0
     with psycopg.connect(url, autocommit=True) as other:  # as a restart or a failover does

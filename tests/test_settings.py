@@ -68,6 +68,7 @@ def test_every_fault_is_in_one_message() -> None:
         ("SESSION_MAX_HOURS", "25"),
         ("TRUSTED_PROXIES", "-1"),
         ("REDIS_TLS_VERIFY", "maybe"),
+        ("DATABASE_CONNECTIONS", "0"),
         ("REDIS_CONNECTIONS", "0"),
         ("REDIS_CONNECTIONS", "unlimited"),
         ("APP_ENV", "staging"),

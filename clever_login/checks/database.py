@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clever_login.checks.case import Case
 from clever_login.checks.findings import Finding, fault, ok, warning
+from clever_login.checks.limits import connections
 from clever_login.checks.storage import FOLDER
+from clever_login.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from clever_login.school.database import Database
 
 NAME = "database"
 
@@ -18,7 +24,7 @@ def database(case: Case) -> Iterator[Finding]:
     if find_spec("clever_login.school") is None:
         return  # deleted: the app keeps nobody
     if case.settings.database_url:
-        yield _postgresql(case)
+        yield from _postgresql(case)
         return
     yield ok(NAME, "Accounts are kept in a SQLite file, which the app brings up to date itself.")
     if case.platform:
@@ -29,22 +35,35 @@ def database(case: Case) -> Iterator[Finding]:
         )
 
 
-def _postgresql(case: Case) -> Finding:
-    from sqlalchemy.exc import OperationalError
+def _postgresql(case: Case) -> Iterator[Finding]:
+    from clever_login.school.database import Database, url_of
+    from clever_login.school.limits import CHECKS
 
-    from clever_login.school import migrate
-    from clever_login.school.database import url_of
-    from clever_login.school.engines import make_engine
-
-    engine = make_engine(url_of(case.settings, Path(FOLDER)))
+    url = url_of(case.settings, Path(FOLDER))
+    database = Database(url, case.settings.database_connections, jobs=CHECKS)
     try:
-        behind = migrate.behind(engine)
-    except OperationalError:
-        says = "PostgreSQL at DATABASE_URL does not answer, or takes no such user: nobody gets in."
-        return fault(NAME, says, "Is it running, are name and password right?")
+        yield from _asked(case, database)
     finally:
-        engine.dispose()
-    if behind:
-        does = f"{migrate.HOW.capitalize()}, and let the host do it at each release."
-        return fault(NAME, f"{behind.split(':')[0].capitalize()}.", does)
-    return ok(NAME, "Accounts are kept in PostgreSQL, whose tables are those of this version.")
+        database.close()
+
+
+def _asked(case: Case, database: Database) -> Iterator[Finding]:
+    """What /readyz asks, too: whether it can be written to; then how many connections it takes."""
+    try:
+        database.probe()
+    except DatabaseUnavailable as error:
+        yield _fault(str(error))
+        return
+    yield ok(NAME, "Accounts are kept in PostgreSQL, whose tables are those of this version.")
+    if limit := database.most_connections():
+        yield connections(case, NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit)
+
+
+def _fault(why: str) -> Finding:
+    says = f"{why[0].upper()}{why[1:].partition(':')[0]}, so nobody gets in."
+    if "db upgrade" in why:
+        from clever_login.school.migrate import HOW
+
+        does = f"{HOW.capitalize()}, and let the host do it at each release."
+        return fault(NAME, says, does)
+    return fault(NAME, says, "See that PostgreSQL runs and that DATABASE_URL is right.")

@@ -50,7 +50,7 @@ def _load(app: Flask) -> None:
     """Accounts, what a dashboard shows, and the driver of the database."""
     from clever_login.school import accounts, database, shown  # noqa: F401 # to have them imported
 
-    _ = database.database(app).engine
+    _ = database.database(app).pages
 
 
 def _find_or_create(user: User) -> Account:

@@ -8,10 +8,11 @@ import click
 from alembic.util import CommandError
 from flask.cli import AppGroup
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
+from clever_login.errors import DatabaseUnavailable
 from clever_login.school import migrate
 from clever_login.school.database import database
+from clever_login.school.outages import translated
 from clever_login.terminal import failure, say
 
 db = AppGroup("db", help="Look after the tables of accounts and rosters.")
@@ -42,10 +43,12 @@ def _run(work: Callable[[Engine], None]) -> None:
     """Do it, then say where the tables are; a failure is one sentence."""
     engine = database().engine
     try:
-        work(engine)
-        found, behind = migrate.current(engine), migrate.behind(engine)
-    except OperationalError:
-        raise failure("The database does not answer: look at DATABASE_URL.") from None
+        with translated():
+            work(engine)
+            found, behind = migrate.current(engine), migrate.behind(engine)
+    except DatabaseUnavailable as error:
+        why = f"{str(error)[0].upper()}{str(error)[1:]}"
+        raise failure(f"{why}: look at DATABASE_URL.") from None
     except CommandError as error:
         raise failure(f"{error}.") from None
     say(f"The tables are at {found or 'no step yet'}{'' if behind else ', the newest'}.")

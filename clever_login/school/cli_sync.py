@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from clever_login.cli_data import an_id, in_a_sentence
 from clever_login.errors import StoreUnavailable
 from clever_login.school.lease import Taken
+from clever_login.school.outages import not_now
 from clever_login.school.sync import Wish, sync
 from clever_login.terminal import failure, say
 
@@ -44,8 +45,8 @@ def sync_command(district: str | None, full: bool, yes: bool) -> None:
             " next sync makes up for it."
         ) from None
     except DBAPIError as error:  # its own words may have somebody's data in them
-        kind = type(error.orig or error).__name__
-        raise failure(f"The database does not do what it should: {kind}.") from None
+        why = not_now(error) or f"it refused a statement ({type(error.orig or error).__name__})"
+        raise failure(f"The database ended the sync: {why}.") from None
     if worst:
         click.get_current_context().exit(worst)
 

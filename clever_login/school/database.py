@@ -1,56 +1,69 @@
 """The database of accounts and rosters: SQLite under instance/, or what DATABASE_URL names.
 
-One engine a process, made at first use: workers are forked before. Every piece of work is one
+Engines are made at first use: workers are forked before. Every piece of work is one
 short transaction: `with database().begin() as session:`, or `.read()` for what only looks.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import TypeVar, cast
 
-from flask import Flask, current_app
-from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from flask import Flask, current_app, has_request_context
+from sqlalchemy import Connection, Engine, delete
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from clever_login import private_files
 from clever_login.errors import DatabaseUnavailable
-from clever_login.school import migrate
-from clever_login.school.engines import alone, looking, make_engine
+from clever_login.school import limits, migrate
+from clever_login.school.engines import alone, looking, make_engine, most_connections
+from clever_login.school.limits import Limits
+from clever_login.school.outages import SILENT, Again, translated
+from clever_login.school.tables import Lease, now
 from clever_login.services import services
 from clever_login.settings import Settings
 
 _KEY = "clever_login_database"
 T = TypeVar("T")
-DEADLOCKS = {"40P01", "40001"}  # PostgreSQL has undone one of two transactions
 TRIES = 5  # of work that another transaction may come in between of
 
 
-class _Again(DatabaseUnavailable):
-    """It would work the next time."""
-
-
 class Database:
-    """One database; nothing is opened before the first transaction."""
+    """One database; nothing is opened before the first transaction.
 
-    def __init__(self, url: str) -> None:
+    Requests and jobs have an engine each: outside a request (in a command) one connection is
+    opened for each transaction, and statements may take long.
+    """
+
+    def __init__(self, url: str, connections: int, jobs: Limits = limits.JOBS) -> None:
         self.url = url
-        self._lock = RLock()
-        self._engine: Engine | None = None
+        self._is_a_file = url.startswith("sqlite")
+        self._pages, self._jobs = limits.pages(connections), jobs
+        self._lock, self._looking = RLock(), Lock()
+        self._engines: dict[Limits, Engine] = {}
         self._ready = False
 
     @property
     def engine(self) -> Engine:
-        """The engine of this process, whatever state the tables are in."""
+        """The engine for what is being done, whatever state the tables are in."""
+        here = has_request_context() or self._is_a_file  # a file has one engine for both
+        return self.pages if here else self._engine(self._jobs)
+
+    @property
+    def pages(self) -> Engine:
+        """The engine of requests."""
+        return self._engine(self._pages)
+
+    def _engine(self, of: Limits) -> Engine:
         with self._lock:
-            if self._engine is None:
-                self._engine = make_engine(self.url)
-        return self._engine
+            if of not in self._engines:
+                self._engines[of] = make_engine(self.url, of)
+            return self._engines[of]
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -58,7 +71,7 @@ class Database:
 
         Raises DatabaseUnavailable when the database does not answer or its tables are old.
         """
-        with _calmly():
+        with translated():
             self._make_ready()
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
@@ -69,7 +82,7 @@ class Database:
             try:
                 with self.begin() as session:
                     return do(session)
-            except (IntegrityError, _Again):
+            except (IntegrityError, Again):
                 if not left:
                     raise
         raise AssertionError("unreachable")
@@ -77,7 +90,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One transaction that only looks; it waits for no writer. Raises the same."""
-        with _calmly():
+        with translated():
             self._make_ready()
             with Session(looking(self.engine), expire_on_commit=False) as session, session.begin():
                 yield session
@@ -85,45 +98,56 @@ class Database:
     @contextmanager
     def one_statement(self) -> Iterator[Connection]:
         """A transaction for no more than one statement, a quarter of the work. Raises the same."""
-        with _calmly():
+        with translated():
             self._make_ready()
             with alone(self.engine).begin() as connection:
                 yield connection
 
+    def probe(self) -> None:
+        """Write a row, read it back and delete it; raise DatabaseUnavailable if that fails.
+
+        A read-only or full database still reads, so that a read alone would not show it.
+        """
+        row = Lease(name=f"probe-{secrets.token_hex(8)}", holder="probe", until=now())
+        with self.begin() as session:
+            session.add(row)
+            session.flush()
+            gone = delete(Lease).where(Lease.name == row.name).returning(Lease.holder)
+            if session.scalar(gone) != "probe":
+                raise DatabaseUnavailable("the database does not give back what was written to it")
+
+    def most_connections(self) -> int | None:
+        """How many connections PostgreSQL takes from this user; None if a pooler shares them."""
+        with translated():
+            return most_connections(self.engine)
+
     def close(self) -> None:
         """Close its connections; the next transaction opens new ones."""
         with self._lock:
-            if self._engine is not None:
-                self._engine.dispose()
-            self._engine, self._ready = None, False
+            for engine in self._engines.values():
+                engine.dispose()
+            self._engines, self._ready = {}, False
 
     def _make_ready(self) -> None:
         """Look at the tables once a process: a SQLite file is brought up to date by itself."""
         if self._ready:
             return
-        with self._lock:
-            if behind := migrate.behind(self.engine):
-                if not self.url.startswith("sqlite"):
-                    raise DatabaseUnavailable(behind)
-                migrate.upgrade(self.engine)
-            self._ready = True
+        # Waiting adds up where the database is silent; a new file has its tables created meanwhile.
+        if not self._looking.acquire(timeout=10 if self._is_a_file else 3):
+            raise DatabaseUnavailable(SILENT)
+        try:
+            self._look_at_the_tables()
+        finally:
+            self._looking.release()
 
-
-@contextmanager
-def _calmly() -> Iterator[None]:
-    """What the driver says is kept from logs and pages: it may quote a person's row."""
-    try:
-        yield
-    except NoConnectionFree as error:
-        raise DatabaseUnavailable("the database has too much to do") from error
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) in DEADLOCKS:
-            raise _Again("two transactions waited for each other") from error
-        raise DatabaseUnavailable("the database does not answer") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable("the database has hung up") from error
-        raise
+    def _look_at_the_tables(self) -> None:
+        if self._ready:
+            return
+        if behind := migrate.behind(self.engine):
+            if not self._is_a_file:
+                raise DatabaseUnavailable(behind)
+            migrate.upgrade(self.engine)
+        self._ready = True
 
 
 def url_of(settings: Settings, folder: Path) -> str:
@@ -140,15 +164,15 @@ def database(app: Flask | None = None) -> Database:
     here = app or current_app
     if _KEY not in here.extensions:
         url = url_of(services(app).settings, Path(here.instance_path))
-        here.extensions.setdefault(_KEY, Database(url))  # of two threads the first one's is kept
+        new = Database(url, services(app).settings.database_connections)
+        here.extensions.setdefault(_KEY, new)  # of two threads the first one's is kept
     return cast(Database, here.extensions[_KEY])
 
 
 def not_ready() -> str | None:
     """Why this app cannot keep accounts now, in a sentence for an operator; None when it can."""
     try:
-        with database().read() as session:
-            session.execute(select(1))
-            return None
+        database().probe()
     except DatabaseUnavailable as error:
         return str(error)
+    return None

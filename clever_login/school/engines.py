@@ -3,61 +3,75 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, create_engine, event
 
+from clever_login.errors import DatabaseUnavailable
 from clever_login.private_files import make_file, make_folder
+from clever_login.school.idle_connections import IdleConnections
+from clever_login.school.limits import Limits
+from clever_login.school.outages import SQLITE_BUSY, is_of_the_server, state_of, words_of
 from clever_login.school.tables import Base
 
-WAIT_SECONDS = 10  # for another's transaction, or for a connection
+WAIT_SECONDS = 10  # for another's transaction, in SQLite
 LOOKING: dict[str, Any] = {"reading": True}
 # PostgreSQL is asked without BEGIN and COMMIT, each of which is a round trip: between two
 # statements of a transaction others' changes are seen there, too (READ COMMITTED).
 ALONE: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
-TRUSTED_SECONDS = 1  # a connection that was used so lately is not tried first
+MOST_CONNECTIONS = """
+SELECT least(
+  current_setting('max_connections')::int
+    - current_setting('superuser_reserved_connections')::int
+    - coalesce(current_setting('reserved_connections', true), '0')::int,
+  (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+  (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+)
+"""
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, limits: Limits) -> Engine:
     """An engine that quotes no values in its errors; nothing is opened yet."""
-    if url.startswith("sqlite"):
-        return _sqlite(url)
-    engine = create_engine(
-        url,
-        hide_parameters=True,
-        pool_use_lifo=True,  # so that those in use stay few, and the others rest
-        pool_size=8,  # a worker; small plans allow twenty in all
-        max_overflow=0,  # what is above the size would be opened anew for each use
-        pool_timeout=WAIT_SECONDS,
-        connect_args={"connect_timeout": 5},
+    return _sqlite(url) if url.startswith("sqlite") else _postgresql(url, limits)
+
+
+def _postgresql(url: str, limits: Limits) -> Engine:
+    from clever_login.school import postgresql  # loads the driver
+
+    engine = create_engine(url, hide_parameters=True, **_pool(limits))
+    event.listen(
+        engine,
+        "do_connect",
+        lambda _dialect, _record, cargs, cparams: postgresql.connect(limits, *cargs, **cparams),
     )
-    event.listen(engine, "checkin", _put_back)
-    event.listen(engine, "checkout", partial(_still_there, engine))
+    event.listen(engine, "handle_error", _discard)
+    if limits.pool:
+        IdleConnections(engine, limits.idle)
     return engine
 
 
-def _put_back(_connection: object, record: ConnectionPoolEntry) -> None:
-    record.info["put_back"] = time.monotonic()
+def _pool(limits: Limits) -> dict[str, Any]:
+    if not limits.pool:
+        return {"poolclass": NullPool}
+    return {
+        "pool_use_lifo": True,  # so that those in use stay few, and the others are closed
+        "pool_size": limits.pool,
+        "max_overflow": 0,  # what is above the size would be opened anew for each use
+        "pool_timeout": limits.wait,
+    }
 
 
-def _still_there(
-    engine: Engine, connection: Any, record: ConnectionPoolEntry, _proxy: object
-) -> None:
-    """Try a connection that has lain idle, which may have been closed meanwhile.
+def _discard(context: ExceptionContext) -> None:
+    """Close a connection whose server cannot serve now, and others that led to the same server.
 
-    Not one that was in use just now: that would cost each page a round trip.
+    Otherwise they would stay with the former primary after a failover, or keep the
+    `default_transaction_read_only` that they were opened with.
     """
-    put_back = record.info.get("put_back")
-    if put_back is None or time.monotonic() - put_back < TRUSTED_SECONDS:
-        return
-    try:
-        engine.dialect.do_ping(connection)
-    except engine.dialect.loaded_dbapi.Error as error:
-        raise DisconnectionError from error  # the pool opens another one
+    state = state_of(context.original_exception)
+    if state and words_of(state):
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = is_of_the_server(state)
 
 
 def looking(engine: Engine) -> Engine:
@@ -80,17 +94,35 @@ def count_rows(connection: Connection) -> None:
         connection.exec_driver_sql(f"ANALYZE {', '.join(Base.metadata.tables)}")
 
 
+def most_connections(engine: Engine) -> int | None:
+    """How many connections PostgreSQL takes from this user; None if a pooler shares them."""
+    with looking(engine).connect() as connection:
+        if getattr(connection.connection.driver_connection, "pooled", True):
+            return None
+        found: int = connection.exec_driver_sql(MOST_CONNECTIONS).scalar_one()
+        return found
+
+
 def _sqlite(url: str) -> Engine:
     path = Path(url.removeprefix("sqlite:///"))
-    make_folder(path.parent)
     # Opened for each transaction: cheap for a file, and none is left open behind an app.
     engine = create_engine(
         url, hide_parameters=True, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS}
     )
-    event.listen(engine, "do_connect", lambda *_: make_file(path))  # returns None: go on
+    event.listen(engine, "do_connect", lambda *_: _create(path))  # returns None: go on
     event.listen(engine, "connect", _careful)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _create(path: Path) -> None:
+    """Create the file, private from the start, unless it exists."""
+    try:
+        make_folder(path.parent)
+        make_file(path)
+    except OSError as error:
+        why = f"{error.strerror} ({type(error).__name__})"
+        raise DatabaseUnavailable(f"the database file cannot be created: {why}") from error
 
 
 def _careful(connection: Any, _record: object) -> None:
@@ -107,8 +139,9 @@ def _write_ahead(connection: Any) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
-        except Exception:
-            if time.monotonic() > give_up:
+        except Exception as error:
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_BUSY
+            if not busy or time.monotonic() > give_up:
                 raise
             time.sleep(0.02)
         else:
