@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -160,8 +160,8 @@ def test_grades_stand_in_the_order_of_a_school_and_odd_ones_are_other(school: Si
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=2)
 TROUBLES: dict[str, dict[str, object]] = {
-    "Your district has paused": {"state": "paused"},
-    "Clever names September 1, 2027": {"state": "pending", "launch_date": date(2027, 9, 1)},
+    "data has an error that your district can fix": {"state": "pending"},
+    "The <i>SIS</i> is empty": {"state": "pending", "error": "The <i>SIS</i> is empty"},
     "The <b>SIS</b> is empty": {"state": "error", "error": "The <b>SIS</b> is empty"},
     "Clever has a problem with": {"state": "error"},
     "Some removals are on hold": {"problem": "too_many"},
@@ -172,7 +172,6 @@ TROUBLES: dict[str, dict[str, object]] = {
 }
 FOR_A_SCHOOL = {
     "All is well",
-    "Your district has paused",
     "Some removals are on hold",
     "No lists have come from Clever yet",
     "The lists are more than a day old",
@@ -203,6 +202,28 @@ def test_a_sync_of_a_machine_whose_clock_is_ahead_is_never_told_of_as_to_come(sc
     with rows(school) as session:
         session.execute(update(District).values(synced_at=datetime.now(UTC) + timedelta(minutes=2)))
     assert "Last synced 1 minute ago" in by_button(school, "district_admin").open("/district").text
+
+
+def test_a_pause_is_said_to_administrators_and_is_no_problem(school: Site) -> None:
+    admin, staff = by_button(school, "district_admin"), by_button(school, "school_admin")
+    for synced_at, problems in ((datetime.now(UTC), 0), (LONG_AGO, 1)):
+        with rows(school) as session:
+            session.execute(update(District).values(state="paused", synced_at=synced_at))
+        for visitor in (admin, staff):
+            text = visitor.open("/dashboard").text
+            assert "Your district is paused in Clever" in text
+            assert "as they were last school year" in text
+            assert "All is well" not in text
+            assert len(visitor.page.select(".notice.bad")) == problems
+
+
+def test_a_launch_that_is_still_to_come_is_named_and_one_that_was_is_not(school: Site) -> None:
+    admin, day = by_button(school, "district_admin"), datetime.now(UTC).date()
+    for days, told in ((-1, False), (400, True)):
+        with rows(school) as session:
+            session.execute(update(District).values(launch_date=day + timedelta(days=days)))
+        assert ("People can log in from" in admin.open("/dashboard").text) == told
+    assert str((day + timedelta(days=400)).year) in admin.text
 
 
 def test_two_problems_are_both_told(school: Site) -> None:

@@ -255,17 +255,43 @@ def test_who_logs_in_during_a_full_read_stays_though_the_clocks_differ(make: Syn
     assert archived(engine_of(site)) == {"gone"}
 
 
-@pytest.mark.parametrize("state", ["paused", "pending"])
-def test_a_district_that_waits_is_not_read_and_that_is_said(make: SyncedSite, state: str) -> None:
+STATES = {
+    "paused": "At Clever it is paused: its data stays as it was last school year.",
+    "pending": "At Clever it is pending: there is an error that the district can fix.",
+    "error": "At Clever it has an error that Clever can fix.",
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_district_is_read_in_every_state_and_what_the_state_means_is_said(
+    make: SyncedSite, state: str
+) -> None:
     site = make()
     answer_as(site, state)
     result = sync(site, "--district", main_district(site).id)
     assert result.exit_code == 0
-    assert f"skipped. At Clever it is {state}." in result.stdout
+    assert f"full read. {STATES[state]}" in result.stdout
+    assert_equal(truth(site), engine_of(site))
     with engine_of(site).connect() as db:
-        assert db.scalar(select(func.count()).select_from(tables.Person)) == 0
         found = db.execute(select(tables.District.state, tables.District.connected)).one()
     assert tuple(found) == (state, True)
+
+
+@pytest.mark.parametrize("words", [(), ("--full",)])
+def test_who_is_unshared_while_their_district_is_paused_is_archived(
+    make: SyncedSite, words: tuple[str, ...]
+) -> None:
+    site = make()
+    sync(site)
+    site.clever.year("pause", district=main_district(site).id)
+    gone = others(site)[0]
+    site.clever.change("unshared", gone)
+    assert STATES["paused"] in sync(site, *words).stdout
+    assert archived(engine_of(site)) == {gone}
+    assert_all_equal(site)
+    site.clever.change("back", gone)
+    assert "people: 1 restored" in sync(site, *words).stdout
+    assert_all_equal(site)
 
 
 def answer_as(site: Site, state: str, **more: str) -> None:

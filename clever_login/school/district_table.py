@@ -12,8 +12,6 @@ from clever_login.school.apply import MODELS, Counts
 from clever_login.school.steps import Steps
 from clever_login.school.upsert import put
 
-WAITING = {"paused", "pending"}  # states in which a district does not want its data used
-
 
 def connected(connection: Connection) -> dict[str, str]:
     """The names of the districts whose token was there at the last sync, by id."""

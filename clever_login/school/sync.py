@@ -43,6 +43,14 @@ PROBLEMS: dict[type[Exception], str] = {
 }
 
 
+# What a district's state at Clever means; `running` and `success` need no words.
+MEANING = {
+    "paused": "At Clever it is paused: its data stays as it was last school year.",
+    "pending": "At Clever it is pending: there is an error that the district can fix.",
+    "error": "At Clever it has an error that Clever can fix.",
+}
+
+
 class OldVersion(RosterError):
     """This version of Clever's API is not one that rosters are kept from."""
 
@@ -135,9 +143,6 @@ class _Job:
         if record.id != district_id:
             raise CleverUnexpected("Clever shows this district's token another district's record")
         district_table.keep(self.steps, record)
-        if record.state in district_table.WAITING:
-            why = f"At Clever it is {record.state}."
-            return Result(district_id=district_id, name=record.name or "", how="skipped", why=why)
         return self._read(record, roster)
 
     def _read(self, record: DistrictRecord, roster: Roster) -> Result:
@@ -154,14 +159,13 @@ class _Job:
         )
         how = self._bring_up(run)
         district_table.keep_synced(self.steps, record.id, HELD if run.held else None)
-        why = f"Clever says: {record.error}" if record.error else ""
         _log(run)
         return Result(
             district_id=record.id,
             name=name,
             how=how,
             counts=run.counts,
-            why=why,
+            why=_at_clever(record),
             held=tuple(map(str, run.held)),
             notes=tuple(report.sentences()),
         )
@@ -190,6 +194,13 @@ class _Job:
         chosen = select(person.clever_id).where(archived, person.clever_id.is_not(None))
         people = self.steps.do(lambda db: list(db.scalars(chosen)))
         ending.end_sessions_of(each for each in people if each)
+
+
+def _at_clever(record: DistrictRecord) -> str:
+    """How the district does at Clever, where there is something to say."""
+    told = [MEANING.get(record.state or "", "")]
+    told.append(f"Clever says: {record.error}" if record.error else "")
+    return " ".join(filter(None, told))
 
 
 def _log(run: Run) -> None:

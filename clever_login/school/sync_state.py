@@ -16,7 +16,6 @@ from clever_login.school.tables import District, now
 from clever_login.school.viewer import Viewer
 
 A_DAY = timedelta(hours=25)  # one sync a night, which may take an hour longer than the last one
-WAITING = ("paused", "pending")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +30,19 @@ class SyncState:
 
     @property
     def problems(self) -> list[str]:
-        """Each in a word, the one first that explains the others."""
-        if self.state in WAITING:
-            return [self.state]
+        """Each in a word; a pause is none, for it comes every summer."""
         found = [self.problem or self._late]
-        if self.state == "error" or self.error:
+        if self.state == "pending":
+            found.append("pending")
+        elif self.state == "error" or self.error:
             found.append("error")
         return list(filter(None, found))
+
+    @property
+    def opens(self) -> date | None:
+        """From when on the district's people may log in, where that day has not come."""
+        day = self.launch_date
+        return day if day and day > now().date() else None
 
     @property
     def _late(self) -> str:
