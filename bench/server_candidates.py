@@ -60,7 +60,7 @@ CANDIDATES = {
                 "uwsgi",
                 *("--http", "127.0.0.1:{port}", "--master", "--processes", str(WORKERS)),
                 *("--threads", str(THREADS), "--module", APP, "--need-app", "--die-on-term"),
-                *("--http-keepalive", "100", "--disable-logging"),
+                *("--http-keepalive", "--disable-logging", "--pythonpath", "."),
             ),
         ),
     )
@@ -97,5 +97,8 @@ def running(
     log = folder / f"{candidate.name}-{port}.log"
     command = candidate.started_by(programs, port)
     with sites.process(command, env, log) as child:
-        sites.wait_until_answers(f"http://127.0.0.1:{port}/healthz", child, 60)
+        try:
+            sites.wait_until_answers(f"http://127.0.0.1:{port}/healthz", child, 60)
+        except AssertionError as error:
+            raise AssertionError(log.read_text()[-2000:]) from error
         yield Running(candidate, port, child.pid)

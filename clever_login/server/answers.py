@@ -24,6 +24,7 @@ TEXTS = {
     431: ("Request Header Fields Too Large", "The header of the request is too large."),
     500: ("Internal Server Error", "The server failed. Try again."),
     501: ("Not Implemented", "The server knows no transfer coding but chunked."),
+    503: ("Service Unavailable", "Too many large files arrive now. Try again in a minute."),
     505: ("HTTP Version Not Supported", "The server speaks HTTP/1.1 and HTTP/1.0."),
 }
 HEADERS = [

@@ -10,7 +10,7 @@ from typing import Any
 from waitress.channel import HTTPChannel
 
 from clever_login.server.answers import AppAnswer, RefusalAnswer
-from clever_login.server.contract import LONG_SECONDS
+from clever_login.server.contract import BODY_BYTES, LONG_SECONDS
 from clever_login.server.parser import Ahead, Limits, Parser
 
 STALL_SECONDS = 30.0  # in which a client must take some of an answer; routers wait as long
@@ -90,6 +90,12 @@ class Channel(HTTPChannel):
             elif now - self.rests_since > idle_seconds:
                 self.close_if_idle()
 
+    @property
+    def has_large_body(self) -> bool:
+        """Whether a request is coming that may have more than the usual body."""
+        here = [*self.requests, self.request]
+        return any(each is not None and each.body_limit > BODY_BYTES for each in here)
+
     def _refuse(self, request: Parser, code: int) -> None:
         with self.requests_lock:
             request.refuse(code)
@@ -106,6 +112,10 @@ class Channel(HTTPChannel):
                 self.will_close = False
                 return
         super().handle_close()
+
+    def handle_expt(self) -> None:
+        """Hang up on urgent data, which HTTP does not have; waitress would warn of it in a loop."""
+        self.hang_up()
 
     def handle_error(self) -> None:
         """Log what went wrong here, and close this connection, not more."""

@@ -27,7 +27,7 @@ ONCE = (b"host", b"content-length", b"content-type", b"transfer-encoding")
 class Limits(Adjustments):
     """Waitress's settings, and how many bytes of a body are accepted for a method and a path."""
 
-    body_limit: Callable[[str, str], int]
+    body_limit: Callable[[str, str], int]  # 0: not now
 
 
 class Refused(Error):
@@ -57,6 +57,8 @@ class Parser(HTTPRequestParser):
         used = int(super().received(data))
         if self.error is None and self._body_is_too_large():
             self.refuse(413)
+        if getattr(self.error, "code", 0) == 431:
+            self.command = self.path = "-"  # waitress has made something up
         if self.error is not None or self.body_rcv is None:
             self.expect_continue = False  # waitress would ask for a body, and then wait for it
         return used
@@ -73,8 +75,10 @@ class Parser(HTTPRequestParser):
         if "close" in re.split(r"[ \t]*,[ \t]*", self.headers.get("CONNECTION", "").lower()):
             self.headers["CONNECTION"] = "close"  # waitress only knows it when it stands alone
         if self.chunked or self.content_length > BODY_BYTES:
-            self.body_limit = max(BODY_BYTES, self.adj.body_limit(self.command, self.path))
-        if self.content_length > self.body_limit:
+            self.body_limit = self.adj.body_limit(self.command, self.path)
+        if not self.body_limit:
+            self.refuse(503)
+        elif self.content_length > self.body_limit:
             self.refuse(413)
 
     def refuse(self, code: int) -> None:

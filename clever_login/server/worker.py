@@ -19,6 +19,7 @@ from clever_login.server.contract import BODY_BYTES, BODY_LIMIT
 from clever_login.server.listener import Listener
 from clever_login.server.parser import HEADER_BYTES, Limits
 
+MOST_LARGE = 20  # bodies above 64 KiB at a time: each may be a temporary file of its view's limit
 LINGER_SECONDS = 2.0  # in which a stopping worker still takes requests on idle connections
 
 
@@ -76,9 +77,19 @@ class Worker(base.Worker):
             max_request_body_size=sys.maxsize,  # the parser has its own limit
             log_socket_errors=False,
         )
-        extensions = getattr(self.wsgi, "extensions", {})
-        limits.body_limit = extensions.get(BODY_LIMIT, lambda _method, _path: BODY_BYTES)
+        limits.body_limit = self._body_limit
         return limits
+
+    def _body_limit(self, method: str, path: str) -> int:
+        """How much the app accepts there; 0 while too many large bodies are coming already."""
+        ask = getattr(self.wsgi, "extensions", {}).get(BODY_LIMIT)
+        size = int(ask(method, path)) if ask else BODY_BYTES
+        if (
+            size > BODY_BYTES
+            and sum(each.has_large_body for each in self._channels()) >= MOST_LARGE
+        ):
+            return 0
+        return max(size, BODY_BYTES)
 
     def _turn(self) -> None:
         """Wait until something can be read or written, or for a second."""
@@ -108,7 +119,7 @@ class Worker(base.Worker):
         self._refusals.shutdown(wait=False)
 
     def _channels(self) -> list[Channel]:
-        return [each for one in self._listeners for each in one.active_channels.values()]
+        return [each for one in self._listeners for each in list(one.active_channels.values())]
 
     def has_room(self) -> bool:
         """Whether one more connection can be accepted."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,32 @@ def test_a_body_is_limited_to_64_kib_unless_its_view_allows_more(server: Gunicor
         assert (reply.status, reply.header("Connection")) == (413, "close")
         assert "larger than the page accepts" in reply.body
     assert post(server, "/logout", b"a" * KIB_64).status not in {408, 413}
+
+
+def test_no_more_than_twenty_large_bodies_arrive_at_the_same_time(server: Gunicorn) -> None:
+    part = head(server, "POST /upload", f"Content-Length: {LARGE}") + b"a" * KIB_64
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(connect(server.place)).sendall(part)
+        _wait_until(lambda: post(server, "/upload", b"", declared=LARGE).status == 503)
+        assert post(server, "/upload", b"a" * KIB_64).body == f"{KIB_64}\n"
+    _wait_until(lambda: post(server, "/upload", b"a" * LARGE).body == f"{LARGE}\n")
+
+
+def _wait_until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOUND_SECONDS
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_urgent_data_ends_the_connection_and_fills_no_log(server: Gunicorn) -> None:
+    with connect(server.place) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\n")
+        raw.send(b"!", socket.MSG_OOB)
+        assert read_all(raw) == b""
+    assert "urgent" not in server.log.read_text()
+    assert server.log.read_text().count("\n") < 50
 
 
 def chunked(body: bytes, size: int) -> bytes:
