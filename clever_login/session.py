@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -245,6 +246,9 @@ def _user() -> dict[str, object]:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Give the app its sessions, CSRF tokens, and `user` in templates."""
+    with suppress(msgspec.ValidationError):
+        # msgspec reads the types at the first use: two threads doing that at once crash (0.22.0).
+        msgspec.convert({}, CurrentUser)
     session_interface.init_app(app, settings, services(app).store)
     app.config.update(
         SECRET_KEY=settings.secret_key,

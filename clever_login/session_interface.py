@@ -52,6 +52,7 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         super().__init__(app, key_prefix="session-", permanent=False, sid_length=32)
         self._store = store
         self._fernet = MultiFernet([_fernet(each) for each in settings.secrets])
+        self._decoder = msgspec.msgpack.Decoder(_Sealed)
 
     def open_session(self, app: Flask, request: Request) -> Session:
         """The session of a request; with the store down an empty one that says so."""
@@ -132,7 +133,7 @@ class SessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flas
         if sealed is None:
             return None
         try:
-            found = msgspec.msgpack.decode(self._fernet.decrypt(sealed), type=_Sealed)
+            found = self._decoder.decode(self._fernet.decrypt(sealed))
         except (InvalidToken, msgspec.DecodeError):
             return None
         if hmac.compare_digest(found.store_id.encode(), store_id.encode()):

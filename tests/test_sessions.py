@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +23,7 @@ from flask.typing import ResponseReturnValue
 from clever_login.errors import StoreUnavailable
 from tests.conftest import SiteMaker
 from tests.entries import by_button, by_portal, to_the_callback
-from tests.sites import Site
+from tests.sites import ROOT, Site
 from tests.visitor import Visitor, ask
 
 START = "2026-10-01T08:00:00Z"
@@ -407,6 +409,14 @@ def test_a_new_login_finds_nothing_of_the_last_session(make_site: SiteMaker) -> 
     visitor = by_button(site, "student").open("/slow").open("/read")
     assert visitor.response.text == "of Ada"
     assert visitor.open("/login").open("/read").response.text == "None"
+
+
+def test_the_first_requests_of_a_process_may_come_at_the_same_time(site: Site) -> None:
+    visitor = by_button(site, "student")
+    command = [sys.executable, "-m", "tests.first_requests", str(site.settings.instance_path)]
+    command += [site.settings.secret_key, cookie(visitor)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stdout == "0\n", done.stderr  # and -11 for a process that crashed
 
 
 class Failing:
