@@ -36,7 +36,7 @@ def measure(name: str, folder: Path, database_url: str | None) -> None:
         "http://localhost:3000", "http://127.0.0.1:3001", folder, database_url=database_url
     )
     app = create_app(settings)
-    with app.app_context():
+    with app.test_request_context():  # outside a request, each use opens a connection
         migrate.upgrade(database().engine)
         for which in ("first login", "later login"):
             took = sorted(milliseconds(somebody(number)) for number in range(PEOPLE))

@@ -31,7 +31,8 @@ class Attack:
 FORM = "Content-Type: application/x-www-form-urlencoded"
 ATTACKS = {
     "lingering": Attack(20, ("GET /healthz", "Connection: close")),
-    "slow bodies": Attack(170, ("POST /logout", FORM, "Content-Length: 99"), "\r\n\r\ncsrf_"),
+    # Any view that takes forms: the token against forgery is looked for in the body.
+    "slow bodies": Attack(170, ("POST /role", FORM, "Content-Length: 99"), "\r\n\r\ncsrf_"),
     "half headers": Attack(300, ("GET /healthz",), "\r\nX-Half: "),
     "slow readers": Attack(170, ("GET /static/style.css",), times=REQUESTS_AHEAD),
 }

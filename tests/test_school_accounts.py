@@ -46,7 +46,7 @@ def test_a_login_makes_one_row_and_the_next_one_finds_it(school: Site) -> None:
 
 def log_in(site: Site, user: User) -> str:
     """Log somebody in whom the simulator does not have; the id of their account."""
-    with app_of(site).app_context():
+    with app_of(site).test_request_context():
         return find_or_create(user).id
 
 
@@ -261,7 +261,7 @@ def seats(site: Site) -> set[tuple[str, str, str]]:
 
 
 def keep(site: Site, teacher: str, *sections: SharedSection) -> None:
-    with app_of(site).app_context():
+    with app_of(site).test_request_context():
         keep_sections(Account(id=teacher), sections)
 
 

@@ -84,7 +84,7 @@ def test_of_a_hundred_who_use_a_link_at_once_one_has_the_account(school: Site) -
     token = link_to(school, old).partition("token=")[2]
 
     def use(number: int) -> bool:
-        with app_of(school).app_context():
+        with app_of(school).test_request_context():
             try:
                 return claims.redeem(token, f"person{number}").account_id == old
             except ClaimUseless:
