@@ -13,6 +13,7 @@ from jinja2 import DictLoader
 from clever_login.access import public, roles_required, safe_next
 from clever_login.errors import LoginError
 from clever_login.models import Role
+from clever_login.settings import PRODUCTION
 from tests import certificates, pages
 from tests.conftest import SiteMaker
 from tests.entries import by_button
@@ -201,7 +202,7 @@ def test_when_even_the_error_page_fails_there_is_one_that_needs_nothing(
     def extend(app: Flask) -> None:
         app.jinja_loader = DictLoader({})
 
-    site = make_site(extend=extend)
+    site = make_site(extend=extend, app_env=PRODUCTION)  # developers see the template's error
     answer = ask(site.url)
     page = BeautifulSoup(answer.text, "html5lib")
     assert answer.status_code == 500

@@ -12,7 +12,6 @@ import pytest
 
 from tests.conftest import SiteMaker
 from tests.entries import by_button
-from tests.sites import Site
 from tests.test_doctor import PRODUCTION, installed, run
 from tests.test_doctor import Report as Examined
 
@@ -72,7 +71,8 @@ class Opened:
 
 
 @pytest.mark.usefixtures("umask")
-def test_the_database_file_is_private_before_sqlite_opens_it(site: Site) -> None:
+def test_the_database_file_is_private_before_sqlite_opens_it(make_site: SiteMaker) -> None:
+    site = make_site(tables=False)
     opened = Opened()
     try:
         by_button(site, "student")
