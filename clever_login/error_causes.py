@@ -72,22 +72,6 @@ CAUSES = {
         _("Ask them whether this person should be let in."),
         OPERATOR,
     ),
-    "account_archived": Cause(
-        _("Clever no longer shares this person with this app. What they had here is kept."),
-        _(
-            "In Clever's dashboard, see whether the app is shared with this person. Once it is, "
-            "the next sync wakes the account."
-        ),
-        CLEVER_ADMIN,
-    ),
-    "district_left": Cause(
-        _("The district is no longer connected to this app. What its people had here is kept."),
-        _(
-            "In Clever's dashboard, see whether the app is connected. Once it is, the next sync "
-            "wakes the accounts."
-        ),
-        CLEVER_ADMIN,
-    ),
     "claim_useless": Cause(
         _("Links to accounts from before Clever work once, and are out of date after a while."),
         _("See whether the whole link was copied. If so, ask for another."),

@@ -50,16 +50,6 @@ PAGES = {
         "teacher",
     ),
     "account_refused": Page(_("You cannot use this app yet"), _("Tell your teacher."), "teacher"),
-    "account_archived": Page(
-        _("Your account is resting"),
-        _("All you made here is safe. Tell your teacher."),
-        "teacher",
-    ),
-    "district_left": Page(
-        _("Your school is taking a break"),
-        _("All you made here is safe. Tell your teacher."),
-        "teacher",
-    ),
     "claim_useless": Page(
         _("This link does not work any more"), _("Ask your teacher for a new one."), "teacher"
     ),

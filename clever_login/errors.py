@@ -75,19 +75,6 @@ class AccountRefused(LoginError):
         self.message = message
 
 
-class AccountArchived(LoginError):
-    """Clever no longer shares this person: what they had is kept."""
-
-    status = 403
-    code = "account_archived"
-
-
-class DistrictLeft(AccountArchived):
-    """The person's whole district has left: what its people had is kept."""
-
-    code = "district_left"
-
-
 class ClaimUseless(LoginError):
     """A link to an account from before Clever is not one of ours, was used, or is too old."""
 

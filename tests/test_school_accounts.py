@@ -10,7 +10,6 @@ from sqlalchemy import select
 
 from clever_login.accounts import Account
 from clever_login.api.library import MOST_SECTIONS, SharedSection
-from clever_login.errors import AccountArchived
 from clever_login.models import Role, RoleRecord, User
 from clever_login.persons import Person as PersonRecord
 from clever_login.persons import PersonRole
@@ -18,11 +17,12 @@ from clever_login.records import Section as SectionRecord
 from clever_login.school import accounts
 from clever_login.school.accounts import find_or_create
 from clever_login.school.sections import keep_sections
-from clever_login.school.tables import District, Enrolment, Person, Section, now
+from clever_login.school.tables import District, Enrolment, Person, PersonSchool, Section, now
 from tests.conftest import SiteMaker
 from tests.entries import by_button, log_in_at_clever
 from tests.school import account, app_of, kept, make, people, row, school, statements
 from tests.sites import Site
+from tests.truth import sync
 
 __all__ = ["school"]
 
@@ -48,12 +48,6 @@ def log_in(site: Site, user: User) -> str:
     """Log somebody in whom the simulator does not have; the id of their account."""
     with app_of(site).test_request_context():
         return find_or_create(user).id
-
-
-def refused(site: Site, user: User) -> str:
-    with pytest.raises(AccountArchived) as error:
-        log_in(site, user)
-    return error.value.code
 
 
 ADA = User(
@@ -187,19 +181,34 @@ def archive(site: Site, person_id: str, *, synced: bool) -> None:
             session.get_one(District, ADA.district_id).connected = True
 
 
-def test_who_is_archived_is_told_so_kindly(school: Site) -> None:
+def test_an_archived_user_whom_clever_lets_in_again_is_restored(school: Site) -> None:
     mine = account(by_button(school, "student"))
-    with kept(school).begin() as session:
+    with kept(school).begin() as session:  # as a sync does when Clever stops sharing them
         session.get_one(Person, mine).archived_at = now()
         session.get_one(District, school.person("student").district.id).connected = True
     visitor = by_button(school, "student")
-    assert (visitor.code, visitor.response.status_code) == ("account_archived", 403)
-    assert "All you made here is safe. Tell your teacher." in visitor.text
-    assert visitor.open("/dashboard").path == "/"
-    assert row(school, mine).archived_at
-    with kept(school).begin() as session:  # as a sync does when Clever shares them again
-        session.get_one(Person, mine).archived_at = None
-    assert account(by_button(school, "student")) == mine
+    assert visitor.path == "/dashboard"
+    assert account(visitor) == mine
+    person = row(school, mine)
+    assert (person.archived_at, person.roles) == (None, ["student"])
+    assert person.district_id == school.person("student").district.id
+
+
+def test_a_restored_user_is_at_the_schools_that_clever_names_now(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make(make_site, database_url)
+    sync(site)
+    staff, (own,) = site.person("school_admin"), site.person("school_admin").schools
+    former = next(each for each in site.clever.people.schools_of(staff.district) if each != own)
+    with kept(site).begin() as session:
+        person = session.scalars(select(Person).where(Person.clever_id == staff.id)).one()
+        person.archived_at = now()
+        session.add(PersonSchool(person_id=person.id, school_id=former.id, role="staff"))
+    visitor = by_button(site, "school_admin")
+    links = [each.get_text() for each in visitor.page.select("main a[href^='/schools/']")]
+    assert links == [own.name]
+    assert visitor.open(f"/schools/{former.id}").code == "http_404"
 
 
 def test_where_no_sync_could_restore_them_a_login_does(school: Site) -> None:
@@ -209,13 +218,30 @@ def test_where_no_sync_could_restore_them_a_login_does(school: Site) -> None:
     assert row(school, mine).archived_at is None
 
 
-def test_nobody_comes_in_from_a_district_that_has_left(school: Site) -> None:
-    log_in(school, ADA)
-    with kept(school).begin() as session:
+@pytest.mark.parametrize("of_all", [True, False])
+def test_a_district_whose_people_clever_lets_in_again_is_back(school: Site, of_all: bool) -> None:
+    mine = log_in(school, ADA)
+    with kept(school).begin() as session:  # as a sync leaves a district that has disconnected
         session.get_one(District, "d1").archived_at = now()
-    for user in (ADA, replace(ADA, id="new", roles=())):
-        assert refused(school, user) == "district_left"
-    assert len(people(school)) == 1
+        if of_all:
+            session.get_one(Person, mine).archived_at = now()
+    assert log_in(school, ADA) == mine
+    with kept(school).read() as session:
+        assert session.get_one(District, "d1").archived_at is None
+    assert row(school, mine).archived_at is None
+
+
+def test_a_district_that_is_not_allowed_is_not_brought_back_by_a_login(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make(make_site, database_url, clever_district_ids=("another",))
+    own = site.person("student").district.id
+    with kept(site).begin() as session:
+        session.add(District(id=own, archived_at=now()))
+    assert by_button(site, "student").code == "district_not_allowed"
+    with kept(site).read() as session:
+        assert session.get_one(District, own).archived_at
+    assert people(site) == []
 
 
 def test_who_shares_the_app_by_the_library_after_the_district_has_left_comes_in(

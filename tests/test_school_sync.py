@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -23,6 +25,7 @@ from tests.conftest import SiteMaker
 from tests.entries import by_button
 from tests.sites import Site
 from tests.truth import Truth, assert_equal, engine_of, held, sync
+from tests.visitor import Visitor
 
 PROMISED = ("v2.1", "v3.0", "v3.1")
 SyncedSite = Callable[..., Site]
@@ -146,10 +149,82 @@ def test_who_is_gone_is_archived_and_logged_out_and_comes_back_with_what_they_ha
     assert student.open("/dashboard").path == "/"
     assert teacher.open("/dashboard").path == "/dashboard"
     site.clever.change("back", before["clever_id"])
-    assert by_button(site, name).code == "account_archived"
     assert "people: 1 restored" in sync(site, *words).stdout
     assert archived(engine_of(site)) == set()
     assert row(site, name) == before
+    assert_all_equal(site)
+
+
+@pytest.mark.parametrize("words", [(), ("--full",)])
+def test_who_is_shared_again_logs_in_before_the_next_sync_and_stays_in(
+    make: SyncedSite, words: tuple[str, ...]
+) -> None:
+    site = make()
+    sync(site)
+    before = row(site, "student")
+    site.clever.change("unshared", "student")
+    sync(site, *words)
+    assert archived(engine_of(site)) == {before["clever_id"]}
+    site.clever.change("back", "student")
+    visitor = by_button(site, "student")
+    assert visitor.path == "/dashboard"
+    assert archived(engine_of(site)) == set()
+    sync(site, *words)
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert row(site, "student")["id"] == before["id"]
+    assert_all_equal(site)
+
+
+@pytest.mark.parametrize(("hours", "stays"), [(1, True), (-1, False)])
+def test_an_event_archives_only_who_has_not_logged_in_since(
+    make: SyncedSite, hours: int, stays: bool
+) -> None:
+    site, person = make(), tables.Person
+    sync(site)
+    student = site.person("student")
+    site.clever.change("unshared", "student")
+    with engine_of(site).begin() as db:  # they logged in when Clever shared them again, or before
+        moment = tables.now() + timedelta(hours=hours)
+        own = update(person).where(person.clever_id == student.id)
+        db.execute(own.values(last_login=moment))
+    sync(site)
+    assert archived(engine_of(site)) == (set() if stays else {student.id})
+
+
+def test_who_logs_in_during_a_full_read_is_not_archived_by_it(make: SyncedSite) -> None:
+    site = make()
+    sync(site)
+    site.clever.change("unshared", "student")
+    assert site.app
+    visitors: list[Visitor] = []
+
+    def come_back(words: str) -> None:
+        """Be shared again, and log in, once the lists have been read without the student."""
+        if words.endswith(" sections") and not visitors:
+            site.clever.change("back", "student")
+            visitors.append(by_button(site, "student"))
+
+    with site.app.app_context():
+        list(run(Wish(district=main_district(site).id, full=True), come_back))
+    (visitor,) = visitors
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert archived(engine_of(site)) == set()
+
+
+def test_a_district_that_connects_again_has_its_people_in_before_the_next_sync(
+    make: SyncedSite,
+) -> None:
+    site = make()
+    sync(site)
+    own = row(site, "student")["id"]
+    site.clever.year("leave", district=main_district(site).id)
+    assert "left." in sync(site).stdout
+    site.clever.year("rejoin", district=main_district(site).id)
+    visitor = by_button(site, "student")
+    assert visitor.path == "/dashboard"
+    assert row(site, "student")["id"] == own
+    assert sync(site).exit_code == 0
+    assert visitor.open("/dashboard").path == "/dashboard"
     assert_all_equal(site)
 
 
@@ -338,6 +413,41 @@ def test_a_district_that_has_left_is_archived_with_its_people_and_they_are_logge
     site.clever.configure(replace(usual, students=60))
     assert sync(site).exit_code == 0
     assert_all_equal(site)
+
+
+def test_a_district_that_comes_back_while_a_sync_looks_for_it_is_not_archived(
+    make: SyncedSite,
+) -> None:
+    site = make()
+    sync(site)
+    district = main_district(site).id
+    site.clever.year("leave", district=district)
+    site.clever.fault("token", headers={"X-Old": "1"})  # the list, in which it is missing
+    site.clever.fault("token", body='{"data": [], "links": []}', delay_s=3)  # when asked by name
+    with ThreadPoolExecutor(1) as pool:
+        asked = len(site.clever.journal())
+        whole = pool.submit(sync, site)
+        wait_until(lambda: tokens_asked(site, asked) == 2)
+        site.clever.year("rejoin", district=district)
+        visitor = by_button(site, "student")
+        done = whole.result(60)
+    assert "skipped. Somebody has just logged in from it" in done.stdout
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert archived(engine_of(site)) == set()
+    sync(site)
+    assert_all_equal(site)
+
+
+def tokens_asked(site: Site, since: int) -> int:
+    asked = site.clever.journal()[since:]
+    return sum(each["path"] == "/oauth/tokens" for each in asked)
+
+
+def wait_until(come: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not come():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_district_without_secure_sync_is_said_to_have_none_and_the_exit_code_is_1(

@@ -6,21 +6,22 @@ before they came with Clever claims it (`school.claims`).
 
 from __future__ import annotations
 
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from clever_login.accounts import Account
-from clever_login.errors import AccountArchived, DistrictLeft
 from clever_login.models import User
 from clever_login.school.database import database
 from clever_login.school.merging import known
 from clever_login.school.returning import as_ever
-from clever_login.school.tables import District, Person, now
+from clever_login.school.tables import District, Person, PersonSchool, School, now
 
 
 def find_or_create(user: User) -> Account:
     """The account of whoever has just logged in, in one transaction.
 
-    Raises AccountArchived for somebody whom Clever no longer shares, DatabaseUnavailable.
+    Clever lets only shared users in. So its answer is newer than what the last sync knew, and an
+    archived account, or an archived district, is restored. Raises DatabaseUnavailable.
     """
     return as_ever(user) or database().work(lambda session: _arrived(session, user))
 
@@ -42,23 +43,24 @@ def prefer(account_id: str, name: str) -> None:
 
 
 def _arrived(session: Session, user: User) -> Account:
-    district = _district(session, user.district_id)
+    _open(session, user.district_id)
     person = known(session, user.id, user.legacy_ids, user.district_id) or _added(session, user)
-    _check(person, user, district, _synced(session, person))
+    if person.archived_at is not None:
+        _restore(session, person, user)
     _write(person, user)
     return Account(id=person.id, preferred_name=person.preferred_name)
 
 
-def _district(session: Session, district_id: str | None) -> District | None:
-    """The row of a district; one that nobody has come from yet is made."""
+def _open(session: Session, district_id: str | None) -> None:
+    """Add the district's row if this is the first login from it, and restore it if it had left."""
     if district_id is None:
-        return None
+        return
     district = session.get(District, district_id)
     if district is None:
-        district = District(id=district_id)
-        session.add(district)
-        session.flush()
-    return district
+        session.add(District(id=district_id))
+    elif district.archived_at is not None:
+        district.archived_at = None
+    session.flush()
 
 
 def _added(session: Session, user: User) -> Person:
@@ -67,24 +69,24 @@ def _added(session: Session, user: User) -> Person:
     return person
 
 
-def _synced(session: Session, person: Person) -> bool:
-    """Whether a sync will restore this person once Clever shares them again."""
-    district = session.get(District, person.district_id) if person.district_id else None
-    return district is not None and district.connected
+def _restore(session: Session, person: Person, user: User) -> None:
+    """Restore an archived account with the schools that Clever names at this login.
 
-
-def _check(person: Person, user: User, district: District | None, synced: bool) -> None:
-    """Refuse who is archived; where no sync could restore them, Clever's login says enough."""
-    if district is not None and district.archived_at is not None:
-        raise DistrictLeft("the district has left the app")
-    if person.archived_at is not None and user.district_id is not None and synced:
-        raise AccountArchived("Clever no longer shares this person")
+    No sync kept the schools of an archived person up to date, so those of before are dropped: a
+    former principal must not see the old school. Enrollments are kept up by their sections.
+    """
+    person.archived_at, person.district_id = None, None
+    session.execute(delete(PersonSchool).where(PersonSchool.person_id == person.id))
+    there = select(School.id).where(School.district_id == user.district_id)
+    known_schools = set(session.scalars(there.where(School.id.in_(user.school_ids))))
+    for record in user.roles:
+        for school_id in known_schools.intersection(record.school_ids):
+            post = PersonSchool(person_id=person.id, school_id=school_id, role=record.role.value)
+            session.add(post)
 
 
 def _write(person: Person, user: User) -> None:
     """What Clever has said at this login; what it has not said stays as it was."""
-    if person.archived_at is not None:
-        person.archived_at, person.district_id = None, None
     person.district_id = user.district_id or person.district_id
     person.roles = [record.role.value for record in user.roles] or person.roles
     person.first_name = user.first_name or person.first_name

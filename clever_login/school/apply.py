@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, or_, select, update
@@ -17,6 +18,7 @@ from clever_login.school.boundary import Found
 from clever_login.school.merging import known
 from clever_login.school.upsert import MOST_PARAMETERS, OUTSIDE, chunks, link, put
 
+CLOCKS = timedelta(minutes=2)  # by which ours and Clever's may differ
 Counts = Counter[tuple[str, str]]  # (table, what happened) -> how many
 Gone = dict[str, set[str]]
 Link = type[tables.PersonSchool] | type[tables.Enrolment]
@@ -40,6 +42,7 @@ class Batch:
     sections: dict[str, Section] = field(default_factory=dict)
     gone: Gone = field(default_factory=lambda: {name: set() for name in MODELS})
     leaving: dict[str, Person] = field(default_factory=dict)  # the people among `gone`
+    left_at: dict[str, datetime] = field(default_factory=dict)  # when Clever says they left
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ def write(
         job.counts.update((name, what) for what in wrote.values())
     people: tuple[str, ...] = ()
     for name, ids in batch.gone.items():
+        ids = ids - _here_again(connection, batch) if name == "people" else ids
         archived = _archive(connection, district_id, MODELS[name], ids)
         job.counts[name, "archived"] += len(archived)
         people = archived if name == "people" else people
@@ -252,6 +256,18 @@ def _rows_of(job: _Job, legacy_ids: Collection[str]) -> dict[str, bool]:
         for part in chunks(legacy_ids, MOST_PARAMETERS)
         for clever_id, last_login in job.connection.execute(asked.where(person.clever_id.in_(part)))
     }
+
+
+def _here_again(connection: Connection, batch: Batch) -> set[str]:
+    """People who logged in after they left: Clever shares them again, and will say so."""
+    person, found = tables.Person, set()
+    ours = person.provider == tables.PROVIDER
+    for part in chunks(batch.left_at, MOST_PARAMETERS):
+        asked = select(person.clever_id, person.last_login).where(ours, person.clever_id.in_(part))
+        for clever_id, last_login in connection.execute(asked):
+            if clever_id and last_login and last_login > batch.left_at[clever_id] + CLOCKS:
+                found.add(clever_id)
+    return found
 
 
 def _archive(

@@ -112,8 +112,11 @@ def _take_person(batch: Batch, event: Event, record: Person) -> None:
         return
     _take(batch, "people", batch.people, event, record)
     batch.leaving.pop(record.id, None)
+    batch.left_at.pop(record.id, None)
     if event.action == "deleted":
         batch.leaving[record.id] = record
+        if event.created:
+            batch.left_at[record.id] = event.created
 
 
 def _take(batch: Batch, kind: str, there: dict[str, T], event: Event, record: T) -> None:

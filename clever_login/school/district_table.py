@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection, select, update
 
 from clever_login.api.district_tokens import DistrictTokens
-from clever_login.errors import DistrictGone
+from clever_login.errors import DistrictGone, RosterError
 from clever_login.records import DistrictRecord
 from clever_login.school import ending, rows, tables
 from clever_login.school.apply import MODELS, Counts
 from clever_login.school.steps import Steps
 from clever_login.school.upsert import put
+
+
+class InUse(RosterError):
+    """A district that seemed to have left has people who log in."""
 
 
 def connected(connection: Connection) -> dict[str, str]:
@@ -45,12 +51,20 @@ def has_left(tokens: DistrictTokens, district_id: str) -> bool:
     return False
 
 
-def archive(steps: Steps, district_id: str) -> Counts:
-    """Archive a district that has left with its people, and log them out; who was archived.
+def is_in_use(connection: Connection, district_id: str, since: datetime) -> bool:
+    """Whether somebody of a district has logged in since, so that it must be connected."""
+    person = tables.Person
+    came = (person.district_id == district_id) & (person.last_login >= since)
+    return connection.scalar(select(person.id).where(came).limit(1)) is not None
+
+
+def archive(steps: Steps, district_id: str, unless_used_since: datetime | None = None) -> Counts:
+    """Archive a district that has left with its people, and log them out; what was archived.
 
     It counts as connected until everybody is out, so that a run that is killed is made up for.
+    Raises InUse, with nothing archived, when somebody of it has logged in since that time.
     """
-    counts = steps.do(lambda db: _archive(db, district_id))
+    counts = steps.do(lambda db: _archive(db, district_id, unless_used_since))
     ending.end_sessions_in(district_id)
     _set(steps, district_id, connected=False)
     return counts
@@ -61,7 +75,9 @@ def _set(steps: Steps, district_id: str, **values: object) -> None:
     steps.do(lambda db: db.execute(own.values(values)))
 
 
-def _archive(connection: Connection, district_id: str) -> Counts:
+def _archive(connection: Connection, district_id: str, since: datetime | None) -> Counts:
+    if since and is_in_use(connection, district_id, since):
+        raise InUse("Somebody has just logged in from it, so it must be connected again.")
     at, counts = tables.now(), Counts()
     own = tables.District.id == district_id
     connection.execute(update(tables.District).where(own).values(archived_at=at, cursor=None))

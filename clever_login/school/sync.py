@@ -107,12 +107,15 @@ class _Job:
 
     def _unlisted(self, district_id: str, name: str) -> Result | None:
         """A district that the list leaves out: archived if it has left, None if it has not."""
+        began = tables.now()
         try:
             if not district_table.has_left(self.districts.tokens, district_id):
                 return None
+            counts = district_table.archive(self.steps, district_id, began)
         except LoginError as error:
             return Result(district_id=district_id, name=name, how="failed", why=sentence(error))
-        counts = district_table.archive(self.steps, district_id)
+        except district_table.InUse as error:
+            return Result(district_id=district_id, name=name, how="skipped", why=str(error))
         return Result(district_id=district_id, name=name, how="left", counts=counts)
 
     def _outside(self, district_id: str, known: dict[str, str]) -> Result:
