@@ -101,6 +101,8 @@ class RefusalAnswer(Answer, ErrorTask):
         self.channel.refuses = code != 500
         self.status = f"{code} {reason}"
         self.response_headers += HEADERS
+        if code == 503:
+            self.response_headers.append(("Retry-After", "60"))
         self.set_close_on_finish()
         body = f"{text}\n".encode()
         self.content_length = len(body)
