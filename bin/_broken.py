@@ -23,7 +23,7 @@ from _python import clean_environment
 from _system_packages import Need
 from _terminal import say
 
-HEAD = re.compile(r"\ABreaks: (?P<what>.+)\nTest: (?P<test>\S+)\n")
+HEAD = re.compile(r"\ABreaks: (?P<what>.+)\nTest: (?P<test>.+)\n")
 LEFT_OUT = (".git", ".venv*", "instance", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
 FAILED = 1  # pytest's exit code for red tests; others mean that none was run
 PATIENCE_S = 120
