@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from clever_login.health import FRESH_SECONDS
 from clever_login.school import limits
 from clever_login.school.engines import make_engine
 from tests import sites
@@ -147,6 +148,7 @@ def test_a_database_that_cannot_write_is_a_503_with_its_cause_until_it_can(
     with sick(server, user, url):
         for _ in range(3):  # whichever connection it gets
             assert is_unavailable(by_button(site, "student"))
+        time.sleep(FRESH_SECONDS)  # for which "ready" is believed
         ready = ask(f"{site.url}/readyz")
         assert (ready.status_code, why in ready.text) == (503, True), ready.text
         report = examine(PRODUCTION | {"DATABASE_URL": url}, "--offline")
