@@ -23,6 +23,7 @@ def app(environ, start_response):
 FORGED = b"%0d%0a%5b2026-11-29%5d%20forged%1b%5b2J%7f%c2%9b31m%e2%80%ae"
 
 
+@pytest.mark.long  # depends on how fast the machine is
 def test_a_request_that_crashes_the_server_forges_no_line_of_its_log(tmp_path: Path) -> None:
     (tmp_path / "crashing.py").write_text(CRASHING)
     port = sites.free_port()

@@ -77,6 +77,7 @@ def signed_in(site: Site) -> list[Visitor]:
     return visitors
 
 
+@pytest.mark.long  # depends on how fast the machine is
 def test_a_plan_of_20_connections_holds_through_a_burst_a_restart_and_a_sync(
     tmp_path: Path,
 ) -> None:
@@ -249,6 +250,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.long  # depends on how fast the machine is
 @pytest.mark.parametrize("why", list(SICK))
 def test_a_redis_that_cannot_serve_is_a_503_with_its_cause_until_it_can(
     tmp_path: Path, redis_url: str, capfd: pytest.CaptureFixture[str], why: str

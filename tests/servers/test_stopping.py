@@ -57,6 +57,7 @@ def test_new_workers_take_over_without_losing_a_request(
     assert booted >= 4
 
 
+@pytest.mark.long  # depends on how fast the machine is
 def test_a_stopping_server_answers_what_was_half_sent_and_then_closes(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "--workers", "1") as server:
         with connect(server.place) as half, connect(server.place) as idle:
