@@ -30,9 +30,9 @@ def tree(pid: int) -> list[int]:
 
 
 def parent_of(pid: int) -> int:
-    """Who started a process; 0 for one that has ended."""
+    """The process that started this one; 0 if this one has ended."""
     fields = _stat(pid)
-    return int(fields[1]) if fields else 0
+    return int(fields[1]) if fields and fields[0] != "Z" else 0
 
 
 def description() -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load import Site
+from bench.machine import tree
 from tests import sites
 
 WORKERS, THREADS = 2, 80
 APP = "app:create_app()"
 GUNICORN = ("gunicorn", "--workers", str(WORKERS), "--bind", "127.0.0.1:{port}")
-PLAIN = (*GUNICORN, "--config", "bench/peers/gunicorn_conf.py")
+PLAIN = (*GUNICORN, "--config", "bench/peers/gunicorn_plain.py")
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,22 @@ def running(
     env = variables | {"APP_URL": address, "PORT": str(port)}
     log = folder / f"{candidate.name}-{port}.log"
     command = candidate.started_by(programs, port)
-    with sites.process(command, env, log) as child:
-        try:
-            sites.wait_until_answers(f"http://127.0.0.1:{port}/healthz", child, 60)
-        except AssertionError as error:
-            raise AssertionError(log.read_text()[-2000:]) from error
-        yield Running(candidate, port, child.pid)
+    members: list[int] = []
+    try:
+        with sites.process(command, env, log) as child:
+            try:
+                sites.wait_until_answers(f"http://127.0.0.1:{port}/healthz", child, 60)
+            except AssertionError as error:
+                raise AssertionError(log.read_text()[-2000:]) from error
+            members += tree(child.pid)
+            yield Running(candidate, port, child.pid)
+    finally:
+        _end_orphans(members, port)
+
+
+def _end_orphans(pids: list[int], port: int) -> None:
+    """End workers that outlive the process that started them; their command has the port."""
+    for pid in pids:
+        with suppress(OSError):
+            if str(port).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)

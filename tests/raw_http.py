@@ -61,6 +61,21 @@ def replies(came: bytes) -> list[Reply]:
     return found
 
 
+def one_reply(raw: socket.socket) -> Reply:
+    """The next response on a connection that stays open; it has a Content-Length.
+
+    Raises ConnectionError when the server closes before the end of it.
+    """
+    came = b""
+    while more := raw.recv(65536):
+        came += more
+        if b"\r\n\r\n" in came:
+            reply = replies(came)[0]
+            if len(reply.body) == int(reply.header("Content-Length")):
+                return reply
+    raise ConnectionError(f"closed after {len(came)} bytes")
+
+
 def ask(place: str | Path, request: str | bytes) -> list[Reply]:
     """Send this, and read until the server closes; `Connection: close` makes it do so soon."""
     with connect(place) as raw:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.raw_http import PATIENCE, Reply, replies
+from tests.raw_http import PATIENCE, Reply, one_reply
 
 Connect = Callable[[], socket.socket]
 
@@ -96,7 +96,7 @@ class _Client:
         assert self._raw
         try:
             self._raw.sendall(self._request)
-            reply = _one_reply(self._raw)
+            reply = one_reply(self._raw)
         except OSError as error:
             self._load.lost.append(f"{self._kind}: {error!r}")
             self._close()
@@ -109,14 +109,3 @@ class _Client:
         if self._raw:
             self._raw.close()
         self._raw = None
-
-
-def _one_reply(raw: socket.socket) -> Reply:
-    came = b""
-    while more := raw.recv(65536):
-        came += more
-        if b"\r\n\r\n" in came:
-            reply = replies(came)[0]
-            if len(reply.body) == int(reply.header("Content-Length")):
-                return reply
-    raise ConnectionError(f"closed after {len(came)} bytes")

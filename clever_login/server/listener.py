@@ -83,8 +83,7 @@ class Listener(BaseWSGIServer):
         self._worker.log_access(answer, took)
 
     def stop(self) -> None:
-        """Accept whoever waits to be, and close the socket; the connections go on."""
-        self.stopping = True
+        """Accept the connections that wait, and close the socket; the connections go on."""
         known = -1
         while known != len(self.active_channels):
             known = len(self.active_channels)

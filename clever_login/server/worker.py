@@ -20,7 +20,7 @@ from clever_login.server.listener import Listener
 from clever_login.server.parser import HEADER_BYTES, Limits
 
 MOST_LARGE = 20  # bodies above 64 KiB at a time: each may be a temporary file of its view's limit
-LINGER_SECONDS = 2.0  # in which a stopping worker still takes requests on idle connections
+LINGER_SECONDS = 2.0  # in which a stopping worker that has connections still takes requests
 
 
 class _Signals(wasyncore.file_dispatcher):
@@ -104,19 +104,30 @@ class Worker(base.Worker):
     def _stop(self) -> None:
         """Answer all that has come, within gunicorn's graceful timeout."""
         for listener in self._listeners:
+            listener.stopping = True
+        end = time.monotonic() + self.cfg.graceful_timeout
+        end_of_rest = min(time.monotonic() + LINGER_SECONDS, end)
+        if not self._is_spent:
+            self._serve_until(end_of_rest)
+        # A connection that comes between the last accept and the close is reset. The loop needs
+        # the interpreter's lock in between, so it must not wait 5 ms for each busy thread.
+        sys.setswitchinterval(0.0001)
+        for listener in self._listeners:
             listener.stop()
-        now = time.monotonic()
-        end, end_of_rest = now + self.cfg.graceful_timeout, now + LINGER_SECONDS
-        while self._channels() and now < end:
-            self._turn()
-            now = time.monotonic()
-            if now > end_of_rest:
-                for channel in self._channels():
-                    channel.close_if_idle()
+        self._serve_until(end_of_rest)
+        self._serve_until(end, close_idle=True)
         if cut := len(self._channels()):
             self.log.warning("%d connections were cut off: the graceful timeout is over", cut)
         self.threads.shutdown(wait=False)
         self._refusals.shutdown(wait=False)
+
+    def _serve_until(self, end: float, *, close_idle: bool = False) -> None:
+        """Answer until there is no connection; `end` is in monotonic seconds."""
+        while self._channels() and time.monotonic() < end:
+            self._turn()
+            if close_idle:
+                for channel in self._channels():
+                    channel.close_if_idle()
 
     def _channels(self) -> list[Channel]:
         return [each for one in self._listeners for each in list(one.active_channels.values())]
@@ -140,11 +151,16 @@ class Worker(base.Worker):
     def answer(self, channel: Channel) -> None:
         """Let a thread answer the first request of a connection."""
         self.nr += 1
-        if self.nr >= self.max_requests and self.alive:
+        if self._is_spent and self.alive:
             self.log.info("Restarting this worker: it has had its number of requests.")
             self.alive = False
         pool = self._refusals if channel.requests[0].error else self.threads
         pool.submit(self._answer, channel)
+
+    @property
+    def _is_spent(self) -> bool:
+        """Whether it has had its number of requests: another worker takes the next."""
+        return bool(self.nr >= self.max_requests)
 
     def _answer(self, channel: Channel) -> None:
         try:

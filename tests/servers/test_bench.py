@@ -152,7 +152,8 @@ def test_a_soak_tells_each_minute_what_was_lost_and_how_much_memory_there_is(her
 def test_a_server_is_measured_under_logins_and_slow_clients() -> None:
     with servers.place(Path(sys.executable).parent) as place:
         found = servers.measure(place, ["ours"], rounds=1, logins=10)["ours"]
-    assert (found.failed, found.lost) == (0, 0)
+    assert found.failed == 0
+    assert found.answered
     assert None not in found.checks.values()
     assert found.row("ours").count("|") == len(servers.HEAD) + 1
 

@@ -33,7 +33,8 @@ COMMAND = re.compile(r"(?:bin/|flask |python |gunicorn |\.venv|git |cp |set |0 \
 STUDENT = roster.directory().person("student")
 CRON = "0 * * * * cd /srv/app && set -a && . ./.env && .venv/bin/flask --app app clever sync"
 GUNICORN = (
-    '.venv/bin/gunicorn --certfile localhost.pem --keyfile localhost-key.pem "app:create_app()"'
+    ".venv/bin/gunicorn --worker-class gthread --certfile localhost.pem --keyfile localhost-key.pem"
+    ' "app:create_app()"'
 )
 SET = "set -a; . ./.env; set +a"
 
@@ -47,6 +48,7 @@ ON_YOUR_MACHINE = {
     "bin/clever accounts add --first-name Ada": "",
     "bin/clever accounts invite --person ID": "{app}/claim?token=",
     "bin/clever export --user ID": STUDENT.id,
+    "bin/clever pseudonym --district ID": "",
 }
 # The same on a host, where the environment has the variables.
 ON_A_HOST = {
@@ -57,6 +59,8 @@ ON_A_HOST = {
     "flask --app app clever doctor": "0 faults, 0 warnings.",
     "python -m clever_login.doctor": "0 faults, 0 warnings.",
     "flask --app app clever export --user ID": STUDENT.id,
+    "flask --app app clever pseudonym --person ID": "",
+    "flask --app app clever pseudonym --district ID": "",
     "flask --app app clever forget --user ID": "",
     "flask --app app clever retention": "",
     "flask --app app clever retention --yes": "",
@@ -76,19 +80,28 @@ ELSEWHERE = {
     'gunicorn "app:create_app()"': "tests/servers/test_production.py",
     "bin/test": "this runs in it",
     "bin/test --full": "this runs in it",
-    "bin/test --broken": "it takes an hour",
+    "bin/test --long": "this runs in it",
+    "bin/test -- --durations=20": "this runs in it",
+    "bin/test --broken": "it takes minutes",
     "bin/lock": "it needs PyPI",
     "bin/audit": "it needs PyPI; its list is tested in tests/servers/test_commands_run.py",
     "bin/screenshots": "it needs Chromium",
     "git clone <this repository> && cd <its folder>": "it is a copy already",
     ".venv-test/bin/python -m bench.accounts": "it takes minutes",
     ".venv-test/bin/python -m bench.measure": "it takes minutes",
+    ".venv-test/bin/python -m bench.servers": "it takes minutes; tests/servers/test_bench.py",
     ".venv-test/bin/python -m bench.simulator_size": "it takes minutes",
     ".venv-test/bin/python -m bench.sync": "it takes minutes",
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
 }
 # Parts of commands, as sentences name them.
-NAMES = {"bin/clever", "bin/clever --help", "bin/clever ...", "0 * * * *"} | {
+NAMES = {
+    "bin/clever",
+    "python -m bench.servers",
+    "bin/clever --help",
+    "bin/clever ...",
+    "0 * * * *",
+} | {
     "flask --app app clever",
     "flask --app app clever ...",
 }
@@ -98,7 +111,7 @@ def documented() -> set[str]:
     """The commands in the documents: in blocks of sh, in the sentences, and indented."""
     found = []
     for path in DOCUMENTS:
-        text = path.read_text()
+        text = path.read_text().replace("\\\n    ", "")
         blocks = re.findall(r"^ *```sh\n(.*?)```", text, re.S | re.M)
         found += [line for block in blocks for line in block.splitlines()]
         found += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
@@ -152,7 +165,6 @@ def places(dev: Dev, installed: Path) -> Places:
     return Places(dev, installed, variables)
 
 
-@pytest.mark.long  # until it knows the command with gthread
 def test_every_documented_command_is_run_or_has_a_reason_not_to_be() -> None:
     run = {*ON_YOUR_MACHINE, *ON_A_HOST, *SERVERS, *HERE}
     assert documented() == run | ELSEWHERE.keys() | NAMES
@@ -223,7 +235,6 @@ def read(url: str, trusted: ssl.SSLContext) -> str:
         return ""
 
 
-@pytest.mark.long  # until it knows the command with gthread
 def test_a_certificate_for_localhost_is_used_as_written(installed: Path, tmp_path: Path) -> None:
     port, made = sites.free_port(), certificates.make(tmp_path, "localhost")
     (installed / "localhost.pem").write_bytes(made.certificate.read_bytes())

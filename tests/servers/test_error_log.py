@@ -23,7 +23,6 @@ def app(environ, start_response):
 FORGED = b"%0d%0a%5b2026-11-29%5d%20forged%1b%5b2J%7f%c2%9b31m%e2%80%ae"
 
 
-@pytest.mark.long  # depends on how fast the machine is
 def test_a_request_that_crashes_the_server_forges_no_line_of_its_log(tmp_path: Path) -> None:
     (tmp_path / "crashing.py").write_text(CRASHING)
     port = sites.free_port()
@@ -38,8 +37,8 @@ def test_a_request_that_crashes_the_server_forges_no_line_of_its_log(tmp_path: P
                 sock.sendall(b"GET " + path + b"?code=secret HTTP/1.1\r\nHost: x\r\n\r\n")
                 sock.recv(1000)
         deadline = time.monotonic() + 10
-        while log.read_text(errors="replace").count("RuntimeError: ") < 1:
-            assert time.monotonic() < deadline
+        while "RuntimeError" not in log.read_text(errors="replace"):
+            assert time.monotonic() < deadline, log.read_text(errors="replace")
             time.sleep(0.05)
     lines = log.read_bytes().decode().split("\n")
     assert not [line for line in lines if line.startswith("[2026-11-29] forged")]

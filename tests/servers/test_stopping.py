@@ -14,7 +14,7 @@ import pytest
 from tests import sites
 from tests.entries import to_the_callback
 from tests.gunicorns import Gunicorn, gunicorn
-from tests.raw_http import PATIENCE, connect, read_all, replies
+from tests.raw_http import PATIENCE, connect, one_reply, read_all, replies
 from tests.steady_load import steady_load
 
 pytestmark = pytest.mark.servers
@@ -33,7 +33,8 @@ def test_a_stop_under_load_loses_no_request(tmp_path: Path, unix: bool) -> None:
         with steady_load(partial(connect, server.place), asking(server), CLIENTS) as load:
             load.wait_for(150)
             server.child.send_signal(signal.SIGTERM)
-            assert server.child.wait(PATIENCE) == 0
+            time.sleep(0.5)  # a router needs a moment, too, before it sends requests elsewhere
+        assert server.child.wait(PATIENCE) == 0
         assert server.socket is None or not server.socket.exists()
     print(f"answered {len(load.answered)}, lost {load.lost}")
     assert load.lost == []
@@ -57,13 +58,12 @@ def test_new_workers_take_over_without_losing_a_request(
     assert booted >= 4
 
 
-@pytest.mark.long  # depends on how fast the machine is
 def test_a_stopping_server_answers_what_was_half_sent_and_then_closes(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "--workers", "1") as server:
         with connect(server.place) as half, connect(server.place) as idle:
             half.sendall(asking(server)[:20])
             idle.sendall(asking(server))
-            assert idle.recv(65536)
+            assert one_reply(idle).status == 302
             time.sleep(0.2)
             server.child.send_signal(signal.SIGTERM)
             time.sleep(0.5)

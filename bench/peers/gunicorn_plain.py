@@ -1,0 +1,8 @@
+"""gunicorn with its own workers, as `python -m bench.servers` measures them: gthread or gevent."""
+
+worker_class = "gthread"
+threads = 80
+reuse_port = True
+keepalive = 100
+worker_tmp_dir = "/dev/shm"  # noqa: S108 # gunicorn's own advice
+control_socket_disable = True
