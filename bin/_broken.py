@@ -69,6 +69,8 @@ def run_broken(python: Path, missing: tuple[Need, ...]) -> bool:
                 _signal(process, signal.SIGINT)
             raise
     say(f"  {sum(noticed)} of {len(noticed)} breaks were noticed.")
+    for one in (one for one, was in zip(breaks, noticed, strict=True) if not was):
+        say(f"  Not noticed: {one.patch.name}")
     return all(noticed)
 
 
