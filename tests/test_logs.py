@@ -11,11 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from clever_login.accounts import Account
+from clever_login.errors import AccountRefused
+from clever_login.models import User
 from clever_login.session import CurrentUser
 from clever_simulator import tokens as clevers_tokens
+from tests import school
 from tests.conftest import SiteMaker
 from tests.entries import by_portal, to_the_callback
-from tests.sites import Site
+from tests.sites import ROOT, Site
 from tests.visitor import ask
 
 
@@ -97,17 +101,48 @@ def test_our_lines_are_json_with_a_time_an_event_and_a_reference_that_the_page_s
     assert all(line["time"].endswith("+00:00") for line in lines)
 
 
+# Every event, with its fields; those behind `|` are not always there.
 EVENTS = {
-    "login": {"role", "person", "district", "impersonation_claimed"},
-    "login_restarted": {"reason"},
-    "callback_repeated": set(),
-    "callback_ignored": {"reason"},
-    "failure": {"code", "status", "reference", "causes"},
-    "part_missing": {"part", "outcome", "cause"},
-    "role_switched": {"role", "person"},
-    "logout": {"person"},
-    "sessions_ended": {"count"},
+    "account_claimed": "person impersonation_claimed",
+    "broken_language": "language reason",
+    "callback_ignored": "reason",
+    "callback_repeated": "",
+    "code_not_shared": "",
+    "config_warning": "reason",
+    "exported": "person",
+    "failure": "code status reference causes | reason where",
+    "forgotten": "kind subject rows sessions",
+    "id_token_left_aside": "cause",
+    "login": "role person district impersonation_claimed",
+    "login_restarted": "reason",
+    "logout": "person",
+    "part_missing": "part outcome cause",
+    "permissions_corrected": "file",
+    "preferred_name_set": "person impersonation_claimed",
+    "retention": "rows",
+    "role_switched": "role person",
+    "session_dropped": "reason",
+    "sessions_ended": "count",
 }
+ALWAYS = {"time", "level", "event"}
+IN_A_REQUEST = {"endpoint", "request"}
+PSEUDONYMS = {"person", "district", "subject"}
+
+
+def assert_as_listed(line: dict[str, Any]) -> None:
+    """An event has the fields of the table above and no others, and people by pseudonym."""
+    required, _, optional = EVENTS[line["event"]].partition("|")
+    fields = line.keys() - ALWAYS - IN_A_REQUEST
+    assert set(required.split()) <= fields <= {*required.split(), *optional.split()}, line
+    assert line.keys() >= ALWAYS
+    for name in PSEUDONYMS & fields:
+        assert re.fullmatch("[0-9a-f]{16}", line[name]), line
+
+
+def test_every_event_is_in_the_table_with_its_fields() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "clever_login").rglob("*.py"))
+    named = re.findall(r"\bevent\(\s*\"(\w+)\"", source)
+    assert set(named) == set(EVENTS)
 
 
 def test_each_security_event_has_its_fields_and_the_persons_pseudonym_alone(
@@ -125,11 +160,13 @@ def test_each_security_event_has_its_fields_and_the_persons_pseudonym_alone(
     site.app.test_cli_runner().invoke(args=["clever", "sessions", "end", "--all"])
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line[0] == "{"]
     for line in lines:
-        assert EVENTS[line["event"]] <= set(line), line
-    assert {line["event"] for line in lines} >= set(EVENTS) - {"sessions_ended"}
+        assert_as_listed(line)
+    assert {line["event"] for line in lines} >= {
+        *("login", "login_restarted", "callback_repeated", "callback_ignored", "failure"),
+        *("part_missing", "role_switched", "logout"),
+    }
     people = {line["person"] for line in lines if line.get("person")}
     assert len(people) == 2  # the same pseudonym at login, switch and log out
-    assert all(re.fullmatch("[0-9a-f]{16}", each) for each in people)
     assert site.person("teacher_admin").id not in str(lines)
 
 
@@ -166,3 +203,55 @@ def test_what_clever_says_is_in_no_log(site: Site, capfd: pytest.CaptureFixture[
     log = capfd.readouterr().err
     assert "failure" in log
     assert "canary" not in log
+
+
+CANARY = "Mei-Ling Canary"
+
+
+def test_the_words_with_which_an_account_is_refused_are_for_the_person_alone(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_user: User) -> Account:
+        raise AccountRefused(f"{CANARY} is in another course.")
+
+    site = make_site(extend=lambda app: app.config.update(FIND_OR_CREATE=refuse))
+    visitor = by_portal(site, "student")
+    assert CANARY in visitor.text
+    log = capfd.readouterr().err
+    assert '"code": "account_refused"' in log
+    assert CANARY not in log
+
+
+def test_a_claim_and_an_export_leave_no_name_and_no_link_in_the_log(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = school.make(make_site, None)
+    names = ("--first-name", "Mei-Ling", "--last-name", "Canary", "--email", "mei@canary.test")
+    account = school.flask_clever(site, "accounts", "add", *names).strip()
+    link = school.flask_clever(site, "accounts", "invite", "--person", account).strip()
+    by_portal(site, "student").open(link).press("Yes, both are me")
+    person = site.person("student")
+    said = school.flask_clever(site, "export", "--user", person.id).splitlines()
+    assert person.name.last in "".join(said)
+    lines = [*capfd.readouterr().err.splitlines(), *said]
+    log = "\n".join(line for line in lines if line.startswith('{"time"'))
+    events = [json.loads(line) for line in log.splitlines()]
+    assert {"account_claimed", "exported"} <= {event["event"] for event in events}
+    for event in events:
+        assert_as_listed(event)
+    token = link.partition("token=")[2]
+    for canary in (token, account, person.id, person.name.last, str(person.email), "anary"):
+        assert canary not in log
+
+
+def test_failing_connections_leave_no_address_and_no_id_in_the_log(
+    site: Site, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    site.clever.fault("user", drop="before")
+    site.clever.fault("district", drop="after")
+    site.clever.fault("school", cut="length")
+    assert by_portal(site, "student").path == "/dashboard"
+    of_urllib3 = [each.getMessage() for each in caplog.records if each.name.startswith("urllib3")]
+    assert of_urllib3 == []
+    assert site.person("student").id not in capfd.readouterr().err + caplog.text

@@ -326,6 +326,8 @@ def page(*records: dict[str, Any], following: str | None = None, **more: Any) ->
         "ftp://127.0.0.1/v3.0/sections",
         "/v2.1/sections",
         "/v3.0/../v2.1/sections",
+        "/v3.0/%2e%2e/v2.1/sections",
+        "/v3.0/sections/%2E%2E%2F%2E%2E/v2.1/me",
         "http://[/v3.0/sections",
     ],
 )

@@ -26,6 +26,7 @@ from tests.conftest import SiteMaker
 from tests.entries import ENTRIES, by_button, by_portal
 from tests.school import flask_clever
 from tests.sites import ROOT, Site
+from tests.test_logs import assert_as_listed
 from tests.truth import sync
 from tests.visitor import Visitor, ask
 
@@ -89,6 +90,7 @@ def test_no_event_has_an_id_of_clevers(
         *("forgotten", "retention", "sessions_ended"),
     }
     for line in found:
+        assert_as_listed(line)
         assert not CLEVER_ID.search(str(line)), line
     district = {line["district"] for line in found if line["event"] == "login"}
     ids = [each.id for each in site.clever.people.districts]

@@ -265,3 +265,37 @@ def test_a_district_without_secure_sync_is_told_so(
     site = make(make_site, database_url, clever_client_id="simulator-sso")
     by_button(site, "district_admin")
     assert headings_after_a_sync(site) == ["Your district shares no lists with this app"]
+
+
+def test_a_student_at_two_schools_is_counted_once_in_the_grades_of_both(school: Site) -> None:
+    with rows(school) as session:
+        session.add(PersonSchool(person_id="ours-school_admin", school_id="a2", role="staff"))
+    staff = by_button(school, "school_admin")
+    before = plotted(staff)
+    with rows(school) as session:
+        session.add(PersonSchool(person_id="ours-pupilown", school_id="a2", role=STUDENT))
+    assert plotted(staff.open("/dashboard")) == before
+    assert plotted(staff.open("/schools/a2")) == {"7": 2}
+
+
+def test_a_school_that_is_archived_is_named_on_no_page_of_a_class(school: Site) -> None:
+    teacher = by_button(school, "teacher").open("/classes/section-own")
+    assert "CanarySchoola1" in teacher.text
+    with rows(school) as session:
+        session.get_one(School, "a1").archived_at = LONG_AGO
+    for path in ("/classes/section-own", "/dashboard"):
+        assert "CanaryClassown" in teacher.open(path).text
+        main = teacher.page.find("main")
+        assert main
+        assert "CanarySchoola1" not in main.get_text()
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "many"),
+    [("en", "1 student", "2 students"), ("es", "1 estudiante", "2 estudiantes")],
+)
+def test_one_student_is_no_plural(school: Site, language: str, one: str, many: str) -> None:
+    admin = by_button(school, "district_admin").open(f"/language/{language}")
+    assert one in admin.open("/schools/a2").text
+    assert f"{one}s" not in admin.text
+    assert many in admin.open("/schools/a1").text

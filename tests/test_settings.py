@@ -65,6 +65,8 @@ def test_every_fault_is_in_one_message() -> None:
         ("CLEVER_DISTRICT_ID", "../x"),
         ("CLEVER_DISTRICT_IDS", " , "),
         ("SESSION_IDLE_MINUTES", "0"),
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "-1"),
         ("SESSION_MAX_HOURS", "25"),
         ("TRUSTED_PROXIES", "-1"),
         ("REDIS_TLS_VERIFY", "maybe"),
