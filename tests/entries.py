@@ -59,6 +59,11 @@ def to_the_callback(site: Site, user_name: str, visitor: Visitor | None = None) 
     return visitor
 
 
+def exchanges(site: Site) -> int:
+    """How often a code was sent to Clever's token endpoint."""
+    return [each["path"] for each in site.clever.journal()].count("/oauth/tokens")
+
+
 def code_of(url: str) -> str:
     """The authorization code in a callback's address."""
     return parse_qs(urlsplit(url).query)["code"][0]

@@ -11,16 +11,18 @@ import pytest
 import time_machine
 
 from tests.conftest import SiteMaker
-from tests.entries import by_button, by_portal, launch_tile, log_in_at_clever, to_the_callback
+from tests.entries import (
+    by_button,
+    by_portal,
+    exchanges,
+    launch_tile,
+    log_in_at_clever,
+    to_the_callback,
+)
 from tests.sites import Site
 from tests.visitor import ask
 
 FORGED = "/oauth/callback?code=abc&state=forged"
-
-
-def exchanges(site: Site) -> int:
-    """How often a code was sent to Clever's token endpoint."""
-    return [each["path"] for each in site.clever.journal()].count("/oauth/tokens")
 
 
 # No state: launched by Clever

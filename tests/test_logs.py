@@ -116,13 +116,17 @@ EVENTS = {
     "login": "role person district impersonation_claimed",
     "login_restarted": "reason",
     "logout": "person",
+    "not_ready": "reason",
     "part_missing": "part outcome cause",
     "permissions_corrected": "file",
+    "permissions_too_wide": "file",
     "preferred_name_set": "person impersonation_claimed",
+    "ready_again": "",
     "retention": "rows",
     "role_switched": "role person",
     "session_dropped": "reason",
     "sessions_ended": "count",
+    "sync_held": "district missing",
 }
 ALWAYS = {"time", "level", "event"}
 IN_A_REQUEST = {"endpoint", "request"}

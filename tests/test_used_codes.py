@@ -18,6 +18,7 @@ from tests.entries import (
     at_the_portal,
     by_portal,
     code_of,
+    exchanges,
     launch_tile,
     log_in_at_clever,
     to_the_callback,
@@ -25,11 +26,6 @@ from tests.entries import (
 )
 from tests.sites import Site
 from tests.visitor import Visitor, ask
-
-
-def exchanges(site: Site) -> int:
-    """How often a code was sent to Clever's token endpoint."""
-    return [each["path"] for each in site.clever.journal()].count("/oauth/tokens")
 
 
 def code_of_a_launch(site: Site, portal: Visitor) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -19,7 +21,15 @@ from requests.adapters import HTTPAdapter
 from clever_simulator.config import default_config
 from clever_simulator.server import running
 from tests import copies, sites
-from tests.entries import at_the_portal, by_button, code_of, launch_tile, to_the_callback, with_code
+from tests.entries import (
+    at_the_portal,
+    by_button,
+    code_of,
+    exchanges,
+    launch_tile,
+    to_the_callback,
+    with_code,
+)
 from tests.sites import ROOT, Site
 from tests.visitor import Visitor, ask
 
@@ -88,6 +98,24 @@ def test_a_code_that_one_process_dropped_is_refused_by_another(tmp_path: Path, s
         assert portal.open(f"/oauth/callback?code={code}").role == "student"
         move(thief, urls[1])
         assert thief.open(with_code(thief.url, code)).role == "teacher"
+
+
+@pytest.mark.parametrize("store", ["files", "redis"])
+def test_a_callback_that_reaches_two_machines_at_once_makes_one_exchange(
+    tmp_path: Path, store: str
+) -> None:
+    with machines(tmp_path, store, 0, 0) as (site, urls), ThreadPoolExecutor() as threads:
+        visitor = to_the_callback(site, "student")
+        site.clever.fault("me", delay_s=2)
+        url, cookies = visitor.url, dict(visitor.http.cookies)
+        first = threads.submit(ask, url, cookies=cookies)
+        while not exchanges(site):
+            time.sleep(0.01)
+        host = {"Host": urlsplit(url).netloc}
+        second = ask(url.replace(urls[0], urls[1]), cookies=cookies, headers=host)
+        assert "session=" in str(first.result().raw.headers)
+        assert "session=" not in str(second.raw.headers)
+        assert exchanges(site) == 1
 
 
 def clock_of(url: str) -> float:
