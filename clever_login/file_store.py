@@ -1,125 +1,144 @@
-"""Sessions and claims in files, for one machine."""
+"""Sessions and one-time claims in one SQLite file, for one machine."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
-import struct
+import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
+from typing import TypeVar
 
-from clever_login.private_files import FILE_MODE, make_folder
-from clever_login.store import Chosen, anything, or_unavailable
+from clever_login.errors import StoreUnavailable
+from clever_login.private_files import make_file, make_folder
+from clever_login.sqlite_files import write_ahead
+from clever_login.store import Chosen, anything
 
-SWEEP_SECONDS = 5 * 60
-NEW = "new-"  # how the name of a file begins that is not whole yet
-_EXPIRY = struct.Struct(">d")  # each file begins with the time (Unix seconds) at which it ends
+T = TypeVar("T")
+FILE = "sessions.sqlite3"
+BUSY_SECONDS = 5.0  # how long to wait while another process writes
+SWEEP_SECONDS = 5 * 60  # between two removals of expired values
+
+# Power loss may undo the last writes (synchronous=NORMAL): users then log in again. Deleted values
+# are overwritten with zeros (secure_delete), because they were sessions.
+SETUP = """
+PRAGMA synchronous = NORMAL;
+PRAGMA secure_delete = ON;
+PRAGMA journal_size_limit = 1048576;
+CREATE TABLE IF NOT EXISTS entries (
+    key TEXT PRIMARY KEY, value BLOB NOT NULL, expires REAL NOT NULL -- Unix seconds
+);
+CREATE INDEX IF NOT EXISTS entries_expires ON entries (expires);
+"""
+SET = (
+    "INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires"
+)
+CLAIM = f"{SET} WHERE entries.expires <= ?"
+REPLACE = "UPDATE entries SET value = ?, expires = ? WHERE key = ? AND expires > ?"
 
 
 class FileStore:
-    """One file a value, replaced whole, readable by this user alone."""
+    """Values in one file that only this user can read; see Store for the methods.
+
+    Each process has one connection, which its threads take turns to use.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._swept = 0.0
+        self._path = folder / FILE
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, ...] = ()  # of the process and the file it has opened
+        self._swept = 0.0  # Unix seconds
 
     def get(self, key: str) -> bytes | None:
         """See Store."""
-        return or_unavailable(lambda: self._read(self._folder / key))
+        query = "SELECT value FROM entries WHERE key = ? AND expires > ?"
+        row = self._use(lambda sql: sql.execute(query, (key, time.time())).fetchone())
+        return row[0] if row else None
 
     def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
         """See Store."""
-        or_unavailable(lambda: self._put(key, value, seconds, only_existing))
-        self._sweep()
+        now = time.time()
+        if only_existing:
+            self._change(REPLACE, value, now + seconds, key, now)
+        else:
+            self._change(SET, key, value, now + seconds)
+        self._sweep(now)
 
     def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
-        """See Store; a hard link is made by one caller only."""
-        self._sweep()
-        self.get(key)  # removes what has expired
-        return or_unavailable(lambda: self._link(self._write(note, seconds), self._folder / key))
+        """See Store; SQLite lets one process write at a time."""
+        now = time.time()
+        self._sweep(now)
+        return self._change(CLAIM, key, note, now + seconds, now) == 1
 
     def delete(self, key: str) -> None:
         """See Store."""
-        or_unavailable(lambda: self._forget(key))
+        self._change("DELETE FROM entries WHERE key = ?", key)
 
     def delete_matching(self, pattern: str, chosen: Chosen = anything) -> int:
         """See Store."""
-        found = or_unavailable(lambda: list(self._folder.glob(pattern)))
-        paths = [each for each in found if chosen(each.name)]
-        for path in paths:
-            self.delete(path.name)
-        return len(paths)
+        query = "SELECT key FROM entries WHERE key GLOB ? AND expires > ?"
+        rows = self._use(lambda sql: sql.execute(query, (pattern, time.time())).fetchall())
+        keys = [key for (key,) in rows if chosen(key)]
+        for key in keys:  # one transaction each, so that logins do not wait for all of them
+            self.delete(key)
+        return len(keys)
 
     def load(self) -> None:
         """See Store: nothing."""
 
-    def _read(self, path: Path) -> bytes | None:
+    def _change(self, statement: str, *values: object) -> int:
+        """Run a statement, and return the number of rows that it changed."""
+        return self._use(lambda sql: sql.execute(statement, values).rowcount)
+
+    def _sweep(self, now: float) -> None:
+        """Remove expired values from time to time."""
+        if now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
+            self._change("DELETE FROM entries WHERE expires <= ?", now)
+
+    def _use(self, call: Callable[[sqlite3.Connection], T]) -> T:
+        """Use the connection; raise StoreUnavailable, without any path, when that fails."""
         try:
-            data = path.read_bytes()
+            with self._lock:
+                return call(self._connected())
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the file of sessions cannot be used: {error}") from error
+        except OSError as error:
+            why = f"{error.strerror} ({type(error).__name__})"
+            raise StoreUnavailable(f"the folder of sessions cannot be used: {why}") from error
+
+    def _connected(self) -> sqlite3.Connection:
+        """The connection; a new one after a fork, and when the file was replaced or deleted."""
+        if self._connection is None or self._identity != self._identity_now():
+            self._connection = self._open()
+            self._identity = self._identity_now()
+        return self._connection
+
+    def _identity_now(self) -> tuple[int, ...]:
+        try:
+            stat = self._path.stat()
         except FileNotFoundError:
-            return None
-        if len(data) < _EXPIRY.size or _EXPIRY.unpack_from(data)[0] <= time.time():
-            path.unlink(missing_ok=True)
-            return None
-        return data[_EXPIRY.size :]
+            return ()
+        return (os.getpid(), stat.st_dev, stat.st_ino)
 
-    def _put(self, key: str, value: bytes, seconds: int, only_existing: bool) -> None:
-        path = self._folder / key
-        if not only_existing:
-            self._write(value, seconds).replace(path)
-            return
-        with self._alone():
-            if self._read(path) is not None:
-                self._write(value, seconds).replace(path)
+    def _open(self) -> sqlite3.Connection:
+        make_folder(self._path.parent)
+        make_file(self._path)
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        write_ahead(connection, BUSY_SECONDS)
+        connection.executescript(SETUP)
+        self._remove_files_of_0_1()
+        return connection
 
-    def _forget(self, key: str) -> None:
-        with self._alone():
-            (self._folder / key).unlink(missing_ok=True)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One at a time, over all processes: a session must not come back once it was ended."""
-        make_folder(self._folder)
-        descriptor = os.open(self._folder, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)  # which lets go
-
-    def _write(self, value: bytes, seconds: int) -> Path:
-        """A new file that nobody else knows yet."""
-        make_folder(self._folder)
-        path = self._folder / f"{NEW}{secrets.token_hex(8)}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        os.fchmod(descriptor, FILE_MODE)  # the umask may have removed more
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_EXPIRY.pack(time.time() + seconds) + value)
-        return path
-
-    def _link(self, source: Path, target: Path) -> bool:
-        try:
-            target.hardlink_to(source)
-        except FileExistsError:
-            return False
-        finally:
-            source.unlink()
-        return True
-
-    def _sweep(self) -> None:
-        """Now and then, remove what has expired: nobody asks for it any more."""
-        if time.time() - self._swept < SWEEP_SECONDS:
-            return
-        self._swept = time.time()
-        with suppress(OSError):  # another process sweeps, too
-            for path in self._folder.iterdir():
-                self._sweep_one(path)
-
-    def _sweep_one(self, path: Path) -> None:
-        """Remove one file if it has expired; a new one may still be in the writing."""
-        with suppress(OSError):
-            if not path.name.startswith(NEW) or time.time() - path.stat().st_mtime > SWEEP_SECONDS:
-                self._read(path)
+    def _remove_files_of_0_1(self) -> None:
+        """Version 0.1 kept each value in a file of its own in this folder."""
+        for path in self._path.parent.iterdir():
+            if not path.name.startswith((FILE, f".{FILE}")):
+                with suppress(OSError):
+                    path.unlink()

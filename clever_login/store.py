@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from clever_login.errors import StoreUnavailable
 
-T = TypeVar("T")
 PROBE_SECONDS = 30  # after which a probe is gone even if its process was killed
 Chosen = Callable[[str], bool]  # by its key
 
@@ -60,12 +59,3 @@ def probe(store: Store) -> None:
     store.delete(key)
     if not came_back or store.get(key) is not None:
         raise StoreUnavailable("the session store does not give back what was written to it")
-
-
-def or_unavailable(call: Callable[[], T]) -> T:
-    """Make a call; what the file system raises becomes StoreUnavailable, without any path."""
-    try:
-        return call()
-    except OSError as error:
-        why = f"{error.strerror} ({type(error).__name__})"
-        raise StoreUnavailable(f"the folder of sessions cannot be used: {why}") from error

@@ -19,9 +19,10 @@ import pytest
 from click.testing import CliRunner
 
 from clever_login.doctor import CHECKS, doctor
+from clever_login.file_store import FileStore
 from clever_simulator.config import default_config
 from clever_simulator.server import Running, running
-from tests import certificates, sites
+from tests import certificates, session_file, sites
 from tests.sites import ROOT
 
 SECRET = "6f1d0c9be2a84735a1f0d7c6b5e49382"
@@ -482,13 +483,18 @@ def test_files_are_tried_where_the_app_has_made_their_folder_and_else_left_alone
     installed: Path,
 ) -> None:
     module = ("-m", "clever_login.doctor", "--offline", "--json")
-    before = run(installed, PRODUCTION, *module)
-    Report(before.stdout, before.returncode).found("store", "ok", "will be kept")
-    assert not (installed / "instance").exists()
-    (installed / "instance" / "store").mkdir(parents=True)
+    store = installed / "instance" / "store"
+    for exists in (False, True):
+        if exists:
+            store.mkdir(parents=True)
+        before = run(installed, PRODUCTION, *module)
+        Report(before.stdout, before.returncode).found("store", "ok", "will be kept")
+        assert store.exists() is exists
+        assert list(store.glob("*")) == []
+    FileStore(store).set("session-1", b"of a child", 60)
     after = run(installed, PRODUCTION, *module)
     Report(after.stdout, after.returncode).found("store", "ok", "came back")
-    assert list((installed / "instance" / "store").iterdir()) == []
+    assert session_file.values_in(store) == {"session-1": b"of a child"}
 
 
 def test_a_place_that_cannot_be_written_is_a_fault(installed: Path) -> None:

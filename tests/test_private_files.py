@@ -51,7 +51,7 @@ def test_after_a_login_only_the_owner_has_permissions_on_the_apps_files(
     files = {name: mode for name, mode in found.items() if (instance / name).is_file()}
     folders = {name: mode for name, mode in found.items() if name not in files}
     assert DATABASE in files
-    assert any(name.startswith("store/session-") for name in files)
+    assert "store/sessions.sqlite3" in files
     assert set(files.values()) == {0o600}, files
     assert folders == {".": 0o700, "store": 0o700}
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700

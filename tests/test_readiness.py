@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from clever_login.private_files import STORE
+from tests import session_file
 from tests.conftest import SiteMaker
 from tests.school import school, statements
 from tests.sites import Site
@@ -16,11 +15,6 @@ from tests.visitor import ask
 
 __all__ = ["school"]
 ASKED = 40
-
-
-def store_of(site: Site) -> Path:
-    """Where its sessions are."""
-    return Path(str(site.settings.instance_path)) / STORE
 
 
 def test_many_who_ask_at_once_share_a_few_checks(school: Site) -> None:
@@ -36,14 +30,14 @@ def test_a_check_leaves_nothing_behind(school: Site) -> None:
     with statements(school) as said:
         assert ask(f"{school.url}/readyz").text == "ready\n"
     assert [each.partition(" leases")[0] for each in said][-2:] == ["INSERT INTO", "DELETE FROM"]
-    assert list(store_of(school).iterdir()) == []
+    assert session_file.values(school) == {}
 
 
 def test_the_log_says_once_that_a_process_is_not_ready_and_once_that_it_is_again(
     make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site = make_site()
-    store = store_of(site)
+    store = session_file.folder_of(site)
     store.write_text("not a folder")
     for _ in range(3):
         answer = ask(f"{site.url}/readyz")

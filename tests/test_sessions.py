@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
-import struct
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +19,7 @@ from flask import Flask, session
 from flask.typing import ResponseReturnValue
 
 from clever_login.errors import StoreUnavailable
+from tests import session_file
 from tests.conftest import SiteMaker
 from tests.entries import by_button, by_portal, to_the_callback
 from tests.sites import ROOT, Site
@@ -38,12 +37,6 @@ def opens_dashboard(site: Site, session_id: str) -> bool:
     """Whether a copied cookie is somebody."""
     answer = ask(f"{site.url}/dashboard", cookies={"session": session_id})
     return answer.status_code == 200
-
-
-def stored(site: Site) -> dict[str, bytes]:
-    """Everything in the store, by file name."""
-    folder = Path(str(site.settings.instance_path)) / "store"
-    return {path.name: path.read_bytes() for path in folder.glob("*")}
 
 
 def test_the_session_id_changes_at_every_login_and_the_old_one_is_dead(
@@ -84,15 +77,17 @@ def test_who_is_not_logged_in_leaves_nothing_in_the_store(site: Site) -> None:
     visitor.stop_at = "/oauth/authorize"
     for path in ("/", "/login", "/logged-out", "/nothing-here", "/dashboard"):
         visitor.open(path)
-    assert stored(site) == {}
+    assert session_file.values(site) == {}
     assert cookie(visitor) == ""
 
 
 def test_the_store_holds_no_name_no_email_no_token_and_no_session_id(site: Site) -> None:
     visitor = by_button(site, "student")
     person = site.person("student")
-    assert len(stored(site)) == 4  # the session, the spent state, that it ended, the used code
-    for name, value in stored(site).items():
+    assert (
+        len(session_file.values(site)) == 4
+    )  # the session, the spent state, that it ended, the used code
+    for name, value in session_file.values(site).items():
         for secret in (person.name.first, person.name.last, person.id, "il", cookie(visitor)):
             assert secret not in name
         for secret in (person.name.last, str(person.email), person.id, cookie(visitor)):
@@ -107,9 +102,8 @@ def test_a_pickle_in_the_store_is_nobody_and_is_not_executed(site: Site, tmp_pat
         def __reduce__(self) -> tuple[object, ...]:
             return os.mkdir, (str(proof),)
 
-    folder = Path(str(site.settings.instance_path)) / "store"
-    for path in folder.glob("session-*"):
-        path.write_bytes(struct.pack(">d", time.time() + 999) + pickle.dumps(Bomb()))
+    for key in session_file.values(site, "session-*"):
+        session_file.put(site, key, pickle.dumps(Bomb()))
     assert visitor.open("/dashboard").path == "/"
     assert not proof.exists()
 
@@ -118,9 +112,8 @@ def test_a_session_that_is_copied_over_another_one_is_nobody(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     student, teacher = by_button(site, "student"), by_button(site, "teacher")
-    folder = Path(str(site.settings.instance_path)) / "store"
-    of_student, of_teacher = sorted(folder.glob("session-*"), key=lambda path: path.stat().st_mtime)
-    of_student.write_bytes(of_teacher.read_bytes())
+    of_student, of_teacher = session_file.values(site, "session-*").items()
+    session_file.put(site, of_student[0], of_teacher[1])
     assert student.open("/dashboard").path == "/"
     assert '"reason": "another_key"' in capfd.readouterr().err
     assert teacher.open("/dashboard").role == "teacher"
@@ -131,17 +124,16 @@ def test_a_session_of_the_former_format_is_nobody(site: Site) -> None:
     visitor = by_button(site, "student")
     assert site.app is not None
     fernet: Any = site.app.session_interface._fernet  # type: ignore[attr-defined] # ours
-    (path,) = (Path(str(site.settings.instance_path)) / "store").glob("session-*")
-    expiry, sealed = path.read_bytes()[:8], path.read_bytes()[8:]
+    ((key, sealed),) = session_file.values(site, "session-*").items()
     data = msgspec.msgpack.decode(fernet.decrypt(sealed))["data"]
-    path.write_bytes(expiry + fernet.encrypt(msgspec.msgpack.encode(data)))
+    session_file.put(site, key, fernet.encrypt(msgspec.msgpack.encode(data)))
     assert visitor.open("/dashboard").path == "/"
     assert visitor.open("/login").role == "student"
 
 
 def test_files_of_the_store_are_for_this_user_alone(site: Site) -> None:
     by_button(site, "student")
-    folder = Path(str(site.settings.instance_path)) / "store"
+    folder = session_file.folder_of(site)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.glob("*")} == {0o600}
 
@@ -254,23 +246,23 @@ def test_the_page_of_a_log_out_is_not_for_who_has_logged_in_since(site: Site) ->
 def test_reading_pages_does_not_write_the_session_each_time(site: Site) -> None:
     with time_machine.travel(START, tick=False) as clock:
         visitor = by_button(site, "student")
-        before = stored(site)
+        before = session_file.values(site)
         clock.shift(timedelta(minutes=4))
         visitor.open("/dashboard").open("/dashboard")
-        assert stored(site) == before
+        assert session_file.values(site) == before
         clock.shift(timedelta(minutes=2))
         visitor.open("/dashboard")
-        assert stored(site) != before
+        assert session_file.values(site) != before
 
 
 def test_what_has_expired_is_removed_from_the_store(site: Site) -> None:
     with time_machine.travel(START, tick=False) as clock:
         for _ in range(3):
             by_button(site, "student")
-        assert len(stored(site)) == 12
+        assert len(session_file.values(site)) == 12
         clock.shift(timedelta(hours=13))
         by_button(site, "student")
-        assert len(stored(site)) == 4
+        assert len(session_file.values(site)) == 4
 
 
 def test_the_session_cookie_is_closed_to_scripts_and_other_sites(site: Site) -> None:
@@ -296,7 +288,7 @@ def test_a_key_that_was_rotated_still_opens_sessions_until_it_is_dropped(
 
 def test_with_the_store_down_nobody_is_known_and_nobody_is_guessed(site: Site) -> None:
     visitor = by_portal(site, "student")
-    folder = Path(str(site.settings.instance_path)) / "store"
+    folder = session_file.folder_of(site)
     folder.rename(folder.with_name("away"))
     folder.write_text("not a folder")
     visitor.open("/dashboard")
@@ -376,7 +368,7 @@ def test_a_log_out_while_a_page_is_on_its_way_is_final(make_site: SiteMaker) -> 
         slow.go_on.set()
         assert "Set-Cookie" not in late.result().headers
     assert not opens_dashboard(site, copied)
-    assert not [name for name in stored(site) if name.startswith("session-")]
+    assert not [name for name in session_file.values(site) if name.startswith("session-")]
 
 
 def test_an_answer_to_an_older_request_does_not_take_the_new_login_away(

@@ -14,6 +14,7 @@ import time_machine
 
 from clever_login import used_codes
 from clever_login.file_store import FileStore
+from tests import session_file
 from tests.entries import (
     at_the_portal,
     by_portal,
@@ -151,7 +152,7 @@ def test_a_code_of_a_failed_login_logs_nobody_in(site: Site) -> None:
 
 def test_a_code_that_arrived_while_the_store_was_down_logs_nobody_in(site: Site) -> None:
     code = code_of_a_launch(site, at_the_portal(site, "student"))
-    folder = Path(str(site.settings.instance_path)) / "store"
+    folder = session_file.folder_of(site)
     folder.write_text("not a folder")
     restart_a_launch(site, code)
     folder.unlink()
@@ -213,7 +214,7 @@ def test_a_flood_of_codes_fills_no_store_and_frees_no_code(tmp_path: Path) -> No
     assert one.drop("dropped before the flood")
     shared = [one.drop(f"junk {number}") for number in range(100)]
     assert shared.count(True) == 49
-    assert len(list(tmp_path.iterdir())) == 51
+    assert len(session_file.values_in(tmp_path)) == 51
     assert not one.drop("dropped during the flood")  # only this process knows it
     for number in range(5000):
         one.drop(f"more junk {number}")

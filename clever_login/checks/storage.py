@@ -11,7 +11,7 @@ from clever_login.checks.case import Case
 from clever_login.checks.findings import Finding, fault, ok, warning
 from clever_login.checks.limits import connections
 from clever_login.errors import StoreUnavailable
-from clever_login.file_store import FileStore
+from clever_login.file_store import FILE, FileStore
 from clever_login.redis_store import RedisStore, connect
 from clever_login.settings import DEVELOPMENT
 from clever_login.store import Store, probe
@@ -25,33 +25,34 @@ def store(case: Case) -> Iterator[Finding]:
 
 
 def _files(case: Case) -> Iterator[Finding]:
-    if not FOLDER.exists():
+    if not (FOLDER / FILE).exists():
         yield _to_be_made()  # by the app: made here, it might be another user's
     elif why := _why_not(FileStore(FOLDER)):
         yield fault(
             "store",
-            f"Sessions are kept in files, and instance/store does not keep any: {why}.",
+            f"Sessions are kept in instance/store, which does not keep any: {why}.",
             "Run this as the user who runs the app, and let that user own the folder.",
         )
     else:
-        yield ok("store", "Sessions are kept in files, and a value came back whole.")
+        yield ok("store", "Sessions are kept in a file, and a value came back whole.")
     if case.platform:
         yield warning(
             "store",
-            f"On {case.platform} files vanish at each restart, and a second machine has others.",
+            f"On {case.platform} the file with the sessions is lost at each restart, and a second"
+            " machine has another one.",
             "Add a Redis and set REDIS_URL, or people are logged out again and again.",
         )
     elif case.settings.app_env != DEVELOPMENT:
-        yield ok("store", "Files do for one machine; more than one need REDIS_URL.")
+        yield ok("store", "A file is enough for one machine; more than one need REDIS_URL.")
 
 
 def _to_be_made() -> Finding:
-    parent = next(each for each in FOLDER.parents if each.exists())
-    if os.access(parent, os.W_OK | os.X_OK):
-        return ok("store", "Sessions will be kept in files; the app makes their folder.")
+    parent = next(each for each in (FOLDER, *FOLDER.parents) if each.exists())
+    if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
+        return ok("store", "Sessions will be kept in a file; the app makes it.")
     return fault(
         "store",
-        "Sessions are to be kept in files, and their folder instance/store cannot be made.",
+        "Sessions are to be kept in instance/store, and that folder cannot be made.",
         "Let the user who runs the app write in the app's folder, or set REDIS_URL.",
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ from clever_login.errors import DatabaseUnavailable
 from clever_login.private_files import make_file, make_folder
 from clever_login.school.idle_connections import IdleConnections
 from clever_login.school.limits import Limits
-from clever_login.school.outages import SQLITE_BUSY, is_of_the_server, state_of, words_of
+from clever_login.school.outages import is_of_the_server, state_of, words_of
 from clever_login.school.tables import Base
+from clever_login.sqlite_files import write_ahead
 
 WAIT_SECONDS = 10  # for another's transaction, in SQLite
 LOOKING: dict[str, Any] = {"reading": True}
@@ -128,24 +128,9 @@ def _create(path: Path) -> None:
 def _careful(connection: Any, _record: object) -> None:
     """Foreign keys hold, readers do not wait for a writer, and a transaction is ours to begin."""
     connection.isolation_level = None
-    _write_ahead(connection)
+    write_ahead(connection, WAIT_SECONDS)
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=FULL")
-
-
-def _write_ahead(connection: Any) -> None:
-    """SQLite does not wait for others here, so that several first starts at once would fail."""
-    give_up = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except Exception as error:
-            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_BUSY
-            if not busy or time.monotonic() > give_up:
-                raise
-            time.sleep(0.02)
-        else:
-            return
 
 
 def _begin(connection: Connection) -> None:

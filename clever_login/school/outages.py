@@ -57,7 +57,6 @@ SQLITE = {
     15: "the database file is locked by another process",
     26: "the database file is not a SQLite file",
 }
-SQLITE_BUSY = {5, 6}
 # Classes of states that say something of every connection, not of one statement alone.
 OF_THE_SERVER = {"08", "25", "28", "57", "58", "XX"}
 STATEMENT_CANCELED = "57014"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import time_machine
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
+from tests import session_file
 from tests.browser.test_in_chromium import back, by_portal
 from tests.chromium import chromium, launch
 from tests.conftest import SiteMaker
@@ -66,8 +66,7 @@ def expect_nothing_of_ada(page: Page) -> None:
 
 def end_session(site: Site) -> None:
     """What the store does when a session was idle for too long."""
-    for path in (Path(str(site.settings.instance_path)) / "store").glob("session-*"):
-        path.unlink()
+    session_file.remove(site, "session-*")
 
 
 def test_the_page_asks_in_good_time_and_goes_when_nobody_answers(site: Site, page: Page) -> None:

@@ -36,7 +36,7 @@ def fill(path: Path) -> None:
 @pytest.mark.parametrize(
     ("sessions", "code", "why"),
     [
-        ("on the same disk", "store_unavailable", "No space left on device"),
+        ("on the same disk", "store_unavailable", "database or disk is full"),
         ("in Redis", "database_unavailable", "the disk of the database file is full"),
     ],
 )
