@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 from ssl import SSLEOFError
 from typing import Any
 
@@ -12,7 +12,9 @@ from redis import TimeoutError as NoAnswer
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import ResponseError
 
-WAIT_SECONDS = 2  # for a connection that another thread uses, or that the server is out of
+# A thread waits for a connection that others use, or that the server is out of. It gives up when
+# Redis has answered nobody for WAIT_SECONDS, and after MOST_SECONDS in any case.
+WAIT_SECONDS, MOST_SECONDS = 2, 8
 PAUSE_SECONDS = 0.05
 FULL, BUSY = "max number of clients reached", "No connection available."  # Redis's, redis-py's
 # Answers of a server that is not the one to ask (any more): after a failover its connections stay.
@@ -30,15 +32,34 @@ WORDS = {
 }
 
 
-class _ConnectedFirst(LifoQueue[Any]):
+class _Slots(LifoQueue[Any]):
     """The slots of the pool, so that one without a working connection is taken last.
 
     redis-py puts a connection that has just failed on top, where the next thread takes it again
-    while working ones lie below.
+    while working ones lie below. It also waits for a fixed time, however many commands of other
+    threads succeed meanwhile: in a burst, the last ones would be refused by a Redis that works.
     """
 
+    _answered = float("-inf")
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
+        """A slot; raises Empty when there is no time left."""
+        since = time.monotonic()
+        while True:
+            try:
+                return super().get(timeout=max(self.time_left(since), 0))
+            except Empty:
+                if self.time_left(since) <= 0:
+                    raise
+
+    def time_left(self, since: float) -> float:
+        """Seconds that a thread that has waited since then may still wait."""
+        end = min(max(since, self._answered) + WAIT_SECONDS, since + MOST_SECONDS)
+        return end - time.monotonic()
+
     def _put(self, item: Any) -> None:
-        if item is not None and item.is_connected:
+        if item is not None and item.is_connected:  # redis-py disconnects it after a failure
+            self._answered = time.monotonic()
             self.queue.append(item)
         else:
             self.queue.insert(0, item)
@@ -48,20 +69,20 @@ class Pool(BlockingConnectionPool):
     """A bounded pool that also waits while the server takes no further connection."""
 
     def __init__(self, **options: Any) -> None:
-        options |= {"timeout": WAIT_SECONDS, "queue_class": _ConnectedFirst}
+        options |= {"queue_class": _Slots}
         super().__init__(**options)  # type: ignore[no-untyped-call]
 
     def get_connection(self, *_: Any, **__: Any) -> Any:
-        """A connection, within a short wait.
+        """A connection, waited for while Redis answers others.
 
         Raises redis-py's ConnectionError or TimeoutError.
         """
-        give_up = time.monotonic() + WAIT_SECONDS
+        since = time.monotonic()
         while True:
             try:
                 return super().get_connection()  # type: ignore[no-untyped-call]
             except NotConnected as error:
-                if not _is_turned_away(error) or time.monotonic() > give_up:
+                if not _is_turned_away(error) or self.pool.time_left(since) <= 0:
                     raise
             time.sleep(PAUSE_SECONDS)
 
@@ -76,8 +97,7 @@ def cause(error: BaseException, connections: int) -> str:
     if isinstance(error, NoAnswer):
         return "Redis did not answer in time"
     if isinstance(error, NotConnected) and BUSY in str(error):
-        limit = f"REDIS_CONNECTIONS is {connections}"
-        return f"no connection to Redis was free for {WAIT_SECONDS} s ({limit})"
+        return f"no connection to Redis was free in time (REDIS_CONNECTIONS is {connections})"
     if FULL in str(error):
         return f"Redis takes no more connections ({FULL})"
     if code := _code(error):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ from dataclasses import dataclass
 
 @dataclass
 class Forwarder:
-    """`target` is the port on this machine that the next connection leads to."""
+    """`target` is the port on this machine that the next connection leads to.
+
+    What comes is passed on after `delay` seconds, in both directions.
+    """
 
     port: int
     target: int
+    delay: float = 0
 
     def serve(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -23,7 +28,14 @@ class Forwarder:
                 client, _ = listener.accept()
                 server = socket.create_connection(("127.0.0.1", self.target))
                 for here, there in ((client, server), (server, client)):
-                    threading.Thread(target=_copy, args=(here, there), daemon=True).start()
+                    threading.Thread(target=self._copy, args=(here, there), daemon=True).start()
+
+    def _copy(self, here: socket.socket, there: socket.socket) -> None:
+        with here, contextlib.suppress(OSError):
+            while data := here.recv(65536):
+                time.sleep(self.delay)
+                there.sendall(data)
+            there.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
@@ -33,10 +45,3 @@ def forwarding(target: int) -> Iterator[Forwarder]:
         threading.Thread(target=forwarder.serve, args=(listener,), daemon=True).start()
         yield forwarder
         listener.shutdown(socket.SHUT_RDWR)
-
-
-def _copy(here: socket.socket, there: socket.socket) -> None:
-    with here, contextlib.suppress(OSError):
-        while data := here.recv(65536):
-            there.sendall(data)
-        there.shutdown(socket.SHUT_WR)

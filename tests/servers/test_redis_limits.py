@@ -78,7 +78,6 @@ def signed_in(site: Site) -> list[Visitor]:
     return visitors
 
 
-@pytest.mark.long  # depends on how fast the machine is
 def test_a_plan_of_20_connections_holds_through_a_burst_a_restart_and_a_sync(
     tmp_path: Path,
 ) -> None:
@@ -126,6 +125,18 @@ def test_a_redis_without_a_free_connection_is_waited_for_and_works_again_without
         visitors = signed_in(site)[:30]
         assert set(burst(visitors, "/dashboard")) == {200}
         assert by_button(site, "teacher").path == "/dashboard"
+
+
+def test_a_burst_waits_for_a_slow_redis_as_long_as_it_answers(tmp_path: Path) -> None:
+    """Its only connection is busy for four seconds; a silent one is waited for two seconds."""
+    with ExitStack() as stack:
+        port = port_of(stack.enter_context(sites.redis_server(tmp_path)))
+        forwarder = stack.enter_context(forwarding(port))
+        url = f"redis://127.0.0.1:{forwarder.port}/0"
+        site = stack.enter_context(sites.in_process(tmp_path, redis_url=url, redis_connections=1))
+        visitors = signed_in(site)[:20]
+        forwarder.delay = 0.1
+        assert set(burst(visitors, "/dashboard")) == {200}
 
 
 def test_a_redis_that_is_full_of_other_clients_is_named_in_the_log(
