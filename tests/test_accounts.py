@@ -70,9 +70,9 @@ def change(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def blocks(language: str) -> list[str]:
-    """The examples of make-it-yours.md."""
-    text = (ROOT / "docs" / "make-it-yours.md").read_text()
+def blocks(page: str, language: str) -> list[str]:
+    """The examples of a page of docs/."""
+    text = (ROOT / "docs" / page).read_text()
     return re.findall(rf"```{language}\n(.*?)```", text, re.S)
 
 
@@ -121,7 +121,7 @@ def test_without_the_folder_and_its_line_people_still_log_in(tmp_path: Path) -> 
 
 
 def test_your_own_users_table_as_the_text_has_it(tmp_path: Path) -> None:
-    *_, code = blocks("python")
+    _, code = blocks("accounts.md", "python")
     assert number_of_lines(code) < 30
     copy = a_copy(tmp_path)
     (copy / "accounts.py").write_text(code)
@@ -138,8 +138,8 @@ def test_your_own_users_table_as_the_text_has_it(tmp_path: Path) -> None:
 
 
 def test_a_first_page_of_ones_own_as_the_text_has_it(tmp_path: Path) -> None:
-    view, lines, _ = blocks("python")
-    page, *_ = blocks("jinja")
+    view, lines, _ = blocks("make-it-yours.md", "python")
+    page, *_ = blocks("make-it-yours.md", "jinja")
     assert number_of_lines(view, lines, page) < 10
     imported, mounted = lines.splitlines()
     copy = a_copy(tmp_path)

@@ -113,34 +113,56 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
     read = set(re.findall(r'read\.\w+\(\s*"([A-Z_]+)"', source))
     sample = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
     assert read == sample
-    readme = (ROOT / "README.md").read_text()
-    for name in re.findall(r"`([A-Z]+_[A-Z_]+)`", readme):
-        assert name in read | {"SIMULATOR_PORT", "WEB_CONCURRENCY"}, name
+    others = {"SIMULATOR_PORT", "WEB_CONCURRENCY"}
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.M)) == read | others
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for name in re.findall(r"`([A-Z]+_[A-Z_]+)`", path.read_text()):
+            assert name in read | others, f"{path.name}: {name}"
 
 
-def test_links_inside_the_texts_lead_somewhere() -> None:
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
-            if "://" not in target:
-                assert (path.parent / target).exists(), f"{path.name}: {target}"
+def anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, made as code hosts make them."""
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in headings}
+
+
+def test_links_and_anchors_in_the_documents_resolve() -> None:
+    folders = (ROOT, ROOT / "docs", ROOT / "clever_simulator")
+    for path in [each for folder in folders for each in folder.glob("*.md")]:
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+            target, _, anchor = link.partition("#")
+            if "://" not in link:
+                file = path.parent / target if target else path
+                assert file.exists(), f"{path.name}: {link}"
+                assert not anchor or anchor in anchors(file), f"{path.name}: {link}"
 
 
 def python_blocks(path: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", path.read_text(), re.S)
 
 
-def test_the_code_in_the_readme_does_what_the_readme_says(
-    make_site: SiteMaker, tmp_path: Path
-) -> None:
+def modules_in_the_documents() -> dict[str, list[str]]:
+    """The whole modules in docs/, by page: a block that begins with a docstring is one."""
+    return {
+        path.name: [block for block in python_blocks(path) if block.startswith('"""')]
+        for path in (ROOT / "docs").glob("*.md")
+    }
+
+
+def test_the_code_in_the_documents_does_what_they_say(make_site: SiteMaker, tmp_path: Path) -> None:
     names: dict[str, Any] = {}
-    for number, block in enumerate(python_blocks(ROOT / "README.md")):
+    modules = modules_in_the_documents()
+    blocks = [modules["accounts.md"][0], *modules["make-it-yours.md"], *modules["rosters.md"]]
+    for number, block in enumerate(blocks):
         file = tmp_path / f"block_{number}.py"
         file.write_text(block)
         names |= runpy.run_path(str(file))
 
     def extend(app: Flask) -> None:
         app.config["FIND_OR_CREATE"] = names["find_or_create"]
-        if "books" not in app.blueprints:  # a cloner may have taken it over as it stands
+        if "books" not in app.blueprints:  # a cloner may have taken it over as it is
             names["init_app"](app, None)
 
     site = make_site(extend=extend)
@@ -150,8 +172,10 @@ def test_the_code_in_the_readme_does_what_the_readme_says(
     assert by_button(site, "district_admin").code == "account_refused"
 
 
-def test_the_code_in_the_readme_passes_our_own_gate(tmp_path: Path) -> None:
-    for number, block in enumerate(python_blocks(ROOT / "README.md")):
+def test_the_code_in_the_documents_passes_our_own_gate(tmp_path: Path) -> None:
+    blocks = [each for blocks in modules_in_the_documents().values() for each in blocks]
+    assert len(blocks) > 3
+    for number, block in enumerate(blocks):
         (tmp_path / f"block_{number}.py").write_text(block)
     style = ["ruff", "check", "--config", str(ROOT / "pyproject.toml"), "--ignore", "I"]
     for tool in (style, ["mypy", "--strict"]):
@@ -165,8 +189,10 @@ def test_the_code_in_the_simulators_readme_runs() -> None:
         exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102
 
 
-def test_the_commands_in_the_readme_exist() -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+def test_the_commands_in_the_documents_exist() -> None:
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(path.read_text() for path in documents)
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
     for command in re.findall(r"^(bin/\w+)", "\n".join(blocks), re.M):
         assert (ROOT / command).stat().st_mode & 0o111, command
 

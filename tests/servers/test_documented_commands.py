@@ -66,6 +66,7 @@ ON_A_HOST = {
     "flask --app app clever retention --yes": "",
     "flask --app app clever sessions end --person ID": "sessions ended.",
     "flask --app app clever sessions end --district ID": "sessions ended.",
+    "flask --app app clever sessions end --all": "sessions ended.",
     "flask --app app clever forget --district ID": "",
 }
 SERVERS = (
