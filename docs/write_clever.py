@@ -1,4 +1,4 @@
-"""Write clever.md anew from the table of versions: `.venv-test/bin/python -m docs.write_clever`."""
+"""Write clever.md from the table of API versions: `.venv-test/bin/python -m docs.write_clever`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ PAGING = frozenset({"limit", "starting_after", "ending_before"})
 Row = tuple[str, Callable[[Version], str]]
 
 HEAD = """\
-# What serves what, in each version of Clever's API
+# Clever API versions
 
-`CLEVER_API_VERSION` picks the version. The app reads all that differs from one table,
-`clever_login/api/versions.py`, and this page is made of the same table: change it there, then run
-`.venv-test/bin/python -m docs.write_clever`. Paths stand after `https://api.clever.com/<version>`.
-Fields that a newer version adds are never an error.
+This page is for developers who read Clever's API. After reading it, you know which endpoint and
+which field the app uses in each version.
+
+`CLEVER_API_VERSION` selects the version. The table `clever_login/api/versions.py` defines all
+differences between the versions, and this page is generated from that table. To change the page,
+change the table, then run `.venv-test/bin/python -m docs.write_clever`. Paths are relative to
+`https://api.clever.com/<version>`. The app ignores fields that a newer version adds.
 """
-READERS = """\
-What a token reaches: a person's token reaches `/me`, that person's record and the district, and
-with Secure Sync the schools. A district's token reaches `/districts`, and with Secure Sync every
-list below and the events. Both may make 1,200 requests a minute.
+TOKENS = """\
+A user's token can read `/me`, the user's record, and the district, and with Secure Sync the
+schools. A district's token can read `/districts`, and with Secure Sync all lists below and the
+events. The rate limit is 1,200 requests per minute for each token.
 """
 PARAMETERS = """\
-The query parameters that each list knows. Paging is `limit` (10,000 at most), `starting_after` and
-`ending_before`; `count` stands alone, so it counts no role; `where` is a query in JSON.
+The query parameters of each list: *paging* means `limit` (at most 10,000), `starting_after`, and
+`ending_before`. `count` cannot be combined with other parameters, so it does not count by role.
+`where` is a query in JSON.
 """
 
 
@@ -37,14 +41,14 @@ def main() -> None:
 
 
 def text() -> str:
-    """The whole page as it must be."""
+    """Return the whole page."""
     standings = "".join(f"- {standing_sentence(each)}\n" for each in VERSIONS.values())
     parts = [
         HEAD,
-        f"## Standing\n\n{standings}",
-        "## A login\n\n" + _table(LOGIN),
-        "## A district\n\n" + _table(DISTRICT),
-        f"## Lists\n\n{READERS}\n" + _table(_list_row(kind) for kind in Kind),
+        f"## Status of each version\n\n{standings}",
+        "## Fields and endpoints of a login\n\n" + _table(LOGIN),
+        "## Fields and endpoints of a district\n\n" + _table(DISTRICT),
+        f"## Lists\n\n{TOKENS}\n" + _table(_list_row(kind) for kind in Kind),
         f"{PARAMETERS}\n" + _table(_parameter_row(k) for k in Kind),
         "## Events\n\n" + _table(EVENTS),
     ]
@@ -102,24 +106,24 @@ def _school_fields(kind: Kind) -> Row:
 
 
 LOGIN: tuple[Row, ...] = (
-    ("who it is", lambda _: "`/me`: `data.id`"),
-    ("who it is, with OIDC", lambda v: f"the id token's `{'sub' if v.one_id else 'user_id'}`"),
-    ("its role, with OIDC", lambda _: "the id token's `user_type`"),
+    ("user ID", lambda _: "`/me`: `data.id`"),
+    ("user ID, with OIDC", lambda v: f"the id token's `{'sub' if v.one_id else 'user_id'}`"),
+    ("role, with OIDC", lambda _: "the id token's `user_type`"),
     (
-        "the role of this login",
+        "role of this login",
         lambda v: "`/userinfo`: `user_type`" if v.roles_in_record else "`/me`: `type`",
     ),
     ("all roles", lambda v: "the record's `roles`" if v.roles_in_record else NOT_THERE),
-    ("the person's record", lambda v: _code(*v.user_paths.values())),
-    ("ids", lambda v: "one a person" if v.one_id else "one a role"),
-    ("former ids", lambda v: "`roles.<role>.legacy_id`" if v.one_id else NOT_THERE),
+    ("user record", lambda v: _code(*v.user_paths.values())),
+    ("IDs", lambda v: "one per user" if v.one_id else "one per role"),
+    ("previous IDs", lambda v: "`roles.<role>.legacy_id`" if v.one_id else NOT_THERE),
     (
-        "who connected the person",
+        "who authorized the app",
         lambda v: "`/me`: `data.authorized_by`" if v.authorized_by else NOT_THERE,
     ),
     *map(_school_fields, (Kind.STUDENTS, Kind.TEACHERS, Kind.STAFF)),
-    ("own sections of a Library teacher", lambda v: _code(v.own_sections)),
-    ("students of those", lambda v: _code(v.section_students)),
+    ("sections of a Library teacher", lambda v: _code(v.own_sections)),
+    ("students of those sections", lambda v: _code(v.section_students)),
 )
 DISTRICT: tuple[Row, ...] = (
     ("name", lambda _: "`/districts/{id}`"),
@@ -132,8 +136,8 @@ DISTRICT: tuple[Row, ...] = (
 EVENTS: tuple[Row, ...] = (
     ("path", lambda _: "`/events`"),
     ("query parameters", lambda v: _parameters(v.event_parameters)),
-    ("first word of the type", lambda v: _code(*v.event_records)),
-    ("second word of the type", lambda _: _code("created", "updated", "deleted")),
+    ("event type, first part", lambda v: _code(*v.event_records)),
+    ("event type, second part", lambda _: _code("created", "updated", "deleted")),
 )
 
 if __name__ == "__main__":
