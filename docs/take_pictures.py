@@ -1,4 +1,4 @@
-"""Take a picture of every page, and write what each weighs and says: `bin/screenshots`."""
+"""Take screenshots of every page, and write their sizes and headings: `bin/screenshots`."""
 
 from __future__ import annotations
 
@@ -32,16 +32,22 @@ BLOCKS = """() => [...document.querySelectorAll(
     .filter(each => each.checkVisibility() && !each.querySelector("p, li, dd, td, a, button"))
     .map(each => each.innerText)"""
 HEAD = """\
-# Every page
+# All pages
 
-Made by `bin/screenshots`, which also takes the pictures of `docs/pictures/`: a phone (360 × 740)
-and a desktop (1280 × 800), light and dark. Weights are bytes on the wire with headers: on the first
-visit of a browser that has nothing of ours, and afterwards, when it has the files. The axe column
-is how many complaints axe-core has ({rules}),
-over six looks: those of the pictures, and 320 px wide in English and in Spanish. The longest
-sentence is the number of its words, in English and in Spanish.
+This page is for developers and designers who change the pages. After reading it, you know what each
+page looks like, how large it is, and whether axe-core reports violations.
 
-| page | who | heading | first visit | afterwards | axe | longest sentence |
+`bin/screenshots` writes this page and takes the screenshots in `docs/pictures/`: on a phone
+(360 × 740) and on a desktop (1280 × 800), in light and dark color schemes.
+
+- **user**: the simulator's user who is logged in.
+- **first visit**: bytes on the wire, with headers, for a browser with an empty cache.
+- **later visit**: the same, with the static files in the cache.
+- **axe**: number of violations that axe-core reports ({rules}),
+  over six views: the four screenshots, and 320 px wide in English and in Spanish.
+- **longest sentence**: its number of words, in English and in Spanish.
+
+| page | user | heading | first visit | later visit | axe | longest sentence |
 |---|---|---|---|---|---|---|
 """
 
@@ -61,7 +67,7 @@ class Seen:
         link = f"[{stop.name}](pictures/{stop.name}-phone-light.png)"
         longest = " / ".join(str(self.longest[each]) for each in ("en", "es"))
         weights = f"{self.first:,} | {self.afterwards:,}"
-        who = stop.who or "nobody"
+        who = stop.who or "none"
         return f"| {link} | {who} | {self.heading} | {weights} | {self.complaints} | {longest} |\n"
 
 
