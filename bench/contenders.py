@@ -91,7 +91,7 @@ CONTENDERS = {
     each.name: each
     for each in (
         _ours("ours", "this app"),
-        _ours("oidc", "this app, id tokens", CLEVER_CLIENT_ID=answers.OIDC_CLIENT_ID),
+        _ours("oidc", "this app, ID tokens", CLEVER_CLIENT_ID=answers.OIDC_CLIENT_ID),
         _django(
             "allauth",
             f"django-allauth {version('django-allauth')}",
@@ -111,7 +111,7 @@ CONTENDERS = {
             "/login",
             "/callback",
         ),
-        Contender("bare", "floor: bare calls", "bench.peers.bare:app", "/login", "/callback"),
+        Contender("bare", "floor: plain calls", "bench.peers.bare:app", "/login", "/callback"),
         Contender("hello", "hello world", "bench.peers.hello:app", "/login", ""),
     )
 }

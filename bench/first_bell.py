@@ -1,4 +1,4 @@
-"""First bell in words: what bench/bell.py measured, for docs/performance.md."""
+"""The section of docs/performance.md with the measurements of bench/bell.py."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ TITLE = "First bell"
 RATES = tuple(float(rate) for rate in range(20, 201, 20))
 CLEVERS_PEAK = 1000  # logins a second, over all apps, in 2018
 TEXT = """\
-By `bench/run --bell{how}`: {machine}.
-All programs share these cores, the browsers and the upstream too; gunicorn has {workers} workers,
-and everybody is new: their account is made.
+Measured with `bench/run --bell{how}`: {machine}. All programs share these cores, including the
+browsers and the upstream. gunicorn has {workers} workers. Every user is new, so each login creates
+an account.
 
-**District bell.** Ever higher constant rates, {seconds:.0f} s each, up to the first at which
-somebody was lost or 1 in 100 waited longer than a second; then {bell_rate:.0f} a second.
+**A whole district at once.** Increasing constant rates, {seconds:.0f} s each, up to the first rate
+at which a login failed or 1 in 100 took longer than a second; then {bell_rate:.0f} logins a second.
 
 {rates}
-It bends {bend}. In the last run {inside:.0f} a second were in, and half of them within
-{half_in:.1f} s. Lost: {lost}.
+The app reaches its limit {bend}. In the last run, it completed {inside:.0f} logins a second, half
+of them within {half_in:.1f} s. Failed logins: {lost}.
 
-Processor time in that last run, in s, of {cores} cores for {took:.0f} s: {shares}.
-{not_ours:.0f} % of it is not the app's. The larger worker had {first_mb:.0f} MB after the first
-row, and {last_mb:.0f} MB after the last.
+CPU time of the last run, in s, of {cores} cores for {took:.0f} s: {shares}. Programs other than the
+app used {not_ours:.0f} % of it. The larger worker had {first_mb:.0f} MB after the first row, and
+{last_mb:.0f} MB after the last.
 
-At the highest rate that was kept, a login took {cost:.1f} ms of the app's processor time, and
-{beside:.1f} ms of Redis's and PostgreSQL's: 222 a second would take {bell_cores:.1f} such cores
-for the app and {bell_beside:.1f} for those two.
+At the highest sustained rate, a login took {cost:.1f} ms of the app's CPU time, and {beside:.1f} ms
+of the CPU time of Redis and PostgreSQL. At 222 logins a second, the app would need {bell_cores:.1f}
+such cores, and Redis and PostgreSQL {bell_beside:.1f}.
 
-**Bad morning**, at {half:g}/s: 1 % of Clever's answers take 5 s, 0.5 % are 502, 0.1 % end in a
-reset, 10 % of people click twice, and who fails tries again after 3 s. {morning}
+**A bad morning**, at {half:g}/s: 1 % of Clever's responses take 5 s, 0.5 % are 502, and 0.1 % end
+in a connection reset. 10 % of the users click twice, and users whose login fails try again after 3
+s. {morning}
 
-**Clever gone** for {gone_seconds} s, at {half:g}/s. {gone}
+**An outage of Clever** of {gone_seconds} s, at {half:g}/s. {gone}
 
-**More machines**: app processes of one worker each behind one nginx, with one Redis and one
+**More machines**: app processes with one worker each behind one nginx, with one Redis and one
 PostgreSQL, on the same cores.
 
 {more}
-Clever's own peak, {peak} logins a second over all its apps (2018), would take {needed:.0f} such
+Clever's own peak, {peak} logins a second over all its apps (2018), would need {needed:.0f} such
 cores for the app and {needed_beside:.0f} for Redis and PostgreSQL.
 """
 
@@ -83,14 +84,14 @@ def text(stage: Stage, *, quick: bool) -> str:
         gone_seconds=gone_seconds,
         gone=_gone(gone),
         more="".join(
-            f"- {count}: {max((e.step.rate for e in found if e.step.well), default=0):g}/s kept\n"
+            f"- {count}: {max((e.step.rate for e in found if e.step.well), default=0):g}/s\n"
             for count, found in more.items()
         ),
         took=whole.seconds,
         bend=_bend(kept),
         half_in=whole.step.p50 / 1000,
         inside=(whole.step.logins - whole.step.errors.total()) / whole.seconds,
-        lost=_times(_said(whole.step.errors, LOST)) or "nobody",
+        lost=_times(_said(whole.step.errors, LOST)) or "none",
         cost=cost,
         beside=beside,
         bell_cores=bell.BELL_RATE * cost / 1000,
@@ -123,7 +124,7 @@ def _say(*parts: object) -> None:
 
 def _rates(bells: Sequence[Bell]) -> str:
     lines = [
-        "| logins a second | logins | lost or wrong | p50, ms | p99, ms | ms of ours a login |"
+        "| logins per second | logins | failed | p50, ms | p99, ms | CPU ms of the app per login |"
     ]
     lines.append("|---|---|---|---|---|---|")
     for each in bells:
@@ -137,21 +138,21 @@ def _rates(bells: Sequence[Bell]) -> str:
 def _morning(one: Morning) -> str:
     before, after = one.memory_mb
     return (
-        f"Of {one.logins} people {one.never} were not in by the third try; of all tries in the "
-        f"worst minute {one.worst_minute * 100:.1f} % failed; {one.exchanged_again} codes were "
-        f"exchanged twice, {one.wrong_pages} people saw somebody else's page; "
-        f"a worker had {before:.0f} MB before and {after:.0f} MB after."
+        f"Of {one.logins} users, {one.never} could not log in within three tries. In the worst "
+        f"minute, {one.worst_minute * 100:.1f} % of all tries failed. {one.exchanged_again} codes "
+        f"were exchanged twice, and {one.wrong_pages} users saw another user's page. "
+        f"A worker had {before:.0f} MB before and {after:.0f} MB after the run."
     )
 
 
 LOST = {
-    "status 503 instead of the way to Clever": "asked to come again before they went to Clever",
-    "status 503 instead of the own page": "asked to come again on the way back",
-    "TimeoutError": "not in after 30 seconds, when routers hang up",
+    "status 503 instead of the way to Clever": "refused before the user went to Clever",
+    "status 503 instead of the own page": "refused at the callback",
+    "TimeoutError": "not complete after 30 seconds, when routers close the connection",
 }
 SEEN = {
-    "status 503 instead of the own page": "that Clever is not answering (503)",
-    "status 200 instead of the own page": "that their name could not be read (200)",
+    "status 503 instead of the own page": '"Clever is not answering" (503)',
+    "status 200 instead of the own page": "that the name could not be read (200)",
 }
 
 
@@ -159,8 +160,8 @@ def _gone(one: Gone) -> str:
     failed = one.pages.total() - one.pages[200]
     told = _times(_said(one.told, SEEN))
     return (
-        f"Who logged in meanwhile was told {told or 'nothing'}; 99 of 100 within "
-        f"{one.told_p99:.0f} ms. Of {one.pages.total()} signed-in pages {failed} failed, and 99 "
-        f"of 100 took less than {one.pages_p99:.0f} ms. The last login that failed was due "
-        f"{one.well_after:.1f} s after Clever was back."
+        f"Users who logged in during the outage saw {told or 'no error'}. The 99th percentile of "
+        f"these responses was {one.told_p99:.0f} ms. Of {one.pages.total()} signed-in pages, "
+        f"{failed} failed, with a 99th percentile of {one.pages_p99:.0f} ms. The last failed login "
+        f"arrived {one.well_after:.1f} s after the end of the outage."
     )

@@ -29,11 +29,11 @@ from tests.visitor import Visitor
 
 STARTS = 7
 LOGINS = 200
-TITLE = "Starting and logging in"
+TITLE = "Startup and login"
 PAGE = """\
-Written by `.venv-test/bin/python -m bench.measure`, which anyone can run again. Medians of {starts}
-starts and {logins} logins of one browser after the other, on {cores} cores with {system} and Python
-{python}; app (one gunicorn worker), simulator and browser share the machine.
+Measured with `.venv-test/bin/python -m bench.measure`: medians of {starts} starts and {logins}
+consecutive logins of one browser, on {cores} cores with {system} and Python {python}. The app (one
+gunicorn worker), the simulator, and the browser share the machine.
 
 | | ms |
 |---|---|
@@ -68,8 +68,8 @@ def _starts(folder: Path, clever_url: str) -> dict[str, float]:
         ours.append(_start(folder, clever_url, "app:create_app()", ROOT))
         bare.append(_start(folder, clever_url, "bare:app", folder))
     return {
-        "start to first answer": statistics.median(ours),
-        "start to first answer, a Flask app of three lines": statistics.median(bare),
+        "startup to first response": statistics.median(ours),
+        "startup to first response, a Flask app of three lines": statistics.median(bare),
     }
 
 
@@ -100,8 +100,8 @@ def _logins(folder: Path) -> dict[str, float]:
         assert visitor.path == "/dashboard"
         return {
             "login: /login, Clever, callback, dashboard": _median(lambda: _log_in(visitor)),
-            "of which the callback": _median_callback(visitor),
-            "floor: the same calls to Clever, bare and kept alive": _floor(site, visitor),
+            "the callback alone": _median_callback(visitor),
+            "floor: the same requests to Clever, on a persistent connection": _floor(site, visitor),
         }
 
 

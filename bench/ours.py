@@ -61,10 +61,10 @@ def burst(stage: Stage) -> dict[str, int]:
         told = {}
         for which in ("first", "second"):
             logins = asyncio.run(_at_once(app.site))
-            told[f"{which} burst: lost"] = sum(bool(each.error) for each in logins)
+            told[f"{which} burst: failed logins"] = sum(bool(each.error) for each in logins)
             counted = stage.counted(reset=True)
-            told[f"{which} burst: handshakes"] = counted["handshakes"]
-            told[f"{which} burst: calls in flight"] = counted["most_in_flight"]
+            told[f"{which} burst: TLS handshakes"] = counted["handshakes"]
+            told[f"{which} burst: simultaneous requests to Clever"] = counted["most_in_flight"]
     return told
 
 

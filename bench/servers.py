@@ -37,27 +37,27 @@ from tests.raw_http import connect
 from tests.sites import ROOT
 from tests.steady_load import steady_load
 
-TITLE = "Web servers, under logins and slow clients"
+TITLE = "Web servers with logins and slow clients"
 AT_ONCE = 32  # browsers
 PROBES, PATIENCE_SECONDS = 4, 25.0  # of a health check; a host gives up sooner
 CLIENTS = {"busy": 8, "new": 8, "resting": 40}
 TEXT = """\
-By `.venv-test/bin/python -m bench.servers` on {date}: {machine}; before it began, {load:.1f}
-processes wanted a processor. Each server has {workers} processes with {threads} threads (gevent:
-greenlets) each; they share the cores with Redis, PostgreSQL, the browsers and Clever.
+Measured with `.venv-test/bin/python -m bench.servers` on {date}: {machine}. The load average before
+the run was {load:.1f}. Each server has {workers} processes with {threads} threads each (gevent:
+greenlets). They share the cores with Redis, PostgreSQL, the browsers, and the upstream.
 
-For logins, {at_once} browsers come at the same time: {logins} logins a turn, the servers in turn,
-{rounds} turns, of which the medians are shown. MB is the memory of all processes after that. The
-columns of slow clients show the longest of {probes} health checks in seconds, while so many
-connections do what the column says; "none" is no answer in {patience:.0f} s. A request is lost when
-it was sent on an open connection and got no answer: {clients} clients ask for /login when SIGTERM
-comes.
+For the logins, {at_once} browsers log in at the same time: {logins} logins per turn, the servers in
+turn, {rounds} turns. The table shows the medians. MB is the memory of all processes after that. The
+columns of slow clients show the longest of {probes} health checks in seconds, during the attack
+named in the column; "none" means no response within {patience:.0f} s. A request is lost if it was
+sent on an open connection and got no response: {clients} clients request /login when SIGTERM
+arrives.
 
 {table}
 """
 HEAD = (
     "",
-    "CPU ms a login",
+    "CPU ms per login",
     "logins/s",
     *(f"{each.connections} {name}" for name, each in ATTACKS.items()),
     "lost at SIGTERM",

@@ -25,17 +25,17 @@ STARTS = 5
 STUDENTS = 20_000
 TITLE = "A large district in the simulator"
 TEXT = """\
-Written by `.venv-test/bin/python -m bench.simulator_size`. Medians of {starts} starts, each in a
-process of its own, on {cores} cores with {system} and Python {python}. The first login is the first
-time that somebody is looked for, so it builds the tables in which people are found. Everything is
-all users and all sections of the district, by the token of the district, 10,000 a page.
+Measured with `.venv-test/bin/python -m bench.simulator_size`: medians of {starts} starts, each in a
+separate process, on {cores} cores with {system} and Python {python}. The first login builds the
+tables that find users. The third row reads all users and all sections of the district with the
+district's token, 10,000 per page.
 
-| | {students:,} students | only the usual people |
+| | {students:,} students | only the regular districts |
 |---|---|---|
-| from the command to the first answer, s | {large.start_s:.2f} | {usual.start_s:.2f} |
-| first login at the simulator, ms | {large.login_ms:.1f} | {usual.login_ms:.1f} |
-| everything read over HTTP, s | {large.read_s:.2f} | {usual.read_s:.2f} |
-| most memory in use, MB | {large.memory_mb:.0f} | {usual.memory_mb:.0f} |
+| startup to first response, s | {large.start_s:.2f} | {usual.start_s:.2f} |
+| first login, ms | {large.login_ms:.1f} | {usual.login_ms:.1f} |
+| reading all users and sections, s | {large.read_s:.2f} | {usual.read_s:.2f} |
+| peak memory, MB | {large.memory_mb:.0f} | {usual.memory_mb:.0f} |
 """
 
 

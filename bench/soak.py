@@ -17,10 +17,10 @@ from bench.step import percentile
 TITLE = "Ten minutes of logins"
 RATE = 20.0
 TEXT = """\
-By `bench/run --soak`: {machine}. Two workers, {rate:g} logins a second by people who are new;
-memory is that of the larger worker.
+Measured with `bench/run --soak`: {machine}. Two workers, {rate:g} logins a second by new users.
+Memory is the memory of the larger worker.
 
-| minute | logins | lost or wrong | p99, ms | handshakes with Clever | MB |
+| minute | logins | failed | p99, ms | TLS handshakes with Clever | MB |
 |---|---|---|---|---|---|
 """
 

@@ -28,28 +28,28 @@ KEPT = (
     *(tables.School, tables.Term, tables.Person),
     *(tables.PersonSchool, tables.Section, tables.Enrolment),
 )
-TITLE = "Keeping the rosters of a large district"
+TITLE = "Roster sync of a large district"
 TEXT = """\
-Written by `.venv-test/bin/python -m bench.sync`: one run each, on {cores} cores with {system} and
-Python {python}, which the simulator, the database and other work share (load average at the start
-{busy:.1f}). A run is a process of its own, from its start to its end. Rows are those of schools,
-terms, people, their schools, sections and enrolments: {rows:,}. PostgreSQL does not wait for its
-disk here; SQLite does.
+Measured with `.venv-test/bin/python -m bench.sync`: one run each, on {cores} cores with {system}
+and Python {python}, shared with the simulator, the database, and other programs (load average at
+the start: {busy:.1f}). Each run is a separate process, measured from start to exit. The rows are
+schools, terms, users, their schools, sections, and enrollments: {rows:,}. In this measurement,
+PostgreSQL does not wait for the disk; SQLite does.
 
 | | SQLite | PostgreSQL |
 |---|---|---|
-| full sync of {students:,} students into an empty store, s | {sqlite.first:.1f} | {pg.first:.1f} |
-| of these its own processor time, s | {sqlite.cpu:.1f} | {pg.cpu:.1f} |
-| floor: the same requests, bare, s | {sqlite.reading:.1f} | {pg.reading:.1f} |
-| floor: the same rows, bare executemany, s | {sqlite.writing:.1f} | {pg.writing:.1f} |
-| rows a second | {sqlite.rate:,.0f} | {pg.rate:,.0f} |
-| rows a second, floor of the writing | {sqlite.bare_rate:,.0f} | {pg.bare_rate:,.0f} |
-| requests made | {sqlite.requests} | {pg.requests} |
-| the least that pages of {page:,} records allow | {sqlite.least} | {pg.least} |
-| most memory in use, MB | {sqlite.memory:.0f} | {pg.memory:.0f} |
-| full sync again, nothing changed, s | {sqlite.again:.1f} | {pg.again:.1f} |
-| events of {changes:,} changes, s | {sqlite.events:.1f} | {pg.events:.1f} |
-| requests made | {sqlite.event_requests} | {pg.event_requests} |
+| full sync of {students:,} students, empty database, s | {sqlite.first:.1f} | {pg.first:.1f} |
+| CPU time of the sync process, s | {sqlite.cpu:.1f} | {pg.cpu:.1f} |
+| floor: the same requests alone, s | {sqlite.reading:.1f} | {pg.reading:.1f} |
+| floor: the same rows with executemany alone, s | {sqlite.writing:.1f} | {pg.writing:.1f} |
+| rows per second | {sqlite.rate:,.0f} | {pg.rate:,.0f} |
+| rows per second, executemany alone | {sqlite.bare_rate:,.0f} | {pg.bare_rate:,.0f} |
+| requests | {sqlite.requests} | {pg.requests} |
+| minimum number of requests with pages of {page:,} records | {sqlite.least} | {pg.least} |
+| peak memory, MB | {sqlite.memory:.0f} | {pg.memory:.0f} |
+| another full sync without changes, s | {sqlite.again:.1f} | {pg.again:.1f} |
+| sync of the events of {changes:,} changes, s | {sqlite.events:.1f} | {pg.events:.1f} |
+| requests of that sync | {sqlite.event_requests} | {pg.event_requests} |
 """
 
 

@@ -31,12 +31,12 @@ URL, LOGINS = "http://localhost", 100
 OF_THE_BROWSER = ("werkzeug/test.py", "flask/testing.py")
 GROUPS = {
     "PostgreSQL: SQLAlchemy, psycopg": ("sqlalchemy", "psycopg", "psycopg_binary"),
-    "calls to Clever: requests, urllib3, TLS": ("requests", "urllib3", "ssl", "http", "certifi"),
+    "requests to Clever: requests, urllib3, TLS": ("requests", "urllib3", "ssl", "http", "certifi"),
     "Redis": ("redis",),
     "pages: Jinja, Babel, gzip": ("jinja2", "markupsafe", "flask_babel", "babel", "gzip"),
     "Flask, Werkzeug and its extensions": ("flask", "werkzeug", "flask_session", "flask_wtf"),
     "Authlib": ("authlib",),
-    "our own code": ("clever_login", "templates"),
+    "code of this app": ("clever_login", "templates"),
 }
 
 
@@ -82,7 +82,7 @@ def _by_group(stats: pstats.Stats) -> dict[str, float]:
             took[_group(caller)] += share
     total = sum(took.values())
     named = {name: took[name] / total for name in GROUPS}
-    return named | {"the rest of Python's library": 1 - sum(named.values())}
+    return named | {"rest of the Python standard library": 1 - sum(named.values())}
 
 
 def _group(file: str) -> str:
