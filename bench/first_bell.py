@@ -24,7 +24,7 @@ at which a login failed or 1 in 100 took longer than a second; then {bell_rate:.
 
 {rates}
 The app reaches its limit {bend}. In the last run, it completed {inside:.0f} logins a second, half
-of them within {half_in:.1f} s. Failed logins: {lost}.
+of them within {half_in:.1f} s. Failed logins by reason: {lost}.
 
 CPU time of the last run, in s, of {cores} cores for {took:.0f} s: {shares}. Programs other than the
 app used {not_ours:.0f} % of it. The larger worker had {first_mb:.0f} MB after the first row, and
@@ -41,7 +41,7 @@ s. {morning}
 **An outage of Clever** of {gone_seconds} s, at {half:g}/s. {gone}
 
 **More machines**: app processes with one worker each behind one nginx, with one Redis and one
-PostgreSQL, on the same cores.
+PostgreSQL, on the same cores. The highest sustained rate by number of processes:
 
 {more}
 Clever's own peak, {peak} logins a second over all its apps (2018), would need {needed:.0f} such
@@ -111,7 +111,7 @@ def _bend(kept: Sequence[Bell]) -> str:
 
 
 def _times(what: Counter[str]) -> str:
-    return ", ".join(f"{each} {number} times" for each, number in what.most_common())
+    return "; ".join(f"{each}: {number}" for each, number in what.most_common())
 
 
 def _said(what: Counter[str], words: dict[str, str]) -> Counter[str]:
@@ -148,11 +148,11 @@ def _morning(one: Morning) -> str:
 LOST = {
     "status 503 instead of the way to Clever": "refused before the user went to Clever",
     "status 503 instead of the own page": "refused at the callback",
-    "TimeoutError": "not complete after 30 seconds, when routers close the connection",
+    "TimeoutError": "not complete after 30 s, when routers close the connection",
 }
 SEEN = {
     "status 503 instead of the own page": '"Clever is not answering" (503)',
-    "status 200 instead of the own page": "that the name could not be read (200)",
+    "status 200 instead of the own page": "a dashboard without the name (200)",
 }
 
 
@@ -160,7 +160,7 @@ def _gone(one: Gone) -> str:
     failed = one.pages.total() - one.pages[200]
     told = _times(_said(one.told, SEEN))
     return (
-        f"Users who logged in during the outage saw {told or 'no error'}. The 99th percentile of "
+        f"Pages that users saw at logins: {told or 'no error'}. The 99th percentile of "
         f"these responses was {one.told_p99:.0f} ms. Of {one.pages.total()} signed-in pages, "
         f"{failed} failed, with a 99th percentile of {one.pages_p99:.0f} ms. The last failed login "
         f"arrived {one.well_after:.1f} s after the end of the outage."

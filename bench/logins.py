@@ -29,8 +29,8 @@ PostgreSQL, the simulated browsers, and a server in place of Clever (the upstrea
 answers at once over TLS, under two host names like Clever's. A simulated network delays each byte
 by {half:.0f} ms in each direction, and each new connection by another {rtt:.0f} ms.
 
-A login is a user with their own browser, who opens the login page, the callback with its state, and
-the dashboard, which must show the user's name. Users arrive at random times at a constant rate,
+Each login is a user in a separate browser who opens the login page, the callback with its state,
+and the dashboard, which must show the user's name. Users arrive at random times at a constant rate,
 even while earlier users are still waiting (an open loop). The time of a login starts at its
 scheduled arrival. Clever's own login page takes no time. The same {pupils} students of one district
 and eight schools log in repeatedly, and have logged in before. For the rate of 5 logins a second,
