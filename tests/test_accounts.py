@@ -117,7 +117,7 @@ def test_without_the_folder_and_its_line_people_still_log_in(tmp_path: Path) -> 
         for name in ("student", "teacher", "school_admin", "district_admin"):
             assert by_button(site, name).path == "/dashboard"
         assert ask(f"{site.url}/readyz").text == "ready\n"
-    assert not list(copy.rglob("*.sqlite3"))
+    assert not list(copy.rglob("school.sqlite3"))
 
 
 def test_your_own_users_table_as_the_text_has_it(tmp_path: Path) -> None:
