@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from clever_login.models import User
 from clever_simulator.config import Config
 from tests.conftest import SiteMaker
 from tests.entries import ENTRIES, by_button
-from tests.sites import Site
+from tests.sites import ROOT, Site
 from tests.visitor import Visitor
 
 
@@ -61,6 +64,24 @@ def consenting(site: Site, user_name: str = "teacher", entry: str = "button") ->
     with suppress(AssertionError):  # asked once
         visitor.press("Yes")
     return visitor
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_teacher_logs_in_with_each_accounts_module_of_the_documents(
+    make_site: SiteMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    text = (ROOT / "docs" / "accounts.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    (tmp_path / "accounts.py").write_text(blocks[number])
+    module = runpy.run_path(str(tmp_path / "accounts.py"))
+    monkeypatch.chdir(tmp_path)  # where one of them makes its table
+
+    def extend(app: Flask) -> None:
+        app.config["FIND_OR_CREATE"] = module["find_or_create"]
+        app.config["KEEP_SECTIONS"] = module["keep_sections"]
+
+    site = make_site(extend=extend, clever_client_id="simulator-library")
+    assert consenting(site).path == "/dashboard"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
