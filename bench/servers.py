@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -162,16 +163,21 @@ def one_turn(server: Running, figures: Figures, logins: int, *, counted: bool) -
 async def closed_loop(server: Running, logins: int) -> int:
     """The logins, AT_ONCE at a time; how many failed."""
     turn = asyncio.Semaphore(AT_ONCE)
+    reasons: Counter[str] = Counter()
 
     async def one(number: int) -> int:
         async with turn:
             try:
                 await asyncio.wait_for(log_in(server.site, Login(number, 0.0)), PATIENCE_SECONDS)
-            except (Wrong, OSError, EOFError, TimeoutError):
+            except (Wrong, OSError, EOFError, TimeoutError) as error:
+                reasons[repr(error)[:200]] += 1
                 return 1
         return 0
 
-    return sum(await asyncio.gather(*(one(number % 100) for number in range(logins))))
+    failed = sum(await asyncio.gather(*(one(number % 100) for number in range(logins))))
+    for reason, count in reasons.items():
+        print(f"{server.candidate.name}: {count} logins failed: {reason}", file=sys.stderr)
+    return failed
 
 
 def longest_check(server: Running, attack: str) -> float | None:
