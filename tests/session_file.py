@@ -48,3 +48,9 @@ def remove(site: Site, pattern: str) -> None:
     """Delete the values whose keys match."""
     with _opened(folder_of(site)) as connection:
         connection.execute("DELETE FROM entries WHERE key GLOB ?", (pattern,))
+
+
+def run(site: Site, statement: str) -> None:
+    """Run a statement on the file, in which the table is called entries."""
+    with _opened(folder_of(site)) as connection:
+        connection.execute(statement)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sqlalchemy import select
 
 from clever_login.school.tables import Base, District, Person, School
+from tests import session_file
 from tests.conftest import SiteMaker
 from tests.entries import by_button
 from tests.school import kept, make
@@ -67,13 +67,14 @@ def test_a_district_that_is_taken_off_the_list_is_archived_when_somebody_says_ye
 
 @contextmanager
 def a_session_that_cannot_be_removed(site: Site) -> Iterator[None]:
-    """The store fails: there is a folder where the file of the only session should be."""
-    (file,) = Path(str(site.settings.instance_path)).rglob("session-*")
-    aside = file.rename(file.parent.parent / "aside")
-    file.mkdir()
+    """The store fails: its file refuses to delete a session."""
+    session_file.run(
+        site,
+        "CREATE TRIGGER refuse BEFORE DELETE ON entries WHEN old.key GLOB 'session-*'"
+        " BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    )
     yield
-    file.rmdir()
-    aside.rename(file)
+    session_file.run(site, "DROP TRIGGER refuse")
 
 
 def test_who_could_not_be_logged_out_when_they_were_archived_is_at_the_next_sync(
