@@ -48,6 +48,8 @@ control_socket_disable = True
 
 def on_starting(_server: Arbiter) -> None:
     """Check the settings once, before there are workers that would each complain."""
-    from clever_login.settings import load_or_exit  # gunicorn has put this folder on the path now
+    from clever_login.config import (
+        load_settings_or_exit,  # gunicorn has put this folder on the path now
+    )
 
-    load_or_exit()
+    load_settings_or_exit()

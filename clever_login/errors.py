@@ -40,7 +40,7 @@ class CodeUsed(LoginError):
     code = "code_used"
 
 
-class CodeSeenBefore(CodeUsed):
+class CodeAlreadySeen(CodeUsed):
     """This app exchanged, refused or dropped the authorization code within the last two minutes."""
 
 
@@ -75,7 +75,7 @@ class AccountRefused(LoginError):
         self.message = message
 
 
-class ClaimUseless(LoginError):
+class ClaimLinkInvalid(LoginError):
     """A link to an account from before Clever is not one of ours, was used, or is too old."""
 
     status = 410
@@ -103,11 +103,11 @@ class CleverUnavailable(LoginError):
     code = "clever_unavailable"
 
 
-class CleverHungUp(CleverUnavailable):
+class CleverConnectionLost(CleverUnavailable):
     """The request may have been received, but its answer was lost: a code may be spent by now."""
 
 
-class CleverNotReached(CleverUnavailable):
+class CleverUnreachable(CleverUnavailable):
     """No connection could be made: nothing was sent."""
 
 
@@ -117,7 +117,7 @@ class TooBusy(CleverUnavailable):
     code = "too_busy"
 
 
-class Crowded(LoginError):
+class Overloaded(LoginError):
     """More people come than this process can answer, so no further login is begun."""
 
     status = 503
@@ -165,7 +165,7 @@ class RosterError(Exception):
     """A district's records cannot be read; the message is a sentence for an operator."""
 
 
-class DistrictGone(RosterError):
+class DistrictDisconnected(RosterError):
     """Clever has no token for this district, or takes none any more: it has left the app."""
 
 
@@ -177,5 +177,18 @@ class CursorTooOld(RosterError):
     """Events after this cursor may be lost, for Clever keeps 30 days: read the roster anew."""
 
 
-class NoEvents(RosterError):
+class EventsNotEnabled(RosterError):
     """Clever shows this app no events, which it has to switch on."""
+
+
+def describe_for_operator(error: Exception) -> str:
+    """What went wrong, for an operator: one sentence, with what to do about it."""
+    if isinstance(error, RosterError):
+        return str(error)
+    if isinstance(error, CleverMisconfigured):
+        return f"{error}: look at CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET."
+    if isinstance(error, CleverUnavailable):
+        return f"Clever does not answer now: {error}. Try again in a few minutes."
+    if isinstance(error, NotJson):
+        return f"{error}. Try again later; if it goes on, look for a proxy on the way to Clever."
+    return f"{error}."

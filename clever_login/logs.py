@@ -1,7 +1,15 @@
-"""One JSON line per event on standard error, without anything that names or admits a person."""
+"""Names for people and districts in logs and store keys, that take the secret to make.
+
+The same person has the same pseudonym everywhere, so that an operator can follow a reference or end
+somebody's sessions; without SECRET_KEY it leads to nobody.
+
+One JSON line per event on standard error, without anything that names or admits a person.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import logging
 import re
@@ -15,7 +23,8 @@ from typing import Any, TextIO
 from flask import Flask, g, has_request_context, request
 from flask.logging import default_handler
 
-from clever_login.api.versions import VERSIONS, standing_sentence
+from clever_login.api_versions import VERSIONS, support_summary
+from clever_login.config import DEVELOPMENT, Settings
 from clever_login.errors import (
     AccountRefused,
     DatabaseUnavailable,
@@ -23,16 +32,27 @@ from clever_login.errors import (
     StoreUnavailable,
     WrongHost,
 )
-from clever_login.printable import PlainText, printable, without_queries
-from clever_login.settings import DEVELOPMENT, Settings
+from clever_login.safe_output import PlainTextFormatter, escape_unprintable, remove_queries
+
+PSEUDONYM_LENGTH = 16  # hexadecimal digits: 64 bits, more than any district needs
+NOBODY_PSEUDONYM = "0" * PSEUDONYM_LENGTH
+
+
+def pseudonym(secret: str, kind: str, clever_id: str | None) -> str:
+    """The pseudonym of a `person` or a `district`; NOBODY for none."""
+    if clever_id is None:
+        return NOBODY_PSEUDONYM
+    name = f"clever-login {kind} {clever_id}".encode()
+    return hmac.new(secret.encode(), name, hashlib.sha256).hexdigest()[:PSEUDONYM_LENGTH]
+
 
 logger = logging.getLogger("clever_login")
 FLASKS_FORMAT = "[%(asctime)s] %(levelname)s in %(module)s: %(message)s"
-_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CLEVER_ID = re.compile(r"\b[0-9a-f]{24}\b")
 
 
-def event(name: str, *, level: int = logging.INFO, **fields: str | int | bool) -> None:
+def log_event(name: str, *, level: int = logging.INFO, **fields: str | int | bool) -> None:
     """Log one event; the fields are words of our own, never something that a person sent.
 
     A person or a district is named by a pseudonym. The reason of a failure may name a record by its
@@ -42,22 +62,22 @@ def event(name: str, *, level: int = logging.INFO, **fields: str | int | bool) -
     logger.log(level, name, extra={"fields": said})
 
 
-def failure(error: BaseException, *, code: str, status: int, reference: str) -> None:
+def log_failure(error: BaseException, *, code: str, status: int, reference: str) -> None:
     """Log a failure once: the types of its causes, and where a crash happened.
 
     Messages may quote a child's record, so only those of our own errors are logged.
     """
-    fields = {"causes": " <- ".join(type(each).__name__ for each in _chain(error))}
+    fields = {"causes": " <- ".join(type(each).__name__ for each in _exception_chain(error))}
     ours = isinstance(error, LoginError | StoreUnavailable | DatabaseUnavailable | WrongHost)
     if ours and not isinstance(error, AccountRefused):
         fields["reason"] = str(error)
     elif status == 500:
         fields["where"] = "".join(traceback.format_tb(error.__traceback__))
     level = logging.ERROR if status >= 500 else logging.WARNING
-    event("failure", level=level, code=code, status=status, reference=reference, **fields)
+    log_event("failure", level=level, code=code, status=status, reference=reference, **fields)
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """An event as one line of JSON: time (UTC), level, event, endpoint, fields."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -72,7 +92,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(line | getattr(record, "fields", {}))
 
 
-class _StandardError(logging.StreamHandler[TextIO]):
+class _CurrentStderrHandler(logging.StreamHandler[TextIO]):
     """Writes to whatever standard error is at that moment; servers replace it."""
 
     def __init__(self) -> None:
@@ -92,7 +112,9 @@ class _SafeLines(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             record.args = tuple(
-                printable(without_queries(arg), keep="\x1b") if isinstance(arg, str) else arg
+                escape_unprintable(remove_queries(arg), keep="\x1b")
+                if isinstance(arg, str)
+                else arg
                 for arg in record.args
             )
         return True
@@ -101,35 +123,35 @@ class _SafeLines(logging.Filter):
 def init_app(app: Flask, settings: Settings) -> None:
     """Set up our logger, and keep Flask's own report of a crash free of messages."""
     if not logger.handlers:
-        handler = _StandardError()
-        handler.setFormatter(JsonLines())
+        handler = _CurrentStderrHandler()
+        handler.setFormatter(JsonFormatter())
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logging.getLogger("werkzeug").addFilter(_SafeLines())
-        default_handler.setFormatter(PlainText(FLASKS_FORMAT))
+        default_handler.setFormatter(PlainTextFormatter(FLASKS_FORMAT))
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # quotes paths and headers
-    app.before_request(partial(_name_request, settings))
+    app.before_request(partial(_set_request_id, settings))
     if settings.https and not settings.trusted_proxies and settings.app_env != DEVELOPMENT:
-        event("config_warning", level=logging.WARNING, reason="https without TRUSTED_PROXIES")
+        log_event("config_warning", level=logging.WARNING, reason="https without TRUSTED_PROXIES")
     version = VERSIONS[settings.clever_api_version]
     if version.standing.state != "current":
-        event("config_warning", level=logging.WARNING, reason=standing_sentence(version))
+        log_event("config_warning", level=logging.WARNING, reason=support_summary(version))
     if settings.app_env != DEVELOPMENT:  # there, Flask's own report has path and message, too
-        app.log_exception = _say_nothing  # type: ignore[assignment] # on this app alone
+        app.log_exception = _suppress_flask_report  # type: ignore[assignment] # on this app alone
 
 
-def _name_request(settings: Settings) -> None:
+def _set_request_id(settings: Settings) -> None:
     """The id that a trusted proxy gave the request, so that its log and ours meet, or our own."""
     given = request.headers.get("X-Request-Id", "") if settings.trusted_proxies else ""
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    g.request_id = given if _REQUEST_ID_PATTERN.fullmatch(given) else secrets.token_hex(8)
 
 
-def _say_nothing(_exc_info: object) -> None:
+def _suppress_flask_report(_exc_info: object) -> None:
     """Instead of Flask's report of a crash, which has the message: `failure` says where."""
 
 
-def _chain(error: BaseException | None) -> list[BaseException]:
+def _exception_chain(error: BaseException | None) -> list[BaseException]:
     found: list[BaseException] = []
     while error is not None and error not in found:
         found.append(error)

@@ -1,4 +1,4 @@
-"""What one process has one of: settings, store, transport, and the cookies of pending logins."""
+"""What one process has one of: settings, store, transport, and what else is shared."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from clever_login import ahead, logs, private_files
-from clever_login.api.client import Client
-from clever_login.api.deadline import Deadline
-from clever_login.api.kept import Kept
-from clever_login.api.signing_keys import SigningKeys
-from clever_login.api.status import StatusPage
-from clever_login.api.transport import Transport
-from clever_login.api.versions import VERSIONS, Version
-from clever_login.file_store import FileStore
-from clever_login.pending import PendingLogins
-from clever_login.redis_store import RedisStore
-from clever_login.settings import Settings
-from clever_login.store import Store
-from clever_login.used_codes import UsedCodes
+from clever_login import logs, warm_up
+from clever_login.api_versions import VERSIONS, ApiVersion
+from clever_login.clever.deadlines import Deadline
+from clever_login.clever.http import HttpClient
+from clever_login.clever.oidc import SigningKeys
+from clever_login.clever.profile import RecordCache
+from clever_login.clever.status_page import StatusPage
+from clever_login.clever.user_client import UserClient
+from clever_login.config import Settings
+from clever_login.storage import private_files
+from clever_login.storage.base import Store
+from clever_login.storage.file_store import FileStore
+from clever_login.storage.redis_store import RedisStore
 
 
 @dataclass(frozen=True)
@@ -31,21 +30,19 @@ class Services:
 
     settings: Settings
     store: Store
-    transport: Transport
+    transport: HttpClient
     keys: SigningKeys
     status: StatusPage
-    pending: PendingLogins
-    codes: UsedCodes
-    kept: Kept
+    kept: RecordCache
 
     @property
-    def version(self) -> Version:
+    def version(self) -> ApiVersion:
         """The version of Clever's API that the settings name."""
         return VERSIONS[self.settings.clever_api_version]
 
-    def client(self, token: str, deadline: Deadline) -> Client:
+    def client(self, token: str, deadline: Deadline) -> UserClient:
         """A client of Clever's API for one token."""
-        return Client(
+        return UserClient(
             transport=self.transport,
             api_url=self.settings.clever_api_url,
             version=self.version,
@@ -58,8 +55,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Make them."""
     folder = Path(app.instance_path)
     _close_to_others(folder)
-    store = _store(settings, folder / private_files.STORE)
-    transport = Transport(ca_bundle=settings.clever_ca_bundle)
+    store = _create_store(settings, folder / private_files.STORE_FOLDER)
+    transport = HttpClient(ca_bundle=settings.clever_ca_bundle)
     status = StatusPage(transport, settings.clever_status_url)
     app.extensions["clever_login"] = Services(
         settings=settings,
@@ -67,11 +64,9 @@ def init_app(app: Flask, settings: Settings) -> None:
         transport=transport,
         keys=SigningKeys(transport, settings.clever_url),
         status=status,
-        pending=PendingLogins(settings, store),
-        codes=UsedCodes(store),
-        kept=Kept(),
+        kept=RecordCache(),
     )
-    ahead.loads(app, store.load)
+    warm_up.register_loader(app, store.load)
     app.jinja_env.globals["clever_incident"] = status.incident
 
 
@@ -82,12 +77,12 @@ def services(app: Flask | None = None) -> Services:
 
 def _close_to_others(folder: Path) -> None:
     """Correct the modes of files that an older version or an operator has created."""
-    closed, still_open = private_files.close_to_others(folder)
+    closed, still_open = private_files.restrict_to_owner(folder)
     for path in closed:
-        logs.event("permissions_corrected", level=logging.WARNING, file=path.name)
+        logs.log_event("permissions_corrected", level=logging.WARNING, file=path.name)
     for path in still_open:
-        logs.event("permissions_too_wide", level=logging.ERROR, file=path.name)
+        logs.log_event("permissions_too_wide", level=logging.ERROR, file=path.name)
 
 
-def _store(settings: Settings, folder: Path) -> Store:
+def _create_store(settings: Settings, folder: Path) -> Store:
     return RedisStore(settings) if settings.redis_url else FileStore(folder)

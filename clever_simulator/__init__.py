@@ -7,28 +7,26 @@ from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, abort
 
-from clever_simulator import (
-    api,
-    control,
-    failing,
-    feed,
-    happenings,
+from clever_simulator.config import Config
+from clever_simulator.control_panel import faults, roster_changes, school_year
+from clever_simulator.state import SimulatorState
+from clever_simulator.views import (
+    authorize,
+    data_api,
+    events,
+    fault_hooks,
     impersonation,
-    launch,
     oauth,
     oidc,
-    status,
-    web,
-    year_page,
+    portal,
+    status_page,
 )
-from clever_simulator.config import Config
-from clever_simulator.world import World
 
 __all__ = ["create_app"]
 
-_LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?")
-_CLEVERS_HOST = re.compile(r"(api\.)?clever\.com(:[0-9]+)?")  # for machines that call us so
-_HEADERS = {
+_LOOPBACK_HOST_PATTERN = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?")
+_CLEVER_HOST_PATTERN = re.compile(r"(api\.)?clever\.com(:[0-9]+)?")  # for machines that call us so
+_SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -45,51 +43,51 @@ def create_app(config: Config) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=1_000_000,
     )
-    world = app.extensions["clever_simulator"] = World(config)
-    clevers = (oauth, oidc, api, feed, launch, impersonation, web, status)
-    for room in (*clevers, control, happenings, year_page):
+    world = app.extensions["clever_simulator"] = SimulatorState(config)
+    clevers = (oauth, oidc, data_api, events, authorize, impersonation, portal, status_page)
+    for room in (*clevers, faults, roster_changes, school_year):
         app.register_blueprint(room.bp)
-    app.register_error_handler(launch.LinkError, _bad_link)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(authorize.LinkError, _handle_link_error)
+    app.register_error_handler(HTTPException, _handle_http_error)
     _add_hooks(app, world)
     return app
 
 
-def _add_hooks(app: Flask, world: World) -> None:
-    app.before_request(_refuse_strange_hosts)
+def _add_hooks(app: Flask, world: SimulatorState) -> None:
+    app.before_request(_refuse_unknown_hosts)
     app.before_request(world.journal.start)
-    app.before_request(failing.before)
+    app.before_request(fault_hooks.apply_next_fault)
     # Flask runs these from the last to the first: spoil the answer, note it, send it.
-    app.after_request(failing.deliver)
+    app.after_request(fault_hooks.deliver_response)
     app.after_request(world.journal.finish)
-    app.after_request(failing.spoil)
+    app.after_request(fault_hooks.spoil_response)
     app.after_request(_add_headers)
 
 
-def _refuse_strange_hosts() -> None:
+def _refuse_unknown_hosts() -> None:
     # A web site whose name was made to point at this machine would be a stranger in our origin.
     # With TLS, Clever's own names need a certificate that this machine was made to trust.
-    as_clever = request.is_secure and _CLEVERS_HOST.fullmatch(request.host)
-    if not (as_clever or _LOOPBACK_HOST.fullmatch(request.host)):
+    as_clever = request.is_secure and _CLEVER_HOST_PATTERN.fullmatch(request.host)
+    if not (as_clever or _LOOPBACK_HOST_PATTERN.fullmatch(request.host)):
         abort(400, "The simulator answers to 127.0.0.1, localhost and [::1] only.")
 
 
 def _add_headers(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers.setdefault("Cache-Control", "no-store")
-    for name, value in _HEADERS.items():
+    for name, value in _SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 
 
-def _bad_link(error: Exception) -> ResponseReturnValue:
+def _handle_link_error(error: Exception) -> ResponseReturnValue:
     page = render_template(
         "error.html", title="This login cannot go on", text=str(error), at_clever=True
     )
     return page, 400
 
 
-def _http_error(error: HTTPException) -> ResponseReturnValue:
+def _handle_http_error(error: HTTPException) -> ResponseReturnValue:
     text = "There is nothing at this address." if error.code == 404 else error.description
     page = render_template("error.html", title=error.name, text=text)
     return page, error.code or 500

@@ -9,38 +9,40 @@ from pathlib import Path
 from typing import TextIO, cast, get_args
 
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
-from clever_simulator.console import report_crashes, visible
-from clever_simulator.crowd import MOST_STUDENTS
-from clever_simulator.csv_files import DataError
-from clever_simulator.server import CertificateError, NotLoopbackError, running
-from clever_simulator.versions import VERSIONS
+from clever_simulator.console import escape_unprintable, report_crashes
+from clever_simulator.data_api.versions import VERSIONS
+from clever_simulator.directory.csv_reader import DataError
+from clever_simulator.directory.large_district import MAX_STUDENTS
+from clever_simulator.server import CertificateError, NotLoopbackError, run_in_background
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until told to stop; 0 then, 1 when it could not start, 2 for options and data."""
-    options = _options(arguments)
+    options = _parse_options(arguments)
     report_crashes()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with running(_config(options), options.host, options.port, options.tls) as simulator:
-            _say(f"The Clever simulator is ready at {simulator.url}", sys.stdout)
+        with run_in_background(
+            _build_config(options), options.host, options.port, options.tls
+        ) as simulator:
+            _print_line(f"The Clever simulator is ready at {simulator.url}", sys.stdout)
             stop.wait()
     except DataError as error:
-        return _say(str(error), sys.stderr) + 1
+        return _print_line(str(error), sys.stderr) + 1
     except (NotLoopbackError, CertificateError) as error:
-        return _say(str(error), sys.stderr)
+        return _print_line(str(error), sys.stderr)
     except OSError as error:
         where = f"{options.host}:{options.port}"
-        return _say(
+        return _print_line(
             f"The simulator cannot listen on {where}: {os.strerror(error.errno or 0)}.", sys.stderr
         )
     return 0
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = _parser()
+def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = _build_parser()
     options = parser.parse_args(arguments)
     if (options.cert is None) != (options.key is None):
         parser.error("--cert and --key belong together: give both or neither")
@@ -48,15 +50,15 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _say(line: str, where: TextIO) -> int:
-    where.write(visible(line) + "\n")
+def _print_line(line: str, where: TextIO) -> int:
+    where.write(escape_unprintable(line) + "\n")
     where.flush()
     return 1
 
 
-def _config(options: argparse.Namespace) -> Config:
+def _build_config(options: argparse.Namespace) -> Config:
     config = default_config(options.app_url, options.api_version)
-    extra = tuple(_app(text, options.api_version) for text in options.app)
+    extra = tuple(_build_app(text, options.api_version) for text in options.app)
     # An app of one's own may take the name of a sample, and then stands in its place.
     taken = {app.client_id for app in extra}
     samples = tuple(app for app in config.apps if app.client_id not in taken)
@@ -69,7 +71,7 @@ def _config(options: argparse.Namespace) -> Config:
     )
 
 
-def _app(text: str, api_version: str) -> RegisteredApp:
+def _build_app(text: str, api_version: str) -> RegisteredApp:
     client_id, secret, kind, uri = text.split(":", 3)
     tier, _, oidc = kind.partition("+")
     return RegisteredApp(
@@ -83,19 +85,19 @@ def _app(text: str, api_version: str) -> RegisteredApp:
     )
 
 
-def _port(text: str) -> int:
+def _parse_port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError("expected a number from 0 to 65535")
     return int(text)
 
 
-def _students(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_STUDENTS:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST_STUDENTS}")
+def _parse_student_count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_STUDENTS:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_STUDENTS}")
     return int(text)
 
 
-def _app_text(text: str) -> str:
+def _validate_app(text: str) -> str:
     parts = text.split(":", 3)
     kinds = {*get_args(Tier), "secure_sync+oidc", "sso+oidc"}
     if len(parts) != 4 or not all(parts) or parts[2] not in kinds:
@@ -106,32 +108,37 @@ def _app_text(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m clever_simulator", description="A Clever to develop against; not Clever."
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=_port, default=3001, help="0 picks a free one")
+    parser.add_argument("--port", type=_parse_port, default=3001, help="0 picks a free one")
     parser.add_argument("--cert", metavar="FILE", help="serve https with this certificate (PEM)")
     parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
     parser.add_argument("--app-url", default="http://localhost:3000", help="where the app runs")
     parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
-    _add_people(parser)
+    _add_directory_options(parser)
     parser.add_argument(
         "--app",
         action="append",
         default=[],
-        type=_app_text,
+        type=_validate_app,
         metavar="CLIENT_ID:SECRET:TIER:REDIRECT_URI",
         help="one more app; may be given several times",
     )
     return parser
 
 
-def _add_people(parser: argparse.ArgumentParser) -> None:
+def _add_directory_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--seed", type=int, default=1, help="another seed, other people")
-    add("--students", type=_students, metavar="N", help="one more district, with N students")
+    add(
+        "--students",
+        type=_parse_student_count,
+        metavar="N",
+        help="one more district, with N students",
+    )
     add("--data", type=Path, metavar="FOLDER-OR-ZIP", help="one more district, from CSV files")
     add(
         "--new-id",

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self, get_args
 
-from clever_simulator.people import Role
+from clever_simulator.directory.models import Role
 
 Tier = Literal["secure_sync", "sso", "library"]
 ROLES: tuple[Role, ...] = get_args(Role)
-_IN_THE_LIBRARY = ("student", "teacher")
+_LIBRARY_ROLES = ("student", "teacher")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class RegisteredApp:
         """The roles in which anyone may come; the Library knows teachers and students only."""
         if self.tier != "library":
             return self.user_types
-        return tuple(role for role in self.user_types if role in _IN_THE_LIBRARY)
+        return tuple(role for role in self.user_types if role in _LIBRARY_ROLES)
 
     @property
     def before_v3(self) -> bool:

@@ -1,23 +1,36 @@
-"""Runs the simulator on a loopback port: in the background for tests, or for `__main__`."""
+"""Runs the simulator on a loopback port: in the background for tests, or for `__main__`.
 
+A threaded server whose connections stay open between requests, as Clever's do.
+"""
+
+from __future__ import annotations
+
+import contextlib
 import ipaddress
 import socket
 import ssl
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
+from werkzeug.datastructures import Headers
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.test import run_wsgi_app
 
-from clever_simulator import create_app, year
+from clever_simulator import create_app
 from clever_simulator.config import Config
-from clever_simulator.directory import Directory
-from clever_simulator.faults import Fault
-from clever_simulator.http_server import Server
-from clever_simulator.incidents import Incident
-from clever_simulator.world import World
+from clever_simulator.directory.directory import Directory
+from clever_simulator.faults.faults import Fault
+from clever_simulator.faults.incidents import Incident
+from clever_simulator.school_year import steps
+from clever_simulator.state import SimulatorState
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 
 class NotLoopbackError(ValueError):
@@ -28,13 +41,13 @@ class CertificateError(ValueError):
     """The files of the certificate and its key cannot be used; the message says why."""
 
 
-class Running:
+class RunningSimulator:
     """A simulator that answers at `url`; its methods do what the control endpoints do."""
 
     def __init__(self, url: str, app: Flask) -> None:
         self.url = url
         self.app = app
-        self._world: World = app.extensions["clever_simulator"]
+        self._world: SimulatorState = app.extensions["clever_simulator"]
 
     @property
     def people(self) -> Directory:
@@ -76,7 +89,7 @@ class Running:
 
     def year(self, step: str, **fields: object) -> dict[str, Any]:
         """Makes a step of the school year as POST /_simulator/year does; raises ChangeError."""
-        return year.make(self._world, {"step": step, **fields}).record
+        return steps.make_step(self._world, {"step": step, **fields}).record
 
     def clear_faults(self) -> None:
         """Clears every fault in waiting."""
@@ -108,12 +121,12 @@ class Running:
 
 
 @contextmanager
-def running(
+def run_in_background(
     config_for: Config | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     tls: tuple[str, str] | None = None,
-) -> Iterator[Running]:
+) -> Iterator[RunningSimulator]:
     """Serves from a background thread until the block ends; port 0 picks a free one.
 
     Without a config no app is registered: read `.url`, then call `.configure(config)`.
@@ -125,11 +138,13 @@ def running(
     app.config["SESSION_COOKIE_SECURE"] = tls is not None
     context = _tls_context(*tls) if tls else None
     listener = listen(host, port)
-    server = Server(host, listener, app, context)
+    server = HttpServer(host, listener, app, context)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield Running(f"{'https' if tls else 'http'}://{_in_url(host)}:{server.port}", app)
+        yield RunningSimulator(
+            f"{'https' if tls else 'http'}://{_host_in_url(host)}:{server.port}", app
+        )
     finally:
         server.shutdown()
         server.hang_up()
@@ -171,5 +186,100 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _in_url(host: str) -> str:
+def _host_in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+MAX_BODY_BYTES = 1_000_000
+
+
+class RequestHandler(WSGIRequestHandler):
+    """Answers many requests on one connection, each in a single write, and logs none of them."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a header that waits for its body costs a client 40 ms
+
+    def run_wsgi(self) -> None:
+        """Answers one request; the parent's way would close the connection after each."""
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        environ = self.make_environ()
+        parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        try:
+            self._send(status, headers, b"".join(parts))
+        except OSError:  # the client, or a fault, closed the connection
+            self.close_connection = True
+
+    def make_environ(self) -> WSGIEnvironment:
+        """The parent's, but with the body read: what is left over would be the next request."""
+        environ = super().make_environ()
+        length = environ.get("CONTENT_LENGTH", "0")
+        known = length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES
+        if known and not environ.get("wsgi.input_terminated"):
+            environ["wsgi.input"] = BytesIO(self.rfile.read(int(length)))
+        else:
+            self.close_connection = True
+        return environ
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Says nothing: the journal is the log."""
+
+    def _now(self) -> float:
+        """The time at which the simulator has arrived, so that its Date header says so, too."""
+        app: Any = self.server.app
+        return float(app.extensions["clever_simulator"].clock.outside())
+
+    def _send(self, status: str, headers: Headers, body: bytes) -> None:
+        bodiless = status.startswith(("204", "304"))
+        head = [f"HTTP/1.1 {status}"]
+        if "Date" not in headers:  # a fault may say another one
+            head.append(f"Date: {self.date_time_string(self._now())}")
+        head += [f"{k}: {v}" for k, v in headers if k.lower() != "content-length"]
+        if not bodiless:
+            head.append(f"Content-Length: {len(body)}")
+        if self.close_connection:
+            head.append("Connection: close")
+        sent = b"" if bodiless or self.command == "HEAD" else body
+        self.wfile.write("\r\n".join([*head, "", ""]).encode("latin-1") + sent)
+
+
+class HttpServer(ThreadedWSGIServer):
+    """Knows its open connections, so that a stopped simulator does not go on answering."""
+
+    def __init__(
+        self,
+        host: str,
+        listener: socket.socket,
+        app: WSGIApplication,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
+        port = listener.getsockname()[1]
+        super().__init__(host, port, app, RequestHandler, fd=listener.fileno())
+        listener.close()  # the server works on a duplicate
+        if tls:
+            # Each connection's own thread shakes hands: a silent client must not keep others out.
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self.ssl_context = tls
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Notes the connection and starts its thread."""
+        with self._open_lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forgets the connection and closes it."""
+        with self._open_lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Ends every connection that is still open."""
+        with self._open_lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):  # the client may have gone already
+                    connection.shutdown(socket.SHUT_RDWR)

@@ -14,14 +14,22 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.chromium import chromium
-from tests.tour import CLEVERS_FORM, RULES, STOPS, Look, Stop, Tour, toured_site
+from tests.support.chromium import run_chromium
+from tests.support.page_tour import (
+    AXE_RULES,
+    CLEVER_FORM,
+    STOPS,
+    DisplayMode,
+    Stop,
+    Tour,
+    run_tour_site,
+)
 
 HERE = Path(__file__).parent
 PICTURES, PAGES = HERE / "pictures", HERE / "pages.md"
 DEVICES = {"phone": (360, 740), "desktop": (1280, 800)}
 LOOKS = {
-    f"{device}-{scheme}": Look(scheme=scheme, width=width, height=height)
+    f"{device}-{scheme}": DisplayMode(scheme=scheme, width=width, height=height)
     for device, (width, height) in DEVICES.items()
     for scheme in ("light", "dark")
 }
@@ -76,17 +84,17 @@ def main(names: list[str]) -> None:
     PICTURES.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        toured_site(Path(folder)) as site,
-        chromium() as browser,
+        run_tour_site(Path(folder)) as site,
+        run_chromium() as browser,
     ):
         tour = Tour(site, browser)
         stops = [each for each in STOPS if not names or each.name in names]
         if not names:
-            with tour.visit(CLEVERS_FORM, LOOKS["desktop-light"]) as page:
+            with tour.visit(CLEVER_FORM, LOOKS["desktop-light"]) as page:
                 _save(page.screenshot(), PICTURES / "simulator.png")
         rows = [_look_at(tour, stop).row(stop) for stop in stops]
     if not names:
-        PAGES.write_text(HEAD.format(rules=", ".join(RULES)) + "".join(rows), encoding="utf-8")
+        PAGES.write_text(HEAD.format(rules=", ".join(AXE_RULES)) + "".join(rows), encoding="utf-8")
 
 
 def _look_at(tour: Tour, stop: Stop) -> Seen:
@@ -97,11 +105,11 @@ def _look_at(tour: Tour, stop: Stop) -> Seen:
             complaints += _complaints(page)
     longest = {}
     for language in ("en", "es"):
-        with tour.visit(stop, Look(language=language, width=320)) as page:
+        with tour.visit(stop, DisplayMode(language=language, width=320)) as page:
             longest[language] = _longest(page)
             complaints += _complaints(page)
     weight = Weight()
-    with tour.visit(stop, Look(), weight.watch) as page:
+    with tour.visit(stop, DisplayMode(), weight.watch) as page:
         page.wait_for_load_state("networkidle")
         heading = page.locator("h1").inner_text()
     return Seen(
@@ -121,7 +129,7 @@ def _save(picture: bytes, path: Path) -> None:
 
 
 def _complaints(page: Page) -> int:
-    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    found = Axe().run(page, options={"runOnly": AXE_RULES}).response["violations"]
     return sum(len(each["nodes"]) for each in found)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from clever_login.api.versions import VERSIONS, Kind, Version, standing_sentence
+from clever_login.api_versions import VERSIONS, ApiVersion, RecordKind, support_summary
 
 PAGE = Path(__file__).parent / "clever.md"
 NOT_THERE = "–"
 PAGING = frozenset({"limit", "starting_after", "ending_before"})
-Row = tuple[str, Callable[[Version], str]]
+Row = tuple[str, Callable[[ApiVersion], str]]
 
 HEAD = """\
 # Clever API versions
@@ -18,7 +18,7 @@ HEAD = """\
 This page is for developers who read Clever's API. After reading it, you know which endpoint and
 which field the app uses in each version.
 
-`CLEVER_API_VERSION` selects the version. The table `clever_login/api/versions.py` defines all
+`CLEVER_API_VERSION` selects the version. The table `clever_login/api_versions.py` defines all
 differences between the versions, and this page is generated from that table. To change the page,
 change the table, then run `.venv-test/bin/python -m docs.write_clever`. Paths are relative to
 `https://api.clever.com/<version>`. The app ignores fields that a newer version adds.
@@ -42,14 +42,14 @@ def main() -> None:
 
 def text() -> str:
     """Return the whole page."""
-    standings = "".join(f"- {standing_sentence(each)}\n" for each in VERSIONS.values())
+    standings = "".join(f"- {support_summary(each)}\n" for each in VERSIONS.values())
     parts = [
         HEAD,
         f"## Status of each version\n\n{standings}",
         "## Fields and endpoints of a login\n\n" + _table(LOGIN),
         "## Fields and endpoints of a district\n\n" + _table(DISTRICT),
-        f"## Lists\n\n{TOKENS}\n" + _table(_list_row(kind) for kind in Kind),
-        f"{PARAMETERS}\n" + _table(_parameter_row(k) for k in Kind),
+        f"## Lists\n\n{TOKENS}\n" + _table(_list_row(kind) for kind in RecordKind),
+        f"{PARAMETERS}\n" + _table(_parameter_row(k) for k in RecordKind),
         "## Events\n\n" + _table(EVENTS),
     ]
     return "\n".join(parts)
@@ -72,8 +72,8 @@ def _parameters(names: frozenset[str]) -> str:
     return " ".join(words + [_code(*others)] * bool(others)) or NOT_THERE
 
 
-def _list_row(kind: Kind) -> Row:
-    def cell(version: Version) -> str:
+def _list_row(kind: RecordKind) -> Row:
+    def cell(version: ApiVersion) -> str:
         listing = version.lists.get(kind)
         if listing is None:
             return "in sections" if _inside_sections(kind, version) else NOT_THERE
@@ -82,22 +82,22 @@ def _list_row(kind: Kind) -> Row:
     return kind.replace("_", " "), cell
 
 
-def _parameter_row(kind: Kind) -> Row:
-    def cell(version: Version) -> str:
+def _parameter_row(kind: RecordKind) -> Row:
+    def cell(version: ApiVersion) -> str:
         listing = version.lists.get(kind)
         return _parameters(listing.parameters) if listing else NOT_THERE
 
     return kind.replace("_", " "), cell
 
 
-def _inside_sections(kind: Kind, version: Version) -> bool:
-    return kind in {Kind.COURSES, Kind.TERMS} and version.courses_in_sections
+def _inside_sections(kind: RecordKind, version: ApiVersion) -> bool:
+    return kind in {RecordKind.COURSES, RecordKind.TERMS} and version.courses_in_sections
 
 
-def _school_fields(kind: Kind) -> Row:
-    primary = kind is not Kind.STAFF
+def _school_fields(kind: RecordKind) -> Row:
+    primary = kind is not RecordKind.STAFF
 
-    def cell(version: Version) -> str:
+    def cell(version: ApiVersion) -> str:
         inside = f"roles.{kind.removesuffix('s')}." if version.roles_in_record else ""
         names = ["school"] * primary + ["schools"] * (kind in version.school_lists)
         return _code(*(inside + name for name in names))
@@ -121,7 +121,7 @@ LOGIN: tuple[Row, ...] = (
         "who authorized the app",
         lambda v: "`/me`: `data.authorized_by`" if v.authorized_by else NOT_THERE,
     ),
-    *map(_school_fields, (Kind.STUDENTS, Kind.TEACHERS, Kind.STAFF)),
+    *map(_school_fields, (RecordKind.STUDENTS, RecordKind.TEACHERS, RecordKind.STAFF)),
     ("sections of a Library teacher", lambda v: _code(v.own_sections)),
     ("students of those sections", lambda v: _code(v.section_students)),
 )

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pytest_socket import socket_allow_hosts
 
-from tests import newcomer, sites
-from tests.sites import Site
+from tests.support import fresh_checkout, running_app
+from tests.support.running_app import Site
 
 SiteMaker = Callable[..., Site]
 OF_THE_FILE = re.compile(r"^pytestmark = (\[.*?^\]|[^\n]*)", re.DOTALL | re.MULTILINE)
@@ -37,7 +37,7 @@ def _no_network() -> None:
 @pytest.fixture(scope="session")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh copy of the project, in which nothing is installed yet."""
-    return newcomer.fresh_copy(tmp_path_factory.mktemp("a new machine"))
+    return fresh_checkout.copy_project(tmp_path_factory.mktemp("a new machine"))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def make_site(tmp_path: Path) -> Iterator[SiteMaker]:
     with ExitStack() as stack:
 
         def make(**changes: Any) -> Site:
-            return stack.enter_context(sites.in_process(tmp_path, **changes))
+            return stack.enter_context(running_app.run_in_process(tmp_path, **changes))
 
         yield make
 
@@ -63,7 +63,11 @@ STORES = ["in_process", pytest.param("deployed", marks=pytest.mark.servers)]
 @pytest.fixture(params=STORES)
 def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMaker]:
     """The same twice: in this process on files, and on two gunicorn workers with a real Redis."""
-    start = sites.in_process if request.param == "in_process" else sites.gunicorn_with_redis
+    start = (
+        running_app.run_in_process
+        if request.param == "in_process"
+        else running_app.run_gunicorn_with_redis
+    )
     with ExitStack() as stack:
 
         def make(**changes: Any) -> Site:
@@ -75,7 +79,7 @@ def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMak
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One PostgreSQL for all tests of this process."""
-    with sites.postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+    with running_app.run_postgres(tmp_path_factory.mktemp("postgres")) as url:
         yield url
 
 
@@ -84,4 +88,4 @@ def database_url(request: pytest.FixtureRequest) -> str | None:
     """An empty database as DATABASE_URL names it: None is SQLite in the app's own folder."""
     if request.param == "sqlite":
         return None
-    return sites.new_database(request.getfixturevalue("postgres"))
+    return running_app.new_database(request.getfixturevalue("postgres"))

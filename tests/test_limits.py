@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from clever_login.api.library import MOST_SECTIONS, MOST_STUDENTS
-from clever_login.api.status import Incident
-from clever_login.pending import digest
-from clever_login.school.names import LONGEST
-from clever_login.school.tables import Enrolment, Section
+from clever_login.accounts.preferred_name import MAX_NAME_LENGTH
+from clever_login.auth.pending_logins import digest_state
+from clever_login.clever.status_page import Incident
+from clever_login.clever.user_client import MAX_SECTIONS, MAX_STUDENTS
+from clever_login.db.models import Enrollment, Section
 from clever_login.services import services
-from tests import school as schools
 from tests.conftest import SiteMaker
-from tests.entries import by_button, to_the_callback
-from tests.school import app_of, kept, people
-from tests.sites import Site
-from tests.visitor import Visitor
+from tests.support import account_app as schools
+from tests.support.account_app import database_of, flask_app, people_rows
+from tests.support.browser_client import Visitor
+from tests.support.login_flows import by_button, stop_before_callback
+from tests.support.running_app import Site
 
 KIB = 1024
 
@@ -53,10 +53,10 @@ def form_of(make_site: SiteMaker, size: int) -> int:
 
 def name_of(make_site: SiteMaker, size: int) -> int:
     """How long a preferred name is kept, of so many characters."""
-    site = schools.make(make_site, None, ask_preferred_name=True)
+    site = schools.make_account_app(make_site, None, ask_preferred_name=True)
     visitor = by_button(site, "student").open("/preferred-name")
     visitor.press("Call me that", name="N" * size)
-    (person,) = people(site)
+    (person,) = people_rows(site)
     assert visitor.heading == f"Hi, {person.preferred_name}!"
     return len(person.preferred_name or "")
 
@@ -90,9 +90,9 @@ def sections_of(make_site: SiteMaker, size: int) -> int:
 
 LIMITS = {
     "bytes of a form": Limit(64 * KIB, 64 * KIB + 1, form_of, (303, 413)),
-    "characters of a name": Limit(LONGEST, LONGEST + 1, name_of, (40, 40)),
-    "students of a section": Limit(MOST_STUDENTS, MOST_STUDENTS + 1, students_of, (200, 200)),
-    "sections of a teacher": Limit(MOST_SECTIONS, MOST_SECTIONS + 1, sections_of, (20, 20)),
+    "characters of a name": Limit(MAX_NAME_LENGTH, MAX_NAME_LENGTH + 1, name_of, (40, 40)),
+    "students of a section": Limit(MAX_STUDENTS, MAX_STUDENTS + 1, students_of, (200, 200)),
+    "sections of a teacher": Limit(MAX_SECTIONS, MAX_SECTIONS + 1, sections_of, (20, 20)),
 }
 
 
@@ -103,16 +103,16 @@ def test_a_limit_holds_at_its_edge(make_site: SiteMaker, what: str) -> None:
     assert tuple(found) == limit.results
 
 
-def test_whoever_waits_for_a_login_is_told_at_once_that_it_has_failed(site: Site) -> None:
-    visitor = to_the_callback(site, "student")
+def test_a_second_callback_learns_at_once_that_the_login_failed(site: Site) -> None:
+    visitor = stop_before_callback(site, "student")
     state = visitor.url.partition("state=")[2].partition("&")[0]
     site.clever.fault("me", status=401)
     assert visitor.open(visitor.url).code == "login_refused"
-    store = services(app_of(site)).store
-    assert store.get(f"ended-{digest(state)}") is not None
+    store = services(flask_app(site)).store
+    assert store.get(f"ended-{digest_state(state)}") is not None
 
 
-def test_an_incident_that_is_over_is_not_told() -> None:
+def test_a_resolved_incident_is_not_shown() -> None:
     over = {"name": "Old trouble", "impact": "major", "status": "resolved"}
     planned = {"name": "Later", "impact": "none", "status": "scheduled"}
     going_on = {"name": "Logins are slow", "impact": "minor", "status": "monitoring"}
@@ -123,15 +123,15 @@ def test_an_incident_that_is_over_is_not_told() -> None:
 
 
 @pytest.mark.parametrize("missing", ["section", "person"])
-def test_a_row_that_refers_to_nothing_is_not_written(
+def test_a_row_with_a_dangling_reference_is_not_written(
     make_site: SiteMaker, database_url: str | None, missing: str
 ) -> None:
-    site = schools.make(make_site, database_url)
+    site = schools.make_account_app(make_site, database_url)
     by_button(site, "student")
-    (person,) = people(site)
-    with kept(site).begin() as session:
+    (person,) = people_rows(site)
+    with database_of(site).begin() as session:
         session.add(Section(id="here", name="Reading"))
     ids = {"section": "here", "person": person.id, missing: "nowhere"}
-    seat = Enrolment(section_id=ids["section"], person_id=ids["person"], role="student")
-    with pytest.raises(IntegrityError), kept(site).begin() as session:
+    seat = Enrollment(section_id=ids["section"], person_id=ids["person"], role="student")
+    with pytest.raises(IntegrityError), database_of(site).begin() as session:
         session.add(seat)

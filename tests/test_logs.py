@@ -11,41 +11,41 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from clever_login.accounts import Account
+from clever_login.auth.account_hooks import Account
+from clever_login.auth.sessions import CurrentUser
+from clever_login.clever.models import User
 from clever_login.errors import AccountRefused
-from clever_login.models import User
-from clever_login.session import CurrentUser
-from clever_simulator import tokens as clevers_tokens
-from tests import school
+from clever_simulator.credentials import tokens as clevers_tokens
 from tests.conftest import SiteMaker
-from tests.entries import by_portal, to_the_callback
-from tests.sites import ROOT, Site
-from tests.visitor import ask
+from tests.support import account_app
+from tests.support.browser_client import send_request
+from tests.support.login_flows import by_portal, stop_before_callback
+from tests.support.running_app import ROOT, Site
 
 
 @pytest.fixture
 def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every token that Clever gives out during the test."""
     given: list[str] = []
-    redeem = clevers_tokens.Vault.redeem
+    redeem = clevers_tokens.TokenStore.redeem
 
     def remember(*args: Any) -> Any:
         token = redeem(*args)
         given.extend([token.value] if token else [])
         return token
 
-    monkeypatch.setattr(clevers_tokens.Vault, "redeem", remember)
+    monkeypatch.setattr(clevers_tokens.TokenStore, "redeem", remember)
     return given
 
 
-def test_a_whole_login_leaves_no_name_code_state_token_or_secret_in_any_log(
+def test_a_login_logs_no_name_code_state_token_or_secret(
     site: Site,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
     tokens: list[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    visitor = to_the_callback(site, "student")
+    visitor = stop_before_callback(site, "student")
     query = parse_qs(urlsplit(visitor.url).query)
     visitor.open(visitor.url).press("Log out")
     site.clever.fault("me", status=500, times=2)
@@ -72,9 +72,7 @@ def test_a_whole_login_leaves_no_name_code_state_token_or_secret_in_any_log(
         assert canary not in output
 
 
-def test_the_token_is_on_no_page_in_no_cookie_and_in_no_session(
-    site: Site, tokens: list[str]
-) -> None:
+def test_the_access_token_is_in_no_page_cookie_or_session(site: Site, tokens: list[str]) -> None:
     visitor = by_portal(site, "teacher")
     assert site.app is not None
     interface: Any = site.app.session_interface
@@ -88,7 +86,7 @@ def test_the_token_is_on_no_page_in_no_cookie_and_in_no_session(
     assert tokens[0] not in str(session) + answers + cookies
 
 
-def test_our_lines_are_json_with_a_time_an_event_and_a_reference_that_the_page_shows(
+def test_log_lines_are_json_with_a_time_an_event_and_the_reference_shown_on_the_page(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     visitor = by_portal(site, "teacher").open("/nothing-here\r\n{}")
@@ -145,20 +143,20 @@ def assert_as_listed(line: dict[str, Any]) -> None:
 
 def test_every_event_is_in_the_table_with_its_fields() -> None:
     source = "".join(path.read_text() for path in (ROOT / "clever_login").rglob("*.py"))
-    named = re.findall(r"\bevent\(\s*\"(\w+)\"", source)
+    named = re.findall(r"\blog_event\(\s*\"(\w+)\"", source)
     assert set(named) == set(EVENTS)
 
 
-def test_each_security_event_has_its_fields_and_the_persons_pseudonym_alone(
+def test_each_security_event_logs_its_fields_and_only_the_persons_pseudonym(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site.clever.fault("district", status=404)
     visitor = by_portal(site, "teacher_admin").press("See the school administrator page")
     visitor.open("/oauth/callback?code=x&state=forged")
-    callback = to_the_callback(site, "student")
+    callback = stop_before_callback(site, "student")
     cookies = dict(callback.http.cookies)
     callback.open(callback.url)
-    ask(callback.hops[0].url, cookies=cookies)
+    send_request(callback.hops[0].url, cookies=cookies)
     visitor.press("Log out").open("/nothing-here")
     assert site.app is not None
     site.app.test_cli_runner().invoke(args=["clever", "sessions", "end", "--all"])
@@ -174,31 +172,31 @@ def test_each_security_event_has_its_fields_and_the_persons_pseudonym_alone(
     assert site.person("teacher_admin").id not in str(lines)
 
 
-def test_nothing_that_is_sent_can_forge_a_line(
+def test_request_data_cannot_forge_a_log_line(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     evil = 'x\r\n{"event": "forged"}\x1b[31m'
     for name in ("code", "state", "error", "district_id", "next"):
-        ask(f"{site.url}/oauth/callback", params={name: evil, "state": "s"})
-        ask(f"{site.url}/login", params={name: evil})
+        send_request(f"{site.url}/oauth/callback", params={name: evil, "state": "s"})
+        send_request(f"{site.url}/login", params={name: evil})
     lines = [line for line in capfd.readouterr().err.splitlines() if "forged" in line]
     assert lines == []
 
 
-def test_a_trusted_proxys_request_id_is_in_the_log_and_nobody_elses(
+def test_only_a_trusted_proxys_request_id_is_logged(
     make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for proxies in (0, 1):
         site = make_site(trusted_proxies=proxies)
-        ask(f"{site.url}/nothing", headers={"X-Request-Id": f"request-{proxies}"})
-        ask(f"{site.url}/nothing", headers={"X-Request-Id": "bad id {}"})
+        send_request(f"{site.url}/nothing", headers={"X-Request-Id": f"request-{proxies}"})
+        send_request(f"{site.url}/nothing", headers={"X-Request-Id": "bad id {}"})
     log = capfd.readouterr().err
     assert '"request": "request-1"' in log
     assert "request-0" not in log
     assert "bad id" not in log
 
 
-def test_what_clever_says_is_in_no_log(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+def test_clevers_error_text_is_never_logged(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
     for endpoint in ("token", "me", "user", "district"):
         for status in (400, 404, 500):
             site.clever.fault(endpoint, status=status, body="canary of an answer", times=2)
@@ -212,7 +210,7 @@ def test_what_clever_says_is_in_no_log(site: Site, capfd: pytest.CaptureFixture[
 CANARY = "Mei-Ling Canary"
 
 
-def test_the_words_with_which_an_account_is_refused_are_for_the_person_alone(
+def test_the_text_of_an_account_refusal_is_shown_but_not_logged(
     make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(_user: User) -> Account:
@@ -226,16 +224,16 @@ def test_the_words_with_which_an_account_is_refused_are_for_the_person_alone(
     assert CANARY not in log
 
 
-def test_a_claim_and_an_export_leave_no_name_and_no_link_in_the_log(
+def test_claims_and_exports_log_no_names_and_no_links(
     make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    site = school.make(make_site, None)
+    site = account_app.make_account_app(make_site, None)
     names = ("--first-name", "Mei-Ling", "--last-name", "Canary", "--email", "mei@canary.test")
-    account = school.flask_clever(site, "accounts", "add", *names).strip()
-    link = school.flask_clever(site, "accounts", "invite", "--person", account).strip()
+    account = account_app.run_flask_clever(site, "accounts", "add", *names).strip()
+    link = account_app.run_flask_clever(site, "accounts", "invite", "--person", account).strip()
     by_portal(site, "student").open(link).press("Yes, both are me")
     person = site.person("student")
-    said = school.flask_clever(site, "export", "--user", person.id).splitlines()
+    said = account_app.run_flask_clever(site, "export", "--user", person.id).splitlines()
     assert person.name.last in "".join(said)
     lines = [*capfd.readouterr().err.splitlines(), *said]
     log = "\n".join(line for line in lines if line.startswith('{"time"'))
@@ -248,7 +246,7 @@ def test_a_claim_and_an_export_leave_no_name_and_no_link_in_the_log(
         assert canary not in log
 
 
-def test_failing_connections_leave_no_address_and_no_id_in_the_log(
+def test_connection_failures_log_no_addresses_and_no_ids(
     site: Site, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)

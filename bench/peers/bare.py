@@ -13,11 +13,13 @@ import requests
 from flask import Flask, redirect, request
 from flask.typing import ResponseReturnValue
 
-from bench import answers
+from bench.fake_clever import responses
 
 CLEVER, API = os.environ["BENCH_CLEVER"], os.environ["BENCH_API"]
 CALLBACK = f"{os.environ['BENCH_URL']}/callback"
-AUTHORIZE = f"{CLEVER}/oauth/authorize?client_id={answers.CLIENT_ID}&redirect_uri={quote(CALLBACK)}"
+AUTHORIZE = (
+    f"{CLEVER}/oauth/authorize?client_id={responses.CLIENT_ID}&redirect_uri={quote(CALLBACK)}"
+)
 http = requests.Session()
 http.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32))
 
@@ -34,7 +36,10 @@ def login() -> ResponseReturnValue:
 def callback() -> ResponseReturnValue:
     """The four calls that a login cannot do without."""
     parts = {"grant_type": "authorization_code", "code": request.args["code"]}
-    data, secret = parts | {"redirect_uri": CALLBACK}, (answers.CLIENT_ID, answers.SECRET)
+    data, secret = (
+        parts | {"redirect_uri": CALLBACK},
+        (responses.CLIENT_ID, responses.CLIENT_SECRET),
+    )
     token = http.post(f"{CLEVER}/oauth/tokens", data=data, auth=secret, timeout=5).json()
     bearer = {"Authorization": f"Bearer {token['access_token']}"}
     me = _get("me", bearer)
@@ -43,8 +48,8 @@ def callback() -> ResponseReturnValue:
     return redirect(f"/dashboard?name={user['data']['name']['first']}")
 
 
-def _get(path: str, bearer: dict[str, str]) -> answers.Json:
-    found: answers.Json = http.get(f"{API}/v3.0/{path}", headers=bearer, timeout=5).json()
+def _get(path: str, bearer: dict[str, str]) -> responses.Json:
+    found: responses.Json = http.get(f"{API}/v3.0/{path}", headers=bearer, timeout=5).json()
     return found
 
 

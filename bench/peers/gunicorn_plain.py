@@ -1,4 +1,6 @@
-"""gunicorn with its own workers, as `python -m bench.servers` measures them: gthread or gevent."""
+"""gunicorn with its own workers, as `python -m bench.scenarios.compare_servers` measures them:
+gthread or gevent.
+"""
 
 worker_class = "gthread"
 threads = 80

@@ -11,11 +11,11 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-from bench import answers
+from bench.fake_clever import responses
 
 CLEVER, API = os.environ["BENCH_CLEVER"], os.environ["BENCH_API"]
 POSTGRES = urlsplit(os.environ["BENCH_POSTGRES"])
-APP = {"client_id": answers.CLIENT_ID, "secret": answers.SECRET}
+APP = {"client_id": responses.CLIENT_ID, "secret": responses.CLIENT_SECRET}
 
 settings.configure(
     SECRET_KEY=secrets.token_hex(32),

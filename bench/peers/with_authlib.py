@@ -10,33 +10,33 @@ from authlib.integrations.flask_client import OAuth
 from flask import Flask, abort, redirect, session
 from flask.typing import ResponseReturnValue
 
-from bench import answers
+from bench.fake_clever import responses
 
 CLEVER, API = os.environ["BENCH_CLEVER"], os.environ["BENCH_API"]
 CALLBACK = f"{os.environ['BENCH_URL']}/callback"
 
 
-def _with_a_type(response: Any) -> Any:
+def _add_token_type(response: Any) -> Any:
     """Clever's tokens name none, and Authlib needs one."""
     body = response.json()
     response.json = lambda: body | {"token_type": "bearer"}
     return response
 
 
-def _compliance(client: Any) -> None:
-    client.register_compliance_hook("access_token_response", _with_a_type)
+def _register_compliance_hook(client: Any) -> None:
+    client.register_compliance_hook("access_token_response", _add_token_type)
 
 
 app = Flask(__name__)
 app.secret_key = secrets.token_hex(32)
 clever = OAuth(app).register(  # type: ignore[no-untyped-call] # Authlib's
     "clever",
-    client_id=answers.CLIENT_ID,
-    client_secret=answers.SECRET,
+    client_id=responses.CLIENT_ID,
+    client_secret=responses.CLIENT_SECRET,
     access_token_url=f"{CLEVER}/oauth/tokens",
     authorize_url=f"{CLEVER}/oauth/authorize",
     api_base_url=f"{API}/v3.0/",
-    compliance_fix=_compliance,
+    compliance_fix=_register_compliance_hook,
 )
 
 

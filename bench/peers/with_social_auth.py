@@ -11,7 +11,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
-from bench import answers
+from bench.fake_clever import responses
 
 POSTGRES = urlsplit(os.environ["BENCH_POSTGRES"])
 
@@ -53,8 +53,8 @@ settings.configure(
     ],
     AUTHENTICATION_BACKENDS=["bench.peers.clever_elsewhere.Clever"],
     LOGIN_REDIRECT_URL="/dashboard",
-    SOCIAL_AUTH_CLEVER_KEY=answers.CLIENT_ID,
-    SOCIAL_AUTH_CLEVER_SECRET=answers.SECRET,
+    SOCIAL_AUTH_CLEVER_KEY=responses.CLIENT_ID,
+    SOCIAL_AUTH_CLEVER_SECRET=responses.CLIENT_SECRET,
 )
 application = get_wsgi_application()
 

@@ -10,55 +10,55 @@ from urllib.parse import quote
 
 from gunicorn import glogging
 
-from clever_login.printable import PlainText
+from clever_login.safe_output import PlainTextFormatter
 
 # What a format may name: nothing that can hold a code, a state, a cookie or a token.
-SAFE = ("h", "t", "s", "m", "U", "H", "b", "B", "a", "T", "D", "M", "L", "p")
-IN_PATHS = "/:@!$&'()*+,;=-._~"  # what needs no percent-encoding there
+SAFE_ATOMS = ("h", "t", "s", "m", "U", "H", "b", "B", "a", "T", "D", "M", "L", "p")
+SAFE_PATH_CHARACTERS = "/:@!$&'()*+,;=-._~"  # what needs no percent-encoding there
 
 
-def one_line(text: str) -> str:
+def to_single_line(text: str) -> str:
     """Printable ASCII without quotes; what else there is, is escaped as in Python."""
     return text.encode("unicode_escape").decode("ascii").replace('"', r"\"")
 
 
-class _OneLine(glogging.SafeAtoms):
+class _SingleLineAtoms(glogging.SafeAtoms):
     """The fields of a line of the access log."""
 
     def __init__(self, atoms: dict[str, Any]) -> None:
         super().__init__({})
         for name, value in atoms.items():
-            self[name] = one_line(value) if isinstance(value, str) else value
+            self[name] = to_single_line(value) if isinstance(value, str) else value
 
 
 class Logger(glogging.Logger):
     """gunicorn's logger, for every class of workers."""
 
-    atoms_wrapper_class = _OneLine
+    atoms_wrapper_class = _SingleLineAtoms
 
     def setup(self, cfg: Any) -> None:
         """Write what waitress reports where gunicorn writes its own reports."""
         super().setup(cfg)
         for handler in self.error_log.handlers:
-            handler.setFormatter(PlainText(self.error_fmt, self.datefmt))
+            handler.setFormatter(PlainTextFormatter(self.error_fmt, self.datefmt))
         waitress = logging.getLogger("waitress")
         waitress.handlers = self.error_log.handlers
         waitress.propagate = False
-        waitress.addFilter(_without_messages)
+        waitress.addFilter(_remove_message)
 
     def atoms(
         self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta
     ) -> dict[str, Any]:
         """What a format may name; all else is a dash. A path is percent-encoded again."""
         atoms = super().atoms(resp, req, environ, request_time)
-        safe = {name: atoms[name] for name in SAFE}
-        safe["U"] = quote(str(safe["U"]).encode("latin-1", "replace"), IN_PATHS)
+        safe = {name: atoms[name] for name in SAFE_ATOMS}
+        safe["U"] = quote(str(safe["U"]).encode("latin-1", "replace"), SAFE_PATH_CHARACTERS)
         return safe | {"r": "{m} {U} {H}".format(**safe)}
 
 
-def _without_messages(record: logging.LogRecord) -> bool:
+def _remove_message(record: logging.LogRecord) -> bool:
     """Say where the app has failed, but not the message: it may quote a child's record."""
-    record.msg, record.args = one_line(record.getMessage()), ()
+    record.msg, record.args = to_single_line(record.getMessage()), ()
     if record.exc_info and record.exc_info[0]:
         kind, _, place = record.exc_info
         record.exc_text = "".join(traceback.format_tb(place)) + kind.__name__

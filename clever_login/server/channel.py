@@ -9,9 +9,9 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 
-from clever_login.server.answers import AppAnswer, RefusalAnswer
-from clever_login.server.contract import BODY_BYTES, LONG_SECONDS
-from clever_login.server.parser import Ahead, Limits, Parser
+from clever_login.server.contract import LONG_WAIT_SECONDS, MAX_BODY_BYTES
+from clever_login.server.parser import DiscardingParser, RequestParser, ServerLimits
+from clever_login.server.responses import AppResponse, RefusalResponse
 
 STALL_SECONDS = 30.0  # in which a client must take some of an answer; routers wait as long
 LINGER_SECONDS = 2.0  # in which the client of a refused request may still read the answer
@@ -21,10 +21,10 @@ class Channel(HTTPChannel):
     """Waitress's, with a limit on everything that a client may make it wait for."""
 
     server: Any  # a Listener, whose module imports this one
-    request: Parser | None
-    requests: list[Parser]
-    task_class = AppAnswer
-    error_task_class = RefusalAnswer
+    request: RequestParser | None
+    requests: list[RequestParser]
+    task_class = AppResponse
+    error_task_class = RefusalResponse
 
     came = 0.0  # monotonic seconds: when the request that is answered now was complete
     waited = 0.0  # seconds from then until a thread took it
@@ -36,15 +36,15 @@ class Channel(HTTPChannel):
         self.rests_since = time.monotonic()
         super().__init__(*arguments, **options)
 
-    def parser_class(self, limits: Limits) -> Parser:
+    def parser_class(self, limits: ServerLimits) -> RequestParser:
         """For the next request; there is one at a time."""
-        return Ahead(limits) if self.requests else Parser(limits)
+        return DiscardingParser(limits) if self.requests else RequestParser(limits)
 
     def received(self, data: bytes) -> bool:
         """Take in what came; after the last answer it is dropped."""
         if self._lingers_until:
             return False
-        if isinstance(self.request, Ahead) and not self.requests:
+        if isinstance(self.request, DiscardingParser) and not self.requests:
             self.request = None  # only blank lines were sent ahead
         return bool(super().received(data))
 
@@ -61,11 +61,11 @@ class Channel(HTTPChannel):
 
         It is when the server stops, and when so many come that nobody's connection is kept.
         """
-        return self._drops_rest or self.waited > LONG_SECONDS or self.server.stopping
+        return self._drops_rest or self.waited > LONG_WAIT_SECONDS or self.server.stopping
 
     @property
     def _drops_rest(self) -> bool:
-        return self.refuses or (isinstance(self.request, Ahead) and self._is_begun)
+        return self.refuses or (isinstance(self.request, DiscardingParser) and self._is_begun)
 
     @property
     def _is_begun(self) -> bool:
@@ -94,9 +94,9 @@ class Channel(HTTPChannel):
     def has_large_body(self) -> bool:
         """Whether a request is coming that may have more than the usual body."""
         here = [*self.requests, self.request]
-        return any(each is not None and each.body_limit > BODY_BYTES for each in here)
+        return any(each is not None and each.body_limit > MAX_BODY_BYTES for each in here)
 
-    def _refuse(self, request: Parser, code: int) -> None:
+    def _refuse(self, request: RequestParser, code: int) -> None:
         with self.requests_lock:
             request.refuse(code)
             self.request = None

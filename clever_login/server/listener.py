@@ -14,7 +14,7 @@ from waitress.server import BaseWSGIServer
 from clever_login.server.channel import Channel
 
 
-def in_kernel(sock: socket.socket) -> float:
+def seconds_since_last_byte(sock: socket.socket) -> float:
     """Seconds since the last byte came, in which nobody has read it.
 
     Linux knows it, even while the connection was not accepted yet. It is 0 where nobody knows: on
@@ -75,7 +75,9 @@ class Listener(BaseWSGIServer):
 
     def add_task(self, channel: Channel) -> None:
         """Answer the first complete request of a connection as soon as a thread is free."""
-        channel.came = max(time.monotonic() - in_kernel(channel.socket), self._started)
+        channel.came = max(
+            time.monotonic() - seconds_since_last_byte(channel.socket), self._started
+        )
         self._worker.answer(channel)
 
     def log_access(self, answer: Any, took: timedelta) -> None:

@@ -11,26 +11,29 @@ from waitress.adjustments import Adjustments
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import Error
 
-from clever_login.server.contract import BODY_BYTES
+from clever_login.server.contract import MAX_BODY_BYTES
 
-HEADER_BYTES, HEADER_LINES = 32 * 1024, 100  # of a whole header; browsers send less than 8 KiB
-SECONDS = 10.0  # from the first byte of a request to its last
-BLANK = b"\r\n\t "
+MAX_HEADER_BYTES, MAX_HEADER_LINES = (
+    32 * 1024,
+    100,
+)  # of a whole header; browsers send less than 8 KiB
+REQUEST_TIMEOUT_SECONDS = 10.0  # from the first byte of a request to its last
+WHITESPACE = b"\r\n\t "
 # Printable ASCII alone: RFC 9112, 3.2 and RFC 3986, 2. No authority form: this is no proxy.
-REQUEST_LINE = re.compile(
+REQUEST_LINE_PATTERN = re.compile(
     rb"[!#$%&'*+\-.^_`|~0-9A-Z]+ (?:/[!-~]*|https?://[!-~]+|\*) HTTP/(\d\.\d)"
 )
-LENGTH = re.compile(rb"\d{1,15}")
-ONCE = (b"host", b"content-length", b"content-type", b"transfer-encoding")
+CONTENT_LENGTH_PATTERN = re.compile(rb"\d{1,15}")
+SINGLE_HEADERS = (b"host", b"content-length", b"content-type", b"transfer-encoding")
 
 
-class Limits(Adjustments):
+class ServerLimits(Adjustments):
     """Waitress's settings, and how many bytes of a body are accepted for a method and a path."""
 
     body_limit: Callable[[str, str], int]  # 0: not now
 
 
-class Refused(Error):
+class RequestRefused(Error):
     """A request that no view sees; `channel.TEXTS` has the words for each code."""
 
     def __init__(self, code: int) -> None:
@@ -38,21 +41,21 @@ class Refused(Error):
         self.code = code
 
 
-class Parser(HTTPRequestParser):
+class RequestParser(HTTPRequestParser):
     """Waitress's, and stricter: what two servers could read in two ways is refused."""
 
-    adj: Limits
+    adj: ServerLimits
     error: Any  # an Error, once the request is refused
     body_rcv: Any  # where a body goes; None without one
     body_bytes_received: int
     version = "1.1"  # of the answer to what cannot be read
     command = path = "-"  # in the access log, until they are known
     began: float | None = None  # monotonic seconds; None until a byte has come that is not blank
-    body_limit = BODY_BYTES
+    body_limit = MAX_BODY_BYTES
 
     def received(self, data: bytes) -> int:
         """Take in bytes, and return how many of them belong to this request."""
-        if self.began is None and data.strip(BLANK):
+        if self.began is None and data.strip(WHITESPACE):
             self.began = time.monotonic()
         used = int(super().received(data))
         if self.error is None and self._body_is_too_large():
@@ -65,7 +68,7 @@ class Parser(HTTPRequestParser):
 
     def parse_header(self, header_plus: bytes) -> None:
         """Refuse what is ambiguous, and a body that is declared larger than its view allows."""
-        if code := _fault(header_plus):
+        if code := _header_error(header_plus):
             self.refuse(code)
             return
         try:
@@ -74,7 +77,7 @@ class Parser(HTTPRequestParser):
             raise ParsingError("the request target cannot be read") from error
         if "close" in re.split(r"[ \t]*,[ \t]*", self.headers.get("CONNECTION", "").lower()):
             self.headers["CONNECTION"] = "close"  # waitress only knows it when it stands alone
-        if self.chunked or self.content_length > BODY_BYTES:
+        if self.chunked or self.content_length > MAX_BODY_BYTES:
             self.body_limit = self.adj.body_limit(self.command, self.path)
         if not self.body_limit:
             self.refuse(503)
@@ -83,14 +86,16 @@ class Parser(HTTPRequestParser):
 
     def refuse(self, code: int) -> None:
         """Answer with this status instead of passing the request on."""
-        self.error = Refused(code)
+        self.error = RequestRefused(code)
         self.completed = True
 
     def is_late(self, now: float) -> bool:
         """Whether it should be complete; a body above 64 KiB has ten seconds for each of these."""
         if self.began is None:
             return False
-        return now - self.began > SECONDS * max(1.0, self.body_bytes_received / BODY_BYTES)
+        return now - self.began > REQUEST_TIMEOUT_SECONDS * max(
+            1.0, self.body_bytes_received / MAX_BODY_BYTES
+        )
 
     def _body_is_too_large(self) -> bool:
         """In chunks the size is not declared, and what stands between the chunks counts, too."""
@@ -101,7 +106,7 @@ class Parser(HTTPRequestParser):
         )
 
 
-class Ahead(Parser):
+class DiscardingParser(RequestParser):
     """What a client sends before it has the answer to its last request: it is dropped unread.
 
     Neither browsers nor routers do that. One client could occupy many threads, and a server may
@@ -110,35 +115,35 @@ class Ahead(Parser):
 
     def received(self, data: bytes) -> int:
         """Take all of it."""
-        if data.strip(BLANK):
+        if data.strip(WHITESPACE):
             self.began = time.monotonic()
         return len(data)
 
 
-def _fault(header: bytes) -> int:
+def _header_error(header: bytes) -> int:
     """The status for a header that cannot be accepted, else 0; waitress checks the rest."""
     first, *lines = header.split(b"\r\n")
-    request_line = REQUEST_LINE.fullmatch(first)
+    request_line = REQUEST_LINE_PATTERN.fullmatch(first)
     if not request_line or any(line.startswith((b" ", b"\t")) for line in lines):
         return 400  # a folded header is the latter
-    if len(lines) > HEADER_LINES:
+    if len(lines) > MAX_HEADER_LINES:
         return 431
     version = request_line[1]
     if version not in (b"1.0", b"1.1"):
         return 505
-    return _fault_of_fields(version, lines)
+    return _fields_error(version, lines)
 
 
-def _fault_of_fields(version: bytes, lines: list[bytes]) -> int:
+def _fields_error(version: bytes, lines: list[bytes]) -> int:
     """The status for fields that make the message ambiguous (RFC 9112, 6.3), else 0."""
-    values: dict[bytes, list[bytes]] = {name: [] for name in ONCE}
+    values: dict[bytes, list[bytes]] = {name: [] for name in SINGLE_HEADERS}
     for line in lines:
         name, _, value = line.partition(b":")
         values.setdefault(name.lower(), []).append(value.strip(b" \t"))
-    host, length, _type, coding = (values[name] for name in ONCE)
-    if any(len(values[name]) > 1 for name in ONCE) or (version == b"1.1" and not host):
+    host, length, _type, coding = (values[name] for name in SINGLE_HEADERS)
+    if any(len(values[name]) > 1 for name in SINGLE_HEADERS) or (version == b"1.1" and not host):
         return 400
-    if length and not LENGTH.fullmatch(length[0]):
+    if length and not CONTENT_LENGTH_PATTERN.fullmatch(length[0]):
         return 400
     if coding and (length or version == b"1.0"):
         return 400

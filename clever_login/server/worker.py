@@ -13,17 +13,19 @@ from typing import Any
 from gunicorn.workers import base
 from waitress import wasyncore
 
-from clever_login.server.answers import Answer
 from clever_login.server.channel import Channel
-from clever_login.server.contract import BODY_BYTES, BODY_LIMIT
+from clever_login.server.contract import BODY_LIMIT_KEY, MAX_BODY_BYTES
 from clever_login.server.listener import Listener
-from clever_login.server.parser import HEADER_BYTES, Limits
+from clever_login.server.parser import MAX_HEADER_BYTES, ServerLimits
+from clever_login.server.responses import ResponseTask
 
-MOST_LARGE = 20  # bodies above 64 KiB at a time: each may be a temporary file of its view's limit
+MAX_LARGE_BODIES = (
+    20  # bodies above 64 KiB at a time: each may be a temporary file of its view's limit
+)
 LINGER_SECONDS = 2.0  # in which a stopping worker that has connections still takes requests
 
 
-class _Signals(wasyncore.file_dispatcher):
+class _SignalDispatcher(wasyncore.file_dispatcher):
     """Wakes the loop when a signal has come: Python then writes a byte into gunicorn's pipe."""
 
     def handle_read(self) -> None:
@@ -62,18 +64,18 @@ class Worker(base.Worker):
         self._next_look = 0.0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = min(self.cfg.worker_connections, files // 2)  # the rest is for the app
-        _Signals(self.PIPE[0], self.map)
+        _SignalDispatcher(self.PIPE[0], self.map)
         self._listeners = [Listener(self, each) for each in self.sockets]
         while self.alive and self.ppid == os.getppid():
             self._turn()
         self._stop()
 
-    def _limits(self) -> Limits:
-        limits = Limits(
-            clear_untrusted_proxy_headers=False,  # clever_login.headers decides how far to trust
+    def _limits(self) -> ServerLimits:
+        limits = ServerLimits(
+            clear_untrusted_proxy_headers=False,  # web.security_headers decides
             ident=None,
             backlog=self.cfg.backlog,
-            max_request_header_size=HEADER_BYTES,
+            max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=sys.maxsize,  # the parser has its own limit
             log_socket_errors=False,
         )
@@ -82,14 +84,14 @@ class Worker(base.Worker):
 
     def _body_limit(self, method: str, path: str) -> int:
         """How much the app accepts there; 0 while too many large bodies are coming already."""
-        ask = getattr(self.wsgi, "extensions", {}).get(BODY_LIMIT)
-        size = int(ask(method, path)) if ask else BODY_BYTES
+        ask = getattr(self.wsgi, "extensions", {}).get(BODY_LIMIT_KEY)
+        size = int(ask(method, path)) if ask else MAX_BODY_BYTES
         if (
-            size > BODY_BYTES
-            and sum(each.has_large_body for each in self._channels()) >= MOST_LARGE
+            size > MAX_BODY_BYTES
+            and sum(each.has_large_body for each in self._channels()) >= MAX_LARGE_BODIES
         ):
             return 0
-        return max(size, BODY_BYTES)
+        return max(size, MAX_BODY_BYTES)
 
     def _turn(self) -> None:
         """Wait until something can be read or written, or for a second."""
@@ -170,7 +172,7 @@ class Worker(base.Worker):
             channel.will_close = True
             channel.server.pull_trigger()
 
-    def log_access(self, answer: Answer, took: timedelta) -> None:
+    def log_access(self, answer: ResponseTask, took: timedelta) -> None:
         """Write a line of gunicorn's access log, if it is on."""
         if not self.log.access_log_enabled:
             return

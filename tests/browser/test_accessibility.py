@@ -8,43 +8,61 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.chromium import chromium
-from tests.entries import by_button
-from tests.tour import RULES, STOPS, Look, Stop, Tour, at, cookies, toured_site
+from tests.support.chromium import run_chromium
+from tests.support.login_flows import by_button
+from tests.support.page_tour import (
+    AXE_RULES,
+    STOPS,
+    DisplayMode,
+    Stop,
+    Tour,
+    open_path,
+    playwright_cookies,
+    run_tour_site,
+)
 
 pytestmark = pytest.mark.browser
 # Every two of language, scheme and width meet; half of the looks for each page, by turns.
 LOOKS = (
-    (Look(language="en", scheme="light", width=320), Look(language="es", scheme="dark")),
-    (Look(language="en", scheme="dark"), Look(language="es", scheme="light", width=320)),
-    (Look(language="en", scheme="dark", width=320), Look(language="es", scheme="light")),
+    (
+        DisplayMode(language="en", scheme="light", width=320),
+        DisplayMode(language="es", scheme="dark"),
+    ),
+    (
+        DisplayMode(language="en", scheme="dark"),
+        DisplayMode(language="es", scheme="light", width=320),
+    ),
+    (
+        DisplayMode(language="en", scheme="dark", width=320),
+        DisplayMode(language="es", scheme="light"),
+    ),
 )
 VISITS = [(stop, look) for number, stop in enumerate(STOPS) for look in LOOKS[number % len(LOOKS)]]
 
 
 @pytest.fixture(scope="module")
 def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
-    with toured_site(tmp_path_factory.mktemp("tour")) as site, chromium() as browser:
+    with run_tour_site(tmp_path_factory.mktemp("tour")) as site, run_chromium() as browser:
         yield Tour(site, browser)
 
 
 def complaints(page: Page) -> list[str]:
     """What axe says, a line for each element."""
-    found = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+    found = Axe().run(page, options={"runOnly": AXE_RULES}).response["violations"]
     return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
 
 
 @pytest.mark.parametrize(
     ("stop", "look"), VISITS, ids=[f"{stop.name}-{look}" for stop, look in VISITS]
 )
-def test_axe_finds_nothing(tour: Tour, stop: Stop, look: Look) -> None:
+def test_axe_finds_no_problem_on_any_page(tour: Tour, stop: Stop, look: DisplayMode) -> None:
     with tour.visit(stop, look) as page:
         assert complaints(page) == []
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=[stop.name for stop in STOPS])
-def test_nothing_is_wider_than_the_narrowest_screen(tour: Tour, stop: Stop) -> None:
-    with tour.visit(stop, Look(width=320, height=568)) as page:
+def test_no_page_is_wider_than_the_narrowest_screen(tour: Tour, stop: Stop) -> None:
+    with tour.visit(stop, DisplayMode(width=320, height=568)) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
@@ -67,11 +85,13 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"{selector} is not reached by Tab")
 
 
-def test_a_walk_by_keyboard_never_loses_the_focus(tour: Tour) -> None:
+def test_keyboard_focus_stays_visible_throughout_a_login(tour: Tour) -> None:
     somebody = by_button(tour.site, "teacher_admin")
-    with tour.visit(Stop(name="log-in", steps=at("/")), Look(width=400, height=600)) as page:
+    with tour.visit(
+        Stop(name="log-in", steps=open_path("/")), DisplayMode(width=400, height=600)
+    ) as page:
         tab_to(page, 'a[href^="/login"]')
-        page.context.add_cookies(cookies(somebody))
+        page.context.add_cookies(playwright_cookies(somebody))
         page.goto(f"{tour.site.url}/dashboard")
         tab_to(page, 'main a[href^="/classes/"]')
         page.keyboard.press("Enter")

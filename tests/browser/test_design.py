@@ -8,17 +8,17 @@ import pytest
 from playwright.sync_api import Route, expect
 from sqlalchemy import select
 
-from clever_login.school.tables import Enrolment, Person, Section
-from tests.chromium import chromium
-from tests.school_data import STUDENT, rows
-from tests.sites import Site
-from tests.tour import STOPS, Look, Tour, toured_site
+from clever_login.db.models import Enrollment, Person, Section
+from tests.support.chromium import run_chromium
+from tests.support.page_tour import STOPS, DisplayMode, Tour, run_tour_site
+from tests.support.roster_fixtures import STUDENT, database_session
+from tests.support.running_app import Site
 
 pytestmark = pytest.mark.browser
 STOP = {stop.name: stop for stop in STOPS}
 DASHBOARDS = ("student", "teacher", "school-admin", "district-admin", "two-roles")
 OF_CHILDREN = ("log-in", "logged-out", "cancelled", "not-found", "student", "student-class")
-PHONE = Look(width=320, height=568)
+PHONE = DisplayMode(width=320, height=568)
 SUBJECTS = (
     "math",
     "science",
@@ -45,30 +45,30 @@ PAINTED_TWICE = """() => new Promise(
 
 def give_more_classes(site: Site) -> None:
     """One more class in each subject for the student: more than any screen shows at once."""
-    with rows(site) as session:
+    with database_session(site) as session:
         clever_id = site.person("student").id
         student = session.scalars(select(Person).where(Person.clever_id == clever_id)).one()
         for number, subject in enumerate(SUBJECTS):
             key = f"more{number}"
             session.add(Section(id=key, name=f"More {subject}", subject=subject, period="9"))
             session.flush()
-            session.add(Enrolment(section_id=key, person_id=student.id, role=STUDENT))
+            session.add(Enrollment(section_id=key, person_id=student.id, role=STUDENT))
 
 
 @pytest.fixture(scope="module")
 def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
-    with toured_site(tmp_path_factory.mktemp("design")) as site, chromium() as browser:
+    with run_tour_site(tmp_path_factory.mktemp("design")) as site, run_chromium() as browser:
         give_more_classes(site)
         yield Tour(site, browser)
 
 
 @pytest.mark.parametrize("name", OF_CHILDREN)
-def test_a_small_finger_hits_everything(tour: Tour, name: str) -> None:
+def test_links_and_buttons_are_large_enough_to_tap(tour: Tour, name: str) -> None:
     with tour.visit(STOP[name], PHONE) as page:
         assert page.evaluate(TARGETS) == []
 
 
-def test_the_way_out_stays_in_sight_however_many_classes_there_are(tour: Tour) -> None:
+def test_the_log_out_button_stays_in_sight_on_a_long_dashboard(tour: Tour) -> None:
     with tour.visit(STOP["student"], PHONE) as page:
         way_out = page.get_by_role("button", name="Not Ada? Log out")
         expect(way_out).to_be_in_viewport(ratio=1)
@@ -78,14 +78,14 @@ def test_the_way_out_stays_in_sight_however_many_classes_there_are(tour: Tour) -
         expect(way_out).to_be_in_viewport(ratio=1)
 
 
-def test_the_tiles_stand_right_below_the_greeting(tour: Tour) -> None:
+def test_class_tiles_are_directly_below_the_greeting(tour: Tour) -> None:
     with tour.visit(STOP["student"], PHONE) as page:
         expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_in_viewport(ratio=1)
         expect(page.locator(".tile").first).to_be_in_viewport(ratio=1)
 
 
-def test_each_subject_has_a_colour_and_a_drawing_of_its_own(tour: Tour) -> None:
-    with tour.visit(STOP["student"], Look()) as page:
+def test_each_subject_has_its_own_color_and_drawing(tour: Tour) -> None:
+    with tour.visit(STOP["student"], DisplayMode()) as page:
         covers = page.locator(".tile-cover")
         colours = covers.evaluate_all(
             "each => each.map(one => getComputedStyle(one).backgroundColor)"
@@ -98,15 +98,15 @@ def test_each_subject_has_a_colour_and_a_drawing_of_its_own(tour: Tour) -> None:
 
 
 @pytest.mark.parametrize("name", [*DASHBOARDS, *OF_CHILDREN])
-def test_nothing_is_cut_off_at_twice_the_size(tour: Tour, name: str) -> None:
-    with tour.visit(STOP[name], Look(width=640, height=400)) as page:
+def test_no_text_is_cut_off_at_200_percent_zoom(tour: Tour, name: str) -> None:
+    with tour.visit(STOP[name], DisplayMode(width=640, height=400)) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 640
         page.evaluate("document.documentElement.style.fontSize = '200%'")  # letters alone
         assert page.evaluate("document.documentElement.scrollWidth") <= 640
 
 
 @pytest.mark.parametrize("name", [*DASHBOARDS, "log-in", "not-found"])
-def test_nothing_moves_while_a_page_loads(tour: Tour, name: str) -> None:
+def test_the_layout_does_not_shift_while_a_page_loads(tour: Tour, name: str) -> None:
     def come_late(route: Route) -> None:
         """Bring a drawing only after the page was painted without it, as a slow network does."""
         route.request.frame.evaluate(PAINTED_TWICE)
@@ -123,8 +123,8 @@ def test_nothing_moves_while_a_page_loads(tour: Tour, name: str) -> None:
         assert page.evaluate("window.shifted") is None
 
 
-def test_a_role_is_changed_by_keyboard_and_the_header_says_which_it_is(tour: Tour) -> None:
-    with tour.visit(STOP["two-roles"], Look()) as page:
+def test_a_role_can_be_switched_by_keyboard_and_the_header_shows_it(tour: Tour) -> None:
+    with tour.visit(STOP["two-roles"], DisplayMode()) as page:
         menu = page.locator("header summary")
         expect(menu).to_have_text("Your role now: Teacher")
         menu.focus()
@@ -140,7 +140,7 @@ def test_a_role_is_changed_by_keyboard_and_the_header_says_which_it_is(tour: Tou
         expect(menu).to_have_text("Your role now: Teacher")
 
 
-def test_the_menu_of_roles_is_whole_on_a_phone(tour: Tour) -> None:
+def test_the_role_menu_fits_on_a_phone(tour: Tour) -> None:
     with tour.visit(STOP["two-roles"], PHONE) as page:
         page.locator("header summary").click()
         other = page.get_by_role("button", name="See the school administrator page")
@@ -149,8 +149,8 @@ def test_the_menu_of_roles_is_whole_on_a_phone(tour: Tour) -> None:
 
 
 @pytest.mark.parametrize("name", [*DASHBOARDS, "teacher-class", "not-found"])
-def test_paper_has_the_words_and_nothing_to_press(tour: Tour, name: str) -> None:
-    with tour.visit(STOP[name], Look(scheme="dark")) as page:
+def test_a_printed_page_has_the_text_and_no_buttons(tour: Tour, name: str) -> None:
+    with tour.visit(STOP[name], DisplayMode(scheme="dark")) as page:
         page.emulate_media(media="print")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         pressed = page.locator("button, summary, .button, .clever-button, nav a")
@@ -161,9 +161,9 @@ def test_paper_has_the_words_and_nothing_to_press(tour: Tour, name: str) -> None
         assert (ink, paper) == ("rgb(0, 0, 0)", "rgb(255, 255, 255)")
 
 
-def test_who_asks_for_less_motion_has_none(tour: Tour) -> None:
+def test_reduced_motion_turns_off_all_animation(tour: Tour) -> None:
     moves = "each => getComputedStyle(each).transitionDuration"
-    with tour.visit(STOP["student"], Look()) as page:
+    with tour.visit(STOP["student"], DisplayMode()) as page:
         tile = page.locator(".tile").first
         assert tile.evaluate(moves) == "0s"
         page.emulate_media(reduced_motion="no-preference")

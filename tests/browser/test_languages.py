@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_in_chromium import by_portal
-from tests.chromium import chromium
-from tests.sites import Site
+from tests.browser.test_login import by_portal
+from tests.support.chromium import run_chromium
+from tests.support.running_app import Site
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as started:
+    with run_chromium() as started:
         yield started
 
 
@@ -39,7 +39,7 @@ def press(page: Page, label: str) -> None:
     page.keyboard.press("Enter")
 
 
-def test_a_child_reads_their_own_language_chooses_another_and_leaves_none_behind(
+def test_a_student_can_switch_languages_and_the_choice_ends_with_log_out(
     page: Page, site: Site
 ) -> None:
     page.goto(site.url)

@@ -11,16 +11,16 @@ from flask import Flask
 from playwright.sync_api import Page, expect
 from sqlalchemy import select, update
 
-from clever_login.school import tables
-from clever_login.school.database import database
-from clever_simulator.people import Person
-from tests.chromium import chromium
+from clever_login.db import models
+from clever_login.db.database import database
+from clever_simulator.directory.models import Person
 from tests.conftest import SiteMaker
-from tests.sites import Site
+from tests.support.chromium import run_chromium
+from tests.support.running_app import Site
 
 # Without rosters and claims there is nothing that could keep up with a year.
-pytest.importorskip("clever_login.school.sync")
-pytest.importorskip("clever_login.school.claims")
+pytest.importorskip("clever_login.roster_sync.job")
+pytest.importorskip("clever_login.accounts.claims")
 
 pytestmark = pytest.mark.browser
 CHILD = "talia.thompson"
@@ -28,7 +28,7 @@ CHILD = "talia.thompson"
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with chromium() as browser:
+    with run_chromium() as browser:
         yield browser.new_context().new_page()
 
 
@@ -57,36 +57,38 @@ class School:
             self.command("sync")
         return made
 
-    def rows(self) -> dict[str, tables.Person]:
+    def rows(self) -> dict[str, models.Person]:
         """Everyone in the database who has logged in, by their id at Clever."""
         with database(self.app).read() as session:
             found = session.scalars(
-                select(tables.Person).where(tables.Person.first_login.is_not(None))
+                select(models.Person).where(models.Person.first_login.is_not(None))
             )
             return {str(each.clever_id): each for each in found}
 
     def some_time_passes(self) -> None:
         """Move logins back: a full read archives nobody who has just logged in."""
         with database(self.app).begin() as session:
-            long_ago = tables.now() - timedelta(minutes=5)
-            session.execute(update(tables.Person).values(last_login=long_ago))
+            long_ago = models.utc_now() - timedelta(minutes=5)
+            session.execute(update(models.Person).values(last_login=long_ago))
 
     def schools(self, account: str) -> set[str]:
         """The schools of the classes that an account attends."""
-        enrolled = select(tables.Enrolment.section_id).where(tables.Enrolment.person_id == account)
+        enrolled = select(models.Enrollment.section_id).where(
+            models.Enrollment.person_id == account
+        )
         with database(self.app).read() as session:
             return set(
                 session.scalars(
-                    select(tables.Section.school_id).where(tables.Section.id.in_(enrolled))
+                    select(models.Section.school_id).where(models.Section.id.in_(enrolled))
                 )
             )
 
     def members(self, section: str) -> set[str | None]:
         """The ids at Clever of all who are in a class."""
-        joined = tables.Enrolment.person_id == tables.Person.id
-        in_class = select(tables.Person.clever_id).join(tables.Enrolment, joined)
+        joined = models.Enrollment.person_id == models.Person.id
+        in_class = select(models.Person.clever_id).join(models.Enrollment, joined)
         with database(self.app).read() as session:
-            return set(session.scalars(in_class.where(tables.Enrolment.section_id == section)))
+            return set(session.scalars(in_class.where(models.Enrollment.section_id == section)))
 
     def log_in(self) -> None:
         """From our front page to wherever it leads; the Clever session of the browser is kept."""
@@ -109,7 +111,7 @@ class School:
         expect(self.page).not_to_have_url(f"{self.site.url}/dashboard")
 
 
-def test_a_childs_account_lasts_through_a_whole_school_year(
+def test_a_students_account_lasts_through_a_whole_school_year(
     make_site: SiteMaker, page: Page
 ) -> None:
     school = School(make_site(), page)

@@ -10,11 +10,11 @@ import pytest
 import time_machine
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
-from tests import session_file
-from tests.browser.test_in_chromium import back, by_portal
-from tests.chromium import chromium, launch
+from tests.browser.test_login import back, by_portal
 from tests.conftest import SiteMaker
-from tests.sites import Site
+from tests.support import session_file
+from tests.support.chromium import launch_chromium, run_chromium
+from tests.support.running_app import Site
 
 pytestmark = pytest.mark.browser
 IDLE = 30 * 60  # seconds, as the settings have it
@@ -23,7 +23,7 @@ MINUTE = 60_000  # milliseconds, as a browser counts
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as started:
+    with run_chromium() as started:
         yield started
 
 
@@ -69,7 +69,9 @@ def end_session(site: Site) -> None:
     session_file.remove(site, "session-*")
 
 
-def test_the_page_asks_in_good_time_and_goes_when_nobody_answers(site: Site, page: Page) -> None:
+def test_an_idle_page_warns_first_and_is_replaced_when_nobody_answers(
+    site: Site, page: Page
+) -> None:
     page.clock.run_for((IDLE - 130) * 1000)
     expect(question(page)).to_have_count(0)
     page.clock.run_for(12_000)  # two minutes before the end
@@ -80,7 +82,7 @@ def test_the_page_asks_in_good_time_and_goes_when_nobody_answers(site: Site, pag
     expect_nothing_of_ada(page)
 
 
-def test_the_question_is_answered_by_keyboard_and_the_session_goes_on(
+def test_answering_the_idle_warning_by_keyboard_extends_the_session(
     page: Page,
 ) -> None:
     page.clock.run_for((IDLE - 60) * 1000)
@@ -94,7 +96,7 @@ def test_the_question_is_answered_by_keyboard_and_the_session_goes_on(
     expect(question(page)).to_have_count(0)
 
 
-def test_escape_is_an_answer_too(page: Page) -> None:
+def test_escape_also_answers_the_idle_warning(page: Page) -> None:
     page.clock.run_for((IDLE - 60) * 1000)
     expect(question(page)).to_be_visible()
     with page.expect_response("**/still-here"):
@@ -102,7 +104,7 @@ def test_escape_is_an_answer_too(page: Page) -> None:
     expect(question(page)).to_have_count(0)
 
 
-def test_an_answer_that_does_not_reach_us_is_said_and_can_be_given_again(page: Page) -> None:
+def test_a_failed_answer_to_the_idle_warning_is_reported_and_can_be_retried(page: Page) -> None:
     def no_network(route: Route) -> None:
         route.abort()
 
@@ -117,7 +119,7 @@ def test_an_answer_that_does_not_reach_us_is_said_and_can_be_given_again(page: P
     expect(question(page)).to_have_count(0)
 
 
-def test_an_answer_after_the_server_has_ended_the_session_shows_nothing(
+def test_answering_the_idle_warning_after_the_session_has_ended_shows_no_data(
     site: Site, page: Page
 ) -> None:
     page.clock.run_for((IDLE - 60) * 1000)
@@ -127,7 +129,7 @@ def test_an_answer_after_the_server_has_ended_the_session_shows_nothing(
     expect_nothing_of_ada(page)
 
 
-def test_when_the_hours_of_a_session_are_over_too_the_page_says_what_to_do(
+def test_the_page_says_what_to_do_when_the_maximum_session_time_is_reached(
     make_site: SiteMaker, browser: Browser
 ) -> None:
     site = make_site(session_idle_minutes=24 * 60, session_max_hours=1)
@@ -142,7 +144,7 @@ def test_when_the_hours_of_a_session_are_over_too_the_page_says_what_to_do(
         expect(page.get_by_text("Time is nearly up")).to_be_visible()
 
 
-def test_a_laptop_that_slept_through_the_end_shows_nothing_when_it_wakes(
+def test_a_laptop_that_slept_past_the_session_end_shows_no_data_on_waking(
     site: Site, page: Page
 ) -> None:
     end_session(site)
@@ -158,7 +160,9 @@ def test_a_laptop_that_slept_through_the_end_shows_nothing_when_it_wakes(
     expect_nothing_of_ada(page)
 
 
-def test_a_page_that_is_used_keeps_the_other_tab_awake(site: Site, context: BrowserContext) -> None:
+def test_using_one_tab_keeps_the_session_of_another_tab_alive(
+    site: Site, context: BrowserContext
+) -> None:
     left, used = context.pages[0], context.new_page()
     used.goto(f"{site.url}/dashboard")
     context.clock.run_for((IDLE - 60) * 1000)
@@ -169,7 +173,9 @@ def test_a_page_that_is_used_keeps_the_other_tab_awake(site: Site, context: Brow
     expect(left.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
 
 
-def test_a_log_out_in_one_tab_takes_the_others_with_it(site: Site, context: BrowserContext) -> None:
+def test_logging_out_in_one_tab_logs_out_the_other_tabs(
+    site: Site, context: BrowserContext
+) -> None:
     left, used = context.pages[0], context.new_page()
     used.goto(f"{site.url}/dashboard")
     used.get_by_role("button", name="Not Ada? Log out").click()
@@ -177,7 +183,7 @@ def test_a_log_out_in_one_tab_takes_the_others_with_it(site: Site, context: Brow
         expect(each.get_by_role("heading", name="You are logged out")).to_be_visible()
 
 
-def test_somebody_elses_login_takes_the_page_of_the_first_away(
+def test_another_persons_login_replaces_the_first_persons_open_page(
     site: Site, context: BrowserContext
 ) -> None:
     left, used = context.pages[0], context.new_page()
@@ -188,7 +194,9 @@ def test_somebody_elses_login_takes_the_page_of_the_first_away(
     expect(left.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
 
 
-def test_without_javascript_the_page_goes_by_itself(make_site: SiteMaker, browser: Browser) -> None:
+def test_without_javascript_an_idle_page_is_replaced_by_the_browser(
+    make_site: SiteMaker, browser: Browser
+) -> None:
     site = make_site(session_idle_minutes=1)
     with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
         context = browser.new_context(java_script_enabled=False)
@@ -203,10 +211,10 @@ def test_without_javascript_the_page_goes_by_itself(make_site: SiteMaker, browse
         context.close()
 
 
-def test_back_to_a_page_that_the_browser_remembers_shows_nothing_after_the_end(
+def test_back_to_a_cached_page_shows_no_data_after_the_session_has_ended(
     site: Site, browser: Browser
 ) -> None:
-    remembering = launch(browser.browser_type, ignored=["--disable-back-forward-cache"])
+    remembering = launch_chromium(browser.browser_type, ignored=["--disable-back-forward-cache"])
     with left_at_school(remembering, site) as context:
         page = context.pages[0]
         page.goto(f"{site.clever.url}/")
@@ -217,7 +225,7 @@ def test_back_to_a_page_that_the_browser_remembers_shows_nothing_after_the_end(
     remembering.close()
 
 
-def test_a_page_that_the_browser_shows_as_it_was_left_is_hidden_and_asked_for_anew(
+def test_a_page_restored_from_the_back_forward_cache_is_hidden_and_reloaded(
     site: Site, page: Page
 ) -> None:
     """What the browser does at Back with a page that it has remembered, whichever it remembers."""
@@ -235,7 +243,7 @@ def test_a_page_that_the_browser_shows_as_it_was_left_is_hidden_and_asked_for_an
     expect(page.get_by_text("Ada")).to_have_count(0)
 
 
-def test_on_a_page_for_nobody_no_timer_runs(site: Site, browser: Browser) -> None:
+def test_no_idle_timer_runs_on_a_public_page(site: Site, browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
     page.add_init_script(

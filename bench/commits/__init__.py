@@ -1,0 +1,1 @@
+"""Compares two commits: `bench/ab OLD NEW`."""

@@ -1,0 +1,147 @@
+"""A commit as a host runs it: by its Procfile, with settings in the environment alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from bench.commits.checkout import Checkout
+from bench.fake_clever import responses
+from bench.harness.resources import cpu_seconds, process_tree, pss_mb
+from bench.harness.stack import Stack
+from tests.support import running_app
+
+PATIENCE_SECONDS = 60.0
+INHERITED = ("HOME", "LANG", "TMPDIR")
+
+
+class DidNotRun(Exception):
+    """A command of a commit failed, or its server did not answer; the message has its output."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A commit with a database and a Redis database of its own, on ports that stay the same."""
+
+    checkout: Checkout
+    port: int
+    variables: dict[str, str]
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it answers once it runs."""
+        return f"http://localhost:{self.port}"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A commit that answers."""
+
+    url: str
+    pid: int
+    start_seconds: float
+
+    def cpu_seconds(self) -> float:
+        """Processor time so far of all its processes."""
+        return cpu_seconds(self.pid)
+
+    def worker_mb(self) -> float:
+        """The memory of its largest process, with its share of what processes share."""
+        return max(map(pss_mb, process_tree(self.pid)))
+
+
+def install(stage: Stack, checkout: Checkout, place: int) -> Installed:
+    """Run the release command, as a host does, and sync the upstream's rosters."""
+    port = running_app.free_port()
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    path = os.pathsep.join([str(checkout.programs), os.environ.get("PATH", os.defpath)])
+    settings = {
+        "APP_ENV": "development",  # lets Clever be somewhere else
+        "APP_URL": f"http://localhost:{port}",
+        "SECRET_KEY": "0f" * 32,
+        "CLEVER_CLIENT_ID": responses.CLIENT_ID,
+        "CLEVER_CLIENT_SECRET": responses.CLIENT_SECRET,
+        "CLEVER_URL": stage.clever_url,
+        "CLEVER_API_URL": stage.api_url,
+        "CLEVER_CA_BUNDLE": str(stage.ca_bundle),
+        "CLEVER_STATUS_URL": "",
+        "REDIS_URL": f"{stage.redis_url.rpartition('/')[0]}/{place}",
+        "DATABASE_URL": running_app.new_database(stage.postgres_url),
+        "PORT": str(port),
+        "WEB_CONCURRENCY": "1",
+        "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",  # not to other machines
+        "PYTHONHASHSEED": "0",
+    }
+    log = stage.folder / f"{place}.log"
+    here = Installed(checkout, port, {**inherited, "PATH": path, **settings}, log)
+    _command(here, checkout.process("release"))
+    _command(here, "flask --app app clever sync")
+    return here
+
+
+@contextmanager
+def deployed(here: Installed) -> Iterator[Deployed]:
+    """Start the web process of a commit, and stop it at the end."""
+    command = ["sh", "-c", f"exec {here.checkout.process('web')}"]
+    with here.log.open("ab") as log:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            cwd=here.checkout.folder,
+            env=here.variables,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_for_an_answer(here, process, began + PATIENCE_SECONDS)
+        yield Deployed(here.url, process.pid, time.perf_counter() - began)
+    finally:
+        _stop(process)
+
+
+def _command(here: Installed, command: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=here.checkout.folder,
+        env=here.variables,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        commit = here.checkout.commit
+        raise DidNotRun(f"`{command}` failed in {commit}:\n{done.stdout}{done.stderr}")
+
+
+def _wait_for_an_answer(here: Installed, process: subprocess.Popen[bytes], until: float) -> None:
+    while time.perf_counter() < until and process.poll() is None:
+        connection = HTTPConnection("127.0.0.1", here.port, timeout=PATIENCE_SECONDS)
+        try:
+            connection.request("GET", "/healthz", headers={"Host": f"localhost:{here.port}"})
+            if connection.getresponse().status == 200:
+                return
+        except (OSError, HTTPException):
+            time.sleep(0.005)
+        finally:
+            connection.close()
+    log = here.log.read_text(errors="replace")
+    raise DidNotRun(f"{here.checkout.commit} did not answer:\n{log[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, then make it: its session holds all that it has started."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(30)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

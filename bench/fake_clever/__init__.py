@@ -1,0 +1,1 @@
+"""A Clever that answers at once, for measurements."""

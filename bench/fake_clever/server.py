@@ -1,0 +1,128 @@
+"""A Clever that answers at once, over TLS, and counts: `python -m bench.fake_clever.server
+--help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import ssl
+from collections import Counter
+from typing import Any, cast
+
+from bench.fake_clever.responses import FakeResponses, encode_response
+from bench.harness.subprocesses import Json, serve_commands
+
+SLOW_SECONDS = 5.0
+COUNTER_NAMES = ("handshakes", "resumed", "requests")
+
+
+class FakeClever:
+    """What all connections share: the answers, the counts, and how badly it behaves."""
+
+    def __init__(self, answers: FakeResponses) -> None:
+        self.answers = answers
+        self.counts = Counter(dict.fromkeys(COUNTER_NAMES, 0))
+        self.by_path: Counter[str] = Counter()
+        self.shares: dict[str, float] = {}  # of answers that are "slow", an "error", a "reset"
+        self._random = random.Random(7)  # noqa: S311 # the same bad morning each time
+
+    def fault(self) -> str:
+        """What is wrong with the next answer; mostly nothing."""
+        drawn = self._random.random()
+        for kind, share in self.shares.items():
+            if drawn < share:
+                return kind
+            drawn -= share
+        return ""
+
+    def obey(self, command: Json) -> Json:
+        """Behave as the command says; tell the counts since the last `reset`."""
+        self.shares = command.get("shares", self.shares)
+        self.answers.districts = command.get("districts", self.answers.districts)
+        self.answers.schools = command.get("schools", self.answers.schools)
+        again = sum(1 for times in self.answers.codes.values() if times > 1)
+        told = {**self.counts, "by_path": dict(self.by_path), "codes_exchanged_again": again}
+        if command.get("reset"):
+            self.counts = Counter(dict.fromkeys(COUNTER_NAMES, 0))
+            self.by_path.clear()
+            self.answers.codes.clear()
+        return told
+
+
+class Connection(asyncio.Protocol):
+    """One connection: requests come one after the other, as those of HTTP/1.1 clients do."""
+
+    def __init__(self, clever: FakeClever) -> None:
+        self._clever, self._buffer = clever, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """With TLS this is after the handshake."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._clever.counts["handshakes"] += 1
+        self._clever.counts["resumed"] += transport.get_extra_info("ssl_object").session_reused
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request once it is whole."""
+        self._buffer += data
+        head, found, rest = self._buffer.partition(b"\r\n\r\n")
+        length = _content_length(head)
+        if not found or len(rest) < length:
+            return
+        self._buffer = rest[length:]
+        self._answer(head.decode("latin-1"), rest[:length].decode())
+
+    def _answer(self, head: str, body: str) -> None:
+        clever = self._clever
+        line, _, headers = head.partition("\r\n")
+        method, target, _ = line.split(" ")
+        path = target.partition("?")[0]
+        clever.counts["requests"] += 1
+        clever.by_path[_path_kind(path)] += 1
+        fault = clever.fault()
+        if fault == "reset":
+            self._transport.abort()
+            return
+        status, said = clever.answers.to(method, target, headers, body)
+        if fault == "error":
+            status, said = 502, {}
+        answer = encode_response(status, said)
+        if fault == "slow":
+            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        if line[:15].lower() == b"content-length:":
+            return int(line[15:])
+    return 0
+
+
+def _path_kind(path: str) -> str:
+    """A path without the id in it."""
+    parts = path.split("/")
+    return "/".join(parts[:-1]) if len(parts[-1]) == 24 else path
+
+
+async def main(options: Any) -> None:
+    """Listen until standard input is closed."""
+    clever = FakeClever(FakeResponses(options.issuer))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.certificate, options.key)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Connection(clever), "127.0.0.1", options.port, ssl=context, backlog=1024
+    )
+    await serve_commands(clever.obey)
+    server.close()  # and no waiting for clients who keep their connections
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("--certificate", "--key", "--issuer"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    asyncio.run(main(parser.parse_args()))

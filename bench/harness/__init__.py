@@ -1,0 +1,1 @@
+"""Starts, drives and measures servers."""

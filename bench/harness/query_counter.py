@@ -1,0 +1,57 @@
+"""What a login and a page say to the store and to the database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+
+from bench.harness.open_loop import Login, log_in, open_browser
+from bench.harness.stack import Stack
+from bench.peers.contenders import RunningContender
+
+
+@dataclass(frozen=True)
+class QueryCounts:
+    """To Redis and to PostgreSQL, on average."""
+
+    store: float
+    database: float
+
+
+def count_queries(stage: Stack, app: RunningContender, times: int) -> dict[str, QueryCounts]:
+    """Store commands and database statements of a login, a signed-in page, an anonymous page."""
+    login = Login(0, time.perf_counter())
+    asyncio.run(log_in(app.site, login))
+    pages = {
+        "login": partial(_log_in, app),
+        "page": partial(_open_page, app, "/dashboard", login.cookies),
+        "anonymous page": partial(_open_page, app, "/", {}),
+    }
+    return {name: _average_counts(stage, do, times) for name, do in pages.items()}
+
+
+def _average_counts(stage: Stack, do: partial[None], times: int) -> QueryCounts:
+    stage.log_statements(on=True)
+    do()  # a connection of this setting
+    commands, statements = stage.store_commands(), stage.statements()
+    for _ in range(times):
+        do()
+    told = sum((Counter(stage.store_commands()) - Counter(commands)).values())
+    counted = QueryCounts(told / times, (stage.statements() - statements) / times)
+    stage.log_statements(on=False)
+    return counted
+
+
+def _log_in(app: RunningContender) -> None:
+    asyncio.run(log_in(app.site, Login(0, time.perf_counter())))
+
+
+def _open_page(app: RunningContender, path: str, cookies: dict[str, str]) -> None:
+    async def look() -> None:
+        async with open_browser(app.url, cookies) as here:
+            await here.get(path)
+
+    asyncio.run(look())

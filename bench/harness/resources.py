@@ -1,0 +1,69 @@
+"""What processes use, read from Linux."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time, user and system, of a process and all that it has started."""
+    return sum(_process_seconds(each) for each in process_tree(pid))
+
+
+def pss_mb(pid: int) -> float:
+    """The memory of a process in MB, what it shares divided among those who share it."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def process_tree(pid: int) -> list[int]:
+    """A process and its descendants."""
+    parents = {int(each.name): parent_pid(int(each.name)) for each in _processes()}
+    found = [pid]
+    for each in found:
+        found += [one for one, parent in parents.items() if parent == each]
+    return found
+
+
+def parent_pid(pid: int) -> int:
+    """The process that started this one; 0 if this one has ended."""
+    fields = _stat_fields(pid)
+    return int(fields[1]) if fields and fields[0] != "Z" else 0
+
+
+def machine_description() -> str:
+    """This machine, in words."""
+    cpu = next(
+        line.partition(": ")[2]
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    python, system = platform.python_version(), platform.system()
+    return f"{os.cpu_count()} cores ({cpu}), {system} {platform.release()}, Python {python}"
+
+
+def load_average() -> float:
+    """How many processes have wanted a processor in the last minute."""
+    return os.getloadavg()[0]
+
+
+def _processes() -> list[Path]:
+    return [each for each in Path("/proc").iterdir() if each.name.isdigit()]
+
+
+def _process_seconds(pid: int) -> float:
+    """Of itself, and of its children that have ended."""
+    fields = _stat_fields(pid)
+    return sum(map(int, fields[11:15])) / CLOCK_TICKS if fields else 0.0
+
+
+def _stat_fields(pid: int) -> list[str]:
+    """The fields after the name, which may have blanks; none for a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -1,0 +1,57 @@
+"""What logins at one rate were like."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.harness.open_loop import Login
+
+LATE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class RateStats:
+    """Logins at one rate."""
+
+    rate: float
+    logins: int
+    errors: Counter[str]
+    p50: float  # milliseconds
+    p95: float
+    p99: float
+    pages: list[float]  # the medians of the login page, the callback, the dashboard
+    cpu_ms: float  # of the whole process tree, a login
+
+    @property
+    def well(self) -> bool:
+        """Whether nobody was lost, and nearly nobody waited long."""
+        return not self.errors and self.p99 < LATE_SECONDS * 1000
+
+
+def summarize_logins(rate: float, logins: list[Login], cpu: float) -> RateStats:
+    """What these logins were like."""
+    well = [each for each in logins if not each.error] or logins
+    took = [each.seconds * 1000 for each in well]
+    starts = [[each.due, *each.steps] for each in well]
+    pages = [
+        percentile([(each[n + 1] - each[n]) * 1000 for each in starts if len(each) > n + 1], 0.5)
+        for n in range(min(map(len, starts)) - 1)
+    ]
+    return RateStats(
+        rate=rate,
+        logins=len(logins),
+        errors=Counter(each.error for each in logins if each.error),
+        p50=percentile(took, 0.5),
+        p95=percentile(took, 0.95),
+        p99=percentile(took, 0.99),
+        pages=pages[:3],
+        cpu_ms=cpu / len(logins) * 1000,
+    )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value under which this share of all lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

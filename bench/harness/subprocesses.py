@@ -1,0 +1,71 @@
+"""Programs of the benchmark, each a process that takes commands as lines of JSON and answers so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.running_app import ROOT
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ChildProcess:
+    """The parent's end."""
+
+    process: subprocess.Popen[str]
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self.process.pid
+
+    def ask(self, **command: Any) -> Json:
+        """Give a command, and wait for the answer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        answer: Json = json.loads(self.process.stdout.readline())
+        return answer
+
+
+@contextmanager
+def start_child(module: str, *arguments: str) -> Iterator[ChildProcess]:
+    """Start a module of ours; it ends when nobody holds its standard input any more."""
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        started = ChildProcess(process)
+        started.ask()
+        yield started
+
+
+async def serve_commands(do: Callable[[Json], Json]) -> None:
+    """The child's end: answer each command, until standard input is closed."""
+    over = asyncio.get_running_loop().create_future()
+    loop, rest = asyncio.get_running_loop(), bytearray()
+
+    def read() -> None:
+        data = os.read(sys.stdin.fileno(), 65536)
+        if not data:
+            loop.remove_reader(sys.stdin)
+            over.set_result(None)
+        rest.extend(data)
+        while b"\n" in rest:
+            line, _, left = bytes(rest).partition(b"\n")
+            rest[:] = left
+            sys.stdout.write(json.dumps(do(json.loads(line))) + "\n")
+            sys.stdout.flush()
+
+    loop.add_reader(sys.stdin, read)
+    await over

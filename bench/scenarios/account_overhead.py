@@ -1,0 +1,52 @@
+"""What keeping accounts adds to a login: `python -m bench.scenarios.account_overhead`."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app import create_app
+from clever_login.accounts.account_lookup import find_or_create_account
+from clever_login.clever.models import Role, RoleRecord, User
+from clever_login.db import migrate
+from clever_login.db.database import database
+from tests.support import running_app
+
+PEOPLE_COUNT = 300
+
+
+def make_user(number: int) -> User:
+    """One of many, with an id from before v3."""
+    role = RoleRecord(role=Role.STUDENT, legacy_id=f"before{number}")
+    return User(id=f"person{number}", district_id="district", first_name="Ada", roles=(role,))
+
+
+def login_milliseconds(user: User) -> float:
+    """How long one login spends on its account."""
+    began = time.perf_counter()
+    find_or_create_account(user)
+    return (time.perf_counter() - began) * 1000
+
+
+def measure_database(name: str, folder: Path, database_url: str | None) -> None:
+    """Everybody's first login, then everybody's second."""
+    settings = running_app.settings_for(
+        "http://localhost:3000", "http://127.0.0.1:3001", folder, database_url=database_url
+    )
+    app = create_app(settings)
+    with app.test_request_context():  # outside a request, each use opens a connection
+        migrate.upgrade(database().engine)
+        for which in ("first login", "later login"):
+            took = sorted(login_milliseconds(make_user(number)) for number in range(PEOPLE_COUNT))
+            median, slow = statistics.median(took), took[int(PEOPLE_COUNT * 0.95)]
+            print(f"{name:<12} {which:<12} median {median:5.2f} ms, 95 of 100 under {slow:5.2f} ms")
+    database(app).close()
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as one, TemporaryDirectory() as other:
+        measure_database("SQLite", Path(one), None)
+        with running_app.run_postgres(Path(other)) as url:
+            measure_database("PostgreSQL", Path(other), url)

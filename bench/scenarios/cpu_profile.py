@@ -1,0 +1,96 @@
+"""What the processor time of a login goes to: our app in this process, one login after the other.
+
+The profiler's clock is processor time, so waiting is not in it; what it costs itself is, and makes
+small functions look larger than they are. Shares are what to read.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import logging
+import pstats
+import re
+import secrets
+import time
+from collections import Counter
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Flask
+
+from app import create_app
+from bench.fake_clever import responses
+from bench.harness import seed_rosters
+from bench.harness.stack import Stack
+from bench.peers.contenders import CONTENDERS
+from clever_login.config import load_settings
+from clever_login.db import migrate
+from clever_login.db.database import database
+from tests.support import running_app
+
+APP_URL, LOGIN_COUNT = "http://localhost", 100
+BROWSER_FILES = ("werkzeug/test.py", "flask/testing.py")
+PACKAGES_BY_GROUP = {
+    "PostgreSQL: SQLAlchemy, psycopg": ("sqlalchemy", "psycopg", "psycopg_binary"),
+    "requests to Clever: requests, urllib3, TLS": ("requests", "urllib3", "ssl", "http", "certifi"),
+    "Redis": ("redis",),
+    "pages: Jinja, Babel, gzip": ("jinja2", "markupsafe", "flask_babel", "babel", "gzip"),
+    "Flask, Werkzeug and its extensions": ("flask", "werkzeug", "flask_session", "flask_wtf"),
+    "Authlib": ("authlib",),
+    "code of this app": ("clever_login", "templates"),
+}
+
+
+def measure_shares(stage: Stack, logins: int = LOGIN_COUNT) -> dict[str, float]:
+    """The share of each group, and last of everything else, in the processor time of a login."""
+    variables = CONTENDERS["ours"].environment(
+        stage, APP_URL, running_app.new_database(stage.postgres_url)
+    )
+    app = create_app(replace(load_settings(variables), instance_path=str(stage.folder)))
+    logging.getLogger("clever_login").setLevel(logging.WARNING)
+    with app.app_context():
+        migrate.upgrade(database().engine)
+    seed_rosters.seed_database(variables["DATABASE_URL"])
+    for number in range(20):
+        _log_in(app, number)
+    profile = cProfile.Profile(time.thread_time)
+    with profile:
+        for number in range(logins):
+            _log_in(app, number % 20)
+    database(app).close()
+    return _seconds_by_group(pstats.Stats(profile))
+
+
+def _log_in(app: Flask, number: int) -> None:
+    here = app.test_client()
+    headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    sent = here.get("/login", base_url=APP_URL, headers=headers)
+    state = parse_qs(urlsplit(str(sent.location)).query)["state"][0]
+    code = responses.new_code(number, secrets.token_hex(8))
+    back = f"/oauth/callback?code={code}&state={state}"
+    assert here.get(back, base_url=APP_URL, headers=headers).status_code == 303
+    assert (
+        responses.first_name(number)
+        in here.get("/dashboard", base_url=APP_URL, headers=headers).text
+    )
+
+
+def _seconds_by_group(stats: pstats.Stats) -> dict[str, float]:
+    """Own time by group; what is built in belongs to whoever called it."""
+    took: Counter[str] = Counter()
+    for (file, _, _), (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined] # not in its stub
+        if file.endswith(BROWSER_FILES):
+            continue
+        if file != "~":
+            took[_group_of_file(file)] += own
+            continue
+        for (caller, _, _), (_, _, share, _) in callers.items():
+            took[_group_of_file(caller)] += share
+    total = sum(took.values())
+    named = {name: took[name] / total for name in PACKAGES_BY_GROUP}
+    return named | {"rest of the Python standard library": 1 - sum(named.values())}
+
+
+def _group_of_file(file: str) -> str:
+    parts = set(re.split(r"[/.]", file))
+    return next((name for name, words in PACKAGES_BY_GROUP.items() if parts & set(words)), "")

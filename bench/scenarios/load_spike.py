@@ -1,0 +1,235 @@
+"""First bell: a whole district at once, a bad morning, Clever gone, and more machines."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from bench.harness.nginx import run_behind_nginx
+from bench.harness.open_loop import (
+    Login,
+    WrongAnswer,
+    WrongPersonPage,
+    log_in,
+    open_browser,
+    run_open_loop,
+)
+from bench.harness.resources import cpu_seconds, pss_mb
+from bench.harness.stack import Stack
+from bench.harness.stats import RateStats, percentile, summarize_logins
+from bench.peers.contenders import CONTENDERS, RunningContender, run_contender
+
+WORKERS = 2
+PEOPLE_COUNT, SPIKE_RATE = 20_000, 222.0
+FAULT_SHARES = {"slow": 0.01, "error": 0.005, "reset": 0.001}
+DOUBLE_CLICK_SHARE, RETRY_AFTER_SECONDS = (
+    0.1,
+    3.0,
+)  # who clicks twice; after how long who failed tries again
+OUTAGE_SECONDS, BAD_MINUTE_SHARE = 30, 0.1
+_student_numbers = itertools.count(1_000_000)  # nobody has been here before
+
+
+@dataclass(frozen=True)
+class SpikeResult:
+    """Logins at one rate, and what each program took of the processors meanwhile, in seconds."""
+
+    step: RateStats
+    seconds: float
+    cpu: dict[str, float]
+    memory_mb: float  # of the larger worker, afterwards
+
+
+@contextmanager
+def _warm_app(stage: Stack) -> Iterator[RunningContender]:
+    with run_contender(stage, CONTENDERS["ours"], workers=WORKERS) as app:
+        asyncio.run(run_open_loop(range(100), 10, partial(log_in, app.site)))
+        yield app
+
+
+def find_highest_rate(
+    stage: Stack, app: RunningContender, rates: tuple[float, ...], seconds: float
+) -> list[SpikeResult]:
+    """Ever higher rates, each for so many seconds, up to the first that is not kept."""
+    found: list[SpikeResult] = []
+    for rate in rates:
+        found.append(run_spike(stage, app, rate, int(rate * seconds)))
+        if not found[-1].step.well:
+            break
+    return found
+
+
+def run_spike(stage: Stack, app: RunningContender, rate: float, people: int) -> SpikeResult:
+    """So many people who have never been here, at a constant rate."""
+    before, began = _cpu(stage, app), time.perf_counter()
+    logins = asyncio.run(
+        run_open_loop(
+            [next(_student_numbers) for _ in range(people)], rate, partial(log_in, app.site)
+        )
+    )
+    after = _cpu(stage, app)
+    cpu = {name: after[name] - before[name] for name in after}
+    memory = max(pss_mb(pid) for pid in app.workers)
+    return SpikeResult(
+        summarize_logins(rate, logins, cpu["app"]), time.perf_counter() - began, cpu, memory
+    )
+
+
+def _cpu(stage: Stack, app: RunningContender) -> dict[str, float]:
+    own = {
+        "app": sum(cpu_seconds(pid) for pid in (app.pid, *app.others)),
+        "browsers": time.process_time(),
+        "nginx": cpu_seconds(app.proxy) if app.proxy else 0.0,
+    }
+    return own | stage.cpu()
+
+
+def run_district_spike(
+    stage: Stack, rates: tuple[float, ...], seconds: float, people: int
+) -> tuple[list[SpikeResult], SpikeResult]:
+    """What is kept, and 222 a second beside it."""
+    with _warm_app(stage) as app:
+        kept = find_highest_rate(stage, app, rates, seconds)
+        return kept, run_spike(stage, app, SPIKE_RATE, people)
+
+
+@dataclass(frozen=True)
+class DegradedResult:
+    """What became of everybody in a bad morning."""
+
+    logins: int
+    tries: int
+    worst_minute: float  # share of tries that failed
+    never: int  # who did not get in by the third try
+    exchanged_again: int
+    wrong_pages: int
+    memory_mb: tuple[float, float]  # of a worker, before and after
+    p99: float
+
+
+def run_degraded(stage: Stack, rate: float, seconds: float) -> DegradedResult:
+    """Clever is slow, fails and hangs up now and then; people click twice and try again."""
+    chance, tries, wrong = random.Random(3), list[tuple[float, bool]](), list[int]()  # noqa: S311 # the same each time
+
+    async def arrive(app: RunningContender, login: Login) -> None:
+        for attempt in range(3):
+            clicks = 2 if chance.random() < DOUBLE_CLICK_SHARE else 1
+            try:
+                await log_in(app.site, login, clicks=clicks)
+            except WrongPersonPage:
+                wrong.append(login.number)
+                raise
+            except (WrongAnswer, OSError, EOFError) as error:
+                tries.append((time.perf_counter(), False))
+                if attempt == 2:
+                    raise WrongAnswer(f"never in: {error}") from error
+                await asyncio.sleep(RETRY_AFTER_SECONDS)
+            else:
+                tries.append((time.perf_counter(), True))
+                return
+
+    with _warm_app(stage) as app:
+        before = max(pss_mb(pid) for pid in app.workers)
+        stage.counted(reset=True)
+        stage.upstream.ask(shares=FAULT_SHARES)
+        numbers = [next(_student_numbers) for _ in range(int(rate * seconds))]
+        logins = asyncio.run(run_open_loop(numbers, rate, partial(arrive, app)))
+        stage.upstream.ask(shares={})
+        counted = stage.counted(reset=True)
+        after = max(pss_mb(pid) for pid in app.workers)
+    return DegradedResult(
+        logins=len(logins),
+        tries=len(tries),
+        worst_minute=_worst_minute(tries),
+        never=sum(bool(each.error) for each in logins),
+        exchanged_again=counted["codes_exchanged_again"],
+        wrong_pages=len(wrong),
+        memory_mb=(before, after),
+        p99=percentile([each.seconds * 1000 for each in logins], 0.99),
+    )
+
+
+def _worst_minute(tries: list[tuple[float, bool]]) -> float:
+    """The largest share of failures in any whole minute, or in all if it was shorter."""
+    first = min(moment for moment, _ in tries)
+    minutes: dict[int, Counter[bool]] = {}
+    for moment, well in tries:
+        minutes.setdefault(int((moment - first) / 60), Counter())[well] += 1
+    enough = [each for each in minutes.values() if each.total() > 100] or list(minutes.values())
+    return max(each[False] / each.total() for each in enough)
+
+
+@dataclass(frozen=True)
+class OutageResult:
+    """What people saw while Clever was gone."""
+
+    told: Counter[str]
+    told_p99: float  # milliseconds until they were told
+    pages: Counter[int]  # by status
+    pages_p99: float
+    well_after: float  # seconds after it was back until the last login failed
+
+
+def run_outage(stage: Stack, rate: float, seconds: float = OUTAGE_SECONDS) -> OutageResult:
+    """Before, during and after an outage of so many seconds; somebody signed in looks all along."""
+    with _warm_app(stage) as app:
+        signed_in = Login(0, time.perf_counter())
+        asyncio.run(log_in(app.site, signed_in))
+        numbers = [next(_student_numbers) for _ in range(int(rate * 2 * seconds))]
+
+        async def play() -> tuple[list[Login], list[tuple[float, int]], float, float]:
+            pages: list[tuple[float, int]] = []
+            looking = asyncio.create_task(_poll_dashboard(app, signed_in.cookies, pages))
+            logins = asyncio.create_task(run_open_loop(numbers, rate, partial(log_in, app.site)))
+            await asyncio.sleep(seconds / 2)
+            stage.wire.ask(cut=True)
+            cut = time.perf_counter()
+            await asyncio.sleep(seconds)
+            stage.wire.ask(cut=False)
+            mended = time.perf_counter()
+            found = await logins
+            looking.cancel()
+            return found, pages, cut, mended
+
+        logins, pages, cut, mended = asyncio.run(play())
+    failed = [each for each in logins if each.error]
+    told = [each.seconds * 1000 for each in failed if cut < each.due < mended]
+    late = [each.due - mended for each in failed if each.due > mended]
+    return OutageResult(
+        told=Counter(each.error for each in failed),
+        told_p99=percentile(told, 0.99) if told else 0.0,
+        pages=Counter(status for _, status in pages),
+        pages_p99=percentile([took * 1000 for took, _ in pages], 0.99),
+        well_after=max(late, default=0.0),
+    )
+
+
+async def _poll_dashboard(
+    app: RunningContender, cookies: dict[str, str], pages: list[tuple[float, int]]
+) -> None:
+    """The dashboard, ten times a second."""
+    while True:
+        began = time.perf_counter()
+        async with open_browser(app.url, cookies) as here:
+            status = (await here.get("/dashboard")).status
+        pages.append((time.perf_counter() - began, status))
+        await asyncio.sleep(0.1)
+
+
+def run_scale_out(
+    stage: Stack, counts: tuple[int, ...], rates: tuple[float, ...], seconds: float
+) -> dict[int, list[SpikeResult]]:
+    """So many app processes behind one nginx: what each number of them keeps."""
+    found = {}
+    for count in counts:
+        with run_behind_nginx(stage, count) as app:
+            asyncio.run(run_open_loop(range(100), 10, partial(log_in, app.site)))
+            found[count] = find_highest_rate(stage, app, rates, seconds)
+    return found

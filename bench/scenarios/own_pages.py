@@ -1,0 +1,124 @@
+"""What is measured of our own app alone: its ways in, its pages, against floors of the same run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from bench.harness.open_loop import Login, Site, log_in, open_browser
+from bench.harness.resources import cpu_seconds
+from bench.harness.stack import Stack
+from bench.harness.stats import percentile
+from bench.peers.contenders import CONTENDERS, RunningContender, run_contender
+from bench.scenarios.phases import PhaseLengths, every_student, run_at_rate, student_batch
+
+MANY_RECORDS = 1_000_000  # so many districts and schools that nobody's is known yet
+BURST_SIZE = 64
+
+
+@dataclass(frozen=True)
+class LoginTimes:
+    """Medians in milliseconds, of what is measured of us alone."""
+
+    cold: float
+    portal: float
+
+
+def measure_login_times(stage: Stack, length: PhaseLengths) -> LoginTimes:
+    """Logins that know nothing yet, and launches from the Portal."""
+    numbers, rate = student_batch(length, length.steady_rate, length.steady_seconds / 2)
+    with run_contender(stage, CONTENDERS["ours"]) as app:
+        run_at_rate(app, every_student(length))
+        portal = asyncio.run(_measure_portal(app.site, len(numbers)))
+        stage.upstream.ask(districts=MANY_RECORDS, schools=MANY_RECORDS)
+        cold = run_at_rate(
+            app, ([FIRST_UNSEEN_STUDENT + each for each in range(len(numbers))], rate)
+        ).p50
+        stage.upstream.ask(districts=1, schools=8)
+    return LoginTimes(cold, portal)
+
+
+FIRST_UNSEEN_STUDENT = 500_000
+
+
+async def _measure_portal(site: Site, times: int) -> float:
+    """What a launch by Clever adds: the callback without a state, led back to Clever."""
+    took = []
+    for number in range(times):
+        async with open_browser(site.url) as here:
+            began = time.perf_counter()
+            page = await here.get(f"{site.callback}?code=launch-{number}")
+            took.append((time.perf_counter() - began) * 1000)
+            assert page.status == 302
+    return percentile(took, 0.5)
+
+
+def measure_burst(stage: Stack) -> dict[str, int]:
+    """So many logins at the same moment, twice: who fails, and what is opened."""
+    with run_contender(stage, CONTENDERS["ours"]) as app:
+        stage.counted(reset=True)
+        told = {}
+        for which in ("first", "second"):
+            logins = asyncio.run(_log_in_at_once(app.site))
+            told[f"{which} burst: failed logins"] = sum(bool(each.error) for each in logins)
+            counted = stage.counted(reset=True)
+            told[f"{which} burst: TLS handshakes"] = counted["handshakes"]
+            told[f"{which} burst: simultaneous requests to Clever"] = counted["most_in_flight"]
+    return told
+
+
+async def _log_in_at_once(site: Site) -> list[Login]:
+    now = time.perf_counter()
+    logins = [Login(number, now) for number in range(BURST_SIZE)]
+    done = await asyncio.gather(*(log_in(site, each) for each in logins), return_exceptions=True)
+    for login, error in zip(logins, done, strict=True):
+        login.error = str(error) if error else ""
+    return logins
+
+
+def measure_pages_per_second(stage: Stack, seconds: float, turns: int = 8) -> dict[str, float]:
+    """Signed-in dashboards a processor-second, and those of hello world, in turn."""
+    counts, cpu = Counter[str](), defaultdict[str, float](float)
+    with ExitStack() as stack:
+        apps = {
+            name: stack.enter_context(run_contender(stage, CONTENDERS[name]))
+            for name in ("ours", "hello")
+        }
+        cookies = {name: asyncio.run(_session_cookies(app)) for name, app in apps.items()}
+        for name, app in apps.items():
+            asyncio.run(_count_pages(app, cookies[name], 0.5))
+        for _ in range(turns):
+            for name, app in apps.items():
+                before = cpu_seconds(app.pid)
+                counts[name] += asyncio.run(_count_pages(app, cookies[name], seconds / turns))
+                cpu[name] += cpu_seconds(app.pid) - before
+    return {name: counts[name] / cpu[name] for name in apps}
+
+
+async def _session_cookies(app: RunningContender) -> dict[str, str]:
+    if app.contender.callback:
+        login = Login(0, time.perf_counter())
+        await log_in(app.site, login)
+        return login.cookies
+    async with open_browser(app.url) as here:
+        await here.get("/login")
+        return here.cookies
+
+
+async def _count_pages(app: RunningContender, cookies: dict[str, str], seconds: float) -> int:
+    """Four browsers that look again and again."""
+    until, counts = time.perf_counter() + seconds, []
+
+    async def look() -> None:
+        count = 0
+        async with open_browser(app.url, cookies) as here:
+            while time.perf_counter() < until:
+                assert (await here.get("/dashboard")).status == 200
+                count += 1
+        counts.append(count)
+
+    await asyncio.gather(*(look() for _ in range(4)))
+    return sum(counts)

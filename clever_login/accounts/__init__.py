@@ -1,0 +1,1 @@
+"""Accounts: find or create, claims, preferred names, export and deletion."""

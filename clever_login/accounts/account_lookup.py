@@ -1,0 +1,159 @@
+"""Whoever comes back as ever: their account, found and kept up to date in one statement.
+
+Nearly every login is such a one. Where there is anything to decide, `school.accounts` decides it.
+
+Whoever logs in -> their account: found by Clever's id, or made.
+
+Never by email, name or the school's own numbers: Clever verifies none of them. Who had an account
+before they came with Clever claims it (`school.claims`).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, bindparam, delete, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from clever_login.accounts.merge import find_by_clever_id
+from clever_login.auth.account_hooks import Account
+from clever_login.clever.models import User
+from clever_login.db.database import database
+from clever_login.db.models import (
+    PROVIDER,
+    District,
+    Person,
+    RoleAssignment,
+    School,
+    UtcDateTime,
+    utc_now,
+)
+
+_OTHER_PERSON, _LOGIN_TIME = aliased(Person), bindparam("moment", type_=UtcDateTime())
+_DISTRICT_HAS_LEFT = exists().where(
+    District.id == bindparam("district"), District.archived_at.is_not(None)
+)
+_HAS_DUPLICATE_ROWS = exists().where(
+    _OTHER_PERSON.provider == PROVIDER,
+    _OTHER_PERSON.clever_id.in_(bindparam("legacy_ids", expanding=True)),
+    _OTHER_PERSON.id != Person.id,
+)
+# The same as `accounts` writes: what Clever has not said stays as it was.
+_UPDATE_RETURNING_USER = (
+    update(Person)
+    .where(Person.provider == PROVIDER, Person.clever_id == bindparam("this_id"))
+    .where(Person.district_id == bindparam("district"), Person.archived_at.is_(None))
+    .where(~_DISTRICT_HAS_LEFT, ~_HAS_DUPLICATE_ROWS)
+    .values(
+        roles=func.coalesce(bindparam("said_roles", type_=JSON(none_as_null=True)), Person.roles),
+        first_name=func.coalesce(bindparam("said_first_name"), Person.first_name),
+        last_name=func.coalesce(bindparam("said_last_name"), Person.last_name),
+        email=func.coalesce(bindparam("said_email"), Person.email),
+        first_login=func.coalesce(Person.first_login, _LOGIN_TIME),
+        last_login=_LOGIN_TIME,
+    )
+    .returning(Person.id, Person.preferred_name)
+)
+
+
+def find_returning_user(user: User) -> Account | None:
+    """Their account, seen now; None unless they are known, in this district, and not archived.
+
+    None, too, where another row would have to become one with theirs. Raises DatabaseUnavailable.
+    """
+    if user.district_id is None:
+        return None
+    values = {
+        "this_id": user.id,
+        "district": user.district_id,
+        "legacy_ids": [*user.legacy_ids],
+        "said_roles": [record.role.value for record in user.roles] or None,
+        "said_first_name": user.first_name or None,
+        "said_last_name": user.last_name or None,
+        "said_email": user.email or None,
+        "moment": utc_now(),
+    }
+    with database().one_statement() as connection:
+        found = connection.execute(_UPDATE_RETURNING_USER, values).one_or_none()
+    return Account(id=found.id, preferred_name=found.preferred_name) if found else None
+
+
+def find_or_create_account(user: User) -> Account:
+    """The account of whoever has just logged in, in one transaction.
+
+    Clever lets only shared users in. So its answer is newer than what the last sync knew, and an
+    archived account, or an archived district, is restored. Raises DatabaseUnavailable.
+    """
+    return find_returning_user(user) or database().work(
+        lambda session: _create_or_update(session, user)
+    )
+
+
+def add_unlinked_account(
+    *, first_name: str = "", last_name: str = "", email: str | None = None
+) -> str:
+    """Add somebody who has an account already, and comes with Clever later; their id here."""
+    with database().begin() as session:
+        person = Person(first_name=first_name, last_name=last_name, email=email)
+        session.add(person)
+        return person.id
+
+
+def set_preferred_name(account_id: str, name: str) -> None:
+    """Keep what somebody wants to be called; empty: they have been asked, and would not say."""
+    with database().begin() as session:
+        session.get_one(Person, account_id).preferred_name = name
+
+
+def _create_or_update(session: Session, user: User) -> Account:
+    _open(session, user.district_id)
+    person = find_by_clever_id(session, user.id, user.legacy_ids, user.district_id) or _add_person(
+        session, user
+    )
+    if person.archived_at is not None:
+        _restore(session, person, user)
+    _update_from_login(person, user)
+    return Account(id=person.id, preferred_name=person.preferred_name)
+
+
+def _open(session: Session, district_id: str | None) -> None:
+    """Add the district's row if this is the first login from it, and restore it if it had left."""
+    if district_id is None:
+        return
+    district = session.get(District, district_id)
+    if district is None:
+        session.add(District(id=district_id))
+    elif district.archived_at is not None:
+        district.archived_at = None
+    session.flush()
+
+
+def _add_person(session: Session, user: User) -> Person:
+    person = Person(clever_id=user.id)
+    session.add(person)
+    return person
+
+
+def _restore(session: Session, person: Person, user: User) -> None:
+    """Restore an archived account with the schools that Clever names at this login.
+
+    No sync kept the schools of an archived person up to date, so those of before are dropped: a
+    former principal must not see the old school. Enrollments are kept up by their sections.
+    """
+    person.archived_at, person.district_id = None, None
+    session.execute(delete(RoleAssignment).where(RoleAssignment.person_id == person.id))
+    there = select(School.id).where(School.district_id == user.district_id)
+    known_schools = set(session.scalars(there.where(School.id.in_(user.school_ids))))
+    for record in user.roles:
+        for school_id in known_schools.intersection(record.school_ids):
+            post = RoleAssignment(person_id=person.id, school_id=school_id, role=record.role.value)
+            session.add(post)
+
+
+def _update_from_login(person: Person, user: User) -> None:
+    """What Clever has said at this login; what it has not said stays as it was."""
+    person.district_id = user.district_id or person.district_id
+    person.roles = [record.role.value for record in user.roles] or person.roles
+    person.first_name = user.first_name or person.first_name
+    person.last_name = user.last_name or person.last_name
+    person.email = user.email or person.email
+    person.last_login = utc_now()
+    person.first_login = person.first_login or person.last_login

@@ -1,0 +1,61 @@
+"""/claim: where a one-time link to an account from before Clever leads.
+
+The token is in the query and not in the path, for access logs have paths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_login import logs
+from clever_login.auth.sessions import CurrentUser, current_user, end_sessions, log_in
+from clever_login.logs import pseudonym
+from clever_login.services import services
+from clever_login.web.routing import public
+
+bp = Blueprint("claims", __name__, template_folder="../templates")
+
+
+@bp.get("/claim")
+@public
+def claim() -> ResponseReturnValue:
+    """Ask to log in with Clever, then whether the two shall be one; nothing changes yet."""
+    from clever_login.accounts import claims
+
+    token, user = request.args.get("token", ""), current_user()
+    if not token:
+        return render_template("school/no_link.html")
+    invitation = claims.preview(token)
+    here = url_for("claims.claim", token=token)
+    if user is None:
+        return render_template("school/log_in_first.html", next=here)
+    before = claims.had_account_before(user.clever_id, user.logged_in_at)
+    return render_template(
+        "school/claim.html", token=token, invitation=invitation, here_before=before
+    )
+
+
+@bp.post("/claim")
+def join() -> ResponseReturnValue:
+    """Join the account of the link with the person who is logged in and has said so."""
+    from clever_login.accounts import claims
+
+    user = _require_user()
+    joined = claims.redeem(request.form.get("token", ""), user.clever_id)
+    for clever_id in {user.clever_id, joined.former_clever_id} - {None}:
+        for secret in services().settings.secrets:  # other browsers have the account from before
+            end_sessions(person=pseudonym(secret, "person", clever_id))
+    log_in(replace(user, account_id=joined.account_id), "")
+    claimed = user.impersonation_claimed
+    logs.log_event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
+    return redirect(url_for("dashboard.show"), 303)
+
+
+def _require_user() -> CurrentUser:
+    user = current_user()
+    if user is None:
+        abort(401)
+    return user

@@ -1,0 +1,104 @@
+"""What a Clever Library teacher shares, kept: sections, the students in them, who is in which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from clever_login.auth.account_hooks import Account
+from clever_login.clever.people import Person as Shared
+from clever_login.clever.people import PersonRole
+from clever_login.clever.user_client import MAX_SECTIONS, SharedSection
+from clever_login.db.database import database
+from clever_login.db.models import PROVIDER, Enrollment, Person, Section, utc_now
+
+STUDENT, TEACHER = PersonRole.STUDENT.value, PersonRole.TEACHER.value
+
+
+def save_sections(account: Account, sections: tuple[SharedSection, ...]) -> None:
+    """Write all of it in one transaction; who is no longer in a section is taken out of it.
+
+    What a district's sync keeps is left to it. Raises DatabaseUnavailable.
+    """
+    database().work(lambda session: _save_in_session(session, account.id, sections))
+
+
+def _save_in_session(
+    session: Session, teacher_id: str, sections: tuple[SharedSection, ...]
+) -> None:
+    people = _find_or_add_people(
+        session, [student for each in sections for student in each.students]
+    )
+    for each in sections:
+        if section := _find_or_add_section(session, each):
+            _set_members(session, section, TEACHER, {teacher_id}, only_add=True)
+            _set_members(session, section, STUDENT, {people[one.id].id for one in each.students})
+    if len(sections) < MAX_SECTIONS:  # else there may be more than were read
+        _remove_teacher_from_others(session, teacher_id, {each.section.id for each in sections})
+
+
+def _find_or_add_people(session: Session, shared: Iterable[Shared]) -> dict[str, Person]:
+    """Everybody's row by Clever's id; new people have one before they ever log in."""
+    by_id = {each.id: each for each in shared}
+    known = select(Person).where(Person.provider == PROVIDER, Person.clever_id.in_(by_id))
+    found = {each.clever_id: each for each in session.scalars(known) if each.clever_id}
+    for clever_id in sorted(by_id.keys() - found.keys()):
+        found[clever_id] = Person(clever_id=clever_id, roles=[STUDENT])
+        session.add(found[clever_id])
+    for clever_id, person in found.items():
+        if person.district_id is None:
+            _update_name(person, by_id[clever_id])
+    session.flush()
+    return found
+
+
+def _update_name(person: Person, shared: Shared) -> None:
+    """A Library's last name is an initial, which must not replace a whole one."""
+    person.first_name = shared.first_name or person.first_name
+    person.last_name = person.last_name or shared.last_name or ""
+
+
+def _find_or_add_section(session: Session, shared: SharedSection) -> Section | None:
+    """The section's row, made or renamed; None for one that a district's sync keeps."""
+    section = session.get(Section, shared.section.id)
+    if section is not None and section.district_id is not None:
+        return None
+    if section is None:
+        section = Section(id=shared.section.id)
+        session.add(section)
+    section.name = shared.section.name or section.name
+    section.archived_at = None
+    session.flush()
+    return section
+
+
+def _set_members(
+    session: Session, section: Section, role: str, people: set[str], *, only_add: bool = False
+) -> None:
+    """Let these people be in this section in this role, and nobody else unless only adding."""
+    seats = select(Enrollment).where(Enrollment.section_id == section.id, Enrollment.role == role)
+    there = {each.person_id: each for each in session.scalars(seats)}
+    for person_id in sorted(people - there.keys()):
+        session.add(Enrollment(section_id=section.id, person_id=person_id, role=role))
+    for person_id in () if only_add else there.keys() - people:
+        session.delete(there[person_id])
+    session.flush()
+
+
+def _remove_teacher_from_others(session: Session, teacher_id: str, still: set[str]) -> None:
+    """Take the teacher out of what they no longer share; a section without teachers is over."""
+    own = (
+        select(Section)
+        .join(Enrollment, Enrollment.section_id == Section.id)
+        .where(Enrollment.person_id == teacher_id, Enrollment.role == TEACHER)
+        .where(Section.district_id.is_(None), Section.id.not_in(still))
+    )
+    for section in session.scalars(own).all():
+        seats = session.scalars(select(Enrollment).where(Enrollment.section_id == section.id)).all()
+        teachers = {each.person_id for each in seats if each.role == TEACHER}
+        section.archived_at = utc_now() if teachers == {teacher_id} else None
+        gone = seats if section.archived_at else [e for e in seats if e.person_id == teacher_id]
+        for seat in gone:
+            session.delete(seat)

@@ -1,0 +1,58 @@
+"""/preferred-name: what Clever does not tell and the app wants to know, asked once, skippable.
+
+An example of such a field, off unless ASK_PREFERRED_NAME is on: a column in `tables`, this page.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_login import logs
+from clever_login.auth.sessions import current_user, rename_in_session
+from clever_login.clever.parsing import parse_text
+from clever_login.config import Settings
+from clever_login.web.routing import safe_next
+
+MAX_NAME_LENGTH = 40
+bp = Blueprint("names", __name__, template_folder="../templates")
+
+
+@bp.get("/preferred-name")
+def ask() -> ResponseReturnValue:
+    """Ask whoever is logged in."""
+    after = safe_next(request.args.get("next"))
+    return render_template("school/preferred_name.html", next=after, longest=MAX_NAME_LENGTH)
+
+
+@bp.post("/preferred-name")
+def answer() -> ResponseReturnValue:
+    """Keep the name, or that they would rather not say, and go on to where they were going."""
+    from clever_login.accounts.account_lookup import set_preferred_name
+
+    user = current_user()
+    if user is not None:
+        name = (parse_text(request.form.get("name")) or "")[:MAX_NAME_LENGTH]
+        set_preferred_name(user.account_id, name)
+        rename_in_session(name)
+        claimed = user.impersonation_claimed
+        logs.log_event("preferred_name_set", person=user.pseudonym, impersonation_claimed=claimed)
+    after = safe_next(request.form.get("next"))
+    return redirect(after or url_for("dashboard.show"), 303)
+
+
+def ask_after_login() -> None:
+    """Lead whoever is logging in to the question first."""
+    g.ask_preferred_name = True
+
+
+def _redirect_to_question(response: Response) -> Response:
+    if g.pop("ask_preferred_name", False) and response.status_code == 303:
+        response.location = url_for("names.ask", next=response.location)
+    return response
+
+
+def init_app(app: Flask, _settings: Settings) -> None:
+    """Mount the page, and lead to it from a first login."""
+    app.register_blueprint(bp)
+    app.after_request(_redirect_to_question)

@@ -1,0 +1,259 @@
+"""Rows go away for good: whole people and whole districts, with all that refers to them.
+
+What is held of somebody, and how it goes: asked for by a person, or past its date.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, or_, select
+from sqlalchemy.orm import Session
+
+from clever_login.auth.sessions import end_sessions_in_district, end_sessions_of_people
+from clever_login.clever.models import Role
+from clever_login.db.database import database
+from clever_login.db.models import (
+    PROVIDER,
+    Base,
+    Claim,
+    District,
+    Enrollment,
+    Person,
+    RoleAssignment,
+    School,
+    Section,
+    Term,
+    utc_now,
+)
+
+RowCounts = Counter[str]  # how many of each table
+IS_LIBRARY_PERSON = and_(Person.district_id.is_(None), Person.clever_id.is_not(None))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionScope:
+    """Which rows are to go, as conditions; None where none of a table."""
+
+    people: ColumnElement[bool]
+    sections: ColumnElement[bool] | None = None
+    schools: ColumnElement[bool] | None = None
+    terms: ColumnElement[bool] | None = None
+    districts: ColumnElement[bool] | None = None
+
+
+def delete_scope(session: Session, doomed: DeletionScope) -> RowCounts:
+    """Delete these, and what refers to them, from the leaves on; how many rows of each table."""
+    rows = RowCounts()
+    people = select(Person.id).where(doomed.people)
+    merged = Person.merged_into.in_(people)
+    all_people = select(Person.id).where(or_(doomed.people, merged)).correlate(None)
+    for table in (Claim, Enrollment, RoleAssignment):
+        _delete_matching(session, rows, table, table.person_id.in_(all_people))
+    if doomed.sections is not None:
+        ids = select(Section.id).where(doomed.sections)
+        _delete_matching(session, rows, Enrollment, Enrollment.section_id.in_(ids))
+        _delete_matching(session, rows, Section, doomed.sections)
+    _delete_matching(session, rows, Person, merged)
+    _delete_matching(session, rows, Person, doomed.people)
+    if doomed.schools is not None:
+        ids = select(School.id).where(doomed.schools)
+        _delete_matching(session, rows, RoleAssignment, RoleAssignment.school_id.in_(ids))
+        _delete_matching(session, rows, School, doomed.schools)
+    if doomed.terms is not None:
+        _delete_matching(session, rows, Term, doomed.terms)
+    if doomed.districts is not None:
+        _delete_matching(session, rows, District, doomed.districts)
+    _delete_orphans(session, rows)
+    return rows
+
+
+def _delete_orphans(session: Session, rows: RowCounts) -> None:
+    """Classes of Clever Library without a teacher, then people who were in those alone.
+
+    Nobody but the teacher shared them, so nobody would ever end them. Who has logged in stays.
+    """
+    taught = exists().where(Enrollment.section_id == Section.id, Enrollment.role == Role.TEACHER)
+    alone = and_(Section.district_id.is_(None), Section.archived_at.is_(None), ~taught)
+    ids = select(Section.id).where(alone)
+    _delete_matching(session, rows, Enrollment, Enrollment.section_id.in_(ids))
+    _delete_matching(session, rows, Section, alone)
+    enrolled = exists().where(Enrollment.person_id == Person.id)
+    never_came = and_(IS_LIBRARY_PERSON, Person.last_login.is_(None), ~enrolled)
+    ids = select(Person.id).where(never_came)
+    for table in (Claim, RoleAssignment):
+        _delete_matching(session, rows, table, table.person_id.in_(ids))
+    _delete_matching(session, rows, Person, never_came)
+
+
+def _delete_matching(
+    session: Session, rows: RowCounts, table: type[Base], where: ColumnElement[bool]
+) -> None:
+    done = session.execute(delete(table).where(where).execution_options(synchronize_session=False))
+    rows[table.__tablename__] += cast("CursorResult[Any]", done).rowcount
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionReceipt:
+    """What is gone; `known` is whether there was a row, `shared` whether Clever still has them."""
+
+    at: datetime
+    clever_id: str | None
+    rows: RowCounts
+    sessions: int
+    known: bool
+    shared: bool
+
+
+def forget_person(key: str) -> DeletionReceipt:
+    """Remove somebody by Clever's id or ours.
+
+    Their sessions end before the rows are gone for good: if that fails, nothing is.
+    """
+    with database().begin() as session:
+        person = _find_person(session, key)
+        clever_id = person.clever_id if person else key
+        shared = person is not None and person.archived_at is None and clever_id is not None
+        rows = (
+            delete_scope(session, DeletionScope(people=Person.id == person.id))
+            if person
+            else RowCounts()
+        )
+        ended = end_sessions_of_people([clever_id] if clever_id else [])
+    return DeletionReceipt(
+        at=utc_now(),
+        clever_id=clever_id,
+        rows=rows,
+        sessions=ended,
+        known=bool(person),
+        shared=shared,
+    )
+
+
+def forget_district(district_id: str) -> DeletionReceipt:
+    """Remove a district with everybody and everything in it, and end all sessions from there."""
+    with database().begin() as session:
+        found = session.get(District, district_id)
+        shared = found is not None and found.archived_at is None
+        rows = delete_scope(session, _district_scope(district_id))
+        ended = end_sessions_in_district(district_id)
+    return DeletionReceipt(
+        at=utc_now(),
+        clever_id=district_id,
+        rows=rows,
+        sessions=ended,
+        known=bool(found),
+        shared=shared,
+    )
+
+
+def export_person(key: str) -> dict[str, Any] | None:
+    """All that is held of one person, ready for JSON; None where nobody has this id."""
+    with database().read() as session:
+        person = _find_person(session, key)
+        if person is None:
+            return None
+        district = session.get(District, person.district_id) if person.district_id else None
+        return {
+            "exported_at": _to_json_value(utc_now()),
+            "person": _export_columns(person),
+            "district": _export_columns(district, "id", "name") if district else None,
+            "schools": _export_schools(session, person),
+            "classes": _export_classes(session, person),
+            "invitations": _export_claims(session, person),
+            "former_ids": _export_former_ids(session, person),
+        }
+
+
+def apply_retention(days: int, *, remove: bool) -> RowCounts:
+    """Remove what has been archived for longer than so many days; how many rows that are.
+
+    Without `remove` the same is done and undone again.
+    """
+    with database().begin() as session:
+        rows = delete_scope(session, _expired_scope(utc_now() - timedelta(days=days)))
+        expired = session.scalars(select(Claim).where(Claim.expires_at < utc_now())).all()
+        for claim in expired:
+            session.delete(claim)
+        rows["claims"] += len(expired)
+        session.flush()
+        if not remove:
+            session.rollback()
+    return rows
+
+
+def _find_person(session: Session, key: str) -> Person | None:
+    """Whose id this is; an id of ours from before a merge leads to who they are now."""
+    clevers = and_(Person.provider == PROVIDER, Person.clever_id == key)
+    found = session.scalars(select(Person).where(or_(Person.id == key, clevers))).first()
+    return session.get(Person, found.merged_into) if found and found.merged_into else found
+
+
+def _district_scope(district_id: str) -> DeletionScope:
+    schools = select(School.id).where(School.district_id == district_id)
+    return DeletionScope(
+        people=Person.district_id == district_id,
+        sections=or_(Section.district_id == district_id, Section.school_id.in_(schools)),
+        schools=School.district_id == district_id,
+        terms=Term.district_id == district_id,
+        districts=District.id == district_id,
+    )
+
+
+def _expired_scope(cutoff: datetime) -> DeletionScope:
+    """Archived before this time, or come by Clever Library and not seen since."""
+    in_use = (School.district_id, Section.district_id, Term.district_id, Person.district_id)
+    return DeletionScope(
+        people=or_(
+            Person.archived_at < cutoff, and_(IS_LIBRARY_PERSON, Person.last_login < cutoff)
+        ),
+        sections=Section.archived_at < cutoff,
+        schools=and_(School.archived_at < cutoff, ~exists().where(Section.school_id == School.id)),
+        terms=and_(Term.archived_at < cutoff, ~exists().where(Section.term_id == Term.id)),
+        districts=and_(District.archived_at < cutoff, *(_is_unused_since(each) for each in in_use)),
+    )
+
+
+def _is_unused_since(column: Any) -> ColumnElement[bool]:
+    return ~exists().where(column == District.id)
+
+
+def _export_schools(session: Session, person: Person) -> list[dict[str, Any]]:
+    found = session.execute(
+        select(School, RoleAssignment.role)
+        .join(RoleAssignment, RoleAssignment.school_id == School.id)
+        .where(RoleAssignment.person_id == person.id)
+    )
+    return [_export_columns(school, "id", "name") | {"role": role} for school, role in found]
+
+
+def _export_classes(session: Session, person: Person) -> list[dict[str, Any]]:
+    found = session.execute(
+        select(Section, Enrollment.role)
+        .join(Enrollment, Enrollment.section_id == Section.id)
+        .where(Enrollment.person_id == person.id)
+    )
+    return [_export_columns(section) | {"role": role} for section, role in found]
+
+
+def _export_claims(session: Session, person: Person) -> list[dict[str, Any]]:
+    found = session.scalars(select(Claim).where(Claim.person_id == person.id))
+    return [_export_columns(each, "expires_at", "used_at") for each in found]
+
+
+def _export_former_ids(session: Session, person: Person) -> list[str]:
+    return list(session.scalars(select(Person.id).where(Person.merged_into == person.id)))
+
+
+def _export_columns(row: Base, *names: str) -> dict[str, Any]:
+    every = [each.key for each in type(row).__table__.columns]
+    return {name: _to_json_value(getattr(row, name)) for name in names or every}
+
+
+def _to_json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,1 @@
+"""Login, callback, logout, sessions and permissions."""

@@ -1,0 +1,226 @@
+"""/oauth/callback: where all three ways in end.
+
+The button comes back with a state of ours. The Clever Portal and an Instant Login link come with a
+code and no state: that code is dropped, and the login begun anew with a state, as Clever's guide
+asks. Every code that arrives and is not exchanged becomes useless here, see `used_codes`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+
+from flask import Blueprint, Flask, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug import Response
+
+from clever_login import logs
+from clever_login.auth import authentication, load_shedding, sessions
+from clever_login.auth.login_views import redirect_to_clever
+from clever_login.auth.pending_logins import (
+    PendingLogin,
+    derive_nonce,
+    digest_state,
+    pending_logins,
+)
+from clever_login.auth.sessions import CurrentUser
+from clever_login.auth.used_codes import used_codes
+from clever_login.config import Settings
+from clever_login.errors import (
+    BadCallback,
+    CleverConnectionLost,
+    CodeAlreadySeen,
+    CodeUsed,
+    CookiesBlocked,
+    LoginCancelled,
+    LoginError,
+    LoginExpired,
+    LoginRefused,
+    NotJson,
+)
+from clever_login.i18n import languages
+from clever_login.services import services
+from clever_login.web import fetch_metadata
+from clever_login.web.routing import public
+
+bp = Blueprint("callback", __name__)
+# Failures after which the login is restarted once, and the reason in the log.
+RESTARTED_ONCE: dict[type[Exception], str] = {
+    CleverConnectionLost: "interrupted",
+    NotJson: "interrupted",
+    CodeAlreadySeen: "used",
+}
+
+
+@bp.get("/oauth/callback")
+@public
+def callback() -> ResponseReturnValue:
+    """End a login, or lead it back to its beginning."""
+    if fetch_metadata.is_head_or_prefetch():
+        return "", 204
+    fetch_metadata.check_parameters()
+    state, code = request.args.get("state"), request.args.get("code")
+    if not state:
+        return _handle_missing_state(code)
+    return _handle_state(digest_state(state), code)
+
+
+@bp.get("/login/again")
+@public
+def again() -> ResponseReturnValue:
+    """Where a repeated callback leads: on to the page, or once more to Clever.
+
+    A double click cancels the first answer, and with it the cookie of its session.
+    """
+    state = request.args.get("login", "")
+    login = pending_logins().find(request, state)
+    if sessions.was_logged_in_by(state):
+        return redirect(login.next if login and login.next else url_for("dashboard.show"))
+    if login is None:
+        return redirect(url_for("dashboard.home"))
+    if login.restarts == 0:
+        return _restart_login(login, state, "used")
+    raise CodeUsed("the state was used before")
+
+
+def _handle_missing_state(code: str | None) -> ResponseReturnValue:
+    """Launched by Clever, or by nobody: never exchange this code."""
+    if not fetch_metadata.is_top_level_navigation():
+        raise BadCallback("no state, and not a browser's own navigation")
+    if code:
+        logs.log_event("login_restarted", reason="no_state")
+        claimed = fetch_metadata.impersonation_claimed()
+        return redirect_to_clever(PendingLogin(impersonation_claimed=claimed))
+    if request.args.get("error"):
+        return _ignore_unrequested_callback(BadCallback("an error without a state"))
+    return redirect(url_for("dashboard.home"))  # a bookmark, or Clever's staff having a look
+
+
+def _handle_state(state: str, code: str | None) -> ResponseReturnValue:
+    """A callback with a state: ours or not, in time or not, for the first time or not."""
+    pending = pending_logins()
+    login = pending.find(request, state)
+    if login is None:
+        return _ignore_unrequested_callback(_missing_login_error())
+    if login.expired:
+        return _restart_login(login, state, "expired")
+    with load_shedding.login_slot():
+        if pending.spend(state, code):
+            return _finish_login(login, state, code)
+    return _handle_used_state(state, code)
+
+
+def _missing_login_error() -> LoginError:
+    """Why no login waits: whoever comes from Clever itself has the cookie, if any is kept."""
+    if fetch_metadata.is_from_another_site() and not request.cookies:
+        return CookiesBlocked("the browser sent no cookie at all")
+    return LoginExpired("no login of this browser waits for this state")
+
+
+def _restart_login(login: PendingLogin, state: str, reason: str) -> Response:
+    """Begin the same login once more, without a word to the person."""
+    logs.log_event("login_restarted", reason=reason)
+    response = redirect_to_clever(replace(login, restarts=login.restarts + 1))
+    pending_logins().forget(response, state)
+    return response
+
+
+def _ignore_unrequested_callback(error: LoginError) -> ResponseReturnValue:
+    """A callback that this browser did not ask for changes nothing for whoever is logged in."""
+    if sessions.current_user() is not None:
+        logs.log_event("callback_ignored", reason=str(error))
+        return redirect(url_for("dashboard.show"))
+    raise error
+
+
+def _handle_used_state(state: str, code: str | None) -> ResponseReturnValue:
+    """Refresh, Back, a bookmark, a double click, an iPad's second delivery: all quiet.
+
+    The answer sets no cookie, so it cannot take away what the first one has set.
+    """
+    logs.log_event("callback_repeated")
+    if pending_logins().spent_with(state, code):
+        g.exchanged_code = code  # by the first request, which may still be about to claim it
+    if sessions.was_logged_in_by(state):
+        return redirect(url_for("dashboard.show"))
+    pending_logins().wait(state)
+    return redirect(url_for("callback.again", login=state))
+
+
+def _finish_login(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
+    """Exchange, read, check, log in. If any of it fails, whoever was logged in no longer is."""
+    pending, former = pending_logins(), sessions.current_user()
+    claimed = login.impersonation_claimed or fetch_metadata.impersonation_claimed()
+    login = replace(login, impersonation_claimed=claimed)
+    try:
+        user = authentication.authenticate_user(
+            _claimed(_validated_code(code)), derive_nonce(state)
+        )
+    except Exception as error:
+        sessions.log_out()
+        pending.ended(state)
+        reason = RESTARTED_ONCE.get(type(error))
+        if reason and login.restarts == 0:
+            return _restart_login(login, state, reason)
+        raise
+    user = replace(user, impersonation_claimed=claimed)
+    sessions.log_in(user, state)
+    pending.ended(state)
+    response = redirect(login.next or url_for("dashboard.show"), 303)
+    pending.forget(response, state)
+    pending.confirmed(request, response)
+    if former and former.clever_id != user.clever_id:
+        languages.clear_language_cookie(response)
+    sessions.call_after_save(partial(_log_login, user))
+    return response
+
+
+def _log_login(user: CurrentUser) -> None:
+    logs.log_event(
+        "login",
+        role=user.role or "none",
+        person=user.pseudonym,
+        district=user.district_pseudonym,
+        impersonation_claimed=user.impersonation_claimed,
+    )
+
+
+def _validated_code(code: str | None) -> str:
+    """The code, or Clever's `error` by its few known values; its text is not shown or logged."""
+    issuer = request.args.get("iss", services().settings.clever_url)
+    if issuer != services().settings.clever_url:  # RFC 9207, section 2.4
+        raise BadCallback("the callback names another issuer")
+    error = request.args.get("error")
+    if error == "access_denied":
+        raise LoginCancelled("the person said no at Clever")
+    if error is not None:
+        raise LoginRefused("Clever sent an error instead of a code")
+    if not code:
+        raise BadCallback("a state of ours, and no code")
+    return code
+
+
+def _claimed(code: str) -> str:
+    """The code, reserved for this request; CodeSeenBefore if the app has seen it before."""
+    if not used_codes().claim(code):
+        raise CodeAlreadySeen("the code was exchanged, refused or dropped before")
+    g.exchanged_code = code
+    return code
+
+
+@bp.after_request
+def _drop_unused_codes(response: Response) -> Response:
+    """Make each code useless that came with this request and was not exchanged.
+
+    Whatever refused the request, also before the view ran, the code is still valid at Clever.
+    """
+    for code in fetch_metadata.final_codes():
+        if code != g.get("exchanged_code") and not used_codes().drop(code):
+            logs.log_event("code_not_shared", level=logging.WARNING)
+    return response
+
+
+def init_app(app: Flask, _settings: Settings) -> None:
+    """Mount the views."""
+    app.register_blueprint(bp)

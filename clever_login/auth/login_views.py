@@ -1,0 +1,105 @@
+"""/login and /logout: the way to Clever, and the way out."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug import Response
+
+from clever_login import logs, warm_up
+from clever_login.auth import load_shedding, sessions
+from clever_login.auth.pending_logins import (
+    PendingLogin,
+    PendingLogins,
+    derive_nonce,
+    digest_state,
+    new_state,
+    pending_logins,
+)
+from clever_login.auth.used_codes import UsedCodes
+from clever_login.clever import oauth
+from clever_login.clever.parsing import is_valid_id
+from clever_login.config import Settings
+from clever_login.i18n import languages
+from clever_login.services import services
+from clever_login.web.routing import public, safe_next
+
+bp = Blueprint("auth", __name__)
+
+
+@bp.get("/login")
+@public
+def login() -> ResponseReturnValue:
+    """Begin a login: with `district_id` at that district, with `next` to that page after it."""
+    district = request.args.get("district_id")
+    return redirect_to_clever(
+        PendingLogin(
+            district_id=district if is_valid_id(district) else None,
+            next=safe_next(request.args.get("next")),
+        )
+    )
+
+
+@bp.post("/logout")
+@public
+def logout() -> ResponseReturnValue:
+    """End the session here, and never at Clever, which is asked to confirm the next student.
+
+    A page whose session has ended asks for what has happened already: it needs no token.
+    """
+    user = sessions.current_user()
+    if user is not None:
+        sessions.check_csrf_token()
+        sessions.log_out()
+        logs.log_event("logout", person=user.pseudonym)
+    district = user.district_id if user else None
+    address = url_for(
+        "auth.logged_out", district_id=district, language=languages.current_language().name
+    )
+    response = redirect(address, 303)
+    languages.clear_language_cookie(response)  # the next person's browser says what they speak
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # never "cookies": also neighbours'
+    pending_logins().confirm_next(response)
+    return response
+
+
+@bp.get("/logged-out")
+@public
+def logged_out() -> ResponseReturnValue:
+    """Say that Clever itself may still be logged in, and offer to log in again."""
+    if sessions.current_user() is not None:
+        return redirect(url_for("dashboard.show"))
+    district = request.args.get("district_id")
+    return render_template(
+        "logged_out.html", district_id=district if is_valid_id(district) else None
+    )
+
+
+def redirect_to_clever(login: PendingLogin) -> Response:
+    """Send the browser to Clever with a fresh state, and the cookie that waits for it.
+
+    Raises Crowded when more people come than can be answered.
+    """
+    load_shedding.refuse_if_overloaded()
+    here = services()
+    state = new_state()
+    url = oauth.authorization_url(
+        here.settings,
+        state=state,
+        nonce=derive_nonce(digest_state(state)),
+        district_id=login.district_id or here.settings.clever_district_id,
+        confirm=here.settings.clever_confirm_students or pending_logins().to_confirm(request),
+    )
+    response = redirect(url)
+    pending_logins().add(request, response, login, state)
+    warm_up.start_loading()
+    return response
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Mount the views."""
+    store = services(app).store
+    app.extensions["clever_login_pending_logins"] = PendingLogins(settings, store)
+    app.extensions["clever_login_used_codes"] = UsedCodes(store)
+    app.extensions["csrf"].exempt(logout)  # which asks for the token itself
+    app.register_blueprint(bp)

@@ -1,0 +1,67 @@
+"""Who may open what: every route is closed unless it is marked `public`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from flask import Flask, abort, current_app, redirect, request, url_for
+from werkzeug import Response
+
+from clever_login.auth.sessions import current_user
+from clever_login.clever.models import Role
+from clever_login.config import Settings
+from clever_login.web.routing import safe_next
+
+P = ParamSpec("P")
+R = TypeVar("R")
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+def roles_required(*roles: Role | str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Open a view only to people whose current role is one of these; others get 403.
+
+    A role may be named ("teacher"); a name that is none is a ValueError at once.
+    """
+    allowed = {Role(role) for role in roles}
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            user = current_user()
+            if user is None or user.role not in allowed:
+                abort(403)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Close every route that is not marked, and refuse forms sent from another site."""
+
+    @app.before_request
+    def same_origin() -> None:
+        if request.method in SAFE_METHODS:
+            return
+        site = request.headers.get("Sec-Fetch-Site", "same-origin")
+        origin = request.headers.get("Origin", settings.app_url)
+        if site not in {"same-origin", "none"} or origin != settings.app_url:
+            abort(403)
+
+    @app.before_request
+    def private_by_default() -> Response | None:
+        if request.endpoint is None or _is_public(request.endpoint):
+            return None
+        if current_user() is not None:
+            return None
+        if request.method not in SAFE_METHODS:
+            abort(401)
+        return redirect(url_for("dashboard.home", next=safe_next(request.full_path.rstrip("?"))))
+
+
+def _is_public(endpoint: str) -> bool:
+    view = current_app.view_functions[endpoint]
+    return endpoint == "static" or getattr(view, "public", False)

@@ -1,0 +1,177 @@
+"""Flask-Session, fenced in: encrypted values, hashed ids, no pickle, and calm when it is down."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import logging
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from flask import Flask, Request, Response
+from flask_session.base import ServerSideSession, ServerSideSessionInterface
+
+from clever_login import logs
+from clever_login.config import Settings
+from clever_login.errors import StoreUnavailable
+from clever_login.logs import NOBODY_PSEUDONYM, PSEUDONYM_LENGTH
+from clever_login.storage.base import Store
+from clever_login.web import error_pages, fetch_metadata
+
+OWNED_ID_PATTERN = re.compile(
+    rf"([0-9a-f]{{{PSEUDONYM_LENGTH}}})\.([0-9a-f]{{{PSEUDONYM_LENGTH}}})\.[\w-]+", re.ASCII
+)
+
+
+class _Sealed(msgspec.Struct, frozen=True):
+    """What Fernet seals: the session's data with the store key that it belongs to."""
+
+    store_id: str
+    data: dict[str, Any]
+
+
+class EncryptedSession(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyped
+    """A session that knows whether it came from the store, and whether the store was down."""
+
+    known_sid: str | None = None
+    unavailable: StoreUnavailable | None = None
+    when_saved: Callable[[], None] | None = None
+
+
+class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session is untyped
+    """Sessions in our store: MessagePack inside Fernet, under a hash of the session id.
+
+    The sealed value contains its key.
+    """
+
+    session_class = EncryptedSession
+
+    def __init__(self, app: Flask, settings: Settings, store: Store) -> None:
+        super().__init__(app, key_prefix="session-", permanent=False, sid_length=32)
+        self._store = store
+        self._fernet = MultiFernet([_derive_fernet(each) for each in settings.secrets])
+        self._decoder = msgspec.msgpack.Decoder(_Sealed)
+
+    def open_session(self, app: Flask, request: Request) -> EncryptedSession:
+        """The session of a request; with the store down an empty one that says so."""
+        if request.path in fetch_metadata.PROBE_PATHS or request.path.startswith("/static/"):
+            return EncryptedSession(sid=self._generate_sid(self.sid_length))
+        try:
+            session: EncryptedSession = super().open_session(app, request)
+        except StoreUnavailable as error:
+            session = EncryptedSession(sid=self._generate_sid(self.sid_length))
+            session.unavailable = error
+        if session.sid == request.cookies.get(app.config["SESSION_COOKIE_NAME"]):
+            session.known_sid = session.sid
+        return session
+
+    def save_session(self, app: Flask, session: EncryptedSession, response: Response) -> None:
+        """Save, or turn the answer into a 503: nobody is ever half logged in."""
+        if session.unavailable:  # what could not be read is not changed either
+            return
+        try:
+            if session or not session.modified:
+                super().save_session(app, session, response)
+                if session.when_saved:
+                    session.when_saved()
+            else:
+                self._expire_cookie(app, response)
+                self._delete_session(self._get_store_id(session.sid))
+        except StoreUnavailable as error:
+            error_pages.replace_response(response, error)
+            if session.sid != session.known_sid or not session:
+                self._expire_cookie(app, response)
+
+    def should_set_cookie(self, app: Flask, session: EncryptedSession) -> bool:  # noqa: ARG002 # Flask's
+        """Only for a new id: an answer to an older request must not bring an old one back."""
+        return bool(session.sid != session.known_sid)
+
+    def regenerate(self, session: EncryptedSession, owner: str = "") -> None:
+        """Give the session a new id, and only then forget the old one: that may fail.
+
+        `owner` is who is logged in by it: the pseudonyms of district and person with a dot between.
+        """
+        old, session.sid = session.sid, self._generate_sid(self.sid_length)
+        if owner:
+            session.sid = f"{owner}.{session.sid}"
+        session.modified = True
+        if old == session.known_sid:  # else it was never in the store
+            self._delete_session(self._get_store_id(old))
+
+    def _expire_cookie(self, app: Flask, response: Response) -> None:
+        """Expire the session cookie.
+
+        Flask-Session does so without Secure, which browsers ignore for a `__Host-` name.
+        """
+        response.delete_cookie(
+            self.get_cookie_name(app),
+            secure=self.get_cookie_secure(app),
+            httponly=True,
+            samesite=self.get_cookie_samesite(app),
+        )
+        response.vary.add("Cookie")
+
+    def _get_store_id(self, sid: str) -> str:
+        """The owner's pseudonyms, by which sessions can be ended, and a hash.
+
+        Whoever reads the store learns no cookie: an id has 256 random bits.
+        """
+        owner = OWNED_ID_PATTERN.fullmatch(sid)
+        district, person = owner.groups() if owner else (NOBODY_PSEUDONYM, NOBODY_PSEUDONYM)
+        digest = hashlib.sha256(sid.encode("utf-8", "replace")).hexdigest()
+        return f"{self.key_prefix}{district}-{person}-{digest}"
+
+    def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
+        """What was saved; anything that we did not write ourselves counts as nothing.
+
+        So does a value of another key: whoever can write to the store must not be able to copy one
+        user's session over another's.
+        """
+        sealed = self._store.get(store_id)
+        if sealed is None:
+            return None
+        try:
+            found = self._decoder.decode(self._fernet.decrypt(sealed))
+        except (InvalidToken, msgspec.DecodeError):
+            return None
+        if hmac.compare_digest(found.store_id.encode(), store_id.encode()):
+            return found.data
+        logs.log_event("session_dropped", level=logging.WARNING, reason="another_key")
+        return None
+
+    def _delete_session(self, store_id: str) -> None:
+        self._store.delete(store_id)
+
+    def _upsert_session(
+        self, lifetime: timedelta, session: EncryptedSession, store_id: str
+    ) -> None:
+        """Save; a session that was logged out while this request ran is not brought back."""
+        plain = msgspec.msgpack.encode(_Sealed(store_id, dict(session)))
+        sealed = self._fernet.encrypt(plain)
+        seconds = int(lifetime.total_seconds())
+        known = session.sid == session.known_sid
+        self._store.set(store_id, sealed, seconds, only_existing=known)
+
+
+def init_app(app: Flask, settings: Settings, store: Store) -> None:
+    """Give the app its sessions."""
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-session" if settings.https else "session",
+        SESSION_COOKIE_SECURE=settings.https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",  # Strict would be dropped on the way back from Clever
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(minutes=settings.session_idle_minutes),
+    )
+    app.session_interface = EncryptedSessionInterface(app, settings, store)
+
+
+def _derive_fernet(secret: str) -> Fernet:
+    """Fernet with a key for this purpose alone, from a secret of any length."""
+    key = hmac.new(secret.encode(), b"clever-login session", hashlib.sha256).digest()
+    return Fernet(base64.urlsafe_b64encode(key))

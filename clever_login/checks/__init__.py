@@ -1,1 +1,0 @@
-"""What `flask clever doctor` looks at; each room checks one part, and none knows the others."""

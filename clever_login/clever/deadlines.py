@@ -1,0 +1,133 @@
+"""A deadline for several calls, and connections that hold it at every read.
+
+A time-out of requests is per read: an answer that drips a byte at a time never meets it. Here each
+read of headers or body waits only for what is left of the whole login; urllib3 closes the socket
+when one raises.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import threading
+import time
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+CONNECT_TIMEOUT_SECONDS = 2.0  # for a new connection, whatever the number of addresses
+
+
+class Deadline:
+    """So many seconds from now, for everything that is done under it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait, if there is time for that and for something after it; False at once if not."""
+        if time.monotonic() + seconds >= self._end:
+            return False
+        time.sleep(seconds)
+        return True
+
+    def remaining(self, at_most: float) -> float:
+        """Seconds left, capped; raise TimeoutError when there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for this login is over")
+        return min(left, at_most)
+
+
+class _ThreadDeadline(threading.local):
+    """The deadline of the call that this thread is making."""
+
+    deadline: Deadline | None = None
+    read_seconds: float = 0.0
+
+
+thread_deadline = _ThreadDeadline()
+
+
+class _DeadlineReader(io.RawIOBase):
+    """A socket's raw reader that asks the deadline before each read."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock, self._raw = sock, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        if thread_deadline.deadline is not None:
+            self._sock.settimeout(thread_deadline.deadline.remaining(thread_deadline.read_seconds))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_DeadlineReader(sock, self.fp.detach()))
+
+
+class _DeadlineConnection(HTTPConnection):
+    """Connects within one budget for all addresses of a host; urllib3 gives it to each of them.
+
+    Looking the host up is left to the resolver's own time-out: nothing can cut it short.
+    """
+
+    response_class = _DeadlineResponse
+
+    def _new_conn(self) -> socket.socket:
+        budget, failure = Deadline(CONNECT_TIMEOUT_SECONDS), OSError("the host has no address")
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise NewConnectionError(self, "the host was not found") from error
+        for family, kind, protocol, _, address in found:
+            try:
+                return _connect(socket.socket(family, kind, protocol), address, budget)
+            except OSError as error:
+                failure = error
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, "no address of the host answers in time") from failure
+        raise NewConnectionError(self, "no address of the host takes a connection") from failure
+
+
+def _connect(sock: socket.socket, address: Any, budget: Deadline) -> socket.socket:
+    try:
+        deadline = thread_deadline.deadline or budget
+        sock.settimeout(deadline.remaining(budget.remaining(CONNECT_TIMEOUT_SECONDS)))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class _DeadlineHTTPConnection(_DeadlineConnection):
+    pass
+
+
+class _DeadlineHTTPSConnection(_DeadlineConnection, HTTPSConnection):
+    pass
+
+
+class DeadlineHTTPPool(HTTPConnectionPool):
+    """urllib3's pool over connections that hold the deadline."""
+
+    ConnectionCls = _DeadlineHTTPConnection
+
+
+class DeadlineHTTPSPool(HTTPSConnectionPool):
+    """urllib3's pool over TLS connections that hold the deadline."""
+
+    ConnectionCls = _DeadlineHTTPSConnection

@@ -1,0 +1,1 @@
+"""Rosters and events, read with a district's own token."""

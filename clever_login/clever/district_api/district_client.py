@@ -1,0 +1,215 @@
+"""The tokens of whole districts: looked up when needed, kept in memory only.
+
+What a district's token may ask: single records and whole lists, with patience.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import requests
+
+from clever_login.api_versions import ApiVersion
+from clever_login.clever.deadlines import Deadline
+from clever_login.clever.district_api.pagination import QueryValue, iterate_records, url_with_query
+from clever_login.clever.district_api.rate_limit import RetryPolicy
+from clever_login.clever.http import LIST_LIMITS, HttpClient, ResponseLimits
+from clever_login.clever.parsing import Json, is_valid_id, parse_id
+from clever_login.clever.retries import CleverResponse
+from clever_login.clever.user_client import json_object
+from clever_login.errors import (
+    CleverMisconfigured,
+    CleverUnexpected,
+    DistrictDisconnected,
+    NoSecureSync,
+    NotShared,
+)
+
+_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header
+TOKEN_LOOKUP_TIMEOUT_SECONDS = 60.0  # for one answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistrictTokens:
+    """Asks Clever which districts authorised this app, and with which tokens it may read them.
+
+    A token is Clever's to change, and it goes when a district leaves: nothing here is stored.
+    """
+
+    transport: HttpClient
+    clever_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    patience: RetryPolicy = field(default_factory=RetryPolicy, repr=False)
+    _kept: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def districts(self) -> tuple[str, ...]:
+        """The ids of the districts that authorised the app, in Clever's order.
+
+        CleverMisconfigured when Clever does not accept the app's own credentials.
+        """
+        found = dict(self._look_up())
+        with self._lock:
+            self._kept.clear()
+            self._kept.update(found)
+        return tuple(found)
+
+    def token(self, district_id: str, *, anew: bool = False) -> str:
+        """The token of one district, from memory unless `anew`; DistrictGone when it has left."""
+        with self._lock:
+            kept = self._kept.get(district_id)
+        if kept and not anew:
+            return kept
+        found = dict(self._look_up(district_id)).get(district_id)
+        with self._lock:
+            self._kept.pop(district_id, None)
+            if found:
+                self._kept[district_id] = found
+        if not found:
+            raise DistrictDisconnected(
+                f"Clever has no token for the district {district_id}: it has not authorised"
+                " this app, or it has left."
+            )
+        return found
+
+    def _look_up(self, district_id: str | None = None) -> Iterator[tuple[str, str]]:
+        place = f"{self.clever_url}/oauth/tokens"
+        url = url_with_query(place, owner_type="district", district=district_id)
+        return map(_parse_entry, iterate_records(self._get, url, within=place))
+
+    def _get(self, url: str) -> Json:
+        basic = (self.client_id.encode(), self.client_secret.encode())
+        request = requests.Request("GET", url, auth=basic)
+        answer = self.patience.ask(
+            lambda: self.transport.send(
+                request, Deadline(TOKEN_LOOKUP_TIMEOUT_SECONDS), LIST_LIMITS
+            )
+        )
+        if answer.status in {400, 401, 403}:
+            raise CleverMisconfigured("Clever does not accept the client id and secret of this app")
+        if answer.status != 200:
+            raise CleverUnexpected(f"Clever answered {answer.status} for the districts' tokens")
+        return json_object(answer)
+
+
+def _parse_entry(entry: object) -> tuple[str, str]:
+    known: Json = entry if isinstance(entry, dict) else {}
+    owner, token = known.get("owner"), known.get("access_token")
+    district_id = owner.get("id") if isinstance(owner, dict) else None
+    if (
+        not is_valid_id(district_id)
+        or not isinstance(token, str)
+        or not _TOKEN_PATTERN.fullmatch(token)
+    ):
+        raise CleverUnexpected("an entry of the districts' tokens has no owner or no token")
+    return district_id, token
+
+
+CALL_TIMEOUT_SECONDS = 120.0  # for one answer: a page may have 10,000 records
+
+
+class TokenSource(Protocol):
+    """Where a district's token comes from."""
+
+    def token(self, district_id: str, *, anew: bool = False) -> str:
+        """The token; DistrictGone when there is none, or none but the one that was refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistrictClient:
+    """One district, read with its own token, for as long as it takes.
+
+    A token that is refused is looked up anew once; then the district has left: DistrictGone.
+    """
+
+    transport: HttpClient
+    tokens: TokenSource
+    api_url: str
+    version: ApiVersion
+    district_id: str
+    patience: RetryPolicy = field(default_factory=RetryPolicy, repr=False)
+    bounds: ResponseLimits = LIST_LIMITS
+
+    @property
+    def base(self) -> str:
+        """Under which all of this version is; no link is followed to anywhere else."""
+        return f"{self.api_url}/{self.version.name}/"
+
+    def get(self, path: str) -> Json:
+        """The JSON object at a path of this version, with its query; NotShared on 404."""
+        return self._get(self.base + path.removeprefix("/"))
+
+    def record(self, path: str) -> Json | None:
+        """A record by its path, without its wrapper; None where the token may not read it."""
+        try:
+            data = self.get(path).get("data")
+        except NotShared:
+            return None
+        if isinstance(data, list):  # as the status of a district is
+            data = data[0].get("data") if data and isinstance(data[0], dict) else None
+        if not isinstance(data, dict):
+            raise CleverUnexpected("an answer of Clever's has no record in it")
+        return data
+
+    def listed(self, path: str) -> Json:
+        """The answer of a list; NoSecureSync where this token reads `/districts` alone."""
+        try:
+            return self.get(path)
+        except NotShared:
+            self.check_secure_sync()
+            raise
+
+    def can_read(self, path: str) -> bool:
+        """Whether the token reaches a path."""
+        try:
+            self.get(path)
+        except NotShared:
+            return False
+        return True
+
+    def items(self, path: str, **parameters: QueryValue) -> Iterator[object]:
+        """Every entry of a list; NoSecureSync where this token reads `/districts` alone."""
+        url = url_with_query(self.base + path.removeprefix("/"), **parameters)
+        try:
+            yield from iterate_records(self._get, url, within=self.base)
+        except NotShared:
+            self.check_secure_sync()
+            raise
+
+    def check_secure_sync(self) -> None:
+        """Raise NoSecureSync unless the token reaches what only Secure Sync opens."""
+        own = f"/districts/{parse_id(self.district_id)}"
+        if self.can_read("/schools?limit=1") or not self.can_read(own):
+            return
+        raise NoSecureSync(
+            f"The token of the district {self.district_id} reaches /districts alone: this app has"
+            " no Secure Sync there."
+        )
+
+    def _get(self, url: str) -> Json:
+        answer = self._answer(url)
+        if answer.status == 200:
+            return json_object(answer)
+        if answer.status in {403, 404}:
+            raise NotShared("Clever does not share this with the app's token for the district")
+        raise CleverUnexpected(f"Clever answered {answer.status} for a record of the district")
+
+    def _answer(self, url: str) -> CleverResponse:
+        for anew in (False, True):
+            token = self.tokens.token(self.district_id, anew=anew)
+            request = requests.Request("GET", url, headers={"Authorization": f"Bearer {token}"})
+            answer = self.patience.ask(partial(self._send, request))
+            if answer.status != 401:
+                return answer
+        raise DistrictDisconnected(
+            f"Clever refuses the token of the district {self.district_id}: it has left this app."
+        )
+
+    def _send(self, request: requests.Request) -> CleverResponse:
+        return self.transport.send(request, Deadline(CALL_TIMEOUT_SECONDS), self.bounds)

@@ -1,0 +1,99 @@
+"""Lists of Clever's, page after page, one page in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import parse_qs, unquote, urlencode, urljoin, urlsplit
+
+from clever_login.clever.parsing import Json, is_valid_id
+from clever_login.errors import CleverUnexpected
+
+MAX_EMPTY_PAGES = 100  # in a row; addresses of their own would make an endless list of them
+QueryValue = str | int | Sequence[str] | None
+MAX_PAGE_SIZE = 10_000  # records; Clever answers 413 for more
+
+
+def iterate_records(get: Callable[[str], Json], url: str, *, within: str) -> Iterator[object]:
+    """Each entry of a list, in Clever's order, to the end; `within` is where a link may lead.
+
+    An entry is a record, or whatever else Clever has put there. A page is let go entry by entry,
+    and an empty one that has a link to the next one is not the end. CleverUnexpected for what is
+    no list, for a next page that is elsewhere or that is the same again, and for too many pages
+    with nothing on them.
+    """
+    seen: set[int] = set()  # hashes of addresses: a district has hundreds of pages
+    empty = 0
+    while True:
+        seen.add(hash(url))
+        body = get(url)
+        page = _page_records(body)
+        following = _next_page_url(body, page, url, within)
+        del body
+        empty = 0 if page else empty + 1
+        if empty > MAX_EMPTY_PAGES:
+            raise CleverUnexpected("a list of Clever's has one empty page after another")
+        page.reverse()
+        while page:
+            yield page.pop()
+        if following is None:
+            return
+        if hash(following) in seen:
+            raise CleverUnexpected("a list of Clever's leads from a page to one before it")
+        url = following
+
+
+def url_with_query(url: str, **parameters: QueryValue) -> str:
+    """The URL with those parameters that have a value, a list once for each of its words."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return f"{url}?{urlencode(given, doseq=True)}" if given else url
+
+
+def _page_records(body: Json) -> list[object]:
+    """The record of each entry: most lists give every record a wrapper with its address."""
+    entries = body.get("data")
+    if not isinstance(entries, list):
+        raise CleverUnexpected("a list of Clever's has no list in it")
+    return [entry.get("data", entry) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def _next_page_url(body: Json, page: list[object], url: str, within: str) -> str | None:
+    links = body.get("links")
+    if not isinstance(links, list):
+        return _url_after_last_record(page, url) if page else None
+    uris = [
+        link.get("uri") for link in links if isinstance(link, dict) and link.get("rel") == "next"
+    ]
+    if not uris:
+        return None
+    return _checked_link(uris[0], url, within)
+
+
+def _checked_link(uri: object, url: str, within: str) -> str:
+    """The link made absolute; a token must not go to another host, scheme or folder."""
+    try:
+        there = urlsplit(urljoin(url, uri)) if isinstance(uri, str) else None
+    except ValueError:
+        there = None
+    home = urlsplit(within)
+    if (
+        there is None
+        or (there.scheme, there.netloc) != (home.scheme, home.netloc)
+        or not there.path.startswith(home.path)
+        or {".", ".."} & set(unquote(there.path).split("/"))
+    ):
+        raise CleverUnexpected("a list of Clever's goes on somewhere else")
+    return there.geturl()
+
+
+def _url_after_last_record(page: list[object], url: str) -> str | None:
+    """The next page where answers have no links, as in Clever's files of v1; an empty one ends."""
+    asked = urlsplit(url)
+    query = parse_qs(asked.query)
+    if "limit" not in query:
+        return None
+    ids = [each.get("id") for each in page if isinstance(each, dict)]
+    last = next(filter(is_valid_id, reversed(ids)), None)
+    if last is None:
+        raise CleverUnexpected("a page of a list has no id behind which to go on")
+    query["starting_after"] = [last]
+    return asked._replace(query=urlencode(query, doseq=True)).geturl()

@@ -1,0 +1,68 @@
+"""Patience for long work: waits as Clever asks, and asks again as often as Clever advises.
+
+A login has no time for this. It is for jobs and commands that read a whole district.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from clever_login.clever.retries import CleverResponse
+from clever_login.errors import CleverUnavailable, NotJson
+
+RETRY_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds; Clever's advice is to stop after five
+ATTEMPTS = len(RETRY_PAUSES_SECONDS) + 1
+
+
+@dataclass
+class RetryPolicy:
+    """The pace of one token. `clock` (seconds since 1970) and `sleep` may be a test's own."""
+
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    _not_before: float = field(default=0.0, init=False)
+
+    def ask(self, send: Callable[[], CleverResponse]) -> CleverResponse:
+        """Send until there is an answer that is not temporary (clever/retries).
+
+        After five pauses it is NotJson where the answer stayed cut off, else CleverUnavailable. A
+        status that blames the request is an answer.
+        """
+        for pause in RETRY_PAUSES_SECONDS:
+            answer = self._once(send)
+            if isinstance(answer, CleverResponse):
+                if not answer.temporary:
+                    return answer
+                pause = max(pause, answer.seconds_to_wait(self.clock()) or 0.0)
+            self.sleep(pause)
+        return _last(self._once(send))
+
+    def _once(self, send: Callable[[], CleverResponse]) -> CleverResponse | CleverUnavailable:
+        wait = self._not_before - self.clock()
+        if wait > 0:
+            self.sleep(wait)
+        try:
+            answer = send()
+        except CleverUnavailable as silence:
+            return silence
+        last_one = answer.headers.get("X-RateLimit-Remaining") == "0"
+        if last_one and not answer.temporary:
+            now = self.clock()
+            self._not_before = now + (answer.seconds_until_reset(now) or 0.0)
+        return answer
+
+
+def _last(answer: CleverResponse | CleverUnavailable) -> CleverResponse:
+    """The answer to the last attempt, or why there is none."""
+    if isinstance(answer, CleverUnavailable):
+        raise answer
+    if answer.cut_off:
+        raise NotJson(
+            f"Clever's answer was not complete JSON {ATTEMPTS} times in a row: it was cut off on"
+            " its way, or a proxy answered instead of Clever"
+        )
+    if answer.temporary:
+        raise CleverUnavailable(f"Clever answered {answer.status} too many times in a row")
+    return answer

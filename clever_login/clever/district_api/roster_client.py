@@ -1,0 +1,155 @@
+"""A district's roster, list by list, in any version; for jobs and commands, never for a login."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from clever_login.api_versions import RecordKind
+from clever_login.clever.district_api.district_client import DistrictClient
+from clever_login.clever.district_api.pagination import MAX_PAGE_SIZE
+from clever_login.clever.parsing import Json, ReadReport, parse_id
+from clever_login.clever.people import Person, PersonRole
+from clever_login.clever.records import (
+    Course,
+    DistrictRecord,
+    Resource,
+    SchoolRecord,
+    Section,
+    Term,
+)
+from clever_login.errors import NotShared, NoUsableId
+
+T = TypeVar("T")
+Reader = Callable[[object, ReadReport], T]
+WhereFilter = Mapping[str, object]
+_ROLE_BY_KIND = {
+    RecordKind.STUDENTS: PersonRole.STUDENT,
+    RecordKind.TEACHERS: PersonRole.TEACHER,
+    RecordKind.STAFF: PersonRole.STAFF,
+    RecordKind.DISTRICT_ADMINS: PersonRole.DISTRICT_ADMIN,
+    RecordKind.CONTACTS: PersonRole.CONTACT,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roster:
+    """All that a district's token may read.
+
+    Each list comes in the order of its ids, one page in memory at a time. `after` is the id of the
+    last record that was dealt with: keep it, and a reading that broke off goes on behind it.
+    `where` is v1's query. A list that the version does not have is empty.
+    NoSecureSync where the token reaches the district's own record alone. A record without an id is
+    skipped, a value that is not understood is None: `report` counts them.
+    """
+
+    client: DistrictClient
+    page_size: int = MAX_PAGE_SIZE
+    report: ReadReport = field(default_factory=ReadReport, compare=False)
+
+    def district(self) -> DistrictRecord:
+        """The district with its state, last sync, launch and pause."""
+        place = parse_id(self.client.district_id)
+        record = self.client.record(f"/districts/{place}")
+        if record is None:
+            raise NotShared("Clever does not show the district to its own token")
+        path = self.client.version.status_path.format(id=place)
+        elsewhere = not path.endswith(place)
+        status = self.client.record(path) if elsewhere else record
+        return DistrictRecord.from_api(record, status or {}, self.report)
+
+    def schools(
+        self, *, after: str | None = None, where: WhereFilter | None = None
+    ) -> Iterator[SchoolRecord]:
+        """The schools."""
+        return self._each(SchoolRecord.from_api, RecordKind.SCHOOLS, after=after, where=where)
+
+    def people(
+        self, kind: RecordKind, *, after: str | None = None, where: WhereFilter | None = None
+    ) -> Iterator[Person]:
+        """The people of one kind; from v3 on also `Kind.USERS`: all. ValueError for other kinds."""
+        version = self.client.version
+        if kind not in (*_ROLE_BY_KIND, *version.people):
+            raise ValueError(f"{version.name} has no list of people that is called {kind}")
+        role = None if version.roles_in_record else _ROLE_BY_KIND[kind]
+
+        def person(record: object, report: ReadReport) -> Person:
+            return Person.from_api(record, role, report)
+
+        return self._each(person, kind, after=after, where=where)
+
+    def everybody(self) -> Iterator[Person]:
+        """All people; before v3 somebody with two roles is two people, with two ids."""
+        for kind in self.client.version.people:
+            yield from self.people(kind)
+
+    def sections(
+        self, *, after: str | None = None, where: WhereFilter | None = None
+    ) -> Iterator[Section]:
+        """The sections."""
+        return self._each(Section.from_api, RecordKind.SECTIONS, after=after, where=where)
+
+    def courses(self, *, after: str | None = None) -> Iterator[Course]:
+        """The courses; before v2 they stand in the sections."""
+        return self._each(Course.from_api, RecordKind.COURSES, after=after)
+
+    def terms(self, *, after: str | None = None) -> Iterator[Term]:
+        """The terms; before v2 they stand in the sections."""
+        return self._each(Term.from_api, RecordKind.TERMS, after=after)
+
+    def resources(self, *, after: str | None = None) -> Iterator[Resource]:
+        """The resources, which v3 has."""
+        return self._each(Resource.from_api, RecordKind.RESOURCES, after=after)
+
+    def count(self, kind: RecordKind) -> int | None:
+        """How many there are; None where Clever does not say, as of one role in v3."""
+        listing = self.client.version.lists.get(kind)
+        if listing is None or listing.role or "count" not in listing.parameters:
+            return None
+        found = self.client.listed(f"{listing.path}?count=true").get("count")
+        return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+    def read(
+        self, kind: RecordKind, *, after: str | None = None, where: WhereFilter | None = None
+    ) -> Iterator[Json]:
+        """The records of one list as Clever writes them; ValueError for a `where` it has not."""
+        return self._objects(kind, self._entries(kind, after, where))
+
+    def _each(self, read: Reader[T], kind: RecordKind, **asked: Any) -> Iterator[T]:
+        """The records of one list as our types."""
+        return self._with_ids(read, kind, self.read(kind, **asked))
+
+    def _with_ids(self, read: Reader[T], kind: RecordKind, records: Iterator[Json]) -> Iterator[T]:
+        for record in records:
+            try:
+                yield read(record, self.report)
+            except NoUsableId:
+                self._skip(kind)
+
+    def _objects(self, kind: RecordKind, entries: Iterator[object]) -> Iterator[Json]:
+        for entry in entries:
+            if isinstance(entry, dict):
+                yield entry
+            else:
+                self._skip(kind)
+
+    def _skip(self, kind: RecordKind) -> None:
+        self.report.skipped[f"{kind} without a usable id"] += 1
+
+    def _entries(
+        self, kind: RecordKind, after: str | None, where: WhereFilter | None
+    ) -> Iterator[object]:
+        listing = self.client.version.lists.get(kind)
+        if listing is None:
+            return iter(())
+        if where is not None and "where" not in listing.parameters:
+            raise ValueError(f"{self.client.version.name} has no `where` for {kind}")
+        return self.client.items(
+            listing.path,
+            role=listing.role,
+            limit=self.page_size if "limit" in listing.parameters else None,
+            starting_after=parse_id(after) if after else None,
+            where=json.dumps(where) if where is not None else None,
+        )

@@ -1,0 +1,213 @@
+"""Clever's public keys, found by its discovery document and kept: one fetch for many logins.
+
+Nothing of JOSE is loaded before the first id token arrives (R99): Clever switches OIDC on per app.
+
+An id token -> its claims, checked as OpenID Connect Core, section 3.1.3.7, asks.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from clever_login.clever.deadlines import Deadline
+from clever_login.clever.http import HttpClient
+from clever_login.clever.parsing import Json
+from clever_login.clever.user_client import json_object
+from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS, Settings
+from clever_login.errors import CleverUnavailable, CleverUnexpected
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
+
+KEYS_TTL_SECONDS = 24 * 60 * 60
+REFRESH_AFTER_SECONDS = (
+    12 * 60 * 60
+)  # from then on they are asked for again, and used if that fails
+# An unknown kid may mean that Clever has new keys, or that somebody plays: ask so often at most.
+MIN_REFRESH_SECONDS = 60
+RETRY_AFTER_FAILURE_SECONDS = 5  # after a failure
+FETCH_TIMEOUT_SECONDS = 2.0  # of a login's ten: what is left has to do for the rest
+DISCOVERY_PATH = "/.well-known/openid-configuration"
+
+
+class SigningKeys:
+    """One a process: the keys with which this issuer signs id tokens."""
+
+    def __init__(
+        self, transport: HttpClient, issuer: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._transport, self._issuer, self._clock = transport, issuer, clock
+        self._lock = threading.Lock()
+        self._keys: KeySet | None = None
+        self._asked: float | None = None  # when they were last read
+        self._not_before = -math.inf  # when they may be asked for again
+
+    def for_kid(self, kid: str | None, deadline: Deadline) -> KeySet:
+        """The keys, fetched anew if none of them has this id.
+
+        CleverUnavailable when they cannot be read now, or may not be asked for so soon again.
+        """
+        if self._keys is not None and self._knows(kid, REFRESH_AFTER_SECONDS):
+            return self._keys
+        usable = self._keys if self._knows(kid, KEYS_TTL_SECONDS) else None
+        try:
+            return self._renewed(kid, deadline, wait=usable is None)
+        except (CleverUnavailable, CleverUnexpected):
+            if usable is None:
+                raise
+            return usable
+
+    def _renewed(self, kid: str | None, deadline: Deadline, *, wait: bool) -> KeySet:
+        """Read the keys, unless another login does so first."""
+        seconds = deadline.remaining(FETCH_TIMEOUT_SECONDS) if wait else 0.0
+        if not self._lock.acquire(timeout=seconds):
+            raise CleverUnavailable("another login waits for Clever's keys")
+        try:
+            if self._keys is None or not self._knows(kid, REFRESH_AFTER_SECONDS):
+                self._keys = self._fetch(Deadline(deadline.remaining(FETCH_TIMEOUT_SECONDS)))
+            return self._keys
+        finally:
+            self._lock.release()
+
+    def _age(self) -> float:
+        return math.inf if self._asked is None else self._clock() - self._asked
+
+    def _knows(self, kid: str | None, seconds: float) -> bool:
+        """Whether a key with this id was read within so many seconds."""
+        known = self._keys.keys if self._keys else ()
+        return self._age() < seconds and (kid is None or any(k.kid == kid for k in known))
+
+    def _fetch(self, deadline: Deadline) -> KeySet:
+        """Read them anew; a failure is remembered for a while, so that not every login waits."""
+        if self._clock() < self._not_before:
+            raise CleverUnavailable("Clever's keys were asked for a moment ago")
+        self._not_before = self._clock() + RETRY_AFTER_FAILURE_SECONDS
+        keys = _parse_key_set(self._get(self._jwks_uri(deadline), deadline))
+        self._asked = self._clock()
+        self._not_before = self._asked + MIN_REFRESH_SECONDS
+        return keys
+
+    def _jwks_uri(self, deadline: Deadline) -> str:
+        """Where the keys are; the document must be this issuer's (OpenID Discovery, 4.3)."""
+        document = self._get(self._issuer + DISCOVERY_PATH, deadline)
+        uri = document.get("jwks_uri")
+        if document.get("issuer") != self._issuer:
+            raise CleverUnexpected("the discovery document is another issuer's")
+        if not isinstance(uri, str) or not uri.startswith(f"{self._issuer}/"):
+            raise CleverUnexpected("the discovery document has its keys somewhere else")
+        return uri
+
+    def _get(self, url: str, deadline: Deadline) -> Json:
+        answer = self._transport.send(requests.Request("GET", url), deadline)
+        if answer.status != 200:
+            raise CleverUnavailable(f"Clever answered {answer.status} for its keys")
+        try:
+            return json_object(answer)
+        except CleverUnexpected as error:
+            raise CleverUnavailable("Clever's keys cannot be read now") from error
+
+
+def _parse_key_set(document: Json) -> KeySet:
+    """The keys that can be of use; a kind that this library does not know is passed over."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import JWKRegistry, KeySet
+
+    entries: Any = document.get("keys")
+    if not isinstance(entries, list):
+        raise CleverUnexpected("Clever's keys are not a list")
+    keys = []
+    for entry in entries:
+        if isinstance(entry, dict) and entry.get("kty") in ("RSA", "EC"):
+            with suppress(JoseError, ValueError, TypeError, KeyError):
+                keys.append(JWKRegistry.import_key(entry))
+    if not keys:
+        raise CleverUnexpected("Clever has no key that could sign an id token")
+    return KeySet(keys)
+
+
+# Clever does not say which it uses. None that needs a shared secret, and never "none".
+SIGNING_ALGORITHMS = (
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdToken:
+    """One as it came, with what it has to agree with."""
+
+    value: str = field(repr=False)
+    access_token: str = field(repr=False)
+    nonce: str = field(repr=False)
+
+
+def verify_id_token(
+    token: IdToken, settings: Settings, keys: SigningKeys, deadline: Deadline
+) -> Json:
+    """The claims of a token that is Clever's, for this app, for this login, and in time.
+
+    Raises CleverUnexpected for any other, and CleverUnavailable when Clever's keys cannot be read.
+    """
+    header = _parse_header(token.value)
+    if "crit" in header:
+        raise CleverUnexpected("the id token wants something that we do not know")
+    kid = header.get("kid")
+    key_set = keys.for_kid(kid if isinstance(kid, str) else None, deadline)
+    from joserfc.errors import JoseError
+
+    try:
+        return _decode_verified(token, settings, key_set)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        what = f"{type(error).__name__} {getattr(error, 'claim', '')}".strip()
+        raise CleverUnexpected(f"the id token is not acceptable ({what})") from None
+
+
+def _decode_verified(token: IdToken, settings: Settings, keys: KeySet) -> Json:
+    from authlib.oidc.core import CodeIDToken
+    from joserfc import jwt
+    from joserfc.jws import JWSRegistry
+
+    # Headers that carry a key (jwk, jku, x5c) are not looked at: the keys are Clever's.
+    registry = JWSRegistry(algorithms=list(SIGNING_ALGORITHMS), strict_check_header=False)
+    decoded = jwt.decode(token.value, keys, registry=registry)
+    client_id = settings.clever_client_id
+    found = CodeIDToken(
+        decoded.claims,
+        decoded.header,
+        {
+            "iss": {"essential": True, "value": settings.clever_url},
+            "aud": {"essential": True, "value": client_id},
+        },
+        {"nonce": token.nonce, "client_id": client_id, "access_token": token.access_token},
+    )
+    found.validate(leeway=MAX_CLOCK_DIFFERENCE_SECONDS)
+    return dict(found)
+
+
+def _parse_header(value: str) -> Json:
+    part = value.partition(".")[0]
+    try:
+        header = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, binascii.Error, RecursionError) as error:
+        raise CleverUnexpected("the id token is not a token") from error
+    if not isinstance(header, dict):
+        raise CleverUnexpected("the id token has no header")
+    return header

@@ -1,0 +1,171 @@
+"""The client's verbs: what one bearer token may ask of Clever's data API.
+
+What a Clever Library teacher shares: their own sections, and the students in them.
+
+Read with the teacher's own token, at each login: without a district there is no token of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import requests
+
+from clever_login.api_versions import ApiVersion
+from clever_login.clever.deadlines import Deadline
+from clever_login.clever.http import HttpClient
+from clever_login.clever.models import (
+    ROLES_BY_NAME,
+    District,
+    Me,
+    Role,
+    School,
+    User,
+    claims_match_user,
+    login_role,
+)
+from clever_login.clever.parsing import Json, unwrap_records
+from clever_login.clever.people import Person, PersonRole
+from clever_login.clever.records import Section
+from clever_login.clever.retries import NOT_JSON, TEMPORARY_STATUSES, CleverResponse
+from clever_login.errors import (
+    CleverUnavailable,
+    CleverUnexpected,
+    LoginRefused,
+    NotJson,
+    NotShared,
+    NoUsableId,
+    WrongPerson,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserClient:
+    """One token of one login, with what is left of that login's time."""
+
+    transport: HttpClient
+    api_url: str
+    version: ApiVersion
+    token: str = field(repr=False)
+    deadline: Deadline
+
+    def me(self) -> Me:
+        """Whom the token belongs to; LoginRefused when Clever does not accept it."""
+        try:
+            return Me.from_api(self._get(f"/{self.version.name}/me", "/me"))
+        except NotShared as error:
+            raise LoginRefused("Clever does not say whose token this is") from error
+
+    def user(self, me: Me) -> User:
+        """The record of the person that `me` names; NotShared where this app may not read it."""
+        path = self.version.user_paths.get(me.type)
+        if path is None:
+            raise NotShared(f"{self.version.name} has no record for this type of user")
+        role = None if self.version.roles_in_record else ROLES_BY_NAME[me.type]
+        return User.from_api(
+            self._get(f"/{self.version.name}{path.format(id=me.id)}", "the user"), me, role
+        )
+
+    def district(self, district_id: str) -> District:
+        """A district by its id."""
+        return District.from_api(
+            self._get(f"/{self.version.name}/districts/{district_id}", "the district")
+        )
+
+    def school(self, school_id: str, district_id: str | None) -> School:
+        """A school by its id, which must be one of this district."""
+        body = self._get(f"/{self.version.name}/schools/{school_id}", "the school")
+        return School.from_api(body, district_id)
+
+    def records(self, path: str, what: str) -> list[object]:
+        """The records of a list, as far as one answer holds them: such a token cannot page."""
+        return unwrap_records(self._get(f"/{self.version.name}{path}", what))
+
+    def login_role(self, person_id: str) -> Role | None:
+        """The role in which the person came this time; WrongPerson if `/userinfo` is another's."""
+        claims = self._get("/userinfo", "/userinfo")
+        if not claims_match_user(claims, person_id):
+            raise WrongPerson("/userinfo speaks of somebody else")
+        return login_role(claims)
+
+    def _get(self, path: str, what: str) -> Json:
+        request = requests.Request(
+            "GET", f"{self.api_url}{path}", headers={"Authorization": f"Bearer {self.token}"}
+        )
+        answer = self.transport.send(request, self.deadline)
+        _raise_for_status(answer, what)
+        return json_object(answer)
+
+
+def json_object(answer: CleverResponse) -> Json:
+    """The JSON object in a body; NotJson for HTML and for half a body, else CleverUnexpected."""
+    if answer.json is NOT_JSON:
+        raise NotJson("an answer of Clever's is not JSON")
+    if not isinstance(answer.json, dict):
+        raise CleverUnexpected("an answer of Clever's is not a JSON object")
+    return answer.json
+
+
+def _raise_for_status(answer: CleverResponse, what: str) -> None:
+    """Clever's table of errors: 401 bad token, 404 not shared; temporary ones try again."""
+    if answer.status == 200:
+        return
+    if answer.status == 401:
+        raise LoginRefused("Clever does not accept the token")
+    if answer.status in {403, 404}:
+        raise NotShared("Clever does not share this with the app")
+    if answer.status in TEMPORARY_STATUSES or answer.status >= 500:
+        raise CleverUnavailable(f"Clever answered {answer.status} for {what}")
+    raise CleverUnexpected(f"Clever answered {answer.status} for {what}")
+
+
+T = TypeVar("T")
+MAX_SECTIONS = 20  # read at login; whoever has more is shown these
+MAX_STUDENTS = 200  # of one section: an answer holds a hundred
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedSection:
+    """A section and the students in it, whose last names are an initial and who have no email."""
+
+    section: Section
+    students: tuple[Person, ...]
+
+
+def load_shared_sections(client: UserClient, teacher_id: str) -> tuple[SharedSection, ...]:
+    """The teacher's sections, all of their students asked for together.
+
+    Raises LoginError or NotShared when a list of them cannot be read: half a class is no class.
+    """
+    path = client.version.own_sections.format(id=teacher_id)
+    found = _with_ids(Section.from_api, client.records(path, "the sections"))[:MAX_SECTIONS]
+    asked = [client.transport.start(_student_loader(client, each)) for each in found[1:]]
+    students = [_student_loader(client, each)() for each in found[:1]]
+    students += [each.result() for each in asked]
+    return tuple(
+        SharedSection(section=section, students=members)
+        for section, members in zip(found, students, strict=True)
+    )
+
+
+def _student_loader(client: UserClient, section: Section) -> Callable[[], tuple[Person, ...]]:
+    path = client.version.section_students.format(id=section.id)
+    role = None if client.version.roles_in_record else PersonRole.STUDENT
+
+    def read() -> tuple[Person, ...]:
+        records = client.records(path, "the students")[:MAX_STUDENTS]
+        return tuple(_with_ids(lambda record: Person.from_api(record, role), records))
+
+    return read
+
+
+def _with_ids(read: Callable[[object], T], records: list[object]) -> list[T]:
+    """The records as our types; one without an id is nobody's, and is skipped."""
+    found = []
+    for record in records:
+        with suppress(NoUsableId):
+            found.append(read(record))
+    return found

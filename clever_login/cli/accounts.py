@@ -1,0 +1,44 @@
+"""`flask clever accounts add|invite`: accounts from before Clever, and links to them."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from clever_login.accounts import claims
+from clever_login.accounts.account_lookup import add_unlinked_account
+from clever_login.errors import DatabaseUnavailable
+from clever_login.safe_output import command_failed, echo
+from clever_login.services import services
+
+accounts = AppGroup("accounts", help="Look after accounts from before Clever.")
+
+
+@accounts.command("add")
+@click.option("--first-name", default="", help="What the page of the link will say.")
+@click.option("--last-name", default="")
+@click.option("--email")
+def add(first_name: str, last_name: str, email: str | None) -> None:
+    """Add an account for somebody who will come with Clever later, and print its id."""
+    try:
+        echo(add_unlinked_account(first_name=first_name, last_name=last_name, email=email))
+    except DatabaseUnavailable as error:
+        raise command_failed(f"{error}.") from None
+
+
+@accounts.command("invite")
+@click.option("--person", required=True, metavar="ID", help="Of the account, or at Clever.")
+@click.option(
+    "--hours", type=click.IntRange(1, 24 * 90), default=claims.DEFAULT_LINK_HOURS, show_default=True
+)
+@click.option("--new-clever-id", is_flag=True, help="Its owner comes with another Clever id now.")
+def invite(person: str, hours: int, new_clever_id: bool) -> None:
+    """Print a link that gives this account, once, to whoever opens it and logs in with Clever.
+
+    Hand it to the account's owner, and to nobody else. Earlier links to the account are void.
+    """
+    try:
+        token = claims.create_link(person, hours=hours, new_clever_id=new_clever_id)
+    except (claims.NotClaimable, DatabaseUnavailable) as error:
+        raise command_failed(str(error)) from None
+    echo(f"{services().settings.app_url}/claim?token={token}")

@@ -1,0 +1,110 @@
+"""`flask clever forget`, `export`, `retention`: what a family or a district may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+import click
+from flask.cli import with_appcontext
+
+from clever_login import logs
+from clever_login.accounts import privacy
+from clever_login.accounts.privacy import DeletionReceipt, RowCounts
+from clever_login.errors import DatabaseUnavailable, StoreUnavailable
+from clever_login.logs import pseudonym
+from clever_login.safe_output import command_failed, echo, echo_json
+from clever_login.services import services
+
+P = ParamSpec("P")
+NOT_FOUND_MESSAGE = "Nobody here has this id; it can be Clever's or ours."
+STILL_SHARED_MESSAGE = (
+    "Clever still shares them with this app: the next sync or login makes a new account, with",
+    "nothing of the old one. To keep them out, the district stops sharing first.",
+)
+
+
+def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
+    """A command that ends with a sentence when the database or the session store is down."""
+
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except DatabaseUnavailable as error:
+            raise command_failed(f"Nothing was changed: {error}.") from None
+        except StoreUnavailable:
+            raise command_failed(
+                "Nothing was changed: the session store does not answer."
+            ) from None
+
+    return with_appcontext(guarded)
+
+
+@click.command("forget")
+@click.option("--user", metavar="ID", help="One person, by Clever's id or ours.")
+@click.option("--district", metavar="ID", help="A district, and everybody in it.")
+@click.option("--yes", is_flag=True, help="Do not ask before a district is forgotten.")
+@exit_on_error
+def forget(user: str | None, district: str | None, yes: bool) -> None:
+    """Remove every row of a person or a district, end their sessions, and print a receipt."""
+    if (user is None) == (district is None):
+        raise click.UsageError("Say whom: --user ID or --district ID.")
+    if district is not None:
+        if not yes:
+            click.confirm("Everybody in this district is removed for good. Go on?", abort=True)
+        _receipt("district", privacy.forget_district(district))
+    elif user is not None:
+        _receipt("person", privacy.forget_person(user))
+
+
+@click.command("export")
+@click.option("--user", metavar="ID", required=True, help="One person, by Clever's id or ours.")
+@exit_on_error
+def export(user: str) -> None:
+    """Print all that is held of a person, as JSON."""
+    found = privacy.export_person(user)
+    if found is None:
+        raise command_failed(NOT_FOUND_MESSAGE)
+    logs.log_event("exported", person=_pseudonym("person", found["person"]["clever_id"]))
+    echo_json(found, indent=2, readable=True)
+
+
+@click.command("retention")
+@click.option("--yes", is_flag=True, help="Remove them; else they are counted and stay.")
+@exit_on_error
+def retention(yes: bool) -> None:
+    """Remove what has been archived for longer than RETENTION_DAYS; for the scheduler."""
+    days = services().settings.retention_days
+    rows = privacy.apply_retention(days, remove=yes)
+    _print_rows(rows)
+    if yes:
+        logs.log_event("retention", rows=rows.total())
+        echo(f"Removed: archived for more than {days} days, or past its own date.")
+    else:
+        echo(f"Nothing was removed. With --yes these rows go: past {days} days.")
+
+
+def _receipt(kind: str, receipt: DeletionReceipt) -> None:
+    """The receipt; whom it is about is told by the name that the log has, too."""
+    name = _pseudonym(kind, receipt.clever_id)
+    fields = {"rows": receipt.rows.total(), "sessions": receipt.sessions}
+    logs.log_event("forgotten", kind=kind, subject=name, **fields)
+    echo(f"Forgotten: {kind} {name}, at {receipt.at.isoformat(timespec='seconds')}")
+    _print_rows(receipt.rows)
+    echo(f"{'sessions':16}{receipt.sessions:>8}")
+    if not receipt.known:
+        raise command_failed(NOT_FOUND_MESSAGE)
+    if receipt.shared:
+        for line in STILL_SHARED_MESSAGE:
+            echo(line)
+
+
+def _print_rows(rows: RowCounts) -> None:
+    for table, count in sorted(rows.items()):
+        echo(f"{table:16}{count:>8}")
+
+
+def _pseudonym(kind: str, clever_id: str | None) -> str:
+    return pseudonym(services().settings.secret_key, kind, clever_id)

@@ -1,0 +1,62 @@
+"""`flask clever sync`: the rosters brought up to date, by a scheduler or by hand."""
+
+from __future__ import annotations
+
+import click
+from sqlalchemy.exc import DBAPIError
+
+from clever_login.cli.clever_data import exit_on_error, validate_id
+from clever_login.db.driver_errors import unavailable_reason
+from clever_login.errors import StoreUnavailable
+from clever_login.roster_sync.job import SyncOptions, run_sync
+from clever_login.roster_sync.lock import AlreadyRunning
+from clever_login.safe_output import command_failed, echo
+
+EXIT_FAILED, EXIT_REFUSED, EXIT_RUNNING = (
+    1,
+    3,
+    4,
+)  # exit codes; 2 is click's, for words that it does not know
+
+
+@click.command("sync")
+@click.option("--district", callback=validate_id, metavar="ID", help="This district alone.")
+@click.option("--full", is_flag=True, help="Read everything anew, not only what has changed.")
+@click.option("--yes", is_flag=True, help="Remove what is missing, however much it is.")
+@exit_on_error
+def sync_command(district: str | None, full: bool, yes: bool) -> None:
+    """Bring schools, terms, people, sections and enrollments up to what Clever shares.
+
+    When more than a tenth of a kind of record is missing, or all of it, nothing of that kind is
+    removed before you run the same with --yes.
+
+    Exit codes: 0 when all is well, 1 when a district could not be read, 3 when --yes is needed,
+    4 when another sync is running.
+    """
+    worst = 0
+    try:
+        for result in run_sync(SyncOptions(district=district, full=full, yes=yes), _print_progress):
+            for line in result.lines():
+                echo(line)
+            code = {"failed": EXIT_FAILED, "refused": EXIT_REFUSED}.get(result.how, 0)
+            worst = max(worst, EXIT_REFUSED if result.held else code)
+    except AlreadyRunning as error:
+        _print_progress(str(error))
+        worst = EXIT_RUNNING
+    except StoreUnavailable:
+        raise command_failed(
+            "The session store does not answer, so that people who left are still logged in: the"
+            " next sync makes up for it."
+        ) from None
+    except DBAPIError as error:  # its own words may have somebody's data in them
+        why = (
+            unavailable_reason(error)
+            or f"it refused a statement ({type(error.orig or error).__name__})"
+        )
+        raise command_failed(f"The database ended the sync: {why}.") from None
+    if worst:
+        click.get_current_context().exit(worst)
+
+
+def _print_progress(words: str) -> None:
+    echo(words, aside=True)

@@ -1,0 +1,114 @@
+"""`flask clever whoami`: what a token is, and what it may read."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+import click
+
+from clever_login.api_versions import ApiVersion
+from clever_login.clever.deadlines import Deadline
+from clever_login.clever.district_api.district_client import DistrictClient
+from clever_login.clever.models import ROLES_BY_NAME, Me
+from clever_login.clever.user_client import UserClient
+from clever_login.cli.clever_data import exit_on_error
+from clever_login.errors import DistrictDisconnected, LoginRefused, NotShared
+from clever_login.safe_output import command_failed, echo
+from clever_login.services import services
+
+TIMEOUT_SECONDS = 30.0  # for /me and /userinfo
+MAX_TOKEN_LENGTH = 4096
+
+
+@dataclass(frozen=True)
+class _StaticToken:
+    """The one token there is; when it is refused there is no other."""
+
+    value: str = field(repr=False)
+
+    def token(self, _district_id: str, *, anew: bool = False) -> str:
+        if anew:
+            raise DistrictDisconnected("Clever no longer accepts the token.")
+        return self.value
+
+
+@click.command("whoami")
+@exit_on_error
+def whoami() -> None:
+    """Read a token from standard input, and say what it is and what it may read."""
+    token = _read_token()
+    client = services().client(token, Deadline(TIMEOUT_SECONDS))
+    try:
+        me = client.me()
+    except LoginRefused:
+        raise command_failed("Clever does not accept this token.") from None
+    reader = DistrictClient(
+        transport=client.transport,
+        tokens=_StaticToken(token),
+        api_url=client.api_url,
+        version=client.version,
+        district_id=me.district_id or me.id,
+    )
+    for line in (*_describe_token(client, me), *_describe_access(reader, me)):
+        echo(line)
+
+
+def _read_token() -> str:
+    if sys.stdin.isatty():
+        given = click.prompt("Token", hide_input=True)
+    else:
+        given = sys.stdin.readline(MAX_TOKEN_LENGTH + 1)
+    token = str(given).strip()
+    if (
+        not token.isascii()
+        or not token.isprintable()
+        or len(token.split()) != 1
+        or len(token) > MAX_TOKEN_LENGTH
+    ):
+        raise click.UsageError("Standard input holds no token.")
+    return token
+
+
+def _describe_token(client: UserClient, me: Me) -> list[str]:
+    if me.type == "district":
+        return ["A district's token.", f"District: {me.id}"]
+    role = ROLES_BY_NAME.get(me.type) or _login_role(client, me.id)
+    return [
+        "A person's token.",
+        f"Person: {me.id}",
+        f"Role of this login: {role or 'not said'}",
+        f"District: {me.district_id or 'none, as with Clever Library'}",
+    ]
+
+
+def _login_role(client: UserClient, person_id: str) -> str | None:
+    try:
+        return client.login_role(person_id)
+    except NotShared:
+        return None
+
+
+def _describe_access(reader: DistrictClient, me: Me) -> list[str]:
+    paths = (
+        _describe_district_access(reader.version)
+        if me.type == "district"
+        else _describe_person_access(reader.version, me)
+    )
+    return [f"{'may read' if reader.can_read(path) else 'may not read'}\t{path}" for path in paths]
+
+
+def _describe_district_access(version: ApiVersion) -> list[str]:
+    listings = [*version.lists.values()]
+    return [
+        *dict.fromkeys(
+            f"{each.path}?limit=1" if "limit" in each.parameters else each.path for each in listings
+        ),
+        "/events?limit=1",
+    ]
+
+
+def _describe_person_access(version: ApiVersion, me: Me) -> list[str]:
+    own = version.user_paths.get(me.type)
+    paths = [own.format(id=me.id), f"{own.format(id=me.id)}/sections"] if own else []
+    return [*paths, *([f"/districts/{me.district_id}"] if me.district_id else [])]

@@ -1,0 +1,319 @@
+"""Reads environment variables one at a time, and remembers every fault instead of the first.
+
+The environment, read once into one frozen object, or every fault in it at once.
+
+How far the clocks of two machines may differ: the app's machines, Clever's, the database's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from clever_login.api_versions import VERSIONS
+
+# What may be in a host: nothing that two programs could read in two ways.
+ORIGIN_PATTERN = re.compile(
+    r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9]\d{0,4}))?"
+)
+PATH_PATTERN = re.compile(r"(?:/[A-Za-z0-9._-]+)*")
+REDIS_URL_PATTERN = re.compile(
+    r"rediss?://(?:[^@/?#\s]*@)?(?:[A-Za-z0-9_.-]+|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?(?:/\d*)?"
+    r"|unix://[^?#\s]+"
+)
+TRUE_VALUES, FALSE_VALUES = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+MIN_SECRET_LENGTH = 32  # characters: 128 bits even when written as hexadecimal digits
+GENERATE_KEY_HINT = 'Make one: python3 -c "import secrets; print(secrets.token_hex(32))"'
+SAMPLE_SECRET_WORDS = (
+    "change-me",
+    "changeme",
+    "replace",
+    "secret-key",
+    "example",
+    "your-",
+    "password",
+)
+
+
+class EnvironmentReader:
+    """Reads one variable at a time; what is wrong is remembered in `faults`, a sentence each."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.faults: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        """The value without surrounding blanks; an empty one counts as unset."""
+        return self.environ.get(name, "").strip() or None
+
+    def fault(self, sentence: str) -> str:
+        """Remember a sentence, and give a value to go on with."""
+        self.faults.append(sentence)
+        return ""
+
+    def required(self, name: str) -> str:
+        """A value of Clever's dashboard that has no default."""
+        return self.text(name) or self.fault(
+            f"{name} is missing: it is on your app's Settings page in Clever's dashboard."
+        )
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        """One of a few words."""
+        value = self.text(name) or default
+        if value not in allowed:
+            self.fault(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
+        return value
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number within bounds."""
+        value = self.text(name) or str(default)
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            self.fault(f"{name} is {value!r}; it can be a whole number from {least} to {most}.")
+            return default
+        return int(value)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        """On or off, in any of the usual spellings."""
+        value = (self.text(name) or str(default)).lower()
+        if value not in TRUE_VALUES | FALSE_VALUES:
+            self.fault(f"{name} is {value!r}; it can be on or off.")
+        return value in TRUE_VALUES
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """A list with commas."""
+        return tuple(part.strip() for part in (self.text(name) or "").split(",") if part.strip())
+
+    def file(self, name: str) -> str | None:
+        """The path of a file that is there."""
+        value = self.text(name)
+        if value and not Path(value).is_file():
+            self.fault(f"{name} is {value!r}, and no file is there.")
+        return value
+
+    def identifier(self, name: str) -> str | None:
+        """An id of Clever's, or None."""
+        value = self.text(name)
+        if value and not (value.isascii() and value.isalnum()):
+            self.fault(f"{name} is {value!r}; an id of Clever's has letters and digits only.")
+        return value
+
+    def origin(self, name: str, default: str | None) -> str:
+        """A scheme and a host, perhaps a port, in the form in which browsers send it."""
+        value = (self.text(name) or default or "").rstrip("/").lower()
+        if not value:
+            return self.fault(f"{name} is missing: the app's own address, such as https://my.app.")
+        found = ORIGIN_PATTERN.fullmatch(value)
+        if not found or int(found["port"] or 1) > 65535:
+            return self.fault(f"{name} must be like https://host or https://host:port, no path.")
+        usual = {"http": "80", "https": "443"}[found["scheme"]]
+        return value.removesuffix(f":{usual}") if found["port"] == usual else value
+
+    def page(self, name: str, default: str | None) -> str | None:
+        """An address with or without a path; set and empty means none."""
+        if name in self.environ and not self.text(name):
+            return None
+        value = (self.text(name) or default or "").rstrip("/")
+        host = "/".join(value.split("/")[:3])
+        if value and not (
+            ORIGIN_PATTERN.fullmatch(host) and PATH_PATTERN.fullmatch(value[len(host) :])
+        ):
+            self.fault(f"{name} must be like https://host or https://host/path, or empty for none.")
+        return value or None
+
+    def identifiers(self, name: str) -> tuple[str, ...]:
+        """Ids of Clever's with commas between them."""
+        values = self.words(name)
+        empty = self.text(name) and not values  # "," must not pass for "every district"
+        if empty or not all(value.isascii() and value.isalnum() for value in values):
+            self.fault(f"{name} must be ids of Clever's, letters and digits, with commas between.")
+        return values
+
+    def redis(self, name: str) -> str | None:
+        """The URL of a Redis, or None."""
+        value = self.text(name)
+        if value and not REDIS_URL_PATTERN.fullmatch(value):
+            self.fault(f"{name} must be like redis://host:6379/0 or rediss://:password@host:6379.")
+        return value
+
+    def database(self, name: str) -> str | None:
+        """The URL of a PostgreSQL, or None."""
+        value = self.text(name)
+        if value and not value.startswith(("postgres://", "postgresql://")):
+            self.fault(f"{name} must be like postgresql://user:password@host:5432/name.")
+        return value
+
+    def secret(self, name: str, production: bool) -> str:
+        """A secret; in production it must also be long, varied and no sample."""
+        value = self.text(name) or ""
+        if not value:
+            return self.fault(f"{name} is missing. {GENERATE_KEY_HINT}")
+        return self.strong(name, value) if production else value
+
+    def secrets(self, name: str, production: bool) -> tuple[str, ...]:
+        """A list of former secrets, which must be as good as the one of today."""
+        values = self.words(name)
+        return tuple(self.strong(name, each) for each in values) if production else values
+
+    def strong(self, name: str, value: str) -> str:
+        """A secret that cannot be guessed."""
+        if len(value) < MIN_SECRET_LENGTH or len(set(value)) < 8:
+            return self.fault(f"{name} is too easy to guess. {GENERATE_KEY_HINT}")
+        if any(word in value.lower() for word in SAMPLE_SECRET_WORDS):
+            return self.fault(f"{name} is a sample, not a secret. {GENERATE_KEY_HINT}")
+        return value
+
+
+PRODUCTION, DEVELOPMENT = "production", "development"
+CLEVER_URL, STATUS_PAGE_URL = "https://clever.com", "https://status.clever.com"
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; the message names each, one a line."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = tuple(faults)
+        lines = "\n".join(f"  - {fault}" for fault in faults)
+        super().__init__(f"The app cannot start. In its environment:\n{lines}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the app is told from outside; each field is the variable of the same name."""
+
+    app_env: str = PRODUCTION
+    secret_key: str = field(repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
+    app_url: str
+    clever_client_id: str
+    clever_client_secret: str = field(repr=False)
+    clever_api_version: str = "v3.0"
+    clever_url: str = CLEVER_URL
+    clever_api_url: str = "https://api.clever.com"
+    clever_ca_bundle: str | None = None
+    clever_district_id: str | None = None
+    clever_district_ids: tuple[str, ...] = ()
+    clever_confirm_students: bool = False
+    clever_oidc: bool = False
+    clever_library: bool = False
+    clever_status_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
+    database_connections: int = 4
+    retention_days: int = 365
+    redis_url: str | None = field(default=None, repr=False)
+    redis_tls_verify: bool = True
+    redis_connections: int = 4
+    session_idle_minutes: int = 30
+    session_max_hours: int = 8
+    session_single: bool = False
+    ask_preferred_name: bool = False
+    hsts_subdomains: bool = False
+    trusted_proxies: int = 0
+    port: int = 3000
+    login_seconds: float = 10.0  # for all calls of a login: a code lives 60 s, a router waits 30 s
+    instance_path: str | None = None  # like login_seconds not from the environment: tests set both
+
+    @property
+    def redirect_uri(self) -> str:
+        """The callback's address, built from APP_URL and never from a request's Host."""
+        return f"{self.app_url}/oauth/callback"
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers reach the app by https."""
+        return self.app_url.startswith("https://")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """SECRET_KEY, then the former ones."""
+        return (self.secret_key, *self.secret_key_fallbacks)
+
+    @property
+    def signing_keys(self) -> list[str]:
+        """SECRET_KEY last: the order in which itsdangerous wants them, oldest first."""
+        return [*reversed(self.secrets)]
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings; raise SettingsError with every fault that was found."""
+    read = EnvironmentReader(environ)
+    production = read.choice("APP_ENV", PRODUCTION, (PRODUCTION, DEVELOPMENT)) == PRODUCTION
+    settings = _read_settings(read, production)
+    if production:
+        read.faults += _production_errors(settings, environ)
+    if read.faults:
+        raise SettingsError(read.faults)
+    return settings
+
+
+def _read_settings(read: EnvironmentReader, production: bool) -> Settings:
+    clever = read.origin("CLEVER_URL", CLEVER_URL)
+    return Settings(
+        app_env=PRODUCTION if production else DEVELOPMENT,
+        secret_key=read.secret("SECRET_KEY", production),
+        secret_key_fallbacks=read.secrets("SECRET_KEY_FALLBACKS", production),
+        app_url=read.origin("APP_URL", None if production else "http://localhost:3000"),
+        clever_client_id=read.required("CLEVER_CLIENT_ID"),
+        clever_client_secret=read.required("CLEVER_CLIENT_SECRET"),
+        clever_api_version=read.choice("CLEVER_API_VERSION", "v3.0", tuple(VERSIONS)),
+        clever_url=clever,
+        clever_api_url=read.origin("CLEVER_API_URL", "https://api.clever.com"),
+        clever_ca_bundle=read.file("CLEVER_CA_BUNDLE"),
+        clever_district_id=read.identifier("CLEVER_DISTRICT_ID"),
+        clever_district_ids=read.identifiers("CLEVER_DISTRICT_IDS"),
+        clever_confirm_students=read.switch("CLEVER_CONFIRM_STUDENTS", default=False),
+        clever_library=read.switch("CLEVER_LIBRARY", default=False),
+        clever_oidc=read.switch("CLEVER_OIDC", default=False),
+        clever_status_url=read.page(
+            "CLEVER_STATUS_URL", STATUS_PAGE_URL if clever == CLEVER_URL else None
+        ),
+        database_url=read.database("DATABASE_URL"),
+        database_connections=read.number("DATABASE_CONNECTIONS", 4, 1, 100),
+        retention_days=read.number("RETENTION_DAYS", 365, 1, 3650),
+        redis_url=read.redis("REDIS_URL"),
+        redis_tls_verify=read.switch("REDIS_TLS_VERIFY", default=True),
+        redis_connections=read.number("REDIS_CONNECTIONS", 4, 1, 100),
+        session_idle_minutes=read.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
+        session_max_hours=read.number("SESSION_MAX_HOURS", 8, 1, 24),
+        session_single=read.switch("SESSION_SINGLE", default=False),
+        ask_preferred_name=read.switch("ASK_PREFERRED_NAME", default=False),
+        hsts_subdomains=read.switch("HSTS_SUBDOMAINS", default=False),
+        trusted_proxies=read.number("TRUSTED_PROXIES", 0, 0, 10),
+        port=read.number("PORT", 3000, 1, 65535),
+    )
+
+
+def load_settings_or_exit() -> Settings:
+    """Read the settings, or print their faults and leave.
+
+    The exit code is 3, which tells gunicorn's master not to start the worker again.
+    """
+    try:
+        return load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(3) from None
+
+
+def _production_errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """What is right on a laptop and wrong where children log in."""
+    faults = []
+    if settings.app_url and not settings.https:
+        faults.append("APP_URL must begin with https:// in production.")
+    if environ.get("FLASK_DEBUG", "").lower() not in {"", *FALSE_VALUES}:
+        faults.append("FLASK_DEBUG must be off in production.")
+    for name, url in (
+        ("CLEVER_URL", settings.clever_url),
+        ("CLEVER_API_URL", settings.clever_api_url),
+    ):
+        host = urlsplit(url).hostname or ""
+        if url and not (url.startswith("https://") and f".{host}".endswith(".clever.com")):
+            faults.append(f"{name} must be https at clever.com or a name under it in production.")
+    return faults
+
+
+MAX_CLOCK_DIFFERENCE_SECONDS = 120

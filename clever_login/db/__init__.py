@@ -1,0 +1,1 @@
+"""SQLAlchemy engine, tables, migrations and bulk upserts."""

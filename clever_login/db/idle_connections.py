@@ -1,0 +1,77 @@
+"""Connections that wait in a pool: tried before they are used again, and closed after a while."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock, Timer
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+PING_AFTER_IDLE_SECONDS = 1  # a connection that was used so lately is not tried first
+PING_TIMEOUT_SECONDS = 2
+
+
+class IdleConnections:
+    """Closes what nobody has used for so many seconds, so that an idle process holds none."""
+
+    def __init__(self, engine: Engine, seconds: float) -> None:
+        self._dialect, self._seconds = engine.dialect, seconds
+        self._lock = Lock()
+        self._since: dict[ConnectionPoolEntry, float] = {}
+        self._timer: Timer | None = None
+        event.listen(engine, "checkin", self._put_back)
+        event.listen(engine, "checkout", self._taken)
+        event.listen(engine, "engine_disposed", self._disposed)
+
+    def _put_back(self, connection: object | None, record: ConnectionPoolEntry) -> None:
+        if connection is not None:
+            with self._lock:
+                self._since[record] = time.monotonic()
+                self._look_again()
+
+    def _taken(self, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        """Try a connection that has lain idle: the server may have closed it meanwhile.
+
+        Not one that was in use just now: that would cost each page a round trip.
+        """
+        with self._lock:
+            since = self._since.pop(record, None)
+        if connection.closed:  # by `_close_idle`, at this moment
+            raise DisconnectionError
+        if since is not None and time.monotonic() - since >= PING_AFTER_IDLE_SECONDS:
+            self._try(connection)
+
+    def _try(self, connection: Any) -> None:
+        limit, connection.limit = connection.limit, PING_TIMEOUT_SECONDS
+        try:
+            self._dialect.do_ping(connection)
+        except self._dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool opens another one
+        connection.limit = limit
+
+    def _look_again(self) -> None:
+        """Wake up when the connection that has been idle longest is due."""
+        if self._timer is None and self._since:
+            due = min(self._since.values()) + self._seconds - time.monotonic()
+            self._timer = Timer(max(due, 0.1), self._close_idle)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _close_idle(self) -> None:
+        with self._lock:
+            self._timer = None
+            due = time.monotonic() - self._seconds
+            for record in [each for each, since in self._since.items() if since <= due]:
+                del self._since[record]
+                record.invalidate()  # it stays in the pool, and is opened anew for its next use
+            self._look_again()
+
+    def _disposed(self, _engine: Engine) -> None:
+        with self._lock:
+            self._since.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None

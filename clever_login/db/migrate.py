@@ -1,0 +1,104 @@
+"""The steps by which the tables came to be as they are: up, down, and whether any is missing.
+
+Alembic goes them. Where the tables are is asked without it: its import would make the first login
+of each process a tenth of a second slower, and the process 8 MB larger.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from clever_login.db.engines import read_only
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+MIGRATIONS_FOLDER = Path(__file__).resolve().parent / "migrations"
+ADVISORY_LOCK_ID = (
+    7236401  # PostgreSQL's lock of those who change the tables: any number that stays the same
+)
+UPGRADE_HINT = (
+    "run `flask --app app clever db upgrade` (on your own machine `bin/clever db upgrade`)"
+)
+# In a step's file, as Alembic writes it: of a type or of none, and of a merge with several names.
+REVISION_PATTERN = re.compile(r"^(revision|down_revision)\b[^=\n]*=(.*)$", re.M)
+QUOTED_NAME_PATTERN = re.compile(r"[\"'](\w+)[\"']")
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables up to this step; many may try at once, and one does it."""
+    from alembic import command
+
+    with _exclusive_transaction(engine) as connection:
+        command.upgrade(_alembic_config(connection), revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take the tables back to this step; `base` leaves none of them, and nothing in them."""
+    from alembic import command
+
+    with _exclusive_transaction(engine) as connection:
+        command.downgrade(_alembic_config(connection), revision)
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The step that the tables are at; None before the first."""
+    with read_only(engine).connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
+
+
+def head_revisions() -> list[str]:
+    """The step that this code is written for: the one, as it should be, that none comes after."""
+    return sorted(_revision_names("revision") - _revision_names("down_revision"))
+
+
+def outdated_reason(engine: Engine) -> str | None:
+    """A sentence for an operator when the tables are not those of this code, else None."""
+    found, (wanted, *others) = current_revision(engine), head_revisions()
+    if others:
+        ends = ", ".join([wanted, *others])
+        return f"no step comes after {ends}: let one of these come after the other"
+    if found == wanted:
+        return None
+    if found is None:
+        return f"the database has no tables yet: {UPGRADE_HINT}"
+    if found not in _revision_names("revision"):
+        return f"the database is of a newer version of this app ({found}): deploy that one"
+    return f"the database is behind (at {found}, not {wanted}): {UPGRADE_HINT}"
+
+
+def _revision_names(kind: str) -> set[str]:
+    """The names of all steps, or of those that another one comes after."""
+    files = (each.read_text("utf-8") for each in (MIGRATIONS_FOLDER / "versions").glob("*.py"))
+    lines = (
+        names for text in files for named, names in REVISION_PATTERN.findall(text) if named == kind
+    )
+    return {name for names in lines for name in QUOTED_NAME_PATTERN.findall(names)}
+
+
+def _alembic_config(connection: Connection | None = None) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _exclusive_transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction for all steps; SQLite's own lock keeps others out by itself."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": ADVISORY_LOCK_ID})
+        yield connection

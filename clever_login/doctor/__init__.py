@@ -1,0 +1,1 @@
+"""Checks settings, stores, clock, credentials and the connection to Clever."""

@@ -1,0 +1,6 @@
+"""`python -m clever_login.doctor`."""
+
+from clever_login.doctor.runner import doctor
+
+if __name__ == "__main__":
+    doctor(prog_name="python -m clever_login.doctor")

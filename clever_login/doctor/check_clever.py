@@ -1,0 +1,158 @@
+"""Checks that ask Clever itself: is it there, does it know the app, what does the app see there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from clever_login.config import DEVELOPMENT
+from clever_login.doctor.clever_probe import CleverProbe, ProbeReply
+from clever_login.doctor.environment import DoctorEnvironment
+from clever_login.doctor.findings import Finding, failure, ok, skipped, warning
+
+CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = (
+    60,
+    120,
+)  # codes live a minute; id tokens are given two of leeway
+DEMO_MARKER = "#DEMO"
+NO_DISTRICT_MESSAGE = (
+    "Cannot be told before a district has connected (to a Clever Library app none does)."
+)
+
+
+def check_login_host(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+    """DNS, TLS and an answer, where people log in."""
+    yield _check_host("Clever's login", case.settings.clever_url, visit.listing)
+
+
+def check_data_host(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+    """The same for the data API."""
+    yield _check_host("Clever's data", case.settings.clever_api_url, visit.api)
+
+
+def _check_host(name: str, url: str, reply: ProbeReply) -> Finding:
+    host = urlsplit(url).hostname
+    if reply.answer is None:
+        return failure(name, reply.silence, reply.do)
+    if reply.cannot_now:
+        return warning(
+            name,
+            f"{host} is reached and answers {reply.status}: it cannot just now.",
+            "Try again in a few minutes; see status.clever.com.",
+        )
+    how = " by TLS, with a certificate in order" if url.startswith("https:") else ""
+    return ok(name, f"{host} is reached{how}.")
+
+
+def check_clock(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+    """This machine's clock beside Clever's."""
+    ahead = visit.listing.seconds_ahead
+    if ahead is None:
+        yield warning("clock", "Clever's answer does not tell the time.", "Look at the clock.")
+    elif abs(ahead) > CLOCK_WARN_SECONDS:
+        side = "behind" if ahead > 0 else "ahead of"
+        says = f"This machine's clock is {abs(ahead):.0f} seconds {side} Clever's."
+        bad = abs(ahead) > CLOCK_FAIL_SECONDS
+        yield (failure if bad else warning)("clock", says, "Set it by NTP; logins depend on it.")
+    else:
+        yield ok("clock", "This machine's clock agrees with Clever's.")
+
+
+def check_credentials(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+    """The client id and secret, tried by asking for the tokens of districts."""
+    reply, name = visit.listing, "credentials"
+    if reply.answer is None or reply.cannot_now:
+        yield skipped(name, ["Clever's login"])
+    elif reply.status in {400, 401, 403}:
+        yield failure(
+            name,
+            "Clever does not accept CLEVER_CLIENT_ID with CLEVER_CLIENT_SECRET.",
+            "Copy both again from your app's Settings page. At go-live, and when a secret is "
+            "rotated, Clever gives out new ones.",
+        )
+    elif visit.tokens is None:
+        yield failure(
+            name,
+            f"What answers at CLEVER_URL is not Clever's login (status {reply.status}).",
+            "Leave CLEVER_URL unset, or correct it.",
+        )
+    elif not visit.tokens:
+        yield ok(
+            name,
+            "Clever accepts them. No district has connected yet, or this is a Clever Library app, "
+            "which has no districts.",
+        )
+    else:
+        count = len(visit.tokens)
+        yield ok(name, f"Clever accepts them; {count} {'district' if count == 1 else 'districts'}.")
+
+
+def check_districts(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+    """Whether these are credentials for development, by the names of the districts."""
+    name, developing = "districts", case.settings.app_env == DEVELOPMENT
+    if not visit.tokens:
+        yield ok(name, NO_DISTRICT_MESSAGE)
+        return
+    demo, real = _count_demo_districts(visit)
+    if real and case.live and developing:
+        says = "This client id sees real districts, and APP_ENV is development."
+        yield warning(name, says, "Develop with the credentials of a development app.")
+    elif real and not case.live:
+        says = "CLEVER_URL is not Clever: its districts say nothing about the credentials."
+        yield ok(name, says)
+    elif real:
+        yield ok(name, "Not all are #DEMO districts: these are production credentials.")
+    elif not demo:
+        says = "The districts' tokens do not open their records."
+        yield warning(name, says, "Try again; if it stays so, ask Clever's support.")
+    elif demo < len(visit.tokens):
+        says = f"{demo} of {len(visit.tokens)} districts were looked at, and are #DEMO districts."
+        yield ok(name, says)
+    else:
+        says = "This client id sees only #DEMO districts: these are development credentials."
+        do = "For real schools, use the credentials that Clever gives out at go-live."
+        yield ok(name, says) if developing else warning(name, says, do)
+
+
+def _count_demo_districts(visit: CleverProbe) -> tuple[int, bool]:
+    """How many #DEMO districts were met, and whether a real one ended the search."""
+    demo = 0
+    for each in visit.district_names():
+        if DEMO_MARKER not in each:
+            return demo, True
+        demo += 1
+    return demo, False
+
+
+def check_tier(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+    """What Clever shares with the app, by what a district's token opens."""
+    if not visit.tokens:
+        yield ok("tier", NO_DISTRICT_MESSAGE)
+        return
+    answers = [visit.reads("schools"), visit.reads("sections")]
+    if True in answers:
+        yield ok("tier", "Secure Sync: schools and sections can be read.")
+    elif None in answers:
+        yield warning("tier", "Clever does not say just now what may be read.", "Try again.")
+    else:
+        yield ok("tier", "SSO: only the district itself can be read, no schools and no sections.")
+
+
+def check_authorization_request(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+    """The redirect URI, tried as a browser would that is not logged in."""
+    reply, name = visit.authorization, "redirect URI, tried"
+    if reply.answer is None or reply.cannot_now:
+        yield skipped(name, ["Clever's login"])
+    elif reply.status >= 400:
+        yield warning(
+            name,
+            f"Clever answers a login with {reply.status}: it may not know the redirect URI.",
+            f"See that {case.settings.redirect_uri} is among the Redirect URIs in Clever's "
+            "dashboard, to the letter.",
+        )
+    else:
+        yield ok(
+            name,
+            "Clever did not refuse it. Whether it is the first line cannot be seen from here: "
+            "launch the app once from the Clever Portal.",
+        )

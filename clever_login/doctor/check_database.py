@@ -1,0 +1,70 @@
+"""Checks of the database of accounts and rosters, where the app keeps any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clever_login.doctor.check_storage import STORE_FOLDER, check_connection_limit
+from clever_login.doctor.environment import DoctorEnvironment
+from clever_login.doctor.findings import Finding, failure, ok, warning
+from clever_login.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from clever_login.db.database import Database
+
+CHECK_NAME = "database"
+
+
+def check_connection_and_tables(case: DoctorEnvironment) -> Iterator[Finding]:
+    """The database answers, and its tables are those of this code."""
+    if find_spec("clever_login.extension") is None:
+        return  # deleted: the app keeps nobody
+    if case.settings.database_url:
+        yield from _check_postgresql(case)
+        return
+    yield ok(
+        CHECK_NAME, "Accounts are kept in a SQLite file, which the app brings up to date itself."
+    )
+    if case.platform:
+        yield warning(
+            CHECK_NAME,
+            f"On {case.platform} files vanish at each restart, and everybody's account with them.",
+            "Add a PostgreSQL and set DATABASE_URL.",
+        )
+
+
+def _check_postgresql(case: DoctorEnvironment) -> Iterator[Finding]:
+    from clever_login.db.connection_limits import DOCTOR_LIMITS
+    from clever_login.db.database import Database, resolve_url
+
+    url = resolve_url(case.settings, Path(STORE_FOLDER))
+    database = Database(url, case.settings.database_connections, jobs=DOCTOR_LIMITS)
+    try:
+        yield from _asked(case, database)
+    finally:
+        database.close()
+
+
+def _asked(case: DoctorEnvironment, database: Database) -> Iterator[Finding]:
+    """What /readyz asks, too: whether it can be written to; then how many connections it takes."""
+    try:
+        database.probe()
+    except DatabaseUnavailable as error:
+        yield _database_failure(str(error))
+        return
+    yield ok(CHECK_NAME, "Accounts are kept in PostgreSQL, whose tables are those of this version.")
+    if limit := database.most_connections():
+        yield check_connection_limit(case, CHECK_NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit)
+
+
+def _database_failure(why: str) -> Finding:
+    says = f"{why[0].upper()}{why[1:].partition(':')[0]}, so nobody gets in."
+    if "db upgrade" in why:
+        from clever_login.db.migrate import UPGRADE_HINT
+
+        does = f"{UPGRADE_HINT.capitalize()}, and let the host do it at each release."
+        return failure(CHECK_NAME, says, does)
+    return failure(CHECK_NAME, says, "See that PostgreSQL runs and that DATABASE_URL is right.")

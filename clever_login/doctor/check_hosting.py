@@ -1,0 +1,95 @@
+"""Checks of what stands around the app: proxies in front, and its way out to Clever."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+from clever_login.config import DEVELOPMENT
+from clever_login.doctor.environment import DoctorEnvironment
+from clever_login.doctor.findings import Finding, failure, ok, warning
+
+PROXY_VARIABLES = (
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+)
+CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def check_proxies(case: DoctorEnvironment) -> Iterator[Finding]:
+    """Routers in front of the app, which it must know to tell https from http."""
+    count = case.settings.trusted_proxies
+    if count:
+        yield ok(
+            "proxies",
+            f"The app believes {count} {'proxy' if count == 1 else 'proxies'} in front of it.",
+        )
+    elif case.platform:
+        yield failure(
+            "proxies",
+            f"This is {case.platform}, which has a router in front, and TRUSTED_PROXIES is 0.",
+            "Set TRUSTED_PROXIES to 1.",
+        )
+    elif case.settings.https and case.settings.app_env != DEVELOPMENT:
+        yield warning(
+            "proxies",
+            "APP_URL is https and TRUSTED_PROXIES is 0: right only if nothing stands between "
+            "browsers and the app.",
+            "Set TRUSTED_PROXIES to the number of proxies that set X-Forwarded-For, often 1.",
+        )
+    else:
+        yield ok("proxies", "The app believes no proxy, as on a machine without one.")
+
+
+def check_outgoing_variables(case: DoctorEnvironment) -> Iterator[Finding]:
+    """Variables of other programs that the app does not follow on its way to Clever."""
+    found = case.says(*PROXY_VARIABLES)
+    if case.clever_is_on_this_machine:
+        yield ok("way out", "CLEVER_URL is on this machine: no network is between it and the app.")
+    elif found:
+        yield warning(
+            "way out",
+            f"The app does not use {', '.join(found)}: it goes to Clever directly, on purpose.",
+            "Nothing, if Clever is reached. Else open the way to clever.com and api.clever.com, "
+            "port 443.",
+        )
+    else:
+        yield ok("way out", "No proxy is asked for on the way to Clever.")
+
+
+def check_ca_bundle(case: DoctorEnvironment) -> Iterator[Finding]:
+    """The file of authorities that vouch for Clever, where a network has its own."""
+    bundle, others = case.settings.clever_ca_bundle, case.says(*CA_BUNDLE_VARIABLES)
+    if bundle is None and case.clever_is_on_this_machine:
+        yield ok("certificates", "CLEVER_URL is http on this machine: no certificate is needed.")
+    elif bundle is None and others:
+        yield warning(
+            "certificates",
+            f"The app does not use {', '.join(others)}: it has its own list of authorities.",
+            "Nothing, if Clever is reached. Else set CLEVER_CA_BUNDLE to your network's file.",
+        )
+    elif bundle is None:
+        yield ok("certificates", "Clever must show a certificate of a usual authority.")
+    elif reason := _unreadable_reason(bundle):
+        yield failure(
+            "certificates",
+            f"The file of CLEVER_CA_BUNDLE {reason}.",
+            "It must be PEM text with the certificates of your network's authorities; unset, "
+            "the usual ones are taken.",
+        )
+    else:
+        yield ok("certificates", "CLEVER_CA_BUNDLE can be read; it replaces the usual authorities.")
+
+
+def _unreadable_reason(path: str) -> str | None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return "holds no certificate"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return None

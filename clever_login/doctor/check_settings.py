@@ -1,0 +1,143 @@
+"""Checks of the environment alone: settings, secret, mode, redirect URI, API version.
+
+Checks of the languages that the pages speak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from clever_login.api_versions import VERSIONS, support_summary
+from clever_login.config import DEVELOPMENT, GENERATE_KEY_HINT, PRODUCTION, EnvironmentReader
+from clever_login.doctor.environment import DoctorEnvironment
+from clever_login.doctor.findings import Finding, failure, ok, warning
+from clever_login.i18n.catalogs import Catalogs
+
+NON_APP_VARIABLES = {"CLEVER_SPECS"}  # the tests' own
+
+
+def check_variables(case: DoctorEnvironment) -> Iterator[Finding]:
+    """Every fault that would stop the app at its start, and names that nobody reads."""
+    for each in case.faults:
+        yield failure(
+            "settings",
+            each,
+            "Correct it where the app's variables are set; the app does not start before.",
+        )
+    known = {each.name.upper() for each in fields(case.settings)} | NON_APP_VARIABLES
+    for name in sorted(case.environ):
+        if name.startswith("CLEVER_") and name not in known:
+            yield warning(
+                "settings",
+                f"{name} is set, and the app has no setting of that name.",
+                "Look for a slip of the pen: .env.example has all names.",
+            )
+    if not case.faults:
+        yield ok("settings", "The app can read its settings and start.")
+
+
+def check_secret_key(case: DoctorEnvironment) -> Iterator[Finding]:
+    """Whether sessions are sealed with something that cannot be guessed."""
+    read = EnvironmentReader({})
+    for secret in case.settings.secrets:
+        read.strong("SECRET_KEY", secret)
+    if read.faults:  # in production this is a fault of the settings already
+        yield warning(
+            "secret key",
+            "SECRET_KEY or one of its fallbacks is weak or a sample; production refuses it.",
+            GENERATE_KEY_HINT,
+        )
+    else:
+        yield ok("secret key", "SECRET_KEY cannot be guessed.")
+
+
+def check_app_env(case: DoctorEnvironment) -> Iterator[Finding]:
+    """Whether APP_ENV is what this place needs."""
+    if case.settings.app_env == PRODUCTION:
+        yield ok("mode", "APP_ENV is production: all checks at start are on.")
+    elif case.platform or (case.settings.https and not _is_loopback_url(case)):
+        where = f"on {case.platform}" if case.platform else "at an https address"
+        yield warning(
+            "mode",
+            f"APP_ENV is development, {where}: the app lets weak secrets and http pass.",
+            "Where people log in, remove APP_ENV or set it to production.",
+        )
+    else:
+        yield ok("mode", "APP_ENV is development: right on your own machine only.")
+
+
+def check_redirect_uri(case: DoctorEnvironment) -> Iterator[Finding]:
+    """Whether the address that Clever sends people to can be reached by them."""
+    uri = case.settings.redirect_uri
+    local = _is_loopback_url(case)
+    paste = f"In Clever's dashboard the first line of Redirect URIs must be exactly {uri}"
+    if local and case.settings.app_env != DEVELOPMENT:
+        yield failure(
+            "redirect URI",
+            "APP_URL names this machine; Clever would send people to their own.",
+            "Set APP_URL to the address that people's browsers use, with https.",
+        )
+    elif not case.settings.https and not local:
+        yield warning(
+            "redirect URI",
+            "APP_URL is http and not localhost; Clever takes such an address only for "
+            "development, if at all.",
+            "Use https, or http://localhost while you develop.",
+        )
+    else:
+        yield ok("redirect URI", f"{paste} (nothing behind it, no slash).")
+
+
+def check_api_version(case: DoctorEnvironment) -> Iterator[Finding]:
+    """Whether Clever serves the version that is set."""
+    version, name = VERSIONS[case.settings.clever_api_version], "API version"
+    says, do = support_summary(version), "Unset CLEVER_API_VERSION, or set it to v3.0."
+    if version.standing.state == "gone":
+        yield failure(name, says, do)
+    elif version.standing.state == "deprecated":
+        yield warning(name, says, f"{do} An app that Clever gave this version may keep it.")
+    else:
+        yield ok(name, says)
+
+
+def check_library_settings(case: DoctorEnvironment) -> Iterator[Finding]:
+    """Whether what the Library has not is asked of it."""
+    settings, name = case.settings, "kind of app"
+    if not settings.clever_library:
+        yield ok(name, "CLEVER_LIBRARY is off: this is an app for districts.")
+        return
+    if settings.clever_district_ids:
+        yield failure(
+            name,
+            "CLEVER_DISTRICT_IDS names districts, and who comes by the Library has none: they "
+            "are all turned away.",
+            "Unset CLEVER_DISTRICT_IDS.",
+        )
+    yield ok(name, "CLEVER_LIBRARY is on: teachers and their students come by the Clever Library.")
+
+
+def _is_loopback_url(case: DoctorEnvironment) -> bool:
+    """Whether APP_URL is an address that each machine has for itself."""
+    host = urlsplit(case.settings.app_url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+TRANSLATIONS_FOLDER = (
+    Path(__file__).resolve().parent.parent.parent / "translations"
+)  # beside app.py
+
+
+def check_catalogs(_case: DoctorEnvironment) -> Iterator[Finding]:
+    """Each file of translations can be read, and breaks no page."""
+    catalogs = Catalogs(TRANSLATIONS_FOLDER)
+    faults = [*catalogs.faults()]
+    for each in faults:
+        yield failure(
+            "languages", each, "Correct the file; what cannot be read is shown in English."
+        )
+    if not faults:
+        labels = ", ".join(each.label for each in catalogs.languages.values())
+        yield ok("languages", f"The pages speak {labels}.")

@@ -1,0 +1,173 @@
+"""Checks of the place where sessions are kept.
+
+How many connections the app may open, beside how many a server takes.
+
+Checks of the files that the app writes beside itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clever_login.config import DEVELOPMENT
+from clever_login.doctor.environment import DoctorEnvironment
+from clever_login.doctor.findings import Finding, failure, ok, warning
+from clever_login.errors import StoreUnavailable
+from clever_login.storage.base import Store, probe
+from clever_login.storage.file_store import FILE_NAME, FileStore
+from clever_login.storage.private_files import find_exposed_files
+from clever_login.storage.redis_store import RedisStore, create_client
+
+STORE_FOLDER = Path(__file__).resolve().parent.parent.parent / "instance" / "store"  # beside app.py
+
+
+def check_store(case: DoctorEnvironment) -> Iterator[Finding]:
+    """A value is kept, read and forgotten again."""
+    yield from _check_redis(case) if case.settings.redis_url else _check_file_store(case)
+
+
+def _check_file_store(case: DoctorEnvironment) -> Iterator[Finding]:
+    if not (STORE_FOLDER / FILE_NAME).exists():
+        yield _folder_missing_finding()  # by the app: made here, it might be another user's
+    elif why := _why_not(FileStore(STORE_FOLDER)):
+        yield failure(
+            "store",
+            f"Sessions are kept in instance/store, which does not keep any: {why}.",
+            "Run this as the user who runs the app, and let that user own the folder.",
+        )
+    else:
+        yield ok("store", "Sessions are kept in a file, and a value came back whole.")
+    if case.platform:
+        yield warning(
+            "store",
+            f"On {case.platform} the file with the sessions is lost at each restart, and a second"
+            " machine has another one.",
+            "Add a Redis and set REDIS_URL, or people are logged out again and again.",
+        )
+    elif case.settings.app_env != DEVELOPMENT:
+        yield ok("store", "A file is enough for one machine; more than one need REDIS_URL.")
+
+
+def _folder_missing_finding() -> Finding:
+    parent = next(each for each in (STORE_FOLDER, *STORE_FOLDER.parents) if each.exists())
+    if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
+        return ok("store", "Sessions will be kept in a file; the app makes it.")
+    return failure(
+        "store",
+        "Sessions are to be kept in instance/store, and that folder cannot be made.",
+        "Let the user who runs the app write in the app's folder, or set REDIS_URL.",
+    )
+
+
+def _check_redis(case: DoctorEnvironment) -> Iterator[Finding]:
+    if why := _why_not(RedisStore(case.settings)):
+        yield failure(
+            "store",
+            f"Redis at REDIS_URL does not keep a value, so nobody can log in: {why}.",
+            "Is it running, is the password right, does it want rediss://? On Heroku set "
+            "REDIS_TLS_VERIFY to off.",
+        )
+        return
+    yield ok("store", "Sessions are kept in Redis, and a value came back whole.")
+    yield from _check_redis_tls(case)
+    with create_client(case.settings) as client:
+        yield from _check_eviction_policy(client)
+        yield from _limit(case, client)
+
+
+def _why_not(place: Store) -> str | None:
+    """Why a throwaway value is not kept, None if it is; /readyz asks the same."""
+    try:
+        probe(place)
+    except StoreUnavailable as error:
+        return str(error)
+    return None
+
+
+def _check_redis_tls(case: DoctorEnvironment) -> Iterator[Finding]:
+    lax = not case.settings.redis_tls_verify
+    if lax and case.platform == "Heroku":
+        yield ok("store", "REDIS_TLS_VERIFY is off, as Heroku's Redis needs it.")
+    elif lax:
+        yield warning(
+            "store",
+            "REDIS_TLS_VERIFY is off: whoever stands between could pass for your Redis.",
+            "Set it to on, unless your host's Redis has a self-signed certificate.",
+        )
+
+
+def _check_eviction_policy(client: Any) -> Iterator[Finding]:
+    """What Redis does when its memory is full; a host that does not tell is left in peace."""
+    try:
+        memory = client.info("memory")
+    except Exception:  # noqa: BLE001 # hosts forbid INFO in many ways, and it is an extra
+        return
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if memory.get("maxmemory") and policy != "noeviction":
+        yield warning(
+            "store",
+            f"When its memory is full, this Redis drops values ({policy}): people would be "
+            "logged out at random.",
+            "Set its maxmemory-policy to noeviction and watch its memory.",
+        )
+
+
+def _limit(case: DoctorEnvironment, client: Any) -> Iterator[Finding]:
+    """How many connections this Redis takes, where it tells."""
+    try:
+        told = client.info("clients").get("maxclients") or client.config_get("maxclients")
+        limit = int(told["maxclients"] if isinstance(told, dict) else told)
+    except Exception:  # noqa: BLE001 # hosts forbid INFO and CONFIG in many ways
+        return
+    yield check_connection_limit(case, "store", "Redis", "REDIS_CONNECTIONS", limit)
+
+
+DEFAULT_WORKERS = 2  # as in gunicorn.conf.py
+COMMANDS = 3  # the release command, a sync and the doctor
+
+
+def check_connection_limit(
+    case: DoctorEnvironment, name: str, server: str, variable: str, limit: int
+) -> Finding:
+    """Whether this server's limit is enough for a restart, in which old and new workers overlap."""
+    each = int(getattr(case.settings, variable.lower()))
+    workers = _worker_count(case)
+    needed = 2 * workers * each + COMMANDS
+    if needed <= limit:
+        return ok(name, f"{server} takes {limit} connections; the app needs at most {needed}.")
+    most = (limit - COMMANDS) // (2 * workers)
+    do = f"Set {variable} to {most}" if most >= 1 else "Set WEB_CONCURRENCY to fewer workers"
+    return warning(
+        name,
+        f"{server} takes {limit} connections. During a restart this app may need {needed}: "
+        f"{variable} ({each}) for each of {workers} old and {workers} new workers, and {COMMANDS} "
+        "for a release, a sync and the doctor. Each further machine needs as many again.",
+        f"{do}, or take a plan with more connections.",
+    )
+
+
+def _worker_count(case: DoctorEnvironment) -> int:
+    given = case.environ.get("WEB_CONCURRENCY", "").strip()
+    return int(given) if given.isdecimal() and int(given) else DEFAULT_WORKERS
+
+
+FILE_PERMISSIONS = "file permissions"
+
+
+def check_file_permissions(_case: DoctorEnvironment) -> Iterator[Finding]:
+    """Whether another user of this machine could read accounts or sessions."""
+    instance = STORE_FOLDER.parent
+    found = [path.name for path in find_exposed_files(instance)]
+    if not found:
+        yield ok(FILE_PERMISSIONS, "Other users of this machine cannot read what is in instance/.")
+        return
+    yield failure(
+        FILE_PERMISSIONS,
+        f"Other users of this machine have permissions on {', '.join(found)}: they can read "
+        "accounts and sessions, or find out who has one.",
+        "Start the app once as the owner of these files; it corrects them. If it cannot, run "
+        f"`chmod -R go-rwx {instance}` as their owner.",
+    )

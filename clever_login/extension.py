@@ -1,0 +1,77 @@
+"""The people of a school, kept: accounts and rosters.
+
+To go without, delete this folder and its line in app.py. What needs the database is imported when
+it is first used: an app starts without SQLAlchemy, and its workers are forked before.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flask import Flask, current_app
+
+from clever_login import warm_up
+from clever_login.accounts import claim_views, preferred_name
+from clever_login.auth import account_hooks as defaults
+from clever_login.auth.account_hooks import Account
+from clever_login.clever.models import User
+from clever_login.clever.user_client import SharedSection
+from clever_login.cli import group
+from clever_login.config import Settings
+from clever_login.rosters import views
+
+# `flask clever NAME` -> the module and the command in it, imported when it is asked for.
+LAZY_COMMANDS = {
+    "accounts": "clever_login.cli.accounts:accounts",
+    "db": "clever_login.cli.database:db",
+    "export": "clever_login.cli.privacy:export",
+    "forget": "clever_login.cli.privacy:forget",
+    "retention": "clever_login.cli.privacy:retention",
+    "sync": "clever_login.cli.sync:sync_command",
+}
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Keep accounts here, unless app.py has brought functions of its own."""
+    for name, ours, default in (
+        ("FIND_OR_CREATE", _find_or_create, defaults.find_or_create),
+        ("KEEP_SECTIONS", _save_sections, defaults.keep_sections),
+    ):
+        if app.config[name] is default:
+            app.config[name] = ours
+    app.config.setdefault("READY_CHECKS", []).append(_not_ready_reason)
+    warm_up.register_loader(app, partial(_warm_up, app))
+    app.register_blueprint(claim_views.bp)
+    if settings.ask_preferred_name:
+        preferred_name.init_app(app, settings)
+    group.clever.later.update(LAZY_COMMANDS)
+    views.init_app(app, settings)
+
+
+def _warm_up(app: Flask) -> None:
+    """Accounts, what a dashboard shows, and the driver of the database."""
+    from clever_login.db import database
+    from clever_login.rosters import page_data  # noqa: F401 # to have them imported
+
+    _ = database.database(app).pages
+
+
+def _find_or_create(user: User) -> Account:
+    from clever_login.accounts.account_lookup import find_or_create_account
+
+    account = find_or_create_account(user)
+    if account.preferred_name is None and "names" in current_app.blueprints:
+        preferred_name.ask_after_login()
+    return account
+
+
+def _save_sections(account: Account, sections: tuple[SharedSection, ...]) -> None:
+    from clever_login.accounts.library_sections import save_sections
+
+    save_sections(account, sections)
+
+
+def _not_ready_reason() -> str | None:
+    from clever_login.db.database import not_ready_reason
+
+    return not_ready_reason()

@@ -1,0 +1,192 @@
+"""One file of translations: read, checked, made ready; imported when a file is first read.
+
+The languages there are: each file `translations/<language>/LC_MESSAGES/messages.po` is one.
+
+A catalog is read when somebody first speaks its language, once a process, and nothing is compiled
+to another file: whoever adds a language adds that file and no more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from io import BytesIO
+from pathlib import Path
+from threading import Lock
+
+from babel import Locale, UnknownLocaleError
+from babel.messages.catalog import Catalog, Message
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+
+_PLACEHOLDER_PATTERN = re.compile(r"%\((\w+)\)")
+
+
+class CatalogError(ValueError):
+    """A file of translations cannot be read; the message says where."""
+
+
+def load_translations(path: Path, language: str) -> Translations:
+    """The texts of a file; one that would break its page is left in English."""
+    catalog = _read_po_file(path, language)
+    for message in catalog:
+        if message.id and (_adds_markup(message) or not _placeholders_match(message)):
+            message.string = ("",) * len(_plural_forms(message)) if message.pluralizable else ""
+    return _compile_translations(catalog, path)
+
+
+def find_problems(path: Path, language: str) -> Iterator[str]:
+    """What is wrong in a file, one sentence each."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        yield f"{_rel_path(path)} cannot be read: {error.strerror}."
+        return
+    yield from _faults(path, language, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=64)
+def _faults(path: Path, language: str, mtime_ns: int, size: int) -> tuple[str, ...]:
+    """The faults of one version of a file: several apps in one process check it once."""
+    del mtime_ns, size  # part of the cache's key
+    return tuple(_check(path, language))
+
+
+def _check(path: Path, language: str) -> Iterator[str]:
+    try:
+        catalog = _read_po_file(path, language)
+        _compile_translations(catalog, path)
+    except CatalogError as error:
+        yield str(error)
+        return
+    for message in catalog:
+        if message.id and not _placeholders_match(message):
+            yield f"{_rel_path(path)}, line {message.lineno}: other placeholders than in English."
+        if message.id and _adds_markup(message):
+            yield f'{_rel_path(path)}, line {message.lineno}: markup (< or ") that English has not.'
+    for message, errors in catalog.check():
+        if _placeholders_match(message):
+            yield f"{_rel_path(path)}, line {message.lineno}: {errors[0]}."
+
+
+def _read_po_file(path: Path, language: str) -> Catalog:
+    try:
+        with path.open("rb") as file:
+            return read_po(file, locale=language, abort_invalid=True)
+    except Exception as error:  # Babel fails in many ways on a file that is no catalog
+        raise CatalogError(f"{_rel_path(path)} cannot be read: {error}.") from error
+
+
+def _compile_translations(catalog: Catalog, path: Path) -> Translations:
+    compiled = BytesIO()
+    try:
+        write_mo(compiled, catalog)
+        compiled.seek(0)
+        return Translations(compiled)
+    except ValueError as error:
+        raise CatalogError(f"{_rel_path(path)} cannot be used: {error}.") from error
+
+
+def _placeholders_match(message: Message) -> bool:
+    """Whether each form of a text takes what the English one is filled in with on the page."""
+    names = {name for text in _as_tuple(message.id) for name in _PLACEHOLDER_PATTERN.findall(text)}
+    values = dict.fromkeys({*names, "num"} if message.pluralizable else names, 0)
+    try:
+        return all(text % values is not None for text in _plural_forms(message))
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def _adds_markup(message: Message) -> bool:
+    """Whether a text has more of it than the English one: templates escape neither, anywhere."""
+    here = max(map(_count_markup, _as_tuple(message.id)))
+    return any(_count_markup(text) > here for text in _plural_forms(message))
+
+
+def _count_markup(text: str) -> int:
+    return text.count("<") + text.count('"')
+
+
+def _plural_forms(message: Message) -> tuple[str, ...]:
+    return _as_tuple(message.string or "")
+
+
+def _as_tuple(of: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return (of,) if isinstance(of, str) else tuple(of)
+
+
+def _rel_path(path: Path) -> str:
+    return "/".join(path.parts[-4:])
+
+
+ENGLISH = "en"  # what the code and the templates are written in
+DEFAULT_TERRITORY = "US"  # whose dates and numbers a language has, where it is spoken there
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """A language that pages speak: the name of its folder, and what Babel knows of it."""
+
+    name: str
+    locale: Locale
+
+    @property
+    def tag(self) -> str:
+        """As HTML and HTTP write it (BCP 47)."""
+        return self.name.replace("_", "-")
+
+    @cached_property
+    def label(self) -> str:
+        """Its own name for itself: Español."""
+        label = Locale.parse(self.name).get_display_name() or self.name
+        return label[0].upper() + label[1:]
+
+    @cached_property
+    def direction(self) -> str:
+        """`ltr`, or `rtl` as Arabic is written."""
+        return self.locale.text_direction
+
+
+class Catalogs:
+    """The languages of a folder; English is one of them also without a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = {path.parts[-3]: path for path in folder.glob("*/LC_MESSAGES/messages.po")}
+        self._ready: dict[str, NullTranslations] = {}
+        self._reading = Lock()
+        names = [ENGLISH, *sorted(self._paths.keys() - {ENGLISH})]
+        self.languages = {
+            name: Language(name=name, locale=locale)
+            for name in names
+            if (locale := _parse_locale(name))
+        }
+
+    def translations(self, name: str) -> NullTranslations:
+        """The texts in a language. A broken file raises BrokenCatalog once, and is English then."""
+        with self._reading:
+            if name not in self._ready:
+                self._ready[name] = NullTranslations()
+                if name in self._paths:
+                    self._ready[name] = load_translations(self._paths[name], name)
+            return self._ready[name]
+
+    def faults(self) -> Iterator[str]:
+        """What is wrong in the files, in sentences for whoever writes them."""
+
+        for name, path in sorted(self._paths.items()):
+            if name in self.languages:
+                yield from find_problems(path, name)
+            else:
+                yield f"translations/{name} is not named after a language that Babel knows."
+
+
+def _parse_locale(name: str) -> Locale | None:
+    for each in (f"{name}_{DEFAULT_TERRITORY}", name):
+        try:
+            return Locale.parse(each)
+        except (UnknownLocaleError, ValueError):
+            continue
+    return None

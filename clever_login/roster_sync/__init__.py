@@ -1,0 +1,1 @@
+"""Keeps people, sections and enrollments as Clever shares them."""

@@ -1,0 +1,92 @@
+"""The table of districts: who gave the app a token, how they do at Clever, and who has left."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from clever_login.auth import sessions
+from clever_login.clever.district_api.district_client import DistrictTokens
+from clever_login.clever.records import DistrictRecord
+from clever_login.db import models
+from clever_login.db.upsert import upsert_rows
+from clever_login.errors import DistrictDisconnected, RosterError
+from clever_login.roster_sync import row_values
+from clever_login.roster_sync.district_run import TransactionRunner
+from clever_login.roster_sync.writer import MODEL_BY_KIND, Counts
+
+
+class DistrictInUse(RosterError):
+    """A district that seemed to have left has people who log in."""
+
+
+def connected_districts(connection: Connection) -> dict[str, str]:
+    """The names of the districts whose token was there at the last sync, by id."""
+    district = models.District
+    found = connection.execute(select(district.id, district.name).where(district.connected))
+    return {row.id: row.name for row in found}
+
+
+def save_district(steps: TransactionRunner, record: DistrictRecord) -> None:
+    """Write what Clever says of a district; one that had left is back."""
+    steps.do(lambda db: upsert_rows(db, models.District, "id", [row_values.district_row(record)]))
+
+
+def mark_synced(steps: TransactionRunner, district_id: str, problem: str | None = None) -> None:
+    """It was synced now, and nothing is in the way but this."""
+    _update_district(steps, district_id, synced_at=models.utc_now(), problem=problem)
+
+
+def set_problem(steps: TransactionRunner, district_id: str, problem: str | None) -> None:
+    """Remember what its administrators can do something about; None changes nothing."""
+    if problem:
+        _update_district(steps, district_id, problem=problem)
+
+
+def has_left(tokens: DistrictTokens, district_id: str) -> bool:
+    """Whether Clever has no token for it, asked for by its name: a list may be cut short."""
+    try:
+        tokens.token(district_id, anew=True)
+    except DistrictDisconnected:
+        return True
+    return False
+
+
+def is_in_use(connection: Connection, district_id: str, since: datetime) -> bool:
+    """Whether somebody of a district has logged in since, so that it must be connected."""
+    person = models.Person
+    came = (person.district_id == district_id) & (person.last_login >= since)
+    return connection.scalar(select(person.id).where(came).limit(1)) is not None
+
+
+def archive_district(
+    steps: TransactionRunner, district_id: str, unless_used_since: datetime | None = None
+) -> Counts:
+    """Archive a district that has left with its people, and log them out; what was archived.
+
+    It counts as connected until everybody is out, so that a run that is killed is made up for.
+    Raises InUse, with nothing archived, when somebody of it has logged in since that time.
+    """
+    counts = steps.do(lambda db: _archive_people(db, district_id, unless_used_since))
+    sessions.end_sessions_in_district(district_id)
+    _update_district(steps, district_id, connected=False)
+    return counts
+
+
+def _update_district(steps: TransactionRunner, district_id: str, **values: object) -> None:
+    own = update(models.District).where(models.District.id == district_id)
+    steps.do(lambda db: db.execute(own.values(values)))
+
+
+def _archive_people(connection: Connection, district_id: str, since: datetime | None) -> Counts:
+    if since and is_in_use(connection, district_id, since):
+        raise DistrictInUse("Somebody has just logged in from it, so it must be connected again.")
+    at, counts = models.utc_now(), Counts()
+    own = models.District.id == district_id
+    connection.execute(update(models.District).where(own).values(archived_at=at, cursor=None))
+    for name, model in MODEL_BY_KIND.items():
+        here = (model.district_id == district_id) & model.archived_at.is_(None)
+        done = connection.execute(update(model).where(here).values(archived_at=at))
+        counts[name, "archived"] = done.rowcount
+    return +counts

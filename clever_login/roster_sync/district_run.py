@@ -1,0 +1,93 @@
+"""The steps of a sync: each is one transaction, and in each the lease is ours.
+
+One sync of one district: what the two ways of reading it have in common.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from clever_login.api_versions import ApiVersion
+from clever_login.auth import sessions
+from clever_login.clever.district_api.events import DistrictEvents
+from clever_login.clever.district_api.roster_client import Roster
+from clever_login.clever.parsing import ReadReport
+from clever_login.db import models
+from clever_login.roster_sync.lock import HeldLock
+from clever_login.roster_sync.loss_limits import Loss
+from clever_login.roster_sync.writer import Counts, WriteResult
+
+T = TypeVar("T")
+RETRY_PAUSES_SECONDS = (
+    0.1,
+    0.5,
+    2.0,
+    5.0,
+)  # seconds; a login may be in the way, but only for a moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransactionRunner:
+    """A connection and a lease."""
+
+    connection: Connection
+    hold: HeldLock
+
+    def do(self, work: Callable[[Connection], T]) -> T:
+        """Do something in one transaction, and again when it got into a jam.
+
+        `work` must leave the same rows if it is done twice.
+        """
+        for pause in RETRY_PAUSES_SECONDS:
+            try:
+                return self._once(work)
+            except (IntegrityError, OperationalError):  # a login came first, a deadlock, a lock
+                if self.connection.invalidated:
+                    raise
+            time.sleep(pause)
+        return self._once(work)
+
+    def _once(self, work: Callable[[Connection], T]) -> T:
+        with self.connection.begin():
+            self.hold.renew(self.connection)
+            return work(self.connection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistrictSync:
+    """A district, how to read it, and where to write it. `say` tells an operator.
+
+    `report` is that of `roster` and `events`: what they could not understand.
+    """
+
+    steps: TransactionRunner
+    district_id: str
+    version: ApiVersion
+    roster: Roster
+    events: DistrictEvents
+    yes: bool
+    say: Callable[[str], None]
+    report: ReadReport
+    held: list[Loss] = field(default_factory=list)  # what was not removed
+    counts: Counts = field(default_factory=Counter)
+    began: datetime = field(default_factory=models.utc_now)
+
+    def write(self, work: Callable[[Connection], WriteResult]) -> None:
+        """Do a step that writes records: it is counted, and whoever was archived is logged out."""
+        written = self.steps.do(work)
+        self.counts.update(written.counts)
+        self.report.outside.update(written.outside)
+        sessions.end_sessions_of_people((*written.archived, *written.former))
+
+    def keep_cursor(self, connection: Connection, cursor: str | None) -> None:
+        """Remember up to where events have been applied, in the transaction that applied them."""
+        here = models.District.id == self.district_id
+        connection.execute(update(models.District).where(here).values(cursor=cursor))

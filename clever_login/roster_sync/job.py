@@ -1,0 +1,287 @@
+"""What a sync did, in words for an operator and for the log of a scheduler.
+
+The districts one after the other: those that have left, those that wait, and the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import select
+
+from clever_login import logs
+from clever_login.auth import sessions
+from clever_login.clever.district_api.roster_client import Roster
+from clever_login.clever.parsing import ReadReport, listed
+from clever_login.clever.records import DistrictRecord
+from clever_login.db import models
+from clever_login.db.database import database, not_ready_reason
+from clever_login.districts import Districts, districts_announcing_waits
+from clever_login.errors import (
+    CleverUnexpected,
+    CursorTooOld,
+    DistrictDisconnected,
+    EventsNotEnabled,
+    LoginError,
+    NoSecureSync,
+    NotShared,
+    RosterError,
+    describe_for_operator,
+)
+from clever_login.roster_sync import district_records, event_sync, lock
+from clever_login.roster_sync.district_run import DistrictSync, TransactionRunner
+from clever_login.roster_sync.event_sync import EVENTS_PER_PAGE, TooManyRemovals, apply_events
+from clever_login.roster_sync.full_sync import read_everything
+from clever_login.roster_sync.writer import Counts
+
+REPORTED_TABLES = ("schools", "terms", "people", "sections", "enrolments")
+NAMES = {"enrolments": "enrollments"}
+REPORTED_CHANGES = ("new", "changed", "archived", "restored", "removed")
+SyncMode = Literal["full read", "events", "left", "skipped", "failed", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncResult:
+    """What came of one district; `why` is a sentence where there is something to say.
+
+    `held` is what was missing and has not been removed, `notes` are further sentences, such as what
+    was not understood.
+    """
+
+    district_id: str
+    name: str
+    how: SyncMode
+    counts: Counts = field(default_factory=Counts)
+    why: str = ""
+    held: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The district with how it was read, a line for each table that changed, and the notes."""
+        head = f"{self.name or 'District'} ({self.district_id}): {self.how}."
+        if self.why:
+            head += f" {self.why}"
+        changed = [line for each in REPORTED_TABLES if (line := self._line(each))]
+        if not changed and self.how in {"full read", "events"}:
+            changed = ["  nothing changed"]
+        return [head, *changed, *self._held(), *(f"  {each}" for each in self.notes)]
+
+    def _held(self) -> list[str]:
+        if not self.held:
+            return []
+        return [
+            f"  held: {', '.join(self.held)} missing. Nothing of that was removed, and all else was"
+            " applied. If it is right, run the same with --yes to accept it."
+        ]
+
+    def _line(self, table: str) -> str:
+        found = [
+            f"{self.counts[table, what]} {what}"
+            for what in REPORTED_CHANGES
+            if self.counts[table, what]
+        ]
+        return f"  {NAMES.get(table, table)}: {', '.join(found)}" if found else ""
+
+
+SUPPORTED_VERSIONS = ("v2.1", "v3.0", "v3.1")
+LOCK_NAME = "sync"
+# What administrators are told of; other failures pass by themselves, or are the operator's.
+HELD_PROBLEM = "too_many"
+PROBLEM_BY_ERROR: dict[type[Exception], str] = {
+    DistrictDisconnected: "token",
+    NoSecureSync: "no_rosters",
+}
+
+
+# What a district's state at Clever means; `running` and `success` need no words.
+STATE_DESCRIPTIONS = {
+    "paused": "At Clever it is paused: its data stays as it was last school year.",
+    "pending": "At Clever it is pending: there is an error that the district can fix.",
+    "error": "At Clever it has an error that Clever can fix.",
+}
+
+
+class UnsupportedVersion(RosterError):
+    """This version of Clever's API is not one that rosters are kept from."""
+
+
+class DatabaseNotReady(RosterError):
+    """The database does not answer, or its tables are old."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncOptions:
+    """What an operator asks for."""
+
+    district: str | None = None
+    full: bool = False
+    yes: bool = False
+
+
+def run_sync(wish: SyncOptions, say: Callable[[str], None]) -> Iterator[SyncResult]:
+    """Bring the store up to what Clever shares, and tell of each district when it is done.
+
+    OldVersion, lease.Taken, lease.Lost and the errors of `districts().ids()` end it as a whole.
+    """
+    found = districts_announcing_waits()
+    version = found.services.version
+    if version.name not in SUPPORTED_VERSIONS:
+        raise UnsupportedVersion(
+            f"Rosters are kept from Clever's API {', '.join(SUPPORTED_VERSIONS)} alone."
+        )
+    if why := not_ready_reason():
+        raise DatabaseNotReady(f"{why[0].upper()}{why[1:]}.")
+    with database().engine.connect() as connection, lock.hold_lock(connection, LOCK_NAME) as hold:
+        job = _SyncJob(found, TransactionRunner(connection=connection, hold=hold), wish, say)
+        yield from job.results()
+
+
+@dataclass(frozen=True)
+class _SyncJob:
+    districts: Districts
+    steps: TransactionRunner
+    wish: SyncOptions
+    say: Callable[[str], None]
+
+    def results(self) -> Iterator[SyncResult]:
+        listed = self.districts.ids()
+        known = self.steps.do(district_records.connected_districts)
+        asked, allowed = self.wish.district, self.districts.services.settings.clever_district_ids
+        if asked and asked not in {*listed, *known}:
+            raise DistrictDisconnected(f"Clever has no token for the district {asked}.")
+        for each in known.keys() - set(listed):
+            if asked in (None, each) and (result := self._unlisted(each, known[each])):
+                yield result
+        for each in listed:
+            if asked in (None, each):
+                outside = allowed and each not in allowed
+                yield self._outside(each, known) if outside else self._guarded(each, known)
+
+    def _unlisted(self, district_id: str, name: str) -> SyncResult | None:
+        """A district that the list leaves out: archived if it has left, None if it has not."""
+        began = models.utc_now()
+        try:
+            if not district_records.has_left(self.districts.tokens, district_id):
+                return None
+            counts = district_records.archive_district(self.steps, district_id, began)
+        except LoginError as error:
+            return SyncResult(
+                district_id=district_id, name=name, how="failed", why=describe_for_operator(error)
+            )
+        except district_records.DistrictInUse as error:
+            return SyncResult(district_id=district_id, name=name, how="skipped", why=str(error))
+        return SyncResult(district_id=district_id, name=name, how="left", counts=counts)
+
+    def _outside(self, district_id: str, known: dict[str, str]) -> SyncResult:
+        """A district that the allow-list leaves out; what is kept of it is archived with a yes."""
+        name, why = known.get(district_id, ""), "It is not one of CLEVER_DISTRICT_IDS."
+        if district_id not in known:
+            return SyncResult(district_id=district_id, name=name, how="skipped", why=why)
+        if not self.wish.yes:
+            why += " What is kept of it stays as it was; run the same with --yes to archive it."
+            return SyncResult(district_id=district_id, name=name, how="refused", why=why)
+        counts = district_records.archive_district(self.steps, district_id)
+        return SyncResult(district_id=district_id, name=name, how="left", counts=counts, why=why)
+
+    def _guarded(self, district_id: str, known: dict[str, str]) -> SyncResult:
+        """One district; what goes wrong with it does not keep the others from their turn."""
+        name = known.get(district_id, "")
+        try:
+            return self._one(district_id)
+        except (lock.LockLost, lock.AlreadyRunning):
+            raise
+        except (LoginError, RosterError, NotShared) as error:
+            district_records.set_problem(self.steps, district_id, PROBLEM_BY_ERROR.get(type(error)))
+            return SyncResult(
+                district_id=district_id, name=name, how="failed", why=describe_for_operator(error)
+            )
+
+    def _one(self, district_id: str) -> SyncResult:
+        roster = replace(self.districts.roster(district_id), report=ReadReport())
+        record = roster.district()
+        if record.id != district_id:
+            raise CleverUnexpected("Clever shows this district's token another district's record")
+        district_records.save_district(self.steps, record)
+        return self._read(record, roster)
+
+    def _read(self, record: DistrictRecord, roster: Roster) -> SyncResult:
+        name, report = record.name or record.id, roster.report
+        run = DistrictSync(
+            steps=self.steps,
+            district_id=record.id,
+            version=self.districts.services.version,
+            roster=roster,
+            events=replace(
+                self.districts.events(record.id, page_size=EVENTS_PER_PAGE), report=report
+            ),
+            report=report,
+            yes=self.wish.yes,
+            say=lambda words: self.say(f"{name}: {words}"),
+        )
+        how = self._bring_up(run)
+        district_records.mark_synced(self.steps, record.id, HELD_PROBLEM if run.held else None)
+        _log_run(run)
+        return SyncResult(
+            district_id=record.id,
+            name=name,
+            how=how,
+            counts=run.counts,
+            why=_describe_state(record),
+            held=tuple(map(str, run.held)),
+            notes=tuple(report.sentences()),
+        )
+
+    def _bring_up(self, run: DistrictSync) -> SyncMode:
+        district = models.District
+        asked = select(district.cursor, district.synced_at).where(district.id == run.district_id)
+        cursor, synced_at = self.steps.do(lambda db: db.execute(asked).one())
+        self._make_up_for(run.district_id, synced_at)
+        if cursor and not self.wish.full:
+            try:
+                apply_events(run, event_sync.parse_cursor(run.version, cursor, synced_at))
+            except (CursorTooOld, EventsNotEnabled, TooManyRemovals) as error:
+                run.say(f"{error} Everything is read anew.")
+            else:
+                return "events"
+        read_everything(run)
+        return "full read"
+
+    def _make_up_for(self, district_id: str, synced_at: datetime | None) -> None:
+        """Log out whom a run had archived that was killed before it came to that."""
+        person = models.Person
+        archived = (person.district_id == district_id) & person.archived_at.is_not(None)
+        if synced_at is not None:
+            archived &= person.archived_at > synced_at
+        chosen = select(person.clever_id).where(archived, person.clever_id.is_not(None))
+        people = self.steps.do(lambda db: list(db.scalars(chosen)))
+        sessions.end_sessions_of_people(each for each in people if each)
+
+
+def _describe_state(record: DistrictRecord) -> str:
+    """How the district does at Clever, where there is something to say."""
+    told = [STATE_DESCRIPTIONS.get(record.state or "", "")]
+    told.append(f"Clever says: {record.error}" if record.error else "")
+    return " ".join(filter(None, told))
+
+
+def _log_run(run: DistrictSync) -> None:
+    """What was left out, by the names of fields: never a value, nor whose it was."""
+    report, district = run.report, sessions.name_of_district(run.district_id)
+    told = {
+        "sync_values_not_understood": report.values,
+        "sync_records_skipped": report.skipped,
+        "sync_another_district": report.outside,
+    }
+    for name, counts in told.items():
+        if counts:
+            number, fields = counts.total(), listed(counts)
+            logs.log_event(
+                name, level=logging.WARNING, district=district, number=number, fields=fields
+            )
+    if run.held:
+        what = ", ".join(map(str, run.held))
+        logs.log_event("sync_held", level=logging.WARNING, district=district, missing=what)

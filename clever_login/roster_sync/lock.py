@@ -1,0 +1,104 @@
+"""One sync at a time: a lease that its holder renews, and that runs out when the holder is gone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, or_, select, update
+
+from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS
+from clever_login.db.models import SyncLock, utc_now
+from clever_login.db.upsert import build_insert
+from clever_login.errors import RosterError
+
+LOCK_DURATION = timedelta(minutes=10)  # longer than any wait for Clever
+
+
+class AlreadyRunning(RosterError):
+    """Somebody else holds the lease."""
+
+
+class LockLost(RosterError):
+    """The lease ran out, and somebody else took it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldLock:
+    """A lease that is ours for as long as every transaction begins with `renew`."""
+
+    name: str
+    holder: str
+
+    def renew(self, connection: Connection) -> None:
+        """Hold on for another period, at the start of a transaction; Lost when it is too late.
+
+        The row stays locked until the transaction ends, so nobody takes over in the middle.
+        """
+        ours = (SyncLock.name == self.name) & (SyncLock.holder == self.holder)
+        renewed = connection.execute(
+            update(SyncLock).where(ours).values(until=utc_now() + LOCK_DURATION)
+        )
+        if renewed.rowcount != 1:
+            raise LockLost(
+                "Another sync has taken over, because this one stood still for too long."
+            )
+
+
+@contextmanager
+def hold_lock(connection: Connection, name: str) -> Iterator[HeldLock]:
+    """Hold a lease while the block runs; Taken when somebody else does."""
+    hold = HeldLock(name=name, holder=_holder_name())
+    with connection.begin():
+        _acquire(connection, hold)
+    try:
+        yield hold
+    finally:
+        if not connection.closed and not connection.invalidated:
+            with connection.begin():
+                connection.execute(delete(SyncLock).where(SyncLock.holder == hold.holder))
+
+
+def _acquire(connection: Connection, hold: HeldLock) -> None:
+    row = {"name": hold.name, "holder": hold.holder, "until": utc_now() + LOCK_DURATION}
+    made = (
+        build_insert(connection, SyncLock)
+        .values(row)
+        .on_conflict_do_nothing()
+        .returning(SyncLock.name)
+    )
+    if connection.scalar(made) is not None:
+        return
+    other = connection.scalar(select(SyncLock.holder).where(SyncLock.name == hold.name)) or ""
+    free = SyncLock.until < utc_now() - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS)
+    if _is_dead_process(other):
+        free = or_(free, SyncLock.holder == other)
+    taken = connection.execute(update(SyncLock).where(SyncLock.name == hold.name, free).values(row))
+    if taken.rowcount != 1:
+        raise AlreadyRunning(
+            f"Another sync is running ({other.rpartition(':')[0]}): this one did nothing."
+        )
+
+
+def _holder_name() -> str:
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def _is_dead_process(holder: str) -> bool:
+    """Whether it was a process of this machine that is no more, such as one that was killed."""
+    host, _, rest = holder.partition(":")
+    number = rest.partition(":")[0]
+    if host != socket.gethostname()[:40] or not number.isdecimal() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

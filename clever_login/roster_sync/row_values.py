@@ -1,0 +1,100 @@
+"""What Clever says, as rows of our tables: only the fields that these have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from clever_login.clever.people import Person, PersonRole
+from clever_login.clever.records import DistrictRecord, SchoolRecord, Section, Term
+from clever_login.db import models
+from clever_login.db.upsert import Row, model_table
+
+
+def district_row(record: DistrictRecord) -> Row:
+    """A district that has given us its token."""
+    return {
+        "id": record.id,
+        "name": record.name or "",
+        "connected": True,
+        "state": _truncate(models.District, "state", record.state),
+        "error": _truncate(models.District, "error", record.error),
+        "launch_date": record.launch_date and record.launch_date.date(),
+        "archived_at": None,
+    }
+
+
+def school_row(record: SchoolRecord, district_id: str) -> Row:
+    """A school."""
+    return _base_row(record.id, district_id, record.name)
+
+
+def term_row(record: Term, district_id: str) -> Row:
+    """A term; one without an id is no record of its own."""
+    days = {"start_date": _to_date(record.start_date), "end_date": _to_date(record.end_date)}
+    return _base_row(record.id or "", district_id, record.name) | days
+
+
+def person_row(record: Person, district_id: str) -> Row:
+    """A person, without our id; before v3 one of their roles."""
+    student = record.post(PersonRole.STUDENT)
+    grade = student.student.grade if student and student.student else None
+    return {
+        "provider": models.PROVIDER,
+        "clever_id": record.id,
+        "district_id": district_id,
+        "roles": [str(role) for role in record.roles if role is not PersonRole.CONTACT],
+        "first_name": record.first_name or "",
+        "last_name": record.last_name or "",
+        "email": record.email,
+        "grade": _truncate(models.Person, "grade", grade),
+        "archived_at": None,
+    }
+
+
+def section_row(record: Section, district_id: str, known: Collection[str]) -> Row:
+    """A section; `known` are the ids of schools and terms that we have."""
+    words = {
+        name: _truncate(models.Section, name, getattr(record, name))
+        for name in ("subject", "grade", "period")
+    }
+    places = {
+        "school_id": record.school_id if record.school_id in known else None,
+        "term_id": record.term_id if record.term_id in known else None,
+    }
+    return _base_row(record.id, district_id, record.name) | words | places
+
+
+def is_synced(record: Person) -> bool:
+    """Whether we have a use for a person: contacts of students do not log in."""
+    return set(record.roles) != {PersonRole.CONTACT}
+
+
+def former_ids(record: Person) -> list[str]:
+    """The ids that a person had before v3, where they are not the id of today."""
+    found = (post.legacy_id for post in record.posts if post.role is not PersonRole.CONTACT)
+    return [each for each in found if each and each != record.id]
+
+
+def schools_with_roles(record: Person) -> set[tuple[str, str]]:
+    """The schools with the role that the person has there."""
+    return {
+        (school, post.role.value)
+        for post in record.posts
+        if post.role is not PersonRole.CONTACT
+        for school in post.school_ids
+    }
+
+
+def _base_row(record_id: str, district_id: str, name: str | None) -> Row:
+    return {"id": record_id, "district_id": district_id, "name": name or "", "archived_at": None}
+
+
+def _to_date(moment: datetime | None) -> object:
+    return moment.date() if moment else None
+
+
+def _truncate(model: type[models.Base], column: str, text: str | None) -> str | None:
+    """As much as the column takes."""
+    length: int = model_table(model).c[column].type.length  # type: ignore[attr-defined] # all are String
+    return (text or "")[:length] or None

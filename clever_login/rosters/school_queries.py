@@ -1,0 +1,190 @@
+"""Schools and districts in numbers: who is there now, and students by grade."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Row, ScalarSelect, Select, bindparam, distinct, func, select
+from sqlalchemy.orm import Session
+
+from clever_login.clever.models import Role
+from clever_login.db.models import District, Person, RoleAssignment, School, Section, has_role
+from clever_login.rosters import visibility
+from clever_login.rosters.formatting import GRADE_ORDER, name_sort_key
+from clever_login.rosters.pagination import Page, paginate
+from clever_login.rosters.viewer import Viewer
+
+Query = Select[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RosterCounts:
+    """A school or a district, and how many of each it has."""
+
+    id: str
+    name: str
+    students: int
+    teachers: int
+    sections: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeCount:
+    """How many students are in a grade, and which share that is of the fullest one."""
+
+    grade: str
+    students: int
+    percent: int
+
+
+def list_schools(session: Session, viewer: Viewer, page: int = 1) -> Page[RosterCounts]:
+    """The schools that one may see, by name, with their numbers."""
+    found = session.execute(_schools_query(viewer.role), viewer.with_values())
+    shown = paginate(sorted(found, key=lambda each: name_sort_key(each[1])), page)
+    return shown.of(_with_counts(session, dict(shown.rows)))
+
+
+def find_school(session: Session, viewer: Viewer, school_id: str) -> RosterCounts | None:
+    """One school, or None where it is not for this person's eyes."""
+    found = session.execute(_school_query(viewer.role), viewer.with_values(school=school_id))
+    return next(iter(_with_counts(session, dict(found.all()))), None)
+
+
+def find_district(session: Session, viewer: Viewer) -> RosterCounts | None:
+    """A district administrator's own district with its numbers, else None."""
+    found = session.execute(_district_query(viewer.role), viewer.with_values())
+    return next(map(_to_counts, found), None)
+
+
+def count_students_by_grade(
+    session: Session, viewer: Viewer, *, school_id: str | None = None
+) -> list[GradeCount]:
+    """The students of one school by grade, or all whom an administrator may see."""
+    if school_id is not None:
+        query = _grades_of_school_query(viewer.role)
+    elif viewer.role is Role.DISTRICT_ADMIN:
+        query = _grades_of_district_query(viewer.role)
+    else:
+        query = _grades_of_schools_query(viewer.role)
+    numbers: Counter[str] = Counter()
+    for grade, students in session.execute(query, viewer.with_values(school=school_id)):
+        numbers[grade if grade in GRADE_ORDER else "Other"] += students
+    fullest = max(numbers.values(), default=0)
+    return [
+        GradeCount(grade=each, students=numbers[each], percent=round(100 * numbers[each] / fullest))
+        for each in GRADE_ORDER
+        if numbers[each]
+    ]
+
+
+def _with_counts(session: Session, names: dict[str, str]) -> list[RosterCounts]:
+    """These schools, of which one may see each, as they are given by id."""
+    these = {"schools": [*names]}
+    people = {
+        (each[0], each[1]): each[2] for each in session.execute(_people_per_school_query(), these)
+    }
+    classes: dict[str, int] = dict(session.execute(_classes_per_school_query(), these).all())
+    return [
+        RosterCounts(
+            id=key,
+            name=name,
+            students=people.get((key, Role.STUDENT), 0),
+            teachers=people.get((key, Role.TEACHER), 0),
+            sections=classes.get(key, 0),
+        )
+        for key, name in names.items()
+    ]
+
+
+@cache
+def _schools_query(role: Role | None) -> Query:
+    return visibility.visible_school_ids(role).add_columns(School.name)
+
+
+@cache
+def _school_query(role: Role | None) -> Query:
+    return _schools_query(role).where(School.id == bindparam("school"))
+
+
+@cache
+def _people_per_school_query() -> Query:
+    return (
+        select(RoleAssignment.school_id, RoleAssignment.role, func.count())
+        .join(School, School.id == RoleAssignment.school_id)
+        .join(Person, Person.id == RoleAssignment.person_id)
+        .where(RoleAssignment.school_id.in_(bindparam("schools", expanding=True)))
+        .where(Person.archived_at.is_(None), Person.district_id == School.district_id)
+        .group_by(RoleAssignment.school_id, RoleAssignment.role)
+    )
+
+
+@cache
+def _classes_per_school_query() -> Query:
+    return (
+        select(Section.school_id, func.count())
+        .join(School, School.id == Section.school_id)
+        .where(Section.district_id == School.district_id)
+        .where(Section.school_id.in_(bindparam("schools", expanding=True)))
+        .where(Section.archived_at.is_(None))
+        .group_by(Section.school_id)
+    )
+
+
+@cache
+def _district_query(role: Role | None) -> Query:
+    sections = (
+        select(func.count(Section.id))
+        .where(Section.district_id == District.id, Section.archived_at.is_(None))
+        .scalar_subquery()
+    )
+    people = _people_in_district(Role.STUDENT), _people_in_district(Role.TEACHER)
+    own = District.id.in_(visibility.visible_district_ids(role))
+    return select(District.id, District.name, *people, sections).where(own)
+
+
+def _people_in_district(role: Role) -> ScalarSelect[int]:
+    return (
+        select(func.count(Person.id))
+        .where(Person.district_id == District.id, Person.archived_at.is_(None))
+        .where(has_role(role))
+        .correlate(District)
+        .scalar_subquery()
+    )
+
+
+@cache
+def _grades_of_schools_query(role: Role | None) -> Query:
+    """Students by grade; who is at two of these schools is one student."""
+    return (
+        select(Person.grade, func.count(distinct(Person.id)))
+        .join(RoleAssignment, RoleAssignment.person_id == Person.id)
+        .join(School, School.id == RoleAssignment.school_id)
+        .where(
+            School.id.in_(visibility.visible_school_ids(role)), RoleAssignment.role == Role.STUDENT
+        )
+        .where(Person.district_id == School.district_id, Person.archived_at.is_(None))
+        .group_by(Person.grade)
+    )
+
+
+@cache
+def _grades_of_school_query(role: Role | None) -> Query:
+    return _grades_of_schools_query(role).where(School.id == bindparam("school"))
+
+
+@cache
+def _grades_of_district_query(role: Role | None) -> Query:
+    return (
+        select(Person.grade, func.count())
+        .where(Person.district_id.in_(visibility.visible_district_ids(role)))
+        .where(Person.archived_at.is_(None), has_role(Role.STUDENT))
+        .group_by(Person.grade)
+    )
+
+
+def _to_counts(row: Row[*tuple[Any, ...]]) -> RosterCounts:
+    key, name, students, teachers, sections = row
+    return RosterCounts(id=key, name=name, students=students, teachers=teachers, sections=sections)

@@ -1,0 +1,109 @@
+"""One answer: of the app, or of the server to a request that no view sees."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from waitress.channel import ClientDisconnected
+from waitress.task import ErrorTask, Task, WSGITask
+
+from clever_login.server.contract import QUEUE_SECONDS_KEY
+from clever_login.server.parser import REQUEST_TIMEOUT_SECONDS
+
+# Constant words: nothing that was sent is repeated.
+REFUSAL_TEXTS = {
+    400: ("Bad Request", "The server could not read this request."),
+    408: (
+        "Request Timeout",
+        f"The request did not arrive within {REQUEST_TIMEOUT_SECONDS:.0f} seconds."
+        " Check the network connection, and try again.",
+    ),
+    413: ("Content Too Large", "This is larger than the page accepts. Nothing was saved."),
+    431: ("Request Header Fields Too Large", "The header of the request is too large."),
+    500: ("Internal Server Error", "The server failed. Try again."),
+    501: ("Not Implemented", "The server knows no transfer coding but chunked."),
+    503: ("Service Unavailable", "Too many large files arrive now. Try again in a minute."),
+    505: ("HTTP Version Not Supported", "The server speaks HTTP/1.1 and HTTP/1.0."),
+}
+REFUSAL_HEADERS = [
+    ("Content-Type", "text/plain; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+]
+
+
+class ResponseTask(Task):
+    """What both have in common: the end of the connection, HEAD, and the access log."""
+
+    channel: Any  # a Channel, whose module imports this one
+
+    def build_response_header(self) -> bytes:
+        """Say `Connection: close` with the last answer of a connection."""
+        if self.channel.ends_now():
+            self.set_close_on_finish()
+        return bytes(super().build_response_header())
+
+    def write(self, data: bytes) -> None:
+        """Send the header before the first data, and nothing but it to HEAD."""
+        super().write(b"" if self.request.command == "HEAD" else data)
+
+    def finish(self) -> None:
+        """Waitress would end the body with an empty chunk, which HEAD does not have."""
+        if self.request.command != "HEAD":
+            super().finish()
+        elif not self.wrote_header:
+            self.write(b"")
+
+    def service(self) -> None:
+        """Answer, and log it; an app that fails is answered for by another task, which logs."""
+        try:
+            super().service()
+        except ClientDisconnected:
+            self.status = "499 the client hung up"
+            self.wrote_header = True
+            raise
+        finally:
+            if self.wrote_header:
+                took = timedelta(seconds=time.monotonic() - self.channel.came)
+                self.channel.server.log_access(self, took)
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """As gunicorn's access log calls them."""
+        return list(self.response_headers)
+
+    @property
+    def sent(self) -> int:
+        """The bytes of the body."""
+        return int(self.content_bytes_written)
+
+
+class AppResponse(ResponseTask, WSGITask):
+    """What the app answers."""
+
+    def get_environment(self) -> dict[str, Any]:
+        """Waitress's, and how long the request has waited for a thread."""
+        environ: dict[str, Any] = super().get_environment()
+        environ[QUEUE_SECONDS_KEY] = self.channel.waited
+        environ["wsgi.multiprocess"] = self.channel.server.multiprocess
+        return environ
+
+
+class RefusalResponse(ResponseTask, ErrorTask):
+    """A short plain text; then the connection is closed, as what follows cannot be trusted."""
+
+    def execute(self) -> None:
+        """Send it."""
+        code = self.request.error.code
+        reason, text = REFUSAL_TEXTS[code]
+        self.channel.refuses = code != 500
+        self.status = f"{code} {reason}"
+        self.response_headers += REFUSAL_HEADERS
+        if code == 503:
+            self.response_headers.append(("Retry-After", "60"))
+        self.set_close_on_finish()
+        body = f"{text}\n".encode()
+        self.content_length = len(body)
+        self.write(body)

@@ -1,0 +1,1 @@
+"""Sessions and one-time keys, in files or Redis. No Flask."""

@@ -1,0 +1,144 @@
+"""Sessions and one-time claims in one SQLite file, for one machine."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from clever_login.errors import StoreUnavailable
+from clever_login.storage.base import KeyFilter, every_key
+from clever_login.storage.private_files import make_file, make_folder
+from clever_login.storage.sqlite_files import enable_wal
+
+T = TypeVar("T")
+FILE_NAME = "sessions.sqlite3"
+BUSY_TIMEOUT_SECONDS = 5.0  # how long to wait while another process writes
+SWEEP_SECONDS = 5 * 60  # between two removals of expired values
+
+# Power loss may undo the last writes (synchronous=NORMAL): users then log in again. Deleted values
+# are overwritten with zeros (secure_delete), because they were sessions.
+SETUP_SQL = """
+PRAGMA synchronous = NORMAL;
+PRAGMA secure_delete = ON;
+PRAGMA journal_size_limit = 1048576;
+CREATE TABLE IF NOT EXISTS entries (
+    key TEXT PRIMARY KEY, value BLOB NOT NULL, expires REAL NOT NULL -- Unix seconds
+);
+CREATE INDEX IF NOT EXISTS entries_expires ON entries (expires);
+"""
+SET_SQL = (
+    "INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires"
+)
+CLAIM_SQL = f"{SET_SQL} WHERE entries.expires <= ?"
+REPLACE_SQL = "UPDATE entries SET value = ?, expires = ? WHERE key = ? AND expires > ?"
+
+
+class FileStore:
+    """Values in one file that only this user can read; see Store for the methods.
+
+    Each process has one connection, which its threads take turns to use.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, ...] = ()  # of the process and the file it has opened
+        self._swept = 0.0  # Unix seconds
+
+    def get(self, key: str) -> bytes | None:
+        """See Store."""
+        query = "SELECT value FROM entries WHERE key = ? AND expires > ?"
+        row = self._use(lambda sql: sql.execute(query, (key, time.time())).fetchone())
+        return row[0] if row else None
+
+    def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
+        """See Store."""
+        now = time.time()
+        if only_existing:
+            self._change(REPLACE_SQL, value, now + seconds, key, now)
+        else:
+            self._change(SET_SQL, key, value, now + seconds)
+        self._sweep(now)
+
+    def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
+        """See Store; SQLite lets one process write at a time."""
+        now = time.time()
+        self._sweep(now)
+        return self._change(CLAIM_SQL, key, note, now + seconds, now) == 1
+
+    def delete(self, key: str) -> None:
+        """See Store."""
+        self._change("DELETE FROM entries WHERE key = ?", key)
+
+    def delete_matching(self, pattern: str, chosen: KeyFilter = every_key) -> int:
+        """See Store."""
+        query = "SELECT key FROM entries WHERE key GLOB ? AND expires > ?"
+        rows = self._use(lambda sql: sql.execute(query, (pattern, time.time())).fetchall())
+        keys = [key for (key,) in rows if chosen(key)]
+        for key in keys:  # one transaction each, so that logins do not wait for all of them
+            self.delete(key)
+        return len(keys)
+
+    def load(self) -> None:
+        """See Store: nothing."""
+
+    def _change(self, statement: str, *values: object) -> int:
+        """Run a statement, and return the number of rows that it changed."""
+        return self._use(lambda sql: sql.execute(statement, values).rowcount)
+
+    def _sweep(self, now: float) -> None:
+        """Remove expired values from time to time."""
+        if now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
+            self._change("DELETE FROM entries WHERE expires <= ?", now)
+
+    def _use(self, call: Callable[[sqlite3.Connection], T]) -> T:
+        """Use the connection; raise StoreUnavailable, without any path, when that fails."""
+        try:
+            with self._lock:
+                return call(self._connected())
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the file of sessions cannot be used: {error}") from error
+        except OSError as error:
+            why = f"{error.strerror} ({type(error).__name__})"
+            raise StoreUnavailable(f"the folder of sessions cannot be used: {why}") from error
+
+    def _connected(self) -> sqlite3.Connection:
+        """The connection; a new one after a fork, and when the file was replaced or deleted."""
+        if self._connection is None or self._identity != self._identity_now():
+            self._connection = self._open()
+            self._identity = self._identity_now()
+        return self._connection
+
+    def _identity_now(self) -> tuple[int, ...]:
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return ()
+        return (os.getpid(), stat.st_dev, stat.st_ino)
+
+    def _open(self) -> sqlite3.Connection:
+        make_folder(self._path.parent)
+        make_file(self._path)
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        enable_wal(connection, BUSY_TIMEOUT_SECONDS)
+        connection.executescript(SETUP_SQL)
+        self._remove_files_of_0_1()
+        return connection
+
+    def _remove_files_of_0_1(self) -> None:
+        """Version 0.1 kept each value in a file of its own in this folder."""
+        for path in self._path.parent.iterdir():
+            if not path.name.startswith((FILE_NAME, f".{FILE_NAME}")):
+                with suppress(OSError):
+                    path.unlink()

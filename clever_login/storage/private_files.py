@@ -1,0 +1,81 @@
+"""Folders and files that only the user who runs the app can read, whatever the umask is."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+OTHER_USERS = 0o077  # every permission of the group and of all other users
+STORE_FOLDER, DATABASE_FILE, DEVELOPMENT_KEY_FILE = "store", "school.sqlite3", "dev-secret-key"
+SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # SQLite writes these beside its file
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its missing parents with mode 0700; keep what exists.
+
+    `Path.mkdir(mode, parents=True)` gives the mode to the last folder only.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    try:
+        path.mkdir(FOLDER_MODE)
+    except FileExistsError:  # another process was faster, or a file has this name
+        if not path.is_dir():
+            raise
+    else:
+        path.chmod(FOLDER_MODE)  # the umask may have removed more
+
+
+def make_file(path: Path) -> None:
+    """Create an empty file with mode 0600 unless there is one.
+
+    The file gets its name when it is ready. Opening and closing a SQLite file under its own name
+    would drop the locks that this process holds on it (fcntl(2), "Advisory record locking").
+    """
+    if path.exists():
+        return
+    path = path.resolve()  # a link may lead to where no file is yet
+    new = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        os.fchmod(descriptor, FILE_MODE)
+        os.link(new, path)
+    except FileExistsError:  # another process was faster
+        pass
+    finally:
+        os.close(descriptor)
+        new.unlink()
+
+
+def find_exposed_files(folder: Path) -> list[Path]:
+    """The instance folder and the app's files in it that other users have any permission on.
+
+    The session files in the store are not looked at: each is created with mode 0600.
+    """
+    database = (folder / DATABASE_FILE).resolve()  # SQLite, too, writes beside the target of a link
+    beside = (database.with_name(database.name + end) for end in SQLITE_SUFFIXES)
+    ours = (folder, folder / STORE_FOLDER, folder / DEVELOPMENT_KEY_FILE, *beside)
+    return [each for each in ours if _mode(each) & OTHER_USERS]
+
+
+def restrict_to_owner(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Take other users' permissions away; what was closed, and what could not be."""
+    paths = find_exposed_files(folder)
+    for path in paths:
+        with suppress(OSError):  # it belongs to another user, or the file system is read-only
+            path.chmod(_mode(path) & ~OTHER_USERS)
+    closed = [each for each in paths if not _mode(each) & OTHER_USERS]
+    return closed, [each for each in paths if each not in closed]
+
+
+def _mode(path: Path) -> int:
+    """The permissions of a file or folder; none for one that is missing or cannot be read."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return 0

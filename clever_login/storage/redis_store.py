@@ -1,0 +1,106 @@
+"""Sessions and claims in Redis or Valkey, for many machines."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from clever_login.config import Settings
+from clever_login.errors import StoreUnavailable
+from clever_login.storage.base import KeyFilter, every_key
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+T = TypeVar("T")
+
+
+class RedisStore:
+    """Values in Redis or Valkey, shared by every process and machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: Redis | None = None
+
+    def get(self, key: str) -> bytes | None:
+        """See Store."""
+        value = self._ask(lambda redis: redis.get(key))
+        return value if isinstance(value, bytes) else None
+
+    def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
+        """See Store."""
+        self._ask(lambda redis: redis.set(key, value, ex=seconds, xx=only_existing))
+
+    def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
+        """See Store.
+
+        The client repeats a command whose answer was lost: our own mark tells that the first try
+        did succeed.
+        """
+        mark = note + secrets.token_bytes(16)
+        taken = self._ask(lambda redis: redis.set(key, mark, ex=seconds, nx=True))
+        return bool(taken) or self.get(key) == mark
+
+    def delete(self, key: str) -> None:
+        """See Store."""
+        self._ask(lambda redis: redis.delete(key))
+
+    def delete_matching(self, pattern: str, chosen: KeyFilter = every_key) -> int:
+        """See Store; it walks the keys in steps, so that others are served meanwhile."""
+        return self._ask(
+            lambda redis: sum(
+                int(redis.delete(key))
+                for key in redis.scan_iter(match=pattern, count=1000)
+                if chosen(key.decode())
+            )
+        )
+
+    def load(self) -> None:
+        """See Store."""
+        self._client()
+
+    def _ask(self, command: Callable[[Redis], T]) -> T:
+        """Send commands; any failure becomes StoreUnavailable with its cause in words of ours."""
+        client = self._client()
+        try:
+            return command(client)
+        except Exception as error:
+            from clever_login.storage import redis_pool
+
+            if not isinstance(error, redis_pool.REDIS_ERRORS):
+                raise
+            pool = client.connection_pool
+            if isinstance(pool, redis_pool.RedisPool):
+                pool.failed(error)
+            why = redis_pool.describe_failure(error, self._settings.redis_connections)
+            raise StoreUnavailable(why) from error
+
+    def _client(self) -> Redis:
+        """Made at first use: the import takes a tenth of a second, and a fork comes before."""
+        if self._made is None:
+            self._made = create_client(self._settings)
+        return self._made
+
+
+def create_client(settings: Settings) -> Redis:
+    """A client of REDIS_URL; nothing is opened yet."""
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    from clever_login.storage.redis_pool import RedisPool
+
+    url = settings.redis_url or ""
+    # Heroku's chain is self-signed; on redis:// these two arguments are an error.
+    lax = url.startswith("rediss://") and not settings.redis_tls_verify
+    tls = {"ssl_cert_reqs": None, "ssl_check_hostname": False} if lax else {}
+    pool = RedisPool.from_url(
+        url,
+        max_connections=settings.redis_connections,
+        socket_timeout=1.0,
+        socket_connect_timeout=1.0,
+        retry=Retry(NoBackoff(), 1),  # one more try for a connection that the server has closed
+        **tls,
+    )
+    return Redis.from_pool(pool)

@@ -1,0 +1,1 @@
+"""What every response needs: headers, error pages, static files, compression, health checks."""

@@ -1,0 +1,283 @@
+"""The words of every failure for a child, by its stable code; `error_causes` has the adults'.
+
+Every failure for the adult who helps, by its stable code: the cause, what to check, and who.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+
+
+@dataclass(frozen=True)
+class ChildMessage:
+    """What happened, what to do now, and where the button leads that helps with it.
+
+    "login" begins a login, "again" and "home" lead to the first page; where a teacher has to
+    help, "teacher" has that button, too, and makes little of it.
+    """
+
+    title: LazyString
+    text: LazyString
+    action: Literal["login", "again", "home", "teacher"] = "home"
+
+
+CHILD_MESSAGES = {
+    "login_failed": ChildMessage(
+        _("You are not logged in"), _("Something went wrong. Try again."), "login"
+    ),
+    "login_cancelled": ChildMessage(
+        _("You did not log in"), _("You stopped at Clever. You can try again."), "login"
+    ),
+    "login_expired": ChildMessage(
+        _("Please log in again"), _("We lost your place. Try again."), "login"
+    ),
+    "cookies_blocked": ChildMessage(
+        _("This browser forgets you"),
+        _("So we cannot let you in. Ask your teacher for help."),
+        "teacher",
+    ),
+    "code_used": ChildMessage(
+        _("Please log in again"), _("That link worked once. It does not work twice."), "login"
+    ),
+    "bad_callback": ChildMessage(
+        _("This link does not work"), _("Go to the first page and log in there.")
+    ),
+    "login_refused": ChildMessage(
+        _("You cannot use this app yet"),
+        _("Clever did not let you in. Tell your teacher."),
+        "teacher",
+    ),
+    "not_a_person": ChildMessage(
+        _("We cannot let you in"),
+        _("This is not a person's account. Tell your teacher."),
+        "teacher",
+    ),
+    "account_refused": ChildMessage(
+        _("You cannot use this app yet"), _("Tell your teacher."), "teacher"
+    ),
+    "claim_useless": ChildMessage(
+        _("This link does not work any more"), _("Ask your teacher for a new one."), "teacher"
+    ),
+    "district_not_allowed": ChildMessage(
+        _("Your school does not use this app yet"), _("Tell your teacher."), "teacher"
+    ),
+    "too_busy": ChildMessage(
+        _("Many people are logging in"), _("Wait a minute. Then try again."), "login"
+    ),
+    "crowded": ChildMessage(
+        _("Many people are logging in"), _("Wait a minute. Then try again."), "login"
+    ),
+    "clever_misconfigured": ChildMessage(
+        _("Logging in does not work yet"),
+        _("It is not your fault. Tell your teacher."),
+        "teacher",
+    ),
+    "clever_unavailable": ChildMessage(
+        _("Clever is not answering"), _("Wait a minute. Then try again."), "login"
+    ),
+    "clever_unexpected": ChildMessage(
+        _("Something went wrong"), _("Clever sent us something strange. Try again."), "login"
+    ),
+    "wrong_person": ChildMessage(
+        _("We are not sure who you are"), _("So we did not log you in. Try again."), "login"
+    ),
+    "wrong_host": ChildMessage(_("This app is somewhere else"), _("The button takes you there.")),
+    "store_unavailable": ChildMessage(
+        _("We need a short break"), _("Wait a minute. Then try again."), "again"
+    ),
+    "database_unavailable": ChildMessage(
+        _("We need a short break"), _("Wait a minute. Then try again."), "again"
+    ),
+    "form_expired": ChildMessage(
+        _("Please try again"), _("That page was too old. The button takes you back.")
+    ),
+    "http_400": ChildMessage(
+        _("This link does not work"), _("Something in it is wrong. The button takes you back.")
+    ),
+    "http_401": ChildMessage(
+        _("Please log in"), _("You were away for a while. Log in again."), "login"
+    ),
+    "http_403": ChildMessage(_("This page is not for you"), _("The button takes you back.")),
+    "http_404": ChildMessage(_("This page is not here"), _("The button takes you back.")),
+    "http_405": ChildMessage(
+        _("This page does not work that way"), _("The button takes you back.")
+    ),
+    "http_413": ChildMessage(_("That is too much"), _("What you sent is too big. Send less.")),
+    "http_500": ChildMessage(
+        _("Something went wrong"), _("It is our fault, not yours. Try again."), "again"
+    ),
+}
+
+FIXED_BY_USER = _("You can, at this computer.")
+FIXED_BY_DEVICE_ADMIN = _("Whoever looks after this computer.")
+FIXED_BY_CLEVER_ADMIN = _("Your district's Clever administrator.")
+FIXED_BY_CLEVER = _("Clever. Nobody at your school has to do anything.")
+FIXED_BY_OPERATOR = _("Whoever runs this app. Tell them the code and the reference.")
+
+
+@dataclass(frozen=True)
+class AdultMessage:
+    """What an adult reads, in an administrator's words."""
+
+    cause: LazyString
+    check: LazyString
+    who: LazyString
+
+
+ADULT_MESSAGES = {
+    "login_failed": AdultMessage(
+        _("The login failed for a reason that has no page of its own."),
+        _("Try once more. If it fails again, pass the reference on."),
+        FIXED_BY_OPERATOR,
+    ),
+    "login_cancelled": AdultMessage(
+        _("Clever reported that the person cancelled the login."),
+        _("Log in again, and agree when Clever asks."),
+        FIXED_BY_USER,
+    ),
+    "login_expired": AdultMessage(
+        _("The login was started in another browser, or too long ago."),
+        _("Begin at the first page or in the Clever Portal. A bookmark should lead there, too."),
+        FIXED_BY_USER,
+    ),
+    "cookies_blocked": AdultMessage(
+        _("The browser sent nothing back that we gave it. Most often cookies are blocked."),
+        _("Allow cookies for this site, in the browser and in the rules for managed devices."),
+        FIXED_BY_DEVICE_ADMIN,
+    ),
+    "code_used": AdultMessage(
+        _("What Clever sent for this login was used before, or is older than a minute."),
+        _("Log in again. If it happens each time, a filter may open links before people do."),
+        FIXED_BY_USER,
+    ),
+    "bad_callback": AdultMessage(
+        _("The address was not one that Clever sends a browser to."),
+        _("Begin at the first page or in the Clever Portal. A bookmark should lead there, too."),
+        FIXED_BY_USER,
+    ),
+    "login_refused": AdultMessage(
+        _("Clever refused the login. Most often the app is not shared with this person."),
+        _(
+            "In Clever's dashboard, see whether the app is shared with this person's school and "
+            "role, and whether its launch date has come."
+        ),
+        FIXED_BY_CLEVER_ADMIN,
+    ),
+    "not_a_person": AdultMessage(
+        _("Clever named a district, not a student or a member of staff."),
+        _("Log in with a person's account."),
+        FIXED_BY_USER,
+    ),
+    "account_refused": AdultMessage(
+        _("This app turned the account away. Whoever runs it decides who may use it."),
+        _("Ask them whether this person should be let in."),
+        FIXED_BY_OPERATOR,
+    ),
+    "claim_useless": AdultMessage(
+        _("Links to accounts from before Clever work once, and are out of date after a while."),
+        _("See whether the whole link was copied. If so, ask for another."),
+        FIXED_BY_OPERATOR,
+    ),
+    "district_not_allowed": AdultMessage(
+        _("The person's district is not among those that this app was set up for."),
+        _("Ask for the district's id to be put into CLEVER_DISTRICT_IDS."),
+        FIXED_BY_OPERATOR,
+    ),
+    "too_busy": AdultMessage(
+        _("Clever answers slowly, and too many logins are waiting for it already."),
+        _("Let a few people at a time try again. See status.clever.com."),
+        FIXED_BY_CLEVER,
+    ),
+    "crowded": AdultMessage(
+        _("More people come at this moment than the app can answer."),
+        _("Let a few people at a time try again. If it happens often, the app needs more workers."),
+        FIXED_BY_OPERATOR,
+    ),
+    "clever_misconfigured": AdultMessage(
+        _("Clever does not accept this app's credentials or redirect URI."),
+        _("Compare the app's settings with Clever's dashboard: the doctor does it (see README)."),
+        FIXED_BY_OPERATOR,
+    ),
+    "clever_unavailable": AdultMessage(
+        _("Clever did not answer, asked us to slow down, or said that it cannot now."),
+        _(
+            "See status.clever.com. If all is well there, the doctor tries our way to Clever "
+            "(see README)."
+        ),
+        FIXED_BY_CLEVER,
+    ),
+    "clever_unexpected": AdultMessage(
+        _("Clever's answer was not what its documentation describes, or our clock is wrong."),
+        _("Try once more. Then the doctor asks Clever, and compares the clocks (see README)."),
+        FIXED_BY_OPERATOR,
+    ),
+    "wrong_person": AdultMessage(
+        _("Clever's records named two different people for one login."),
+        _("Log out of Clever and in again. If it stays so, ask Clever about this person."),
+        FIXED_BY_CLEVER_ADMIN,
+    ),
+    "wrong_host": AdultMessage(
+        _("This address is not the one that the app was given in APP_URL."),
+        _("APP_URL has to be the address that people use."),
+        FIXED_BY_OPERATOR,
+    ),
+    "store_unavailable": AdultMessage(
+        _("The app's session store does not answer."),
+        _("Wait. If it lasts, /readyz says what is wrong."),
+        FIXED_BY_OPERATOR,
+    ),
+    "database_unavailable": AdultMessage(
+        _("The app's database does not answer, or waits for an upgrade."),
+        _("Wait. If it lasts, /readyz says what is wrong."),
+        FIXED_BY_OPERATOR,
+    ),
+    "form_expired": AdultMessage(
+        _("The page was open for too long, or somebody else has logged in since."),
+        _("Open the page again, see whose it is, and send the form once more."),
+        FIXED_BY_USER,
+    ),
+    "in_a_frame": AdultMessage(
+        _("Inside another site's page browsers keep no cookies for an app: nobody could log in."),
+        _("Link to the app, or use the Clever Portal. Do not embed it."),
+        _("Whoever made the page around this one."),
+    ),
+    "http_400": AdultMessage(
+        _("The request was not one that this app can answer."),
+        _("See whether the whole link was copied."),
+        FIXED_BY_USER,
+    ),
+    "http_401": AdultMessage(
+        _("The session had ended, so what was sent is not kept."),
+        _("Log in, and send it once more."),
+        FIXED_BY_USER,
+    ),
+    "http_403": AdultMessage(
+        _("The current role may not open this page, or the form came from another site."),
+        _("Who has several roles can change to another. Roles come from Clever."),
+        FIXED_BY_CLEVER_ADMIN,
+    ),
+    "http_404": AdultMessage(
+        _("There is no page at this address, or it is not this person's."),
+        _("Compare the address. Classes and schools are shown to the people in them alone."),
+        FIXED_BY_USER,
+    ),
+    "http_405": AdultMessage(
+        _("The address does not take this kind of request."),
+        _("Begin at the first page."),
+        FIXED_BY_USER,
+    ),
+    "http_413": AdultMessage(
+        _("The request was larger than any of ours."),
+        _("Write a shorter text, and send it once more."),
+        FIXED_BY_USER,
+    ),
+    "http_500": AdultMessage(
+        _("The app failed."),
+        _("Try once more. The reference leads to the line in the log."),
+        FIXED_BY_OPERATOR,
+    ),
+}

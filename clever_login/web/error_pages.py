@@ -1,0 +1,114 @@
+"""Every failure as a page: what happened, what to do now, and a reference to read out.
+
+Nothing that was sent to us, and nothing that Clever said, is ever repeated on a page.
+"""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+from pathlib import Path
+
+from flask import Flask, Response, current_app, make_response, render_template
+from flask_wtf.csrf import CSRFError
+from jinja2 import TemplateError
+from werkzeug.exceptions import HTTPException
+
+from clever_login import logs
+from clever_login.config import DEVELOPMENT, Settings
+from clever_login.errors import (
+    AccountRefused,
+    DatabaseUnavailable,
+    LoginError,
+    StoreUnavailable,
+    WrongHost,
+)
+from clever_login.web import template_errors
+from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
+
+REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXYZ"  # none that look or sound like another
+
+
+FALLBACK_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Something went wrong</title></head>
+<body><main><h1>Something went wrong</h1>
+<p>It is our fault, not yours. <a href="{home}">Try again.</a></p>
+<p>Code: {code}. Reference: {reference}</p></main></body></html>
+"""
+RETRY_AFTER_SECONDS = {
+    "clever_unavailable": "30",
+    "crowded": "60",
+    "database_unavailable": "5",
+    "store_unavailable": "5",
+    "too_busy": "10",
+}
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Turn every exception into its page."""
+    app.config["HOME"] = f"{settings.app_url}/"  # whole: the request may have gone to another host
+    app.config["SHOW_TEMPLATE_ERRORS"] = settings.app_env == DEVELOPMENT
+    app.register_error_handler(LoginError, _handle_login_error)
+    app.register_error_handler(
+        StoreUnavailable, partial(_render_error, code="store_unavailable", status=503)
+    )
+    app.register_error_handler(
+        DatabaseUnavailable, partial(_render_error, code="database_unavailable", status=503)
+    )
+    app.register_error_handler(WrongHost, partial(_render_error, code="wrong_host", status=400))
+    app.register_error_handler(CSRFError, partial(_render_error, code="form_expired", status=400))
+    app.register_error_handler(HTTPException, _handle_http_error)
+
+
+def replace_response(response: Response, error: StoreUnavailable) -> None:
+    """Turn an answer that is ready into the page of a session that could not be saved."""
+    page = _render_error(error, "store_unavailable", 503)
+    for name in ("Set-Cookie", "Location", "Content-Encoding"):  # it is not packed
+        response.headers.remove(name)
+    response.status_code = page.status_code
+    response.headers["Retry-After"] = page.headers["Retry-After"]
+    response.content_type = page.content_type
+    response.set_data(page.get_data())
+
+
+def _handle_login_error(error: LoginError) -> Response:
+    message = error.message if isinstance(error, AccountRefused) else None
+    return _render_error(error, error.code, error.status, message)
+
+
+def _handle_http_error(error: HTTPException) -> Response:
+    """Any other status, crashes among them (Flask wraps those in a 500)."""
+    status = error.code or 500
+    cause = getattr(error, "original_exception", None) or error
+    response = _render_error(cause, f"http_{status}", status)
+    for name, value in error.get_headers():
+        if name in {"Allow", "Retry-After"}:
+            response.headers[name] = value
+    return response
+
+
+def _render_error(
+    error: BaseException, code: str, status: int, message: str | None = None
+) -> Response:
+    """The page of a failure, logged once; if even the template fails, a page that needs nothing."""
+    shown = {"code": code, "reference": _new_reference(), "home": current_app.config["HOME"]}
+    logs.log_failure(error, code=code, status=status, reference=shown["reference"])
+    words = code if code in CHILD_MESSAGES else "http_400" if status < 500 else "http_500"
+    texts = {"page": CHILD_MESSAGES[words], "cause": ADULT_MESSAGES[words], "message": message}
+    try:
+        body = render_template("error.html", **texts, **shown)
+    except Exception as second:  # noqa: BLE001 # whatever it is, the person gets an answer
+        logs.log_failure(second, code="error_page", status=500, reference=shown["reference"])
+        body, error = FALLBACK_PAGE.format(**shown), second
+    if isinstance(error, TemplateError) and current_app.config["SHOW_TEMPLATE_ERRORS"]:
+        body = template_errors.render_template_error(error, Path(current_app.root_path))
+    response = make_response(body, status)
+    if code in RETRY_AFTER_SECONDS:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS[code]
+    return response
+
+
+def _new_reference() -> str:
+    """Six letters to read out, such as K7Q-2MX."""
+    letters = [secrets.choice(REFERENCE_LETTERS) for _ in range(6)]
+    return "".join([*letters[:3], "-", *letters[3:]])

@@ -1,0 +1,89 @@
+"""/healthz (this process answers) and /readyz (its session store and database work, too)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from threading import Lock
+from typing import cast
+
+from flask import Blueprint, Flask, current_app
+from flask.typing import ResponseReturnValue
+
+from clever_login import logs
+from clever_login.config import Settings
+from clever_login.errors import StoreUnavailable
+from clever_login.services import services
+from clever_login.storage.base import probe
+from clever_login.web.routing import public
+
+bp = Blueprint("health", __name__)
+PLAIN_TEXT_HEADERS = {"Content-Type": "text/plain; charset=utf-8"}
+_KEY = "clever_login_readiness"
+FRESH_SECONDS = 1  # for which "ready" is believed; a failure is looked at again at once
+WAIT_SECONDS = 5  # for a check that another request runs
+
+
+class Readiness:
+    """Whether this process can serve, looked at by one request at a time.
+
+    Anybody may ask, and platforms do so every few seconds from several places; each check writes
+    to the session store and to the database.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._why: str | None = None
+        self._began = self._ended = float("-inf")
+
+    def why_not(self) -> str | None:
+        """A sentence for an operator; None when the process can serve."""
+        arrived = time.monotonic()
+        if not self._lock.acquire(timeout=WAIT_SECONDS):
+            return self._why or "another check has not ended yet"
+        try:
+            fresh = self._why is None and arrived - self._ended < FRESH_SECONDS
+            if not fresh and self._began < arrived:
+                self._check()
+            return self._why
+        finally:
+            self._lock.release()
+
+    def _check(self) -> None:
+        self._began, before = time.monotonic(), self._why
+        self._why = _why_not()
+        self._ended = time.monotonic()
+        if self._why is not None and self._why != before:
+            logs.log_event("not_ready", level=logging.ERROR, reason=self._why)
+        elif self._why is None and before is not None:
+            logs.log_event("ready_again")
+
+
+@bp.get("/healthz")
+@public
+def healthz() -> ResponseReturnValue:
+    """Answers without session or store, so that a store that is down restarts nothing."""
+    return "ok\n", 200, PLAIN_TEXT_HEADERS
+
+
+@bp.get("/readyz")
+@public
+def readyz() -> ResponseReturnValue:
+    """Whether store and database take a value and give it back; Clever is not asked."""
+    why = cast(Readiness, current_app.extensions[_KEY]).why_not()
+    return (f"{why}\n", 503, PLAIN_TEXT_HEADERS) if why else ("ready\n", 200, PLAIN_TEXT_HEADERS)
+
+
+def _why_not() -> str | None:
+    try:
+        probe(services().store)
+    except StoreUnavailable as error:
+        return str(error)
+    checks = current_app.config.get("READY_CHECKS", ())
+    return next((why for why in (check() for check in checks) if why), None)
+
+
+def init_app(app: Flask, _settings: Settings) -> None:
+    """Mount the views."""
+    app.extensions[_KEY] = Readiness()
+    app.register_blueprint(bp)

@@ -1,0 +1,46 @@
+"""/language/<name>: the links by which a person chooses a language, logged in or not."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from flask import Blueprint, Flask, abort, current_app, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_login.config import Settings
+from clever_login.i18n import languages
+from clever_login.services import services
+from clever_login.web.routing import public, safe_next
+
+bp = Blueprint("language_switch", __name__)
+
+
+@bp.get("/language/<name>")
+@public
+def choose(name: str) -> ResponseReturnValue:
+    """Keep the choice, and go back to the page of the link."""
+    chosen = languages.available_languages().get(name) or abort(404)
+    response = redirect(_referring_path() or url_for("dashboard.home"), 303)
+    languages.set_language_cookie(response, chosen)
+    return response
+
+
+def _referring_path() -> str | None:
+    """Where a page of ours had the link: its browser says so, and no address is put into links.
+
+    Some of ours hold a code or a token. What answers to forms alone is no page to go back to.
+    """
+    came_from = (request.referrer or "").removeprefix(services().settings.app_url)
+    path, routes = safe_next(came_from), current_app.create_url_adapter(request)
+    if path is None or routes is None:
+        return None
+    page = urlsplit(path)
+    methods = {*routes.allowed_methods(page.path)}  # none where there is no page at all
+    values = parse_qsl(page.query, keep_blank_values=True)
+    query = urlencode([each for each in values if each[0] != "language"])
+    return page._replace(query=query).geturl() if "GET" in methods or not methods else None
+
+
+def init_app(app: Flask, _settings: Settings) -> None:
+    """Mount the view."""
+    app.register_blueprint(bp)

@@ -1,0 +1,66 @@
+"""Static files: named by what is in them, packed at start-up, kept by browsers for years."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any
+from wsgiref.headers import Headers
+
+from flask import Flask
+from whitenoise import WhiteNoise
+from whitenoise.compress import Compressor
+
+from clever_login.config import Settings
+from clever_login.web import security_headers
+
+HASH_DIGITS = 12
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Let `url_for("static", ...)` name files by their content, WhiteNoise serves those names.
+
+    Under its plain name Flask still serves it, to be asked for again each time.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="static-"))
+    weakref.finalize(app, shutil.rmtree, folder, ignore_errors=True)
+    names = _publish_hashed_files(Path(str(app.static_folder)), folder)
+
+    @app.url_defaults
+    def by_content(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint == "static":
+            values["filename"] = names.get(values["filename"], values["filename"])
+
+    def same_as_pages(answer: Headers, path: str, url: str) -> None:  # noqa: ARG001 # WhiteNoise's
+        for name, value in security_headers.common_headers(settings).items():
+            answer[name] = value
+
+    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign] # Flask's own advice
+        app.wsgi_app,
+        root=folder,
+        prefix=app.static_url_path,
+        allow_all_origins=False,
+        immutable_file_test=lambda path, url: True,  # noqa: ARG005 # every name in there has a hash
+        add_headers_function=same_as_pages,
+    )
+
+
+def _publish_hashed_files(source: Path, folder: Path) -> dict[str, str]:
+    """Copy each file under a name with its hash, packed beside it: {plain name: that name}."""
+    packer = Compressor(quiet=True)
+    names = {}
+    for path in sorted(each for each in source.rglob("*") if each.is_file()):
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
+        plain = path.relative_to(source)
+        named = plain.with_name(f"{path.stem}.{digest}{path.suffix}")
+        target = folder / named
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        if packer.should_compress(path.name):
+            packer.compress(str(target))
+        names[plain.as_posix()] = named.as_posix()
+    return names

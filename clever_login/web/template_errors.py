@@ -1,0 +1,53 @@
+"""A page for the developer about a template that cannot be rendered; never shown in production."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from pathlib import Path
+
+from jinja2 import TemplateError, TemplateSyntaxError
+from markupsafe import escape
+
+PAGE_TEMPLATE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>A template is broken</title></head>
+<body><main><h1>A template is broken</h1>
+<pre>{place}: {says}
+
+{line}</pre>
+<p>Save a correction, then reload this page. In production, people see the page of an error.</p>
+</main></body></html>
+"""
+
+
+def render_template_error(error: TemplateError, root: Path) -> str:
+    """The page: which file and line of the project under `root`, what is wrong, and the line."""
+    file, number = _error_location(error, root)
+    says = f"{error.message}" if error.message else type(error).__name__
+    if not isinstance(error, TemplateSyntaxError):
+        says = f"{type(error).__name__}: {says}"
+    line = linecache.getline(str(root / file), number).strip()
+    return PAGE_TEMPLATE.format(
+        place=escape(f"{file}, line {number}"), says=escape(says), line=escape(line)
+    )
+
+
+def _error_location(error: TemplateError, root: Path) -> tuple[str, int]:
+    """A broken template's own line, or the line of the project that asked for it last."""
+    if isinstance(error, TemplateSyntaxError) and error.filename:
+        return _relative_path(error.filename, root), error.lineno
+    frames = [
+        (_relative_path(each.filename, root), each.lineno or 0)
+        for each in traceback.extract_tb(error.__traceback__)
+    ]
+    ours = [
+        each
+        for each in frames
+        if not Path(each[0]).is_absolute() and "site-packages" not in each[0]
+    ]
+    return (ours or frames or [("an unknown file", 0)])[-1]
+
+
+def _relative_path(file: str, root: Path) -> str:
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else file

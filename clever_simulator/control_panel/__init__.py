@@ -1,0 +1,1 @@
+"""Pages and URLs that change what the simulator does."""

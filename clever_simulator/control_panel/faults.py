@@ -1,0 +1,169 @@
+"""The simulator's own switches: journal, faults and reset, as JSON and as a page."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_simulator.faults.faults import ENDPOINTS, FaultError
+from clever_simulator.faults.incidents import DESCRIPTIONS, IncidentError
+from clever_simulator.state import simulator_state
+from clever_simulator.views.data_api import error_response
+
+bp = Blueprint("control", __name__, url_prefix="/_simulator")
+
+# The faults that have a button: (key, what the button says, what the fault is).
+COMMON_FAULTS: tuple[tuple[str, str, dict[str, object]], ...] = (
+    ("503", "Answer 503", {"status": 503}),
+    ("504", "Answer 504", {"status": 504}),
+    ("522", "Answer 522, as Cloudflare does", {"status": 522}),
+    ("429", "Answer 429", {"status": 429}),
+    ("404", "Answer 404", {"status": 404}),
+    ("401", "Answer 401", {"status": 401}),
+    ("html", "Answer with HTML", {"body": "html"}),
+    ("truncated", "Cut the answer in half", {"body": "truncated"}),
+    ("cut", "Hang up in the middle", {"cut": "length"}),
+    ("slow", "Wait 15 seconds", {"delay_s": 15}),
+    ("before", "Hang up at once", {"drop": "before"}),
+    ("after", "Hang up afterwards", {"drop": "after"}),
+    ("drip", "One byte a second", {"drip": True}),
+)
+
+
+@bp.before_request
+def refuse_cross_site_changes() -> Response | None:
+    """Refuses a change that some other web site sent: JSON, or a form of our own page, only."""
+    if request.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
+        return None  # a browser sends a DELETE to another site only after asking it, and we say no
+    if request.mimetype == "application/json" or _is_same_origin():
+        return None
+    return error_response(403, "Send application/json, or the forms of the simulator's own page.")
+
+
+@bp.get("/", strict_slashes=False)
+def switches() -> str:
+    """The page with the same switches, and the journal as a table."""
+    return render_template(
+        "switches.html",
+        title="Journal and switches",
+        endpoints=ENDPOINTS,
+        common=COMMON_FAULTS,
+        waiting=[
+            {key: value for key, value in one.items() if value}
+            | {"times": one["times"] or "always"}
+            for one in simulator_state().faults.read()
+        ],
+        impacts=DESCRIPTIONS,
+        incidents=simulator_state().incidents.read(),
+        entries=simulator_state().journal.read()[:-201:-1],
+    )
+
+
+@bp.get("/journal")
+def journal() -> Response:
+    """The requests so far, oldest first."""
+    return jsonify(requests=simulator_state().journal.read())
+
+
+@bp.get("/faults")
+def list_faults() -> Response:
+    """The faults in waiting; `times` is how often each will still happen."""
+    return jsonify(faults=simulator_state().faults.read())
+
+
+@bp.post("/faults")
+def add_fault() -> ResponseReturnValue:
+    """Arms a fault: 201 with the list, or 400 naming the field that is wrong."""
+    try:
+        simulator_state().faults.add(_fault_description())
+    except FaultError as error:
+        return error_response(400, str(error))
+    return _success_response() if _is_form() else (list_faults(), 201)
+
+
+@bp.delete("/faults")
+def clear_faults() -> ResponseReturnValue:
+    """Clears every fault."""
+    simulator_state().faults.forget()
+    return "", 204
+
+
+@bp.post("/faults/clear")
+def clear_faults_form() -> ResponseReturnValue:
+    """The same for a form, which cannot send DELETE."""
+    simulator_state().faults.forget()
+    return _success_response()
+
+
+@bp.post("/keys")
+def rotate_keys() -> ResponseReturnValue:
+    """Signs ID tokens with a new key; `keep_old` publishes the keys of before beside it."""
+    kid = simulator_state().keys.rotate(keep_old=bool(_request_fields().get("keep_old")))
+    return _success_response() if _is_form() else (jsonify(kid=kid), 201)
+
+
+@bp.post("/incidents")
+def add_incident() -> ResponseReturnValue:
+    """Puts an incident on the status page: 201 with its id, or 400 naming the field."""
+    given = _request_fields()
+    texts = given.get("name"), given.get("impact", "major"), given.get("body", "")
+    try:
+        one = simulator_state().incidents.add(*texts, since=simulator_state().clock.now())
+    except IncidentError as error:
+        return error_response(400, str(error))
+    return _success_response() if _is_form() else (jsonify(id=one.id), 201)
+
+
+@bp.delete("/incidents")
+def clear_incidents() -> ResponseReturnValue:
+    """Ends every incident."""
+    simulator_state().incidents.clear()
+    return "", 204
+
+
+@bp.post("/incidents/clear")
+def clear_incidents_form() -> ResponseReturnValue:
+    """The same for a form, which cannot send DELETE."""
+    simulator_state().incidents.clear()
+    return _success_response()
+
+
+@bp.post("/reset")
+def reset() -> ResponseReturnValue:
+    """Forgets codes, tokens, consents, faults, incidents and journal."""
+    simulator_state().reset()
+    return _success_response() if _is_form() else ("", 204)
+
+
+def _fault_description() -> object:
+    if not _is_form():
+        return request.get_json(silent=True)
+    chosen = request.form.get("fault")
+    fault = next((fields for key, _, fields in COMMON_FAULTS if key == chosen), {})
+    times = 0 if request.form.get("always") else 1
+    return {"endpoint": request.form.get("endpoint"), "times": times, **fault}
+
+
+def _request_fields() -> Mapping[str, Any]:
+    """The fields of a form or of a JSON object; none of anything else."""
+    if _is_form():
+        return request.form.to_dict()
+    given = request.get_json(silent=True)
+    return given if isinstance(given, dict) else {}
+
+
+def _is_form() -> bool:
+    return request.mimetype != "application/json"
+
+
+def _success_response() -> ResponseReturnValue:
+    return redirect(url_for("control.switches"), 303)
+
+
+def _is_same_origin() -> bool:
+    if "Sec-Fetch-Site" in request.headers:
+        return request.headers["Sec-Fetch-Site"] in ("same-origin", "none")
+    origin = urlsplit(request.headers.get("Origin", ""))
+    return (origin.scheme, origin.netloc) == (request.scheme, request.host)

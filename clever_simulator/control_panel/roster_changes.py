@@ -1,0 +1,35 @@
+"""The control endpoint that changes the districts: POST /_simulator/events."""
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from clever_simulator.control_panel.faults import refuse_cross_site_changes
+from clever_simulator.data_api.record_overrides import OverrideError
+from clever_simulator.history.changes import ChangeError
+from clever_simulator.state import simulator_state
+from clever_simulator.views.data_api import error_response
+
+bp = Blueprint("happenings", __name__, url_prefix="/_simulator")
+bp.before_request(refuse_cross_site_changes)
+
+
+@bp.post("/events")
+def change() -> ResponseReturnValue:
+    """Makes a change: 201 with its events in v3.1, or 400 naming the field that is wrong."""
+    try:
+        told = simulator_state().changes.make(request.get_json(silent=True))
+    except ChangeError as error:
+        return error_response(400, str(error))
+    answer: Response = jsonify(events=told)
+    return answer, 201
+
+
+@bp.post("/records")
+def alter() -> ResponseReturnValue:
+    """Gives a record other values: 201 with its events in v3.1, or 400 naming the wrong field."""
+    try:
+        told = simulator_state().changes.alter(request.get_json(silent=True))
+    except (OverrideError, ChangeError) as error:
+        return error_response(400, str(error))
+    answer: Response = jsonify(events=told)
+    return answer, 201

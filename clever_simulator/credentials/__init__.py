@@ -1,0 +1,1 @@
+"""Authorization codes, tokens, signing keys and consents."""

@@ -1,0 +1,1 @@
+"""Records in six API versions: fields, permissions, pagination."""

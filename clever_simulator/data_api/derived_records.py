@@ -1,0 +1,144 @@
+"""What a district has besides people and sections: courses, terms, contacts and resources."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from clever_simulator.directory.directory import make_id
+from clever_simulator.directory.models import District, Person, Role, Section
+
+_FULL_YEAR = ("2025-26", "2025-08-18", "2026-06-12")
+_SPRING_TERM = ("Spring 2026", "2026-01-12", "2026-06-12")
+_GUARDIAN_FIRST_NAMES = ("Alma", "Bao", "Carmen", "Dov", "Elif", "Farid", "Greta", "Hiro")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What several sections teach."""
+
+    id: str
+    district: District
+    name: str
+    number: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """A part of the school year; both dates are days, as YYYY-MM-DD, or unknown."""
+
+    id: str
+    district: District
+    name: str
+    start_date: str | None
+    end_date: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """A guardian of one student or of two; `legacy_id` is the id before API v3."""
+
+    id: str
+    legacy_id: str
+    district: District
+    name: str
+    email: str
+    phone: str
+    students: tuple[str, ...]
+    roles: tuple[str, ...] = ("contact",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """Something that an app offers to the people of some courses, in some of their roles."""
+
+    id: str
+    district: District
+    resource_id: str
+    title: str
+    roles: tuple[Role, ...]
+    courses: frozenset[str]
+
+
+def course_for_section(section: Section) -> Course:
+    """The course that a section belongs to: that of its facts, or one for each subject."""
+    district, facts = section.school.district, section.facts
+    name = facts.get("course_name") or section.subject.capitalize()
+    course_id = _derived_id(district.id, "course", name, str(facts.get("course_number", "")))
+    number = facts.get("course_number") or str(100 + int(course_id[-3:], 16) % 900)
+    return Course(id=course_id, district=district, name=name, number=number)
+
+
+def term_for_section(section: Section) -> Term:
+    """The term in which a section meets: that of its facts, or the year, or its second half."""
+    usual = _SPRING_TERM if section.period in ("2", "4") else _FULL_YEAR
+    facts = section.facts.get("term", {})
+    name, start, end = (facts.get(key) for key in ("name", "start_date", "end_date"))
+    if not name:
+        name, start, end = usual
+    district = section.school.district
+    term_id = _derived_id(district.id, "term", name, str(start), str(end))
+    return Term(id=term_id, district=district, name=name, start_date=start, end_date=end)
+
+
+def build_contacts(district: District, students: Iterable[Person]) -> list[Contact]:
+    """Guardians for two in three students; one in three of them has two children at school."""
+    last_names = {student.id: student.name.last for student in students}
+    ordered = sorted(last_names)
+    found = []
+    for start in range(0, len(ordered), 6):
+        first, *rest = ordered[start : start + 4]
+        families = [(first, *rest[:1]), *((other,) for other in rest[1:])]
+        found += [_build_contact(district, family, last_names[family[0]]) for family in families]
+    return found
+
+
+def build_resources(district: District, courses: Sequence[Course]) -> tuple[Resource, ...]:
+    """Two resources: one for the first course, one for the teachers of all courses."""
+    if not courses:
+        return ()
+    return (
+        _build_resource(district, "practice", "Practice room", ("student", "teacher"), courses[:1]),
+        _build_resource(district, "guide", "Guide for teachers", ("teacher",), courses),
+    )
+
+
+def split_by_student(contact: Contact) -> list[Contact]:
+    """The same contact as API v1 has it: once for each student, each time with another id."""
+    return [
+        replace(contact, legacy_id=_derived_id(contact.legacy_id, student), students=(student,))
+        for student in contact.students
+    ]
+
+
+def _build_contact(district: District, family: tuple[str, ...], last_name: str) -> Contact:
+    number = int(family[0][-4:], 16)
+    first_name = _GUARDIAN_FIRST_NAMES[number % len(_GUARDIAN_FIRST_NAMES)]
+    return Contact(
+        id=_derived_id("contact", *family),
+        legacy_id=_derived_id("old contact", *family),
+        district=district,
+        name=f"{first_name} {last_name}",
+        email=f"family{number}@home.example",
+        phone=f"(555) 011-{number:05}",
+        students=family,
+    )
+
+
+def _build_resource(
+    district: District,
+    resource_id: str,
+    title: str,
+    roles: tuple[Role, ...],
+    courses: Iterable[Course],
+) -> Resource:
+    return Resource(
+        id=_derived_id(district.id, "resource", resource_id),
+        district=district,
+        resource_id=resource_id,
+        title=title,
+        roles=roles,
+        courses=frozenset(course.id for course in courses),
+    )
+
+
+def _derived_id(*what: str) -> str:
+    return make_id(0, *what)  # whatever is named here differs from seed to seed already

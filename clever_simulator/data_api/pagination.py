@@ -1,0 +1,97 @@
+"""Pages of a list: what a query may ask for, which part it gets and the links around that part."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from werkzeug.datastructures import MultiDict
+
+from clever_simulator.data_api.index import Listing, Thing
+from clever_simulator.data_api.records import Record
+
+DEFAULT_LIMIT, MAX_LIMIT = 100, 10_000
+PAGING_PARAMETERS = ("limit", "starting_after", "ending_before", "count")
+
+QueryArgs = MultiDict[str, str]
+
+
+class QueryError(ValueError):
+    """A query that Clever refuses; `status` is 400, 404 or 413."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One page: the things on it and the links around it."""
+
+    things: list[tuple[str, Thing]]
+    links: list[dict[str, str]]
+
+
+def paginate(listing: Listing, path: str, args: QueryArgs, limit: int) -> Page:
+    """The part of a listing that the query asks for; raises QueryError."""
+    after, before = args.get("starting_after"), args.get("ending_before")
+    if after is not None and before is not None:
+        raise QueryError(400, "Give starting_after or ending_before, not both.")
+    part = listing.after(after or "", limit) if before is None else listing.before(before, limit)
+    ids = listing.ids[part]
+    links = [{"rel": "self", "uri": _page_uri(path, args)}]
+    if ids and part.stop < len(listing.ids):
+        links.append({"rel": "next", "uri": _page_uri(path, args, starting_after=ids[-1])})
+    # Clever says that the previous page may be empty, so there is one even where nothing precedes.
+    if ids and (after is not None or before is not None):
+        links.append({"rel": "prev", "uri": _page_uri(path, args, ending_before=ids[0])})
+    return Page(things=list(zip(ids, listing.things[part], strict=True)), links=links)
+
+
+def parse_limit(args: QueryArgs) -> int:
+    """How many things a page may have; raises QueryError (413 above 10,000)."""
+    text = args.get("limit", str(DEFAULT_LIMIT))
+    if not (text.isascii() and text.isdecimal() and text.strip("0")):
+        raise QueryError(400, "limit must be a whole number from 1 to 10000.")
+    if len(text.lstrip("0")) > len(str(MAX_LIMIT)) or int(text) > MAX_LIMIT:
+        raise QueryError(413, "limit must not be above 10000.")
+    return int(text)
+
+
+def filter_listing(listing: Listing, where: str, record: Callable[[Thing], Record]) -> Listing:
+    """The things whose records have all the values of a JSON object; raises QueryError."""
+    wanted = _parse_conditions(where)
+    kept = [
+        (one_id, thing)
+        for one_id, thing in zip(listing.ids, listing.things, strict=True)
+        if _matches(record(thing), wanted)
+    ]
+    return Listing([one_id for one_id, _ in kept], [thing for _, thing in kept])
+
+
+def _parse_conditions(where: str) -> dict[str, object]:
+    try:
+        wanted = json.loads(where)
+    except (ValueError, RecursionError):
+        wanted = None
+    if not isinstance(wanted, dict):
+        raise QueryError(400, "where must be a JSON object of fields and their values.")
+    return wanted
+
+
+def _matches(record: Record, wanted: dict[str, object]) -> bool:
+    return all(_field_value(record, name) == value for name, value in wanted.items())
+
+
+def _field_value(record: object, name: str) -> object:
+    for part in name.split("."):
+        record = record.get(part) if isinstance(record, dict) else None
+    return record
+
+
+def _page_uri(path: str, args: QueryArgs, **cursor: str) -> str:
+    kept = [(name, value) for name, value in args.items(multi=True)]
+    if cursor:
+        kept = [pair for pair in kept if pair[0] not in ("starting_after", "ending_before")]
+    query = urlencode([*kept, *cursor.items()])
+    return f"{path}?{query}" if query else path

@@ -1,0 +1,95 @@
+"""What a person's token may read: its own user, and as much around it as the app's tier allows."""
+
+from dataclasses import dataclass
+
+from clever_simulator.config import Tier
+from clever_simulator.credentials.tokens import Login, Token
+from clever_simulator.data_api import relations
+from clever_simulator.data_api.index import DistrictIndex, Thing
+from clever_simulator.data_api.versions import VERSIONS
+from clever_simulator.directory.models import Person
+
+_RECORD_ITSELF = ""  # the record itself, where the others are what is listed below it
+
+
+@dataclass(frozen=True)
+class _AccessRule:
+    """What a tier opens to a person, as the parts of a path that may follow the id."""
+
+    own: frozenset[str] = frozenset()
+    school: frozenset[str] = frozenset()
+    district: frozenset[str] = frozenset()
+    own_section: frozenset[str] = frozenset()
+    own_student: frozenset[str] = frozenset()
+
+
+def _path_parts(text: str) -> frozenset[str]:
+    return frozenset({_RECORD_ITSELF, *text.split()})
+
+
+_ACCESS_RULES: dict[Tier, _AccessRule] = {
+    "secure_sync": _AccessRule(
+        own=_path_parts("district school schools sections"),
+        school=_path_parts("district"),
+        district=_path_parts(""),
+        own_section=_path_parts(""),
+    ),
+    "sso": _AccessRule(own=_path_parts("district"), district=_path_parts("")),
+    "library": _AccessRule(
+        own=_path_parts("sections students mystudents"),
+        own_section=_path_parts("students users"),
+        own_student=_path_parts(""),
+    ),
+}
+_LIBRARY_STUDENT_RULE = _AccessRule(own=_path_parts(""))
+
+
+def is_district_token(token: Token) -> bool:
+    """Whether a token reads everything of its district."""
+    return token.login is None and token.app.tier == "secure_sync"
+
+
+def may_read_endpoint(token: Token, version: str, collection: str, nested: str | None) -> bool:
+    """Whether such a token ever reads anything at such an endpoint."""
+    if is_district_token(token):
+        return True
+    kind = VERSIONS[version].collections[collection].kind
+    if token.login is None:
+        return kind == "district" and nested is None
+    door = _access_rule(token.login)
+    doors = {"school": door.school, "district": door.district, "section": door.own_section}
+    return (nested or _RECORD_ITSELF) in doors.get(kind, door.own | door.own_student)
+
+
+def may_read(
+    token: Token, index: DistrictIndex, thing: Thing, kind: str, nested: str | None
+) -> bool:
+    """Whether a token reads this very thing, or what is `nested` below it."""
+    login, part = token.login, nested or _RECORD_ITSELF
+    if login is None:
+        return is_district_token(token) or (kind == "district" and nested is None)
+    door = _access_rule(login)
+    if kind == "school":
+        return part in door.school
+    if kind == "district":
+        return part in door.district
+    person = index.people.get(login.person.id)
+    if person is None:
+        return False
+    if kind == "section":
+        own = relations.find_nested(index, person, "sections")
+        return part in door.own_section and any(one is thing for one in own)
+    if thing is person:  # before v3 the record of another role is somebody else's
+        return part in door.own and kind in ("user", login.role)
+    taught = person if "teacher" in person.roles else None
+    return part in door.own_student and taught is not None and _teaches(index, taught, thing)
+
+
+def _teaches(index: DistrictIndex, teacher: Person, thing: Thing) -> bool:
+    return any(student is thing for student in relations.find_nested(index, teacher, "mystudents"))
+
+
+def _access_rule(login: Login) -> _AccessRule:
+    if login.app.tier == "library" and login.role != "teacher":
+        return _LIBRARY_STUDENT_RULE
+    return _ACCESS_RULES[login.app.tier]

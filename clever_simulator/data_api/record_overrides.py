@@ -1,0 +1,58 @@
+"""Records with other values than they would have: odd data, on request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from clever_simulator.data_api.records import Record
+
+
+class OverrideError(ValueError):
+    """An alteration that cannot be made; the message names the field."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordOverride:
+    """Fields of one record that get other values, or are left out.
+
+    A field inside an object is named by its path: `name.first`, `roles.student.grade`.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+
+    def applied(self, record: Record) -> Record:
+        """The record with the other values; the original is left as it is."""
+        for path, value in self.fields.items():
+            record = _set_field(record, path.split("."), value)
+        for path in self.drop:
+            record = _drop_field(record, path.split("."))
+        return record
+
+
+def parse_override(description: object) -> tuple[str, RecordOverride]:
+    """The id of the record and what to change, from decoded JSON; raises AlterationError."""
+    if not isinstance(description, dict) or not isinstance(description.get("id"), str):
+        raise OverrideError("id: expected the id of a record.")
+    fields, drop = description.get("fields", {}), description.get("drop", [])
+    if not isinstance(fields, dict):
+        raise OverrideError("fields: expected an object of fields and their values.")
+    if not isinstance(drop, list) or not all(isinstance(each, str) for each in drop):
+        raise OverrideError("drop: expected a list of fields to leave out.")
+    return description["id"], RecordOverride(fields=fields, drop=tuple(drop))
+
+
+def _set_field(record: Record, path: list[str], value: Any) -> Record:
+    name, *rest = path
+    inside = record.get(name)
+    if rest:
+        value = _set_field(inside if isinstance(inside, dict) else {}, rest, value)
+    return record | {name: value}
+
+
+def _drop_field(record: Record, path: list[str]) -> Record:
+    name, *rest = path
+    inside = record.get(name)
+    if rest and isinstance(inside, dict):
+        return record | {name: _drop_field(inside, rest)}
+    return {key: value for key, value in record.items() if rest or key != name}

@@ -1,0 +1,200 @@
+"""One thing in six API versions and three tiers: what of its record each of them shows."""
+
+from collections.abc import Callable
+
+from clever_simulator.config import Tier
+from clever_simulator.data_api import class_records, records
+from clever_simulator.data_api.derived_records import Contact
+from clever_simulator.data_api.index import DistrictIndex, Thing, id_in_version
+from clever_simulator.data_api.records import Record
+from clever_simulator.data_api.versions import ROLE_NAMES_BEFORE_V3, VERSIONS, ApiVersion
+from clever_simulator.directory.models import District, Person, Role, RoleAssignment
+
+# What the files of a district hold beside its people; at the Library nothing says where it is.
+_RECORD_BUILDERS: dict[str, Callable[[ApiVersion, DistrictIndex, Thing], Record]] = {
+    "district": lambda _rules, index, one: records.district_record(one) | index.facts,
+    "status": lambda rules, index, one: records.status_record(one) | _district_status(rules, index),
+    "school": lambda _rules, _index, one: records.school_record(one),
+    "section": class_records.section_record,
+    "course": lambda _rules, _index, one: class_records.course_record(one),
+    "term": lambda _rules, _index, one: class_records.term_record(one),
+    "resource": lambda _rules, _index, one: class_records.resource_record(one),
+}
+_FIELDS_HIDDEN_FROM_LIBRARY = {
+    "district",
+    "school",
+    "course",
+    "term_id",
+    "sis_id",
+    "section_number",
+}
+_GRADE_FIELDS = ("grade", "low_grade", "high_grade")
+_GRADES_BEFORE_V2_1 = {
+    "PreKindergarten",
+    "Kindergarten",
+    *map(str, range(1, 13)),
+    "PostGraduate",
+    "Other",
+}
+
+
+def serialize_me(version: str, person: Person, role: Role, tier: Tier) -> Record:
+    """The answer of /me: before v3 it names the role, from v3 on it only says `user`."""
+    rules = VERSIONS[version]
+    who_id = user_id_in_version(version, person, role)
+    kind = "user" if rules.one_id else ROLE_NAMES_BEFORE_V3[role]
+    inlined = rules.inlines_user and tier == "secure_sync"
+    data: Record = serialize_user(version, person, role, tier) if inlined else {}
+    data |= {"id": who_id, "type": kind} | _district_fields(person, tier, "district")
+    if rules.authorized_by:
+        data["authorized_by"] = _authorized_by(tier)
+    links = [
+        {"rel": "self", "uri": "/me"},
+        {"rel": "canonical", "uri": f"/{version}/{kind}s/{who_id}"},
+    ]
+    if tier != "library":
+        uri = f"/{version}/districts/{person.district.id}"
+        links.append({"rel": "district", "uri": uri})
+    return {"type": kind, "data": data, "links": links}
+
+
+def serialize_district_me(version: str, district: District) -> Record:
+    """The answer of /me to the token of a district, behind which there is no person."""
+    return {
+        "type": "district",
+        "data": {"id": district.id, "district": district.id, "type": "district"},
+        "links": [
+            {"rel": "self", "uri": "/me"},
+            {"rel": "canonical", "uri": f"/{version}/districts/{district.id}"},
+        ],
+    }
+
+
+def user_id_in_version(version: str, person: Person, role: Role) -> str:
+    """The id that a person goes by: one for all roles from v3 on, one per role before."""
+    return id_in_version(VERSIONS[version], role, person)
+
+
+def serialize_user(version: str, person: Person, role: str, tier: Tier) -> Record:
+    """The record of a person; before v3 it is the record of one of their roles."""
+    rules = VERSIONS[version]
+    data = records.person_record(person)
+    if rules.one_id:
+        data["roles"] = {
+            name: _role_fields(rules.fields[post.role], person, post, tier)
+            for name, post in person.shared_posts.items()
+        }
+        if tier == "secure_sync":
+            data["lms_status"] = {"synced_in_lms": False}
+    else:
+        post = next(post for post in person.posts if post.role == role)
+        data |= records.role_record(person, post) if tier == "secure_sync" else {}
+        data["id"] = post.legacy_id
+    data = _pick_fields(data, rules.fields["user" if rules.one_id else role])
+    data = _with_old_values(data) if rules.few_words else data
+    return _redact_for_library(data, "student" in person.roles) if tier == "library" else data
+
+
+def serialize_record(
+    version: str, index: DistrictIndex, kind: str, thing: Thing, tier: Tier
+) -> Record:
+    """The record of anything that a version of the API has."""
+    data = _record(version, index, kind, thing, tier)
+    altered = index.altered.get(data["id"])
+    return altered.applied(data) if altered else data
+
+
+def _record(version: str, index: DistrictIndex, kind: str, thing: Thing, tier: Tier) -> Record:
+    rules = VERSIONS[version]
+    if isinstance(thing, Person):
+        return serialize_user(version, thing, kind, tier)
+    if isinstance(thing, Contact):
+        return _serialize_contact(rules, thing)
+    data = _pick_fields(_RECORD_BUILDERS[kind](rules, index, thing), rules.fields[kind])
+    data = _with_old_values(data) if rules.few_words else data
+    if tier == "library":
+        return {key: value for key, value in data.items() if key not in _FIELDS_HIDDEN_FROM_LIBRARY}
+    if kind == "district" and tier == "sso":
+        return {key: data[key] for key in ("id", "name")}
+    return data
+
+
+def serialize_userinfo(person: Person, role: Role, tier: Tier) -> Record:
+    """The OpenID answer, the only one that names the role of this very login."""
+    hidden = tier == "library" and role == "student"
+    last = person.name.last[:1] if hidden else person.name.last
+    schools = person.post(role).schools if tier == "secure_sync" else ()
+    answer: Record = {
+        "sub": person.id,
+        "user_id": person.post(role).legacy_id,
+        "multi_role_user_id": person.id,
+        "user_type": person.post(role).called or role,
+        "name": {"first": person.name.first, "last": last, "middle": person.name.middle},
+        "schools": [school.id for school in schools],
+        "given_name": person.name.first,
+        "family_name": last,
+        "email_verified": False,
+        "authorized_by": _authorized_by(tier),
+    }
+    answer |= _district_fields(person, tier, "district_id", "district")
+    return answer | ({"email": person.email} if person.email and not hidden else {})
+
+
+def _authorized_by(tier: Tier) -> str:
+    return "teacher" if tier == "library" else "district"
+
+
+def _district_fields(person: Person, tier: Tier, *names: str) -> Record:
+    """The district under these names; a Library app never hears of it."""
+    return {} if tier == "library" else dict.fromkeys(names, person.district.id)
+
+
+def _redact_for_library(data: Record, is_student: bool) -> Record:
+    """Without the district; of a student only the initial of the last name, and no email."""
+    hidden = {"district", "email"} if is_student else {"district"}
+    data = {key: value for key, value in data.items() if key not in hidden}
+    if is_student:
+        data["name"] = {**data["name"], "last": data["name"]["last"][:1]}
+    return data
+
+
+def _district_status(rules: ApiVersion, index: DistrictIndex) -> Record:
+    # A district that is paused has no word of its own in v1.1.
+    known = "pause_start" in rules.fields["status"]
+    return index.facts if known or not index.facts else {"state": "pending"}
+
+
+def _serialize_contact(rules: ApiVersion, one: Contact) -> Record:
+    data = _pick_fields(class_records.contact_record(one), rules.fields["contact"])
+    return (
+        class_records.contact_user_record(one) | {"roles": {"contact": data}}
+        if rules.one_id
+        else data
+    )
+
+
+def _role_fields(
+    fields: frozenset[str], person: Person, post: RoleAssignment, tier: Tier
+) -> Record:
+    # The fields of the person as a whole stand beside `roles`, not inside of each.
+    data = _pick_fields(records.role_record(person, post), fields)
+    if tier == "secure_sync" or not data:
+        return data
+    nearly_empty: Record = {"legacy_id": post.legacy_id}
+    return nearly_empty | ({"schools": []} if post.role == "teacher" else {})
+
+
+def _with_old_values(data: Record) -> Record:
+    """With the grades and genders that were there before v2.1."""
+    spelled = {name: _grade_before_v2_1(data[name]) for name in _GRADE_FIELDS if name in data}
+    if data.get("gender") == "X":
+        spelled["gender"] = ""
+    return data | spelled
+
+
+def _grade_before_v2_1(grade: str) -> str | None:
+    return grade if grade in _GRADES_BEFORE_V2_1 else "Other" if grade else None
+
+
+def _pick_fields(data: Record, fields: frozenset[str]) -> Record:
+    return {key: value for key, value in data.items() if key in fields}

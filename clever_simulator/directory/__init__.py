@@ -1,0 +1,1 @@
+"""The simulated districts and their people."""

@@ -1,0 +1,253 @@
+"""A district from the CSV files that districts upload to Clever, and that its sandboxes are of.
+
+The people of a district's CSV files: who they are, and the name that each logs in by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clever_simulator.directory import csv_fields
+from clever_simulator.directory.csv_reader import Row, index_rows, read_rows
+from clever_simulator.directory.directory import Directory, make_id, sort_by_id
+from clever_simulator.directory.models import (
+    District,
+    Name,
+    Person,
+    Role,
+    RoleAssignment,
+    School,
+    Section,
+)
+
+ONE_CLICK_PEOPLE_PER_ROLE = 3  # so many people of each role get a button on the log-in page
+TEACHER_COLUMNS = ("Teacher_id", *(f"Teacher_{number}_id" for number in range(2, 11)))
+
+
+def build_directory(seed: int, path: Path) -> Directory:
+    """The district of a folder or zip; raises DataError with a sentence, a file and a line."""
+    rows, district = read_rows(path), _build_district(seed, path)
+    schools = _build_schools(seed, district, rows["schools.csv"])
+    people = PeopleBuilder(seed, district, rows, schools)
+    return Directory(
+        districts=(district,),
+        schools=tuple(schools.values()),
+        people=tuple(people.everybody),
+        sections=tuple(_build_sections(seed, rows, schools, people)),
+        named_people=tuple(_one_click_people(people.everybody)),
+    )
+
+
+def _build_district(seed: int, path: Path) -> District:
+    name = path.resolve().stem
+    shortname = "demo-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "data")
+    # Clever's sandbox districts are known by this sign.
+    return District(
+        id=make_id(seed, "district", shortname), name=f"#DEMO {name}", shortname=shortname
+    )
+
+
+def _build_schools(seed: int, district: District, rows: list[Row]) -> dict[str, School]:
+    return {
+        school_id: School(
+            id=make_id(seed, district.shortname, "school", school_id),
+            district=district,
+            name=row.get("School_name"),
+            number=row.get("School_number") or school_id,
+            low_grade=csv_fields.parse_grade(row.get("Low_grade")),
+            high_grade=csv_fields.parse_grade(row.get("High_grade")),
+            facts=csv_fields.school_fields(row),
+        )
+        for school_id, row in index_rows(rows, "School_id").items()
+    }
+
+
+def _build_sections(
+    seed: int, rows: dict[str, list[Row]], schools: dict[str, School], people: PeopleBuilder
+) -> Iterator[Section]:
+    """The sections that somebody attends: Clever has no others."""
+    lines = index_rows(rows["sections.csv"], "Section_id")
+    students = _students_by_section(rows["enrollments.csv"], lines, schools, people)
+    for section_id, row in lines.items():
+        school = row.refers_to("School_id", schools)
+        teachers = [
+            row.refers_to(column, people.by_id["teacher"])
+            for column in TEACHER_COLUMNS
+            if row.get(column)
+        ]
+        if section_id in students:
+            own_id = make_id(seed, school.district.shortname, "section", section_id)
+            yield _build_section(own_id, row, school, teachers, students[section_id])
+
+
+def _students_by_section(
+    rows: list[Row], sections: dict[str, Row], schools: dict[str, School], people: PeopleBuilder
+) -> dict[str, tuple[Person, ...]]:
+    found: dict[str, dict[str, Person]] = {}
+    for row in rows:
+        row.refers_to("School_id", schools)
+        row.refers_to("Section_id", sections)
+        student = row.refers_to("Student_id", people.by_id["student"])
+        found.setdefault(row.get("Section_id"), {})[student.id] = student
+    return {section_id: sort_by_id(here.values()) for section_id, here in found.items()}
+
+
+def _build_section(
+    own_id: str, row: Row, school: School, teachers: list[Person], students: tuple[Person, ...]
+) -> Section:
+    number = row.get("Section_number") or row.get("Section_id")
+    return Section(
+        id=own_id,
+        school=school,
+        name=row.get("Name") or row.get("Course_name") or f"Section {number}",
+        subject=csv_fields.parse_subject(row.get("Subject")),
+        grade=csv_fields.parse_grade(row.get("Grade")),
+        period=row.get("Period"),
+        teacher=teachers[0],
+        co_teachers=tuple({each.id: each for each in teachers[1:]}.values()),
+        students=students,
+        facts=csv_fields.section_fields(row),
+    )
+
+
+def _one_click_people(people: Iterable[Person]) -> Iterator[Person]:
+    left = {kind.role: ONE_CLICK_PEOPLE_PER_ROLE for kind in ROLE_COLUMNS}
+    for person in people:
+        role = person.posts[0].role
+        left[role] -= 1
+        if left[role] >= 0:
+            yield person
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleColumns:
+    """How one role is written down; `number` is the column that is their user name, too."""
+
+    role: Role
+    file: str
+    id: str
+    number: str
+    email: str
+    facts: Callable[[Row], dict[str, Any]]
+
+
+ROLE_COLUMNS = (
+    RoleColumns(
+        role="student",
+        file="students.csv",
+        id="Student_id",
+        number="Student_number",
+        email="Student_email",
+        facts=csv_fields.student_fields,
+    ),
+    RoleColumns(
+        role="teacher",
+        file="teachers.csv",
+        id="Teacher_id",
+        number="Teacher_number",
+        email="Teacher_email",
+        facts=csv_fields.teacher_fields,
+    ),
+    RoleColumns(
+        role="staff",
+        file="staff.csv",
+        id="Staff_id",
+        number="Staff_id",
+        email="Staff_email",
+        facts=csv_fields.staff_fields,
+    ),
+)
+
+# All lines of one person in one file: one for each school, and one for each contact.
+RoleRows = tuple[RoleColumns, list[Row]]
+
+
+class PeopleBuilder:
+    """Everybody of one district, also by role and the id that the files have for them."""
+
+    def __init__(
+        self,
+        seed: int,
+        district: District,
+        rows: dict[str, list[Row]],
+        schools: dict[str, School],
+    ) -> None:
+        self._seed, self._district, self._schools = seed, district, schools
+        self._user_names: set[str] = set()
+        self.everybody: list[Person] = []
+        self.by_id: dict[Role, dict[str, Person]] = {kind.role: {} for kind in ROLE_COLUMNS}
+        for parts in _group_by_person(rows):
+            person = self._person(parts)
+            self.everybody.append(person)
+            for kind, lines in parts:
+                self.by_id[kind.role][lines[0].get(kind.id)] = person
+
+    def _person(self, parts: list[RoleRows]) -> Person:
+        kind, lines = parts[0]
+        row = lines[0]
+        person_id = self._id(kind.role, row.get(kind.id))
+        return Person(
+            id=person_id,
+            district=self._district,
+            user_name=self._user_name(kind, row),
+            has_user_name=bool(row.get("Username")),
+            name=Name(
+                first=row.get("First_name"),
+                last=row.get("Last_name"),
+                middle=row.get("Middle_name"),
+            ),
+            posts=tuple(self._post(person_id, *part) for part in parts),
+            email=row.get(kind.email) or None,
+        )
+
+    def _post(self, person_id: str, kind: RoleColumns, lines: list[Row]) -> RoleAssignment:
+        student, row = kind.role == "student", lines[0]
+        schools = {line.get("School_id"): line for line in lines}.values()
+        return RoleAssignment(
+            role=kind.role,
+            legacy_id=person_id if student else self._id("old", kind.role, row.get(kind.id)),
+            schools=tuple(line.refers_to("School_id", self._schools) for line in schools),
+            number=row.get(kind.number) or row.get(kind.id),
+            title=row.get("Title"),
+            grade=csv_fields.parse_grade(row.get("Grade")) if student else "",
+            facts=kind.facts(row),
+        )
+
+    def _user_name(self, kind: RoleColumns, row: Row) -> str:
+        # Small letters, because that is what the log-in page makes of what is typed.
+        own_id = row.get(kind.id)
+        tries = (row.get("Username"), row.get(kind.number), own_id, f"{kind.role}-{own_id}")
+        free = (each.lower() for each in tries if each and each.lower() not in self._user_names)
+        user_name = next(free, self._id("user name", kind.role, own_id))
+        self._user_names.add(user_name)
+        return user_name
+
+    def _id(self, *what: object) -> str:
+        return make_id(self._seed, self._district.shortname, *what)
+
+
+def _group_by_person(rows: dict[str, list[Row]]) -> Iterable[list[RoleRows]]:
+    """The parts of each person: a teacher and staff with one email are one person at Clever."""
+    found: dict[str, list[RoleRows]] = {}
+    for kind in ROLE_COLUMNS:
+        for one_id, lines in _rows_by_id(kind, rows[kind.file]).items():
+            email, alone = lines[0].get(kind.email).lower(), f"{kind.role} {one_id}"
+            shared = f"employee {email}" if email and kind.role != "student" else alone
+            has_role = any(kind is other for other, _ in found.get(shared, ()))
+            found.setdefault(alone if has_role else shared, []).append((kind, lines))
+    return found.values()
+
+
+def _rows_by_id(kind: RoleColumns, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        one_id = row.get(kind.id)
+        lines = found.setdefault(one_id, [])
+        lines.append(row)
+        if any(row.get(name) != lines[0].get(name) for name in ("First_name", "Last_name")):
+            raise row.error(f"the {kind.id} {one_id!r} is somebody else on line {lines[0].line}.")
+    return found

@@ -1,0 +1,198 @@
+"""Clever's CSV files from a folder or a zip: rows by column, or a sentence about what is wrong."""
+
+import csv
+import io
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# What Python's zip module raises of a zip that is encrypted, damaged or of a strange kind.
+UNZIP_ERRORS = (RuntimeError, NotImplementedError, EOFError, ValueError, struct.error, zlib.error)
+MAX_BYTES = 64_000_000  # of one file, unpacked
+
+# The columns that each file must have and fill in, in the order of Clever's own description.
+REQUIRED_COLUMNS = {
+    "schools.csv": ("School_id", "School_name"),
+    "students.csv": ("School_id", "Student_id", "Last_name", "First_name"),
+    "teachers.csv": ("School_id", "Teacher_id", "Last_name", "First_name"),
+    "sections.csv": ("School_id", "Section_id", "Teacher_id"),
+    "enrollments.csv": ("School_id", "Section_id", "Student_id"),
+    "staff.csv": ("School_id", "Staff_id", "Last_name", "First_name"),
+}
+OPTIONAL_FILES = {"staff.csv"}
+
+
+class DataError(ValueError):
+    """What is wrong with the files of a district, in one sentence with file and line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of one file; `values` are by column name in small letters."""
+
+    file: str
+    line: int
+    values: dict[str, str]
+
+    def get(self, column: str) -> str:
+        """The value without blanks around it, empty when the file has no such column."""
+        return self.values.get(column.lower(), "").strip()
+
+    def refers_to(self, column: str, known: Mapping[str, T]) -> T:
+        """What this value stands for; DataError when there is no such thing."""
+        one_id = self.get(column)
+        if one_id not in known:
+            file = f"{column.partition('_')[0].lower()}s.csv"
+            raise self.error(f"{file} has no {column.partition('_')[0]}_id {one_id!r}.")
+        return known[one_id]
+
+    def error(self, problem: str) -> DataError:
+        """The error that says where in which file."""
+        return DataError(f"{self.file}, line {self.line}: {problem}")
+
+
+def read_rows(path: Path) -> dict[str, list[Row]]:
+    """The rows of each of Clever's six files; DataError when they cannot be read."""
+    contents = _read_contents(path)
+    missing = [
+        name for name in REQUIRED_COLUMNS if name not in contents and name not in OPTIONAL_FILES
+    ]
+    if missing:
+        raise DataError(f"{path} has no {' and no '.join(missing)}.")
+    return {name: list(_parse_rows(name, contents.get(name, b""))) for name in REQUIRED_COLUMNS}
+
+
+def index_rows(rows: Iterable[Row], column: str) -> dict[str, Row]:
+    """The rows by their id; DataError when an id is there twice."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        one_id = row.get(column)
+        if one_id in found:
+            raise row.error(f"the {column} {one_id!r} was on line {found[one_id].line} already.")
+        found[one_id] = row
+    return found
+
+
+def _read_contents(path: Path) -> dict[str, bytes]:
+    try:
+        return _read_folder(path) if path.is_dir() else _read_zip(path)
+    except OSError as error:
+        raise DataError(f"The simulator cannot read {path}: {error.strerror or error}.") from error
+
+
+def _read_folder(path: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for each in sorted(path.iterdir()):
+        if each.name.lower() in REQUIRED_COLUMNS:
+            _check_unique(found, each.name, path)
+            with each.open("rb") as file:
+                found[each.name.lower()] = _check_size(file.read(MAX_BYTES + 1), each.name)
+    return found
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                name = _entry_name(entry.filename, path)
+                if name.lower() in REQUIRED_COLUMNS:
+                    _check_unique(found, name, path)
+                    found[name.lower()] = _unzip_entry(archive, entry, name)
+    except DataError:
+        raise
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path} is neither a folder nor a zip that can be read.") from error
+    except UNZIP_ERRORS as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is a zip that cannot be unpacked ({reason}).") from error
+    return found
+
+
+def _unzip_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"{name} is packed in an unusual way; make a plain zip.")
+    with archive.open(entry) as file:
+        return _check_size(file.read(MAX_BYTES + 1), name)
+
+
+def _entry_name(name: str, path: Path) -> str:
+    """The last part of an entry's name; nothing is ever written, but such a zip means harm."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if ".." in parts or re.match(r"[/\\]|[A-Za-z]:", name):
+        raise DataError(f"{path} has an entry that leads out of it: {name!r}.")
+    return "" if not parts or name.endswith("/") else parts[-1]
+
+
+def _check_unique(found: dict[str, bytes], name: str, path: Path) -> None:
+    if name.lower() in found:
+        raise DataError(f"{path} has {name.lower()} more than once.")
+
+
+def _check_size(content: bytes, name: str) -> bytes:
+    if len(content) > MAX_BYTES:
+        raise DataError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB.")
+    return content
+
+
+def _parse_rows(name: str, content: bytes) -> Iterator[Row]:
+    records = _split_records(name, _decode(name, content))
+    first_line, header = next(records, (1, []))
+    columns = [column.strip().lower() for column in header]
+    while columns and not columns[-1]:
+        columns.pop()
+    if content or name not in OPTIONAL_FILES:
+        _check_columns(name, first_line, columns)
+    for line, fields in records:
+        while len(fields) > len(columns) and not fields[-1].strip():
+            fields.pop()
+        row = Row(file=name, line=line, values=dict(zip(columns, fields, strict=False)))
+        if len(fields) != len(columns):
+            raise row.error(f"this has {len(fields)} values, but there are {len(columns)} columns.")
+        for column in REQUIRED_COLUMNS[name]:
+            if not row.get(column):
+                raise row.error(f"{column} is empty.")
+        yield row
+
+
+def _decode(name: str, content: bytes) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{name}, line {line}: this is not UTF-8; save it as UTF-8.") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{name}, line {line}: this is not text; save it as CSV in UTF-8.")
+    return text
+
+
+def _split_records(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record that is not blank, with the line on which it begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            raise DataError(f"{name}, line {line}: this is not CSV ({error}).") from error
+        if fields is None:
+            return
+        if any(field.strip() for field in fields):
+            yield line, fields
+
+
+def _check_columns(name: str, line: int, columns: list[str]) -> None:
+    missing = [column for column in REQUIRED_COLUMNS[name] if column.lower() not in columns]
+    twice = [column for column in columns if column and columns.count(column) > 1]
+    if missing:
+        raise DataError(f"{name}, line {line}: there is no column {' and no '.join(missing)}.")
+    if twice:
+        raise DataError(f"{name}, line {line}: the column {twice[0]} is there more than once.")

@@ -1,0 +1,182 @@
+"""A district of any size in the proportions of a real one, the same for the same seed."""
+
+import random
+from collections.abc import Iterator
+from itertools import count, islice
+
+from clever_simulator.directory import sample_names
+from clever_simulator.directory.directory import Directory, make_id
+from clever_simulator.directory.models import (
+    District,
+    Name,
+    Person,
+    Role,
+    RoleAssignment,
+    School,
+    Section,
+)
+
+DISTRICT = ("Broad Plains Unified School District", "broad-plains")
+MAX_STUDENTS = 200_000
+STUDENTS_PER_TEACHER = 16
+STUDENTS_PER_CLASS = 25
+
+# (name, lowest grade, highest grade, students in a usual school).
+SCHOOL_LEVELS = (
+    ("Elementary", "Kindergarten", "5", 450),
+    ("Middle", "6", "8", 600),
+    ("High", "9", "12", 1000),
+)
+STAFF_TITLES = ("Principal", "Assistant Principal")
+DISTRICT_ADMIN_TITLES = ("Superintendent", "Technology Director", "Curriculum Director")
+
+# People have numbers for user names, as in Clever's own sandbox districts: the first of each role.
+FIRST_NUMBER_BY_ROLE: dict[Role, int] = {
+    "student": 1_000_001,
+    "teacher": 2_000_001,
+    "staff": 3_000_001,
+    "district_admin": 4_000_001,
+}
+
+
+def build_directory(seed: int, students: int) -> Directory:
+    """One district with exactly so many students; they and the schools are spread over grades."""
+    return _DistrictBuilder(seed).grow(students)
+
+
+class _DistrictBuilder:
+    """Holds what has been handed out so far while one district grows."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.random = random.Random(f"crowd {seed}")  # noqa: S311 - repeatable on purpose
+        name, shortname = DISTRICT
+        district_id = make_id(seed, "district", shortname)
+        self.district = District(id=district_id, name=name, shortname=shortname)
+        self.numbers = {role: count(first) for role, first in FIRST_NUMBER_BY_ROLE.items()}
+        self.schools: list[School] = []
+        self.people: list[Person] = []
+        self.sections: list[Section] = []
+
+    def grow(self, students: int) -> Directory:
+        for title in DISTRICT_ADMIN_TITLES:
+            self._person("district_admin", title=title)
+        for level in range(len(SCHOOL_LEVELS)):
+            self._level(level, students)
+        return Directory(
+            districts=(self.district,),
+            schools=tuple(self.schools),
+            people=tuple(self.people),
+            sections=tuple(self.sections),
+            named_people=self._named(),
+        )
+
+    def _named(self) -> tuple[Person, ...]:
+        first = {str(number) for number in FIRST_NUMBER_BY_ROLE.values()}
+        named = [person for person in self.people if person.user_name in first]
+        return tuple(sorted(named, key=lambda person: person.user_name))
+
+    def _level(self, level: int, students: int) -> None:
+        """All schools of one level, with as near as can be the same number in each grade."""
+        name, low, high, usual = SCHOOL_LEVELS[level]
+        first, last = sample_names.GRADES.index(low), sample_names.GRADES.index(high)
+        all_grades = len(sample_names.GRADES)
+        here = {
+            grade: (students + all_grades - 1 - place) // all_grades
+            for place, grade in enumerate(sample_names.GRADES)
+            if first <= place <= last
+        }
+        schools = -(-sum(here.values()) // usual)
+        for place in range(schools):
+            school = self._school(f"Broad Plains {name} School {place + 1}", low, high)
+            self._fill(
+                school,
+                {g: (number + schools - 1 - place) // schools for g, number in here.items()},
+            )
+
+    def _school(self, name: str, low: str, high: str) -> School:
+        school = School(
+            id=make_id(self.seed, "school", self.district.shortname, name),
+            district=self.district,
+            name=name,
+            number=str(3001 + len(self.schools)),
+            low_grade=low,
+            high_grade=high,
+        )
+        self.schools.append(school)
+        return school
+
+    def _fill(self, school: School, students: dict[str, int]) -> None:
+        for title in STAFF_TITLES:
+            self._person("staff", school, title=title)
+        teachers = [
+            self._person("teacher", school)
+            for _ in range(-(-sum(students.values()) // STUDENTS_PER_TEACHER))
+        ]
+        classes = [
+            (grade, group)
+            for grade, number in students.items()
+            for group in self._classes(school, grade, number)
+        ]
+        lessons = [(*each, subject) for each in classes for subject in sample_names.SUBJECTS]
+        for place, (grade, group, (name, subject)) in enumerate(lessons):
+            # One after the other, so that a teacher has few classes in several subjects.
+            teacher = teachers[place * len(teachers) // len(lessons)]
+            self._section(school, grade, (f"{name}, {grade}", subject), teacher, group)
+
+    def _classes(self, school: School, grade: str, students: int) -> Iterator[tuple[Person, ...]]:
+        everyone = (self._person("student", school, grade=grade) for _ in range(students))
+        while group := tuple(islice(everyone, STUDENTS_PER_CLASS)):
+            yield group
+
+    def _section(
+        self,
+        school: School,
+        grade: str,
+        lesson: tuple[str, str],
+        teacher: Person,
+        students: tuple[Person, ...],
+    ) -> None:
+        place = len(self.sections)
+        self.sections.append(
+            Section(
+                id=make_id(self.seed, "section", self.district.shortname, place),
+                school=school,
+                name=lesson[0],
+                subject=lesson[1],
+                grade=grade,
+                period=str(1 + place % 6),
+                teacher=teacher,
+                students=students,
+            )
+        )
+
+    def _person(
+        self, role: Role, school: School | None = None, *, title: str = "", grade: str = ""
+    ) -> Person:
+        number = str(next(self.numbers[role]))
+        person_id = make_id(self.seed, "person", self.district.shortname, number)
+        student = role == "student"
+        post = RoleAssignment(
+            role=role,
+            legacy_id=person_id if student else make_id(self.seed, role, person_id),
+            schools=(school,) if school else (),
+            number=number,
+            title=title,
+            grade=grade,
+        )
+        # Young children often have no email at Clever, so one student in four has none here.
+        email = not student or int(number) % 4
+        person = Person(
+            id=person_id,
+            district=self.district,
+            user_name=number,
+            name=Name(
+                first=self.random.choice(sample_names.FIRST_NAMES),
+                last=self.random.choice(sample_names.LAST_NAMES),
+            ),
+            posts=(post,),
+            email=f"{number}@{self.district.shortname}.example" if email else None,
+        )
+        self.people.append(person)
+        return person

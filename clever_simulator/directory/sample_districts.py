@@ -1,0 +1,178 @@
+"""Two districts grown from a seed: the same seed gives the same people and the same ids."""
+
+import random
+import unicodedata
+from collections.abc import Iterable
+
+from clever_simulator.directory import sample_names
+from clever_simulator.directory.directory import Directory, make_id
+from clever_simulator.directory.models import (
+    District,
+    Name,
+    Person,
+    Role,
+    RoleAssignment,
+    School,
+    Section,
+)
+
+STUDENTS_PER_SCHOOL = 20
+TEACHERS_PER_SCHOOL = 2
+
+
+def build_directory(seed: int = 1) -> Directory:
+    """The two usual districts of one seed, named people included."""
+    return _DirectoryBuilder(seed).grow()
+
+
+class _DirectoryBuilder:
+    """Holds what has been handed out so far while one directory grows."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.random = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self.people: list[Person] = []
+        self.named: list[Person] = []
+        self.schools: list[School] = []
+        self.sections: list[Section] = []
+        self.user_names: set[str] = set()
+
+    def grow(self) -> Directory:
+        districts = tuple(self._district(*entry) for entry in sample_names.DISTRICTS)
+        for district, named in zip(
+            districts, (sample_names.NAMED_PEOPLE, sample_names.NAMED_PEOPLE_ELSEWHERE), strict=True
+        ):
+            for entry in named:
+                self._named(district, *entry)
+        for school in self.schools:
+            self._fill(school)
+        return Directory(
+            districts=districts,
+            schools=tuple(self.schools),
+            people=tuple(self.people),
+            sections=tuple(self.sections),
+            named_people=tuple(self.named),
+        )
+
+    def _id(self, *what: object) -> str:
+        return make_id(self.seed, *what)
+
+    def _district(
+        self, name: str, shortname: str, schools: Iterable[tuple[str, str, str]]
+    ) -> District:
+        district = District(id=self._id("district", shortname), name=name, shortname=shortname)
+        for school_name, low, high in schools:
+            self.schools.append(
+                School(
+                    id=self._id("school", school_name),
+                    district=district,
+                    name=school_name,
+                    number=str(1001 + len(self.schools)),
+                    low_grade=low,
+                    high_grade=high,
+                )
+            )
+        return district
+
+    def _schools_of(self, district: District) -> list[School]:
+        return [school for school in self.schools if school.district == district]
+
+    def _named(
+        self, district: District, user_name: str, first: str, last: str, roles: Iterable[Role]
+    ) -> None:
+        sparse = user_name == "sparse"
+        schools = [] if sparse else self._schools_of(district)[-1:]
+        if user_name == "teacher_admin":
+            schools = self._schools_of(district)[2:]  # two schools: the plural has to be seen
+        person = self._person(
+            district, schools, Name(first=first, last=last), tuple(roles), user_name
+        )
+        self.named.append(person)
+
+    def _fill(self, school: School) -> None:
+        here = [p for p in self.people if school in p.schools]
+        taught = [p for p in here if "teacher" in p.roles]
+        students = [p for p in here if p.roles == ("student",)]
+        for _ in range(max(0, TEACHERS_PER_SCHOOL - len(taught))):
+            taught.append(self._anyone(school, "teacher"))
+        if not any("staff" in p.roles for p in here):
+            self._anyone(school, "staff")
+        for _ in range(STUDENTS_PER_SCHOOL - len(students)):
+            students.append(self._anyone(school, "student"))
+        for teacher in taught[:TEACHERS_PER_SCHOOL]:
+            self._teach(school, teacher, students)
+
+    def _teach(self, school: School, teacher: Person, students: list[Person]) -> None:
+        for _ in range(2):
+            count = len(self.sections)
+            name, subject = sample_names.SUBJECTS[count % len(sample_names.SUBJECTS)]
+            self.sections.append(
+                Section(
+                    id=self._id("section", count),
+                    school=school,
+                    name=name,
+                    subject=subject,
+                    grade=school.low_grade,
+                    period=str(1 + count % 6),
+                    teacher=teacher,
+                    students=tuple(students[:1] + self.random.sample(students[1:], 11)),
+                )
+            )
+
+    def _anyone(self, school: School, role: Role) -> Person:
+        name = Name(
+            first=self.random.choice(sample_names.FIRST_NAMES),
+            last=self.random.choice(sample_names.LAST_NAMES),
+        )
+        return self._person(school.district, [school], name, (role,), self._user_name(name))
+
+    def _user_name(self, name: Name) -> str:
+        plain = unicodedata.normalize("NFKD", f"{name.first}.{name.last}").encode("ascii", "ignore")
+        base = plain.decode().lower().replace("'", "")
+        tries = (base if n == 1 else f"{base}{n}" for n in range(1, 1000))
+        return next(user_name for user_name in tries if user_name not in self.user_names)
+
+    def _person(
+        self,
+        district: District,
+        schools: list[School],
+        name: Name,
+        roles: tuple[Role, ...],
+        user_name: str,
+    ) -> Person:
+        person_id, sparse = self._id("person", user_name), user_name == "sparse"
+        # Young children often have no email at Clever, so one in four has none here.
+        email = not sparse and (roles != ("student",) or len(self.people) % 4 != 3)
+        person = Person(
+            id=person_id,
+            district=district,
+            user_name=user_name,
+            name=name,
+            posts=tuple(self._post(person_id, user_name, role, schools) for role in roles),
+            email=f"{user_name}@{district.shortname}.example" if email else None,
+            guaranteed_only=sparse,
+        )
+        self.user_names.add(user_name)
+        self.people.append(person)
+        return person
+
+    def _post(
+        self, person_id: str, user_name: str, role: Role, schools: list[School]
+    ) -> RoleAssignment:
+        student = role == "student"
+        return RoleAssignment(
+            role=role,
+            # Only a student kept the id that they had before API v3.
+            legacy_id=person_id if student else self._id(role, user_name),
+            schools=() if role == "district_admin" else tuple(schools),
+            number=str(200001 + 7 * len(self.people)),
+            title={"staff": "Principal", "district_admin": "Technology Director"}.get(role, ""),
+            grade=self._grade(schools[0]) if student and schools else "",
+        )
+
+    def _grade(self, school: School) -> str:
+        low, high = (
+            sample_names.GRADES.index(school.low_grade),
+            sample_names.GRADES.index(school.high_grade),
+        )
+        return self.random.choice(sample_names.GRADES[low : high + 1])

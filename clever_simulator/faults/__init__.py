@@ -1,0 +1,1 @@
+"""Switches that make the simulated Clever fail, and its request log."""

@@ -1,0 +1,150 @@
+"""Failures on request: what may be asked for, and which of them comes next."""
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+ENDPOINTS = (
+    *("authorize", "token", "tokeninfo", "discovery", "certs"),
+    *("me", "userinfo", "user", "school", "district", "data", "events", "status"),
+)
+MAX_DELAY_SECONDS = 600
+Cut = Literal["length", "chunked", "gzip", "damaged", "reset"]
+_HEADER_NAME_PATTERN = re.compile(r"[A-Za-z0-9-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One way to fail; `times` 0 means until cleared, `delay_s` is in seconds.
+
+    With `path` it waits for a request whose path ends so. `rows` cuts a list after so many
+    records, and takes away the link to the next page.
+    """
+
+    endpoint: str
+    times: int = 1
+    status: int | None = None
+    body: str | None = None
+    path: str | None = None
+    rows: int | None = None
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    delay_s: float = 0
+    drop: Literal["before", "after"] | None = None
+    cut: Cut | None = None
+    drip: bool = False
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the endpoint is not asked at all; otherwise its real answer is only spoiled."""
+        return self.body != "truncated" and (self.status is not None or self.body is not None)
+
+
+class FaultError(ValueError):
+    """A fault that cannot be; the message names the field."""
+
+
+class FaultQueue:
+    """The faults in waiting, first come first served for each endpoint."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[Fault, int]] = []
+
+    def add(self, description: object) -> Fault:
+        """Arms one fault; raises FaultError when the description is wrong."""
+        fault = parse_fault(description)
+        with self._lock:
+            self._waiting.append((fault, fault.times))
+        return fault
+
+    def forget(self) -> None:
+        """Clears every fault."""
+        with self._lock:
+            self._waiting.clear()
+
+    def read(self) -> list[dict[str, Any]]:
+        """The faults in waiting; `times` is how often each will still happen."""
+        with self._lock:
+            return [asdict(fault) | {"times": left} for fault, left in self._waiting]
+
+    def take(self, endpoint: str | None, path: str) -> Fault | None:
+        """The fault for a request to this endpoint, which is thereby used up once."""
+        with self._lock:
+            for index, (fault, left) in enumerate(self._waiting):
+                if fault.endpoint == endpoint and path.endswith(fault.path or ""):
+                    if left == 1:
+                        del self._waiting[index]
+                    elif left > 1:
+                        self._waiting[index] = (fault, left - 1)
+                    return fault
+        return None
+
+
+def parse_fault(description: object) -> Fault:
+    """A fault from decoded JSON; raises FaultError with the name of the first wrong field."""
+    if not isinstance(description, dict):
+        raise FaultError("A fault is a JSON object with at least the field endpoint.")
+    for key, value in description.items():
+        if key not in _FIELD_RULES:
+            raise FaultError(f"{key}: there is no such field in a fault.")
+        fits, expected = _FIELD_RULES[key]
+        if not fits(value):
+            raise FaultError(f"{key}: expected {expected}.")
+    if "endpoint" not in description:
+        raise FaultError(f"endpoint: expected {_FIELD_RULES['endpoint'][1]}.")
+    fault = Fault(**description)
+    if fault == Fault(endpoint=fault.endpoint, times=fault.times, path=fault.path):
+        raise FaultError(
+            "status: give one of status, body, rows, headers, delay_s, drop, cut or drip."
+        )
+    return fault
+
+
+def _is_integer_between(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_valid_delay(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value <= MAX_DELAY_SECONDS  # type: ignore[operator] # `number` says so
+
+
+def _is_valid_headers(value: object) -> bool:
+    # A line break in a header would be a second header, or the end of all of them.
+    return isinstance(value, dict) and all(
+        _HEADER_NAME_PATTERN.fullmatch(name)
+        and (text is None or (isinstance(text, str) and text.isprintable() and text.isascii()))
+        for name, text in value.items()
+    )
+
+
+_FIELD_RULES: dict[str, tuple[Callable[[object], bool], str]] = {
+    "endpoint": (lambda value: value in ENDPOINTS, "one of " + ", ".join(ENDPOINTS)),
+    "times": (
+        lambda value: _is_integer_between(value, 0, 1_000_000),
+        "a whole number, 0 for always",
+    ),
+    "status": (
+        lambda value: value is None or _is_integer_between(value, 200, 599),
+        "a status, 200 to 599",
+    ),
+    "body": (
+        lambda value: value is None or isinstance(value, str),
+        "html, empty, truncated or a text to send",
+    ),
+    "path": (lambda value: value is None or isinstance(value, str), "how the path ends"),
+    "rows": (
+        lambda value: value is None or _is_integer_between(value, 0, 10_000),
+        "how many records a list keeps",
+    ),
+    "headers": (
+        _is_valid_headers,
+        "an object of texts without line breaks, or null to leave one out",
+    ),
+    "delay_s": (_is_valid_delay, f"seconds, 0 to {MAX_DELAY_SECONDS}"),
+    "drop": (lambda value: value in (None, "before", "after"), "before or after"),
+    "cut": (lambda value: value in (None, *get_args(Cut)), "one of " + ", ".join(get_args(Cut))),
+    "drip": (lambda value: isinstance(value, bool), "true or false"),
+}

@@ -1,0 +1,1 @@
+"""What has changed, and the events that report it."""

@@ -1,0 +1,162 @@
+"""What happens in the districts while the simulator runs, and the events that tell of it."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from clever_simulator.credentials.tokens import Clock
+from clever_simulator.data_api import record_overrides
+from clever_simulator.data_api.index import DistrictIndex
+from clever_simulator.directory.models import District, Name, Person
+from clever_simulator.history.event_log import EventLog
+from clever_simulator.history.roster_state import RosterState
+
+
+class ChangeError(ValueError):
+    """A change that cannot be made; the message names the field."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PlannedChange:
+    """One change that can be made, and the ids of all that it may show in."""
+
+    district: District
+    ids: set[str]
+    make: Callable[[], None]
+
+
+class ChangeMaker:
+    """Makes changes one after the other, each in the data and in the events at once."""
+
+    def __init__(self, data: RosterState, events: EventLog, clock: Clock) -> None:
+        self.lock = threading.RLock()
+        self._data = data
+        self._events = events
+        self._clock = clock
+
+    def make(self, description: object) -> list[dict[str, str]]:
+        """Makes a change from decoded JSON, or a list of them; id and type of its v3.1 events.
+
+        Raises ChangeError. The changes of a list are of one district and are told at once: the
+        large tables of a district are then made once for all of them.
+        """
+        asked = description if isinstance(description, list) else [description]
+        with self.lock:
+            steps = [self._step(each) for each in asked]
+            districts = {each.district.id: each.district for each in steps}
+            if len(districts) != 1:
+                raise ChangeError("A list of changes is about people of one district.")
+            ids = {one_id for each in steps for one_id in each.ids}
+
+            def all_of_them() -> None:
+                for each in steps:
+                    each.make()
+
+            return self.settle(next(iter(districts.values())), all_of_them, ids)
+
+    def alter(self, description: object) -> list[dict[str, str]]:
+        """Gives records other values, from decoded JSON, one or a list of one district.
+
+        Returns id and type of the v3.1 events. Raises AlterationError for a wrong field,
+        ChangeError for an id that no record has.
+        """
+        asked = description if isinstance(description, list) and description else [description]
+        altered = dict(map(record_overrides.parse_override, asked))
+        with self.lock:
+            for district in self._data.directory.districts:
+                if altered.keys() <= _ids(self._data.index(district)):
+                    return self.settle(district, lambda: self._data.alter(altered))
+        raise ChangeError("id: there is no district with records of these ids.")
+
+    def _step(self, description: object) -> _PlannedChange:
+        if not isinstance(description, dict):
+            raise ChangeError("A change is a JSON object with the fields change and person.")
+        name = str(description.get("change"))
+        change = _CHANGE_METHODS.get(name)
+        if change is None:
+            raise ChangeError(f"change: expected one of {', '.join(_CHANGE_METHODS)}.")
+        person = self._person(description)
+        if not self._is_sharing(name, person):
+            self.check_running(person.district)
+        return _PlannedChange(
+            district=person.district,
+            ids={person.id, str(description.get("section")), *self._data.around(person)},
+            make=lambda: change(self, self._person(description), description),
+        )
+
+    def _is_sharing(self, name: str, person: Person) -> bool:
+        """Whether a change is one of sharing, which a district may also change while paused."""
+        return name == "unshared" or (name == "back" and not self._data.is_deleted(person))
+
+    def _person(self, description: Mapping[str, object]) -> Person:
+        person = self._data.find(str(description.get("person")))
+        if person is None:
+            raise ChangeError("person: there is nobody of this user name or id.")
+        return person
+
+    def settle(
+        self, district: District, make: Callable[[], None], ids: Iterable[str] | None = None
+    ) -> list[dict[str, str]]:
+        """Makes a change and tells what is other than before, among these ids or anywhere."""
+        among = None if ids is None else sorted(ids)
+        with self.lock:
+            before = self._data.index(district)
+            try:
+                make()
+            finally:  # what came before the one that failed is told, too
+                after, now = self._data.index(district), self._clock.now()
+                told = self._events.tell(before, after, among, now)
+            return told
+
+    def check_running(self, district: District) -> None:
+        """Raises ChangeError for a district that is paused."""
+        if self._data.standings.is_paused(district):
+            raise ChangeError(f"district: {district.name} is paused, so nothing changes there.")
+
+    def _rename(self, person: Person, description: Mapping[str, object]) -> None:
+        first = description.get("first", person.name.first)
+        last = description.get("last", person.name.last)
+        if not (isinstance(first, str) and isinstance(last, str)):
+            raise ChangeError("first, last: expected texts.")
+        name = Name(first=first, last=last, middle=person.name.middle)
+        self._data.put(replace(person, name=name, last_modified=self._clock.text()))
+
+    def _enrol(self, person: Person, description: Mapping[str, object]) -> None:
+        enrolled, section = description.get("enrolled", True), description.get("section")
+        if not isinstance(enrolled, bool):
+            raise ChangeError("enrolled: expected true or false.")
+        if "student" not in person.roles:
+            raise ChangeError("person: only a student is enrolled in a class.")
+        found = self._data.directory.section(str(section))
+        if found is None or found.school.district != person.district:
+            raise ChangeError("section: there is no such section in the person's district.")
+        self._data.enrol(person, str(section), enrolled=enrolled)
+
+    def _unshare(self, person: Person, _description: Mapping[str, object]) -> None:
+        self._data.unshare(person)
+
+    def _delete(self, person: Person, _description: Mapping[str, object]) -> None:
+        self._data.delete(person)
+
+    def _bring_back(self, person: Person, _description: Mapping[str, object]) -> None:
+        self._data.bring_back(person)
+
+
+_CHANGE_METHODS: dict[str, Callable[[ChangeMaker, Person, Mapping[str, object]], None]] = {
+    "name": ChangeMaker._rename,
+    "class": ChangeMaker._enrol,
+    "unshared": ChangeMaker._unshare,
+    "deleted": ChangeMaker._delete,
+    "back": ChangeMaker._bring_back,
+}
+
+
+def _ids(index: DistrictIndex) -> set[str]:
+    """Every id that a record of the district has in any version."""
+    kinds = (index.schools, index.terms, index.courses, index.sections, index.contacts)
+    people = index.people.values()
+    return {
+        index.district.id,
+        *(one_id for kind in (*kinds, index.people, index.resources) for one_id in kind),
+        *(post.legacy_id for person in people for post in person.posts),
+    }

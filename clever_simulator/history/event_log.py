@@ -1,0 +1,213 @@
+"""The events of every version: kept for 30 days, oldest first, each with an id above the last.
+
+How the things of a district look at one moment, in every version of the API.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from clever_simulator.credentials.tokens import format_timestamp
+from clever_simulator.data_api import relations, serializers
+from clever_simulator.data_api.derived_records import Contact
+from clever_simulator.data_api.index import DistrictIndex, Thing, contacts_in_version, id_in_version
+from clever_simulator.data_api.records import Record
+from clever_simulator.data_api.versions import VERSIONS, ApiVersion
+from clever_simulator.directory.models import Person, Section
+
+EVENT_RETENTION_SECONDS = 30 * 24 * 60 * 60
+# What others refer to comes first and goes last, so that an app may apply events one by one.
+_VERB_ORDER = ("created", "updated", "deleted")
+_COLLECTION_ORDER = (
+    "districts",
+    "schools",
+    "terms",
+    "courses",
+    "",
+    "contacts",
+    "sections",
+    "resources",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One record that was created, updated or deleted; `time` is in seconds since 1970."""
+
+    id: str
+    time: float
+    district: str
+    type: str
+    collection: str
+    seen: RecordSnapshot
+    previous: Record | None
+
+    @property
+    def record(self) -> Record:
+        """The event as the API shows it."""
+        data: Record = {"object": self.seen.record}
+        if self.previous is not None:
+            data["previous_attributes"] = self.previous
+        return {
+            "id": self.id,
+            "type": self.type,
+            "created": format_timestamp(self.time),
+            "data": data,
+        }
+
+
+class EventLog:
+    """All events so far; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """As if nothing had ever happened."""
+        with self._lock:
+            self._told: dict[str, list[Event]] = {version: [] for version in VERSIONS}
+            self._numbers = count(1)
+
+    def tell(
+        self, before: DistrictIndex, after: DistrictIndex, ids: Sequence[str] | None, now: float
+    ) -> list[dict[str, str]]:
+        """Notes what differs among these ids, in each version; id and type of those of v3.1.
+
+        Without ids two moments of the whole district are compared.
+        """
+        with self._lock:
+            for version in VERSIONS:  # one after the other: a large district fills the memory
+                seen = take_snapshot(version, before, ids), take_snapshot(version, after, ids)
+                events = self._between(version, after.district.id, *seen, now)
+                self._told[version] += events
+        return [{"id": event.id, "type": event.type} for event in events]
+
+    def read(self, version: str, district: str, now: float) -> list[Event]:
+        """The events of a district that are not 30 days old yet, oldest first."""
+        with self._lock:
+            return [
+                event
+                for event in self._told[version]
+                if event.district == district and event.time > now - EVENT_RETENTION_SECONDS
+            ]
+
+    def _between(
+        self,
+        version: str,
+        district: str,
+        before: Snapshot,
+        after: Snapshot,
+        now: float,
+    ) -> list[Event]:
+        types = VERSIONS[version].event_types
+        found = [
+            (verb, key, seen, previous)
+            for verb, key, seen, previous in _find_differences(before, after)
+            if key[0] in types
+        ]
+        return [
+            Event(
+                id=f"{int(now):08x}{next(self._numbers):016x}",
+                time=now,
+                district=district,
+                type=f"{types[key[0]]}.{verb}",
+                collection=key[0],
+                seen=seen,
+                previous=previous,
+            )
+            for verb, key, seen, previous in sorted(
+                found, key=lambda one: _event_sort_key(one[0], one[1][0])
+            )
+        ]
+
+
+def _event_sort_key(verb: str, collection: str) -> tuple[int, int]:
+    rank = _COLLECTION_ORDER.index(collection if collection in _COLLECTION_ORDER else "")
+    return _VERB_ORDER.index(verb), -rank if verb == "deleted" else rank
+
+
+def _find_differences(
+    before: Snapshot, after: Snapshot
+) -> Iterable[tuple[str, tuple[str, str], RecordSnapshot, Record | None]]:
+    for key in before | after:
+        if key not in before:
+            yield "created", key, after[key], None
+        elif key not in after:
+            yield "deleted", key, before[key], None
+        elif before[key].record != after[key].record:
+            yield (
+                "updated",
+                key,
+                after[key],
+                _previous_values(before[key].record, after[key].record),
+            )
+
+
+def _previous_values(before: Record, after: Record) -> Record:
+    """The old values of all that has another value now."""
+    names = (name for name in before | after if before.get(name) != after.get(name))
+    return {name: before.get(name) for name in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSnapshot:
+    """One record at one moment, and the schools that it has to do with."""
+
+    record: Record
+    schools: frozenset[str]
+
+
+# By collection and id.
+Snapshot = dict[tuple[str, str], RecordSnapshot]
+
+
+def take_snapshot(version: str, index: DistrictIndex, ids: Iterable[str] | None = None) -> Snapshot:
+    """The records of what has these ids, as far as it is there, or of the whole district."""
+    rules, found = VERSIONS[version], {}
+    for thing in _select_things(index, ids):
+        for collection, kind, one in _listings(rules, thing):
+            record = serializers.serialize_record(version, index, kind, one, "secure_sync")
+            found[collection, id_in_version(rules, kind, one)] = RecordSnapshot(
+                record=record, schools=_school_ids(index, one)
+            )
+    return found
+
+
+def _select_things(index: DistrictIndex, ids: Iterable[str] | None) -> Iterable[Thing]:
+    kinds: tuple[dict[str, Thing], ...] = (
+        {index.district.id: index.district},
+        *(index.schools, index.terms, index.courses, index.people, index.contacts),
+        *(index.sections, index.resources),
+    )
+    if ids is None:
+        return (thing for kind in kinds for thing in kind.values())
+    return (kind[one_id] for one_id in ids for kind in kinds if one_id in kind)
+
+
+def _listings(rules: ApiVersion, thing: Thing) -> Iterable[tuple[str, str, Thing]]:
+    """Where a version lists a thing: collection, kind, and the thing as it is listed there."""
+    for name, collection in rules.collections.items():
+        kind = collection.kind
+        if kind in _record_kinds(thing):
+            shown = contacts_in_version(rules, [thing]) if kind == "contact" else (thing,)
+            yield from ((name, kind, one) for one in shown)
+
+
+def _record_kinds(thing: Thing) -> Iterable[str]:
+    """The kinds of record that a thing may have; a person has one for each role, before v3."""
+    if isinstance(thing, Person | Contact):
+        return ("user", *thing.roles)
+    return (type(thing).__name__.lower(),)
+
+
+def _school_ids(index: DistrictIndex, thing: Thing) -> frozenset[str]:
+    if isinstance(thing, Section):
+        return frozenset({thing.school.id})
+    if isinstance(thing, Contact):
+        children = [index.people[one] for one in thing.students]
+        return frozenset(school.id for child in children for school in child.schools)
+    return frozenset(school.id for school in relations.related_schools(index, thing))

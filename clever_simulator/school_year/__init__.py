@@ -1,0 +1,1 @@
+"""A school year, step by step."""

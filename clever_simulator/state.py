@@ -1,0 +1,136 @@
+"""All that one running simulator knows, in one place that views reach through `world()`.
+
+Everybody of one config: the usual districts, the unusual one, and what the config asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import cast
+
+from flask import current_app
+
+from clever_simulator.config import Config
+from clever_simulator.credentials.consents import Consents
+from clever_simulator.credentials.signing_keys import SigningKeys
+from clever_simulator.credentials.tokens import Clock, TokenStore
+from clever_simulator.directory import csv_district, edge_cases, large_district, sample_districts
+from clever_simulator.directory.directory import Directory, make_id, with_people
+from clever_simulator.directory.models import Person
+from clever_simulator.faults.faults import FaultQueue
+from clever_simulator.faults.incidents import Incidents
+from clever_simulator.faults.request_log import RequestLog
+from clever_simulator.history.changes import ChangeMaker
+from clever_simulator.history.event_log import EventLog
+from clever_simulator.history.roster_state import RosterState
+from clever_simulator.history.step_log import StepLog
+
+_EXTENSION_KEY = "clever_simulator"
+
+
+class SimulatorState:
+    """The registered apps, the people, and what has happened since the start or a reset."""
+
+    def __init__(self, config: Config) -> None:
+        self.clock = Clock()
+        self.vault = TokenStore(self.clock)
+        self.consents = Consents()
+        self.events = EventLog()
+        self.faults = FaultQueue()
+        self.incidents = Incidents()
+        self.journal = RequestLog()
+        self.keys = SigningKeys()
+        self.other_claims: dict[str, object] = {}
+        self.configure(config)
+
+    def configure(self, config: Config) -> None:
+        """Takes other apps and another seed; codes and tokens of before are forgotten."""
+        self.config = self._registered = config
+        self.passed = StepLog()
+        self.data = RosterState(build_directory(config))
+        self.changes = ChangeMaker(self.data, self.events, self.clock)
+        self.events.forget()
+        self.vault.forget()
+        self.consents.forget()
+
+    @property
+    def people(self) -> Directory:
+        """Everybody who can log in to Clever now."""
+        return self.data.directory
+
+    def reset(self) -> None:
+        """Forgets all that happened, and ends what was switched on; keys stay."""
+        self.config = self._registered
+        self.clock.restore()
+        self.passed.forget()
+        self.vault.forget()
+        self.consents.forget()
+        self.data.restore()
+        self.events.forget()
+        self.faults.forget()
+        self.incidents.clear()
+        self.journal.forget()
+        self.other_claims = {}
+
+
+def simulator_state() -> SimulatorState:
+    """The world of the app that is answering now."""
+    return cast(SimulatorState, current_app.extensions[_EXTENSION_KEY])
+
+
+def build_directory(config: Config) -> Directory:
+    """The people of a simulator; equal configs give equal people.
+
+    Raises DataError (a ValueError) with a sentence when the files of `config.data` are no good.
+    """
+    parts = [_usual(config.seed)]
+    if config.students is not None:
+        parts.append(large_district.build_directory(config.seed, config.students))
+    if config.data is not None:
+        parts.append(csv_district.build_directory(config.seed, config.data))
+    return _with_new_ids(join_directories(parts) if parts[1:] else parts[0], config)
+
+
+@lru_cache(maxsize=2)
+def _usual(seed: int) -> Directory:
+    """The usual districts and the unusual one; never changed, so simulators share them."""
+    return join_directories(
+        [sample_districts.build_directory(seed), edge_cases.build_directory(seed)]
+    )
+
+
+def join_directories(parts: list[Directory]) -> Directory:
+    """Several directories as one, the districts in the order given."""
+    return Directory(
+        districts=tuple(one for part in parts for one in part.districts),
+        schools=tuple(one for part in parts for one in part.schools),
+        people=tuple(one for part in parts for one in part.people),
+        sections=tuple(one for part in parts for one in part.sections),
+        named_people=tuple(one for part in parts for one in part.named_people),
+    )
+
+
+def _with_new_ids(before: Directory, config: Config) -> Directory:
+    """The same people, of whom those in `config.new_ids` have come back as somebody new."""
+    if not config.new_ids:
+        return before
+    changed = {
+        person.id: with_new_id(config.seed, person)
+        for person in before.people
+        if person.user_name in config.new_ids
+    }
+    return with_people(before, changed)
+
+
+def with_new_id(seed: int, person: Person) -> Person:
+    """The same person under another id, as Clever makes it of someone it has forgotten."""
+    person_id = make_id(seed, "again", person.id)
+    posts = (
+        replace(
+            post,
+            legacy_id=person_id if post.role == "student" else make_id(seed, post.role, person_id),
+        )
+        for post in person.posts
+    )
+    return replace(person, id=person_id, posts=tuple(posts))

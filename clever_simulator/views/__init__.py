@@ -1,0 +1,1 @@
+"""Every URL of Clever's that the simulator serves."""

@@ -1,0 +1,185 @@
+"""The two links that start a login: /oauth/authorize and /oauth/instant-login."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from flask import Blueprint, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from clever_simulator.config import RegisteredApp
+from clever_simulator.credentials.tokens import Login, scopes_for_tier
+from clever_simulator.directory.models import District, Person, RoleAssignment
+from clever_simulator.state import simulator_state
+from clever_simulator.views import browser_session, sharing
+
+bp = Blueprint("launch", __name__)
+
+
+class LinkError(Exception):
+    """A link that leads to Clever's own error page, never back to the app; says what is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginRequest:
+    """One login on its way to an app; `state` is None when the link has none."""
+
+    app: RegisteredApp
+    redirect_uri: str
+    state: str | None = None
+    nonce: str | None = None
+    district: District | None = None
+    confirm: bool = False
+    by_clever: bool = False
+    return_unshared: bool = False
+
+
+@bp.get("/oauth/authorize")
+def authorize() -> ResponseReturnValue:
+    """Log in with Clever, and the tiles of the portal: ends at the redirect URI with a code."""
+    app = _requested_app()
+    if request.args.get("response_type") != "code":
+        raise LinkError("The link must say response_type=code.")
+    launch = LoginRequest(
+        app=app,
+        redirect_uri=_requested_redirect_uri(app),
+        state=request.args.get("state"),
+        nonce=request.args.get("nonce"),
+        district=_requested_district(),
+        confirm=request.args.get("confirmed") == "false",
+        by_clever=request.args.get("channel") == "clever-portal",
+        return_unshared=request.args.get("return_unshared") == "true",
+    )
+    return _continue_login(launch)
+
+
+@bp.get("/oauth/instant-login")
+def instant_login() -> ResponseReturnValue:
+    """An Instant Login link: always to the primary redirect URI, never with a state."""
+    app = _requested_app()
+    _requested_redirect_uri(
+        app
+    )  # may be given, and must then be listed, but is not where the login goes
+    district = _requested_district()
+    if district is None:
+        raise LinkError("An Instant Login link must name a district in district_id.")
+    if app.seen_from(district.shortname).tier == "library":
+        raise LinkError("Instant Login links do not work for apps of the Clever Library.")
+    launch = LoginRequest(app=app, redirect_uri=app.primary_uri, district=district, by_clever=True)
+    return _continue_login(launch)
+
+
+def render_login_page(
+    district: District, target: str, *, refused: bool = False
+) -> ResponseReturnValue:
+    """The log-in form of a district; afterwards the browser goes on to `target`."""
+    browser_session.remember_district(district)
+    page = render_template(
+        "login.html",
+        title=f"Log in to {district.name}",
+        district=district,
+        target=target,
+        refused=refused,
+        people=simulator_state().people.named(district),
+    )
+    return page, 403 if refused else 200
+
+
+def _continue_login(launch: LoginRequest) -> ResponseReturnValue:
+    person = browser_session.logged_in_person()
+    if person is None or launch.district not in (None, person.district):
+        return _ask_for_login(launch)
+    # A person with two roles before v3 has two accounts; a student never has.
+    if (
+        launch.confirm
+        and "student" in person.roles
+        and browser_session.take_choice("confirmed") != person.id
+    ):
+        return render_template(
+            "confirm.html",
+            title=f"Is this you? {person.name.full}",
+            person=person,
+            target=_current_path(),
+        )
+    return _log_in_to_app(launch, person)
+
+
+def _log_in_to_app(launch: LoginRequest, person: Person) -> ResponseReturnValue:
+    launch = replace(launch, app=launch.app.seen_from(person.district.shortname))
+    posts = sharing.allowed_roles(launch.app, person)
+    if not posts and launch.return_unshared:
+        return _redirect_to_app(launch, {"error": "unauthorized-user"})
+    if not posts:
+        raise LinkError(f"{launch.app.name} is not shared with {person.name.full}.")
+    asked: dict[str, Any] = {"person": person, "app": launch.app, "target": _current_path()}
+    post = _choose_role(launch.app, posts)
+    if post is None:
+        return render_template("account.html", title="Which account?", posts=posts, **asked)
+    if sharing.needs_consent(launch.app, person, post.role):
+        return render_template("consent.html", title=f"May {launch.app.name} come in?", **asked)
+    login = Login(app=launch.app, person=person, role=post.role, nonce=launch.nonce)
+    return _deliver_code(launch, login)
+
+
+def _ask_for_login(launch: LoginRequest) -> ResponseReturnValue:
+    district = launch.district or browser_session.last_district()
+    if district:
+        return render_login_page(district, _current_path())
+    links = [
+        (one, f"{_current_path()}&district_id={one.id}")
+        for one in simulator_state().people.districts
+    ]
+    return render_template("picker.html", title="Find your school district", links=links)
+
+
+def _choose_role(app: RegisteredApp, posts: tuple[RoleAssignment, ...]) -> RoleAssignment | None:
+    """In which role the person comes; None when they have to be asked first."""
+    if len(posts) == 1 or not app.before_v3:
+        return posts[0]
+    account = browser_session.take_choice("account")
+    return next((post for post in posts if post.legacy_id == account), None)
+
+
+def _deliver_code(launch: LoginRequest, login: Login) -> ResponseReturnValue:
+    code = simulator_state().vault.issue_code(login, launch.redirect_uri)
+    values = {"code": code, "scope": " ".join(scopes_for_tier(launch.app.tier))}
+    if browser_session.impersonating_admin() and (launch.by_clever or launch.app.loginas_repeats):
+        values["loginas_by_admin"] = "true"
+    return _redirect_to_app(launch, values)
+
+
+def _redirect_to_app(launch: LoginRequest, values: dict[str, str]) -> ResponseReturnValue:
+    state = {} if launch.state is None else {"state": launch.state}
+    joint = "&" if "?" in launch.redirect_uri else "?"
+    return redirect(launch.redirect_uri + joint + urlencode(values | state, quote_via=quote))
+
+
+def _requested_app() -> RegisteredApp:
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    if repeated:
+        raise LinkError(f"The link gives {repeated[0]} more than once.")
+    app = simulator_state().config.app(request.args.get("client_id"))
+    if app is None:
+        raise LinkError("No app is registered with the client_id of this link.")
+    return app
+
+
+def _requested_redirect_uri(app: RegisteredApp) -> str:
+    uri = request.args.get("redirect_uri", app.primary_uri)
+    if uri not in app.redirect_uris:
+        raise LinkError("The redirect_uri of this link is not one of those registered for the app.")
+    return uri
+
+
+def _requested_district() -> District | None:
+    if "district_id" not in request.args:
+        return None
+    district = simulator_state().people.district(request.args["district_id"])
+    if district is None:
+        raise LinkError("There is no district with the district_id of this link.")
+    browser_session.remember_district(district)
+    return district
+
+
+def _current_path() -> str:
+    return request.full_path

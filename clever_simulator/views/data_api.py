@@ -1,0 +1,163 @@
+"""The endpoints that an access token opens: /userinfo and those of the six API versions."""
+
+from flask import Blueprint, Response, abort, g, jsonify, request
+
+from clever_simulator.credentials.tokens import CALLS_PER_MINUTE, Login, Token
+from clever_simulator.data_api import permissions, queries, serializers
+from clever_simulator.data_api.pagination import QueryError
+from clever_simulator.data_api.versions import VERSIONS
+from clever_simulator.directory.models import Person
+from clever_simulator.state import simulator_state
+from clever_simulator.views.oauth import bearer_token
+
+bp = Blueprint("api", __name__)
+
+
+def _url_choice(names: set[str], variable: str) -> str:
+    return "/<any({}):{}>".format(",".join(f'"{name}"' for name in sorted(names)), variable)
+
+
+VERSION_RULE = _url_choice(set(VERSIONS), "version")
+_COLLECTIONS = {name for rules in VERSIONS.values() for name in rules.collections}
+_USER_COLLECTIONS = {name for rules in VERSIONS.values() for name in rules.users}
+COLLECTION_RULE = _url_choice(_COLLECTIONS, "collection")
+
+
+@bp.before_request
+def check_token() -> Response | None:
+    """Answers 401 without a valid token and 429 after too many calls with one."""
+    token = simulator_state().vault.find(bearer_token())
+    g.limit = simulator_state().vault.calls_left(token.value if token else "")
+    if token is None:
+        return error_response(401, "Invalid or missing access token")
+    g.token = token
+    return too_many_requests() if g.limit[0] < 0 else None
+
+
+@bp.after_request
+def add_rate_limit_headers(response: Response) -> Response:
+    """Adds the rate-limit headers, which Clever sends with every answer of the API."""
+    # Nothing was counted where a fault answered in place of the endpoint.
+    untouched = 0 if response.status_code == 429 else CALLS_PER_MINUTE
+    left, resets = g.get("limit", (untouched, int(simulator_state().clock.now()) + 60))
+    for name, value in rate_limit_headers(left, resets).items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+@bp.route("/userinfo", methods=["GET", "POST"])
+def userinfo() -> Response:
+    """Who logged in, and in which role."""
+    login = _current_login()
+    if login is None:
+        return not_found_response()
+    return jsonify(
+        serializers.serialize_userinfo(_current_person(login.person), login.role, login.app.tier)
+    )
+
+
+@bp.get(f"{VERSION_RULE}/me")
+def me(version: str) -> Response:
+    """Whose token this is: a person's, or a district's."""
+    login = _current_login()
+    if login is None:
+        return jsonify(serializers.serialize_district_me(version, current_token().district))
+    answer = serializers.serialize_me(
+        version, _current_person(login.person), login.role, login.app.tier
+    )
+    if not login.app.says_authorized_by:
+        answer["data"].pop("authorized_by", None)
+    return jsonify(answer)
+
+
+def data(
+    version: str, collection: str, record_id: str | None = None, nested: str | None = None
+) -> Response:
+    """Any list, any record, and what belongs to a record, as far as the token reaches."""
+    if collection not in VERSIONS[version].collections:
+        abort(404)
+    # Clever has a page, not JSON, for an endpoint that is not for this kind of token at all.
+    opened = permissions.may_read_endpoint(current_token(), version, collection, nested)
+    listed = record_id is None and collection != "districts"
+    if not opened or (listed and current_token().login):
+        return not_found_response() if current_token().login is None else abort(404)
+    try:
+        answer = queries.run_query(_new_query(version), collection, record_id, nested)
+    except QueryError as error:
+        return error_response(error.status, str(error))
+    return jsonify(answer) if answer else not_found_response()
+
+
+def no_such_path(collection: str, **_parts: str) -> Response:
+    """An id, or a last part of a path, that nothing can have."""
+    return not_found_response() if collection else abort(404)
+
+
+# The names of these endpoints are those by which a fault finds them.
+for _endpoint, _rule in (
+    ("districts", "/<any(districts):collection>"),
+    ("district", "/<any(districts):collection>/<record_id>"),
+    ("school", "/<any(schools):collection>/<record_id>"),
+    ("user", _url_choice(_USER_COLLECTIONS, "collection") + "/<record_id>"),
+    ("data", COLLECTION_RULE),
+    ("data", f"{COLLECTION_RULE}/<record_id>"),
+    ("data", f"{COLLECTION_RULE}/<record_id>/<nested>"),
+):
+    bp.add_url_rule(VERSION_RULE + _rule, _endpoint, data)
+bp.add_url_rule(f"{VERSION_RULE}{COLLECTION_RULE}/<path:rest>", "no_such_path", no_such_path)
+
+
+def not_found_response() -> Response:
+    """What Clever says of all that a token may not reach: its status table has no 403."""
+    return error_response(404, "Resource not found")
+
+
+def error_response(status: int, text: str) -> Response:
+    """An error in the only form that Clever's API definitions know."""
+    answer = jsonify(message=text)
+    answer.status_code = status
+    return answer
+
+
+def too_many_requests() -> Response:
+    """Clever's 429, which has an empty body."""
+    answer = Response(status=429)
+    del answer.headers["Content-Type"]
+    answer.headers.update(rate_limit_headers(0, int(simulator_state().clock.now()) + 60))
+    return answer
+
+
+def rate_limit_headers(left: int, resets: int) -> dict[str, str]:
+    """The four headers; `resets` is in seconds since 1970."""
+    return {
+        "X-RateLimit-Limit": str(CALLS_PER_MINUTE),
+        "X-RateLimit-Remaining": str(max(0, left)),
+        "X-RateLimit-Reset": str(resets),
+        "X-RateLimit-Bucket": "access_token",
+    }
+
+
+def current_token() -> Token:
+    """The token of the request that is being answered."""
+    found: Token = g.token
+    return found
+
+
+def _new_query(version: str) -> queries.ApiQuery:
+    unshared = frozenset(current_token().app.unshared)
+    return queries.ApiQuery(
+        token=current_token(),
+        version=version,
+        index=simulator_state().data.index(current_token().district, unshared),
+        path=request.path,
+        args=request.args,
+    )
+
+
+def _current_person(person: Person) -> Person:
+    """Somebody who has logged in, as they are now."""
+    return simulator_state().people.by_id(person.id) or person
+
+
+def _current_login() -> Login | None:
+    return current_token().login

@@ -1,0 +1,110 @@
+"""The events API: what changed in a district, for the tokens of districts at Secure Sync."""
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from clever_simulator.data_api import pagination, permissions
+from clever_simulator.data_api.index import Listing
+from clever_simulator.data_api.pagination import QueryError
+from clever_simulator.data_api.records import Record
+from clever_simulator.data_api.versions import VERSIONS
+from clever_simulator.history.event_log import Event
+from clever_simulator.state import simulator_state
+from clever_simulator.views import data_api
+
+bp = Blueprint("feed", __name__)
+bp.before_request(data_api.check_token)
+bp.after_request(data_api.add_rate_limit_headers)
+
+# The records of which v1 lists the events.
+_RECORD_COLLECTIONS = ("school_admins", "schools", "sections", "students", "teachers")
+
+
+@bp.get(f"{data_api.VERSION_RULE}/events")
+def events(version: str) -> Response:
+    """All events of the district, oldest first."""
+    _check_token_kind()
+    found = _visible_events(version)
+    if VERSIONS[version].event_filters:
+        found = _filter_events(found)
+    return _events_response(version, found)
+
+
+@bp.get(f"{data_api.VERSION_RULE}/events/<event_id>")
+def event(version: str, event_id: str) -> Response:
+    """One event."""
+    _check_token_kind()
+    found = next((one for one in _visible_events(version) if one.id == event_id), None)
+    if found is None:
+        return data_api.not_found_response()
+    uri = f"/{version}/events/{event_id}"
+    return jsonify(data=found.record, links=[{"rel": "self", "uri": uri}])
+
+
+@bp.get(f"{data_api.VERSION_RULE}{data_api.COLLECTION_RULE}/<record_id>/events")
+def events_of_record(version: str, collection: str, record_id: str) -> Response:
+    """The events of one record; of a school also those of its people and sections."""
+    _check_token_kind()
+    if VERSIONS[version].event_filters or collection not in _RECORD_COLLECTIONS:
+        return data_api.not_found_response()
+    here = collection == "schools"
+    found = [
+        one
+        for one in _visible_events(version)
+        if (here and record_id in one.seen.schools)
+        or (one.collection, one.seen.record.get("id")) == (collection, record_id)
+    ]
+    index = simulator_state().data.index(data_api.current_token().district)
+    if not found and index.listing(version, collection).get(record_id) is None:
+        return data_api.not_found_response()
+    return _events_response(version, found)
+
+
+def _check_token_kind() -> None:
+    if not permissions.is_district_token(data_api.current_token()):
+        abort(404 if data_api.current_token().login else data_api.not_found_response())
+
+
+def _visible_events(version: str) -> list[Event]:
+    token = data_api.current_token()
+    found = simulator_state().events.read(version, token.district.id, simulator_state().clock.now())
+    hidden = {
+        one_id
+        for person in simulator_state().people.people_of(token.district)
+        if person.user_name in token.app.unshared
+        for one_id in (person.id, *(post.legacy_id for post in person.posts))
+    }
+    return [one for one in found if str(one.seen.record.get("id")) not in hidden]
+
+
+def _filter_events(found: list[Event]) -> list[Event]:
+    """Those of one school, and of the record types, that the query asks for."""
+    school, types = request.args.get("school"), set(request.args.getlist("record_type"))
+    return [
+        one
+        for one in found
+        if (school is None or school in one.seen.schools)
+        and (not types or one.type.partition(".")[0] in types)
+    ]
+
+
+def _events_response(version: str, found: list[Event]) -> Response:
+    listing = Listing([one.id for one in found], found)
+    try:
+        _check_cursor(version)
+        page = pagination.paginate(
+            listing, request.path, request.args, pagination.parse_limit(request.args)
+        )
+    except QueryError as error:
+        return data_api.error_response(error.status, str(error))
+    items: list[Record] = [
+        {"data": one.record, "uri": f"/{version}/events/{event_id}"}
+        for event_id, one in page.things
+    ]
+    return jsonify(data=items, links=page.links)
+
+
+def _check_cursor(version: str) -> None:
+    known = {one.id for one in _visible_events(version)} | {"last"}
+    for name in ("starting_after", "ending_before"):
+        if request.args.get(name, "last") not in known:
+            raise QueryError(404, f"{name}: there is no such event; events are kept for 30 days.")

@@ -1,0 +1,182 @@
+"""Plays the faults: hooks that Flask calls around every view."""
+
+import contextlib
+import gzip
+import json
+import socket
+import struct
+import time
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, g, jsonify, render_template, request
+
+from clever_simulator.faults.faults import Fault
+from clever_simulator.state import simulator_state
+from clever_simulator.views.data_api import error_response, too_many_requests
+from clever_simulator.views.oauth import oauth_error
+
+# The name of a fault's endpoint for each view that it stands for.
+_FAULT_ENDPOINT_BY_VIEW = {
+    "launch.authorize": "authorize",
+    "oauth.exchange": "token",
+    "oauth.district_tokens": "token",
+    "oauth.tokeninfo": "tokeninfo",
+    "oidc.discovery": "discovery",
+    "oidc.certs": "certs",
+    "status.summary": "status",
+    "status.status": "status",
+    "api.me": "me",
+    "api.userinfo": "userinfo",
+    "api.user": "user",
+    "api.school": "school",
+    "api.district": "district",
+    "api.districts": "district",
+    "api.data": "data",
+    "feed.events": "events",
+    "feed.event": "events",
+    "feed.events_of_record": "events",
+}
+_OAUTH_ERRORS = {400: ("invalid_grant", "invalid code"), 401: ("invalid_client", "unknown client")}
+
+
+def apply_next_fault() -> Response | None:
+    """Takes the next fault for this endpoint; an answer of its own replaces the view's."""
+    fault = simulator_state().faults.take(
+        _FAULT_ENDPOINT_BY_VIEW.get(request.endpoint or ""), request.path
+    )
+    if fault is None:
+        return None
+    g.fault = fault
+    time.sleep(fault.delay_s)
+    if fault.drop == "before":
+        g.cut = True
+        return Response(status=503)
+    return _fault_response(fault) if fault.replaces else None
+
+
+def spoil_response(response: Response) -> Response:
+    """Cuts the answer in half and changes its status and headers, as far as asked for."""
+    fault: Fault | None = g.get("fault")
+    if fault is None:
+        return response
+    _spoil_body(response, fault)
+    if fault.status is not None:
+        response.status_code = fault.status
+    for name, text in fault.headers.items():
+        response.headers.remove(name)
+        if text is not None:
+            response.headers[name] = text
+    if fault.drop:
+        g.cut = True
+    return response
+
+
+def _spoil_body(response: Response, fault: Fault) -> None:
+    if fault.rows is not None and response.is_json:
+        response.set_data(_cut(response.get_json(), fault.rows))
+    if fault.body == "truncated":
+        whole = response.get_data()
+        response.set_data(whole[: len(whole) // 2])
+    if fault.cut in ("gzip", "damaged"):
+        _spoil_gzip(response, damaged=fault.cut == "damaged")
+
+
+def deliver_response(response: Response) -> Response:
+    """Last of all: closes the connection instead of answering, in the middle, or drips."""
+    fault: Fault | None = g.get("fault")
+    if fault is None:
+        return response
+    in_the_middle = fault.cut in ("length", "chunked", "reset")
+    if not (fault.drop or fault.drip or in_the_middle):
+        return response
+    connection: socket.socket = request.environ["werkzeug.socket"]
+    with contextlib.suppress(OSError):  # the client went away
+        if in_the_middle and not fault.drop:
+            _cut_off(connection, response, fault.cut)
+        elif not fault.drop:
+            _send_slowly(connection, response)
+        connection.shutdown(socket.SHUT_RDWR)
+    return response
+
+
+def _spoil_gzip(response: Response, *, damaged: bool) -> None:
+    """Half of a compressed answer, or a whole one with a byte that is wrong."""
+    packed = bytearray(gzip.compress(response.get_data()))
+    if damaged:
+        packed[len(packed) // 2] ^= 0xFF
+    response.set_data(bytes(packed if damaged else packed[: len(packed) // 2]))
+    response.headers["Content-Encoding"] = "gzip"
+
+
+def _cut_off(connection: socket.socket, response: Response, how: str | None) -> None:
+    """Sends half of an answer whose head promises more, and resets the connection if asked to."""
+    body = response.get_data()
+    half = body[: len(body) // 2]
+    if how == "chunked":
+        del response.headers["Content-Length"]
+        response.headers["Transfer-Encoding"] = "chunked"
+        half = b"%x\r\n%b\r\n" % (len(half), half)
+    connection.sendall(_head(response) + half)
+    if how == "reset":
+        time.sleep(0.1)  # else the reset takes back what the client has not read yet
+        with socket.socket(fileno=connection.detach()) as plain:  # closed with it, whoever has it
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _head(response: Response) -> bytes:
+    response.headers["Connection"] = "close"
+    lines = [f"HTTP/1.1 {response.status}", *(f"{k}: {v}" for k, v in response.headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _fault_response(fault: Fault) -> Response:
+    status = fault.status or 200
+    if fault.body == "html":
+        return Response(_error_page(status), status, mimetype="text/html")
+    if fault.body == "empty":
+        answer = Response(status=status)
+        del answer.headers["Content-Type"]
+        return answer
+    if fault.body is not None:
+        return Response(fault.body, status, mimetype="application/json")
+    return _typical_response(fault.endpoint, status)
+
+
+def _typical_response(endpoint: str, status: int) -> Response:
+    """What the endpoint itself would say with this status, as far as that is known."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return too_many_requests()
+    if endpoint == "authorize":
+        return Response(_error_page(status), status, mimetype="text/html")
+    if endpoint == "token" and status in _OAUTH_ERRORS:
+        return oauth_error(status, *_OAUTH_ERRORS[status])
+    if status < HTTPStatus.BAD_REQUEST:
+        return jsonify(data={}, links=[])
+    return error_response(status, _status_phrase(status))
+
+
+def _error_page(status: int) -> str:
+    return render_template(
+        "error.html", title=_status_phrase(status), text="This answer was asked for as a fault."
+    )
+
+
+def _cut(answer: dict[str, Any], rows: int) -> str:
+    """A list without the records after the first ones, as if it ended there."""
+    links = [link for link in answer.get("links", ()) if link.get("rel") != "next"]
+    records = answer.get("data")
+    kept = records[:rows] if isinstance(records, list) else records
+    return json.dumps(answer | {"data": kept, "links": links})
+
+
+def _status_phrase(status: int) -> str:
+    known = {one.value: one.phrase for one in HTTPStatus}
+    return known.get(status, f"Status {status}")
+
+
+def _send_slowly(connection: socket.socket, response: Response) -> None:
+    raw = _head(response) + response.get_data()
+    for index in range(len(raw)):
+        connection.sendall(raw[index : index + 1])
+        time.sleep(1)

@@ -1,0 +1,47 @@
+"""A district admin acts as somebody of the same district: "Log in as..." in the portal."""
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_simulator.directory.models import Person
+from clever_simulator.state import simulator_state
+from clever_simulator.views import browser_session
+
+bp = Blueprint("impersonation", __name__, url_prefix="/as")
+
+
+@bp.get("/", strict_slashes=False)
+def choose() -> str:
+    """Lists the people that are always there, for an admin to choose one."""
+    admin = _require_admin()
+    people = [one for one in simulator_state().people.named(admin.district) if one.id != admin.id]
+    return render_template("as.html", title="Log in as...", people=people, admin=admin)
+
+
+@bp.post("/", strict_slashes=False)
+def begin() -> ResponseReturnValue:
+    """From now on this browser is the other person, and the apps may know that it is not."""
+    admin = _require_admin()
+    one = simulator_state().people.by_id(request.form.get("person"))
+    if one is None or one.district != admin.district:
+        abort(404)
+    browser_session.start_impersonation(one)
+    return _redirect_to_portal(admin)
+
+
+@bp.post("/end")
+def end() -> ResponseReturnValue:
+    """The browser is the admin's again."""
+    browser_session.stop_impersonation()
+    return _redirect_to_portal(_require_admin())
+
+
+def _require_admin() -> Person:
+    person = browser_session.impersonating_admin() or browser_session.logged_in_person()
+    if person is None or "district_admin" not in person.roles:
+        abort(403, "Only a district admin may log in as somebody else.")
+    return person
+
+
+def _redirect_to_portal(person: Person) -> ResponseReturnValue:
+    return redirect(url_for("web.portal", shortname=person.district.shortname), 303)

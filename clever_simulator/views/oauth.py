@@ -1,0 +1,155 @@
+"""The endpoints of OAuth that programs call: a code for a token, and what a token is."""
+
+import hmac
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, jsonify, request
+
+from clever_simulator.config import RegisteredApp
+from clever_simulator.credentials.tokens import Token, scopes_for_tier
+from clever_simulator.state import simulator_state
+from clever_simulator.views import oidc, sharing
+
+bp = Blueprint("oauth", __name__)
+
+_REQUIRED_FIELDS = ("grant_type", "code", "redirect_uri")
+
+
+@bp.post("/oauth/tokens")
+def exchange() -> Response:
+    """Gives an `il` token for a code, once; a JSON or form body only."""
+    values = _request_body()
+    app = _authenticated_app() or _app_from_body(values or {})
+    if app is None:
+        return _invalid_client()
+    problem = "invalid content-type" if values is None else _find_problem(values, app)
+    if values is None or problem:
+        return oauth_error(400, "invalid_request", problem)
+    if values["grant_type"] != "authorization_code":
+        return oauth_error(400, "unsupported_grant_type", "grant_type must be authorization_code")
+    token = simulator_state().vault.redeem(values["code"], app, values["redirect_uri"])
+    if token is None:
+        return oauth_error(400, "invalid_grant", "invalid code")
+    answer = {"access_token": token.value}
+    if token.app.oidc and token.login:
+        answer["id_token"] = oidc.make_id_token(token.login)
+    return _forbid_caching(jsonify(answer))
+
+
+@bp.get("/oauth/tokens")
+def district_tokens() -> Response:
+    """Lists the tokens with which an app reads the districts that are connected to it."""
+    app = _authenticated_app()
+    if app is None:
+        return _invalid_client()
+    if request.args.get("owner_type") != "district":
+        return oauth_error(400, "invalid_request", "owner_type must be district")
+    wanted = request.args.get("district")
+    # A Library app is authorised by teachers, never by a district.
+    joined = [
+        d
+        for d in simulator_state().people.districts
+        if app.seen_from(d.shortname).tier != "library"
+    ]
+    districts = [d for d in joined if wanted in (None, d.id) and sharing.is_connected(app, d)]
+    tokens = [simulator_state().vault.district_token(app, district) for district in districts]
+    uri = request.full_path.rstrip("?")
+    return _forbid_caching(
+        jsonify(
+            data=[_district_token_record(token) for token in tokens],
+            links=[{"rel": "self", "uri": uri}],
+        )
+    )
+
+
+@bp.get("/oauth/tokeninfo")
+def tokeninfo() -> Response:
+    """Says which app a token was issued to, so that another app's token can be told."""
+    token = simulator_state().vault.find(bearer_token())
+    if token is None:
+        return oauth_error(401, "invalid_token", "the token is unknown or expired")
+    return _forbid_caching(
+        jsonify(client_id=token.app.client_id, scopes=scopes_for_tier(token.app.tier))
+    )
+
+
+def bearer_token() -> str:
+    """The token of the Authorization header, empty when there is none of this kind."""
+    given = request.authorization
+    return (given.token or "") if given and given.type == "bearer" else ""
+
+
+def oauth_error(status: int, error: str, description: str) -> Response:
+    """An error in the form of RFC 6749, section 5.2."""
+    answer = _forbid_caching(jsonify(error=error, error_description=description))
+    answer.status_code = status
+    return answer
+
+
+def _forbid_caching(answer: Response) -> Response:
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _invalid_client() -> Response:
+    answer = oauth_error(401, "invalid_client", "unknown client or wrong secret")
+    answer.headers["WWW-Authenticate"] = 'Basic realm="clever"'
+    return answer
+
+
+def _authenticated_app() -> RegisteredApp | None:
+    given = request.authorization
+    if given is None or given.type != "basic":
+        return None
+    return _find_app(given.username, given.password)
+
+
+def _app_from_body(values: Mapping[str, object]) -> RegisteredApp | None:
+    app = _find_app(values.get("client_id"), values.get("client_secret"))
+    return app if app and app.secret_in_body and request.authorization is None else None
+
+
+def _find_app(client_id: object, secret: object) -> RegisteredApp | None:
+    if not (isinstance(client_id, str) and isinstance(secret, str)):
+        return None
+    app = simulator_state().config.app(client_id)
+    fits = app and hmac.compare_digest(
+        secret.encode(errors="surrogatepass"), app.client_secret.encode()
+    )
+    return app if fits else None
+
+
+def _request_body() -> Mapping[str, str] | None:
+    """The fields of the body, or None when it is of another kind than the two that count."""
+    if request.mimetype == "application/json":
+        values = request.get_json(silent=True)
+        return values if isinstance(values, dict) else {}
+    if request.mimetype == "application/x-www-form-urlencoded":
+        repeated = any(len(values) > 1 for _, values in request.form.lists())
+        return {} if repeated else request.form.to_dict()
+    return None
+
+
+def _find_problem(values: Mapping[str, object], app: RegisteredApp) -> str:
+    """What is wrong with a request for a token, as text; empty when nothing is."""
+    if request.content_length is None:
+        return "Content-Length is missing"
+    beside = "client_secret" in values and not app.secret_in_body
+    if beside or "client_secret" in request.args:
+        return "the client authenticates with HTTP Basic only"
+    wrong = [
+        name
+        for name in _REQUIRED_FIELDS
+        if not isinstance(values.get(name), str) or not values[name]
+    ]
+    return f"{wrong[0]} is missing" if wrong else ""
+
+
+def _district_token_record(token: Token) -> dict[str, object]:
+    return {
+        "id": token.id,
+        "created": "2024-08-12T14:05:00.000Z",
+        "owner": {"type": "district", "id": token.district.id},
+        "access_token": token.value,
+        "scopes": scopes_for_tier(token.app.tier),
+    }

@@ -1,0 +1,89 @@
+"""OpenID Connect, for the apps that have it switched on: ID tokens, discovery and keys."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from clever_simulator.credentials.signing_keys import ALGORITHM
+from clever_simulator.credentials.tokens import Login
+from clever_simulator.directory.models import Role
+from clever_simulator.state import simulator_state
+
+bp = Blueprint("oidc", __name__)
+
+ID_TOKEN_SECONDS = 60 * 60
+
+# Clever's pages name the kinds of user so, with a blank in the last.
+_USER_TYPES: dict[Role, str] = {
+    "student": "student",
+    "teacher": "teacher",
+    "staff": "staff",
+    "district_admin": "district admin",
+}
+_SUPPORTED_CLAIMS = (
+    "iss sub aud iat exp nonce user_id multi_role_user_id user_type district"
+    " email email_verified given_name family_name"
+)
+_API_HOST_BY_HOST = {
+    "clever.com": "api.clever.com"
+}  # the one name at which the API has another host
+
+
+@bp.get("/.well-known/openid-configuration")
+def discovery() -> Response:
+    """Where the endpoints are, at the host that was asked."""
+    here = issuer()
+    api = f"{request.scheme}://{_API_HOST_BY_HOST.get(request.host, request.host)}"
+    return jsonify(
+        issuer=here,
+        authorization_endpoint=f"{here}/oauth/authorize",
+        token_endpoint=f"{here}/oauth/tokens",
+        userinfo_endpoint=f"{api}/userinfo",
+        jwks_uri=f"{here}/oauth/certs",
+        response_types_supported=["code"],
+        grant_types_supported=["authorization_code"],
+        subject_types_supported=["public"],
+        id_token_signing_alg_values_supported=[ALGORITHM],
+        token_endpoint_auth_methods_supported=["client_secret_basic"],
+        scopes_supported=["openid"],
+        claims_supported=_SUPPORTED_CLAIMS.split(),
+    )
+
+
+@bp.get("/oauth/certs")
+def certs() -> Response:
+    """The public keys that are in force (JWKS)."""
+    return jsonify(keys=simulator_state().keys.published())
+
+
+def issuer() -> str:
+    """Who signs: this simulator, by the name that it is asked at, without a slash at the end."""
+    return f"{request.scheme}://{request.host}"
+
+
+def make_id_token(login: Login) -> str:
+    """The signed ID token of a login, good for an hour."""
+    claims = _build_claims(login) | simulator_state().other_claims
+    return simulator_state().keys.sign(
+        {name: value for name, value in claims.items() if value is not None}
+    )
+
+
+def _build_claims(login: Login) -> dict[str, Any]:
+    person, now = login.person, int(simulator_state().clock.outside())
+    return {
+        "iss": issuer(),
+        "sub": person.id,
+        "aud": login.app.client_id,
+        "iat": now,
+        "exp": now + ID_TOKEN_SECONDS,
+        "nonce": login.nonce,
+        "user_id": person.post(login.role).legacy_id,
+        "multi_role_user_id": person.id,
+        "user_type": person.post(login.role).called or _USER_TYPES[login.role],
+        "district": person.district.id,
+        "email": person.email,
+        "email_verified": False,
+        "given_name": person.name.first,
+        "family_name": person.name.last,
+    }

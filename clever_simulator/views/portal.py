@@ -1,0 +1,184 @@
+"""The pages that a person sees besides the login links: index, portal, logging in and out.
+
+The tiles of a district's portal: the apps that a person may open from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from clever_simulator.config import RegisteredApp
+from clever_simulator.directory.models import DEFAULT_PASSWORD, District, Person
+from clever_simulator.state import simulator_state
+from clever_simulator.views import browser_session, sharing
+from clever_simulator.views.authorize import LinkError, render_login_page
+
+bp = Blueprint("web", __name__)
+
+
+@bp.get("/")
+def index() -> str:
+    """What this is, whom to log in as, and where."""
+    return render_template(
+        "index.html",
+        title="Clever simulator",
+        people=simulator_state().people,
+        apps=simulator_state().config.apps,
+        password=DEFAULT_PASSWORD,
+    )
+
+
+@bp.get("/in/<shortname>")
+def portal(shortname: str) -> ResponseReturnValue:
+    """The portal of a district: its log-in page, or a tile for every app."""
+    district = simulator_state().people.portal(shortname)
+    if district is None:
+        abort(404)
+    person = browser_session.logged_in_person()
+    if person is None or person.district != district:
+        return render_login_page(district, request.path)
+    browser_session.remember_district(district)
+    return render_template(
+        "portal.html",
+        title=f"Hello, {person.name.first}",
+        person=person,
+        admin=browser_session.impersonating_admin(),
+        tiles=list_tiles(person),
+    )
+
+
+@bp.post("/login")
+def log_in() -> ResponseReturnValue:
+    """Checks user name and password, or takes the person of a one-click button."""
+    target = _requested_target()
+    district = simulator_state().people.district(request.form.get("district_id"))
+    if district is None:
+        raise LinkError("The form names no district.")
+    person = (
+        _one_click_person(district) if "person" in request.form else _person_with_password(district)
+    )
+    if person is None:
+        return render_login_page(district, target, refused=True)
+    browser_session.log_in(person)
+    return redirect(target, 303)
+
+
+@bp.post("/confirm")
+def confirm() -> ResponseReturnValue:
+    """Takes the answer to `Is this you?`; No logs out, so that the log-in page comes next."""
+    target, person = _requested_target(), browser_session.logged_in_person()
+    if person and request.form.get("answer") == "yes":
+        browser_session.store_choice("confirmed", person.id)
+    else:
+        browser_session.log_out()
+    return redirect(target, 303)
+
+
+@bp.post("/account")
+def account() -> ResponseReturnValue:
+    """Takes the account that someone with two of them chose for this login."""
+    browser_session.store_choice("account", request.form.get("account", ""))
+    return redirect(_requested_target(), 303)
+
+
+@bp.post("/consent")
+def consent() -> ResponseReturnValue:
+    """Takes a teacher's answer to a Library app; after a No the app hears nothing."""
+    target, person = _requested_target(), browser_session.logged_in_person()
+    app = simulator_state().config.app(request.form.get("client_id"))
+    if person and app and request.form.get("answer") == "yes":
+        simulator_state().consents.give(app, person)
+        return redirect(target, 303)
+    words = "You did not agree, so the app was told nothing and you are not logged in there."
+    return render_template("error.html", title="Nothing was shared", text=words)
+
+
+@bp.post("/logout")
+def log_out() -> ResponseReturnValue:
+    """Logs out of the simulator, which no app can do."""
+    browser_session.log_out()
+    district = browser_session.last_district()
+    return redirect(
+        url_for("web.portal", shortname=district.shortname) if district else url_for("web.index"),
+        303,
+    )
+
+
+def is_safe_target(target: str) -> bool:
+    """Whether a `next` leads to one of our login links or portals and to nothing else."""
+    parts = urlsplit(target)
+    return (
+        target.isprintable()
+        and not any(sign in parts.path for sign in ("\\", "/.", "//"))
+        and not (parts.scheme or parts.netloc)
+        and parts.path.startswith(("/oauth/", "/in/"))
+    )
+
+
+def _requested_target() -> str:
+    target = request.form.get("next", "")
+    if not is_safe_target(target):
+        raise LinkError("The form would lead to an address that is not one of the simulator's.")
+    return target
+
+
+def _one_click_person(district: District) -> Person | None:
+    return _find_by_user_name(district, request.form["person"])
+
+
+def _person_with_password(district: District) -> Person | None:
+    person = _find_by_user_name(district, request.form.get("username", "").strip().lower())
+    return person if person and person.accepts(request.form.get("password", "")) else None
+
+
+def _find_by_user_name(district: District, user_name: str) -> Person | None:
+    people = simulator_state().people.people
+    return next((p for p in people if (p.district, p.user_name) == (district, user_name)), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One app in the portal; `instant_login` is empty for a Library app, which has no such link."""
+
+    app: RegisteredApp
+    link: str
+    instant_login: str
+    install: bool
+
+
+def list_tiles(person: Person) -> list[Tile]:
+    """A tile for every app that the person may come to; neither link carries a state."""
+    apps = [app.seen_from(person.district.shortname) for app in simulator_state().config.apps]
+    return [_build_tile(app, person) for app in apps if sharing.allowed_roles(app, person)]
+
+
+def _build_tile(app: RegisteredApp, person: Person) -> Tile:
+    library = app.tier == "library"
+    return Tile(
+        app=app,
+        link=_authorize_link(app, person.district),
+        instant_login="" if library else _instant_login_link(app, person.district),
+        install=sharing.needs_consent(app, person, sharing.allowed_roles(app, person)[0].role),
+    )
+
+
+def _authorize_link(app: RegisteredApp, district: District) -> str:
+    return url_for(
+        "launch.authorize",
+        channel="clever-portal",
+        client_id=app.client_id,
+        confirmed="true",
+        district_id=district.id,
+        redirect_uri=app.primary_uri,
+        response_type="code",
+    )
+
+
+def _instant_login_link(app: RegisteredApp, district: District) -> str:
+    return url_for(
+        "launch.instant_login", client_id=app.client_id, district_id=district.id, _external=True
+    )

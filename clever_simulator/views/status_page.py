@@ -1,0 +1,80 @@
+"""The JSON of Clever's status page, in the shape that Atlassian Statuspage gives it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, url_for
+
+from clever_simulator.faults.incidents import DESCRIPTIONS, Incident
+from clever_simulator.state import simulator_state
+
+bp = Blueprint("status", __name__, url_prefix="/_status")
+
+_PAGE_ID = "simulatorstatus"
+
+
+@bp.get("/api/v2/summary.json")
+def summary() -> Response:
+    """The whole in a word, every incident that is not over, and maintenance under way."""
+    found = simulator_state().incidents.read()
+    return jsonify(
+        page=_page_object(),
+        components=[],
+        incidents=[_incident_object(one) for one in found if one.impact != "maintenance"],
+        scheduled_maintenances=[
+            _incident_object(one) for one in found if one.impact == "maintenance"
+        ],
+        status=_status_object(found),
+    )
+
+
+@bp.get("/api/v2/status.json")
+def status() -> Response:
+    """The whole in a word."""
+    return jsonify(page=_page_object(), status=_status_object(simulator_state().incidents.read()))
+
+
+def _page_object() -> dict[str, str]:
+    return {
+        "id": _PAGE_ID,
+        "name": "Clever simulator",
+        "url": url_for("web.index", _external=True),
+        "time_zone": "America/Los_Angeles",
+        "updated_at": _format_time(simulator_state().clock.now()),
+    }
+
+
+def _status_object(found: list[Incident]) -> dict[str, str]:
+    now = {one.impact for one in found} | {"none"}
+    worst = next(impact for impact in DESCRIPTIONS if impact in now)
+    return {"indicator": worst, "description": DESCRIPTIONS[worst]}
+
+
+def _incident_object(one: Incident) -> dict[str, Any]:
+    began = _format_time(one.since)
+    stage = "in_progress" if one.impact == "maintenance" else "investigating"
+    update = {
+        "id": one.id[::-1],
+        "incident_id": one.id,
+        "status": stage,
+        "body": one.body or one.name,
+        "affected_components": [],
+        **dict.fromkeys(("created_at", "updated_at", "display_at"), began),
+    }
+    return {
+        "id": one.id,
+        "name": one.name,
+        "status": stage,
+        "impact": one.impact,
+        "page_id": _PAGE_ID,
+        "shortlink": url_for("web.index", _external=True),
+        "monitoring_at": None,
+        "resolved_at": None,
+        "components": [],
+        "incident_updates": [update],
+        **dict.fromkeys(("created_at", "updated_at", "started_at"), began),
+    }
+
+
+def _format_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,310 @@
+"""Accounts from before Clever: claimed by a one-time link, never found by email or name."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from clever_login.accounts import claims
+from clever_login.accounts.account_lookup import add_unlinked_account
+from clever_login.db.models import (
+    Claim,
+    Enrollment,
+    Person,
+    RoleAssignment,
+    School,
+    Section,
+    utc_now,
+)
+from clever_login.errors import ClaimLinkInvalid
+from tests.support.account_app import (
+    account_id,
+    database_of,
+    flask_app,
+    people_rows,
+    person_row,
+    run_flask_clever,
+    school,
+)
+from tests.support.browser_client import Visitor
+from tests.support.login_flows import by_button, log_in_at_clever
+from tests.support.running_app import Site
+
+__all__ = ["school"]
+
+
+def before_clever(site: Site, first_name: str = "", **known: str) -> str:
+    with flask_app(site).app_context():
+        return add_unlinked_account(first_name=first_name, **known)
+
+
+def link_to(site: Site, person_id: str, *more: str) -> str:
+    return run_flask_clever(site, "accounts", "invite", "--person", person_id, *more).strip()
+
+
+def asked(site: Site, link: str, user_name: str = "student") -> Visitor:
+    """Open the link and log in with Clever: the page that asks whether it is them."""
+    visitor = site.visitor().open(link).click("Log in with Clever")
+    visitor.click(site.person(user_name).district.name)
+    log_in_at_clever(visitor, user_name)
+    assert (visitor.path, visitor.heading) == ("/claim", "Is this your account?")
+    return visitor
+
+
+def assert_useless(visitor: Visitor) -> None:
+    assert (visitor.code, visitor.response.status_code) == ("claim_useless", 410)
+    assert "Ask your teacher for a new one." in visitor.text
+
+
+def test_logging_in_with_a_claim_link_gives_access_to_the_earlier_account(school: Site) -> None:
+    old, child = before_clever(school, "Adele"), school.person("student")
+    link = link_to(school, old)
+    assert school.visitor().open(link).heading == "Get your account back"
+    visitor = asked(school, link)
+    assert "This link leads to the account of Adele ." in visitor.text
+    assert f"logged in with Clever as {child.name.first}" in visitor.text
+    assert "You were here with Clever before" not in visitor.text
+    assert person_row(school, old).clever_id is None  # nothing is joined before they say so
+    visitor.press("Yes, both are me")
+    assert visitor.path == "/dashboard"
+    assert account_id(visitor) == old
+    person = person_row(school, old)
+    assert (person.clever_id, person.first_name) == (child.id, child.name.first)
+    assert account_id(by_button(school, "student")) == old
+
+
+def test_the_claim_token_is_not_in_the_database(school: Site) -> None:
+    token = link_to(school, before_clever(school)).partition("token=")[2]
+    with database_of(school).read() as session:
+        (claim,) = session.scalars(select(Claim))
+    assert re.fullmatch(r"[0-9a-f]{64}", claim.token_hash)
+    assert len(token) > 40
+    assert token not in str(vars(claim))
+
+
+def test_a_claim_link_works_once(school: Site) -> None:
+    link = link_to(school, before_clever(school))
+    slow = asked(school, link, "teacher")  # has read the page, and says yes when it is too late
+    asked(school, link).press("Yes, both are me")
+    assert_useless(slow.press("Yes, both are me"))
+    assert_useless(school.visitor().open(link))
+    assert account_id(slow) == account_id(by_button(school, "teacher"))
+
+
+def test_of_a_hundred_concurrent_uses_of_a_claim_link_one_succeeds(school: Site) -> None:
+    old = before_clever(school)
+    token = link_to(school, old).partition("token=")[2]
+
+    def use(number: int) -> bool:
+        with flask_app(school).test_request_context():
+            try:
+                return claims.redeem(token, f"person{number}").account_id == old
+            except ClaimLinkInvalid:
+                return False
+
+    with ThreadPoolExecutor(20) as threads:
+        assert sum(threads.map(use, range(100))) == 1
+
+
+def test_wrong_expired_and_replaced_claim_links_show_the_same_page(school: Site) -> None:
+    old = before_clever(school)
+    first = link_to(school, old)
+    second = link_to(school, old)
+    assert_useless(school.visitor().open("/claim?token=made-up"))
+    assert_useless(school.visitor().open(first))
+    with database_of(school).begin() as session:
+        session.execute(update(Claim).values(expires_at=utc_now() - timedelta(seconds=1)))
+    assert_useless(school.visitor().open(second))
+
+
+def test_the_claim_page_without_a_token_says_how_to_get_a_link(school: Site) -> None:
+    visitor = school.visitor().open("/claim")
+    assert visitor.heading == "Had an account here before?"
+    assert "never found by name or email" in visitor.text
+
+
+def test_declining_a_claim_changes_nothing(school: Site) -> None:
+    old = before_clever(school)
+    visitor = asked(school, link_to(school, old)).click("No, leave it")
+    assert visitor.path == "/dashboard"
+    assert account_id(visitor) != old
+    assert person_row(school, old).clever_id is None
+
+
+def test_a_claim_requires_a_form_with_a_csrf_token(school: Site) -> None:
+    old = before_clever(school)
+    link = link_to(school, old)
+    visitor = asked(school, link)
+    token = link.partition("token=")[2]
+    visitor.http.post(f"{school.url}/claim", data={"token": token}, timeout=30)
+    asked_by_nobody = school.visitor().http.post(
+        f"{school.url}/claim", data={"token": token}, timeout=30
+    )
+    assert asked_by_nobody.status_code in {400, 401}
+    assert person_row(school, old).clever_id is None
+
+
+def test_a_claim_during_an_impersonation_is_logged(
+    school: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    old = before_clever(school)
+    visitor = by_button(school, "student")
+    visitor.open("/oauth/callback?code=x&loginas_by_admin=true")  # which anybody can write
+    visitor.open(link_to(school, old)).press("Yes, both are me")
+    assert person_row(school, old).clever_id == school.person("student").id
+    claims = [line for line in capfd.readouterr().err.splitlines() if "account_claimed" in line]
+    assert len(claims) == 1
+    assert '"impersonation_claimed": true' in claims[0]
+
+
+def test_a_user_who_already_has_an_account_is_told_what_claiming_does(school: Site) -> None:
+    child = school.person("student")
+    mine = account_id(by_button(school, "student"))
+    with database_of(school).begin() as session:
+        person = session.get_one(Person, mine)
+        person.first_login = utc_now() - timedelta(days=3)
+        session.add(Section(id="reading", name="Reading"))
+        session.flush()
+        session.add(Enrollment(section_id="reading", person_id=mine, role="student"))
+    elsewhere = by_button(school, "student")
+    old = before_clever(school, "Adele")
+    visitor = asked(school, link_to(school, old))
+    assert "You were here with Clever before, in another account." in visitor.text
+    visitor.press("Yes, both are me")
+    assert account_id(visitor) == old
+    assert elsewhere.open("/dashboard").path == "/"  # it was in the account that is no more
+    left, person = person_row(school, mine), person_row(school, old)
+    assert (left.merged_into, left.clever_id, left.first_name, left.email) == (old, None, "", None)
+    assert (person.clever_id, person.roles) == (child.id, ["student"])
+    with database_of(school).read() as session:
+        (seat,) = session.scalars(select(Enrollment))
+    assert seat.person_id == old
+
+
+def test_two_people_with_one_email_have_two_accounts(school: Site) -> None:
+    teacher = school.person("teacher")
+    shared = str(teacher.email)
+    old = before_clever(school, teacher.name.first, last_name=teacher.name.last, email=shared)
+    visitor = by_button(school, "teacher")
+    assert account_id(visitor) != old
+    assert sorted(each.clever_id or "" for each in people_rows(school)) == ["", teacher.id]
+    assert {each.email for each in people_rows(school)} == {shared}
+
+
+def test_a_user_with_a_new_clever_id_after_300_days_can_claim_the_old_account(
+    school: Site,
+) -> None:
+    """Clever gives a new id to who was gone so long; the sync has archived the old one."""
+    with database_of(school).begin() as session:
+        gone = utc_now() - timedelta(days=301)
+        old = Person(clever_id="id-of-long-ago", first_name="Ada", roles=["student"])
+        old.archived_at, old.first_login, old.last_login = gone, gone, gone
+        session.add(old)
+    assert account_id(by_button(school, "student")) != old.id
+    visitor = asked(school, link_to(school, "id-of-long-ago")).press("Yes, both are me")
+    assert account_id(visitor) == old.id
+    person = person_row(school, old.id)
+    assert (person.clever_id, person.archived_at) == (school.person("student").id, None)
+    assert person.first_login
+    assert person.first_login < utc_now() - timedelta(days=300)
+
+
+def test_an_account_in_use_moves_to_another_clever_id_only_with_the_operators_option(
+    school: Site,
+) -> None:
+    """Clever merges two ids of one person: the one that is left may be the newer one."""
+    before = by_button(school, "teacher")
+    mine = account_id(before)
+    words = ("accounts", "invite", "--person", mine)
+    assert "logs in to this account with Clever already" in run_flask_clever(
+        school, *words, fails=True
+    )
+    visitor = asked(school, link_to(school, mine, "--new-clever-id"), "teacher_admin")
+    visitor.press("Yes, both are me")
+    assert account_id(visitor) == mine
+    assert person_row(school, mine).clever_id == school.person("teacher_admin").id
+    assert before.open("/dashboard").path == "/"  # the id that it came with leads elsewhere now
+
+
+def test_a_claim_link_to_an_account_in_use_works_once(school: Site) -> None:
+    mine = account_id(by_button(school, "student"))
+    link = link_to(school, mine, "--new-clever-id")
+    slow = asked(school, link, "teacher")  # has read the page, and says yes when it is too late
+    asked(school, link, "teacher_admin").press("Yes, both are me")
+    assert_useless(slow.press("Yes, both are me"))
+    assert person_row(school, mine).clever_id == school.person("teacher_admin").id
+
+
+def test_a_merged_account_cannot_be_claimed_again(school: Site) -> None:
+    mine = account_id(by_button(school, "student"))
+    old = before_clever(school)
+    asked(school, link_to(school, old)).press("Yes, both are me")
+    words = ("accounts", "invite", "--person", mine)
+    assert f"has become another one: {old}" in run_flask_clever(school, *words, fails=True)
+    words = ("accounts", "invite", "--person", "nobody")
+    assert "There is no account with this id." in run_flask_clever(school, *words, fails=True)
+
+
+def test_a_claim_link_to_a_merged_account_leads_to_the_surviving_account(school: Site) -> None:
+    mine = account_id(by_button(school, "student"))
+    later = link_to(school, mine, "--new-clever-id")
+    old = before_clever(school, "Adele")
+    asked(school, link_to(school, old)).press("Yes, both are me")
+    assert person_row(school, mine).merged_into == old
+    visitor = asked(school, later, "teacher").press("Yes, both are me")
+    assert account_id(visitor) == old
+    assert (person_row(school, old).merged_into, person_row(school, mine).clever_id) == (None, None)
+
+
+def test_an_operator_can_add_an_account_from_before_clever(school: Site) -> None:
+    printed = run_flask_clever(
+        school, "accounts", "add", "--first-name", "Ada", "--last-name", "Park"
+    )
+    person = person_row(school, printed.strip())
+    assert (person.first_name, person.last_name, person.clever_id) == ("Ada", "Park", None)
+
+
+@pytest.mark.parametrize("path", ["/claim", "/claim?token=" + "x" * 5000])
+def test_malformed_claim_tokens_cause_no_crash(school: Site, path: str) -> None:
+    assert school.visitor().open(path).response.status_code in {200, 410}
+
+
+def test_a_claimed_archived_account_keeps_only_todays_staff_roles(
+    school: Site,
+) -> None:
+    """Nothing syncs the posts of who is archived: they are as old as the day of that."""
+    admin = school.person("school_admin")
+    by_button(school, "school_admin")  # which makes the district
+    with database_of(school).begin() as session:
+        session.add_all(School(id=each, district_id=admin.district.id) for each in ("was", "now"))
+        old = Person(clever_id="id-of-long-ago", district_id=admin.district.id, roles=["staff"])
+        old.archived_at = utc_now() - timedelta(days=301)
+        session.add(old)
+        session.flush()
+        session.add(RoleAssignment(person_id=old.id, school_id="was", role="staff"))
+        today = select(Person.id).where(Person.clever_id == admin.id)
+        session.add(
+            RoleAssignment(person_id=session.scalars(today).one(), school_id="now", role="staff")
+        )
+    visitor = asked(school, link_to(school, old.id), "school_admin").press("Yes, both are me")
+    assert account_id(visitor) == old.id
+    assert visitor.open("/schools/now").response.status_code == 200
+    assert visitor.open("/schools/was").response.status_code == 404
+
+
+def test_a_claim_link_to_an_archived_account_is_void_after_its_owner_returns(school: Site) -> None:
+    with database_of(school).begin() as session:
+        old = Person(
+            clever_id=school.person("teacher").id, roles=["teacher"], archived_at=utc_now()
+        )
+        session.add(old)
+    link = link_to(school, old.id)
+    slow = asked(school, link)
+    assert account_id(by_button(school, "teacher")) == old.id
+    assert_useless(school.visitor().open(link))
+    assert_useless(slow.press("Yes, both are me"))
+    assert person_row(school, old.id).clever_id == school.person("teacher").id

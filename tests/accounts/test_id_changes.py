@@ -1,0 +1,112 @@
+"""The move from v2.1 to v3: several rows of one person become one, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from clever_login.db.models import Claim, Person, utc_now
+from tests.conftest import SiteMaker
+from tests.support.account_app import account_id, database_of, make_account_app, person_row
+from tests.support.browser_client import Visitor
+from tests.support.expected_rows import ExpectedRows, assert_rows_equal, database_engine, sync_site
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+
+SECRET = "the same before and after the move: 0123456789"  # of a test
+Versions = Callable[[str], Site]
+
+
+@pytest.fixture
+def version(make_site: SiteMaker, database_url: str | None) -> Versions:
+    """The same app with another CLEVER_API_VERSION, on the same database and sessions."""
+    return lambda name: make_account_app(
+        make_site, database_url, clever_api_version=name, secret_key=SECRET
+    )
+
+
+def log_in_as(site: Site, user_name: str, role: str) -> Visitor:
+    """Before v3 Clever asks which of their accounts a person means."""
+    (post,) = [each for each in site.person(user_name).posts if each.role == role]
+    return by_button(site, user_name).press(post.legacy_id)
+
+
+def rows_of(site: Site, user_name: str) -> dict[str, Person]:
+    """The rows of a person by role, while each role has its own."""
+    with database_of(site).read() as session:
+        return {
+            post.role: session.scalars(
+                select(Person).where(Person.clever_id == post.legacy_id)
+            ).one()
+            for post in site.person(user_name).posts
+        }
+
+
+def assert_equal_everywhere(site: Site) -> None:
+    for district in site.clever.people.districts:
+        truth = ExpectedRows(site.clever, district, site.settings.clever_api_version)
+        assert_rows_equal(truth, database_engine(site))
+
+
+def test_the_first_v3_sync_finds_every_persons_row_and_merges_duplicates(version: Versions) -> None:
+    old = version("v2.1")
+    sync_site(old)
+    before = rows_of(old, "three_roles")
+    new = version("v3.0")
+    done = sync_site(new)
+    assert "this is v3.0" in done.stderr
+    assert "people: 1 changed\n" in done.stdout  # the one of the main district with two rows
+    assert_equal_everywhere(new)
+    (stays,) = [each for each in before.values() if not person_row(new, each.id).merged_into]
+    others = [person_row(new, each.id) for each in before.values() if each.id != stays.id]
+    assert person_row(new, stays.id).clever_id == new.person("three_roles").id
+    assert {each.merged_into for each in others} == {stays.id}
+    assert {(each.clever_id, each.last_name, each.district_id) for each in others} == {
+        (None, "", None)
+    }
+    assert "nothing changed" in sync_site(new, "--full").stdout
+
+
+@pytest.mark.parametrize("last", ["teacher", "staff"])
+def test_the_account_with_the_latest_login_survives_and_gets_the_others_data(
+    version: Versions, last: str
+) -> None:
+    old = version("v2.1")
+    sync_site(old)
+    before = rows_of(old, "teacher_admin")
+    first = "staff" if last == "teacher" else "teacher"
+    visitors = [log_in_as(old, "teacher_admin", role) for role in (first, last)]
+    assert [account_id(each) for each in visitors] == [before[first].id, before[last].id]
+    with database_of(old).begin() as session:
+        session.get_one(Person, before[first].id).preferred_name = "Tom"
+        until = utc_now() + timedelta(days=1)
+        session.add(Claim(token_hash="a" * 64, person_id=before[first].id, expires_at=until))
+    began = person_row(old, before[first].id).first_login
+    new = version("v3.0")
+    sync_site(new)
+    stays = person_row(new, before[last].id)
+    assert (stays.clever_id, stays.preferred_name) == (new.person("teacher_admin").id, "Tom")
+    assert (stays.roles, stays.first_login) == (["teacher", "staff"], began)
+    assert person_row(new, before[first].id).merged_into == stays.id
+    with database_of(new).read() as session:
+        assert session.scalars(select(Claim.person_id)).all() == [stays.id]
+    assert_equal_everywhere(new)
+    assert [each.open("/dashboard").path for each in visitors] == ["/", "/"]
+    assert account_id(by_button(new, "teacher_admin")) == stays.id
+
+
+def test_a_login_during_the_move_to_v3_leaves_one_row_in_either_order(version: Versions) -> None:
+    sync_site(version("v2.1"))
+    new = version("v3.0")
+    everybody = new.clever.people.people_of(new.clever.people.districts[0])
+    staff = [each.user_name for each in everybody if "student" not in each.roles]
+    with ThreadPoolExecutor(9) as pool:
+        whole = pool.submit(sync_site, new)
+        paths = set(pool.map(lambda name: by_button(new, name).path, staff))
+        assert whole.result(120).exit_code == 0
+    assert paths == {"/dashboard"}
+    assert_equal_everywhere(new)

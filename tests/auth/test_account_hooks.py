@@ -1,0 +1,156 @@
+"""The functions that a cloner replaces, replaced as a cloner does: in a copy of the project."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clever_simulator.config import default_config
+from clever_simulator.server import run_in_background
+from tests.support import running_app
+from tests.support.browser_client import send_request
+from tests.support.login_flows import by_button
+from tests.support.running_app import ROOT, Site
+
+OWN_ACCOUNTS = """
+import sys
+from dataclasses import dataclass
+from clever_login.errors import AccountRefused
+
+@dataclass(frozen=True)
+class Account:
+    id: str
+
+def find_or_create(user):
+    print("ASKED", user.id, user.district_id, [r.role.value for r in user.roles],
+          user.legacy_ids, file=sys.stderr, flush=True)
+    if user.roles[0].role == "student":
+        raise AccountRefused("Your class starts on Monday.")
+    if user.roles[0].role == "district_admin":
+        raise OSError("the database of Mei-Ling Ortiz is down")
+    return Account(id="ours-7")
+
+def keep_sections(account, sections):
+    raise AssertionError("only Clever Library teachers share sections")
+"""
+
+
+@contextmanager
+def run_in_a_copy(folder: Path, copy: Path) -> Iterator[Site]:
+    """The app of this copy, in a process of its own; what it prints is in app.log."""
+    port = running_app.free_port()
+    url = f"http://localhost:{port}"
+    command = [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)]
+    with run_in_background() as clever:
+        clever.configure(default_config(url))
+        settings = running_app.settings_for(url, clever.url, folder)
+        env = running_app.environment_variables(settings, port)
+        with running_app.run_process(command, env, folder / "app.log", cwd=copy) as child:
+            running_app.wait_until_answers(f"{url}/healthz", child)
+            yield Site(url, clever, settings)
+
+
+def a_copy(folder: Path) -> Path:
+    copy = folder / "a copy"
+    for name in ("clever_login", "templates", "static"):
+        shutil.copytree(ROOT / name, copy / name)
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, copy)
+    return copy
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1, old
+    file.write_text(text.replace(old, new))
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The examples of a page of docs/."""
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
+
+def number_of_lines(*texts: str) -> int:
+    return sum(1 for text in texts for line in text.splitlines() if line.strip())
+
+
+def test_a_replaced_find_or_create_is_called_once_per_login_and_may_refuse(tmp_path: Path) -> None:
+    copy = a_copy(tmp_path)
+    (copy / "accounts.py").write_text(OWN_ACCOUNTS)
+    change(copy / "app.py", "from clever_login.auth.account_hooks import", "from accounts import")
+    with run_in_a_copy(tmp_path, copy) as site:
+        student = by_button(site, "student")
+        assert (student.code, student.response.status_code) == ("account_refused", 403)
+        assert "Your class starts on Monday." in student.text
+        assert student.open("/dashboard").path == "/"
+        teacher = by_button(site, "teacher_admin")
+        assert teacher.path == "/dashboard"
+        teacher.open(f"{site.clever.url}/in/{site.person('teacher').district.shortname}")
+        teacher.press("Log out of Clever")
+        teacher.open("/login").press("Log in", username="district_admin", password="clever")
+        assert teacher.code == "http_500"
+        assert teacher.open("/dashboard").path == "/"  # nor is the teacher still there
+        person = site.person("teacher_admin")
+    log = (tmp_path / "app.log").read_text().splitlines()
+    asked = [line for line in log if line.startswith("ASKED")]
+    legacy = tuple(post.legacy_id for post in person.posts)
+    assert len(asked) == 3
+    assert f"{person.id} {person.district.id} ['teacher', 'staff'] {legacy}" in asked[1]
+
+
+def test_login_works_after_deleting_the_accounts_package(tmp_path: Path) -> None:
+    copy = a_copy(tmp_path)
+    for name in ("accounts", "rosters", "roster_sync", "db"):
+        shutil.rmtree(copy / "clever_login" / name)
+    (copy / "clever_login" / "extension.py").unlink()
+    lines = (copy / "app.py").read_text().splitlines(keepends=True)
+    left = [
+        line for line in lines if not re.search(r'import_module\("clever_login.extension"\)', line)
+    ]
+    assert len(left) == len(lines) - 1
+    (copy / "app.py").write_text("".join(left))
+    with run_in_a_copy(tmp_path, copy) as site:
+        for name in ("student", "teacher", "school_admin", "district_admin"):
+            assert by_button(site, name).path == "/dashboard"
+        assert send_request(f"{site.url}/readyz").text == "ready\n"
+    assert not list(copy.rglob("school.sqlite3"))
+
+
+def test_the_documented_users_table_example_works(tmp_path: Path) -> None:
+    _, code = blocks("accounts.md", "python")
+    assert number_of_lines(code) < 30
+    copy = a_copy(tmp_path)
+    (copy / "accounts.py").write_text(code)
+    change(copy / "app.py", "from clever_login.auth.account_hooks import", "from accounts import")
+    with run_in_a_copy(tmp_path, copy) as site:
+        for name in ("student", "teacher", "student"):
+            assert by_button(site, name).path == "/dashboard"
+        ids = {site.person(name).id for name in ("student", "teacher")}
+    with sqlite3.connect(copy / "users.sqlite3") as connection:
+        rows = connection.execute("SELECT clever_id FROM users").fetchall()
+    connection.close()
+    assert len(rows) == 2
+    assert {clever_id for (clever_id,) in rows} == ids
+
+
+def test_the_documented_first_page_example_works(tmp_path: Path) -> None:
+    view, lines, _ = blocks("make-it-yours.md", "python")
+    page, *_ = blocks("make-it-yours.md", "jinja")
+    assert number_of_lines(view, lines, page) < 10
+    imported, mounted = lines.splitlines()
+    copy = a_copy(tmp_path)
+    (copy / "books.py").write_text(view)
+    (copy / "templates" / "books.html").write_text(page)
+    change(copy / "app.py", "from flask import Flask\n", f"from flask import Flask\n{imported}\n")
+    change(copy / "app.py", "    return app\n", f"{mounted}\n    return app\n")
+    with run_in_a_copy(tmp_path, copy) as site:
+        teacher = by_button(site, "teacher").open("/books")
+        assert teacher.heading == f"Books of {site.person('teacher').name.full}"
+        assert by_button(site, "student").open("/books").response.status_code == 403
+        assert site.visitor().open("/books").path == "/"

@@ -1,0 +1,469 @@
+"""What a callback may do: with our state, with none, with somebody else's."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import time_machine
+
+from tests.conftest import SiteMaker
+from tests.support.browser_client import send_request
+from tests.support.login_flows import (
+    by_button,
+    by_portal,
+    exchanges,
+    launch_tile,
+    log_in_at_clever,
+    stop_before_callback,
+)
+from tests.support.running_app import Site
+
+FORGED = "/oauth/callback?code=abc&state=forged"
+
+
+# No state: launched by Clever
+
+
+def test_a_login_that_clever_started_is_restarted_with_a_state(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    visitor.open("/oauth/callback?code=from-the-portal&scope=read%3Auser_id")
+    query = parse_qs(urlsplit(visitor.url).query)
+    assert visitor.response.status_code == 302
+    assert query["client_id"] == ["simulator"]
+    assert query["redirect_uri"] == [f"{site.url}/oauth/callback"]
+    assert query["response_type"] == ["code"]
+    assert len(query["state"][0]) >= 22  # 128 bits in base64
+    assert set(query) == {"client_id", "redirect_uri", "response_type", "state", "nonce"}
+    assert exchanges(site) == 0
+
+
+def test_a_login_from_a_browser_without_sec_fetch_headers_is_restarted_too(site: Site) -> None:
+    answer = send_request(f"{site.url}/oauth/callback?code=x", headers={"Accept": "text/html"})
+    assert answer.status_code == 302
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        {"Accept": "*/*"},
+    ],
+    ids=["image", "script", "probe"],
+)
+def test_a_code_without_a_state_is_refused_unless_it_is_a_top_level_navigation(
+    site: Site, headers: dict[str, str]
+) -> None:
+    answer = send_request(f"{site.url}/oauth/callback?code=x", headers=headers)
+    assert answer.status_code == 400
+    assert "Set-Cookie" not in answer.headers
+    assert exchanges(site) == 0
+
+
+@pytest.mark.parametrize("inside", ["iframe", "frame", "embed", "object"])
+def test_a_callback_in_a_frame_shows_only_a_link_that_opens_a_tab(site: Site, inside: str) -> None:
+    for path in ("/oauth/callback?code=x", "/oauth/callback?code=x&state=y", "/", "/login"):
+        answer = send_request(
+            f"{site.url}{path}",
+            headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": inside},
+        )
+        assert answer.status_code == 200
+        assert "Open a new tab" in answer.text
+        assert "clever-button" not in answer.text
+        assert "frame-ancestors *" in answer.headers["Content-Security-Policy"]
+        assert "Set-Cookie" not in answer.headers
+    assert exchanges(site) == 0
+
+
+def test_a_callback_without_parameters_redirects_to_the_home_page(site: Site) -> None:
+    assert site.visitor().open("/oauth/callback").path == "/"
+
+
+def test_a_browser_without_cookies_gets_an_error_page_instead_of_a_redirect_loop(
+    site: Site,
+) -> None:
+    visitor = by_portal(site, "student")  # logged in at Clever
+    clever_cookies = {
+        c.name: c.value or "" for c in visitor.http.cookies if c.domain == "127.0.0.1"
+    }
+    url, hops = f"{site.url}/oauth/callback?code=x", 0
+    headers = {"Accept": "text/html"}
+    while True:
+        cookies = {} if url.startswith(site.url) else clever_cookies
+        answer = send_request(url, headers=headers, cookies=cookies)
+        if not answer.is_redirect:
+            break
+        url, hops = answer.headers["Location"], hops + 1
+        assert hops <= 3
+    assert answer.status_code == 400
+    assert "cookies_blocked" in answer.text
+
+
+# A state that is not ours
+
+
+@pytest.mark.parametrize("query", ["code=a&state=forged", "error=access_denied&state=forged"])
+def test_a_forged_state_never_logs_a_user_in(site: Site, query: str) -> None:
+    visitor = site.visitor().open(f"/oauth/callback?{query}")
+    assert (visitor.response.status_code, visitor.code) == (400, "login_expired")
+    assert exchanges(site) == 0
+
+
+def test_a_forged_state_does_not_affect_a_logged_in_user(site: Site) -> None:
+    visitor = by_button(site, "student")
+    before = exchanges(site)
+    assert visitor.open(FORGED).path == "/dashboard"
+    assert exchanges(site) == before
+
+
+def test_a_code_and_state_from_another_browser_log_nobody_in(site: Site) -> None:
+    attacker = stop_before_callback(site, "teacher")
+    victim = site.visitor().open(attacker.url)
+    assert victim.code == "login_expired"
+    assert victim.open("/dashboard").path == "/"
+    assert exchanges(site) == 0
+
+
+def test_the_cookie_of_one_login_is_not_valid_for_another(site: Site) -> None:
+    visitor = stop_before_callback(site, "student")
+    (own,) = [each for each in visitor.http.cookies if each.name.startswith("login-")]
+    other = stop_before_callback(site, "teacher")
+    state = parse_qs(urlsplit(other.url).query)["state"][0]
+    name = f"login-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
+    answer = send_request(
+        other.url, cookies={name: own.value or ""}, headers={"Accept": "text/html"}
+    )
+    assert "login_expired" in answer.text
+    assert exchanges(site) == 0
+
+
+def test_an_empty_state_counts_as_a_missing_state(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    assert visitor.open("/oauth/callback?code=x&state=").path == "/oauth/authorize"
+    assert exchanges(site) == 0
+
+
+# A state of ours
+
+
+def test_every_state_is_long_and_unique(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    states = {parse_qs(urlsplit(visitor.open("/login").url).query)["state"][0] for _ in range(50)}
+    assert len(states) == 50
+    assert min(len(each) for each in states) >= 43
+
+
+def test_logins_in_five_tabs_of_one_browser_all_finish(site: Site) -> None:
+    visitor = site.visitor()
+    callbacks = [stop_before_callback(site, "student", visitor).url for _ in range(5)]
+    for url in reversed(callbacks):
+        assert visitor.open(url).path == "/dashboard"
+    assert exchanges(site) == 5
+
+
+def test_one_browser_has_at_most_ten_pending_logins(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        for _ in range(13):
+            visitor.open("/login")
+            clock.shift(1)
+        waiting = [each for each in visitor.http.cookies if each.name.startswith("login-")]
+        assert len(waiting) == 10
+        visitor.stop_at = None
+        newest = visitor.open("/login")
+        newest.click(site.person("student").district.name)
+        newest.press("Log in", username="student", password="clever")
+        assert newest.path == "/dashboard"
+
+
+def test_a_pending_login_older_than_ten_minutes_is_restarted_silently(site: Site) -> None:
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        visitor = stop_before_callback(site, "student")
+        clock.shift(60 * 60)
+        asked = len(site.clever.journal())
+        assert visitor.open(visitor.url).path == "/dashboard"
+        assert site.clever.journal()[asked]["path"] == "/oauth/authorize"  # before any exchange
+
+
+@pytest.mark.parametrize("seconds", [1, 119])
+def test_a_login_started_on_a_machine_with_a_fast_clock_continues(site: Site, seconds: int) -> None:
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        visitor = stop_before_callback(site, "student")
+        clock.shift(-seconds)
+        asked = len(site.clever.journal())
+        assert visitor.open(visitor.url).path == "/dashboard"
+        assert site.clever.journal()[asked]["path"] == "/oauth/tokens"
+
+
+def test_a_login_started_on_a_machine_with_a_wrong_clock_is_restarted(
+    site: Site,
+) -> None:
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        visitor = stop_before_callback(site, "student")
+        clock.shift(-60 * 60)
+        assert visitor.open(visitor.url).path == "/oauth/authorize"
+        assert log_in_at_clever(visitor, "student").path == "/dashboard"
+
+
+def test_a_used_callback_redirects_a_logged_in_user_to_the_dashboard(
+    any_site: SiteMaker,
+) -> None:
+    site = any_site()
+    visitor = stop_before_callback(site, "student")
+    url = visitor.url
+    assert visitor.open(url).path == "/dashboard"
+    assert visitor.open(url).path == "/dashboard"
+    assert exchanges(site) == 1
+
+
+def test_a_used_callback_whose_cookie_remains_is_not_exchanged_twice(any_site: SiteMaker) -> None:
+    site = any_site()
+    visitor = stop_before_callback(site, "student")
+    url, cookies = visitor.url, dict(visitor.http.cookies)
+    visitor.open(url)
+    headers = {"Accept": "text/html"}
+    again = send_request(url, cookies=cookies, headers=headers)
+    assert again.headers["Location"].startswith("/login/again?")
+    assert "Set-Cookie" not in again.headers
+    restarted = send_request(site.url + again.headers["Location"], cookies=cookies, headers=headers)
+    assert urlsplit(restarted.headers["Location"]).path == "/oauth/authorize"  # by itself
+    assert exchanges(site) == 1
+
+
+def test_twenty_concurrent_callbacks_make_one_exchange_and_one_login(
+    any_site: SiteMaker,
+) -> None:
+    site = any_site()
+    visitor = stop_before_callback(site, "student")
+    site.clever.fault("me", delay_s=0.5)
+    url, cookies = visitor.url, dict(visitor.http.cookies)
+    with ThreadPoolExecutor(20) as threads:
+        answers = list(threads.map(lambda _: send_request(url, cookies=cookies), range(20)))
+    winners = [each for each in answers if "session=" in str(each.raw.headers)]
+    assert len(winners) == 1
+    assert winners[0].status_code == 303
+    assert exchanges(site) == 1
+    for loser in (each for each in answers if each is not winners[0]):
+        assert loser.status_code in {302, 503}
+        assert "Set-Cookie" not in loser.headers
+    jar = {"session": winners[0].cookies["session"]}
+    loser = next(each for each in answers if each.status_code == 302)
+    after = send_request(site.url + loser.headers["Location"], cookies=cookies | jar)
+    assert after.headers["Location"] == "/dashboard"
+
+
+def test_a_double_click_on_the_callback_never_shows_the_previous_user(
+    site: Site,
+) -> None:
+    visitor = by_button(site, "student")
+    visitor.open(f"{site.clever.url}/in/{site.person('teacher').district.shortname}")
+    visitor.press("Log out of Clever")
+    stop_before_callback(site, "teacher", visitor)
+    site.clever.fault("me", delay_s=4)  # longer than the second click waits
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(send_request, visitor.url, cookies=dict(visitor.http.cookies))
+        while exchanges(site) < 2:
+            time.sleep(0.02)
+        visitor.open(visitor.url)
+        assert visitor.role == "teacher"
+        assert site.person("student").name.first not in visitor.text
+        assert first.result().status_code == 303
+
+
+def test_a_login_is_restarted_only_once_and_keeps_its_next_path(site: Site) -> None:
+    visitor = site.visitor()
+    district = site.person("student").district.id
+    visitor.stop_at = "/oauth/callback"
+    visitor.open(f"/login?district_id={district}&next=/dashboard%3Fa=b")
+    visitor.press("Log in", username="student", password="clever")
+    seen = [(visitor.url, dict(visitor.http.cookies))]
+    headers = {"Accept": "text/html"}
+    send_request(
+        visitor.url, cookies=seen[0][1], headers=headers
+    )  # a double click: this answer is lost
+    visitor.stop_at = None
+    visitor.open(visitor.url)
+    assert visitor.url == f"{site.url}/dashboard?a=b"
+
+
+def test_a_restarted_login_with_a_used_code_shows_an_error_page_instead_of_looping(
+    site: Site,
+) -> None:
+    visitor = stop_before_callback(site, "student")
+    headers = {"Accept": "text/html"}
+    for _ in range(2):
+        send_request(
+            visitor.url, cookies=dict(visitor.http.cookies), headers=headers
+        )  # used elsewhere
+        visitor.stop_at = "/oauth/callback"
+        visitor.open(visitor.url)
+        if visitor.path != "/oauth/callback" or visitor.code:
+            break
+    assert visitor.code == "code_used"
+    assert exchanges(site) == 2
+
+
+def test_a_repeated_callback_never_shows_the_previous_users_page(
+    site: Site,
+) -> None:
+    visitor = by_button(site, "student")
+    visitor.open(f"{site.clever.url}/in/{site.person('teacher').district.shortname}")
+    visitor.press("Log out of Clever")
+    stop_before_callback(site, "teacher", visitor)
+    send_request(
+        visitor.url, cookies=dict(visitor.http.cookies)
+    )  # the first of a double click: lost
+    visitor.open(visitor.url)
+    assert visitor.role == "teacher"
+    assert site.person("student").name.first not in visitor.text
+
+
+def test_pending_login_cookies_never_exceed_the_header_limit(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    for _ in range(12):
+        visitor.open(f"/login?district_id={'a' * 3000}&next=/{'b' * 199}")
+        assert "district_id" not in visitor.url
+        visitor.open(f"/login?district_id={'a' * 64}&next=/{'b' * 198}")
+    size = sum(len(each.name) + len(each.value or "") for each in visitor.http.cookies)
+    assert size < 4600
+
+
+def test_unknown_pending_login_cookies_are_dropped_a_few_at_a_time(site: Site) -> None:
+    cookies = {f"login-{number:016x}": "x" for number in range(300)}
+    answer = send_request(f"{site.url}/login", cookies=cookies)
+    assert answer.status_code == 302
+    assert len(answer.raw.headers.getlist("Set-Cookie")) <= 21
+
+
+def test_a_callback_from_another_issuer_is_refused_and_its_code_is_not_exchanged(
+    site: Site,
+) -> None:
+    visitor = stop_before_callback(site, "student")
+    assert visitor.open(f"{visitor.url}&iss=https://evil.test").code == "bad_callback"
+    assert exchanges(site) == 0
+    again = stop_before_callback(site, "student")
+    assert again.open(f"{again.url}&iss={site.clever.url}").path == "/dashboard"
+
+
+def test_a_failed_login_consumes_its_state(site: Site) -> None:
+    visitor = stop_before_callback(site, "student")
+    url, cookies = visitor.url, dict(visitor.http.cookies)
+    site.clever.fault("token", times=2, status=500)  # the login restarts once
+    assert visitor.open(url).code == "clever_unavailable"
+    again = send_request(url, cookies=cookies, headers={"Accept": "text/html"})
+    assert again.headers["Location"].startswith("/login/again?")
+    assert exchanges(site) == 2
+
+
+def test_an_abandoned_login_does_not_break_the_next_portal_launch(site: Site) -> None:
+    visitor = site.visitor().open("/login")  # and away
+    visitor.open(f"{site.clever.url}/in/{site.person('student').district.shortname}")
+    visitor.press("Log in", username="student", password="clever")
+    assert launch_tile(visitor, site).path == "/dashboard"
+
+
+def test_a_whole_school_behind_one_ip_address_can_log_in(site: Site) -> None:
+    statuses = {send_request(f"{site.url}/login").status_code for _ in range(300)}
+    assert statuses == {302}
+
+
+def test_a_code_that_clever_rejects_shows_an_error_page(site: Site) -> None:
+    visitor = stop_before_callback(site, "student")
+    site.clever.advance(61)
+    visitor.open(visitor.url)
+    assert (visitor.response.status_code, visitor.code) == (400, "code_used")
+    assert "Try again with Clever" in visitor.text
+    assert visitor.click("Try again with Clever").path == "/dashboard"
+
+
+def test_a_cancelled_login_shows_its_own_page(site: Site) -> None:
+    visitor = stop_before_callback(site, "student")
+    visitor.open(visitor.url.replace("code=", "error=access_denied&was="))
+    assert visitor.code == "login_cancelled"
+
+
+def test_a_person_without_access_to_the_app_gets_an_error_page(site: Site) -> None:
+    visitor = stop_before_callback(site, "student")
+    visitor.open(visitor.url.replace("code=", "error=unauthorized-user&was="))
+    assert (visitor.response.status_code, visitor.code) == (403, "login_refused")
+
+
+def test_a_valid_state_without_a_code_shows_an_error_page(site: Site) -> None:
+    visitor = stop_before_callback(site, "student")
+    visitor.open(visitor.url.replace("code=", "cod="))
+    assert visitor.code == "bad_callback"
+
+
+@pytest.mark.parametrize("name", ["error", "error_description", "code", "state", "other"])
+def test_error_pages_never_repeat_request_parameters(site: Site, name: str) -> None:
+    payload = "<script>canary</script>"
+    for query in ({name: payload}, {"state": "s", "code": "c", name: payload}):
+        answer = send_request(
+            f"{site.url}/oauth/callback",
+            params=query,
+            headers={"Accept": "text/html"},
+        )
+        assert answer.status_code < 500
+        assert "canary" not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("query", ["code=a&code=b", "state=a&state=b&code=c", f"code={'x' * 2001}"])
+def test_repeated_or_oversized_parameters_are_refused(site: Site, query: str) -> None:
+    assert site.visitor().open(f"/oauth/callback?{query}").code == "bad_callback"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("HEAD", {}),
+        ("OPTIONS", {}),
+        ("GET", {"Sec-Purpose": "prefetch;prerender"}),
+        ("GET", {"Sec-Purpose": "prefetch"}),
+        ("GET", {"Purpose": "prefetch"}),
+    ],
+)
+def test_prefetch_and_head_requests_do_not_consume_a_code(
+    site: Site, method: str, headers: dict[str, str]
+) -> None:
+    visitor = stop_before_callback(site, "student")
+    looked = visitor.http.request(method, visitor.url, headers=headers, allow_redirects=False)
+    assert "Set-Cookie" not in looked.headers
+    assert exchanges(site) == 0
+    asked = len(site.clever.journal())
+    assert visitor.open(visitor.url).path == "/dashboard"
+    assert site.clever.journal()[asked]["path"] == "/oauth/tokens"  # and no restart
+
+
+# Whoever was logged in before
+
+
+def test_a_second_students_login_replaces_all_data_of_the_first(any_site: SiteMaker) -> None:
+    site = any_site()
+    visitor = by_button(site, "student")
+    first = visitor.http.cookies.get("session", domain="localhost.local")
+    visitor.open(f"{site.clever.url}/in/{site.person('sparse').district.shortname}")
+    visitor.press("Log out of Clever")
+    stop_before_callback(site, "sparse", visitor)
+    visitor.open(visitor.url)
+    assert site.person("sparse").name.full in visitor.text
+    assert site.person("student").name.first not in visitor.text
+    assert visitor.http.cookies.get("session", domain="localhost.local") != first
+    old = send_request(f"{site.url}/dashboard", cookies={"session": first or ""})
+    assert old.status_code == 302
+
+
+def test_a_failed_login_leaves_nobody_logged_in(site: Site) -> None:
+    visitor = by_button(site, "student")
+    stop_before_callback(site, "student", visitor)
+    site.clever.fault("me", times=2, status=500)  # a GET is repeated once
+    assert visitor.open(visitor.url).code == "clever_unavailable"
+    assert visitor.open("/dashboard").path == "/"

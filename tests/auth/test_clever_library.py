@@ -1,0 +1,224 @@
+"""Clever Library: a teacher shares the app, without any district, and the students follow."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from clever_login.api_versions import VERSIONS
+from clever_login.auth.account_hooks import Account
+from clever_login.clever.models import User
+from clever_login.clever.user_client import SharedSection
+from clever_simulator.config import Config
+from tests.conftest import SiteMaker
+from tests.support.browser_client import Visitor
+from tests.support.login_flows import LOGIN_FLOWS, by_button
+from tests.support.running_app import ROOT, Site
+
+
+class Kept:
+    """What an app of one's own keeps: every account, every section."""
+
+    def __init__(self) -> None:
+        self.users: list[User] = []
+        self.sections: dict[str, tuple[SharedSection, ...]] = {}
+
+    def find_or_create(self, user: User) -> Account:
+        self.users.append(user)
+        return Account(id=user.id)
+
+    def keep_sections(self, account: Account, sections: tuple[SharedSection, ...]) -> None:
+        self.sections[account.id] = sections
+
+    def extend(self, app: Flask) -> None:
+        app.config.update(FIND_OR_CREATE=self.find_or_create, KEEP_SECTIONS=self.keep_sections)
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+@pytest.fixture
+def make_library(make_site: SiteMaker, kept: Kept) -> Callable[..., Site]:
+    """An app of the Library tier, which keeps what it is given."""
+
+    def make(**changes: Any) -> Site:
+        return make_site(extend=kept.extend, clever_client_id="simulator-library", **changes)
+
+    return make
+
+
+def consenting(site: Site, user_name: str = "teacher", entry: str = "button") -> Visitor:
+    """A teacher's first login: Clever asks whether the app may see the classes."""
+    visitor = LOGIN_FLOWS[entry](site, user_name)
+    with suppress(AssertionError):  # asked once
+        visitor.press("Yes")
+    return visitor
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_teacher_logs_in_with_each_accounts_module_of_the_documents(
+    make_site: SiteMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    text = (ROOT / "docs" / "accounts.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    (tmp_path / "accounts.py").write_text(blocks[number])
+    module = runpy.run_path(str(tmp_path / "accounts.py"))
+    monkeypatch.chdir(tmp_path)  # where one of them makes its table
+
+    def extend(app: Flask) -> None:
+        app.config["FIND_OR_CREATE"] = module["find_or_create"]
+        app.config["KEEP_SECTIONS"] = module["keep_sections"]
+
+    site = make_site(extend=extend, clever_client_id="simulator-library")
+    assert consenting(site).path == "/dashboard"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_library_teachers_sections_and_students_are_read_in_every_version(
+    make_library: Callable[..., Site], kept: Kept, version: str
+) -> None:
+    site = make_library(clever_api_version=version)
+    visitor = consenting(site)
+    teacher = site.person("teacher")
+    taught = [each for each in site.clever.people.sections if each.teacher == teacher]
+    assert (visitor.path, visitor.role) == ("/dashboard", "teacher")
+    assert "District" not in visitor.text
+    (sections,) = kept.sections.values()
+    assert {each.section.name for each in sections} == {each.name for each in taught}
+    for each in taught:
+        (found,) = [shared for shared in sections if shared.section.id == each.id]
+        assert {person.id for person in found.students} == {one.id for one in each.students}
+        assert all(len(person.last_name or "") <= 2 for person in found.students)
+        assert all(person.email is None for person in found.students)
+        assert f"{each.name} , {len(each.students)} students" in visitor.text
+
+
+def test_a_library_teachers_student_can_log_in_before_the_teachers_next_login(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    consenting(site)
+    taught = next(
+        each.students[0]
+        for each in site.clever.people.sections
+        if each.teacher == site.person("teacher")
+    )
+    visitor = by_button(site, taught.user_name)
+    assert (visitor.path, visitor.role) == ("/dashboard", "student")
+    assert taught.name.last not in visitor.text or len(taught.name.last) < 3
+    user = kept.users[-1]
+    assert (user.id, user.district_id, user.email) == (taught.id, None, None)
+    (sections,) = kept.sections.values()
+    assert taught.id in {person.id for each in sections for person in each.students}
+
+
+def test_library_sections_are_read_again_at_each_login(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    for times in (1, 2):
+        kept.sections.clear()
+        assert consenting(site).path == "/dashboard"
+        assert len(kept.sections) == 1
+        asked = [each["path"] for each in site.clever.journal()]
+        assert sum(path.endswith(f"{site.person('teacher').id}/sections") for path in asked) == (
+            times
+        )
+
+
+def test_a_library_teacher_without_sections_can_log_in_and_is_told_so(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    visitor = consenting(site, "no_sections")
+    assert visitor.role == "teacher"
+    assert "Clever shows us none yet." in visitor.text
+    assert list(kept.sections.values()) == [()]
+
+
+def test_a_login_succeeds_when_library_sections_cannot_be_read(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    site.clever.fault("data", times=0, status=503)
+    visitor = consenting(site)
+    assert visitor.path == "/dashboard"
+    assert "Your classes: could not be read just now" in visitor.text
+    assert kept.sections == {}
+
+
+@pytest.mark.parametrize("entry", ["button", "portal"])
+def test_a_library_login_works_from_the_button_and_from_the_library(
+    make_library: Callable[..., Site], entry: str
+) -> None:
+    assert consenting(make_library(), entry=entry).path == "/dashboard"
+
+
+def test_the_home_page_offers_sign_up_for_a_library_app(
+    make_library: Callable[..., Site],
+) -> None:
+    site = make_library(clever_library=True)
+    visitor = site.visitor().open("/").click("Sign up with Clever")
+    assert visitor.url.startswith(site.clever.url)
+
+
+def test_the_home_page_offers_no_sign_up_for_other_apps(site: Site) -> None:
+    assert "Sign up" not in site.visitor().open("/").text
+
+
+def test_a_library_user_who_later_joins_through_a_district_keeps_their_account(
+    make_library: Callable[..., Site], kept: Kept
+) -> None:
+    site = make_library()
+    consenting(site)
+    app = site.clever.app.extensions["clever_simulator"].config.app("simulator-library")
+    site.clever.configure(Config(apps=(replace(app, tier="secure_sync"),)))
+    assert by_button(site, "teacher").path == "/dashboard"
+    before, after = kept.users
+    assert (before.id, before.district_id, before.school_ids) == (after.id, None, ())
+    assert after.district_id == site.person("teacher").district.id
+    assert len(after.school_ids) == 1
+
+
+def test_invalid_values_and_records_without_an_id_affect_nothing_else(
+    make_library: Callable[..., Site], kept: Kept, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = make_library()
+    consenting(site)
+    student = next(iter(kept.sections.values()))[0].students[0]
+    odd = {"id": student.id, "name": {"first": "Mei", "last": 7}, "email": ["x"], "roles": [7]}
+    section = {"id": "5ec", "name": "A class", "grade": [], "students": 7}
+    nobody = [None, 7, {"data": None}, {"data": {"id": "../me"}}]
+    site.clever.fault("data", body=json.dumps({"data": [*nobody, {"data": section}]}))
+    site.clever.fault("data", body=json.dumps({"data": [*nobody, {"data": odd}]}))
+    capfd.readouterr()
+    assert "A class" in by_button(site, "teacher").text
+    (shared,) = kept.sections.popitem()[1]
+    (person,) = shared.students
+    assert (person.id, person.first_name, person.last_name) == (student.id, "Mei", None)
+    assert student.id not in capfd.readouterr().err
+
+
+def test_a_malformed_section_list_is_reported_as_unreadable(
+    make_library: Callable[..., Site],
+) -> None:
+    site = make_library()
+    consenting(site)
+    site.clever.fault("data", body=json.dumps({"data": {"id": "5ec"}}))
+    assert "Your classes: could not be read just now" in by_button(site, "teacher").text
+
+
+def test_sections_are_requested_only_for_library_teachers(site: Site) -> None:
+    by_button(site, "teacher")
+    assert not [e for e in site.clever.journal() if "sections" in e["path"]]

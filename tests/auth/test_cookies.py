@@ -1,0 +1,123 @@
+"""Every cookie of the app: how it is set, what is in it, and that PRIVACY.md names it."""
+
+from __future__ import annotations
+
+import re
+from http.cookies import Morsel, SimpleCookie
+from pathlib import Path
+from typing import Any
+
+import requests
+from itsdangerous import URLSafeTimedSerializer
+
+from clever_login.errors import StoreUnavailable
+from tests.conftest import SiteMaker
+from tests.support import certificates
+from tests.support.browser_client import Visitor
+from tests.support.running_app import ROOT, Site
+
+IN_A_PENDING_LOGIN = {
+    *("age", "district_id", "impersonation_claimed", "next", "restarts", "state"),
+}
+
+
+def set_cookies(site: Site, hops: list[requests.Response]) -> list[Morsel[str]]:
+    """Every cookie that the app's answers set or expire."""
+    own = [hop for hop in hops if hop.url.startswith(f"{site.url}/")]
+    lines = [line for hop in own for line in hop.raw.headers.getlist("Set-Cookie")]
+    return [cookie for line in lines for cookie in SimpleCookie(line).values()]
+
+
+def over_https(make_site: SiteMaker, folder: Path) -> tuple[Site, Visitor]:
+    certificate = certificates.make_certificate(folder)
+    site = make_site(certificate=certificate)
+    visitor = site.visitor()
+    visitor.http.verify = str(certificate.certificate)
+    return site, visitor
+
+
+def everything(site: Site, visitor: Visitor) -> list[requests.Response]:
+    """A morning at a shared computer: all answers that set a cookie."""
+    hops = visitor.open("/language/es").hops
+    hops += visitor.open(f"/login?next=/dashboard&district_id={district_of(site)}").hops
+    hops += visitor.press("Log in", username="student", password="clever").hops
+    hops += visitor.open("/oauth/callback?code=x&loginas_by_admin=true").hops
+    hops += visitor.open("/oauth/callback?state=forged").hops
+    hops += visitor.press("Cierra sesión").hops
+    hops += visitor.open("/away?language=es").hops
+    hops += visitor.open("/login").press("Yes").hops
+    return hops
+
+
+def district_of(site: Site) -> str:
+    return site.person("student").district.id
+
+
+def test_over_https_every_cookie_is_host_only_and_http_only(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    site, visitor = over_https(make_site, tmp_path)
+    cookies = set_cookies(site, everything(site, visitor))
+    assert {each.key[7:].partition("-")[0] for each in cookies} == named_in_privacy_md()
+    assert {each.key[7:].partition("-")[0] for each in cookies if not each.value} == {
+        *("session", "login", "confirm", "language"),  # each is expired once, too
+    }
+    for each in cookies:
+        assert each.key.startswith("__Host-"), each
+        assert each["secure"], each
+        assert each["httponly"], each
+        assert (each["samesite"], each["path"], each["domain"]) == ("Lax", "/", ""), each
+
+
+def named_in_privacy_md() -> set[str]:
+    text = (ROOT / "PRIVACY.md").read_text().partition("## Sessions")[2].partition("\n## ")[0]
+    return {name.partition("-")[0] for name in re.findall(r"^- `([\w.-]+)`: ", text, re.M)}
+
+
+def test_every_cookie_contains_and_lasts_what_privacy_md_says(site: Site) -> None:
+    cookies = [each for each in set_cookies(site, everything(site, site.visitor())) if each.value]
+    found: dict[str, list[Morsel[str]]] = {}
+    for each in cookies:
+        found.setdefault(each.key.partition("-")[0], []).append(each)
+    for each in found["session"]:
+        assert re.fullmatch(r"[0-9a-f]{16}\.[0-9a-f]{16}\.[\w-]{43}", each.value)
+    assert {each.value for each in found["confirm"]} == {"1"}
+    assert {each.value for each in found["language"]} == {"es"}
+    for each in found.pop("login"):
+        _, pending = URLSafeTimedSerializer("").loads_unsafe(each.value)
+        assert set(pending) == IN_A_PENDING_LOGIN
+        assert each["max-age"] == str(12 * 60 * 60)
+    for each in [cookie for kept in found.values() for cookie in kept]:
+        assert (each["max-age"], each["expires"]) == ("", ""), each
+
+
+class Full:
+    """A store that takes nothing more."""
+
+    def __init__(self, working: Any) -> None:
+        self._working = working
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._working, name)
+
+    def set(self, *_args: object, **_parts: object) -> None:
+        raise StoreUnavailable("full")
+
+
+def test_a_login_that_cannot_be_saved_sets_no_cookie_and_can_be_retried(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    site, visitor = over_https(make_site, tmp_path)
+    visitor.open("/language/es").stop_at = "/oauth/callback"
+    visitor.open(f"/login?district_id={district_of(site)}")
+    visitor.press("Log in", username="student", password="clever").stop_at = None
+    assert site.app
+    interface: Any = site.app.session_interface
+    working, interface._store = interface._store, Full(interface._store)
+    visitor.open(visitor.url)
+    interface._store = working
+    assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
+    kept = [each.key for each in set_cookies(site, visitor.hops) if each.value]
+    expired = {each.key for each in set_cookies(site, visitor.hops) if not each.value}
+    assert (kept, expired) == ([], {"__Host-session"})
+    assert visitor.open("/login").path == "/dashboard"

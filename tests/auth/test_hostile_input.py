@@ -1,0 +1,505 @@
+"""Hostile inputs, fifteen thousand of them: callbacks from anybody, answers of a Clever gone bad.
+
+Every tier tries a twentieth of them, and the longest one all.
+
+No answer of ours crashes (502 and 503 have pages of their own), nothing that was sent comes back,
+in an answer or a log, and nobody is logged in whom Clever did not identify.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs, quote_from_bytes, urlsplit
+
+import pytest
+import requests
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from app import create_app
+from clever_login.auth.account_hooks import Account, find_or_create
+from clever_login.auth.pending_logins import digest_state
+from clever_login.clever.models import User
+from tests.support import running_app
+
+QUERIES_EACH = 2_000  # for each of five kinds
+BODIES_EACH = 1_250  # for each of four records
+APP, CLEVER = "http://localhost:3000", "http://127.0.0.1:3001"
+CANARY = "cAnArY"
+CANARY_ANYHOW = re.compile(rb"canary", re.IGNORECASE)
+PAGE_CODE = re.compile(rb"<code>(\w+)</code>")
+OUR_FAILURES = {
+    502: {"clever_misconfigured", "clever_unexpected", "wrong_person"},
+    503: {"clever_unavailable"},
+}
+PERSON, OTHER = "5f0000000000000000000001", "5f00000000000000000000ff"
+DISTRICT, SCHOOL = "5f0000000000000000000002", "5f0000000000000000000003"
+BROWSER = {
+    "HTTP_ACCEPT": "text/html",
+    "HTTP_SEC_FETCH_MODE": "navigate",
+    "HTTP_SEC_FETCH_DEST": "document",
+}
+PATHS = {
+    "me": "/v3.0/me",
+    "user": f"/v3.0/users/{PERSON}",
+    "district": f"/v3.0/districts/{DISTRICT}",
+    "school": f"/v3.0/schools/{SCHOOL}",
+}
+RECORDS: dict[str, dict[str, Any]] = {
+    "me": {"type": "user", "data": {"id": PERSON, "district": DISTRICT, "type": "user"}},
+    "user": {
+        "data": {
+            "id": PERSON,
+            "district": DISTRICT,
+            "email": "ada@school.example",
+            "name": {"first": "Ada", "last": "Lovelace"},
+            "roles": {"student": {"school": SCHOOL, "schools": [SCHOOL], "legacy_id": OTHER}},
+        }
+    },
+    "district": {"data": {"id": DISTRICT, "name": "Harbour District"}},
+    "school": {"data": {"id": SCHOOL, "district": DISTRICT, "name": "Harbour School"}},
+}
+
+
+# A house without sockets
+
+
+@dataclass
+class Clever:
+    """What answers for Clever; all is well but what `bodies` has, by the name of the record."""
+
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    takes_codes: bool = True
+    exchanges: int = 0
+
+    def send(
+        self, adapter: HTTPAdapter, request: requests.PreparedRequest, **_: Any
+    ) -> requests.Response:
+        """Stand where requests opens a connection."""
+        url = urlsplit(str(request.url))
+        assert f"{url.scheme}://{url.netloc}" == CLEVER
+        status, body, headers = self._answer(url.path)
+        raw = HTTPResponse(io.BytesIO(body), headers, status, preload_content=False)
+        return adapter.build_response(request, raw)
+
+    def _answer(self, path: str) -> tuple[int, bytes, dict[str, str]]:
+        if path == "/oauth/tokens":
+            self.exchanges += 1
+            if self.takes_codes:
+                return 200, b'{"access_token": "a-token"}', {}
+            return 400, b'{"error": "invalid_grant"}', {}
+        for name, each in PATHS.items():
+            if each == path and name in self.bodies:
+                return 200, self.bodies[name], self.headers
+            if each == path:
+                return 200, json.dumps(RECORDS[name]).encode(), {}
+        return 404, b"{}", {}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the app has answered."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        return dict(self.headers).get(name, "")
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that it sets; one that it drops has no value."""
+        pairs = (value for name, value in self.headers if name == "Set-Cookie")
+        return {
+            name: value for name, _, value in (p.partition(";")[0].partition("=") for p in pairs)
+        }
+
+    @property
+    def logs_in(self) -> bool:
+        return bool(self.cookies.get("session"))
+
+
+@dataclass
+class House:
+    """The app behind its front door, the Clever that it asks, and who was let in."""
+
+    app: Flask
+    clever: Clever
+    let_in: list[User] = field(default_factory=list)
+    tried: int = 0
+    part: int = 1  # of all inputs: 20 is a twentieth
+
+    @property
+    def queries(self) -> int:
+        """How many of each kind are tried."""
+        return QUERIES_EACH // self.part
+
+    def __post_init__(self) -> None:
+        self.app.config["FIND_OR_CREATE"] = self._find_or_create
+        self._environ = EnvironBuilder(base_url=APP).get_environ() | BROWSER
+
+    def get(self, path: str, query: bytes = b"", cookies: bytes = b"") -> Answer:
+        """One request, as a server hands it over: bytes as they came (PEP 3333)."""
+        environ = {
+            **self._environ,
+            "PATH_INFO": path,
+            "QUERY_STRING": query.decode("latin-1"),
+            "wsgi.errors": io.StringIO(),
+        }
+        if cookies:
+            environ["HTTP_COOKIE"] = cookies.decode("latin-1")
+        body, status, headers = run_wsgi_app(self.app, environ, buffered=True)
+        return Answer(int(status.split()[0]), list(headers), b"".join(body))
+
+    def callback(self, query: bytes, cookies: bytes = b"", path: str = "/oauth/callback") -> Answer:
+        """A callback, with what holds for the answer to any."""
+        self.tried += 1
+        answer = self.get(path, query, cookies)
+        calm(answer)
+        assert not CANARY_ANYHOW.search(sent(answer))
+        return answer
+
+    def begin(self) -> tuple[str, str, str]:
+        """Leave for Clever; the state, and the name and value of the cookie that waits for it."""
+        answer = self.get("/login")
+        state = parse_qs(urlsplit(answer.header("Location")).query)["state"][0]
+        ((name, value),) = answer.cookies.items()
+        return state, name, value
+
+    def log_in(self) -> Answer:
+        """A login that goes well on our side; Clever answers what it does."""
+        self.let_in.clear()
+        state, name, value = self.begin()
+        return self.callback(f"code=of-{state}&state={state}".encode(), f"{name}={value}".encode())
+
+    def _find_or_create(self, user: User) -> Account:
+        self.let_in.append(user)
+        return find_or_create(user)
+
+
+@pytest.fixture(params=[20, pytest.param(1, marks=pytest.mark.long)], ids=["some", "all"])
+def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    clever = Clever()
+    monkeypatch.setattr(
+        HTTPAdapter,
+        "send",
+        lambda adapter, request, **parts: clever.send(adapter, request, **parts),
+    )
+    app = create_app(running_app.settings_for(APP, CLEVER, tmp_path))
+    return House(app, clever, part=request.param)
+
+
+def calm(answer: Answer) -> None:
+    """It is no crash, and a failure of ours is one that we have a name for."""
+    found = PAGE_CODE.search(answer.body)
+    code = found[1].decode() if found else ""
+    assert b"http_5" not in answer.body
+    assert answer.status < 500 or code in OUR_FAILURES.get(answer.status, ()), (answer.status, code)
+
+
+def sent(answer: Answer) -> bytes:
+    """All that a browser gets to see."""
+    return repr(answer.headers).encode() + answer.body
+
+
+def many(strategy: st.SearchStrategy[Any], count: int, check: Callable[[Any], None]) -> None:
+    """Try so many of them: the same ones at each run."""
+    tries = settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )(given(strategy)(check))
+    tries()
+
+
+# Hostile queries
+
+PARTS = (
+    *(b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf0\x9f\x98\x80", b"\x80", b"\x1b[2J"),
+    *(b"\r\nSet-Cookie: session=x", b"\n\nHTTP/1.1 200", b"\xe2\x80\xae", b"\xe2\x80\xa8", b"\x7f"),
+    *(b"<script>alert(1)</script>", b'"><svg/onload=x>', b"{{7*7}}", b"${x}", b"%s%n", b"'--"),
+    *(b"../../etc", b"//evil.example", b"\\\\evil", b"javascript:x", b"http://[::1", b"[]", b"[0]"),
+    *(b"%", b"%zz", b"%00", b"%0d%0a", b"%u0041", b"%C0%AF", b"%ED%A0%80", b"%FF", b"%25", b"+"),
+    *(b"&", b"=", b";", b"#", b"?", b" ", b"a" * 1999, b"a" * 2001, b"a" * 9000, b""),
+)
+NAMES = (b"code", b"state", b"error", b"error_description", b"scope", b"next", b"district_id")
+chunks = st.sampled_from(PARTS) | st.binary(max_size=12)
+hostile = st.lists(chunks, max_size=4).map(lambda parts: CANARY.encode() + b"".join(parts))
+names = st.sampled_from(NAMES) | hostile
+pairs = st.lists(st.tuples(names, hostile), min_size=1, max_size=5)
+
+
+def quoted(pairs: list[tuple[bytes, bytes]]) -> bytes:
+    return b"&".join(_quote(name) + b"=" + _quote(value) for name, value in pairs)
+
+
+def raw(pairs: list[tuple[bytes, bytes]]) -> bytes:
+    return b"&".join(name + b"=" + value for name, value in pairs)
+
+
+def _quote(value: bytes) -> bytes:
+    return quote_from_bytes(value, safe="").encode()
+
+
+def _nobody_by(house: House, query: bytes, cookies: bytes = b"", code: str = "") -> None:
+    """Nobody is logged in and no code exchanged; the page has this code, if one is named."""
+    answer = house.callback(query, cookies)
+    assert not answer.logs_in
+    assert house.clever.exchanges == 0
+    assert not house.let_in
+    assert code.encode() in answer.body
+
+
+def _in_the_end(house: House, tries: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """As many as there should be, and none of it in a log."""
+    assert house.tried >= tries
+    output = capsys.readouterr()
+    assert CANARY.lower() not in (output.out + output.err).lower()
+
+
+def test_random_percent_encoded_bytes_log_nobody_in(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many(pairs, house.queries, lambda each: _nobody_by(house, quoted(each)))
+    _in_the_end(house, house.queries, capsys)
+
+
+def test_random_raw_bytes_log_nobody_in(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    soup = pairs.map(raw) | hostile
+    many(soup, house.queries, lambda each: _nobody_by(house, each))
+    _in_the_end(house, house.queries, capsys)
+
+
+def test_repeated_parameters_in_any_order_never_log_a_user_in(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = st.tuples(st.sampled_from(NAMES[:3]), hostile).flatmap(
+        lambda pair: st.permutations([pair, pair, (pair[0], b""), (b"code", b"x")])
+    )
+
+    many(again, house.queries, lambda each: _nobody_by(house, quoted(each), code="bad_callback"))
+    _in_the_end(house, house.queries, capsys)
+
+
+def test_cookies_with_a_wrong_signature_never_log_a_user_in(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, name, value = house.begin()
+    place = st.integers(0, len(value) - 2)  # two bits of the last character mean nothing
+    others = st.lists(
+        st.tuples(st.sampled_from([b"session", b"login-", b"x"]), hostile), max_size=3
+    )
+
+    def check(each: tuple[int, str, list[tuple[bytes, bytes]]]) -> None:
+        where, letter, more = each
+        forged = value[:where] + letter + value[where + 1 :]
+        if forged == value:
+            forged = ""
+        cookies = [f"{name}={forged}".encode(), raw(more).replace(b"&", b"; ")]
+        _nobody_by(house, f"code={CANARY}&state={state}".encode(), b"; ".join(cookies))
+
+    letters = st.sampled_from('Aa0-_."\\,\x00\xff')
+    many(st.tuples(place, letters, others), house.queries, check)
+    _in_the_end(house, house.queries, capsys)
+
+
+def test_a_valid_state_with_a_hostile_code_or_error_logs_nobody_in(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.clever.takes_codes = False
+
+    def check(parameters: list[tuple[bytes, bytes]]) -> None:
+        state, name, value = house.begin()
+        query = quoted([(b"state", state.encode()), *parameters])
+        answer = house.callback(query, f"{name}={value}".encode())
+        assert not answer.logs_in
+
+    known = st.sampled_from([b"code", b"error", b"error_description", b"iss"])
+    each_once = st.dictionaries(known, hostile, min_size=1, max_size=3)
+    many(each_once.map(lambda each: list(each.items())), house.queries, check)
+    assert house.clever.exchanges >= house.queries / 50  # as many got as far as Clever
+    assert not house.let_in
+    _in_the_end(house, house.queries, capsys)
+
+
+def test_a_hostile_login_parameter_on_login_again_logs_nobody_in(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, name, value = house.begin()
+    own = digest_state(state).encode()
+
+    def check(each: tuple[int, bytes]) -> None:
+        length, more = each
+        query = quoted([(b"login", own[:length] + more)])
+        answer = house.callback(query, f"{name}={value}".encode(), "/login/again")
+        assert not answer.logs_in
+
+    many(st.tuples(st.sampled_from([0, 16, len(own)]), hostile), house.queries // 2, check)
+    assert house.clever.exchanges == 0
+    _in_the_end(house, house.queries // 2, capsys)
+
+
+# Hostile answers of Clever's
+
+STRANGE: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1e308, float("nan"), float("inf"), "", " ", [], {}, [[]], [None]),
+    *(OTHER, [OTHER], [PERSON], {"id": OTHER}, {"id": PERSON}, f"{PERSON}\n", f"{PERSON}\x00"),
+    *(
+        f" {PERSON}",
+        f"../users/{OTHER}",
+        f"{PERSON}?x",
+        PERSON + "\u200b",
+        "\ud800",
+        "\udfff\ud83d",
+    ),
+    *(f"<script>{CANARY}</script>", f"{CANARY}\r\nSet-Cookie: session=x", CANARY * 1000, "\u202e"),
+    *("user", "district", "student", "school_admin", "x" * 64, "x" * 65, [SCHOOL, OTHER, None]),
+)
+WHOLE = {
+    "empty": b"",
+    "null": b"null",
+    "a list": b"[]",
+    "a string": b'""',
+    "NaN": b"NaN",
+    "two": b"{}{}",
+    "cut": b'{"data":',
+    "a mark before it": b"\xef\xbb\xbf{}",
+    "no UTF-8": b'{"data": "\xed\xa0\x80"}',
+    "a page": b"<html>cAnArY</html>",
+    "deep lists": b"[" * 100_000,
+    "deep objects": b'{"data":' * 50_000,
+    "an endless number": b'{"data": {"id": ' + b"9" * 5000 + b"}}",
+    "too large": b" " * 1_000_001,
+}
+GZIP = {"Content-Encoding": "gzip"}  # which no body here is
+HEADERS: tuple[dict[str, str], ...] = (
+    *({}, {}, {}, {}, {"Content-Type": "text/html"}, {"Set-Cookie": f"session={CANARY}"}),
+    *(GZIP, {"Content-Encoding": CANARY}, {"Location": f"/{CANARY}"}),
+)
+ODD = "\ud800\udfff\u202e\u2028\x00\x1b<>&'\"{%\u00e9\u4e2d\U0001f600"
+WAYS = ("replace", "replace", "replace", "delete", "wrap", "double")
+Place = tuple[str, ...]
+
+
+def bodies(record: str) -> st.SearchStrategy[bytes]:
+    """Bodies that are nearly right, spoilt ones, and some of which nothing is.
+
+    Hypothesis gives the dice; changes that it draws one by one hit the same few places.
+    """
+    return st.randoms(use_true_random=True).map(lambda dice: _body(record, dice))
+
+
+def _body(record: str, dice: Random) -> bytes:
+    kind = dice.random()
+    if kind < 0.08:
+        return WHOLE[dice.choice(list(WHOLE))]
+    if kind < 0.12:
+        return dice.randbytes(dice.randrange(40))
+    body = _mutated(record, dice)
+    if kind < 0.16:
+        return body.decode().encode("utf-16")
+    if kind < 0.28:
+        start, length = dice.randrange(len(body)), dice.choice((0, 1, 9, len(body)))
+        return body[:start] + dice.randbytes(dice.randrange(4)) + body[start + length :]
+    return body
+
+
+def _mutated(record: str, dice: Random) -> bytes:
+    """One to three changes, anywhere in a record that is right."""
+    body, twice = copy.deepcopy(RECORDS[record]), ""
+    for _ in range(dice.randint(1, 3)):
+        path, way, value = dice.choice(_places(body)), dice.choice(WAYS), _value(dice)
+        parent = reduce(operator.getitem, path[:-1], body)
+        if way == "delete":
+            del parent[path[-1]]
+        elif way == "double" and len(path) == 1:
+            twice = f"{json.dumps(path[0])}: {json.dumps(value)}, "
+        else:
+            parent[path[-1]] = [parent[path[-1]]] if way == "wrap" else value
+        if not body:
+            break
+    return ("{" + twice + json.dumps(body)[1:]).encode()
+
+
+def _places(value: dict[str, Any]) -> list[Place]:
+    found: list[Place] = []
+    for key, each in value.items():
+        found.append((key,))
+        if isinstance(each, dict):
+            found += [(key, *below) for below in _places(each)]
+    return found
+
+
+def _value(dice: Random) -> Any:
+    kind = dice.randrange(6)
+    if kind < 3:
+        return copy.deepcopy(dice.choice(STRANGE))
+    if kind < 5:
+        return f"<{CANARY}>" + "".join(dice.choices(ODD, k=3))
+    return {dice.choice(("id", "data", "first", "x")): copy.deepcopy(dice.choice(STRANGE))}
+
+
+def _id_in(body: bytes) -> Any:
+    """The id that a record states, None when it states none."""
+    try:
+        data = json.loads(body)["data"]
+        return data.get("id")
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        return None
+
+
+@pytest.mark.parametrize("record", list(RECORDS))
+def test_a_hostile_response_from_clever_logs_in_only_the_person_it_names(
+    house: House, record: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes = set()
+
+    def check(each: tuple[bytes, dict[str, str]]) -> None:
+        body, house.clever.headers = each
+        house.clever.bodies = {record: body}
+        answer = house.log_in()
+        outcomes.add(answer.logs_in)
+        assert answer.logs_in == (answer.status == 303) == bool(house.let_in)
+        if answer.logs_in:
+            _is_the_one(house.let_in[0], record, b"" if house.clever.headers == GZIP else body)
+            _sees_a_page(house, answer)
+
+    many(st.tuples(bodies(record), st.sampled_from(HEADERS)), BODIES_EACH // house.part, check)
+    assert True in outcomes  # or it would prove nothing
+    assert (False in outcomes) == (record in {"me", "user"})
+    _in_the_end(house, BODIES_EACH // house.part, capsys)
+
+
+def _is_the_one(user: User, record: str, body: bytes) -> None:
+    stated = _id_in(body)
+    if record == "me":
+        assert user.id == stated
+    if record == "user":
+        assert user.id == PERSON
+        assert not stated or stated == PERSON
+
+
+def _sees_a_page(house: House, answer: Answer) -> None:
+    """Their own page opens, and what Clever said is text on it."""
+    page = house.get("/dashboard", cookies=f"session={answer.cookies['session']}".encode())
+    assert page.status == 200
+    assert page.body.count(b"<script") == 1  # our own, in the head
+    assert not CANARY_ANYHOW.search(repr(page.headers).encode())

@@ -1,0 +1,281 @@
+"""What changes in a district: every event once, the oldest first, from a cursor on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clever_login.api_versions import VERSIONS, RecordKind
+from clever_login.clever.district_api.events import Event
+from clever_login.clever.people import Person, PersonRole
+from clever_login.clever.records import Section
+from clever_login.errors import (
+    CleverUnavailable,
+    CleverUnexpected,
+    CursorTooOld,
+    EventsNotEnabled,
+    NoSecureSync,
+)
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.support.matrix import matrix
+from tests.support.roster_job import make_job, simulator_config
+
+ALL = tuple(VERSIONS)
+DAY = 24 * 60 * 60
+
+
+@pytest.fixture
+def clever() -> Iterator[RunningSimulator]:
+    with run_in_background(simulator_config()) as started:
+        yield started
+
+
+def section_of(clever: RunningSimulator, user_name: str) -> str:
+    person = clever.people.person(user_name)
+    return next(each.id for each in clever.people.sections if person in each.students)
+
+
+def a_week_at_school(clever: RunningSimulator) -> None:
+    """A new name, a class left and joined again, somebody gone, and back."""
+    section = section_of(clever, "student")
+    clever.change("name", "student", last="Adler")
+    clever.change("class", "student", section=section, enrolled=False)
+    clever.change("class", "student", section=section, enrolled=True)
+    clever.change("unshared", "student")
+    clever.change("back", "student")
+
+
+@pytest.mark.parametrize(("version", "page_size"), matrix(ALL, [1, 2, 10_000]))
+def test_every_event_is_read_once_and_in_order(
+    clever: RunningSimulator, version: str, page_size: int
+) -> None:
+    a_week_at_school(clever)
+    found = list(make_job(clever, version, page_size=page_size).events.read(after=None))
+    assert [each.id for each in found] == sorted({each.id for each in found})
+    people = "users" if version.startswith("v3") else "students"
+    types = [each.type for each in found]
+    assert types[0] == f"{people}.updated"
+    assert f"{people}.deleted" in types
+    assert f"{people}.created" in types
+    assert {each.kind for each in found} <= set(VERSIONS[version].event_records)
+    assert {each.action for each in found} == {"created", "updated", "deleted"}
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_an_event_contains_the_current_record(clever: RunningSimulator, version: str) -> None:
+    ada = clever.people.person("student")
+    clever.change("name", "student", last="Adler")
+    (event,) = make_job(clever, version).events.read(after=None)
+    record = event.record()
+    assert isinstance(record, Person)
+    assert record.id == event.record_id == ada.id
+    assert record.last_name == "Adler"
+    assert PersonRole.STUDENT in record.roles
+    assert "name" in event.changed
+    assert event.created
+    assert "Adler" not in repr(event)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_student_who_leaves_a_class_is_missing_from_the_sections_event(
+    clever: RunningSimulator, version: str
+) -> None:
+    ada, section = clever.people.person("student"), section_of(clever, "student")
+    clever.change("class", "student", section=section, enrolled=False)
+    events = make_job(clever, version).events.read(after=None)
+    (record,) = [each.record() for each in events if each.kind == "sections"]
+    assert isinstance(record, Section)
+    assert record.id == section
+    assert ada.id not in record.student_ids
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_reading_events_resumes_after_the_cursor(clever: RunningSimulator, version: str) -> None:
+    a_week_at_school(clever)
+    reader = make_job(clever, version, page_size=2)
+    whole = [each.id for each in reader.events.read(after=None)]
+    for index, cursor in enumerate(whole):
+        assert [each.id for each in reader.events.read(after=cursor)] == whole[index + 1 :]
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_the_latest_cursor_marks_where_a_first_read_begins(
+    clever: RunningSimulator, version: str
+) -> None:
+    reader = make_job(clever, version)
+    assert reader.events.latest() is None
+    a_week_at_school(clever)
+    latest = reader.events.latest()
+    assert latest == [each.id for each in reader.events.read(after=None)][-1]
+    assert list(reader.events.read(after=latest)) == []
+    clever.change("name", "teacher", last="Tamm")
+    assert len(list(reader.events.read(after=latest))) == 1
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_roster_plus_its_later_events_equals_the_current_roster(
+    clever: RunningSimulator, version: str
+) -> None:
+    clever.change("name", "teacher", last="Tamm")
+    reader = make_job(clever, version)
+    cursor = reader.events.latest()
+    kept = {each.id: each for each in reader.roster.people(RecordKind.STUDENTS)}
+    a_week_at_school(clever)
+    clever.change("deleted", "student")
+    for event in reader.events.read(after=cursor):
+        record = event.record()
+        if isinstance(record, Person) and PersonRole.STUDENT in record.roles:
+            kept.pop(record.id, None)
+            kept |= {record.id: record} if event.action != "deleted" else {}
+    assert kept == {each.id: each for each in reader.roster.people(RecordKind.STUDENTS)}
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_event_filters_work_from_v2_on_and_are_rejected_locally_in_v1(
+    clever: RunningSimulator, version: str
+) -> None:
+    a_week_at_school(clever)
+    events = make_job(clever, version).events
+    if version.startswith("v1"):
+        with pytest.raises(ValueError, match="v1"):
+            events.read(after=None, kinds=["sections"])
+        with pytest.raises(ValueError, match="v1"):
+            events.read(after=None, school="5f" * 12)
+        return
+    assert {each.kind for each in events.read(after=None, kinds=["sections"])} == {"sections"}
+    school = clever.people.person("student").schools[0].id
+    assert list(events.read(after=None, school=school, kinds=["sections", "users", "students"]))
+    assert not list(events.read(after=None, school="5f" * 12))
+
+
+# Cursors that are too old
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_cursor_older_than_30_days_is_refused_without_a_request(
+    clever: RunningSimulator, version: str
+) -> None:
+    reader = make_job(clever, version)
+    clever.change("name", "student", last="Adler")
+    cursor = reader.events.latest()
+    reader.time.sleep(29 * DAY)
+    assert list(reader.events.read(after=cursor)) == []
+    reader.time.sleep(2 * DAY)
+    asked = len(reader.asked())
+    with pytest.raises(CursorTooOld, match=r"30 days.* read the roster anew"):
+        reader.events.read(after=cursor)
+    assert len(reader.asked()) == asked
+
+
+def test_a_cursor_that_clever_no_longer_knows_is_reported_as_too_old(
+    clever: RunningSimulator,
+) -> None:
+    clever.change("name", "student", last="Adler")
+    reader = make_job(clever)
+    latest = reader.events.latest()
+    assert latest
+    for unknown in (f"{latest[:8]}{'f' * 16}", "not-an-object-id"):
+        with pytest.raises(CursorTooOld, match=r"does not know the cursor.* the roster anew"):
+            list(reader.events.read(after=unknown))
+
+
+@pytest.mark.parametrize("cursor", ["../me", "a b", "x" * 65, ""])
+def test_a_malformed_cursor_is_never_sent(clever: RunningSimulator, cursor: str) -> None:
+    reader = make_job(clever)
+    with pytest.raises(CleverUnexpected):
+        reader.events.read(after=cursor)
+    assert reader.asked() == []
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_without_secure_sync_reading_events_fails_with_the_reason(
+    clever: RunningSimulator, version: str
+) -> None:
+    reader = make_job(clever, version, app="simulator-sso")
+    with pytest.raises(NoSecureSync, match="/districts alone"):
+        reader.events.latest()
+    with pytest.raises(NoSecureSync, match="/districts alone"):
+        list(reader.events.read(after=None))
+
+
+def test_events_disabled_at_clever_are_reported_as_such(clever: RunningSimulator) -> None:
+    clever.fault("events", status=404, times=0)
+    events = make_job(clever).events
+    clever.change("name", "student", last="Adler")
+    with pytest.raises(EventsNotEnabled, match="Settings > Integrations"):
+        events.latest()
+    with pytest.raises(EventsNotEnabled, match="Settings > Integrations"):
+        list(events.read(after=None))
+
+
+def test_a_refused_page_of_events_does_not_look_like_the_end(clever: RunningSimulator) -> None:
+    a_week_at_school(clever)
+    found = make_job(clever, page_size=1).events.read(after=None)
+    next(found)
+    clever.fault("events", status=500, times=0)
+    with pytest.raises(CleverUnavailable):
+        next(found)
+
+
+# Events that we do not know
+
+
+def feed(clever: RunningSimulator, *events: dict[str, Any]) -> list[Event]:
+    body = json.dumps({"data": [{"data": each} for each in events], "links": []})
+    clever.fault("events", body=body)
+    return list(make_job(clever).events.read(after=None))
+
+
+def test_an_event_for_an_unknown_record_type_is_not_an_error(clever: RunningSimulator) -> None:
+    data = {"object": {"id": "5f" * 12, "mood": 7}}
+    (event,) = feed(clever, {"id": "5e" * 12, "type": "moods.updated", "data": data, "new": [1]})
+    assert (event.kind, event.action, event.record_id) == ("moods", "updated", "5f" * 12)
+    assert event.record() is None
+
+
+SOMEBODY = {"object": {"id": "5f" * 12}}
+
+
+@pytest.mark.parametrize(
+    ("event", "unknown"),
+    [
+        ({"data": SOMEBODY}, "events of an unknown type"),
+        ({"type": 7, "data": SOMEBODY}, "events of an unknown type"),
+        ({"type": "moods.updated", "data": SOMEBODY}, "events of an unknown type"),
+        ({"type": "users.forgotten", "data": SOMEBODY}, "events of an unknown type"),
+        ({"type": "users", "data": SOMEBODY}, "events of an unknown type"),
+        ({"type": "users.updated"}, "events without a usable record"),
+        ({"type": "users.updated", "data": [7]}, "events without a usable record"),
+        ({"type": "users.updated", "data": {"object": ["x"]}}, "events without a usable record"),
+        (
+            {"type": "users.updated", "data": {"object": {"id": "Mei-Ling Ortiz"}}},
+            "events without a usable record",
+        ),
+        ({"type": "users.updated", "created": "x", "data": SOMEBODY}, ""),
+        ({"type": "users.updated", "data": SOMEBODY | {"previous_attributes": 7}}, ""),
+        ({"type": "users.updated", "data": {"object": {"id": "5f" * 12, "roles": 7}}}, ""),
+    ],
+)
+def test_a_malformed_event_does_not_stop_a_read_and_can_be_skipped(
+    clever: RunningSimulator, event: dict[str, Any], unknown: str
+) -> None:
+    (found,) = feed(clever, {"id": "5e" * 12} | event)
+    assert (found.id, found.unknown) == ("5e" * 12, unknown)
+    known = found.kind == "users" and unknown != "events without a usable record"
+    assert (found.record() is not None) == known
+
+
+@pytest.mark.parametrize("entry", [None, 7, {}, {"id": "../me", "type": "users.updated"}])
+def test_an_event_without_an_id_is_skipped_and_counted(
+    clever: RunningSimulator, entry: object
+) -> None:
+    good = {"id": "5e" * 12, "type": "users.updated", "data": SOMEBODY}
+    clever.fault("events", body=json.dumps({"data": [entry, {"data": good}], "links": []}))
+    events = make_job(clever).events
+    assert [each.id for each in events.read(after=None)] == ["5e" * 12]
+    assert events.report.skipped == {"events without a usable id": 1}
+    clever.fault("events", body=json.dumps({"data": [entry], "links": []}))
+    assert events.latest() is None

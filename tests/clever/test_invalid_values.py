@@ -1,0 +1,266 @@
+"""Records with values that make no sense: each costs its own field, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from clever_login.clever.parsing import is_valid_id
+from clever_login.db import models
+from clever_simulator.directory.models import District
+from clever_simulator.server import RunningSimulator
+from tests.conftest import SiteMaker
+from tests.simulator.test_data_api import get
+from tests.support.account_app import make_account_app
+from tests.support.expected_rows import (
+    ExpectedRows,
+    Rows,
+    actual_rows,
+    assert_rows_equal,
+    database_engine,
+    sync_site,
+)
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+
+ODD: tuple[Any, ...] = (
+    *(7, -1, 1.5, True, 10**300, None, [], {}),
+    *([None], [7, "Canary list"], {"Canary": {"b": [None]}}, [{}, None]),
+    *("true", "\x00", "Canary\x00text", "\ud800x", "x" * 5000, "8/15/2019"),
+    *("0001-01-01T00:00:00+14:00", "not a Canary date"),
+)
+COLLECTIONS = {
+    "v2.1": ("schools", "terms", "students", "teachers", "school_admins", "district_admins"),
+    "v3.0": ("schools", "terms", "users"),
+    "v3.1": ("schools", "terms", "users"),
+}
+Json = dict[str, Any]
+Altered = dict[str, dict[str, Any]]  # by the id of the record: values by path
+
+
+def district_of(site: Site) -> District:
+    return site.clever.people.districts[0]
+
+
+def records(clever: RunningSimulator, version: str) -> Iterator[list[Json]]:
+    """The lists of the first district that a sync reads, as Clever shows them."""
+    for name in (*COLLECTIONS[version], "sections"):
+        answer = get(clever, f"/{version}/{name}?limit=10000")
+        yield [
+            each["data"]
+            for each in answer["data"]
+            if "contact" not in each["data"].get("roles", ())
+        ]
+
+
+def paths(record: Json, inside: str = "") -> Iterator[str]:
+    """Every field of a record but its id, those inside of objects, too."""
+    for name, value in record.items():
+        if inside or name != "id":
+            yield f"{inside}{name}"
+        if isinstance(value, dict):
+            yield from paths(value, f"{inside}{name}.")
+
+
+def odd(lists: list[list[Json]], turn: int) -> Altered:
+    """For each record some of its fields with odd values: all fields among those of one kind."""
+    found: Altered = {}
+    for listed in lists:
+        for number, record in enumerate(listed):
+            fields = list(paths(record))
+            for place in range(number % len(fields), len(fields), max(len(listed), 1)):
+                value = ODD[(place + number + turn) % len(ODD)]
+                if fields[place] != "district" or not is_valid_id(value):
+                    found.setdefault(record["id"], {})[fields[place]] = value
+    return found
+
+
+def alter(site: Site, altered: Altered) -> None:
+    site.clever.alterations([{"id": key, "fields": each} for key, each in altered.items()])
+
+
+def columns(path: str) -> set[int]:
+    """Which columns of a person's row in `held` a field is for."""
+    whole = {"name": {2, 3}, "name.first": {2}, "name.last": {3}, "email": {4}, "roles": {1, 5}}
+    if path in whole:
+        return whole[path]
+    if path.startswith("roles.") and path.count(".") == 1:
+        return {1, 5}
+    return {5} if path.rpartition(".")[2] == "grade" else set()
+
+
+def rows_without(rows: Rows, altered: Altered) -> Rows:
+    """The rows without what the altered fields are for."""
+
+    def has(key: str, *names: str) -> bool:
+        found = altered.get(key, {})
+        return any(path.rpartition(".")[2] in names or path in names for path in found)
+
+    def person(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        gone = {column for path in altered.get(row[0], {}) for column in columns(path)}
+        return tuple("?" if place in gone else value for place, value in enumerate(row))
+
+    roles = ("roles", "student", "teacher", "staff", "district_admin", "school", "schools")
+    return {
+        "schools": {(key, "?" if has(key, "name") else name) for key, name in rows["schools"]},
+        "people": set(map(person, rows["people"])),
+        "people_schools": {row for row in rows["people_schools"] if not has(row[0], *roles)},
+        "sections": {(key, "?" if has(key, "school") else at) for key, at in rows["sections"]},
+        "enrolments": {
+            row
+            for row in rows["enrolments"]
+            if not has(row[0], "students" if row[2] == "student" else "teachers", "teacher")
+        },
+    }
+
+
+def assert_nothing_else_differs(site: Site, altered: Altered) -> None:
+    district, version = district_of(site), site.settings.clever_api_version
+    expected = rows_without(ExpectedRows(site.clever, district, version).rows(), altered)
+    found = rows_without(actual_rows(database_engine(site), district.id), altered)
+    for name, rows in expected.items():
+        assert found[name] == rows, name
+
+
+def play(site: Site, turns: range) -> None:
+    """Alter everything in turn; what events and a full read make of it is the same."""
+    words = ("--district", district_of(site).id)
+    sync_site(site, *words)
+    lists = list(records(site.clever, site.settings.clever_api_version))
+    for turn in turns:
+        altered = odd(lists, turn)
+        assert len(altered) > 100
+        alter(site, altered)
+        for more in ((), ("--full",)):
+            done = sync_site(site, *words, *more)
+            assert done.exit_code == 0, done.stdout
+            assert "values were not understood: " in done.stdout
+            assert "Canary" not in done.stdout + done.stderr
+            assert_nothing_else_differs(site, altered)
+    site.clever.reset()
+
+
+def test_an_invalid_value_is_ignored_and_affects_no_other_field(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    play(make_account_app(make_site, database_url), range(0, len(ODD), 9))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", COLLECTIONS)
+def test_every_invalid_value_in_every_field_affects_only_that_field(
+    make_site: SiteMaker, database_url: str | None, version: str
+) -> None:
+    play(make_account_app(make_site, database_url, clever_api_version=version), range(len(ODD)))
+
+
+def test_invalid_values_are_counted_by_field_and_logged_without_values(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    first, second = (site.person(name) for name in ("student", "talia.thompson"))
+    section = site.clever.people.sections_of(district_of(site))[0]
+    alter(
+        site,
+        {
+            first.id: {"roles.student.dob": 20190815, "email": ["Canary"]},
+            second.id: {"roles.student.dob": ["Canary"], "roles.student.grade": 5},
+            section.id: {"students": {"Canary": 7}, "id": "not a usable id"},
+        },
+    )
+    done = sync_site(site, "--district", district_of(site).id)
+    assert done.exit_code == 0
+    assert "3 values were not understood: student.dob (2), user.email (1)." in done.stdout
+    assert "1 record was skipped: sections without a usable id (1)." in done.stdout
+    person = models.Person
+    with database_engine(site).connect() as db:
+        names = select(person.email, person.last_name).where(person.clever_id == first.id)
+        assert tuple(db.execute(names).one()) == (None, first.name.last)
+        grade = select(person.grade).where(person.clever_id == second.id)
+        assert db.scalar(grade) == "5"
+    log = done.stderr
+    values, skipped = [json.loads(line) for line in log.splitlines() if "sync_" in line]
+    assert (values["event"], values["number"]) == ("sync_values_not_understood", 3)
+    assert values["fields"] == "student.dob (2), user.email (1)"
+    assert (skipped["event"], skipped["number"]) == ("sync_records_skipped", 1)
+    for hidden in (first.id, first.name.last, district_of(site).id, "Canary"):
+        assert hidden not in log
+
+
+def test_a_malformed_student_list_leaves_the_class_unchanged(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    sync_site(site)
+    section = site.clever.people.sections_of(district_of(site))[0]
+    alter(site, {section.id: {"students": "7", "name": "Robotics"}})
+    done = sync_site(site)
+    assert "1 value was not understood: section.students (1)." in done.stdout
+    assert_rows_equal(ExpectedRows(site.clever, district_of(site)), database_engine(site))
+    with database_engine(site).connect() as db:
+        kept = select(models.Section.name).where(models.Section.id == section.id)
+        assert db.scalar(kept) == "Robotics"
+
+
+def with_junk(events: list[dict[str, Any]]) -> str:
+    """The same events, with some between them that make no sense."""
+    somebody = {"id": "5f" * 12}
+    junk: list[Any] = [
+        *(None, 7, {"data": {"id": "no id", "type": "users.deleted"}}),
+        {"type": "moods.updated", "data": {"object": somebody}},
+        {"type": "users.forgotten", "data": {"object": somebody}},
+        {"type": "users.updated", "data": {"object": [7]}},
+        {"type": "users.deleted", "data": {"object": {"id": "no id"}}},
+        {"data": None},
+    ]
+    for number, each in enumerate(junk):
+        if isinstance(each, dict) and "data" in each and "id" not in (each["data"] or {}):
+            junk[number] = {"data": {"id": f"5a{number:022x}"} | each}
+    entries = [each for event in events for each in (*junk, {"data": event})]
+    return json.dumps({"data": [*entries, *junk], "links": []})
+
+
+def test_malformed_events_are_counted_and_skipped_permanently(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    words = ("--district", district_of(site).id)
+    sync_site(site)
+    site.clever.change("name", "student", last="Adler")
+    site.clever.change("name", "teacher", last="Tamm")
+    told = [each["data"] for each in get(site.clever, "/v3.0/events?limit=10000")["data"]]
+    site.clever.fault("events", body=with_junk(told))
+    done = sync_site(site, *words)
+    assert done.exit_code == 0
+    assert "people: 2 changed" in done.stdout
+    reasons = "events of an unknown type (9), events without a usable id (9)"
+    assert f"records were skipped: {reasons}, events without a usable record (6)." in done.stdout
+    assert_rows_equal(ExpectedRows(site.clever, district_of(site)), database_engine(site))
+    with database_engine(site).connect() as db:
+        cursor = db.scalar(
+            select(models.District.cursor).where(models.District.id == district_of(site).id)
+        )
+    assert cursor == f"v3.0:5a{7:022x}"
+
+
+@pytest.mark.parametrize("value", [7, [None], {"Canary": [7]}, "\x00\ud800", "x" * 5000])
+def test_an_invalid_value_in_a_user_record_affects_only_that_field_of_the_login(
+    site: Site, value: object
+) -> None:
+    student = site.person("student")
+    record = get(site.clever, f"/v3.0/users/{student.id}")["data"]
+    fields = [
+        path
+        for path in paths(record)
+        if path not in {"district", "roles", "roles.student"} and not path.startswith("name")
+    ]
+    alter(site, {student.id: dict.fromkeys((*fields, "name.last"), value)})
+    visitor = by_button(site, "student")
+    assert (visitor.path, visitor.role) == ("/dashboard", "student")
+    assert f"Hi, {student.name.first}!" in visitor.text
+    alter(site, {student.id: {"name": value, "roles": value}})
+    assert by_button(site, "student").path == "/dashboard"

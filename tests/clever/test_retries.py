@@ -1,0 +1,307 @@
+"""Temporary failures of Clever: a login tries once more, a district read several times."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from email.utils import format_datetime, formatdate, parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from clever_login.errors import CleverUnavailable, NotJson
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.conftest import SiteMaker
+from tests.support import account_app
+from tests.support.expected_rows import (
+    ExpectedRows,
+    actual_rows,
+    assert_rows_equal,
+    database_engine,
+    sync_site,
+)
+from tests.support.login_flows import by_button, stop_before_callback
+from tests.support.roster_job import make_job, simulator_config
+from tests.support.running_app import Site
+
+Fault = dict[str, Any]
+NO_WAIT: Fault = {"headers": {"X-RateLimit-Reset": None, "X-RateLimit-Remaining": None}}
+STATUSES = (408, 425, 500, 502, 503, 504, *range(520, 531))
+TRUNCATED: list[Fault] = [
+    {"body": "truncated"},
+    {"body": "empty"},
+    {"body": "html"},
+    *({"cut": how} for how in ("length", "chunked", "gzip", "damaged", "reset")),
+]
+OTHERS: list[Fault] = [
+    {"status": 429, **NO_WAIT},
+    {"drop": "before"},
+    {"drop": "after"},
+    *TRUNCATED,
+]
+TEMPORARY = [*({"status": status} for status in STATUSES), *OTHERS]
+AT_A_LOGIN = [*({"status": status} for status in (408, 425, 500, 504, 520, 530)), *OTHERS]
+
+
+def posts_of_codes(site: Site) -> int:
+    """How many times a code was sent to the token endpoint."""
+    asked = [(each["method"], each["path"]) for each in site.clever.journal()]
+    return asked.count(("POST", "/oauth/tokens"))
+
+
+# Logins
+
+
+def test_a_login_retries_each_kind_of_temporary_failure(site: Site) -> None:
+    visitor = site.visitor()
+    for fault in AT_A_LOGIN:
+        site.clever.fault("me", **fault)
+        assert stop_before_callback(site, "student", visitor).open(visitor.url).path == "/dashboard"
+    assert site.clever.app.extensions["clever_simulator"].faults.read() == []
+    assert posts_of_codes(site) == len(AT_A_LOGIN)  # no login was restarted
+
+
+def test_a_login_does_not_retry_a_permanent_failure(site: Site) -> None:
+    for fault in ({"status": 400}, {"status": 501}, {"body": "[]"}, {"status": 404}):
+        site.clever.fault("user", **fault)
+        assert by_button(site, "student").path == "/dashboard"
+    asked = [each for each in site.clever.journal() if each["path"].startswith("/v3.0/users/")]
+    assert len(asked) == 4
+
+
+def test_a_code_is_never_sent_twice_and_a_lost_response_restarts_the_login(
+    site: Site,
+) -> None:
+    visitor = site.visitor()
+    restarted = [each for each in AT_A_LOGIN if each.get("status") != 429]
+    for number, fault in enumerate(restarted, start=1):
+        site.clever.fault("token", **fault)
+        stop_before_callback(site, "student", visitor).open(visitor.url)
+        assert visitor.path == "/dashboard", fault
+        assert posts_of_codes(site) == 2 * number, fault
+        callbacks = [hop.url for hop in visitor.hops if "/oauth/callback" in hop.url]
+        assert len(set(callbacks)) == 2, fault
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_token_endpoint_is_not_retried_at_once(site: Site, status: int) -> None:
+    site.clever.fault("token", status=status)
+    visitor = by_button(site, "student")
+    assert (visitor.code, posts_of_codes(site)) == ("clever_unavailable", 1)
+
+
+@pytest.fixture
+def lookups_fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[Site, int], None]:
+    """Let the next lookups of Clever's host fail, as where DNS does not answer."""
+
+    def fail(site: Site, times: int) -> None:
+        real, clever, left = socket.getaddrinfo, urlsplit(site.clever.url).port, [times]
+
+        def lookup(host: Any, port: Any, *args: Any, **parts: Any) -> Any:
+            if port == clever and left[0]:
+                left[0] -= 1
+                raise socket.gaierror(socket.EAI_AGAIN, "temporary failure in name resolution")
+            return real(host, port, *args, **parts)
+
+        monkeypatch.setattr(socket, "getaddrinfo", lookup)
+
+    return fail
+
+
+def test_a_single_dns_failure_does_not_fail_the_login(
+    site: Site, lookups_fail: Callable[[Site, int], None]
+) -> None:
+    visitor = stop_before_callback(site, "student")
+    lookups_fail(site, 1)  # of the exchange: nothing was sent, so the code is still good
+    assert visitor.open(visitor.url).path == "/dashboard"
+    assert (posts_of_codes(site), len(visitor.hops)) == (1, 2)
+
+
+def test_two_dns_failures_show_an_error_page(
+    site: Site, lookups_fail: Callable[[Site, int], None]
+) -> None:
+    visitor = stop_before_callback(site, "student")
+    lookups_fail(site, 2)
+    assert visitor.open(visitor.url).code == "clever_unavailable"
+
+
+def in_seconds(seconds: int) -> str:
+    """That moment as a date."""
+    return formatdate(time.time() + seconds, usegmt=True)
+
+
+@pytest.mark.parametrize(("status", "form"), [(429, str), (520, in_seconds)])
+def test_a_login_waits_for_retry_after_if_there_is_time(
+    site: Site, status: int, form: Callable[[int], str]
+) -> None:
+    visitor = stop_before_callback(site, "student")
+    site.clever.fault("me", status=status, headers={"Retry-After": form(2)})
+    assert visitor.open(visitor.url).path == "/dashboard"
+    first, second = (
+        datetime.fromisoformat(each["time"])
+        for each in site.clever.journal()
+        if each["path"] == "/v3.0/me"
+    )
+    assert (second - first).total_seconds() > 0.9  # a date has whole seconds
+    visitor = stop_before_callback(site, "student")
+    site.clever.fault("me", status=status, headers={"Retry-After": form(600)})
+    assert visitor.open(visitor.url).code == "clever_unavailable"
+    asked = [each for each in site.clever.journal() if each["path"] == "/v3.0/me"]
+    assert len(asked) == 3
+
+
+# Districts
+
+
+@pytest.fixture(scope="module")
+def one_clever() -> Iterator[RunningSimulator]:
+    with run_in_background(simulator_config()) as started:
+        yield started
+
+
+@pytest.fixture
+def clever(one_clever: RunningSimulator) -> RunningSimulator:
+    one_clever.configure(simulator_config())
+    one_clever.reset()
+    return one_clever
+
+
+@pytest.mark.parametrize("endpoint", ["data", "token"])
+def test_a_district_read_survives_each_kind_of_temporary_failure(
+    clever: RunningSimulator, endpoint: str
+) -> None:
+    for fault in TEMPORARY:
+        clever.fault(endpoint, times=5, **fault)
+        reader = make_job(clever)
+        assert len(list(reader.roster.sections())) > 9, fault
+        assert reader.time.slept == [1, 2, 4, 8, 16], fault
+
+
+def test_after_six_attempts_a_district_read_fails_with_the_cause(clever: RunningSimulator) -> None:
+    for fault in TEMPORARY:
+        clever.fault("data", times=0, **fault)
+        reader = make_job(clever)
+        with pytest.raises((CleverUnavailable, NotJson)) as error:
+            list(reader.roster.sections())
+        assert len(reader.time.slept) == 5, fault
+        if "body" in fault or fault.get("cut") == "gzip":
+            assert "was not complete JSON 6 times in a row" in str(error.value), fault
+        clever.clear_faults()
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [("30", 30), ("0", 1), ("-5", 1), ("86400", 61), ("soon", 1), ("nan", 1), ("1e999", 1)],
+)
+def test_a_retry_after_in_seconds_is_honored_up_to_a_minute(
+    clever: RunningSimulator, asked: str, waited: float
+) -> None:
+    for status in (429, 503, 504):
+        clever.fault("data", status=status, headers={"Retry-After": asked, **NO_WAIT["headers"]})
+        reader = make_job(clever)
+        assert list(reader.roster.sections())
+        assert reader.time.slept == [waited], status
+
+
+@pytest.mark.parametrize(("seconds", "waited"), [(30, 30), (-30, 1), (86400, 61), (10**10, 61)])
+def test_a_retry_after_date_is_honored_up_to_a_minute_by_clevers_clock(
+    clever: RunningSimulator, seconds: int, waited: float
+) -> None:
+    """Clever's clock is an hour behind ours: its two dates are what counts."""
+    now = time.time() - 3600
+    dates = {"Date": formatdate(now, usegmt=True), "Retry-After": a_date(now + seconds)}
+    clever.fault("data", status=503, headers=dates)
+    reader = make_job(clever)
+    assert list(reader.roster.sections())
+    assert reader.time.slept == [waited]
+
+
+def a_date(moment: float) -> str:
+    try:
+        return formatdate(moment, usegmt=True)
+    except (ValueError, OverflowError):
+        return format_datetime(parsedate_to_datetime("Fri, 31 Dec 9999 23:59:59 GMT"), usegmt=True)
+
+
+# flask clever sync and districts
+
+
+@pytest.fixture
+def synced_site(make_site: SiteMaker, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """An app with tables; waiting takes no time."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    return account_app.make_account_app(make_site, None)
+
+
+def test_a_page_that_stays_truncated_fails_only_its_districts_sync(
+    synced_site: Site,
+) -> None:
+    first, *others = synced_site.clever.people.districts
+    synced_site.clever.fault("data", body="truncated", times=6)
+    result = sync_site(synced_site)
+    assert result.exit_code == 1
+    assert f"({first.id}): failed. Clever's answer was not complete JSON 6 times" in result.stdout
+    assert "look for a proxy on the way to Clever." in result.stdout
+    assert result.stdout.count("full read.") == len(others)
+    assert "Waiting 16 s for Clever." in result.stderr
+    for district in others:
+        assert_rows_equal(ExpectedRows(synced_site.clever, district), database_engine(synced_site))
+    assert sync_site(synced_site).exit_code == 0
+
+
+def test_one_bad_response_of_the_token_list_does_not_end_a_sync(synced_site: Site) -> None:
+    for fault in ({"status": 504}, {"status": 522}, {"body": "truncated"}, {"cut": "length"}):
+        synced_site.clever.fault("token", **fault)
+        assert sync_site(synced_site).exit_code == 0, fault
+
+
+def test_a_token_list_that_stays_bad_ends_the_command_with_one_sentence(
+    synced_site: Site,
+) -> None:
+    for fault, words in (
+        ({"status": 504}, "Clever does not answer now: Clever answered 504 too many times"),
+        ({"body": "truncated"}, "Clever's answer was not complete JSON 6 times in a row"),
+    ):
+        synced_site.clever.fault("token", times=6, **fault)
+        result = sync_site(synced_site)
+        assert (result.exit_code, result.stdout) == (1, "")
+        last = result.stderr.splitlines()[-1]
+        assert last.startswith(f"Error: {words}")
+        assert "Try again" in last
+
+
+def test_a_district_whose_token_cannot_be_looked_up_does_not_end_the_sync_of_others(
+    synced_site: Site,
+) -> None:
+    sync_site(synced_site)
+    clever = synced_site.clever
+    first, second, third = clever.people.districts
+    before = actual_rows(database_engine(synced_site), second.id)
+    listed = requests.get(
+        f"{clever.url}/oauth/tokens?owner_type=district",
+        auth=("simulator", "simulator-secret"),
+        timeout=10,
+    ).json()
+    listed["data"] = [each for each in listed["data"] if each["owner"]["id"] != second.id]
+    clever.fault("token", body=json.dumps(listed))
+    clever.fault("token", status=522, times=6)
+    result = sync_site(synced_site)
+    assert result.exit_code == 1
+    assert f"{second.name} ({second.id}): failed. Clever does not answer now" in result.stdout
+    assert actual_rows(database_engine(synced_site), second.id) == before
+    for district in (first, third):
+        assert f"({district.id}): events." in result.stdout
+
+
+def test_an_unreadable_district_does_not_hide_the_others(synced_site: Site) -> None:
+    synced_site.clever.fault("district", status=522, times=6)
+    assert synced_site.app
+    result = synced_site.app.test_cli_runner().invoke(args=["clever", "districts", "--json"])
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) == len(synced_site.clever.people.districts) - 1
+    assert "Clever answered 522 too many times in a row" in result.stderr

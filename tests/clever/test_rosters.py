@@ -1,0 +1,722 @@
+"""A district's roster through its own token: whole, in every version, at Clever's pace."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clever_login.api_versions import VERSIONS, RecordKind
+from clever_login.clever.district_api.district_client import DistrictTokens
+from clever_login.clever.district_api.pagination import MAX_EMPTY_PAGES
+from clever_login.clever.district_api.roster_client import Roster
+from clever_login.clever.http import ResponseLimits
+from clever_login.clever.people import PersonRole
+from clever_login.errors import (
+    CleverMisconfigured,
+    CleverUnavailable,
+    CleverUnexpected,
+    DistrictDisconnected,
+    NoSecureSync,
+)
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.support.roster_job import make_job, simulator_config
+
+ALL = tuple(VERSIONS)
+PEOPLE = (RecordKind.STUDENTS, RecordKind.TEACHERS, RecordKind.STAFF, RecordKind.DISTRICT_ADMINS)
+ROLE = {
+    RecordKind.STUDENTS: "student",
+    RecordKind.TEACHERS: "teacher",
+    RecordKind.STAFF: "staff",
+    RecordKind.DISTRICT_ADMINS: "district_admin",
+}
+
+
+@pytest.fixture(scope="module")
+def one_clever() -> Iterator[RunningSimulator]:
+    with run_in_background(simulator_config()) as started:
+        yield started
+
+
+@pytest.fixture
+def clever(one_clever: RunningSimulator) -> RunningSimulator:
+    one_clever.configure(simulator_config())
+    one_clever.reset()
+    return one_clever
+
+
+def here(clever: RunningSimulator, version: str, kind: RecordKind) -> set[str]:
+    """The ids of those who must be found: one a person from v3 on, one a role before."""
+    role, district = ROLE[kind], clever.people.districts[0].id
+    posts = (
+        (person, post)
+        for person in clever.people.people
+        for post in person.posts
+        if person.district.id == district and post.role == role
+    )
+    one_id = VERSIONS[version].one_id
+    return {person.id if one_id else post.legacy_id for person, post in posts}
+
+
+# What is there
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_every_list_of_people_is_read_completely(clever: RunningSimulator, version: str) -> None:
+    roster = make_job(clever, version).roster
+    for kind in PEOPLE:
+        found = list(roster.people(kind))
+        assert {person.id for person in found} == here(clever, version, kind)
+        assert len(found) == len({person.id for person in found})
+        assert all(ROLE[kind] in person.roles for person in found)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_reading_everybody_includes_contacts(clever: RunningSimulator, version: str) -> None:
+    roster = make_job(clever, version).roster
+    found = {person.id for person in roster.everybody()}
+    expected = set().union(*(here(clever, version, kind) for kind in PEOPLE))
+    contacts = {person.id for person in roster.people(RecordKind.CONTACTS)}
+    assert contacts
+    assert found == expected | contacts
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_only_the_districts_schools_and_sections_are_read(
+    clever: RunningSimulator, version: str
+) -> None:
+    roster, own = make_job(clever, version).roster, clever.people.districts[0].id
+    schools = {each.id: each for each in clever.people.schools if each.district.id == own}
+    read = {each.id: each for each in roster.schools()}
+    assert read.keys() == schools.keys()
+    assert all(read[each].name == school.name for each, school in schools.items())
+    assert all(each.principal_name and each.city and each.created for each in read.values())
+    sections = {each.id: each for each in clever.people.sections if each.school.id in schools}
+    found = {each.id: each for each in roster.sections()}
+    assert found.keys() == sections.keys()
+    one_id = VERSIONS[version].one_id
+    for section_id, section in sections.items():
+        teacher = section.teacher
+        expected = teacher.id if one_id else teacher.post("teacher").legacy_id
+        assert found[section_id].teacher_ids[0] == expected
+        assert set(found[section_id].student_ids) == {each.id for each in section.students}
+        assert found[section_id].school_id == section.school.id
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_courses_and_terms_are_read_in_every_version(
+    clever: RunningSimulator, version: str
+) -> None:
+    roster = make_job(clever, version).roster
+    sections = list(roster.sections())
+    if VERSIONS[version].courses_in_sections:
+        assert all(each.course and each.course.name for each in sections)
+        assert all(each.term and each.term.name and each.term.start_date for each in sections)
+        assert not list(roster.courses())
+        assert not list(roster.terms())
+        return
+    courses = {each.id: each for each in roster.courses()}
+    terms = {each.id: each for each in roster.terms()}
+    assert {each.course_id for each in sections} <= courses.keys()
+    assert {each.term_id for each in sections} <= terms.keys()
+    assert all(each.name and each.number for each in courses.values())
+    assert all(each.name and each.start_date and each.end_date for each in terms.values())
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_resources_are_available_from_v3_on(clever: RunningSimulator, version: str) -> None:
+    found = list(make_job(clever, version).roster.resources())
+    assert bool(found) == version.startswith("v3")
+    assert all(each.title and each.roles for each in found)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_the_district_status_is_read_in_every_version(
+    clever: RunningSimulator, version: str
+) -> None:
+    reader = make_job(clever, version)
+    district = reader.roster.district()
+    assert district.name == clever.people.districts[0].name
+    assert district.state in {"running", "success"}
+    assert district.last_sync
+    assert district.last_sync.tzinfo
+    assert bool(district.launch_date) == VERSIONS[version].pauses
+    assert any(path.endswith("/status") for path in reader.asked()) == version.startswith("v1")
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_contact_names_its_students_and_has_a_full_name(
+    clever: RunningSimulator, version: str
+) -> None:
+    roster = make_job(clever, version).roster
+    students = {person.id for person in roster.people(RecordKind.STUDENTS)}
+    for person in roster.people(RecordKind.CONTACTS):
+        post = person.post(PersonRole.CONTACT)
+        assert post
+        assert post.contact
+        assert post.contact.phone
+        assert {each.student_id for each in post.contact.relationships} <= students
+        assert post.contact.relationships[0].type
+        assert person.last_name
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_student_has_the_fields_of_the_api_version(
+    clever: RunningSimulator, version: str
+) -> None:
+    ada = clever.people.person("student")
+    found = next(
+        p for p in make_job(clever, version).roster.people(RecordKind.STUDENTS) if p.id == ada.id
+    )
+    post = found.post(PersonRole.STUDENT)
+    assert post
+    assert post.student
+    assert (found.first_name, found.email) == (ada.name.first, ada.email)
+    assert post.school_ids == tuple(each.id for each in ada.schools)
+    assert post.user_name == "student"
+    assert post.student.grade == ada.post("student").grade
+    assert (post.legacy_id == ada.id) == version.startswith("v3")
+    assert (post.student.home_language == "English") == (version == "v3.1")
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_districts_extension_fields_are_passed_through_unchanged(
+    clever: RunningSimulator, version: str
+) -> None:
+    own = {"id": "5f" * 12, "ext": {"House": "Otter", "Points": 7}}
+    for read in (Roster.sections, Roster.schools):
+        clever.fault("data", body=page(own))
+        (found,) = read(make_job(clever, version).roster)
+        assert found.ext == own["ext"]
+        assert hash(found)
+    assert "Otter" not in repr(found)
+
+
+@pytest.mark.parametrize("version", ["v2.1", "v3.0", "v3.1"])
+def test_a_district_names_its_contact_person(clever: RunningSimulator, version: str) -> None:
+    district = make_job(clever, version).roster.district()
+    assert district.contact_name
+    assert district.contact_email
+    assert district.portal_url
+    assert district.login_methods
+
+
+def test_a_person_with_only_the_guaranteed_fields_is_read(clever: RunningSimulator) -> None:
+    sparse = clever.people.person("sparse")
+    found = next(p for p in make_job(clever).roster.people(RecordKind.USERS) if p.id == sparse.id)
+    assert (found.first_name, found.last_name) == (sparse.name.first, sparse.name.last)
+    assert (found.email, found.middle_name) == (None, None)
+    assert all(post.school_ids == () and post.number is None for post in found.posts)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_district_full_of_edge_cases_is_read_completely(
+    clever: RunningSimulator, version: str
+) -> None:
+    odd = next(each.id for each in clever.people.districts if "Odd" in each.name)
+    roster = make_job(clever, version, district=odd).roster
+    expected = {p.id for p in clever.people.people if p.district.id == odd}
+    assert len(list(roster.everybody())) >= len(expected)
+    assert list(roster.sections())
+
+
+def test_a_person_with_two_roles_is_one_record_from_v3_on_and_two_before(
+    clever: RunningSimulator,
+) -> None:
+    both = clever.people.person("teacher_admin")
+    now = next(p for p in make_job(clever).roster.everybody() if p.id == both.id)
+    assert len(now.roles) == len(both.posts) > 1
+    legacy = {post.legacy_id for post in now.posts}
+    before = [p for p in make_job(clever, "v2.1").roster.everybody() if p.id in legacy]
+    assert len(before) == len(both.posts)
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_count_is_available_where_the_version_supports_it(
+    clever: RunningSimulator, version: str
+) -> None:
+    roster = make_job(clever, version).roster
+    for kind in VERSIONS[version].lists:
+        count = roster.count(kind)
+        listing = VERSIONS[version].lists[kind]
+        assert (count is None) == ("count" not in listing.parameters or bool(listing.role))
+        if count is not None:
+            assert count == len(list(roster.read(kind)))
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_a_where_filter_is_sent_in_v1_and_rejected_locally_in_later_versions(
+    clever: RunningSimulator, version: str
+) -> None:
+    reader = make_job(clever, version)
+    grade = clever.people.person("student").post("student").grade
+    if not version.startswith("v1"):
+        with pytest.raises(ValueError, match="where"):
+            reader.roster.people(RecordKind.STUDENTS, where={"grade": grade})
+        assert reader.asked() == []
+        return
+    found = list(reader.roster.people(RecordKind.STUDENTS, where={"grade": grade}))
+    grades = [post.student.grade for p in found for post in p.posts if post.student]
+    assert set(grades) == {grade}
+    assert len(found) < len(here(clever, version, RecordKind.STUDENTS))
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [("v2.1", RecordKind.USERS), ("v2.1", RecordKind.SECTIONS), ("v3.0", RecordKind.SCHOOLS)],
+)
+def test_reading_people_from_a_list_without_people_is_an_error(
+    clever: RunningSimulator, version: str, kind: RecordKind
+) -> None:
+    with pytest.raises(ValueError, match=f"{version} has no list of people"):
+        make_job(clever, version).roster.people(kind)
+
+
+# Pages
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_small_pages_give_the_same_records_as_one_large_page(
+    clever: RunningSimulator, version: str
+) -> None:
+    large, small = make_job(clever, version), make_job(clever, version, page_size=7)
+    for kind in VERSIONS[version].lists:
+        one = [each["id"] for each in large.roster.read(kind)]
+        many = [each["id"] for each in small.roster.read(kind)]
+        assert one == many
+
+
+def test_pages_of_ten_thousand_records_are_requested_with_one_call_each(
+    clever: RunningSimulator,
+) -> None:
+    reader = make_job(clever)
+    list(reader.roster.people(RecordKind.STUDENTS))
+    asked = [each for each in clever.journal() if each["path"] == "/v3.0/users"]
+    assert len(asked) == 1
+    assert asked[0]["query"] == "role=student&limit=10000"
+
+
+def test_no_request_is_sent_before_the_first_record_is_read(clever: RunningSimulator) -> None:
+    reader = make_job(clever, page_size=5)
+    found = reader.roster.sections()
+    assert reader.asked() == []
+    next(found)
+    assert reader.asked() == ["/v3.0/sections"]
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_reading_resumes_after_the_last_processed_record(
+    clever: RunningSimulator, version: str
+) -> None:
+    roster = make_job(clever, version, page_size=5).roster
+    whole = [each.id for each in roster.people(RecordKind.STUDENTS)]
+    begun = [each.id for each, _ in zip(roster.people(RecordKind.STUDENTS), range(8), strict=False)]
+    rest = [each.id for each in roster.people(RecordKind.STUDENTS, after=begun[-1])]
+    assert begun + rest == whole
+
+
+def page(*records: dict[str, Any], following: str | None = None, **more: Any) -> str:
+    links = [{"rel": "self", "uri": "/x"}]
+    links += [{"rel": "next", "uri": following}] if following else []
+    return json.dumps({"data": [{"data": each} for each in records], "links": links} | more)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.test/v3.0/sections",
+        "//evil.test/v3.0/sections",
+        "http://127.0.0.1:9/v3.0/sections",
+        "ftp://127.0.0.1/v3.0/sections",
+        "/v2.1/sections",
+        "/v3.0/../v2.1/sections",
+        "/v3.0/%2e%2e/v2.1/sections",
+        "/v3.0/sections/%2E%2E%2F%2E%2E/v2.1/me",
+        "http://[/v3.0/sections",
+    ],
+)
+def test_a_next_link_to_another_host_or_path_is_not_followed(
+    clever: RunningSimulator, elsewhere: str
+) -> None:
+    reader = make_job(clever)
+    clever.fault("data", body=page({"id": "5f" * 12}, following=elsewhere))
+    with pytest.raises(CleverUnexpected, match="goes on somewhere else"):
+        list(reader.roster.sections())
+    assert reader.asked() == ["/v3.0/sections"]
+
+
+def test_an_empty_page_with_a_next_link_is_not_the_end(clever: RunningSimulator) -> None:
+    for place in ("a", "b"):
+        clever.fault("data", body=page(following=f"/v3.0/sections?limit=10000&page={place}"))
+    clever.fault("data", body=page({"id": "5f" * 12}, following="/v3.0/sections?page=c"))
+    clever.fault("data", body=page())
+    reader = make_job(clever)
+    assert [each.id for each in reader.roster.sections()] == ["5f" * 12]
+    assert len(reader.asked()) == 4
+
+
+def test_endless_empty_pages_are_an_error(clever: RunningSimulator) -> None:
+    for number in range(MAX_EMPTY_PAGES + 5):
+        clever.fault("data", body=page(following=f"/v3.0/sections?page={number}"))
+    reader = make_job(clever)
+    with pytest.raises(CleverUnexpected, match="one empty page after another"):
+        list(reader.roster.sections())
+    assert len(reader.asked()) == MAX_EMPTY_PAGES + 1
+
+
+def test_pages_that_link_to_each_other_raise_an_error(
+    clever: RunningSimulator,
+) -> None:
+    for following in ("/v3.0/sections?page=2", "/v3.0/sections?limit=10000"):
+        clever.fault("data", body=page({"id": "5f" * 12}, following=following))
+    with pytest.raises(CleverUnexpected, match="one before it"):
+        list(make_job(clever).roster.sections())
+
+
+def test_a_page_that_links_to_itself_raises_an_error(clever: RunningSimulator) -> None:
+    clever.fault(
+        "data", times=0, body=page({"id": "5f" * 12}, following="/v3.0/sections?limit=10000")
+    )
+    with pytest.raises(CleverUnexpected, match="one before it"):
+        list(make_job(clever).roster.sections())
+
+
+def test_responses_without_links_are_paged_by_the_last_id(clever: RunningSimulator) -> None:
+    ids = [f"5f{number:022x}" for number in range(3)]
+    for each in ids:
+        clever.fault("data", body=json.dumps({"data": [{"data": {"id": each}}]}))
+    clever.fault("data", body=json.dumps({"data": []}))
+    found = [each.id for each in make_job(clever, "v1.2", page_size=1).roster.sections()]
+    assert found == ids
+    asked = [each["query"] for each in clever.journal()][-4:]
+    assert asked == ["limit=1", *(f"limit=1&starting_after={each}" for each in ids)]
+
+
+# Records of the wrong shape, and new fields
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"name": ["Mei-Ling Ortiz"]}, "section.name"),
+        ({"subject": 7}, "section.subject"),
+        ({"students": "Mei-Ling Ortiz"}, "section.students"),
+        ({"students": ["Mei-Ling Ortiz", "5e" * 12]}, "section.students"),
+        ({"teacher": {"name": "Mei-Ling Ortiz"}}, "section.teacher"),
+        ({"created": "Mei-Ling Ortiz"}, "section.created"),
+        ({"term": "Mei-Ling Ortiz"}, "section.term"),
+        ({"term": {"start_date": "8/15/2019"}}, "section.term.start_date"),
+        ({"ext": []}, "section.ext"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_omitted_and_counted_by_field(
+    clever: RunningSimulator, wrong: dict[str, Any], named: str
+) -> None:
+    good = {"id": "5d" * 12, "period": "3"}
+    clever.fault("data", body=page({"id": "5f" * 12, "period": "2"} | wrong, good))
+    roster = make_job(clever, "v1.2").roster
+    first, second = roster.sections()
+    assert (first.period, second.period) == ("2", "3")
+    assert roster.report.values == {named: 1}
+    assert roster.report.sentences() == [f"1 value was not understood: {named} (1)."]
+    assert first.student_ids == (("5e" * 12,) if isinstance(wrong.get("students"), list) else ())
+
+
+@pytest.mark.parametrize(("grade", "read"), [(5, "5"), (5.0, "5"), (True, None), (10**400, None)])
+def test_a_number_is_accepted_where_its_meaning_is_unambiguous(
+    clever: RunningSimulator, grade: object, read: str | None
+) -> None:
+    clever.fault("data", body=page({"id": "5f" * 12, "grade": grade, "sis_id": 7}))
+    (found,) = make_job(clever).roster.sections()
+    assert (found.grade, found.sis_id) == (read, None)
+
+
+def test_clevers_example_records_are_parsed(clever: RunningSimulator) -> None:
+    own = {"school": "5d" * 12, "start_date": "2025-08-18"}
+    student = {"enrollments": own, "dob": "8/15/2019", "ext": {}}
+    clever.fault("data", body=page({"id": "5f" * 12, "roles": {"student": student}}))
+    roster = make_job(clever).roster
+    (person,) = roster.people(RecordKind.USERS)
+    post = person.post(PersonRole.STUDENT)
+    assert post
+    assert post.student
+    assert [each.school_id for each in post.student.enrollments] == ["5d" * 12]
+    contact = {"id": clever.people.districts[0].id, "name": "Harrow", "district_contact": "5c" * 12}
+    clever.fault("district", body=json.dumps({"data": contact}))
+    assert roster.district().contact_name is None
+    assert roster.report.sentences() == []
+
+
+@pytest.mark.parametrize("body", ['{"data": {}}', '{"data": null}', "{}", "[]"])
+def test_a_response_that_is_not_a_list_raises_an_error(clever: RunningSimulator, body: str) -> None:
+    clever.fault("data", body=body)
+    with pytest.raises(CleverUnexpected):
+        list(make_job(clever).roster.sections())
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(None, 7, "x", [], {"data": None}, {"data": 7}, {"data": {}}),
+        *({"data": {"id": each}} for each in (None, "", "../me", 7, "x" * 65, ["5f" * 12])),
+    ],
+)
+def test_an_entry_without_a_usable_id_is_skipped_and_counted(
+    clever: RunningSimulator, entry: object
+) -> None:
+    good = {"data": {"id": "5f" * 12}}
+    clever.fault("data", body=json.dumps({"data": [entry, good, entry], "links": []}))
+    roster = make_job(clever).roster
+    assert [each.id for each in roster.sections()] == ["5f" * 12]
+    assert roster.report.sentences() == [
+        "2 records were skipped: sections without a usable id (2)."
+    ]
+
+
+def test_an_oversized_number_affects_only_its_field(clever: RunningSimulator) -> None:
+    body = page({"id": "5f" * 12, "name": "A class", "ext": {"x": 7}}).replace("7", "7" * 5000)
+    clever.fault("data", body=body)
+    (found,) = make_job(clever).roster.sections()
+    assert found.name == "A class"
+
+
+def test_unknown_fields_and_roles_are_ignored(clever: RunningSimulator) -> None:
+    roles = {"volunteer": [], "staff": {"x": 1}, "district_admin": 7, "teacher": True}
+    new = {"id": "5f" * 12, "mood": {"today": 7}, "roles": roles}
+    clever.fault("data", body=page(new, paging={"new": True}))
+    (found,) = make_job(clever).roster.people(RecordKind.USERS)
+    assert found.roles == ("staff",)
+
+
+def test_the_repr_of_a_record_shows_only_its_id(clever: RunningSimulator) -> None:
+    reader = make_job(clever)
+    for person in reader.roster.everybody():
+        assert repr(person) == f"Person({person.id})"
+    for section in reader.roster.sections():
+        assert repr(section) == f"Section({section.id})"
+    ada = next(p for p in reader.roster.everybody() if p.first_name == "Ada")
+    assert "Ada" not in repr(ada) + repr(ada.posts)
+
+
+# Clever's pace
+
+
+@pytest.mark.parametrize("ahead", [0, 120, -120])
+def test_after_a_429_the_client_waits_for_the_rate_limit_reset(
+    clever: RunningSimulator, ahead: int
+) -> None:
+    reader = make_job(clever)
+    reader.time.ahead = ahead
+    reset = int(time.time()) + 40
+    clever.fault("data", status=429, headers={"X-RateLimit-Reset": str(reset)})
+    assert list(reader.roster.sections())
+    (slept,) = reader.time.slept
+    assert 35 < slept <= 40
+
+
+@pytest.mark.parametrize("ahead", [0, 120, -120])
+def test_the_client_waits_when_no_calls_remain_in_the_rate_window(
+    clever: RunningSimulator, ahead: int
+) -> None:
+    reader = make_job(clever, page_size=10)
+    reader.time.ahead = ahead
+    reset = str(int(time.time()) + 30)
+    clever.fault("data", headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset})
+    whole = list(reader.roster.people(RecordKind.STUDENTS))
+    assert {each.id for each in whole} == here(clever, "v3.0", RecordKind.STUDENTS)
+    (slept,) = reader.time.slept
+    assert 25 < slept <= 30
+
+
+def test_the_limit_of_1200_calls_per_minute_is_kept_without_a_429(clever: RunningSimulator) -> None:
+    here = clever.app.extensions["clever_simulator"].clock.now() % 60
+    clever.advance(61 - here)  # a minute that ended meanwhile would give 1,200 more
+    reader = make_job(clever)
+    for _ in range(1250):
+        reader.roster.district()
+    statuses = [each["status"] for each in clever.journal() if each["path"].startswith("/v3.0")]
+    assert len(statuses) == 1250
+    assert set(statuses) == {200}
+    assert len(reader.time.slept) == 1
+
+
+@pytest.mark.parametrize("word", ["soon", "-1", "99999999999", "0"])
+def test_an_invalid_reset_header_means_waiting_at_most_a_minute(
+    clever: RunningSimulator, word: str
+) -> None:
+    reader = make_job(clever)
+    clever.fault("data", status=429, headers={"X-RateLimit-Reset": word})
+    assert list(reader.roster.sections())
+    assert 1 <= sum(reader.time.slept) <= 61
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_server_error_is_retried_with_growing_pauses(
+    clever: RunningSimulator, status: int
+) -> None:
+    reader = make_job(clever)
+    clever.fault("data", status=status, times=5)
+    assert list(reader.roster.sections())
+    assert reader.time.slept == [1, 2, 4, 8, 16]
+
+
+def test_after_five_retries_the_error_is_raised(clever: RunningSimulator) -> None:
+    reader = make_job(clever)
+    clever.fault("data", status=503, times=0)
+    with pytest.raises(CleverUnavailable, match="503"):
+        list(reader.roster.sections())
+    assert len(reader.asked()) == 6
+
+
+def test_a_broken_connection_is_retried(clever: RunningSimulator) -> None:
+    reader = make_job(clever)
+    clever.fault("data", drop="before", times=2)
+    assert list(reader.roster.sections())
+    assert reader.time.slept == [1, 2]
+
+
+@pytest.mark.parametrize("status", [400, 413, 501])
+def test_a_client_error_response_is_never_retried(clever: RunningSimulator, status: int) -> None:
+    reader = make_job(clever)
+    clever.fault("data", status=status)
+    with pytest.raises(CleverUnexpected, match=str(status)):
+        list(reader.roster.sections())
+    assert reader.asked() == ["/v3.0/sections"]
+    assert reader.time.slept == []
+
+
+def test_lists_have_a_larger_response_limit_than_logins(
+    clever: RunningSimulator,
+) -> None:
+    large = page({"id": "5f" * 12, "padding": "x" * 3_000_000})
+    clever.fault("data", body=large, times=2)
+    assert len(list(make_job(clever).roster.sections())) == 1
+    small = make_job(clever, bounds=ResponseLimits(largest_body=2_000_000, retry=False))
+    with pytest.raises(CleverUnexpected, match="larger than 2000000"):
+        list(small.roster.sections())
+
+
+# Tokens
+
+
+def test_districts_are_the_ones_that_authorized_the_app(clever: RunningSimulator) -> None:
+    tokens = make_job(clever).client.tokens
+    assert isinstance(tokens, DistrictTokens)
+    assert set(tokens.districts()) == {each.id for each in clever.people.districts}
+
+
+def test_districts_on_several_pages_and_in_large_responses_are_all_found(
+    clever: RunningSimulator,
+) -> None:
+    def entries(start: int, *links: dict[str, str]) -> str:
+        ids = (f"5f{number:022x}" for number in range(start, start + 8000))
+        data = [
+            {
+                "owner": {"type": "district", "id": each},
+                "access_token": "x" * 40,
+                "scopes": ["y" * 80],
+            }
+            for each in ids
+        ]
+        return json.dumps({"data": data, "links": links})
+
+    following = "/oauth/tokens?owner_type=district&starting_after=1"
+    clever.fault("token", body=entries(0, {"rel": "next", "uri": following}))
+    clever.fault("token", body=entries(8000))
+    tokens = make_job(clever).client.tokens
+    assert isinstance(tokens, DistrictTokens)
+    assert len(tokens.districts()) == 16_000
+
+
+def test_the_client_secret_is_never_sent_to_another_host(clever: RunningSimulator) -> None:
+    entry = {"owner": {"type": "district", "id": "5f" * 12}, "access_token": "x" * 40}
+    links = [{"rel": "next", "uri": "http://127.0.0.1:9/oauth/tokens"}]
+    clever.fault("token", body=json.dumps({"data": [entry], "links": links}))
+    with pytest.raises(CleverUnexpected, match="somewhere else"):
+        list(make_job(clever, district="5f" * 12).roster.schools())
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"owner": {"id": "5f" * 12}},
+        {"access_token": "x" * 40},
+        {"owner": {"id": "../me"}, "access_token": "x" * 40},
+        {"owner": {"id": "5f" * 12}, "access_token": 7},
+        {"owner": {"id": "5f" * 12}, "access_token": "a\r\nHost: evil"},
+    ],
+)
+def test_a_token_entry_without_owner_or_token_raises_an_error_that_shows_no_token(
+    clever: RunningSimulator, entry: dict[str, Any]
+) -> None:
+    clever.fault("token", body=json.dumps({"data": [entry]}))
+    with pytest.raises(CleverUnexpected, match="no owner or no token") as error:
+        list(make_job(clever).roster.schools())
+    assert "xxx" not in str(error.value)
+
+
+def test_a_district_token_is_looked_up_once_and_never_shown(
+    clever: RunningSimulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    reader = make_job(clever)
+    list(reader.roster.sections())
+    list(reader.roster.schools())
+    assert [each["path"] for each in clever.journal()].count("/oauth/tokens") == 1
+    token = reader.client.tokens.token(reader.client.district_id)
+    for shown in (repr(reader), repr(reader.roster), repr(reader.client.tokens), caplog.text):
+        assert token not in shown
+        assert "simulator-secret" not in shown
+
+
+def test_a_refused_district_token_is_looked_up_again_once(clever: RunningSimulator) -> None:
+    reader = make_job(clever)
+    list(reader.roster.schools())
+    clever.reset()  # every token is another one now
+    assert list(reader.roster.schools())
+    paths = [each["path"] for each in clever.journal()]
+    assert paths == ["/v3.0/schools", "/oauth/tokens", "/v3.0/schools"]
+
+
+def test_a_district_token_refused_twice_means_the_district_is_disconnected(
+    clever: RunningSimulator,
+) -> None:
+    clever.fault("data", status=401, times=0)
+    reader = make_job(clever)
+    with pytest.raises(DistrictDisconnected, match="has left"):
+        list(reader.roster.schools())
+    assert len(reader.asked()) == 2
+
+
+def test_a_district_that_clever_does_not_list_is_disconnected(clever: RunningSimulator) -> None:
+    with pytest.raises(DistrictDisconnected, match="no token for the district 5f5f"):
+        list(make_job(clever, district="5f" * 12).roster.schools())
+
+
+def test_unknown_client_credentials_are_named_as_the_cause(clever: RunningSimulator) -> None:
+    with pytest.raises(CleverMisconfigured, match="client id and secret"):
+        list(make_job(clever, app="somebody").roster.schools())
+
+
+@pytest.mark.parametrize("version", ALL)
+def test_without_secure_sync_the_error_says_that_only_districts_can_be_read(
+    clever: RunningSimulator, version: str
+) -> None:
+    reader = make_job(clever, version, app="simulator-sso")
+    assert reader.roster.district().name
+    for read in (reader.roster.schools, reader.roster.sections, reader.roster.everybody):
+        with pytest.raises(NoSecureSync, match="reaches /districts alone"):
+            list(read())
+
+
+def test_one_refused_list_is_not_mistaken_for_missing_secure_sync(
+    clever: RunningSimulator,
+) -> None:
+    reader = make_job(clever, "v2.1")
+    clever.fault("data", status=404)
+    with pytest.raises(Exception, match="does not share this") as error:
+        list(reader.roster.people(RecordKind.CONTACTS))
+    assert not isinstance(error.value, NoSecureSync)

@@ -1,0 +1,260 @@
+"""The benchmark in miniature, so that it cannot rot; how fast anybody is, is asserted nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bench.commits.ratios import ratio
+from bench.harness import open_loop as harness_open_loop
+from bench.harness.nginx import run_behind_nginx
+from bench.harness.open_loop import Login, WrongAnswer, log_in, run_open_loop
+from bench.harness.resources import cpu_seconds
+from bench.harness.stack import Stack, start_stack
+from bench.harness.stats import percentile
+from bench.peers.contenders import CONTENDERS, run_contender
+from bench.scenarios import compare_logins, compare_servers, load_spike, soak
+from bench.scenarios.phases import TINY, measure_contenders
+from tests.support.running_app import ROOT
+
+pytestmark = pytest.mark.servers
+STALL_SECONDS = 2
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with start_stack(tmp_path_factory.mktemp("stage"), milliseconds=2) as started:
+        yield started
+
+
+# The benchmark of others, and that of rare mornings, is in the longest tier.
+OURS = [
+    pytest.param(each, marks=() if each == "ours" else pytest.mark.long)
+    for each in compare_logins.ALL_CONTENDERS
+]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_twenty_logins_of_each_contender_end_on_the_right_page_and_are_counted(
+    here: Stack, name: str
+) -> None:
+    (found,) = measure_contenders(here, [CONTENDERS[name]], TINY)
+    assert (found.steady.logins, found.steady.errors) == (20, {})
+    assert len(found.steady.pages) == 3
+    assert found.a_login("requests") >= 2  # district and school may be known already
+    assert found.steady.cpu_ms > 0
+    assert found.used_mb > 0
+    keeps_accounts = name not in {"authlib", "bare"}
+    assert (found.commands["login"].store > 0) == keeps_accounts
+    assert (found.commands["login"].database > 0) == keeps_accounts
+    if name == "ours":
+        assert found.commands["login"].store <= 5
+        assert found.commands["page"].store == 1
+        assert (found.commands["login"].database, found.commands["page"].database) == (3, 2)
+        assert found.commands["anonymous page"].store == 0
+    assert f"| {found.steady.cpu_ms:.1f} |" in compare_logins.build_table([found])
+    assert "polyline" in compare_logins.draw_picture([found])
+
+
+async def _serve_with_a_stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An answer each time; all wait while it stalls, as in a server that stands still."""
+    await reader.readuntil(b"\r\n\r\n")
+    await asyncio.sleep(max(0.0, STALL["until"] - time.perf_counter()))
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+STALL = {"until": 0.0}
+
+
+def test_a_two_second_stall_counts_against_every_login_that_was_due_meanwhile() -> None:
+    async def play() -> list[Login]:
+        server = await asyncio.start_server(_serve_with_a_stall, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+        async def look(login: Login) -> None:
+            if login.number == 20:
+                STALL["until"] = time.perf_counter() + STALL_SECONDS
+            async with harness_open_loop.open_browser(url) as here:
+                await here.get("/")
+
+        async with server:
+            return await harness_open_loop.run_open_loop(range(100), 50, look)
+
+    took = [each.seconds for each in asyncio.run(play())]
+    assert percentile(took, 0.99) > 0.9 * STALL_SECONDS
+    # Who waits for an answer before the next question, as a closed loop does, has one such.
+    assert sum(each > STALL_SECONDS / 2 for each in took) > 20
+
+
+def test_a_page_of_another_person_counts_as_an_error() -> None:
+    async def wrong(login: Login) -> None:
+        raise WrongAnswer(f"status {login.number} instead of the own page")
+
+    (login,) = asyncio.run(harness_open_loop.run_open_loop([404], 1000, wrong))
+    assert login.error == "status 404 instead of the own page"
+
+
+@pytest.mark.long
+def test_the_latency_proxy_adds_the_round_trip_time_it_is_given(tmp_path: Path) -> None:
+    with start_stack(tmp_path, milliseconds=300) as far:
+        (found,) = measure_contenders(far, [CONTENDERS["bare"]], TINY)
+    assert found.steady.p50 > 4 * 300
+
+
+@pytest.mark.long
+def test_a_load_spike_loses_no_login_and_shows_nobody_anothers_page(here: Stack) -> None:
+    with run_contender(here, CONTENDERS["ours"], workers=2) as app:
+        rung = load_spike.run_spike(here, app, 10, 20)
+    assert (rung.step.logins, rung.step.errors) == (20, {})
+    assert {"app", "Redis", "PostgreSQL", "upstream", "wire", "browsers"} <= rung.cpu.keys()
+
+
+@pytest.mark.long
+def test_with_a_failing_clever_no_code_is_exchanged_twice_and_nobody_sees_anothers_page(
+    here: Stack,
+) -> None:
+    morning = load_spike.run_degraded(here, 10, 3)
+    assert morning.logins == 30
+    assert (morning.exchanged_again, morning.wrong_pages) == (0, 0)
+
+
+def test_during_an_outage_pages_still_load_and_logins_get_an_error_page(here: Stack) -> None:
+    gone = load_spike.run_outage(here, 10, 2)
+    assert gone.told
+    assert gone.pages.keys() == {200}
+
+
+@pytest.mark.long
+def test_app_processes_behind_nginx_share_the_logins(here: Stack) -> None:
+    with run_behind_nginx(here, 2) as app:
+        before = [cpu_seconds(pid) for pid in (app.pid, *app.others)]
+        rung = load_spike.run_spike(here, app, 10, 30)
+        after = [cpu_seconds(pid) for pid in (app.pid, *app.others)]
+    assert (rung.step.logins, rung.step.errors) == (30, {})
+    assert all(now > then for now, then in zip(after, before, strict=True))
+
+
+@pytest.mark.long
+def test_a_soak_reports_lost_logins_and_memory_for_each_minute(here: Stack) -> None:
+    table = soak.measure_and_report(here, minutes=2, seconds=1)
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")]
+    assert [row[0].strip() for row in rows] == ["minute", "0", "1", "2"]
+    assert [row[2].strip() for row in rows[1:]] == ["0", "0", "0"]  # nobody was lost
+
+
+def test_a_server_is_measured_under_logins_and_slow_clients() -> None:
+    with compare_servers.place(Path(sys.executable).parent) as place:
+        found = compare_servers.measure(place, ["ours"], rounds=1, logins=10)["ours"]
+    assert found.failed == 0
+    assert found.answered
+    assert None not in found.checks.values()
+    assert found.row("ours").count("|") == len(compare_servers.HEAD) + 1
+
+
+def test_a_login_that_is_restarted_after_a_double_click_finishes(here: Stack) -> None:
+    """As after a double click, whose first answer is dropped with its cookie."""
+    with run_contender(here, CONTENDERS["ours"]) as app:
+        logins = asyncio.run(run_open_loop(range(20), 10, partial(log_in, app.site, clicks=2)))
+    assert [each.error for each in logins if each.error] == []
+
+
+ONE_MORE = """
+    from sqlalchemy import text
+    from clever_login.db.database import database
+
+    def one_more() -> None:
+        with database().read() as session:
+            session.execute(text("SELECT 1"))
+
+    app.before_request(one_more)
+    return app
+"""
+
+
+def compare(folder: Path, old: str, new: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "bench.commits.compare",
+        old,
+        new,
+        "--pairs",
+        "2",
+        "--logins",
+        "3",
+    ]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """What the table says of each count: old, new, and a word."""
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {each[0]: each[1:] for each in cells}
+
+
+def git(folder: Path, *words: str) -> None:
+    name = ["-c", "user.name=A", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *name, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_one_more_statement_per_request_is_the_only_reported_difference(
+    tmp_path: Path,
+) -> None:
+    copy = tmp_path / "copy"
+    git(ROOT, "clone", "--quiet", "--shared", str(ROOT), str(copy))
+    app = copy / "app.py"
+    app.write_text(app.read_text().replace("    return app\n", ONE_MORE.lstrip("\n")))
+    git(copy, "commit", "--quiet", "--all", "--message", "A statement more")
+    compared = compare(copy, "HEAD~1", "HEAD")
+    assert compared.returncode == 1, compared.stdout + compared.stderr
+    found = rows(compared.stdout)
+    old, new, word = found["dashboard of a student: SQL statements"]
+    assert (float(new) - float(old), word) == (1, "more")
+    assert "of these SELECT" in found
+    assert "Worse: SQL statements of a login," in compared.stdout
+    others = [name for name in found if name.endswith(("store commands", "calls to Clever"))]
+    assert len(others) == 6
+    assert {found[name][2] for name in others} == {"same"}
+
+
+@pytest.mark.long
+def test_comparing_a_commit_with_itself_shows_no_difference() -> None:
+    compared = compare(ROOT, "HEAD", "HEAD")
+    assert compared.returncode == 0, compared.stdout + compared.stderr
+    counts = {name: row for name, row in rows(compared.stdout).items() if ":" in name}
+    assert {row[2] for name, row in counts.items() if "CPU" not in name} == {"same"}
+
+
+def test_an_unknown_commit_ends_with_one_sentence() -> None:
+    compared = compare(ROOT, "HEAD", "no-such-commit")
+    assert compared.returncode == 2
+    assert re.search("no-such-commit.* failed", compared.stderr)
+    assert "Traceback" not in compared.stderr
+
+
+@pytest.mark.parametrize(
+    ("new", "verdict"),
+    [
+        ([10.1, 9.9, 10.0, 10.1, 9.9, 10.0, 10.1, 9.9], "same"),
+        ([11.1, 10.9, 11.0, 11.1, 10.9, 11.0, 11.1, 10.9], "more"),
+        ([9.1, 8.9, 9.0, 9.1, 8.9, 9.0, 9.1, 8.9], "less"),
+        ([12.0, 8.0, 11.0, 9.0, 12.0, 8.0, 11.0, 9.0], "not decided"),
+    ],
+)
+def test_cpu_time_is_judged_by_its_whole_confidence_interval(
+    new: list[float], verdict: str
+) -> None:
+    found = ratio([10.0] * len(new), new)
+    assert found.low < found.middle < found.high
+    assert found.verdict == verdict

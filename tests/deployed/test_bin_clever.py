@@ -1,0 +1,175 @@
+"""bin/clever and bin/doctor on a developer's machine, before and while bin/dev runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support import fresh_checkout, running_app
+from tests.support.fresh_checkout import Dev
+
+pytestmark = pytest.mark.servers
+
+
+def run(
+    copy: Path, script: str, *arguments: str, said: str = "", **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """One of the commands, from another folder."""
+    return subprocess.run(
+        [sys.executable, str(copy / "bin" / script), *arguments],
+        cwd="/",
+        env={"PATH": os.environ["PATH"], "HOME": str(copy)} | environ,
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@contextmanager
+def dotenv(copy: Path, text: str) -> Iterator[None]:
+    """The project with this .env file."""
+    (copy / ".env").write_text(text)
+    try:
+        yield
+    finally:
+        (copy / ".env").unlink()
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which bin/dev was never started."""
+    return fresh_checkout.installed_copy(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("whoami",), ("accounts", "invite"), ("db", "downgrade"), ("doctor",)]
+)
+def test_help_needs_no_settings_and_no_simulator(fresh: Path, arguments: tuple[str, ...]) -> None:
+    wrong = {"CLEVER_CLIENT_ID": "of-an-app", "SESSION_IDLE_MINUTES": "soon", "PORT": "x"}
+    with dotenv(fresh, "no variable at all\n"):
+        ended = run(fresh, "clever", *arguments, "--help", **wrong)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"Usage: {' '.join(['bin/clever', *arguments])}")
+    assert ended.stderr == ""
+
+
+def test_without_a_running_simulator_a_command_says_to_start_bin_dev(fresh: Path) -> None:
+    stale = fresh / "instance" / "bin-dev.json"
+    stale.parent.mkdir(exist_ok=True)
+    stale.write_text('{"app": 3000, "simulator": 3001}')  # of one that was killed
+    ended = run(fresh, "clever", "districts")
+    assert ended.returncode == 1
+    assert "Start bin/dev first" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_an_error_in_the_env_file_is_reported_with_its_line(fresh: Path) -> None:
+    with dotenv(fresh, "\nno variable at all\n"):
+        ended = run(fresh, "clever", "districts")
+    assert ended.returncode == 1
+    assert ended.stderr == "Line 2 of .env is not KEY=VALUE: correct or remove it.\n"
+
+
+def test_with_a_client_id_the_commands_use_the_clever_of_the_env_file(
+    fresh: Path, dev: Dev
+) -> None:
+    text = f"CLEVER_CLIENT_ID=simulator\nCLEVER_CLIENT_SECRET=wrong\nCLEVER_URL={dev.clever_url}\n"
+    with dotenv(fresh, text):
+        ended = run(fresh, "clever", "districts")
+        assert ended.returncode == 1
+        assert "look at CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET" in ended.stderr
+
+
+def test_the_doctor_reports_no_problem_in_a_fresh_clone(fresh: Path) -> None:
+    network = {"HTTPS_PROXY": "http://proxy:3128", "SSL_CERT_FILE": "/etc/ssl/x"}
+    ended = run(fresh, "doctor", **network)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    first, *findings = ended.stdout.splitlines()
+    assert "uses the simulator, which is not running" in first
+    assert "bin/dev starts it" in first
+    assert findings[-1] == "0 faults, 0 warnings. What needs Clever was left out."
+    assert all(each.startswith("ok  ") for each in findings[:-2])
+
+
+def test_the_doctor_prints_nothing_but_json_with_the_json_option(fresh: Path) -> None:
+    ended = run(fresh, "doctor", "--json")
+    assert json.loads(ended.stdout)["outcome"] == "ok"
+    assert "simulator" in ended.stderr
+
+
+def test_the_doctor_checks_production_variables_as_production(fresh: Path) -> None:
+    with dotenv(fresh, "APP_ENV=production\nAPP_URL=https://reading.example.org\n"):
+        ended = run(fresh, "doctor", "--offline")
+    assert ended.returncode == 1
+    assert "CLEVER_CLIENT_ID is missing" in ended.stdout
+    assert "SECRET_KEY is missing" in ended.stdout
+    assert "simulator" not in ended.stdout
+
+
+def test_the_doctor_checks_the_simulator_of_the_running_bin_dev(dev: Dev) -> None:
+    ended = run(dev.copy, "doctor")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    first, *findings = ended.stdout.splitlines()
+    assert f"the simulator of bin/dev, at {dev.clever_url}," in first
+    assert findings[-1] == "0 faults, 0 warnings."
+    assert any("credentials: Clever accepts them; 3 districts." in each for each in findings)
+    assert "production credentials" not in ended.stdout
+
+
+def test_commands_find_the_simulator_on_another_port(dev: Dev) -> None:
+    ended = run(dev.copy, "clever", "districts")
+    assert ended.returncode == 0, ended.stderr
+    assert "Harrow Creek" in ended.stdout
+
+
+def test_bin_clever_passes_exit_codes_and_standard_input_through(dev: Dev) -> None:
+    assert run(dev.copy, "clever", "sections", "no id").returncode == 2
+    assert run(dev.copy, "clever", "sections", "nobody").returncode == 1
+    ended = run(dev.copy, "clever", "whoami", said="no-token-of-clevers\n")
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: Clever does not accept this token.\n"
+
+
+def test_ctrl_c_stops_a_command(dev: Dev) -> None:
+    command = [sys.executable, str(dev.copy / "bin" / "clever"), "db", "downgrade", "base"]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(dev.copy)}
+    with subprocess.Popen(
+        command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        asked = child.stdout.read(len("What these steps"))  # it waits for an answer
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=30)
+    assert asked == b"What these steps"
+    assert child.returncode == 1
+    assert errors.strip() == b"Aborted!"
+
+
+def test_commands_use_the_first_of_two_running_bin_devs(dev: Dev) -> None:
+    app, clever = running_app.free_port(), running_app.free_port()
+    ports = {"PORT": str(app), "SIMULATOR_PORT": str(clever)}
+    with fresh_checkout.run_bin_dev(dev.copy, **ports) as (process, log):
+        said = fresh_checkout.wait_for_greeting(process, log, 60)
+        assert "Another bin/dev is running in this folder" in said
+        assert dev.clever_url in run(dev.copy, "doctor", "--offline").stdout
+    assert dev.clever_url in run(dev.copy, "doctor", "--offline").stdout
+
+
+def test_a_bin_dev_with_the_real_clever_does_not_count_as_a_simulator(fresh: Path) -> None:
+    port = running_app.free_port()
+    own = {"CLEVER_CLIENT_ID": "a", "CLEVER_CLIENT_SECRET": "b", "PORT": str(port)}
+    with fresh_checkout.run_bin_dev(fresh, **own) as (process, log):
+        fresh_checkout.wait_for_greeting(process, log, 60)
+        ended = run(fresh, "clever", "districts")
+    assert ended.returncode == 1
+    assert "put it into .env" in ended.stderr

@@ -1,0 +1,313 @@
+"""Redis is killed, gunicorn is stopped: nobody becomes somebody else, and no answer is lost."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from clever_simulator.config import default_config
+from clever_simulator.directory.models import Person
+from clever_simulator.server import run_in_background
+from tests.support import running_app
+from tests.support.browser_client import Visitor
+from tests.support.login_flows import log_in_at_clever, stop_before_callback
+from tests.support.running_app import Site
+
+pytestmark = pytest.mark.servers
+LOGINS = 100
+AT_ONCE = 8  # fewer than the logins that one process takes at once
+PATIENCE_S = 120
+
+
+@contextmanager
+def redis_at(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A Redis with nothing in it, on this port."""
+    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+    with running_app.run_process(command, {}, folder / f"redis-{time.monotonic_ns()}.log") as child:
+        wait_until(lambda: is_listening(port))
+        yield child
+
+
+@contextmanager
+def gunicorn_at(site: Site, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Two workers that answer at the site's address."""
+    port = port_of(site)
+    command = [sys.executable, "-m", "gunicorn", "--workers", "2", "app:create_app()"]
+    command += ["--bind", f"127.0.0.1:{port}"]
+    log = folder / f"gunicorn-{time.monotonic_ns()}.log"
+    with running_app.run_process(
+        command, running_app.environment_variables(site.settings, port), log
+    ) as child:
+        running_app.wait_until_answers(f"{site.url}/healthz", child)
+        yield child
+
+
+@contextmanager
+def clever_with_an_app(folder: Path, redis_port: int) -> Iterator[Site]:
+    """Clever, and an app at it that is not started yet."""
+    url = f"http://localhost:{running_app.free_port()}"
+    with run_in_background(default_config(url)) as clever:
+        redis_url = f"redis://127.0.0.1:{redis_port}/0"
+        yield Site(
+            url, clever, running_app.settings_for(url, clever.url, folder, redis_url=redis_url)
+        )
+
+
+def port_of(site: Site) -> int:
+    return int(site.url.rpartition(":")[2])
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(happens: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def students(site: Site) -> list[Person]:
+    """A hundred of them, no two of one name."""
+    by_name = {p.name.full: p for p in site.clever.people.people if p.roles == ("student",)}
+    return list(by_name.values())[:LOGINS]
+
+
+@dataclass
+class Child(Visitor):
+    """A student with a browser of her own, who is only ever shown herself or our 503 page."""
+
+    person: Person | None = None
+    others: frozenset[str] = frozenset()  # the full names of all others
+
+    def log_in(self) -> bool:
+        """Try once, whoever Clever may remember in this browser; whether she is in."""
+        assert self.person
+        self.open(f"/login?district_id={self.person.district.id}")
+        if not self.at_app:
+            log_in_at_clever(self, self.person.user_name)
+        return self.is_in
+
+    def comes_back(self) -> bool:
+        """Open her page again; whether she is still in."""
+        self.open("/dashboard")
+        return self.is_in
+
+    @property
+    def is_in(self) -> bool:
+        """Whether this is her dashboard; what else is a page of the app must be the 503 page."""
+        assert self.person
+        if self.response.status_code == 200 and self.path == "/dashboard":
+            assert self.person.name.full in self.text
+            return True
+        assert (self.response.status_code, self.code) == (503, "store_unavailable"), self.text
+        assert self.response.headers["Retry-After"]
+        return False
+
+    def _send(
+        self, method: str, url: str, data: dict[str, str], headers: dict[str, str], site: str = ""
+    ) -> None:
+        super()._send(method, url, data, headers, site)
+        for hop in self.hops:
+            if not hop.url.startswith(self.app_url):
+                continue  # Clever's form offers some people to log in as
+            assert hop.status_code in {200, 302, 303, 503}, f"{hop.status_code} at {hop.url}"
+            assert not [name for name in self.others if name in hop.text]
+
+
+@dataclass(frozen=True)
+class Try:
+    """One login, from its first click to the page where it ended; times are monotonic."""
+
+    begun: float
+    ended: float
+    child: Child
+    is_in: bool
+
+
+class Morning:
+    """A hundred children who log in, a few at a time, and try again until they are in."""
+
+    def __init__(self, site: Site) -> None:
+        people = students(site)
+        assert len(people) == LOGINS
+        names = frozenset(person.name.full for person in people)
+        self.children = [
+            Child(site.url, person=person, others=names - {person.name.full}) for person in people
+        ]
+        self.tries: list[Try] = []
+        self._parts: list[Future[None]] = []
+        self._deadline = 0.0
+
+    def begin(self, pool: ThreadPoolExecutor) -> None:
+        """Let the children come, for a limited time."""
+        self._deadline = time.monotonic() + PATIENCE_S
+        self._parts = [pool.submit(self._goes_by, child) for child in self.children]
+
+    def wait_until(self, happens: Callable[[], bool]) -> None:
+        """Let it go on until then; what goes wrong for a child is raised here."""
+        wait_until(lambda: self._goes_well() and happens())
+
+    def is_over(self) -> bool:
+        """Whether every child is in."""
+        return all(part.done() for part in self._parts)
+
+    def failed(self) -> list[Try]:
+        """The tries that ended on a 503 page, so far."""
+        return [each for each in list(self.tries) if not each.is_in]
+
+    def are_in(self) -> list[Child]:
+        """Those whose login has ended well, so far."""
+        return [each.child for each in list(self.tries) if each.is_in]
+
+    def _goes_well(self) -> bool:
+        for part in self._parts:
+            if part.done():
+                part.result()
+        return True
+
+    def _goes_by(self, child: Child) -> None:
+        """One child's part."""
+        while time.monotonic() < self._deadline:
+            begun = time.monotonic()
+            is_in = child.log_in()
+            self.tries.append(Try(begun, time.monotonic(), child, is_in))
+            if is_in:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"not in when the time was over: {child.text}")
+
+
+def test_killing_redis_during_a_hundred_logins_never_mixes_up_users(tmp_path: Path) -> None:
+    port = running_app.free_port()
+    with ExitStack() as stack:
+        redis = stack.enter_context(redis_at(port, tmp_path))
+        site = stack.enter_context(clever_with_an_app(tmp_path, port))
+        stack.enter_context(gunicorn_at(site, tmp_path))
+        site.clever.fault("me", times=0, delay_s=0.1)  # so that many are between claim and session
+        morning = Morning(site)
+        pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+        morning.begin(pool)
+        morning.wait_until(lambda: len(morning.are_in()) >= LOGINS * 0.4)
+        redis.kill()
+        killed = time.monotonic()
+        redis.wait(5)
+        for child in morning.are_in()[:10]:
+            assert not child.comes_back()  # a 503, and never a way to log in
+        morning.wait_until(lambda: len(morning.failed()) >= 20)
+        stack.enter_context(redis_at(port, tmp_path))
+        returned = time.monotonic()
+        morning.wait_until(morning.is_over)
+        assert [each for each in morning.tries if each.begun < killed < each.ended]
+        assert not [each for each in morning.failed() if each.begun > returned]
+        assert len(morning.are_in()) == LOGINS
+        site.clever.clear_faults()
+        ins = [each for each in morning.tries if each.is_in]
+        after = [each.child.comes_back for each in ins if each.begun > returned]
+        before = [each.child.log_in for each in ins if each.begun <= returned]
+        assert after
+        assert before
+        assert all(pool.map(lambda visit: visit(), after + before))
+
+
+def test_a_stopping_gunicorn_finishes_the_logins_it_has_started(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        redis_url = stack.enter_context(running_app.run_redis(tmp_path))
+        redis_port = int(redis_url.rpartition(":")[2].partition("/")[0])
+        site = stack.enter_context(clever_with_an_app(tmp_path, redis_port))
+        pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+        with gunicorn_at(site, tmp_path) as child:
+            people = students(site)[:AT_ONCE]
+            visitors = [stop_before_callback(site, person.user_name) for person in people]
+            site.clever.fault("me", times=0, delay_s=1.5)
+            answers = [pool.submit(come_back, visitor) for visitor in visitors]
+            wait_until(lambda: asked_who(site) == AT_ONCE)
+            child.send_signal(signal.SIGTERM)
+            assert [each.result(PATIENCE_S) for each in answers] == [303] * AT_ONCE
+            assert child.wait(PATIENCE_S) == 0
+        with gunicorn_at(site, tmp_path):
+            for visitor, person in zip(visitors, people, strict=True):
+                assert person.name.full in visitor.open("/dashboard").text
+        assert asked_who(site) == AT_ONCE  # nobody had to log in twice
+
+
+@contextmanager
+def ask_and_wait(url: str, path: str) -> Iterator[socket.socket]:
+    """A connection on which the whole of a request was sent, and nothing was read yet."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), PATIENCE_S) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
+        yield connection
+
+
+def status_of(connection: socket.socket) -> str:
+    """The status that comes back, "" where somebody hangs up instead; then we hang up."""
+    with connection:
+        try:
+            return connection.recv(4096).decode().partition(" ")[2][:3]
+        except ConnectionError:
+            return ""
+
+
+def test_a_stopping_gunicorn_answers_every_request_it_has_received(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        site = stack.enter_context(clever_with_an_app(tmp_path, running_app.free_port()))
+        child = stack.enter_context(gunicorn_at(site, tmp_path))
+        asked = [stack.enter_context(ask_and_wait(site.url, "/healthz")) for _ in range(LOGINS)]
+        child.send_signal(signal.SIGTERM)
+        assert [status_of(each) for each in asked] == ["200"] * LOGINS
+        assert child.wait(PATIENCE_S) == 0
+
+
+def test_a_second_gunicorn_does_not_start_on_the_same_port(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        site = stack.enter_context(clever_with_an_app(tmp_path, running_app.free_port()))
+        stack.enter_context(gunicorn_at(site, tmp_path))
+        log = tmp_path / "second.log"
+        variables = running_app.environment_variables(site.settings, port_of(site))
+        command = [sys.executable, "-m", "gunicorn", "app:create_app()"]
+        command += ["--bind", f"127.0.0.1:{port_of(site)}"]
+        second = stack.enter_context(running_app.run_process(command, variables, log))
+        assert second.wait(PATIENCE_S) == 1
+        assert f"Connection in use: ('127.0.0.1', {port_of(site)})" in log.read_text()
+
+
+def test_a_login_in_progress_at_clever_survives_a_gunicorn_restart(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        redis_url = stack.enter_context(running_app.run_redis(tmp_path))
+        redis_port = int(redis_url.rpartition(":")[2].partition("/")[0])
+        site = stack.enter_context(clever_with_an_app(tmp_path, redis_port))
+        with gunicorn_at(site, tmp_path) as child:
+            visitor = stop_before_callback(site, "student")
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(PATIENCE_S) == 0
+        with gunicorn_at(site, tmp_path):
+            visitor.open(visitor.url)
+            assert [hop.status_code for hop in visitor.hops] == [303, 200]
+            assert site.person("student").name.full in visitor.text
+
+
+def come_back(visitor: Visitor) -> int:
+    """Come back from Clever; the status of the app's answer."""
+    visitor.stop_at = "/dashboard"
+    visitor.open(visitor.url)
+    visitor.stop_at = None
+    return visitor.response.status_code
+
+
+def asked_who(site: Site) -> int:
+    """How many logins have come as far as asking Clever who it is."""
+    return sum(each["path"].endswith("/me") for each in site.clever.journal())

@@ -1,0 +1,256 @@
+"""Every command that the documentation names works as it is written, on a fresh copy."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import ssl
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from clever_simulator.directory import sample_districts
+from tests.support import certificates, running_app
+from tests.support.browser_client import send_request
+from tests.support.fresh_checkout import Dev
+from tests.support.running_app import ROOT
+
+pytestmark = pytest.mark.servers
+
+SIMULATOR = ROOT / "clever_simulator" / "README.md"
+DOCUMENTS = (
+    *(path for path in ROOT.glob("*.md") if path.name not in {"ARCHITECTURE.md", "CHANGELOG.md"}),
+    *(ROOT / "docs").glob("*.md"),
+    SIMULATOR,
+    ROOT / ".env.example",
+)
+COMMAND = re.compile(r"(?:bin/|flask |python |gunicorn |\.venv|git |cp |set |0 \*)")
+STUDENT = sample_districts.build_directory().person("student")
+CRON = "0 * * * * cd /srv/app && set -a && . ./.env && .venv/bin/flask --app app clever sync"
+GUNICORN = (
+    ".venv/bin/gunicorn --worker-class gthread --certfile localhost.pem --keyfile localhost-key.pem"
+    ' "app:create_app()"'
+)
+SET = "set -a; . ./.env; set +a"
+
+# What each prints on a developer's machine, while bin/dev runs.
+ON_YOUR_MACHINE = {
+    "bin/doctor": "0 faults, 0 warnings.",
+    "bin/clever districts": "Harrow Creek",
+    "bin/clever sections DISTRICT_ID": " sections in all.",
+    "bin/clever events DISTRICT_ID": " events in all.",
+    "bin/clever whoami < token.txt": "A district's token.",
+    "bin/clever accounts add --first-name Ada": "",
+    "bin/clever accounts invite --person ID": "{app}/claim?token=",
+    "bin/clever export --user ID": STUDENT.id,
+    "bin/clever pseudonym --district ID": "",
+}
+# The same on a host, where the environment has the variables.
+ON_A_HOST = {
+    "flask --app app clever db upgrade": "the newest",
+    "flask --app app clever sync": "Harrow Creek",
+    CRON: "Harrow Creek",
+    "flask --app app clever districts": "Harrow Creek",
+    "flask --app app clever doctor": "0 faults, 0 warnings.",
+    "python -m clever_login.doctor": "0 faults, 0 warnings.",
+    "flask --app app clever export --user ID": STUDENT.id,
+    "flask --app app clever pseudonym --person ID": "",
+    "flask --app app clever pseudonym --district ID": "",
+    "flask --app app clever forget --user ID": "",
+    "flask --app app clever retention": "",
+    "flask --app app clever retention --yes": "",
+    "flask --app app clever sessions end --person ID": "sessions ended.",
+    "flask --app app clever sessions end --district ID": "sessions ended.",
+    "flask --app app clever sessions end --all": "sessions ended.",
+    "flask --app app clever forget --district ID": "",
+}
+SERVERS = (
+    ".venv/bin/python -m clever_simulator --port 3001 --app-url http://localhost:3000",
+    ".venv/bin/python -m clever_simulator --students 20000",
+    ".venv/bin/python -m clever_simulator --data default_sandbox_data.zip",
+)
+HERE = ("cp .env.example .env", "bin/translate", "bin/translate vi", GUNICORN, SET)
+# Not run here, and why.
+ELSEWHERE = {
+    "bin/dev": "all of tests/deployed/test_bin_dev.py",
+    'gunicorn "app:create_app()"': "tests/deployed/test_production.py",
+    "bin/test": "this runs in it",
+    "bin/test --full": "this runs in it",
+    "bin/test --long": "this runs in it",
+    "bin/test -- --durations=20": "this runs in it",
+    "bin/test --broken": "it takes minutes",
+    "bin/lock": "it needs PyPI",
+    "bin/audit": "it needs PyPI; its list is tested in tests/deployed/test_bin_dev.py",
+    "bin/screenshots": "it needs Chromium",
+    "git clone <this repository> && cd <its folder>": "it is a copy already",
+    ".venv-test/bin/python -m bench.scenarios.account_overhead": "it takes minutes",
+    ".venv-test/bin/python -m bench.scenarios.startup": "it takes minutes",
+    ".venv-test/bin/python -m bench.scenarios.compare_servers": "see test_bench.py",
+    ".venv-test/bin/python -m bench.scenarios.simulator_memory": "it takes minutes",
+    ".venv-test/bin/python -m bench.scenarios.roster_sync": "it takes minutes",
+    ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
+}
+# Parts of commands, as sentences name them.
+NAMES = {
+    "bin/clever",
+    "python -m bench.scenarios.compare_servers",
+    "bin/clever --help",
+    "bin/clever ...",
+    "0 * * * *",
+} | {
+    "flask --app app clever",
+    "flask --app app clever ...",
+}
+
+
+def documented() -> set[str]:
+    """The commands in the documents: in blocks of sh, in the sentences, and indented."""
+    found = []
+    for path in DOCUMENTS:
+        text = path.read_text().replace("\\\n    ", "")
+        blocks = re.findall(r"^ *```sh\n(.*?)```", text, re.S | re.M)
+        found += [line for block in blocks for line in block.splitlines()]
+        found += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+        found += re.findall(r"^    (\S.*)$", text, re.M) if path == SIMULATOR else []
+    commands = (re.sub(r"\s+#.*", "", each).strip() for each in found)
+    return {each for each in commands if COMMAND.match(each)}
+
+
+@dataclass(frozen=True)
+class Places:
+    """A developer's machine, on which bin/dev runs, and a host; both use its simulator."""
+
+    dev: Dev
+    host: Path
+    variables: dict[str, str]
+
+    def at_home(self, command: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        return sh(command, self.dev.copy, {}, said)
+
+    def on_the_host(self, command: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        return sh(command, self.host, self.variables, said)
+
+
+def sh(
+    command: str, folder: Path, variables: dict[str, str], said: str
+) -> subprocess.CompletedProcess[str]:
+    """A command line in a shell, with nothing in its environment that the app would read."""
+    programs = os.pathsep.join([str(folder / ".venv" / "bin"), os.environ["PATH"]])
+    usual = {"HOME": str(folder), "PATH": programs if variables else os.environ["PATH"]}
+    return subprocess.run(
+        ["sh", "-c", command],
+        cwd=folder,
+        env=usual | variables,
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def places(dev: Dev, installed: Path) -> Places:
+    settings = running_app.settings_for(dev.url, dev.clever_url, installed / "instance")
+    variables = running_app.environment_variables(settings, 3000)
+    assert sh("flask --app app clever sync", installed, variables, "").returncode == 0
+    granted = send_request(
+        f"{dev.clever_url}/oauth/tokens?owner_type=district", auth=("simulator", "simulator-secret")
+    )
+    (dev.copy / "token.txt").write_text(granted.json()["data"][0]["access_token"])
+    return Places(dev, installed, variables)
+
+
+def test_every_documented_command_is_run_or_excluded_with_a_reason() -> None:
+    run = {*ON_YOUR_MACHINE, *ON_A_HOST, *SERVERS, *HERE}
+    assert documented() == run | ELSEWHERE.keys() | NAMES
+
+
+def test_the_docs_name_only_commands_that_exist() -> None:
+    for path in DOCUMENTS:
+        assert not re.search(r"flask clever\b", path.read_text()), path.name
+
+
+@pytest.mark.parametrize("command", ON_YOUR_MACHINE)
+def test_a_documented_development_command_works_as_written(command: str, places: Places) -> None:
+    ids = {"DISTRICT_ID": STUDENT.district.id, "ID": STUDENT.id}
+    if "invite" in command:
+        ids["ID"] = places.at_home("bin/clever accounts add").stdout.strip()
+    words = re.sub(r"\b(DISTRICT_ID|ID)\b", lambda found: ids[found[1]], command)
+    ended = places.at_home(words)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    expected = ON_YOUR_MACHINE[command].replace("{app}", places.dev.url)
+    assert expected in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("command", ON_A_HOST)
+def test_a_documented_production_command_works_as_written(command: str, places: Places) -> None:
+    of = STUDENT.district.id if "--district" in command else STUDENT.id
+    words = re.sub(r"\bID\b", of, command)
+    if command == CRON:
+        lines = (f"{name}={value}\n" for name, value in places.variables.items())
+        (places.host / ".env").write_text("".join(lines))
+        words = words.removeprefix("0 * * * * ").replace("/srv/app", f"'{places.host}'")
+        ended = sh(words, places.host, {}, "")
+    else:
+        ended = places.on_the_host(words, "y\n")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ON_A_HOST[command] in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("command", SERVERS)
+def test_the_documented_simulator_commands_start_it(
+    command: str, installed: Path, tmp_path: Path
+) -> None:
+    sample = str(ROOT / "tests" / "data" / "pine_hollow")
+    words = command.replace("default_sandbox_data.zip", sample).replace("20000", "20").split()
+    log = tmp_path / "log"
+    with running_app.run_process([*words, "--port", "0"], {}, log, cwd=installed) as child:
+        deadline = time.monotonic() + 60
+        while "ready at" not in log.read_text():
+            assert child.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(20) == 0
+
+
+def test_adding_a_language_works_as_documented(installed: Path) -> None:
+    for command in ("bin/translate vi", "bin/translate"):
+        ended = sh(command, installed, {}, "")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "vi/LC_MESSAGES/messages.po" in ended.stdout
+    assert (installed / "translations" / "vi" / "LC_MESSAGES" / "messages.po").is_file()
+
+
+def read(url: str, trusted: ssl.SSLContext) -> str:
+    """The text at an address; empty as long as nobody answers."""
+    try:
+        with urllib.request.urlopen(url, context=trusted) as answer:  # noqa: S310 # always https
+            return str(answer.read().decode()).strip()
+    except OSError:
+        time.sleep(0.1)
+        return ""
+
+
+def test_a_localhost_certificate_works_as_documented(installed: Path, tmp_path: Path) -> None:
+    port, made = running_app.free_port(), certificates.make_certificate(tmp_path, "localhost")
+    (installed / "localhost.pem").write_bytes(made.certificate.read_bytes())
+    (installed / "localhost-key.pem").write_bytes(made.key.read_bytes())
+    assert sh("cp .env.example .env", installed, {}, "").returncode == 0
+    with (installed / ".env").open("a") as file:  # of two lines for a variable the second counts
+        file.write(f"APP_URL=https://localhost:{port}\nPORT={port}\nSECRET_KEY={'4f1b' * 16}\n")
+        file.write("CLEVER_CLIENT_ID=of-our-app\nCLEVER_CLIENT_SECRET=of-our-app\n")
+    trusted = ssl.create_default_context(cafile=str(made.certificate))
+    command = ["sh", "-c", f"{SET}\nexec {GUNICORN}"]
+    with running_app.run_process(command, {}, tmp_path / "log", cwd=installed) as child:
+        deadline, answer = time.monotonic() + 60, ""
+        while answer != "ok":
+            assert child.poll() is None
+            assert time.monotonic() < deadline
+            answer = read(f"https://localhost:{port}/healthz", trusted)

@@ -1,0 +1,89 @@
+"""A district of 20,000 students, read by a job of its own that is killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.support import running_app
+from tests.support.roster_job import simulator_config
+from tests.support.running_app import ROOT
+
+pytestmark = pytest.mark.servers
+
+STUDENTS = 20_000
+PAGE = 1000
+MOST_BYTES = 12_000_000  # for pages of 1,000 records; all records at once are over 100 MB
+
+
+@pytest.fixture(scope="module")
+def clever() -> Iterator[RunningSimulator]:
+    with run_in_background(simulator_config(students=STUDENTS)) as started:
+        yield started
+
+
+def start(clever: RunningSimulator, done: Path) -> subprocess.Popen[str]:
+    district = clever.people.districts[-1].id
+    command = [sys.executable, "-m", "tests.support.roster_job", clever.url, district, str(done)]
+    return subprocess.Popen([*command, str(PAGE)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def test_a_killed_job_resumes_and_reads_each_student_once_with_constant_memory(
+    clever: RunningSimulator, tmp_path: Path
+) -> None:
+    done = tmp_path / "done"
+    done.touch()
+    soon = str(int(time.time()) + 2)
+    clever.fault("data", status=429, headers={"X-RateLimit-Reset": soon})
+    clever.fault("data", status=503)
+    with start(clever, done) as first:
+        assert first.stdout
+        for _ in range(STUDENTS // 3):  # it cannot run ahead by more than the pipe holds
+            first.stdout.readline()
+        first.kill()
+    before = done.read_text().split()
+    assert STUDENTS // 3 <= len(before) < STUDENTS
+    with start(clever, done) as second:
+        output = second.communicate(timeout=300)[0].split()
+    assert second.returncode == 0
+    district = clever.people.districts[-1].id
+    expected = {
+        each.id
+        for each in clever.people.people
+        if each.district.id == district and "student" in each.roles
+    }
+    seen = done.read_text().split()
+    assert len(seen) == len(expected) == STUDENTS
+    assert set(seen) == expected
+    assert seen[: len(before)] == before
+    assert int(output[-1]) < MOST_BYTES
+    statuses = [each["status"] for each in clever.journal() if each["path"] == "/v3.0/users"]
+    assert sorted(set(statuses)) == [200, 429, 503]
+    assert statuses.count(200) <= STUDENTS / PAGE + 2  # the page in hand is read again
+
+
+def test_a_long_list_reports_progress_on_standard_error(
+    clever: RunningSimulator, tmp_path: Path
+) -> None:
+    settings = running_app.settings_for("http://localhost:3000", clever.url, tmp_path)
+    district = clever.people.districts[-1].id
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "clever", "sections", district, "--json"],
+        env=running_app.environment_variables(settings, 3000),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    expected = [each for each in clever.people.sections if each.school.district.id == district]
+    listed = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["id"] for each in listed} == {each.id for each in expected}
+    assert f"1000 of {len(expected)} sections" in done.stderr
+    assert f"{len(expected)} sections in all." in done.stderr

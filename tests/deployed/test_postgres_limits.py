@@ -1,0 +1,354 @@
+"""A real PostgreSQL that is small, silent, read-only or refuses: 503 with its cause."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from clever_login.db import connection_limits
+from clever_login.db.engines import make_engine
+from clever_login.web.health import FRESH_SECONDS
+from tests.conftest import SiteMaker
+from tests.doctor.test_doctor import PRODUCTION, examine
+from tests.support import running_app
+from tests.support.account_app import make_account_app, run_flask_clever
+from tests.support.browser_client import Visitor, send_request
+from tests.support.expected_rows import sync_site
+from tests.support.login_flows import by_button, stop_before_callback
+from tests.support.postgresql import Server, pgbouncer
+from tests.support.running_app import ROOT, Site
+
+pytestmark = pytest.mark.servers
+PLAN = 20  # connections of the smallest plan that the documents name
+VISITORS = 30
+PATIENCE = 20  # seconds; a page gives up after five, and this machine may be busy
+
+
+@pytest.fixture
+def server(postgres: str) -> Iterator[Server]:
+    opened = Server(postgres)
+    yield opened
+    opened.close()
+
+
+def reasons(capfd: pytest.CaptureFixture[str]) -> str:
+    """Why the failures of the log happened."""
+    lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("{")]
+    return "\n".join(str(json.loads(each).get("reason", "")) for each in lines)
+
+
+def is_unavailable(visitor: Visitor) -> bool:
+    return (visitor.response.status_code, visitor.code) == (503, "database_unavailable")
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
+
+
+@pytest.mark.parametrize("state", ["in use", "idle for a while", "not connected yet"])
+def test_an_unresponsive_database_gives_503_within_seconds_and_recovers(
+    make_site: SiteMaker, server: Server, capfd: pytest.CaptureFixture[str], state: str
+) -> None:
+    site = make_account_app(make_site, running_app.new_database(server.url))
+    inside, coming = by_button(site, "teacher"), stop_before_callback(site, "student")
+    many = [stop_before_callback(site, "student") for _ in range(8)]
+    if state == "idle for a while":
+        time.sleep(1.2)  # which is tried before it is used
+    if state == "not connected yet":
+        site = make_site(database_url=site.settings.database_url)
+    with server.stopped(), within(PATIENCE), ThreadPoolExecutor(len(many) + 3) as threads:
+        ready = threads.submit(send_request, f"{site.url}/readyz")
+        threads.submit(inside.open, "/dashboard")
+        list(threads.map(lambda each: each.open(each.url), [coming, *many]))
+        assert ready.result().status_code == 503
+        assert send_request(f"{site.url}/healthz").status_code == 200
+    assert all(is_unavailable(each) for each in (inside, coming, *many))
+    assert "the database does not answer" in reasons(capfd)
+    assert inside.open("/dashboard").role == "teacher"
+    assert by_button(site, "student").path == "/dashboard"
+    assert send_request(f"{site.url}/readyz").text == "ready\n"
+
+
+@contextmanager
+def read_only(server: Server, what: str, database: str) -> Iterator[None]:
+    """What a managed PostgreSQL does when its disk is nearly full, or before a failover."""
+    server.do(f"ALTER {what} SET default_transaction_read_only = on")
+    server.hang_up(database)
+    yield
+    server.do(f"ALTER {what} RESET default_transaction_read_only")
+
+
+@contextmanager
+def refusing(user: str, database: str) -> Iterator[None]:
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(f"REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA public FROM {user}")
+        yield
+        owner.execute(f"GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {user}")
+
+
+@contextmanager
+def shutting_out(server: Server, what: str, database: str) -> Iterator[None]:
+    """As a provider does while it upgrades or moves a server."""
+    server.do(f"ALTER {what} CONNECTION LIMIT 0")
+    server.hang_up(database)
+    yield
+    server.do(f"ALTER {what} CONNECTION LIMIT -1")
+
+
+Sick = Callable[[Server, str, str], AbstractContextManager[None]]
+SICK: dict[str, tuple[str, Sick]] = {
+    "a database that is read-only": (
+        "(25006)",
+        lambda server, _, url: read_only(server, f"DATABASE {name(url)}", url),
+    ),
+    "a user who is read-only": (
+        "(25006)",
+        lambda server, user, url: read_only(server, f"ROLE {user}", url),
+    ),
+    "a user who may not write": ("(42501)", lambda _, user, url: refusing(user, url)),
+    "a user without a connection": (
+        "(53300)",
+        lambda server, user, url: shutting_out(server, f"ROLE {user}", url),
+    ),
+    "a database without a connection": (
+        "(53300)",
+        lambda server, _, url: shutting_out(server, f"DATABASE {name(url)}", url),
+    ),
+}
+
+
+def name(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("case", list(SICK))
+def test_a_database_that_cannot_write_gives_503_with_its_cause_until_it_can(
+    make_site: SiteMaker, server: Server, capfd: pytest.CaptureFixture[str], case: str
+) -> None:
+    user, url = server.new_user()
+    why, sick = SICK[case]
+    site = make_account_app(make_site, url)
+    assert by_button(site, "student").path == "/dashboard"
+    assert send_request(f"{site.url}/readyz").text == "ready\n"
+    with sick(server, user, url):
+        for _ in range(3):  # whichever connection it gets
+            assert is_unavailable(by_button(site, "student"))
+        time.sleep(FRESH_SECONDS)  # for which "ready" is believed
+        ready = send_request(f"{site.url}/readyz")
+        assert (ready.status_code, why in ready.text) == (503, True), ready.text
+        report = examine(PRODUCTION | {"DATABASE_URL": url}, "--offline")
+        report.found("database", "fault", why, "nobody gets in")
+        if why != "(53300)":  # for which a command waits longer
+            assert why in run_flask_clever(site, "accounts", "add", fails=True)
+    assert why in reasons(capfd)
+    for _ in range(3):
+        assert by_button(site, "student").path == "/dashboard"
+    assert send_request(f"{site.url}/readyz").text == "ready\n"
+
+
+def test_a_slow_statement_is_canceled_at_the_server_too(
+    make_site: SiteMaker, server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    url = running_app.new_database(server.url)
+    site = make_account_app(make_site, url)
+    assert by_button(site, "student").path == "/dashboard"
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
+        assert is_unavailable(by_button(site, "student"))
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        assert server.do(f"{waiting} AND datname = '{name(url)}'") == 0
+    assert "(57014)" in reasons(capfd)
+    assert by_button(site, "student").path == "/dashboard"
+
+
+def setting(engine_limits: connection_limits.ConnectionLimits, url: str, name: str) -> str:
+    engine = make_engine(url.replace("postgresql:", "postgresql+psycopg:"), engine_limits)
+    try:
+        with engine.connect() as connection:
+            return str(connection.scalar(text(f"SHOW {name}")))
+    finally:
+        engine.dispose()
+
+
+def test_pages_have_short_limits_and_commands_long_ones(server: Server) -> None:
+    pages = connection_limits.page_limits(2)
+    assert setting(pages, server.url, "statement_timeout") == "4s"
+    assert setting(pages, server.url, "idle_in_transaction_session_timeout") == "1min"
+    assert setting(connection_limits.COMMAND_LIMITS, server.url, "statement_timeout") == "15min"
+
+
+def test_idle_connections_are_closed(server: Server) -> None:
+    url = running_app.new_database(server.url)
+    engine = make_engine(
+        url.replace("postgresql:", "postgresql+psycopg:"),
+        replace(connection_limits.page_limits(3), idle=0.5),
+    )
+    try:
+        with ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(engine.connect())
+            assert server.connections(url) == 3
+        give_up = time.monotonic() + PATIENCE
+        while server.connections(url):
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def counted(server: Server, url: str) -> Iterator[list[int]]:
+    """How many connections there are, looked at again and again."""
+    found, ended = [0], threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            found.append(server.connections(url))
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_command_uses_one_connection(make_site: SiteMaker, server: Server) -> None:
+    url = running_app.new_database(server.url)
+    with counted(server, url) as found:
+        site = make_account_app(make_site, url)
+        done = sync_site(site)
+        assert done.exit_code == 0, done.stderr
+        run_flask_clever(site, "retention", "--yes")
+    assert max(found) == 1
+    assert server.connections(url) == 0
+
+
+@contextmanager
+def locking(url: str) -> Iterator[None]:
+    """Lock the accounts for half a second again and again, so that logins wait at the same time."""
+    ended = threading.Event()
+
+    def lock() -> None:
+        while not ended.is_set():
+            with psycopg.connect(url.replace("//app_", "//school@app_", 1)) as other:
+                other.execute("LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
+                time.sleep(0.5)
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=lock)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def restarted(site: Site, folder: Path) -> Iterator[Site]:
+    """The same app once more, as in a rolling restart: old and new workers overlap."""
+    port = running_app.free_port()
+    settings = replace(site.settings, app_url=f"http://localhost:{port}")
+    command = ["gunicorn", "--workers", "2", "app:create_app()"]
+    with running_app.run_process(
+        command, running_app.environment_variables(settings, port), folder / "new.log"
+    ) as child:
+        running_app.wait_until_answers(f"{settings.app_url}/healthz", child)
+        yield replace(site, url=settings.app_url, settings=settings)
+
+
+def command(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
+    """`flask clever ...`, in a process of its own."""
+    environ = running_app.environment_variables(site.settings, 3000)
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "clever", *words],
+        env=running_app._base_environment() | environ,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_20_postgresql_connections_are_enough_for_a_burst_a_restart_a_release_and_a_sync(
+    tmp_path: Path, server: Server
+) -> None:
+    _, url = server.new_user(f"CONNECTION LIMIT {PLAN}")
+    with ExitStack() as stack:
+        site = stack.enter_context(running_app.run_gunicorn_with_redis(tmp_path, database_url=url))
+        upgraded = command(site, "db", "upgrade")
+        assert upgraded.returncode == 0, upgraded.stderr
+        coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
+        one = by_button(site, "teacher")
+        new = stack.enter_context(restarted(site, tmp_path))
+        inside = [new.visitor() for _ in range(VISITORS)]
+        for each in inside:
+            each.http.cookies.update(one.http.cookies)
+        admin = server.url.rpartition("/")[0] + f"/{name(url)}"
+        with locking(admin), ThreadPoolExecutor(2 * VISITORS + 2) as threads:
+            pages = [threads.submit(each.open, "/dashboard") for each in inside]
+            logins = [threads.submit(each.open, each.url) for each in coming]
+            jobs = [threads.submit(command, site, "db", "upgrade")]
+            jobs += [threads.submit(command, site, "sync")]
+        assert {each.result().path for each in (*pages, *logins)} == {"/dashboard"}
+        assert {each.result().response.status_code for each in (*pages, *logins)} == {200}
+        for job in jobs:
+            assert job.result().returncode == 0, job.result().stderr
+        assert 0 < server.connections(url) <= PLAN
+
+
+def test_behind_pgbouncer_logins_work_and_session_settings_do_not_leak(
+    make_site: SiteMaker, server: Server, tmp_path: Path
+) -> None:
+    """PgBouncer lends one connection to many clients, a transaction each."""
+    direct = running_app.new_database(server.url)
+    with pgbouncer(server.url, tmp_path) as port:
+        url = f"postgresql://school@127.0.0.1:{port}/{name(direct)}"
+        site = make_account_app(make_site, url)
+        for _ in range(4):  # psycopg prepares a statement at its fifth use
+            for user_name in ("student", "teacher", "school_admin"):
+                assert by_button(site, user_name).open("/dashboard").path == "/dashboard"
+        with ThreadPoolExecutor(8) as threads:
+            coming = [stop_before_callback(site, "student") for _ in range(8)]
+            list(threads.map(lambda each: each.open(each.url), coming))
+        assert {each.path for each in coming} == {"/dashboard"}
+        with psycopg.connect(url, prepare_threshold=None) as other:  # on a connection of the app's
+            for setting_name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                assert other.execute(f"SHOW {setting_name}").fetchone() == ("0",)
+        with server.stopped(), within(PATIENCE):
+            assert is_unavailable(by_button(site, "student"))
+        assert by_button(site, "student").path == "/dashboard"
+        report = examine(PRODUCTION | {"DATABASE_URL": url}, "--offline")
+        assert not any("connections" in each["says"] for each in report.checks)
+
+
+def test_the_doctor_compares_the_apps_connections_with_the_servers_limit(
+    make_site: SiteMaker, server: Server
+) -> None:
+    _, url = server.new_user(f"CONNECTION LIMIT {PLAN}")
+    make_account_app(make_site, url)
+    environ = PRODUCTION | {"DATABASE_URL": url}
+    examine(environ, "--offline").found("database", "ok", "takes 20", "at most 19")
+    report = examine(environ | {"WEB_CONCURRENCY": "3"}, "--offline")
+    report.found("database", "warning", "may need 27", "Set DATABASE_CONNECTIONS to 2")

@@ -1,0 +1,262 @@
+"""Production as shipped: https before gunicorn, Redis, and Clever under its own names.
+
+In a private mount namespace, whose hosts file alone says that clever.com is this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from clever_simulator.server import run_in_background
+from tests.support import certificates, running_app
+from tests.support.browser_client import send_request
+from tests.support.production_driver import (
+    APP_HOST,
+    AUTHORITY_FILE,
+    CERTIFICATE_FILE,
+    CLEVER_HOST,
+    HOST_NAMES,
+    KEY_FILE,
+    LOGIN_FLOWS,
+)
+from tests.support.running_app import ROOT
+
+UNSHARE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+SECONDS = 300
+pytestmark = [pytest.mark.servers, pytest.mark.browser]
+
+
+def may_unshare() -> bool:
+    """Whether this machine lets us have a hosts file of our own."""
+    try:
+        command = [*UNSHARE, "mount", "--bind", "/etc/hosts", "/etc/hosts"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What Chromium has seen in one walk through production."""
+    if not may_unshare():  # a developer's machine may be so, but with CI=true nothing is skipped
+        assert os.environ.get("CI") != "true", "run this as root: it needs a mount namespace"
+        pytest.skip("needs a mount namespace of its own: run this as root")
+    folder = tmp_path_factory.mktemp("production")
+    make_certificates(folder)
+    command = [*UNSHARE, sys.executable, "-m", "tests.support.production_driver", str(folder)]
+    log = folder / "driver.log"
+    with running_app.run_process(command, {}, log) as child:
+        code = child.wait(SECONDS)
+    said = log.read_text()
+    assert code == 0, said
+    report: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return report
+
+
+def make_certificates(folder: Path) -> None:
+    """An authority of a network's own, and what it has signed for Clever's names and the app's."""
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority = _certificate("a network's own authority", authority_key, authority_key)
+    signed = _certificate(CLEVER_HOST, key, authority_key)
+    (folder / AUTHORITY_FILE).write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    (folder / CERTIFICATE_FILE).write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (folder / KEY_FILE).write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+
+def _certificate(
+    name: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
+) -> x509.Certificate:
+    is_authority, now = key is signer, datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(_name("a network's own authority"))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+        .add_extension(_usage(of_an_authority=is_authority), critical=True)
+    )
+    if not is_authority:
+        hosts = x509.SubjectAlternativeName([x509.DNSName(each) for each in HOST_NAMES])
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        builder = builder.add_extension(hosts, critical=False).add_extension(usage, critical=False)
+    return builder.sign(signer, hashes.SHA256())
+
+
+def _usage(of_an_authority: bool) -> x509.KeyUsage:
+    """Said in full, as RFC 5280 wants it: Python is strict about that from 3.13 on."""
+    return x509.KeyUsage(
+        digital_signature=not of_an_authority,
+        key_cert_sign=of_an_authority,
+        crl_sign=of_an_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def cookies_of_the_app(cookies: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in cookies if APP_HOST in each["domain"]}
+
+
+def of_the_app(seen: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in seen["answers"] if each["url"].startswith(f"{seen['app_url']}/")]
+
+
+def test_the_production_setup_uses_only_documented_variables(seen: dict[str, Any]) -> None:
+    sample = (ROOT / ".env.example").read_text()
+    assert all(f"{name}=" in sample for name in seen["variables"])
+    assert CLEVER_HOST not in Path("/etc/hosts").read_text()  # ours were private
+
+
+@pytest.mark.parametrize("entry", LOGIN_FLOWS)
+def test_each_entry_point_ends_on_the_students_dashboard(seen: dict[str, Any], entry: str) -> None:
+    page = seen["entered"][entry]
+    assert page["url"] == f"{seen['app_url']}/dashboard"
+    assert page["heading"] == "Hi, Ada!"
+    assert "Ada Moreno" in page["text"]
+
+
+@pytest.mark.parametrize("entry", LOGIN_FLOWS)
+def test_the_session_uses_a_single_host_prefixed_cookie(seen: dict[str, Any], entry: str) -> None:
+    assert list(cookies_of_the_app(seen["entered"][entry]["cookies"])) == ["__Host-session"]
+
+
+def test_a_pending_login_uses_a_host_prefixed_cookie(seen: dict[str, Any]) -> None:
+    (name,) = cookies_of_the_app(seen["entered"]["button"]["cookies_at_clever"])
+    assert name.startswith("__Host-login-")
+
+
+def test_every_cookie_is_secure_host_only_and_http_only(seen: dict[str, Any]) -> None:
+    walks = [*seen["entered"].values(), seen["without_ca_bundle"]]
+    cookies = [each for walk in walks for each in walk["cookies_at_clever"] + walk["cookies"]]
+    assert {CLEVER_HOST, APP_HOST} == {
+        each["domain"] for each in cookies
+    }  # no dot: for the host alone
+    for each in cookies:
+        kept = (each["path"], each["secure"], each["httpOnly"], each["sameSite"])
+        assert kept == ("/", True, True, "Lax"), each["name"]
+
+
+def test_every_response_sends_hsts(seen: dict[str, Any]) -> None:
+    answers = of_the_app(seen)
+    assert {each["status"] for each in answers} >= {200, 302, 303, 503}
+    assert any("/static/" in each["url"] for each in answers)
+    told = {each["url"] for each in answers if each["hsts"].startswith("max-age=31536000")}
+    for each in answers:  # a file that is on a page twice comes from the browser's memory once
+        assert each["hsts"] or "/static/" in each["url"], each
+        assert each["url"] in told, each
+
+
+def test_every_redirect_and_request_uses_https(seen: dict[str, Any]) -> None:
+    for each in seen["answers"]:
+        assert each["url"].startswith("https://")
+        assert not each["location"].startswith("http://"), each
+
+
+def test_without_the_ca_bundle_the_connection_to_clever_fails(seen: dict[str, Any]) -> None:
+    page = seen["without_ca_bundle"]
+    assert page["code"] == "clever_unavailable"
+    assert page["heading"] == "Clever is not answering"
+    assert "__Host-session" not in cookies_of_the_app(page["cookies"])
+
+
+# The simulator's part in it
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_the_simulator_answers_to_clevers_host_names_only_over_tls(
+    tmp_path: Path, tls: bool
+) -> None:
+    made = certificates.make_certificate(tmp_path)
+    files = (str(made.certificate), str(made.key)) if tls else None
+    with run_in_background(tls=files) as clever:
+        assert clever.url.startswith("https://" if tls else "http://")
+
+        def status(host: str) -> int:
+            trust = str(made.certificate)
+            return send_request(f"{clever.url}/", headers={"Host": host}, verify=trust).status_code
+
+        for name in ("clever.com", "api.clever.com:443"):
+            assert status(name) == (200 if tls else 400)
+        assert status("localhost") == 200
+        for name in ("evil.clever.com", "clever.com.evil.test", "xclever.com", APP_HOST):
+            assert status(name) == 400
+
+
+def test_the_simulators_cookie_is_secure_only_over_tls(tmp_path: Path) -> None:
+    made = certificates.make_certificate(tmp_path)
+    for files in ((str(made.certificate), str(made.key)), None):
+        with run_in_background(tls=files) as clever:
+            portal = f"{clever.url}/in/{clever.people.districts[0].shortname}"
+            cookie = send_request(portal, verify=str(made.certificate)).headers["Set-Cookie"]
+            assert ("; Secure" in cookie) == bool(files)
+
+
+def test_a_silent_client_does_not_block_the_simulators_tls_port(tmp_path: Path) -> None:
+    made = certificates.make_certificate(tmp_path)
+    with run_in_background(tls=(str(made.certificate), str(made.key))) as clever:
+        address = ("127.0.0.1", int(clever.url.rpartition(":")[2]))
+        with socket.create_connection(address):
+            assert send_request(f"{clever.url}/", verify=str(made.certificate)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key"),
+    [("none.pem", "key.pem"), ("certificate.pem", "none.pem"), ("key.pem", "key.pem"), (".", ".")],
+)
+def test_an_invalid_certificate_file_ends_the_simulator_with_one_sentence(
+    tmp_path: Path, certificate: str, key: str
+) -> None:
+    certificates.make_certificate(tmp_path)
+    ended = start_simulator("--cert", str(tmp_path / certificate), "--key", str(tmp_path / key))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (sentence,) = ended.stderr.splitlines()
+    assert str(tmp_path / certificate) in sentence or str(tmp_path / key) in sentence
+
+
+@pytest.mark.parametrize("option", ["--cert", "--key"])
+def test_a_certificate_option_without_a_key_is_a_usage_error(option: str) -> None:
+    ended = start_simulator(option, "a file")
+    assert ended.returncode == 2
+    assert "--cert and --key belong together" in ended.stderr
+
+
+def start_simulator(*options: str) -> subprocess.CompletedProcess[str]:
+    """Start one that is expected to end by itself."""
+    command = [sys.executable, "-m", "clever_simulator", "--port", "0", *options]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=20
+    )

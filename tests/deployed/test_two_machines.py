@@ -1,0 +1,159 @@
+"""The app in two processes that share a store: used codes, and clocks that differ."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import requests
+from redis import Redis
+from requests.adapters import HTTPAdapter
+
+from clever_simulator.config import default_config
+from clever_simulator.server import run_in_background
+from tests.support import fresh_checkout, running_app
+from tests.support.browser_client import Visitor, send_request
+from tests.support.login_flows import (
+    at_the_portal,
+    by_button,
+    code_of,
+    exchanges,
+    launch_tile,
+    stop_before_callback,
+    with_code,
+)
+from tests.support.running_app import ROOT, Site
+
+pytestmark = pytest.mark.servers
+
+
+class Router(HTTPAdapter):
+    """Sends requests to another address, under the name that the browser sees."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
+        address = urlsplit(request.url or "")
+        request.headers["Host"] = address.netloc
+        request.url = urlunsplit(address._replace(netloc=urlsplit(self._url).netloc))
+        return super().send(request, *args, **more)
+
+
+def move(visitor: Visitor, machine: str) -> None:
+    """From now on a load balancer sends this browser to the machine at this address."""
+    visitor.http.mount(visitor.app_url, Router(machine))
+
+
+@contextmanager
+def machines(
+    tmp_path: Path, store: str, *ahead: int, **changes: Any
+) -> Iterator[tuple[Site, list[str]]]:
+    """One gunicorn for each number: so many seconds are its clock and this machine's apart."""
+    with ExitStack() as stack:
+        folder = fresh_checkout.copy_app(tmp_path)
+        shutil.copy(ROOT / "gunicorn.conf.py", folder)
+        redis_url = (
+            stack.enter_context(running_app.run_redis(tmp_path)) if store == "redis" else None
+        )
+        clever = stack.enter_context(run_in_background())
+        ports = [running_app.free_port() for _ in ahead]
+        urls = [f"http://localhost:{port}" for port in ports]
+        changes = {"redis_url": redis_url, **changes}
+        settings = running_app.settings_for(urls[0], clever.url, tmp_path, **changes)
+        clever.configure(default_config(urls[0]))
+        command = [sys.executable, "-m", "gunicorn", "--workers", "1", "app:create_app()"]
+        for port, url, seconds in zip(ports, urls, ahead, strict=True):
+            env = running_app.environment_variables(settings, port) | faketime(seconds)
+            log = tmp_path / f"gunicorn-{port}.log"
+            child = stack.enter_context(running_app.run_process(command, env, log, cwd=folder))
+            running_app.wait_until_answers(f"{url}/healthz", child)
+        yield Site(urls[0], clever, settings), urls
+
+
+def faketime(seconds: int) -> dict[str, str]:
+    """The library only: the program `faketime` does not pass signals on to gunicorn."""
+    if not seconds:
+        return {}
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"{seconds:+}s"}
+
+
+@pytest.mark.parametrize("store", ["files", "redis"])
+def test_a_code_dropped_by_one_process_is_refused_by_another(tmp_path: Path, store: str) -> None:
+    with machines(tmp_path, store, 0, 0) as (site, urls):
+        portal = at_the_portal(site, "student")
+        portal.stop_at = "/oauth/callback"
+        code = code_of(launch_tile(portal, site).url)
+        thief = stop_before_callback(site, "teacher")
+        portal.stop_at = None
+        assert portal.open(f"/oauth/callback?code={code}").role == "student"
+        move(thief, urls[1])
+        assert thief.open(with_code(thief.url, code)).role == "teacher"
+
+
+@pytest.mark.parametrize("store", ["files", "redis"])
+def test_a_callback_that_reaches_two_machines_at_once_makes_one_exchange(
+    tmp_path: Path, store: str
+) -> None:
+    with machines(tmp_path, store, 0, 0) as (site, urls), ThreadPoolExecutor() as threads:
+        visitor = stop_before_callback(site, "student")
+        site.clever.fault("me", delay_s=2)
+        url, cookies = visitor.url, dict(visitor.http.cookies)
+        first = threads.submit(send_request, url, cookies=cookies)
+        while not exchanges(site):
+            time.sleep(0.01)
+        host = {"Host": urlsplit(url).netloc}
+        second = send_request(url.replace(urls[0], urls[1]), cookies=cookies, headers=host)
+        assert "session=" in str(first.result().raw.headers)
+        assert "session=" not in str(second.raw.headers)
+        assert exchanges(site) == 1
+
+
+def clock_of(url: str) -> float:
+    """What a machine's own clock says, in seconds since 1970."""
+    answer = send_request(f"{url}/healthz", headers={"Host": "localhost"})
+    return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+
+
+def test_clocks_that_differ_by_almost_two_minutes_break_neither_logins_nor_sessions(
+    tmp_path: Path,
+) -> None:
+    oidc: dict[str, Any] = {"clever_client_id": "simulator-oidc", "clever_oidc": True}
+    with machines(tmp_path, "redis", 0, 110, -110, session_idle_minutes=1, **oidc) as (site, urls):
+        here, ahead, behind = urls
+        assert clock_of(ahead) - clock_of(here) > 100  # or this would prove nothing
+        assert clock_of(here) - clock_of(behind) > 100
+        for begins, ends in ((ahead, here), (here, ahead), (behind, here), (here, behind)):
+            visitor = site.visitor()
+            move(visitor, begins)
+            stop_before_callback(site, "student", visitor)
+            asked = len(site.clever.journal())
+            move(visitor, ends)
+            assert visitor.open(visitor.url).role == "student"
+            assert site.clever.journal()[asked]["path"] == "/oauth/tokens"  # and no restart
+            move(visitor, begins)
+            assert visitor.open("/dashboard").role == "student"
+
+
+def test_activity_counts_on_a_machine_whose_clock_is_behind(tmp_path: Path) -> None:
+    with (
+        machines(tmp_path, "redis", 110, 0, session_idle_minutes=1) as (site, urls),
+        Redis.from_url(str(site.settings.redis_url)) as redis,
+    ):
+        visitor = by_button(site, "student")
+        (key,) = redis.scan_iter(match="session-*")
+        redis.expire(key, 20)  # forty seconds pass for the store
+        move(visitor, urls[1])
+        assert visitor.open("/dashboard").role == "student"
+        assert int(str(redis.ttl(key))) > 20

@@ -1,0 +1,520 @@
+"""`flask clever doctor`: each thing that can be wrong is found, said, and stops no other check."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from clever_login.doctor.runner import CHECKS, doctor
+from clever_login.storage.file_store import FileStore
+from clever_simulator.config import default_config
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.support import certificates, running_app, session_file
+from tests.support.running_app import ROOT
+
+SECRET = "6f1d0c9be2a84735a1f0d7c6b5e49382"
+CLIENT_SECRET = "canary-of-the-client-secret"
+URL = "http://localhost:3000"
+ONLINE = {check.name for check in CHECKS if check.asks_clever}
+
+
+class Report:
+    """What the doctor printed with --json, and its exit code."""
+
+    def __init__(self, output: str, exit_code: int) -> None:
+        self.output, self.exit_code = output, exit_code
+        body = json.loads(output)
+        self.outcome: str = body["outcome"]
+        self.checks: list[dict[str, str]] = body["checks"]
+        assert exit_code == (1 if self.outcome == "fault" else 0)
+        for each in self.checks:
+            assert list(each) == ["name", "outcome", "says", "do"]
+            assert each["outcome"] in {"ok", "warning", "fault"}
+            assert each["outcome"] == "ok" or each["do"], each
+            assert each["says"][-1] in '.)"', each
+
+    def found(self, name: str, outcome: str, *words: str) -> None:
+        """There is a finding of this check with this outcome, and all of these words are in it."""
+        found = [each for each in self.checks if each["name"] == name]
+        assert any(
+            each["outcome"] == outcome and all(word in each["says"] + each["do"] for word in words)
+            for each in found
+        ), found
+
+    def names(self) -> set[str]:
+        return {each["name"] for each in self.checks}
+
+
+def examine(environ: dict[str, str], *arguments: str) -> Report:
+    """The doctor's report on exactly this environment."""
+    only: dict[str, str | None] = dict.fromkeys(os.environ)
+    keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    ended = CliRunner().invoke(doctor, ["--json", *arguments], env=only | keep | environ)
+    assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.output
+    return Report(ended.output, ended.exit_code)
+
+
+@contextmanager
+def a_clever(**tls: Any) -> Iterator[tuple[RunningSimulator, dict[str, str]]]:
+    """A simulator, and the environment of a developer's app that talks to it."""
+    with run_in_background(**tls) as clever:
+        config = default_config(URL)
+        apps = [replace(each, client_secret=CLIENT_SECRET) for each in config.apps]
+        clever.configure(replace(config, apps=tuple(apps)))
+        yield clever, developing(clever.url)
+
+
+def developing(clever_url: str) -> dict[str, str]:
+    return {
+        "APP_ENV": "development",
+        "SECRET_KEY": SECRET,
+        "APP_URL": URL,
+        "CLEVER_CLIENT_ID": "simulator",
+        "CLEVER_CLIENT_SECRET": CLIENT_SECRET,
+        "CLEVER_URL": clever_url,
+        "CLEVER_API_URL": clever_url,
+    }
+
+
+PRODUCTION = {
+    "SECRET_KEY": SECRET,
+    "APP_URL": "https://reading.example.org",
+    "CLEVER_CLIENT_ID": "simulator",
+    "CLEVER_CLIENT_SECRET": CLIENT_SECRET,
+    "TRUSTED_PROXIES": "1",
+}
+
+
+def test_every_check_passes_with_a_correct_setup() -> None:
+    with a_clever() as (_, environ):
+        report = examine(environ)
+    assert {each["name"] for each in report.checks if each["outcome"] == "ok"} >= {
+        check.name for check in CHECKS
+    }
+    assert report.outcome == "ok"
+    report.found("redirect URI", "ok", f"{URL}/oauth/callback", "first line")
+    report.found("credentials", "ok", "3 districts")
+    report.found("tier", "ok", "Secure Sync")
+
+
+def test_offline_mode_sends_nothing_to_clever() -> None:
+    with a_clever() as (clever, environ):
+        report = examine(environ, "--offline")
+        assert clever.journal() == []
+    assert not report.names() & ONLINE
+    assert report.outcome == "ok"
+
+
+def test_the_doctor_works_with_an_empty_environment() -> None:
+    report = examine({}, "--offline")
+    for name in ("SECRET_KEY", "APP_URL", "CLEVER_CLIENT_ID", "CLEVER_CLIENT_SECRET"):
+        report.found("settings", "fault", f"{name} is missing")
+    report.found("secret key", "warning", "Not tried", "SECRET_KEY")
+    report.found("redirect URI", "warning", "Not tried", "APP_URL")
+    report.found("store", "ok")
+
+
+def test_a_wrong_setting_skips_only_the_checks_that_need_it() -> None:
+    with a_clever() as (_, environ):
+        report = examine(environ | {"SECRET_KEY": "", "CLEVER_API_VERSION": "v9"})
+    report.found("settings", "fault", "SECRET_KEY")
+    report.found("API version", "warning", "Not tried")
+    report.found("tier", "warning", "Not tried")
+    report.found("credentials", "ok")
+
+
+def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule() -> None:
+    report = examine(developing("http://localhost:9") | {"APP_ENV": "staging"}, "--offline")
+    assert [each["outcome"] for each in report.checks if each["name"] == "settings"] == ["fault"]
+    report.found("mode", "warning", "Not tried")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "outcome", "words"),
+    [
+        ({"SECRET_KEY": "change-me"}, "settings", "fault", "easy to guess"),
+        ({"SECRET_KEY": "change-me" * 5}, "settings", "fault", "sample"),
+        ({"FLASK_DEBUG": "1"}, "settings", "fault", "FLASK_DEBUG"),
+        ({"CLEVER_CLIENTID": "x"}, "settings", "warning", "CLEVER_CLIENTID"),
+        ({"APP_ENV": "development"}, "mode", "warning", "https"),
+        ({"APP_ENV": "development", "SECRET_KEY": "short"}, "secret key", "warning", "weak"),
+        ({"APP_ENV": "development", "APP_URL": "https://localhost"}, "mode", "ok", "own machine"),
+        ({"APP_URL": "https://localhost"}, "redirect URI", "fault", "this machine"),
+        (
+            {"APP_ENV": "development", "APP_URL": "http://my.app"},
+            "redirect URI",
+            "warning",
+            "http",
+        ),
+        ({"CLEVER_LIBRARY": "on"}, "kind of app", "ok", "Library"),
+        ({"CLEVER_LIBRARY": "on", "CLEVER_OIDC": "on"}, "kind of app", "ok", "Library"),
+        (
+            {"CLEVER_LIBRARY": "on", "CLEVER_DISTRICT_IDS": "4"},
+            "kind of app",
+            "fault",
+            "turned away",
+        ),
+        ({"CLEVER_API_VERSION": "v1.2"}, "API version", "fault", "2022"),
+        ({"CLEVER_API_VERSION": "v2.1"}, "API version", "warning", "deprecated"),
+        ({"CLEVER_API_VERSION": "v3.1"}, "API version", "ok", "v3.1"),
+        ({"TRUSTED_PROXIES": "0"}, "proxies", "warning", "TRUSTED_PROXIES"),
+        ({"TRUSTED_PROXIES": "0", "DYNO": "web.1"}, "proxies", "fault", "Heroku"),
+        ({"TRUSTED_PROXIES": "0", "RENDER": "true"}, "proxies", "fault", "Render"),
+        ({"TRUSTED_PROXIES": "0", "RAILWAY_PROJECT_ID": "x"}, "proxies", "fault", "Railway"),
+        ({"TRUSTED_PROXIES": "0", "FLY_APP_NAME": "x"}, "proxies", "fault", "Fly"),
+        ({"HTTPS_PROXY": "http://canary@proxy:3128"}, "way out", "warning", "HTTPS_PROXY"),
+        ({"SSL_CERT_FILE": "/etc/ssl/x"}, "certificates", "warning", "CLEVER_CA_BUNDLE"),
+        ({"CLEVER_CA_BUNDLE": str(ROOT / "README.md")}, "certificates", "fault", "no certificate"),
+        ({"CLEVER_CA_BUNDLE": "/no/such/file"}, "settings", "fault", "no file"),
+        ({"FLY_APP_NAME": "x"}, "store", "warning", "REDIS_URL"),
+        ({}, "store", "ok", "one machine"),
+    ],
+)
+def test_the_doctor_reports_problems_of_the_hosting_environment(
+    changes: dict[str, str], name: str, outcome: str, words: str
+) -> None:
+    report = examine(PRODUCTION | changes, "--offline")
+    report.found(name, outcome, words)
+    assert "canary" not in report.output
+
+
+def test_the_doctor_distinguishes_wrong_credentials_from_an_unreachable_clever() -> None:
+    with a_clever() as (_, environ):
+        report = examine(environ | {"CLEVER_CLIENT_SECRET": "another-canary"})
+    report.found("Clever's login", "ok")
+    report.found("credentials", "fault", "Copy both again")
+    report.found("tier", "warning", "Not tried")
+    assert "canary" not in report.output
+
+
+def test_an_unreachable_clever_is_one_failure_and_dependent_checks_are_skipped() -> None:
+    report = examine(developing(f"http://127.0.0.1:{running_app.free_port()}"))
+    report.found("Clever's login", "fault", "takes no connection")
+    report.found("Clever's data", "fault", "takes no connection")
+    for name in ONLINE - {"Clever's login", "Clever's data"}:
+        report.found(name, "warning", "Not tried")
+    report.found("store", "ok")
+
+
+def test_the_doctor_reports_a_host_name_that_does_not_resolve(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    report = examine(developing("https://clever.example"))
+    report.found("Clever's login", "fault", "clever.example", "DNS")
+
+
+def test_a_hanging_resolver_ends_within_the_doctors_time_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(60))
+    report = examine(developing("https://clever.example"), "--patience", "1")
+    report.found("Clever's login", "fault", "no end to it in 1 s")
+    report.found("clock", "warning", "Not tried")
+
+
+def test_the_doctor_gives_up_on_a_clever_that_does_not_answer() -> None:
+    with a_clever() as (clever, environ):
+        clever.fault("token", delay_s=5, times=0)
+        report = examine(environ, "--patience", "1")
+    report.found("Clever's login", "fault", "does not answer in time")
+    report.found("Clever's data", "ok")
+
+
+def test_an_error_response_from_clever_is_a_warning() -> None:
+    with a_clever() as (clever, environ):
+        clever.fault("token", status=503, times=0)
+        clever.fault("me", status=429, times=0)
+        report = examine(environ)
+    report.found("Clever's login", "warning", "503")
+    report.found("Clever's data", "warning", "429")
+    report.found("credentials", "warning", "Not tried")
+    report.found("tier", "warning", "Not tried", "credentials")
+    assert report.outcome == "warning"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "outcome", "words"),
+    [
+        (30, "ok", "agrees with Clever's"),
+        (90, "warning", "seconds behind"),
+        (-90, "warning", "seconds ahead of"),
+        (150, "fault", "seconds behind"),
+        (-150, "fault", "seconds ahead of"),
+    ],
+)
+def test_the_doctor_finds_a_wrong_clock(seconds: float, outcome: str, words: str) -> None:
+    with a_clever() as (clever, environ):
+        clever.advance(seconds)
+        examine(environ).found("clock", outcome, words)
+
+
+def test_an_unknown_certificate_authority_fails_until_the_ca_bundle_contains_it(
+    tmp_path: Path,
+) -> None:
+    made = certificates.make_certificate(tmp_path)
+    with a_clever(tls=(str(made.certificate), str(made.key))) as (_, environ):
+        report = examine(environ)
+        report.found("Clever's login", "fault", "does not trust", "CLEVER_CA_BUNDLE")
+        report = examine(environ | {"CLEVER_CA_BUNDLE": str(made.certificate)})
+        report.found("Clever's login", "ok", "certificate in order")
+        report.found("Clever's data", "ok", "certificate in order")
+        report.found("certificates", "ok", "CLEVER_CA_BUNDLE")
+
+
+def test_the_doctor_reports_https_to_a_server_without_tls() -> None:
+    with a_clever() as (clever, environ):
+        report = examine(environ | {"CLEVER_URL": clever.url.replace("http:", "https:")})
+    report.found("Clever's login", "fault", "TLS")
+
+
+def test_a_server_other_than_clever_at_clevers_address_is_a_failure() -> None:
+    with running_app.serve_other_site("<h1>Not Clever</h1>") as elsewhere:
+        report = examine(developing(elsewhere.rstrip("/")))
+    report.found("credentials", "fault", "CLEVER_URL")
+
+
+def test_an_app_without_connected_districts_passes_the_doctor() -> None:
+    with a_clever() as (clever, environ):
+        clever.fault("token", body='{"data": [], "links": []}', times=0)
+        report = examine(environ)
+    report.found("credentials", "ok", "No district", "Library")
+    report.found("tier", "ok", "before a district has connected")
+
+
+def districts(*names: str) -> str:
+    rows = [{"data": {"id": "5", "name": name}, "uri": "/v3.0/districts/5"} for name in names]
+    return json.dumps({"data": rows, "links": []})
+
+
+def test_only_demo_districts_mean_development_credentials() -> None:
+    with a_clever() as (clever, environ):
+        clever.fault("district", body=districts("#DEMO Reading Room"), times=0)
+        report = examine(environ)
+        report.found("districts", "ok", "development credentials")
+        clever.clear_faults()
+        clever.fault("district", body=districts("#DEMO Reading Room"))
+        report = examine(environ)
+        report.found("districts", "ok", "say nothing about the credentials")
+
+
+def test_the_doctor_checks_only_the_first_of_many_districts_and_says_so() -> None:
+    tokens = json.dumps({"data": [{"access_token": f"t{number}"} for number in range(25)]})
+    with a_clever() as (clever, environ):
+        clever.fault("token", body=tokens)
+        clever.fault("district", body=districts("#DEMO Reading Room"), times=0)
+        report = examine(environ)
+    report.found("credentials", "ok", "25 districts")
+    report.found("districts", "ok", "20 of 25 districts")
+
+
+@contextmanager
+def clever_com(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[RunningSimulator, str]]:
+    """A simulator that is found as clever.com, and the file of its authority."""
+    made, real = certificates.make_certificate(tmp_path, "clever.com"), socket.getaddrinfo
+
+    def here(host: str, *rest: Any, **more: Any) -> Any:
+        return real("127.0.0.1" if host == "clever.com" else host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", here)
+    with a_clever(tls=(str(made.certificate), str(made.key))) as (clever, _):
+        yield clever, str(made.certificate)
+
+
+def at_clever_com(clever: RunningSimulator, bundle: str) -> dict[str, str]:
+    url = clever.url.replace("127.0.0.1", "clever.com")
+    return {"CLEVER_URL": url, "CLEVER_API_URL": url, "CLEVER_CA_BUNDLE": bundle}
+
+
+def test_demo_districts_in_production_are_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clever_com(tmp_path, monkeypatch) as (clever, bundle):
+        environ = PRODUCTION | at_clever_com(clever, bundle)
+        clever.fault("district", body=districts("#DEMO Reading Room"), times=0)
+        examine(environ).found("districts", "warning", "development credentials", "go-live")
+        clever.clear_faults()
+        examine(environ).found("districts", "ok", "production credentials")
+
+
+def test_real_districts_in_development_are_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with clever_com(tmp_path, monkeypatch) as (clever, bundle):
+        report = examine(developing(clever.url) | at_clever_com(clever, bundle))
+    report.found("districts", "warning", "real districts")
+
+
+def test_the_doctor_tries_the_redirect_uri_without_logging_in() -> None:
+    with a_clever() as (_, environ):
+        examine(environ).found("redirect URI, tried", "ok", "cannot be seen from here")
+        report = examine(environ | {"APP_URL": "http://localhost:3999"})
+    report.found("redirect URI, tried", "warning", "http://localhost:3999/oauth/callback")
+
+
+def test_the_doctor_recognizes_the_sso_tier_by_what_a_district_token_can_read() -> None:
+    with a_clever() as (_, environ):
+        report = examine(environ | {"CLEVER_CLIENT_ID": "simulator-sso"})
+    report.found("tier", "ok", "SSO")
+
+
+def test_the_doctor_prints_no_token_and_no_secret() -> None:
+    with a_clever() as (clever, environ):
+        report = examine(environ)
+        world = clever.app.extensions["clever_simulator"]
+        values = [*world.vault._tokens, SECRET, CLIENT_SECRET]
+    assert len(values) > 2
+    for value in values:
+        assert value not in report.output
+
+
+@pytest.mark.servers
+def test_the_doctor_tries_redis_with_a_temporary_value(tmp_path: Path) -> None:
+    from redis import Redis
+
+    with running_app.run_redis(tmp_path) as url:
+        environ = PRODUCTION | {"REDIS_URL": url}
+        report = examine(environ, "--offline")
+        report.found("store", "ok", "Redis", "came back")
+        client = Redis.from_url(url)
+        assert client.dbsize() == 0
+        client.config_set("maxmemory", 10_000_000)
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        examine(environ, "--offline").found("store", "warning", "allkeys-lru")
+        client.close()
+    examine(environ, "--offline").found("store", "fault", "nobody can log in")
+
+
+@pytest.mark.servers
+def test_a_redis_connection_limit_below_the_apps_maximum_is_a_warning(
+    tmp_path: Path,
+) -> None:
+    with running_app.run_redis(tmp_path, more=("--maxclients", "20")) as url:
+        environ = PRODUCTION | {"REDIS_URL": url}
+        examine(environ, "--offline").found("store", "ok", "takes 20", "at most 19")
+        report = examine(environ | {"WEB_CONCURRENCY": "4"}, "--offline")
+        report.found("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 2")
+        report = examine(environ | {"REDIS_CONNECTIONS": "8"}, "--offline")
+        report.found("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 4")
+
+
+@pytest.mark.servers
+def test_the_doctor_explains_why_redis_does_not_store_anything(tmp_path: Path) -> None:
+    with running_app.run_redis(tmp_path, more=("--maxmemory", "1")) as url:
+        examine(PRODUCTION | {"REDIS_URL": url}, "--offline").found("store", "fault", "(OOM)")
+
+
+@pytest.mark.servers
+def test_redis_without_certificate_verification_is_a_warning(tmp_path: Path) -> None:
+    made = certificates.make_certificate(tmp_path)
+    with running_app.run_redis(tmp_path, made) as url:
+        environ = PRODUCTION | {"REDIS_URL": url}
+        examine(environ, "--offline").found("store", "fault", "nobody can log in")
+        lax = environ | {"REDIS_TLS_VERIFY": "off"}
+        examine(lax, "--offline").found("store", "warning", "REDIS_TLS_VERIFY")
+        examine(lax | {"DYNO": "web.1"}, "--offline").found("store", "ok", "Heroku")
+
+
+def run(folder: Path, environ: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+    here = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    return subprocess.run(
+        [sys.executable, *command],
+        env=here | environ,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A copy of the app beside which nothing was written yet."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    for name in ("clever_login", "templates", "static"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, folder)
+    return folder
+
+
+FORMS = (("-m", "clever_login.doctor"), ("-m", "flask", "--app", "app", "clever", "doctor"))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["module", "flask"])
+def test_both_ways_to_run_the_doctor_print_a_line_for_each_finding(
+    installed: Path, form: tuple[str, ...]
+) -> None:
+    with a_clever() as (_, environ):
+        ended = run(installed, environ, *form)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    lines = ended.stdout.splitlines()
+    assert lines[0] == "ok       settings: The app can read its settings and start."
+    assert lines[-1] == "0 faults, 0 warnings."
+    assert all(each.startswith("ok  ") for each in lines[:-2])
+
+
+def test_the_doctor_works_when_the_app_cannot_start(installed: Path) -> None:
+    ended = run(installed, {}, "-m", "clever_login.doctor", "--offline")
+    assert ended.returncode == 1
+    assert "fault    settings: SECRET_KEY is missing" in ended.stdout
+    assert "         Do: Correct it" in ended.stdout
+    assert ended.stdout.endswith("What needs Clever was left out.\n")
+    assert ended.stderr == ""
+
+
+def test_the_doctor_tries_the_file_store_only_if_its_folder_exists(
+    installed: Path,
+) -> None:
+    module = ("-m", "clever_login.doctor", "--offline", "--json")
+    store = installed / "instance" / "store"
+    for exists in (False, True):
+        if exists:
+            store.mkdir(parents=True)
+        before = run(installed, PRODUCTION, *module)
+        Report(before.stdout, before.returncode).found("store", "ok", "will be kept")
+        assert store.exists() is exists
+        assert list(store.glob("*")) == []
+    FileStore(store).set("session-1", b"of a child", 60)
+    after = run(installed, PRODUCTION, *module)
+    Report(after.stdout, after.returncode).found("store", "ok", "came back")
+    assert session_file.values_in(store) == {"session-1": b"of a child"}
+
+
+def test_an_unwritable_store_folder_is_a_failure(installed: Path) -> None:
+    (installed / "instance").write_text("a file where a folder should be")
+    ended = run(installed, PRODUCTION, "-m", "clever_login.doctor", "--offline", "--json")
+    Report(ended.stdout, ended.returncode).found("store", "fault", "instance/store")
+
+
+@pytest.mark.servers  # which may install what the app needs
+def test_bin_doctor_reads_the_env_file(copy: Path) -> None:
+    (copy / ".env").write_text("CLEVER_CLIENT_ID=abc\nCLEVER_CLIENT_SECRET=def\n")
+    try:
+        ended = run(copy, {}, str(copy / "bin" / "doctor"), "--offline")
+    finally:
+        (copy / ".env").unlink()
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "ok       mode: APP_ENV is development" in ended.stdout

@@ -1,0 +1,260 @@
+"""No text is left in one language: found in the code, and on every page that somebody sees."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import pytest
+from babel import Locale
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po, write_po
+from bs4 import BeautifulSoup
+from sqlalchemy import select, update
+
+from clever_login.db.models import District
+from clever_login.i18n.catalogs import Catalogs
+from tests.clever.test_status_page import wait_until_asked
+from tests.conftest import SiteMaker
+from tests.support import reading_level
+from tests.support.browser_client import send_request
+from tests.support.reading_level import NOT_LOGGED_IN, READERS, PageReader
+from tests.support.roster_fixtures import LONG_AGO, database_session
+from tests.support.running_app import ROOT, Site
+
+PLACEHOLDER = re.compile(r"(%\(\w+\)[sd]|%%)")
+LONGEST = 10  # words of a sentence
+WORD = re.compile(r"•|\d+|[^\W\d_][\w'’-]*")  # a name is one, too
+PSEUDO = "eo"  # with as many plurals as English
+OF_BABEL = {
+    "English",
+    "Esperanto",
+    "antaŭ",
+    "minuto",
+    "minutoj",
+    "jaroj",
+}  # names of languages, times
+OF_BABEL |= set(Locale(PSEUDO).months["format"]["wide"].values())
+FILES = sorted((ROOT / "translations").glob("*/LC_MESSAGES/messages.po"))
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """Every text of the code and the templates, as bin/translate finds them."""
+    target = tmp_path_factory.mktemp("texts") / "messages.pot"
+    command = [sys.executable, "-m", "babel.messages.frontend", "-q", "extract"]
+    command += ["-F", "pyproject.toml", "-k", "lazy_gettext", "-o", str(target), "."]
+    subprocess.run(command, cwd=ROOT, check=True)
+    with target.open("rb") as file:
+        return read_po(file)
+
+
+def texts(catalog: Catalog) -> set[tuple[str | None, str]]:
+    return {(each.context, str(each.id)) for each in catalog if each.id}
+
+
+def forms(text: str | Sequence[str] | None) -> list[str]:
+    return [text] if isinstance(text, str) else [*(text or ())]
+
+
+def placeholders(text: str) -> set[str]:
+    return set(PLACEHOLDER.findall(text)) - {"%%"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.parts[-3] for path in FILES])
+def test_every_text_is_translated_and_no_translation_is_unused(
+    path: Path, template: Catalog
+) -> None:
+    with path.open("rb") as file:
+        catalog = read_po(file, locale=path.parts[-3], abort_invalid=True)
+    assert texts(template) - texts(catalog) == set(), "new texts: bin/translate"
+    assert texts(catalog) - texts(template) == set(), "texts that are gone: bin/translate"
+    assert not catalog.obsolete
+    for message in (each for each in catalog if each.id):
+        english, other = forms(message.id), forms(message.string)
+        assert all(other), f"not translated: {message.id}"
+        assert not message.fuzzy, message.id
+        for form in other[-1:] if len(english) > 1 else other:  # one class needs no number
+            assert placeholders(form) == placeholders(english[-1]), message.id
+
+
+def test_spanish_exists_and_no_catalog_has_problems() -> None:
+    catalogs = Catalogs(ROOT / "translations")
+    assert "es" in catalogs.languages
+    assert [*catalogs.faults()] == []
+
+
+@pytest.fixture(scope="module")
+def bracketed(
+    template: Catalog, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Site, set[str]]]:
+    """The app in a language in which every word of a catalog stands in brackets."""
+    folder = tmp_path_factory.mktemp("bracketed")
+    path = folder / PSEUDO / "LC_MESSAGES" / "messages.po"
+    path.parent.mkdir(parents=True)
+    catalog = Catalog(locale=PSEUDO)
+    for each in template:
+        if each.id:
+            ids = (each.id,) if isinstance(each.id, str) else tuple(each.id)
+            strings = tuple(map(in_brackets, ids))
+            catalog.add(each.id, strings if len(ids) > 1 else strings[0], context=each.context)
+    with path.open("wb") as file:
+        write_po(file, catalog)
+    with reading_level.run_site_to_read(tmp_path_factory.mktemp("site"), Catalogs(folder)) as site:
+        yield site, reading_level.roster_texts(site)
+
+
+def in_brackets(text: str) -> str:
+    """What is filled in stays outside: it has to come from a catalog itself, or be data."""
+    parts = PLACEHOLDER.split(text)
+    return "".join(
+        part if PLACEHOLDER.fullmatch(part) or not part.strip() else f"⟦{part}⟧" for part in parts
+    )
+
+
+def outside(page_texts: list[str], names: set[str]) -> list[str]:
+    """What stands outside the brackets and is neither data nor a language's name for itself."""
+    text = re.sub(r"⟦[^⟦⟧]*⟧", "\n", "\x1f".join(page_texts))
+    rest = reading_level.remove_texts(text, names | OF_BABEL).split("\x1f")
+    return [each.strip() for each in rest if re.search(r"[^\W\d_]", each)]
+
+
+def hard_coded(reader: PageReader, names: set[str]) -> dict[str, list[str]]:
+    """By page, what is outside; nobody has seen a page without a word."""
+    assert all("⟦" in page.get_text() for page in reader.pages.values())
+    found = {
+        path: outside(reading_level.all_texts(page), names) for path, page in reader.pages.items()
+    }
+    return {path: each for path, each in found.items() if each}
+
+
+@pytest.mark.parametrize("who", [NOT_LOGGED_IN, *READERS])
+def test_no_page_has_untranslated_text(bracketed: tuple[Site, set[str]], who: str) -> None:
+    site, names = bracketed
+    reader = PageReader(site, who, PSEUDO).look_around(reading_level.claim_link(site))
+    assert len(reader.pages) > 3
+    assert hard_coded(reader, names) == {}
+
+
+def test_no_error_page_has_untranslated_text(bracketed: tuple[Site, set[str]]) -> None:
+    site, names = bracketed
+    assert hard_coded(PageReader(site, NOT_LOGGED_IN, PSEUDO).fail(), names) == {}
+
+
+@pytest.mark.parametrize(
+    ("part", "who", "status"),
+    [("user", "student", 503), ("user", "teacher", 403), ("school", "teacher_admin", 404)],
+)
+def test_no_notice_about_missing_data_is_untranslated(
+    bracketed: tuple[Site, set[str]], part: str, who: str, status: int
+) -> None:
+    site, names = bracketed
+    site.clever.fault(part, status=status, times=2)
+    reader = PageReader(site, who, PSEUDO).see("/dashboard")
+    site.clever.clear_faults()
+    assert "%(what)s" not in str(reader.pages)
+    assert hard_coded(reader, names) == {}
+
+
+@pytest.mark.parametrize(
+    "troubles",
+    [
+        {"state": "paused"},
+        {"state": "pending", "launch_date": date(2099, 9, 1)},
+        {"state": "error", "error": reading_level.INCIDENT},
+        {"problem": "too_many"},
+        {"problem": "token"},
+        {"problem": "no_rosters"},
+        {"synced_at": None},
+        {"synced_at": LONG_AGO},
+    ],
+    ids=str,
+)
+def test_no_notice_about_a_sync_is_untranslated(
+    bracketed: tuple[Site, set[str]], troubles: dict[str, object]
+) -> None:
+    site, names = bracketed
+    with database_session(site) as session:
+        before = {
+            each: getattr(session.scalars(select(District)).first(), each) for each in troubles
+        }
+        session.execute(update(District).values(troubles))
+    reader = [
+        PageReader(site, who, PSEUDO).see("/dashboard")
+        for who in ("district_admin", "school_admin")
+    ]
+    with database_session(site) as session:
+        session.execute(update(District).values(before))
+    for each in reader:
+        assert each.pages["/dashboard"].select(".notice:not(.good)")
+        assert hard_coded(each, names) == {}
+
+
+def test_no_page_has_untranslated_text_during_impersonation(
+    bracketed: tuple[Site, set[str]],
+) -> None:
+    site, names = bracketed
+    reader = PageReader(site, "student", PSEUDO)
+    visitor = reader.arrive().open("/oauth/callback?code=x&loginas_by_admin=true")
+    reader.pages["/dashboard"] = visitor.page
+    assert visitor.page.select_one(".by-admin")
+    assert hard_coded(reader, names) == {}
+
+
+def test_no_library_or_framed_page_has_untranslated_text(
+    bracketed: tuple[Site, set[str]], make_site: SiteMaker
+) -> None:
+    site, names = bracketed
+    assert site.app
+    texts_of = site.app.extensions["languages"]
+    library = make_site(
+        clever_library=True, extend=lambda app: app.extensions.update(languages=texts_of)
+    )
+    assert hard_coded(PageReader(library, NOT_LOGGED_IN, PSEUDO).see("/"), names) == {}
+    framed = send_request(site.url, headers={"Sec-Fetch-Dest": "iframe", "Accept-Language": PSEUDO})
+    page = BeautifulSoup(framed.text, "html5lib")
+    assert outside(reading_level.all_texts(page), names) == []
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, set[str]]]:
+    with reading_level.run_site_to_read(tmp_path_factory.mktemp("site")) as site:
+        yield site, reading_level.roster_texts(site) | {"English", "Español"}
+
+
+def of_students(site: Site, repaired: Site, language: str) -> Iterator[PageReader]:
+    """Everything that a student can meet, whatever has happened."""
+    link = reading_level.claim_link(site)
+    yield PageReader(site, NOT_LOGGED_IN, language).look_around(link)
+    yield PageReader(site, "student", language).look_around(link, "/away")
+    yield PageReader(site, "sparse", language).look_around()
+    yield PageReader(site, NOT_LOGGED_IN, language).fail()
+    for part, status in (("user", 503), ("user", 403), ("school", 404), ("district", 503)):
+        site.clever.fault(part, status=status, times=2)
+        yield PageReader(site, "student", language).see("/dashboard")
+        site.clever.clear_faults()
+    repaired.visitor().open("/")
+    wait_until_asked(repaired)
+    yield PageReader(repaired, NOT_LOGGED_IN, language).see("/")
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_student_pages_use_short_sentences_and_words_that_children_know(
+    read: tuple[Site, set[str]], make_site: SiteMaker, language: str
+) -> None:
+    site, names = read
+    repaired = make_site(clever_status_url="{clever}/_status")
+    repaired.clever.incident(reading_level.INCIDENT, "maintenance")
+    known = set((ROOT / "tests" / "data" / f"words_{language}.txt").read_text().split())
+    long, unknown = set(), set()
+    for reader in of_students(site, repaired, language):
+        for page in reader.pages.values():
+            for sentence in reading_level.sentences(page):
+                words = WORD.findall(reading_level.remove_texts(sentence, names, " • "))
+                long |= {sentence} if len(words) > LONGEST else set()
+                unknown |= {each.lower() for each in words if each[0].isalpha()} - known
+    assert (long, sorted(unknown)) == (set(), [])

@@ -1,0 +1,72 @@
+"""bin/dev and bin/test before they can run: on an old Python, and without what they need."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.running_app import ROOT
+
+SCRIPTS = sorted(path for path in (ROOT / "bin").iterdir() if path.is_file())
+AS_AN_OLD_PYTHON = """
+import runpy, sys
+sys.version_info = (3, 8, 18)
+sys.argv = [{script!r}]
+runpy.run_path({script!r}, run_name="__main__")
+"""
+
+
+def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def assert_one_sentence(ended: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+    for word in words:
+        assert word in ended.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_every_script_parses_on_python_3_8(script: Path) -> None:
+    ast.parse(script.read_text(), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("name", ["dev", "test"])
+def test_an_old_python_without_a_newer_one_prints_what_to_do(name: str, tmp_path: Path) -> None:
+    code = AS_AN_OLD_PYTHON.format(script=str(ROOT / "bin" / name))
+    ended = run(sys.executable, "-c", code, PATH=str(tmp_path))
+    assert_one_sentence(ended, "needs Python 3.11 or newer", f"bin/{name}")
+
+
+def test_an_old_python_hands_over_to_a_newer_one_on_the_path(tmp_path: Path) -> None:
+    (tmp_path / "python3.11").symlink_to(sys.executable)
+    code = AS_AN_OLD_PYTHON.format(script=str(ROOT / "bin" / "dev"))
+    code = code.replace("']", "', '--help']", 1)
+    ended = run(sys.executable, "-c", code, PATH=str(tmp_path))
+    assert ended.returncode == 0
+    assert "Ctrl-C stops" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("environ", "word"),
+    [
+        ({"PORT": "x"}, "PORT"),
+        ({"PORT": "70000"}, "PORT"),
+        ({"SIMULATOR_PORT": "-1"}, "SIMULATOR_PORT"),
+    ],
+)
+def test_an_invalid_port_is_reported_before_anything_starts(
+    environ: dict[str, str], word: str, copy: Path
+) -> None:
+    path = os.environ["PATH"]
+    ended = run(sys.executable, str(copy / "bin" / "dev"), PATH=path, **environ)
+    assert_one_sentence(ended, word)

@@ -1,0 +1,36 @@
+"""What is left of a matrix in the quick tiers, and what waits for the longest."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from tests.support.matrix import matrix
+
+PEOPLE, WAYS = ("student", "teacher", "staff", "admin"), ("button", "portal", "link")
+STORES = ("files", pytest.param("redis", marks=pytest.mark.servers))
+
+
+def test_a_matrix_has_every_combination_once() -> None:
+    found = [each.values for each in matrix(PEOPLE, WAYS)]
+    assert sorted(found) == sorted(product(PEOPLE, WAYS))
+
+
+def test_with_two_axes_the_quick_part_has_each_value() -> None:
+    quick = [each.values for each in matrix(PEOPLE, WAYS) if not each.marks]
+    assert len(quick) == len(PEOPLE)
+    assert {value for values in quick for value in values} == {*PEOPLE, *WAYS}
+
+
+def test_with_three_axes_the_quick_part_has_each_pair_of_values() -> None:
+    params = matrix(STORES, PEOPLE, WAYS)
+    quick = [each.values for each in params if pytest.mark.long not in each.marks]
+    assert len(quick) < len(params)
+    assert {(person, way) for _, person, way in quick} == set(product(PEOPLE, WAYS))
+    assert {(store, way) for store, _, way in quick} == set(product(("files", "redis"), WAYS))
+
+
+def test_a_value_keeps_its_marks() -> None:
+    for each in matrix(STORES, WAYS):
+        assert (pytest.mark.servers in each.marks) == (each.values[0] == "redis")

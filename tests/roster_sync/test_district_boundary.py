@@ -1,0 +1,209 @@
+"""Two districts: whatever one of them says, nothing of the other changes or is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, Table, event, insert, select
+
+from clever_login.db import models
+from clever_login.db.upsert import upsert_rows
+from clever_simulator.directory.models import District
+from tests.conftest import SiteMaker
+from tests.support import running_app
+from tests.support.account_app import make_account_app
+from tests.support.expected_rows import ExpectedRows, assert_rows_equal, database_engine, sync_site
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+
+OWNED = (models.School, models.Term, models.Person, models.Section)
+LINKS = ((models.RoleAssignment, models.Person), (models.Enrollment, models.Section))
+CANARY = "Canary"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The district that says things, and its neighbour of whom it says them."""
+
+    site: Site
+
+    @property
+    def neighbour(self) -> District:
+        return self.site.clever.people.districts[0]
+
+    @property
+    def here(self) -> District:
+        return self.site.clever.people.districts[1]
+
+    def person(self, district: District, role: str, number: int = 0) -> Any:
+        people = self.site.clever.people.people_of(district)
+        return [each for each in people if each.roles == (role,) and each.schools][number]
+
+    def section(self, district: District, number: int = 0) -> Any:
+        return self.site.clever.people.sections_of(district)[number]
+
+    def school(self, district: District, number: int = 0) -> Any:
+        return self.site.clever.people.schools_of(district)[number]
+
+    def say(self, *alterations: tuple[str, dict[str, Any]]) -> None:
+        described = [{"id": key, "fields": fields} for key, fields in alterations]
+        self.site.clever.alterations(described)
+
+    def sync(self, *words: str) -> str:
+        done = sync_site(self.site, "--district", self.here.id, *words)
+        assert done.exit_code == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def all_of(engine: Engine, district_id: str) -> dict[str, set[tuple[Any, ...]]]:
+    """Every row of a district, in every column."""
+    found = {}
+    with engine.connect() as db:
+        own = select(models.District.__table__).where(models.District.id == district_id)
+        found["districts"] = {tuple(map(str, row)) for row in db.execute(own)}
+        for model in OWNED:
+            table = model.__table__
+            assert isinstance(table, Table)
+            rows = db.execute(select(table).where(table.c.district_id == district_id))
+            found[table.name] = {tuple(map(str, row)) for row in rows}
+        for link, owner in LINKS:
+            table = link.__table__
+            assert isinstance(table, Table)
+            here = select(table).join(owner).where(owner.district_id == district_id)
+            found[table.name] = {tuple(map(str, row)) for row in db.execute(here)}
+    return found
+
+
+@pytest.fixture
+def pair(make_site: SiteMaker, database_url: str | None) -> Pair:
+    site = make_account_app(make_site, database_url)
+    sync_site(site)
+    return Pair(site)
+
+
+def section_across(pair: Pair) -> tuple[str, dict[str, Any]]:
+    """A class of ours at a school of theirs, with people of theirs."""
+    there, section = pair.neighbour, pair.section(pair.here)
+    students = [each.id for each in section.students]
+    return section.id, {
+        "name": f"{CANARY} class",
+        "school": pair.school(there).id,
+        "term_id": theirs_term(pair),
+        "students": [*students, pair.person(there, "student").id],
+        "teachers": [section.teacher.id, pair.person(there, "teacher").id],
+    }
+
+
+def theirs_term(pair: Pair) -> str:
+    with database_engine(pair.site).connect() as db:
+        own = select(models.Term.id).where(models.Term.district_id == pair.neighbour.id)
+        return str(db.scalars(own).first())
+
+
+def ours_as_theirs(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
+    """Records of ours that go by ids of theirs."""
+    there, here, name = pair.neighbour, pair.here, {"name.last": CANARY, "name.first": CANARY}
+    with database_engine(pair.site).connect() as db:
+        term = db.scalars(select(models.Term.id).where(models.Term.district_id == here.id)).first()
+    return [
+        (pair.person(here, "student", 1).id, {"id": pair.site.person("student").id, **name}),
+        (pair.section(here, 1).id, {"id": pair.section(there, 1).id, "name": CANARY}),
+        (pair.school(here, 1).id, {"id": pair.school(there, 1).id, "name": CANARY}),
+        (str(term), {"id": theirs_term(pair), "name": CANARY}),
+    ]
+
+
+def people_across(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
+    """Ours at a school of theirs, ours with an id from before v3 of theirs, and one of theirs."""
+    there, here = pair.neighbour, pair.here
+    teacher, other = pair.person(here, "teacher"), pair.person(here, "teacher", 1)
+    school = pair.school(there).id
+    return [
+        (teacher.id, {"roles.teacher.schools": [school], "roles.teacher.school": school}),
+        (other.id, {"roles.teacher.legacy_id": pair.site.person("teacher").id}),
+        (pair.person(here, "student", 2).id, {"district": there.id, "name.last": CANARY}),
+    ]
+
+
+WHAT: dict[str, tuple[Callable[[Pair], Any], set[str]]] = {
+    "a class across": (
+        lambda pair: [section_across(pair)],
+        {"section.school (1)", "section.students (1)", "section.teachers (1)", "section.term (1)"},
+    ),
+    "their ids": (ours_as_theirs, {"user (1)", "section (1)", "school (1)", "term (1)"}),
+    "people across": (people_across, {"user.schools (1)", "user.legacy_id (1)", "user (1)"}),
+}
+
+
+@pytest.mark.parametrize("words", [(), ("--full",)], ids=["events", "full"])
+@pytest.mark.parametrize("what", WHAT)
+def test_data_of_one_district_never_changes_another_and_is_counted(
+    pair: Pair, what: str, words: tuple[str, ...]
+) -> None:
+    visitors = [by_button(pair.site, name) for name in ("student", "teacher", "school_admin")]
+    before = all_of(database_engine(pair.site), pair.neighbour.id)
+    say, named = WHAT[what]
+    pair.say(*say(pair))
+    told = pair.sync(*words)
+    assert all_of(database_engine(pair.site), pair.neighbour.id) == before
+    assert "to another district were left out: " in told
+    for each in named:
+        assert each in told, told
+    assert CANARY not in told
+    for visitor in visitors:
+        assert visitor.open("/dashboard").path == "/dashboard", "was logged out"
+        assert CANARY not in visitor.response.text
+    staff = visitors[-1]
+    for link in staff.page.select("main a[href^='/schools/']"):
+        assert CANARY not in staff.open(str(link["href"])).response.text
+
+
+def test_references_to_another_district_are_dropped_and_the_rest_is_kept(pair: Pair) -> None:
+    key, said = section_across(pair)
+    pair.say((key, said))
+    pair.sync()
+    section = pair.section(pair.here)
+    with database_engine(pair.site).connect() as db:
+        asked = select(models.Section.name, models.Section.school_id, models.Section.term_id)
+        row = db.execute(asked.where(models.Section.id == key)).one()
+        assert tuple(row) == (said["name"], None, None)
+        people = select(models.Person.clever_id).join(models.Enrollment)
+        seated = set(db.scalars(people.where(models.Enrollment.section_id == key)))
+    assert seated == {each.id for each in (*section.students, *section.teachers)}
+    pair.site.clever.reset()
+    pair.sync("--full")
+    assert_rows_equal(ExpectedRows(pair.site.clever, pair.here), database_engine(pair.site))
+
+
+def test_a_district_token_that_returns_another_districts_record_is_not_used(pair: Pair) -> None:
+    before = all_of(database_engine(pair.site), pair.neighbour.id)
+    pair.say((pair.here.id, {"id": pair.neighbour.id}))
+    done = sync_site(pair.site, "--district", pair.here.id)
+    assert done.exit_code == 1
+    assert "another district's record" in done.stdout
+    assert all_of(database_engine(pair.site), pair.neighbour.id) == before
+
+
+@pytest.mark.servers
+def test_a_row_that_moves_to_another_district_during_a_write_is_left_unchanged(
+    make_site: SiteMaker, postgres: str
+) -> None:
+    engine = database_engine(make_account_app(make_site, running_app.new_database(postgres)))
+    row = {"id": "s", "name": "", "archived_at": None}
+    with engine.begin() as db:
+        db.execute(insert(models.District).values([{"id": "a"}, {"id": "b"}]))
+
+    def be_first(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO schools") and connection is writer:
+            with engine.begin() as other:
+                other.execute(insert(models.School).values(row | {"district_id": "a"}))
+
+    event.listen(engine, "before_cursor_execute", be_first)
+    with engine.begin() as writer:
+        upsert_rows(writer, models.School, "id", [row | {"district_id": "b", "name": CANARY}])
+    with engine.connect() as db:
+        found = db.execute(select(models.School.district_id, models.School.name)).one()
+    assert tuple(found) == ("a", "")

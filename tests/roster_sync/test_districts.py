@@ -1,0 +1,105 @@
+"""Which districts a sync reads, and who is logged out when a run could not come to that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import select
+
+from clever_login.db.models import Base, District, Person, School
+from tests.conftest import SiteMaker
+from tests.support import session_file
+from tests.support.account_app import database_of, make_account_app
+from tests.support.expected_rows import (
+    ExpectedRows,
+    actual_rows,
+    assert_rows_equal,
+    database_engine,
+    sync_site,
+)
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+
+SECRET = "the same with and without the allow-list: 0123"  # of a test
+OUTSIDE = "It is not one of CLEVER_DISTRICT_IDS."
+
+
+def district_ids(site: Site, table: type[Base]) -> set[str]:
+    with database_of(site).read() as session:
+        return set(session.scalars(select(table.__table__.c.district_id)))
+
+
+def test_a_district_outside_the_allow_list_is_neither_read_nor_stored(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    ids = [each.id for each in make_site().clever.people.districts]
+    site = make_account_app(make_site, database_url, clever_district_ids=(ids[0],))
+    done = sync_site(site)
+    assert done.exit_code == 0
+    assert done.stdout.count(f"skipped. {OUTSIDE}") == len(ids) - 1
+    assert district_ids(site, Person) == district_ids(site, School) == {ids[0]}
+    with database_of(site).read() as session:
+        assert session.scalars(select(District.id)).all() == [ids[0]]
+    assert_rows_equal(
+        ExpectedRows(site.clever, site.clever.people.districts[0]), database_engine(site)
+    )
+    asked = " ".join(f"{each['path']}?{each['query']}" for each in site.clever.journal())
+    assert not [each for each in ids[1:] if f"/districts/{each}" in asked]
+    assert (
+        sync_site(site, "--district", ids[1]).stdout == f"District ({ids[1]}): skipped. {OUTSIDE}\n"
+    )
+
+
+def test_a_district_removed_from_the_allow_list_is_archived_after_confirmation(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url, secret_key=SECRET)
+    sync_site(site)
+    first, second, *_ = site.clever.people.districts
+    visitor, other = by_button(site, "student"), by_button(site, "student2")
+    before = actual_rows(database_engine(site), second.id)
+    narrow = make_site(
+        database_url=database_url, secret_key=SECRET, clever_district_ids=(first.id,)
+    )
+    refused = sync_site(narrow)
+    assert refused.exit_code == 3
+    assert f"{second.name} ({second.id}): refused. {OUTSIDE} What is kept" in refused.stdout
+    assert actual_rows(database_engine(site), second.id) == before
+    assert f"{second.name} ({second.id}): left. {OUTSIDE}" in sync_site(narrow, "--yes").stdout
+    assert actual_rows(database_engine(site), second.id)["people"] == set()
+    assert other.open("/dashboard").path == "/"
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert sync_site(narrow).exit_code == 0
+    assert sync_site(site).exit_code == 0
+    assert actual_rows(database_engine(site), second.id) == before
+
+
+@contextmanager
+def a_session_that_cannot_be_removed(site: Site) -> Iterator[None]:
+    """The store fails: its file refuses to delete a session."""
+    session_file.run(
+        site,
+        "CREATE TRIGGER refuse BEFORE DELETE ON entries WHEN old.key GLOB 'session-*'"
+        " BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    )
+    yield
+    session_file.run(site, "DROP TRIGGER refuse")
+
+
+def test_sessions_that_could_not_be_ended_at_archiving_are_ended_by_the_next_sync(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    sync_site(site)
+    visitor = by_button(site, "student")
+    site.clever.change("unshared", "student")
+    with a_session_that_cannot_be_removed(site):
+        failed = sync_site(site)
+        assert failed.exit_code == 1
+        assert "still logged in: the next sync makes up for it" in failed.stderr
+    assert visitor.open("/dashboard").path == "/dashboard"
+    teacher = by_button(site, "teacher")
+    assert "nothing changed" in sync_site(site).stdout  # the event was applied
+    assert visitor.open("/dashboard").path == "/"
+    assert teacher.open("/dashboard").path == "/dashboard"

@@ -1,0 +1,253 @@
+"""Lists that come back empty or cut short take nothing away, and a new semester goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from clever_login.db import models
+from clever_simulator.directory.models import District
+from clever_simulator.state import SimulatorState
+from tests.conftest import SiteMaker
+from tests.support.account_app import make_account_app
+from tests.support.expected_rows import (
+    ExpectedRows,
+    actual_rows,
+    assert_rows_equal,
+    database_engine,
+    sync_site,
+)
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+
+WAYS = [(), ("--full",)]
+BOTH = pytest.mark.parametrize("words", WAYS, ids=["events", "full"])
+
+
+@pytest.fixture
+def site(make_site: SiteMaker, database_url: str | None) -> Site:
+    site = make_account_app(make_site, database_url)
+    sync_site(site)
+    return site
+
+
+def district_of(site: Site) -> District:
+    return site.clever.people.districts[0]
+
+
+def run(site: Site, *words: str, code: int = 0) -> str:
+    done = sync_site(site, "--district", district_of(site).id, *words)
+    assert done.exit_code == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def assert_as_at_clever(site: Site) -> None:
+    assert_rows_equal(
+        ExpectedRows(site.clever, district_of(site), site.settings.clever_api_version),
+        database_engine(site),
+    )
+
+
+def problem(site: Site) -> str | None:
+    with database_engine(site).connect() as db:
+        asked = select(models.District.problem).where(models.District.id == district_of(site).id)
+        return db.scalar(asked)
+
+
+def terms(site: Site) -> set[str]:
+    with database_engine(site).connect() as db:
+        term = models.Term
+        here = (term.district_id == district_of(site).id) & term.archived_at.is_(None)
+        return set(db.scalars(select(term.id).where(here)))
+
+
+def rename_one_of_each(site: Site) -> dict[str, str]:
+    """Give a school, a class and a student another name: what must be applied in any case."""
+    here = site.clever.people
+    ids = {
+        "schools": here.schools_of(district_of(site))[0].id,
+        "sections": here.sections_of(district_of(site))[0].id,
+    }
+    site.clever.alterations([{"id": each, "fields": {"name": "New"}} for each in ids.values()])
+    site.clever.change("name", "student", last="Adler")
+    return ids | {"users": site.person("student").id}
+
+
+def names(site: Site, ids: dict[str, str]) -> dict[str, str | None]:
+    person = models.Person
+    asked = {
+        "schools": select(models.School.name).where(models.School.id == ids["schools"]),
+        "sections": select(models.Section.name).where(models.Section.id == ids["sections"]),
+        "users": select(person.last_name).where(person.clever_id == ids["users"]),
+    }
+    with database_engine(site).connect() as db:
+        return {name: db.scalar(each) for name, each in asked.items()}
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+@pytest.mark.parametrize("name", ["schools", "terms", "users", "sections"])
+def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
+    site: Site, name: str, rows: int
+) -> None:
+    if name == "terms" and len(terms(site)) <= rows:
+        rows = 0
+    before, its_terms = actual_rows(database_engine(site), district_of(site).id), terms(site)
+    ids = rename_one_of_each(site)
+    site.clever.fault("data", path=f"/{name}", rows=rows, times=0)
+    told = run(site, "--full", code=3)
+    what = name.replace("users", "people")
+    assert "  held: " in told
+    assert f" {what} missing. Nothing of that was removed" in told
+    assert "run the same with --yes" in told
+    after = actual_rows(database_engine(site), district_of(site).id)
+    assert {kind: len(rows) for kind, rows in after.items()} == {
+        kind: len(rows) for kind, rows in before.items()
+    }
+    assert terms(site) == its_terms
+    expected = {"schools": "New", "sections": "New", "users": "Adler"}
+    assert {k: v for k, v in names(site, ids).items() if k != name} == {
+        k: v for k, v in expected.items() if k != name
+    }
+    assert problem(site) == "too_many"
+    headings = by_button(site, "district_admin").page.select(".notice.bad h3")
+    assert [each.get_text() for each in headings] == ["Some removals are on hold"]
+    site.clever.clear_faults()
+    assert "full read." in run(site)  # events alone would not look at it again
+    assert names(site, ids) == expected
+    assert problem(site) is None
+    assert not by_button(site, "district_admin").page.select(".notice.bad")
+
+
+@pytest.mark.parametrize("name", ["schools", "terms", "users", "sections"])
+def test_an_unexpectedly_empty_list_is_read_again(site: Site, name: str) -> None:
+    site.clever.fault("data", path=f"/{name}", rows=0)
+    before = len(site.clever.journal())
+    assert "nothing changed" in run(site, "--full")
+    asked = [each["path"] for each in site.clever.journal()[before:]]
+    assert asked.count(f"/v3.0/{name}") == 2
+    assert_as_at_clever(site)
+
+
+def test_a_first_sync_reads_an_empty_list_again_too(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    for name in ("schools", "users"):
+        site.clever.fault("data", path=f"/{name}", rows=0)
+    run(site)
+    assert_as_at_clever(site)
+
+
+def test_with_the_yes_option_missing_records_are_removed(site: Site) -> None:
+    site.clever.fault("data", path="/sections", rows=0, times=0)
+    run(site, code=0)
+    assert "held" in run(site, "--full", code=3)
+    assert "sections: 16 archived" in run(site, "--yes")
+    assert actual_rows(database_engine(site), district_of(site).id)["sections"] == set()
+    assert problem(site) is None
+    site.clever.clear_faults()
+    assert "sections: 16 restored" in run(site, "--full")
+    assert_as_at_clever(site)
+
+
+def test_an_empty_list_of_one_role_is_held_back_however_few_people_it_has(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url, clever_api_version="v2.1")
+    run(site)
+    site.clever.fault("data", path="/teachers", rows=0, times=0)
+    told = run(site, "--full", code=3)
+    assert " teachers missing" in told
+    assert " people" not in told.partition("held")[2].partition("missing")[0]
+    site.clever.clear_faults()
+    run(site)
+    assert_as_at_clever(site)
+
+
+def replace_sections(site: Site, change: Callable[[Any], list[Any]]) -> None:
+    """Let the district have these sections from now on, and tell it in events."""
+    world: SimulatorState = site.clever.app.extensions["clever_simulator"]
+    district, data = district_of(site), world.data
+    others = [each for each in world.people.sections if each.school.district != district]
+    own = change(world.people.sections_of(district))
+    directory = replace(world.people, sections=(*others, *own))
+    world.changes.settle(district, lambda: data.become(directory))
+
+
+def as_in_january(sections: Any) -> list[Any]:
+    """Some student information systems begin a semester with new sections in place of all."""
+    return [replace(each, id=each.id[::-1]) for each in sections]
+
+
+@BOTH
+def test_a_semester_that_replaces_every_section_goes_through(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    replace_sections(site, as_in_january)
+    told = run(site, *words)
+    assert "sections: 16 new, 16 archived" in told
+    assert_as_at_clever(site)
+
+
+def test_a_new_school_year_goes_through(site: Site) -> None:
+    site.clever.year("rollover", district=district_of(site).id)
+    assert "sections: 16 new, 16 archived" in run(site)
+    assert_as_at_clever(site)
+
+
+@BOTH
+def test_removing_many_sections_without_replacement_is_held_back(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    replace_sections(site, lambda sections: list(sections[3:]))
+    assert "sections: 3 archived" in run(site, *words)
+    assert_as_at_clever(site)
+    before = actual_rows(database_engine(site), district_of(site).id)
+    replace_sections(site, lambda sections: list(sections[7:]))
+    for _ in range(2):
+        assert "held: 7 of 13 sections missing" in run(site, *words, code=3)
+        assert actual_rows(database_engine(site), district_of(site).id) == before
+    assert "sections: 7 archived" in run(site, *words, "--yes")
+    assert_as_at_clever(site)
+
+
+EMPTY = {
+    "student enrollments": ("sections", {"students": []}),
+    "teacher enrollments": ("sections", {"teachers": [], "teacher": None}),
+    "schools of students": ("users", {"roles.student.schools": [], "roles.student.school": None}),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("what", EMPTY)
+def test_empty_lists_inside_all_records_are_held_back(
+    site: Site, what: str, words: tuple[str, ...]
+) -> None:
+    before = actual_rows(database_engine(site), district_of(site).id)
+    kind, fields = EMPTY[what]
+    ids = [each.id for each in site.clever.people.sections_of(district_of(site))]
+    if kind == "users":
+        people = site.clever.people.people_of(district_of(site))
+        ids = [each.id for each in people if "student" in each.roles]
+    site.clever.alterations([{"id": each, "fields": fields} for each in ids])
+    told = run(site, *words, code=3)
+    assert f" {what} missing" in told
+    assert actual_rows(database_engine(site), district_of(site).id) == before
+    site.clever.reset()
+    run(site, "--full")
+    assert_as_at_clever(site)
+
+
+@BOTH
+def test_a_section_without_students_becomes_empty(site: Site, words: tuple[str, ...]) -> None:
+    section = site.clever.people.sections_of(district_of(site))[0]
+    site.clever.alter(section.id, students=[])
+    told = run(site, *words)
+    assert f"enrollments: {len(section.students)} removed" in told
+    site.clever.reset()
+    run(site, "--full")
+    assert_as_at_clever(site)

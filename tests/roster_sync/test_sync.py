@@ -1,0 +1,530 @@
+"""`flask clever sync`: the store is what Clever shares, whatever happened in between."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, insert, select, text, update
+
+from clever_login.db import models
+from clever_login.roster_sync.job import SyncOptions
+from clever_login.roster_sync.job import run_sync as run
+from clever_login.roster_sync.lock import LockLost
+from clever_simulator.config import default_config
+from clever_simulator.directory.models import District
+from tests.conftest import SiteMaker
+from tests.support import account_app, running_app
+from tests.support.browser_client import Visitor
+from tests.support.expected_rows import (
+    ExpectedRows,
+    actual_rows,
+    assert_rows_equal,
+    database_engine,
+    sync_site,
+)
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+
+PROMISED = ("v2.1", "v3.0", "v3.1")
+SyncedSite = Callable[..., Site]
+
+
+@pytest.fixture
+def make(make_site: SiteMaker, database_url: str | None) -> SyncedSite:
+    """A site with empty tables, on SQLite and on PostgreSQL."""
+
+    def make(**changes: Any) -> Site:
+        site = make_site(database_url=database_url, **changes)
+        assert site.app
+        result = site.app.test_cli_runner().invoke(args=["clever", "db", "upgrade"])
+        assert result.exit_code == 0, result.output
+        return site
+
+    return make
+
+
+def main_district(site: Site) -> District:
+    return site.clever.people.districts[0]
+
+
+def truth(site: Site, district: District | None = None) -> ExpectedRows:
+    return ExpectedRows(
+        site.clever, district or main_district(site), site.settings.clever_api_version
+    )
+
+
+def assert_all_equal(site: Site) -> None:
+    for district in site.clever.people.districts:
+        assert_rows_equal(truth(site, district), database_engine(site))
+
+
+def archived(engine: Engine) -> set[str]:
+    person = models.Person
+    with engine.connect() as db:
+        found = db.scalars(select(person.clever_id).where(person.archived_at.is_not(None)))
+        return {each for each in found if each}
+
+
+@pytest.mark.parametrize("version", PROMISED)
+def test_a_first_sync_reads_everything_and_a_second_one_only_changes(
+    make: SyncedSite, version: str
+) -> None:
+    site = make(clever_api_version=version)
+    first = sync_site(site)
+    assert first.exit_code == 0, first.stderr
+    assert first.stdout.count("full read.") == len(site.clever.people.districts)
+    assert_all_equal(site)
+    assert sync_site(site).stdout.count("events.\n  nothing changed") == 3
+    assert sync_site(site, "--full").stdout.count("full read.\n  nothing changed") == 3
+    assert_all_equal(site)
+
+
+@pytest.mark.servers
+def test_a_full_sync_refreshes_postgresql_statistics(make_site: SiteMaker, postgres: str) -> None:
+    site = account_app.make_account_app(make_site, running_app.new_database(postgres))
+    sync_site(site)
+    with database_engine(site).connect() as db:
+        counted = "SELECT reltuples FROM pg_class WHERE relname = :table"
+        for table in (models.Person, models.Section, models.Enrollment, models.RoleAssignment):
+            there = db.scalar(select(func.count()).select_from(table))
+            assert there
+            assert db.scalar(text(counted), {"table": table.__tablename__}) == there
+
+
+@pytest.mark.parametrize("version", PROMISED)
+def test_an_event_sync_brings_the_database_to_what_clever_shares_now(
+    make: SyncedSite, version: str
+) -> None:
+    site = make(clever_api_version=version)
+    sync_site(site)
+    a_week_at_school(site)
+    result = sync_site(site)
+    assert result.exit_code == 0, result.stderr
+    assert "Harrow Creek Unified School District" in result.stdout
+    assert "events." in result.stdout
+    assert_all_equal(site)
+    assert "nothing changed" in sync_site(site, "--district", main_district(site).id).stdout
+
+
+def a_week_at_school(site: Site) -> None:
+    """A new name, a class left, one joined, somebody unshared, deleted, and back."""
+    clever, student = site.clever, site.person("student")
+    sections = clever.people.sections_of(main_district(site))
+    own = next(each.id for each in sections if student in each.students)
+    other = next(each.id for each in sections if student not in each.students)
+    clever.change("name", "student", last="Adler")
+    clever.change("class", "student", section=own, enrolled=False)
+    clever.change("class", "student", section=other, enrolled=True)
+    clever.change("unshared", "teacher")
+    clever.change("deleted", others(site)[0])
+    clever.change("deleted", others(site)[1])
+    clever.change("back", others(site)[1])
+
+
+def others(site: Site) -> list[str]:
+    """Students of the main district whom no test names."""
+    everyone = site.clever.people.people_of(main_district(site))
+    named = {each.id for each in site.clever.people.named_people}
+    found = [each.id for each in everyone if each.roles == ("student",) and each.id not in named]
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("what", "words"), [("unshared", ()), ("deleted", ()), ("unshared", ("--full",))]
+)
+def test_a_removed_person_is_archived_and_logged_out_and_restored_on_return(
+    make: SyncedSite, what: str, words: tuple[str, ...]
+) -> None:
+    site = make()
+    sync_site(site)
+    found = site.clever.people.by_id(others(site)[0])
+    assert found
+    name = found.user_name  # that nobody in another district has
+    student, teacher = by_button(site, name), by_button(site, "teacher")
+    long_ago = models.utc_now() - timedelta(minutes=5)  # a full read keeps who has just logged in
+    with database_engine(site).begin() as db:
+        db.execute(update(models.Person).values(last_login=long_ago))
+    before = row(site, name)
+    site.clever.change(what, name)
+    result = sync_site(site, *words)
+    assert "people: 1 archived" in result.stdout
+    assert archived(database_engine(site)) == {before["clever_id"]}
+    assert student.open("/dashboard").path == "/"
+    assert teacher.open("/dashboard").path == "/dashboard"
+    site.clever.change("back", before["clever_id"])
+    assert "people: 1 restored" in sync_site(site, *words).stdout
+    assert archived(database_engine(site)) == set()
+    assert row(site, name) == before
+    assert_all_equal(site)
+
+
+@pytest.mark.parametrize("words", [(), ("--full",)])
+def test_a_user_who_is_shared_again_can_log_in_before_the_next_sync(
+    make: SyncedSite, words: tuple[str, ...]
+) -> None:
+    site = make()
+    sync_site(site)
+    before = row(site, "student")
+    site.clever.change("unshared", "student")
+    sync_site(site, *words)
+    assert archived(database_engine(site)) == {before["clever_id"]}
+    site.clever.change("back", "student")
+    visitor = by_button(site, "student")
+    assert visitor.path == "/dashboard"
+    assert archived(database_engine(site)) == set()
+    sync_site(site, *words)
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert row(site, "student")["id"] == before["id"]
+    assert_all_equal(site)
+
+
+@pytest.mark.parametrize(("hours", "stays"), [(1, True), (-1, False)])
+def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
+    make: SyncedSite, hours: int, stays: bool
+) -> None:
+    site, person = make(), models.Person
+    sync_site(site)
+    student = site.person("student")
+    site.clever.change("unshared", "student")
+    with database_engine(
+        site
+    ).begin() as db:  # they logged in when Clever shared them again, or before
+        moment = models.utc_now() + timedelta(hours=hours)
+        own = update(person).where(person.clever_id == student.id)
+        db.execute(own.values(last_login=moment))
+    sync_site(site)
+    assert archived(database_engine(site)) == (set() if stays else {student.id})
+
+
+def test_a_user_who_logs_in_during_a_full_sync_is_not_archived(make: SyncedSite) -> None:
+    site = make()
+    sync_site(site)
+    site.clever.change("unshared", "student")
+    assert site.app
+    visitors: list[Visitor] = []
+
+    def come_back(words: str) -> None:
+        """Be shared again, and log in, once the lists have been read without the student."""
+        if words.endswith(" sections") and not visitors:
+            site.clever.change("back", "student")
+            visitors.append(by_button(site, "student"))
+
+    with site.app.app_context():
+        list(run(SyncOptions(district=main_district(site).id, full=True), come_back))
+    (visitor,) = visitors
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert archived(database_engine(site)) == set()
+
+
+def test_users_of_a_reconnected_district_can_log_in_before_the_next_sync(
+    make: SyncedSite,
+) -> None:
+    site = make()
+    sync_site(site)
+    own = row(site, "student")["id"]
+    site.clever.year("leave", district=main_district(site).id)
+    assert "left." in sync_site(site).stdout
+    site.clever.year("rejoin", district=main_district(site).id)
+    visitor = by_button(site, "student")
+    assert visitor.path == "/dashboard"
+    assert row(site, "student")["id"] == own
+    assert sync_site(site).exit_code == 0
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert_all_equal(site)
+
+
+def row(site: Site, user_name: str) -> dict[str, Any]:
+    with database_engine(site).connect() as db:
+        found = select(models.Person).where(models.Person.clever_id == site.person(user_name).id)
+        return dict(db.execute(select(found.subquery())).mappings().one())
+
+
+@pytest.mark.parametrize("words", [(), ("--full",)])
+def test_more_than_a_tenth_of_the_people_is_archived_only_after_confirmation(
+    make: SyncedSite, words: tuple[str, ...]
+) -> None:
+    site = make()
+    sync_site(site)
+    everyone = site.clever.people.people_of(main_district(site))
+    gone = others(site)[: len(everyone) // 10 + 1]
+    for each in gone:
+        site.clever.change("unshared", each)
+    for _ in range(2):
+        result = sync_site(site, *words)
+        assert result.exit_code == 3
+        assert f"  held: {len(gone)} of {len(everyone)} people missing." in result.stdout
+        assert "--yes" in result.stdout
+        assert archived(database_engine(site)) == set()
+    assert sync_site(site, *words, "--yes").exit_code == 0
+    assert len(archived(database_engine(site))) == len(everyone) // 10 + 1
+    assert_all_equal(site)
+
+
+def test_expired_events_cause_a_full_sync(make: SyncedSite) -> None:
+    site = make()
+    site.clever.change("name", "student", last="Adler")
+    sync_site(site)
+    site.clever.advance(31 * 24 * 60 * 60)
+    site.clever.change("name", "student", last="Tamm")
+    result = sync_site(site, "--district", main_district(site).id)
+    assert "Everything is read anew." in result.stderr
+    assert "full read." in result.stdout
+    assert "people: 1 changed" in result.stdout
+    assert_all_equal(site)
+
+
+def test_with_events_disabled_every_sync_is_a_full_sync(make: SyncedSite) -> None:
+    site = make()
+    site.clever.fault("events", status=404, times=0, headers={"X-RateLimit-Remaining": "9"})
+    for _ in range(2):
+        result = sync_site(site)
+        assert "Settings > Integrations" in result.stderr
+        assert "full read." in result.stdout
+    assert_all_equal(site)
+
+
+@pytest.mark.parametrize("version", ["v1.1", "v1.2", "v2.0"])
+def test_a_sync_with_an_older_api_version_is_refused_with_a_reason(
+    make: SyncedSite, version: str
+) -> None:
+    site = make(clever_api_version=version)
+    result = sync_site(site)
+    assert result.exit_code == 1
+    assert (
+        result.stderr.strip() == "Error: Rosters are kept from Clever's API v2.1, v3.0, v3.1 alone."
+    )
+    assert site.clever.journal() == []
+
+
+def test_a_second_sync_reports_a_running_one_until_the_lock_expires(make: SyncedSite) -> None:
+    site = make()
+    with database_engine(site).begin() as db:
+        until = models.utc_now() + timedelta(minutes=5)
+        db.execute(insert(models.SyncLock).values(name="sync", holder="far:1:a", until=until))
+    result = sync_site(site)
+    assert result.exit_code == 4
+    assert "Another sync is running (far:1)" in result.stderr
+    with database_engine(site).begin() as db:  # over by this clock, but maybe not by its holder's
+        db.execute(update(models.SyncLock).values(until=models.utc_now() - timedelta(seconds=110)))
+    assert sync_site(site).exit_code == 4
+    with database_engine(site).begin() as db:
+        db.execute(update(models.SyncLock).values(until=models.utc_now() - timedelta(seconds=121)))
+    assert sync_site(site).exit_code == 0
+    assert_all_equal(site)
+    with database_engine(site).connect() as db:
+        assert db.scalar(select(func.count()).select_from(models.SyncLock)) == 0
+
+
+def test_a_login_during_a_full_sync_counts_although_the_clocks_differ(make: SyncedSite) -> None:
+    site = make()
+    sync_site(site)
+    with database_engine(site).begin() as db:
+        for name, minutes in (("logged-in", 1.5), ("gone", 10)):
+            login = models.utc_now() - timedelta(minutes=minutes)
+            db.execute(
+                insert(models.Person).values(
+                    id=name,
+                    clever_id=name,
+                    provider=models.PROVIDER,
+                    district_id=main_district(site).id,
+                    roles=[],
+                    first_name="",
+                    last_name="",
+                    last_login=login,
+                )
+            )
+    assert sync_site(site, "--full").exit_code == 0
+    assert archived(database_engine(site)) == {"gone"}
+
+
+STATES = {
+    "paused": "At Clever it is paused: its data stays as it was last school year.",
+    "pending": "At Clever it is pending: there is an error that the district can fix.",
+    "error": "At Clever it has an error that Clever can fix.",
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_district_is_read_in_every_state_and_the_state_is_explained(
+    make: SyncedSite, state: str
+) -> None:
+    site = make()
+    answer_as(site, state)
+    result = sync_site(site, "--district", main_district(site).id)
+    assert result.exit_code == 0
+    assert f"full read. {STATES[state]}" in result.stdout
+    assert_rows_equal(truth(site), database_engine(site))
+    with database_engine(site).connect() as db:
+        found = db.execute(select(models.District.state, models.District.connected)).one()
+    assert tuple(found) == (state, True)
+
+
+@pytest.mark.parametrize("words", [(), ("--full",)])
+def test_a_user_unshared_during_a_pause_is_archived(
+    make: SyncedSite, words: tuple[str, ...]
+) -> None:
+    site = make()
+    sync_site(site)
+    site.clever.year("pause", district=main_district(site).id)
+    gone = others(site)[0]
+    site.clever.change("unshared", gone)
+    assert STATES["paused"] in sync_site(site, *words).stdout
+    assert archived(database_engine(site)) == {gone}
+    assert_all_equal(site)
+    site.clever.change("back", gone)
+    assert "people: 1 restored" in sync_site(site, *words).stdout
+    assert_all_equal(site)
+
+
+def answer_as(site: Site, state: str, **more: str) -> None:
+    """What Clever says of the district the next time."""
+    record = {"id": main_district(site).id, "name": "Harrow Creek", "state": state} | more
+    body = json.dumps({"data": record})
+    site.clever.fault("district", body=body)
+
+
+def test_the_districts_table_has_clevers_state_of_each_district(make: SyncedSite) -> None:
+    site, district = make(), models.District
+    asked = select(district.connected, district.state, district.error, district.launch_date)
+    asked = asked.where(district.id == main_district(site).id, district.synced_at.is_not(None))
+    sync_site(site)
+    with database_engine(site).connect() as db:
+        assert tuple(db.execute(asked).one()) == (True, "success", None, date(2024, 8, 12))
+    answer_as(site, "error", error="The SIS does not answer", launch_date="2027-01-04")
+    done = sync_site(site, "--district", main_district(site).id)
+    assert "Clever says: The SIS does not answer" in done.stdout
+    with database_engine(site).connect() as db:
+        found = tuple(db.execute(asked).one())
+    assert found == (True, "error", "The SIS does not answer", date(2027, 1, 4))
+    assert_all_equal(site)  # what could be read was
+
+
+def test_a_disconnected_district_is_archived_and_its_people_are_logged_out(
+    make: SyncedSite,
+) -> None:
+    site = make()
+    usual = default_config(site.url)
+    site.clever.configure(replace(usual, students=60))
+    district = site.clever.people.districts[-1]
+    sync_site(site)
+    visitor, other = by_button(site, "1000001"), by_button(site, "student")
+    site.clever.configure(usual)
+    assert f"{district.name} ({district.id}): left." in sync_site(site).stdout
+    assert actual_rows(database_engine(site), district.id)["people"] == set()
+    assert visitor.open("/dashboard").path == "/"
+    assert other.open("/dashboard").path == "/dashboard"
+    with database_engine(site).connect() as db:
+        row = db.execute(select(models.District).where(models.District.id == district.id)).one()
+    assert row.archived_at
+    assert not row.connected
+    site.clever.configure(replace(usual, students=60))
+    assert sync_site(site).exit_code == 0
+    assert_all_equal(site)
+
+
+def test_a_district_that_returns_during_a_sync_is_not_archived(
+    make: SyncedSite,
+) -> None:
+    site = make()
+    sync_site(site)
+    district = main_district(site).id
+    site.clever.year("leave", district=district)
+    site.clever.fault("token", headers={"X-Old": "1"})  # the list, in which it is missing
+    site.clever.fault("token", body='{"data": [], "links": []}', delay_s=3)  # when asked by name
+    with ThreadPoolExecutor(1) as pool:
+        asked = len(site.clever.journal())
+        whole = pool.submit(sync_site, site)
+        wait_until(lambda: tokens_asked(site, asked) == 2)
+        site.clever.year("rejoin", district=district)
+        visitor = by_button(site, "student")
+        done = whole.result(60)
+    assert "skipped. Somebody has just logged in from it" in done.stdout
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert archived(database_engine(site)) == set()
+    sync_site(site)
+    assert_all_equal(site)
+
+
+def tokens_asked(site: Site, since: int) -> int:
+    asked = site.clever.journal()[since:]
+    return sum(each["path"] == "/oauth/tokens" for each in asked)
+
+
+def wait_until(come: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not come():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_district_without_secure_sync_is_reported_and_the_exit_code_is_1(
+    make: SyncedSite,
+) -> None:
+    result = sync_site(make(clever_client_id="simulator-sso"))
+    assert result.exit_code == 1
+    assert result.stdout.count("failed.") == 3
+    assert "has no Secure Sync there" in result.stdout
+
+
+def test_events_that_cannot_be_read_are_read_again_by_the_next_sync(make: SyncedSite) -> None:
+    site = make()
+    sync_site(site)
+    site.clever.change("name", "student", last="Adler")
+    site.clever.fault("events", body=json.dumps({"data": {}, "links": []}))
+    words = ("--district", main_district(site).id)
+    assert "failed." in sync_site(site, *words).stdout
+    assert "people: 1 changed" in sync_site(site, *words).stdout
+    assert_all_equal(site)
+
+
+def test_events_that_cannot_be_written_are_read_again_by_the_next_sync(make: SyncedSite) -> None:
+    site = make()
+    sync_site(site)
+    site.clever.change("name", "student", last="Adler")
+    words = ("--district", main_district(site).id)
+    with no_person_can_be_changed(database_engine(site)):
+        assert sync_site(site, *words).exit_code == 1
+    assert "events.\n  people: 1 changed" in sync_site(site, *words).stdout
+    assert_all_equal(site)
+
+
+@contextmanager
+def no_person_can_be_changed(engine: Engine) -> Iterator[None]:
+    """A database that is in the way."""
+    trigger = "CREATE TRIGGER stop BEFORE UPDATE ON people"
+    if engine.dialect.name == "sqlite":
+        start = [f"{trigger} BEGIN SELECT RAISE(ABORT, 'Not now'); END"]
+    else:
+        body = "RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''Not now''; END'"
+        start = [f"CREATE FUNCTION stop() {body}", f"{trigger} EXECUTE FUNCTION stop()"]
+    on = "" if engine.dialect.name == "sqlite" else " ON people"
+    with engine.begin() as db:
+        for each in start:
+            db.exec_driver_sql(each)
+    yield
+    with engine.begin() as db:
+        db.exec_driver_sql(f"DROP TRIGGER stop{on}")
+
+
+def test_a_sync_that_lost_its_lock_writes_nothing_more(make: SyncedSite) -> None:
+    site = make()
+    assert site.app
+
+    def take_it(_words: str) -> None:
+        """As another sync does that comes when the lease has run out."""
+        with database_engine(site).begin() as db:
+            db.execute(update(models.SyncLock).values(holder="far:1:a"))
+
+    with site.app.app_context(), pytest.raises(LockLost, match="Another sync has taken over"):
+        list(run(SyncOptions(), take_it))
+    with database_engine(site).connect() as db:
+        assert db.scalar(select(func.count()).select_from(models.Person)) == 0
+        assert db.scalar(select(models.SyncLock.holder)) == "far:1:a"

@@ -1,0 +1,312 @@
+"""What teachers and administrators are shown: long lists, numbers, and how the sync does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from clever_login.db.models import District, Enrollment, RoleAssignment, School, Section
+from clever_simulator.directory.models import School as SchoolAtClever
+from tests.conftest import SiteMaker
+from tests.support.account_app import make_account_app
+from tests.support.browser_client import Visitor
+from tests.support.expected_rows import sync_site
+from tests.support.login_flows import by_button
+from tests.support.roster_fixtures import (
+    STUDENT,
+    TEACHER,
+    add_person,
+    database_session,
+    run_roster_site,
+    write_roster,
+)
+from tests.support.running_app import Site
+
+MOST_BYTES = 30_000  # of a page, transferred, with up to 50 rows
+LONG_LISTS = {
+    "teacher": ("/dashboard", "/classes/section-own"),
+    "school_admin": ("/dashboard", "/schools/a1", "/classes/section-own"),
+    "district_admin": ("/district", "/schools/a1", "/classes/section-own"),
+}
+
+
+@pytest.fixture
+def school(database_url: str | None, tmp_path: Path) -> Iterator[Site]:
+    with run_roster_site(tmp_path, database_url) as site:
+        write_roster(site)
+        yield site
+
+
+def crowd(session: Session, number: int) -> None:
+    """So many more schools, classes of one teacher and one school, and students of one class."""
+    own = session.get_one(School, "a1").district_id
+    for place in range(number):
+        session.add(School(id=f"s{place}", district_id=own, name=f"School {place}"))
+        session.add(Section(id=f"c{place}", district_id=own, school_id="a1", name=f"Class {place}"))
+        add_person(session, f"One{place}", f"one{place}", "a", [STUDENT], "a1")
+        session.add(Enrollment(section_id=f"c{place}", person_id="ours-teacher", role=TEACHER))
+        session.add(
+            Enrollment(section_id="section-own", person_id=f"ours-one{place}", role=STUDENT)
+        )
+        post = RoleAssignment(person_id="ours-school_admin", school_id=f"s{place}", role="staff")
+        session.add(post)
+
+
+def listed(visitor: Visitor) -> list[str]:
+    """The names of a list, in its order."""
+    found = visitor.page.select("section .rows a, tbody th bdi")
+    return [each.get_text() for each in found]
+
+
+def plotted(visitor: Visitor) -> dict[str, int]:
+    """What the bars of a page say, by grade."""
+    names, values = (
+        [each.get_text() for each in visitor.page.select(f".plot .{name}")]
+        for name in ("bar-name", "bar-value")
+    )
+    return dict(zip(names, map(int, values), strict=True))
+
+
+@pytest.mark.parametrize("user_name", LONG_LISTS)
+def test_a_long_list_is_paged_in_order_with_each_row_once_on_small_pages(
+    school: Site, user_name: str
+) -> None:
+    with database_session(school) as session:
+        crowd(session, 120)
+    visitor = by_button(school, user_name)
+    for path in LONG_LISTS[user_name]:
+        visitor.open(path)
+        seen: list[str] = []
+        links = [str(each["href"]) for each in visitor.page.select(".pages a[href^='?page=']")]
+        numbers = [each for each in links if each != "?page=all"]
+        assert numbers == ["?page=1", "?page=2", "?page=3"], path
+        for link in numbers:
+            visitor.open(path + link)
+            here = visitor.page.select_one(".pages [aria-current=page]")
+            assert here
+            assert here["href"] == link
+            found = listed(visitor)
+            total = visitor.text.partition(f"{len(seen) + 1} to {len(seen) + len(found)} of ")[2]
+            assert total, f"{path}{link} does not say which rows it has"
+            assert int(visitor.response.headers["Content-Length"]) < MOST_BYTES
+            seen += found
+        assert len(seen) == len(set(seen)) == int(total.split()[0]) > 120, path
+        ordered = [each for each in seen if each.split()[0] in {"School", "Class"}]
+        assert ordered == sorted(ordered, key=lambda each: int(each.split()[1]))
+
+
+def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> None:
+    with database_session(school) as session:
+        crowd(session, 120)
+    teacher = by_button(school, "teacher").open("/classes/section-own").click("All, to print")
+    assert len(teacher.page.select(".table tbody tr")) == 122
+    assert len(listed(by_button(school, "school_admin").open("/schools/a1?page=all"))) == 50
+
+
+def test_a_page_number_out_of_range_shows_the_nearest_page(school: Site) -> None:
+    with database_session(school) as session:
+        crowd(session, 60)
+    teacher = by_button(school, "teacher")
+    for page in ("0", "-1", "x", "", "9" * 5000, "1.5", "%00", "２"):
+        assert len(listed(teacher.open(f"/classes/section-own?page={page}"))) == 50, page
+    assert len(listed(teacher.open("/classes/section-own?page=99"))) == 12
+
+
+def by_grade(site: Site, at: SchoolAtClever | None = None) -> dict[str, int]:
+    """How many students Clever has in each grade, as the page names grades."""
+    people = site.clever.people.people_of(site.person("district_admin").district)
+    posts = [post for one in people for post in one.posts if post.role == "student"]
+    found = Counter(post.grade for post in posts if at is None or at in post.schools)
+    names = {"Kindergarten": "K", "": "Other"}
+    return {names.get(grade, grade): number for grade, number in found.items()}
+
+
+def test_the_grade_chart_the_table_and_clever_agree(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    sync_site(site)
+    admin = by_button(site, "district_admin")
+    assert plotted(admin) == by_grade(site)
+    admin.click("See all schools")
+    assert plotted(admin) == by_grade(site)
+    [total] = [each.dd for each in admin.page.select(".figures div") if "Students" in each.text]
+    assert total
+    assert int(total.get_text()) == sum(by_grade(site).values())
+    cells = [
+        (row.th.get_text(), int(row.td.get_text()))
+        for row in admin.page.select("details .table tbody tr")
+        if row.th and row.td
+    ]
+    named = {"K": "Kindergarten", "Other": "Other"}
+    assert cells == [
+        (named.get(name, f"Grade {name}"), number) for name, number in plotted(admin).items()
+    ]
+    fullest = max(plotted(admin).values())
+    widths = [str(each["width"]) for each in admin.page.select(".plot .bar")]
+    assert widths == [f"{round(100 * each / fullest)}%" for each in plotted(admin).values()]
+    staff = by_button(site, "school_admin")
+    [own] = site.person("school_admin").schools
+    assert plotted(staff) == by_grade(site, own)
+    assert plotted(staff.click(own.name)) == by_grade(site, own)
+
+
+def test_grades_are_in_school_order_and_unknown_grades_count_as_other(school: Site) -> None:
+    odd = ("Other", "12", "13", "PreKindergarten", "2", "10", "Kindergarten", "Klasse 5", None)
+    with database_session(school) as session:
+        for place, grade in enumerate(odd):
+            add_person(session, f"G{place}", f"g{place}", "a", [STUDENT], "a1").grade = grade
+    names = list(plotted(by_button(school, "district_admin")))
+    assert names == ["Pre-K", "K", "2", "7", "10", "12", "13", "Other"]
+    assert plotted(by_button(school, "school_admin"))["Other"] == 3
+
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=2)
+TROUBLES: dict[str, dict[str, object]] = {
+    "data has an error that your district can fix": {"state": "pending"},
+    "The <i>SIS</i> is empty": {"state": "pending", "error": "The <i>SIS</i> is empty"},
+    "The <b>SIS</b> is empty": {"state": "error", "error": "The <b>SIS</b> is empty"},
+    "Clever has a problem with": {"state": "error"},
+    "Some removals are on hold": {"problem": "too_many"},
+    "Clever does not let this app read": {"problem": "token"},
+    "Your district shares no lists": {"problem": "no_rosters"},
+    "No lists have come from Clever yet": {"synced_at": None},
+    "The lists are more than a day old": {"synced_at": LONG_AGO},
+}
+FOR_A_SCHOOL = {
+    "All is well",
+    "Some removals are on hold",
+    "No lists have come from Clever yet",
+    "The lists are more than a day old",
+}
+
+
+def test_administrators_see_why_rosters_are_outdated_and_what_to_do(
+    school: Site,
+) -> None:
+    well = {"state": "running", "error": None, "problem": None}
+    admin, staff = by_button(school, "district_admin"), by_button(school, "school_admin")
+    teacher = by_button(school, "teacher")
+    for words, trouble in {"All is well": {}, **TROUBLES}.items():
+        with database_session(school) as session:
+            values = {**well, "synced_at": datetime.now(UTC), **trouble}
+            session.execute(update(District).values(values))
+        for path in ("/dashboard", "/district"):
+            assert words in admin.open(path).text
+            assert len(admin.page.select(".notice.bad")) == bool(trouble), words
+        told = staff.open("/dashboard").page.select(".notice.bad")
+        assert len(told) == bool(trouble), words
+        assert (words in staff.text) == (words in FOR_A_SCHOOL), words
+        assert "SIS" not in staff.text
+        assert not teacher.open("/dashboard").page.select(".notice.bad")
+
+
+def test_a_sync_time_in_the_future_is_never_shown(school: Site) -> None:
+    with database_session(school) as session:
+        session.execute(update(District).values(synced_at=datetime.now(UTC) + timedelta(minutes=2)))
+    assert "Last synced 1 minute ago" in by_button(school, "district_admin").open("/district").text
+
+
+def test_administrators_see_that_a_district_is_paused(school: Site) -> None:
+    admin, staff = by_button(school, "district_admin"), by_button(school, "school_admin")
+    for synced_at, problems in ((datetime.now(UTC), 0), (LONG_AGO, 1)):
+        with database_session(school) as session:
+            session.execute(update(District).values(state="paused", synced_at=synced_at))
+        for visitor in (admin, staff):
+            text = visitor.open("/dashboard").text
+            assert "Your district is paused in Clever" in text
+            assert "as they were last school year" in text
+            assert "All is well" not in text
+            assert len(visitor.page.select(".notice.bad")) == problems
+
+
+def test_only_a_future_launch_date_is_shown(school: Site) -> None:
+    admin, day = by_button(school, "district_admin"), datetime.now(UTC).date()
+    for days, told in ((-1, False), (400, True)):
+        with database_session(school) as session:
+            session.execute(update(District).values(launch_date=day + timedelta(days=days)))
+        assert ("People can log in from" in admin.open("/dashboard").text) == told
+    assert str((day + timedelta(days=400)).year) in admin.text
+
+
+def test_two_sync_problems_are_both_shown(school: Site) -> None:
+    with database_session(school) as session:
+        session.execute(update(District).values(synced_at=LONG_AGO, state="error"))
+    admin = by_button(school, "district_admin")
+    headings = [each.get_text() for each in admin.page.select(".notice.bad h3")]
+    assert len(headings) == 2
+    assert headings[0] == "The lists are more than a day old"
+
+
+def headings_after_a_sync(site: Site, *words: str) -> list[str]:
+    """What the district's administrator is told once a sync is done."""
+    sync_site(site, *words)
+    page = by_button(site, "district_admin").page
+    return [each.get_text() for each in page.select(".notice.bad h3")]
+
+
+def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    assert headings_after_a_sync(site) == []
+    students = [one for one in site.clever.people.people if one.roles == ("student",)]
+    own = site.person("district_admin").district
+    for one in [each for each in students if each.district == own][:20]:
+        site.clever.change("unshared", one.id)
+    assert headings_after_a_sync(site) == ["Some removals are on hold"]
+    assert headings_after_a_sync(site, "--yes") == []
+    site.clever.fault("events", status=401, times=0)
+    assert headings_after_a_sync(site) == ["Clever does not let this app read your lists any more"]
+    site.clever.clear_faults()
+    assert headings_after_a_sync(site) == []
+
+
+def test_administrators_of_a_district_without_secure_sync_are_told_so(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url, clever_client_id="simulator-sso")
+    by_button(site, "district_admin")
+    assert headings_after_a_sync(site) == ["Your district shares no lists with this app"]
+
+
+def test_a_student_at_two_schools_is_counted_once_in_the_grades_of_both(school: Site) -> None:
+    with database_session(school) as session:
+        session.add(RoleAssignment(person_id="ours-school_admin", school_id="a2", role="staff"))
+    staff = by_button(school, "school_admin")
+    before = plotted(staff)
+    with database_session(school) as session:
+        session.add(RoleAssignment(person_id="ours-pupilown", school_id="a2", role=STUDENT))
+    assert plotted(staff.open("/dashboard")) == before
+    assert plotted(staff.open("/schools/a2")) == {"7": 2}
+
+
+def test_a_school_that_is_archived_is_named_on_no_page_of_a_class(school: Site) -> None:
+    teacher = by_button(school, "teacher").open("/classes/section-own")
+    assert "CanarySchoola1" in teacher.text
+    with database_session(school) as session:
+        session.get_one(School, "a1").archived_at = LONG_AGO
+    for path in ("/classes/section-own", "/dashboard"):
+        assert "CanaryClassown" in teacher.open(path).text
+        main = teacher.page.find("main")
+        assert main
+        assert "CanarySchoola1" not in main.get_text()
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "many"),
+    [("en", "1 student", "2 students"), ("es", "1 estudiante", "2 estudiantes")],
+)
+def test_one_student_is_shown_in_the_singular(
+    school: Site, language: str, one: str, many: str
+) -> None:
+    admin = by_button(school, "district_admin").open(f"/language/{language}")
+    assert one in admin.open("/schools/a2").text
+    assert f"{one}s" not in admin.text
+    assert many in admin.open("/schools/a1").text

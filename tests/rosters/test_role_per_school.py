@@ -1,0 +1,120 @@
+"""Who is staff at one school and teaches at another is to each school what they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from clever_login.db.models import School, Section
+from clever_simulator.config import default_config
+from clever_simulator.state import SimulatorState
+from tests.support.browser_client import Visitor
+from tests.support.expected_rows import ExpectedRows, assert_rows_equal, database_engine, sync_site
+from tests.support.login_flows import by_button
+from tests.support.roster_fixtures import database_session, run_roster_site
+from tests.support.running_app import ROOT, Site
+
+PINE_HOLLOW = ROOT / "tests" / "data" / "pine_hollow"
+WINONA = "800001"  # the principal of Elementary, who also teaches: there, and at Middle
+STAFF_OF_BOTH = "900002"
+ELEMENTARY, MIDDLE = "Pine Hollow Elementary", "Pine Hollow Middle, North"
+READING, ALGEBRA = "Reading with Mrs. Begay", "Algebra"
+
+
+@pytest.fixture
+def site(database_url: str | None, tmp_path: Path) -> Iterator[Site]:
+    with run_roster_site(tmp_path, database_url) as site:
+        site.clever.configure(replace(default_config(site.url), data=PINE_HOLLOW))
+        sync_pine_hollow(site)
+        yield site
+
+
+def sync_pine_hollow(site: Site, *words: str) -> str:
+    return sync_site(site, "--district", site.person(WINONA).district.id, *words).stdout
+
+
+def opens(site: Site, visitor: Visitor) -> set[str]:
+    """Of all schools and classes in the store, the names of those that this person may open."""
+    with database_session(site) as session:
+        schools = [(f"/schools/{each.id}", each.name) for each in session.scalars(select(School))]
+        classes = [(f"/classes/{each.id}", each.name) for each in session.scalars(select(Section))]
+    found = schools + classes
+    assert {name for _, name in found} == {ELEMENTARY, MIDDLE, READING, ALGEBRA}
+    return {name for path, name in found if visitor.open(path).response.ok}
+
+
+def own_schools(visitor: Visitor) -> list[str]:
+    """The schools that the dashboard leads to."""
+    links = visitor.open("/dashboard").page.select("main a[href^='/schools/']")
+    return [link.get_text() for link in links]
+
+
+def numbers(visitor: Visitor, school: str) -> str:
+    """Students, teachers and classes, as the page of a school says."""
+    visitor.open("/dashboard").click(school)
+    return " ".join(each.get_text() for each in visitor.page.select(".figures dd"))
+
+
+def as_role(visitor: Visitor, role: str) -> Visitor:
+    """Go to the page of one's other role."""
+    visitor.open("/dashboard")
+    if visitor.role != role:
+        visitor.press(f"See the {role.replace('staff', 'school administrator')} page")
+    assert visitor.role == role
+    return visitor
+
+
+def post(site: Site, **schools: str) -> None:
+    """Let Winona be at one school in each of these roles, and nothing else."""
+    world: SimulatorState = site.clever.app.extensions["clever_simulator"]
+    winona, by_name = site.person(WINONA), {each.name: each for each in world.people.schools}
+    posts = tuple(
+        replace(each, schools=(by_name[schools[each.role]],))
+        for each in winona.posts
+        if each.role in schools
+    )
+    world.changes.settle(
+        winona.district, lambda: world.data.put(replace(winona, posts=posts)), [winona.id]
+    )
+
+
+def test_a_school_page_is_open_to_its_staff_but_not_to_its_teachers(site: Site) -> None:
+    winona = as_role(by_button(site, WINONA), "staff")
+    assert own_schools(winona) == [ELEMENTARY]
+    assert opens(site, winona) == {ELEMENTARY, READING}
+    assert numbers(winona, ELEMENTARY) == "2 1 1"
+    as_role(winona, "teacher")
+    assert own_schools(winona) == []
+    assert opens(site, winona) == {READING, ALGEBRA}
+
+
+def test_staff_of_one_school_who_teach_at_another_are_not_teachers_of_the_first(
+    site: Site,
+) -> None:
+    hugo = by_button(site, STAFF_OF_BOTH)
+    assert own_schools(hugo) == [ELEMENTARY, MIDDLE]
+    assert (numbers(hugo, ELEMENTARY), numbers(hugo, MIDDLE)) == ("2 1 1", "2 3 1")
+    post(site, staff=ELEMENTARY, teacher=MIDDLE)
+    sync_pine_hollow(site)
+    assert (numbers(hugo, ELEMENTARY), numbers(hugo, MIDDLE)) == ("2 0 1", "2 3 1")
+
+
+@pytest.mark.parametrize("words", [(), ("--full",)])
+def test_a_role_removed_at_a_school_is_removed_by_the_next_sync(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    winona = as_role(by_button(site, WINONA), "staff")
+    post(site, staff=MIDDLE, teacher=ELEMENTARY)
+    assert "people: 1 changed" in sync_pine_hollow(site, *words)
+    assert own_schools(winona) == [MIDDLE]
+    assert opens(site, winona) == {MIDDLE, ALGEBRA}
+    post(site, teacher=MIDDLE)
+    assert "people: 1 changed" in sync_pine_hollow(site, *words)
+    assert opens(site, winona) == set()
+    assert_rows_equal(
+        ExpectedRows(site.clever, site.person(WINONA).district), database_engine(site)
+    )

@@ -1,0 +1,383 @@
+"""A district from Clever's CSV files: user names as they are live, a sentence for each fault."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clever_simulator.config import Config, default_config
+from clever_simulator.directory.csv_reader import DataError
+from clever_simulator.directory.models import Person
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.simulator.test_edge_cases import APP_URL, VERSIONS, listed, read, record, token
+from tests.support.browser_client import Visitor
+from tests.support.running_app import ROOT
+
+FOLDER = ROOT / "tests" / "data" / "pine_hollow"
+SHORTNAME = "demo-pine-hollow"
+
+
+def config(path: Path) -> Config:
+    return replace(default_config(APP_URL), data=path)
+
+
+@pytest.fixture(scope="module")
+def clever() -> Iterator[RunningSimulator]:
+    with run_in_background(config(FOLDER)) as started:
+        yield started
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy that may be spoilt."""
+    return Path(shutil.copytree(FOLDER, tmp_path / "pine_hollow"))
+
+
+def people(clever: RunningSimulator) -> dict[str, Person]:
+    district = clever.people.portal(SHORTNAME)
+    assert district is not None
+    return {person.user_name: person for person in clever.people.people_of(district)}
+
+
+def refusal(path: Path) -> str:
+    """What is said of files that are no good."""
+    with pytest.raises(DataError) as caught, run_in_background(config(path)):
+        pass
+    return str(caught.value)
+
+
+# What is in the files
+
+
+def test_everyone_logs_in_with_their_clever_user_name(clever: RunningSimulator) -> None:
+    names = {user_name: person.name.full for user_name, person in people(clever).items()}
+    assert names == {
+        "700001": "Ngozi Okafor",
+        "zoe.n": "Zoë Ñandú-O'Connor",
+        "s-3": 'Henrik Lindqvist "Lin"',
+        "800001": "Winona Begay",
+        "800002": "Keiko Sato",
+        "800003": "Dmitri Petrov",
+        "900002": "Hugo Bakshi",
+    }
+    for user_name in ("700001", "Zoe.N", "S-3", "800001", "900002"):
+        data = record(clever, user_name, shortname=SHORTNAME)
+        assert data["id"] == people(clever)[user_name.lower()].id
+
+
+@pytest.mark.parametrize(
+    ("user_name", "password", "is_in"),
+    [("700001", "700001", True), ("700001", "clever", True), ("700001", "800001", False)],
+)
+def test_the_number_is_also_the_password_as_in_clevers_sandboxes(
+    clever: RunningSimulator, user_name: str, password: str, is_in: bool
+) -> None:
+    visitor = Visitor("https://app.example").open(f"{clever.url}/in/{SHORTNAME}")
+    visitor.press("Log in", username=user_name, password=password)
+    assert ("Log out of Clever" in visitor.text) == is_in
+
+
+def test_a_csv_district_is_added_and_marked_as_a_sandbox(clever: RunningSimulator) -> None:
+    names = [district.name for district in clever.people.districts]
+    assert names[-1] == "#DEMO pine_hollow"
+    assert len(names) == 4
+    assert clever.people.person("student").name.full == "Ada Moreno"
+    page = Visitor(APP_URL).open(f"{clever.url}/in/{SHORTNAME}").press("Keiko Sato")
+    assert page.heading == "Hello, Keiko"
+
+
+def test_student_columns_appear_in_the_record_with_clevers_spelling(
+    clever: RunningSimulator,
+) -> None:
+    student = record(clever, "700001", "v3.1", SHORTNAME)["roles"]["student"]
+    expected = {
+        "sis_id": "S-1",
+        "student_number": "700001",
+        "state_id": "OR-1",
+        "grade": "Kindergarten",
+        "gender": "F",
+        "graduation_year": "2038",
+        "dob": "3/9/2019",
+        "race": "Black or African American",
+        "hispanic_ethnicity": "N",
+        "home_language": "English",
+        "ell_status": "N",
+        "frl_status": "Free",
+        "iep_status": "N",
+    }
+    assert {name: student[name] for name in expected} == expected
+    assert student["location"]["address"] == "2 Cone Court"
+    assert "credentials" not in student
+
+
+def test_fields_missing_from_the_files_are_not_invented(clever: RunningSimulator) -> None:
+    data = record(clever, "s-3", "v3.1", SHORTNAME)
+    student = data["roles"]["student"]
+    assert not data.get("email")
+    for name in ("dob", "race", "ell_status", "graduation_year", "home_language", "student_number"):
+        assert not student[name]
+    assert not any(student["location"].values())
+
+
+def test_a_person_with_several_lines_has_several_schools(clever: RunningSimulator) -> None:
+    data = record(clever, "zoe.n", shortname=SHORTNAME)["roles"]["student"]
+    assert len(data["schools"]) == 2
+    assert data["school"] == data["schools"][0]
+    assert data["grade"] == "5"
+    assert data["credentials"] == {"district_username": "Zoe.N"}
+    assert len(record(clever, "700001", shortname=SHORTNAME)["roles"]["student"]["schools"]) == 1
+
+
+def test_a_teacher_and_staff_with_one_email_are_one_person(clever: RunningSimulator) -> None:
+    roles = record(clever, "800001", shortname=SHORTNAME)["roles"]
+    assert set(roles) == {"teacher", "staff"}
+    assert roles["teacher"]["teacher_number"] == "800001"
+    assert (roles["staff"]["staff_id"], roles["staff"]["title"]) == ("900001", "Principal")
+
+
+def test_sections_have_the_teachers_and_students_from_the_files(clever: RunningSimulator) -> None:
+    everyone = people(clever)
+    [both] = [one for one in clever.people.sections if one.name == "Algebra"]
+    assert [each.user_name for each in both.teachers] == ["800002", "800001"]
+    assert {each.user_name for each in both.students} == {"zoe.n", "s-3"}
+    assert (both.grade, both.subject, both.period) == ("7", "math", "2")
+    assert both.facts["term"]["start_date"] == "2025-08-18"
+    assert not [one for one in clever.people.sections if one.name == "Nobody comes"]
+    assert not clever.people.sections_of(everyone["800003"])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_district_token_reads_sections_courses_and_terms_from_the_files(
+    clever: RunningSimulator, version: str
+) -> None:
+    sections = {one["sis_id"]: one for one in listed(clever, SHORTNAME, version, "sections")}
+    assert set(sections) == {"C-1", "C-2"}
+    algebra = sections["C-2"]
+    assert (algebra["name"], algebra["section_number"]) == ("Algebra", "2")
+    assert len(algebra["students"]) == len(algebra["teachers"]) == 2
+    year = {"name": "2025-26", "start_date": "2025-08-18", "end_date": "2026-06-12"}
+    if version < "v2.0":
+        assert (algebra["course_name"], algebra["course_number"]) == ("Algebra", "M7")
+        assert algebra["term"] == year
+        return
+    courses = {one["id"]: one for one in listed(clever, SHORTNAME, version, "courses")}
+    assert {one["name"] for one in courses.values()} == {"Algebra", "Reading"}
+    assert courses[algebra["course"]]["number"] == "M7"
+    [term] = listed(clever, SHORTNAME, version, "terms")
+    assert algebra["term_id"] == term["id"]
+    assert {name: term[name] for name in year} == year
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_api_version_can_read_a_csv_district(clever: RunningSimulator, version: str) -> None:
+    for user_name in people(clever):
+        bearer = token(clever, user_name, SHORTNAME)
+        assert read(clever, f"/{version}/me", bearer)["data"]["id"]
+        data = record(clever, user_name, version, SHORTNAME)
+        assert data["name"]["last"] == people(clever)[user_name].name.last
+    school = people(clever)["zoe.n"].schools[1]
+    found = read(clever, f"/{version}/schools/{school.id}", token(clever, "zoe.n", SHORTNAME))
+    assert found["data"]["name"] == "Pine Hollow Middle, North"
+
+
+# Every form of good files
+
+
+def zipped(folder: Path, inside: str = "") -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, inside + file.name)
+        archive.writestr("__MACOSX/pine_hollow/._students.csv", b"\xff")
+        archive.writestr("read me.txt", "nothing")
+    return path
+
+
+def test_a_zip_works_like_a_folder_with_or_without_a_top_level_folder(
+    clever: RunningSimulator, folder: Path
+) -> None:
+    for inside in ("", "pine_hollow/", "a/b/"):
+        with run_in_background(config(zipped(folder, inside))) as other:
+            assert people(other) == people(clever)
+
+
+def as_windows_does(text: str) -> bytes:
+    return b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        as_windows_does,
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: text.replace("\n", "\n\n , ,\n").encode() + b"\n\n",
+        lambda text: (text.split("\n", 1)[0].upper() + "\n" + text.split("\n", 1)[1]).encode(),
+        lambda text: text.rstrip("\n").replace("\n", ",,\n").encode(),
+        lambda text: text.replace(",", " , ").encode() if '"' not in text else text.encode(),
+    ],
+    ids=["bom_and_crlf", "cr", "empty_rows", "capitals", "empty_columns", "blanks"],
+)
+def test_the_text_format_of_the_csv_files_does_not_matter(
+    clever: RunningSimulator, folder: Path, change: Callable[[str], bytes]
+) -> None:
+    for file in folder.iterdir():
+        file.write_bytes(change(file.read_text()))
+    if change is as_windows_does:
+        (folder / "students.csv").rename(folder / "Students.CSV")
+    with run_in_background(config(folder)) as other:
+        assert people(other) == people(clever)
+
+
+def test_the_staff_file_is_optional(folder: Path) -> None:
+    (folder / "staff.csv").unlink()
+    with run_in_background(config(folder)) as other:
+        assert "900002" not in people(other)
+        assert people(other)["800001"].roles == ("teacher",)
+
+
+def test_two_people_with_the_same_number_can_both_log_in(folder: Path) -> None:
+    teachers = folder / "teachers.csv"
+    teachers.write_text(teachers.read_text().replace("800003", "700001"))
+    with run_in_background(config(folder)) as other:
+        assert people(other)["700001"].name.first == "Ngozi"
+        assert people(other)["t-3"].name.first == "Dmitri"
+
+
+def test_two_teachers_with_the_same_email_stay_two_people(folder: Path) -> None:
+    teachers = folder / "teachers.csv"
+    shared = "Petrov,,Dmitri,winona.begay@pine-hollow.example"
+    teachers.write_text(teachers.read_text().replace("Petrov,,Dmitri,", shared))
+    with run_in_background(config(folder)) as other:
+        assert people(other)["800001"].roles == ("teacher", "staff")
+        assert people(other)["800003"].roles == ("teacher",)
+
+
+# Every kind of bad files
+
+
+FAULTS = {
+    "unknown_school": ("students.csv", "20,S-3", "99,S-3", "line 6: schools.csv has no School_id"),
+    "unknown_student": ("enrollments.csv", "C-2,S-3", "C-2,S-9", "line 5: students.csv has no"),
+    "unknown_section": ("enrollments.csv", "20,C-2,S-3", "20,C-9,S-3", "line 5: sections.csv has"),
+    "unknown_teacher": ("sections.csv", "C-3,T-2", "C-3,T-9", "line 4: teachers.csv has no"),
+    "unknown_second_teacher": (
+        "sections.csv",
+        "T-2,T-1",
+        "T-2,T-9",
+        "line 3: teachers.csv has no Teacher_id 'T-9'",
+    ),
+    "school_twice": ("schools.csv", "\n20,", "\n10,", "line 3: the School_id '10' was on line 2"),
+    "section_twice": ("sections.csv", "C-3", "C-2", "line 4: the Section_id 'C-2' was on line 3"),
+    "student_id_of_another": ("students.csv", "S-3", "S-1", "line 6: the Student_id 'S-1' is some"),
+    "empty_id": ("students.csv", "S-3", "", "line 6: Student_id is empty"),
+    "no_column": ("teachers.csv", "Teacher_id", "Id", "line 1: there is no column Teacher_id"),
+    "column_twice": ("teachers.csv", "Title", "Username", "line 1: the column username is there"),
+    "too_many": ("enrollments.csv", "C-2,S-3", "C-2,S-3,x", "line 5: this has 4 values, but"),
+    "too_few": ("enrollments.csv", "20,C-2,S-3", "20,C-2", "line 5: this has 2 values, but"),
+    "open_quote": ("students.csv", '""Lin"""', '""Lin', "line 6: this is not CSV"),
+    "stray_quote": ("schools.csv", ' North"', ' "North"', "line 3: this is not CSV"),
+    "null": ("schools.csv", "Pine Hollow Middle", "Pine\0Hollow", "line 3: this is not text"),
+    "very_long": ("schools.csv", "Dana Fuller", "x" * 200_000, "line 2: this is not CSV"),
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "says"), FAULTS.values(), ids=FAULTS)
+def test_a_data_error_names_its_file_and_line(
+    folder: Path, file: str, old: str, new: str, says: str
+) -> None:
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    assert refusal(folder).startswith(f"{file}, {says}")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"), [("latin-1", 4), ("utf-16", 1), ("cp1252", 4), ("utf-32", 1)]
+)
+def test_a_wrong_encoding_is_reported(folder: Path, encoding: str, line: int) -> None:
+    file = folder / "students.csv"
+    file.write_bytes(file.read_text().encode(encoding))
+    assert refusal(folder).startswith(f"students.csv, line {line}: this is not ")
+
+
+@pytest.mark.parametrize(
+    "name", ["schools", "students", "teachers", "sections", "enrollments"], ids=str
+)
+def test_a_missing_or_empty_file_is_reported(folder: Path, name: str) -> None:
+    file = folder / f"{name}.csv"
+    file.unlink()
+    assert refusal(folder) == f"{folder} has no {name}.csv."
+    file.touch()
+    assert refusal(folder).startswith(f"{name}.csv, line 1: there is no column School_id")
+    file.unlink()
+    file.mkdir()
+    assert refusal(folder).startswith("The simulator cannot read")
+
+
+def test_a_missing_folder_or_broken_zip_is_reported(folder: Path) -> None:
+    assert "cannot read" in refusal(folder / "nowhere")
+    assert "neither a folder nor a zip" in refusal(folder / "students.csv")
+    path = zipped(folder)
+    whole = path.read_bytes()
+    for broken in (whole[: len(whole) // 2], whole[:60] + b"x" * 80 + whole[140:], b""):
+        path.write_bytes(broken)
+        assert "zip that can" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["../students.csv", "a/../../students.csv", "/students.csv", "..\\a.csv", "C:\\a.csv"]
+)
+def test_a_zip_with_paths_outside_itself_is_refused(folder: Path, name: str) -> None:
+    path = zipped(folder)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, "School_id")
+    assert "has an entry that leads out of it" in refusal(path)
+    assert not (folder.parent / "students.csv").exists()
+
+
+def test_a_zip_with_a_duplicate_file_is_refused(folder: Path) -> None:
+    path = zipped(folder)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("old/Students.csv", "School_id")
+    assert refusal(path) == f"{path} has students.csv more than once."
+
+
+def test_a_zip_bomb_is_refused(folder: Path) -> None:
+    (folder / "students.csv").unlink()
+    path = zipped(folder)
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("students.csv", "w") as file,
+    ):
+        for _ in range(70):
+            file.write(b"\n" * 1_000_000)
+    assert path.stat().st_size < 200_000
+    assert refusal(path) == "students.csv is larger than 64 MB."
+
+
+def test_an_unsupported_zip_is_reported(folder: Path) -> None:
+    students = (folder / "students.csv").read_bytes()
+    (folder / "students.csv").unlink()
+    path = zipped(folder)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("students.csv", students)
+    assert refusal(path) == "students.csv is packed in an unusual way; make a plain zip."
+
+
+# The command line
+
+
+def test_the_command_line_reports_a_data_error_and_exits_with_2(folder: Path) -> None:
+    (folder / "teachers.csv").unlink()
+    command = [sys.executable, "-m", "clever_simulator", "--port", "0", "--data", str(folder)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == f"{folder} has no teachers.csv.\n"
+    assert ended.stdout == ""

@@ -1,0 +1,464 @@
+"""The simulator's data API: every list, record and relation in all six versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from clever_simulator.config import Config, default_config
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.support.browser_client import send_request
+from tests.support.simulator_client import (
+    APP_URL,
+    CLIENT_SECRET,
+    callback_query,
+    exchange_code,
+    log_in,
+    log_in_and_exchange,
+    read_endpoint,
+)
+
+VERSIONS = ["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"]
+OLD, NEW = VERSIONS[:4], VERSIONS[4:]
+
+
+@pytest.fixture(scope="module")
+def clever() -> Iterator[RunningSimulator]:
+    with run_in_background(default_config(APP_URL)) as started:
+        yield started
+
+
+def district_tokens(clever: RunningSimulator, client_id: str = "simulator") -> list[str]:
+    """The tokens of all districts, the first of them first."""
+    url = f"{clever.url}/oauth/tokens?owner_type=district"
+    listed = send_request(url, auth=(client_id, CLIENT_SECRET)).json()["data"]
+    return [str(each["access_token"]) for each in listed]
+
+
+def district_token(clever: RunningSimulator, client_id: str = "simulator") -> str:
+    """The token of the first district."""
+    return district_tokens(clever, client_id)[0]
+
+
+def get(clever: RunningSimulator, path: str, bearer: str | None = None) -> Any:
+    """What a district's token reads at a path; it must be there."""
+    answer = read_endpoint(clever, path, bearer or district_token(clever))
+    assert answer.status_code == 200, (path, answer.text)
+    return answer.json()
+
+
+def ids(answer: Any) -> list[str]:
+    return [each["data"]["id"] for each in answer["data"]]
+
+
+def link(answer: Any, rel: str) -> str | None:
+    return next((str(each["uri"]) for each in answer["links"] if each["rel"] == rel), None)
+
+
+def all_pages(clever: RunningSimulator, path: str) -> list[Any]:
+    """Every page of a list, as a client walks through it."""
+    pages, uri = [], path
+    while True:
+        pages.append(get(clever, uri))
+        following = link(pages[-1], "next")
+        if following is None:
+            return pages
+        uri = following
+
+
+# Lists and pages
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_district_token_reads_every_student_once_ordered_by_id(
+    clever: RunningSimulator, version: str
+) -> None:
+    path = f"/{version}/students?" if version in OLD else f"/{version}/users?role=student&"
+    pages = all_pages(clever, f"{path}limit=30")
+    found = [one for page in pages for one in ids(page)]
+    district = clever.people.districts[0]
+    students = [p for p in clever.people.people if "student" in p.roles and p.district == district]
+    assert found == sorted(person.id for person in students)
+    assert {len(page["data"]) for page in pages[:-1]} == {30}
+    assert link(pages[-1], "next") is None
+
+
+def test_a_page_has_a_hundred_records_by_default_each_with_its_uri(
+    clever: RunningSimulator,
+) -> None:
+    answer = get(clever, "/v3.0/users")
+    assert len(answer["data"]) == 100
+    for each in answer["data"]:
+        assert each["uri"] == f"/v3.0/users/{each['data']['id']}"
+    assert get(clever, answer["data"][0]["uri"])["data"] == answer["data"][0]["data"]
+
+
+def test_a_page_links_back_and_ending_before_last_finds_the_last_page(
+    clever: RunningSimulator,
+) -> None:
+    whole = ids(get(clever, "/v3.0/users?limit=10000"))
+    first = get(clever, "/v3.0/users?limit=20")
+    second = get(clever, str(link(first, "next")))
+    assert ids(get(clever, str(link(second, "prev")))) == ids(first) == whole[:20]
+    assert ids(get(clever, "/v3.0/users?limit=7&ending_before=last")) == whole[-7:]
+    assert link(first, "prev") is None
+
+
+def test_the_last_page_has_no_next_link_even_when_it_is_full(clever: RunningSimulator) -> None:
+    whole = ids(get(clever, "/v3.0/schools"))
+    assert link(get(clever, f"/v3.0/schools?limit={len(whole)}"), "next") is None
+    empty = get(clever, f"/v3.0/schools?starting_after={whole[-1]}")
+    assert (empty["data"], link(empty, "next")) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("limit=10001", 413),
+        ("limit=99999999999999999999", 413),
+        ("limit=0", 400),
+        ("limit=-1", 400),
+        ("limit=ten", 400),
+        ("limit=", 400),
+        ("starting_after=a&ending_before=b", 400),
+        ("role=wizard", 400),
+    ],
+)
+def test_an_invalid_query_is_refused(clever: RunningSimulator, query: str, status: int) -> None:
+    answer = read_endpoint(clever, f"/v3.0/users?{query}", district_token(clever))
+    assert answer.status_code == status
+    assert answer.json()["message"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_list_has_a_count_where_the_version_supports_it(
+    clever: RunningSimulator, version: str
+) -> None:
+    answer = get(clever, f"/{version}/sections?count=true&limit=2")
+    counts = version not in ("v1.1", "v1.2", "v2.0")
+    assert ("count" in answer) == counts
+    if counts:
+        assert answer["count"] == len(ids(get(clever, f"/{version}/sections?limit=10000")))
+
+
+@pytest.mark.parametrize("version", ["v1.1", "v1.2"])
+def test_v1_lists_can_be_filtered_by_field_values(clever: RunningSimulator, version: str) -> None:
+    where = '{"name.first": "Ada", "grade": "%s"}'
+    ada = clever.people.person("student")
+    found = get(clever, f"/{version}/students?where={where % ada.posts[0].grade}")
+    assert ids(found) == [ada.id]
+    assert get(clever, f"/{version}/students?where={where % 'none'}")["data"] == []
+    for broken in ("{", "[]", "a"):
+        answer = read_endpoint(
+            clever, f"/{version}/students?where={broken}", district_token(clever)
+        )
+        assert answer.status_code == 400
+
+
+def test_versions_without_filters_ignore_them(clever: RunningSimulator) -> None:
+    assert len(get(clever, "/v2.0/students?where={")["data"]) > 1
+
+
+# What belongs together
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_before_v3_each_role_has_its_own_endpoint(clever: RunningSimulator, version: str) -> None:
+    person = clever.people.person("teacher_admin")
+    for plural, role in (("teachers", "teacher"), ("school_admins", "staff")):
+        legacy = person.post(role).legacy_id  # type: ignore[arg-type] # both are roles
+        record = get(clever, f"/{version}/{plural}/{legacy}")["data"]
+        assert (record["id"], record["name"]["last"]) == (legacy, person.name.last)
+    taught = get(clever, f"/{version}/teachers/{legacy_of(person)}/sections")
+    assert all(each["data"]["teacher"] == legacy_of(person) for each in taught["data"])
+
+
+def legacy_of(person: Any) -> str:
+    return str(person.post("teacher").legacy_id)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_students_sections_and_teachers_are_consistent(
+    clever: RunningSimulator, version: str
+) -> None:
+    ada, old = clever.people.person("student"), version in OLD
+    own = f"/{version}/{'students' if old else 'users'}/{ada.id}"
+    sections = get(clever, f"{own}/sections")["data"]
+    assert sections
+    for each in sections:
+        assert ada.id in each["data"]["students"]
+        people = f"{each['uri']}/{'students' if old else 'users?role=student'}"
+        assert set(ids(get(clever, people))) == set(each["data"]["students"])
+    teachers = ids(get(clever, f"{own}/{'teachers' if old else 'myteachers'}"))
+    assert set(teachers) == {one for each in sections for one in each["data"]["teachers"]}
+    teacher = f"/{version}/{'teachers' if old else 'users'}/{teachers[0]}"
+    students = f"{teacher}/{'students' if old else 'mystudents'}?limit=10000"
+    assert ada.id in ids(get(clever, students))
+
+
+@pytest.mark.parametrize("version", VERSIONS[2:])
+def test_a_section_refers_to_a_course_and_a_term_from_v2_on(
+    clever: RunningSimulator, version: str
+) -> None:
+    section = get(clever, f"/{version}/sections?limit=1")["data"][0]
+    for name, field in (("course", "course"), ("term", "term_id")):
+        found = get(clever, f"{section['uri']}/{name}")["data"]
+        assert found["id"] == section["data"][field]
+        below = get(clever, f"/{version}/{name}s/{found['id']}/sections?limit=10000")
+        assert section["data"]["id"] in ids(below)
+
+
+@pytest.mark.parametrize("version", ["v1.1", "v1.2"])
+def test_in_v1_course_and_term_are_part_of_the_section(
+    clever: RunningSimulator, version: str
+) -> None:
+    section = get(clever, f"/{version}/sections?limit=1")["data"][0]["data"]
+    assert section["course_name"]
+    assert section["term"]["start_date"] < section["term"]["end_date"]
+    assert "term_id" not in section
+
+
+def test_some_students_have_a_guardian_and_some_guardians_have_two_students(
+    clever: RunningSimulator,
+) -> None:
+    v1 = get(clever, "/v1.2/contacts?limit=10000")["data"]
+    v2 = get(clever, "/v2.1/contacts?limit=10000")["data"]
+    v3 = get(clever, "/v3.0/users?role=contact&limit=10000")["data"]
+    assert len(v1) > len(v2) == len(v3) > 10
+    assert {len(each["data"]["students"]) for each in v2} == {1, 2}
+    one = v3[0]["data"]
+    relations = one["roles"]["contact"]["student_relationships"]
+    student = relations[0]["student"]
+    assert ids(get(clever, f"/v3.0/users/{student}/mycontacts")) == [one["id"]]
+    legacy = one["roles"]["contact"]["legacy_id"]
+    assert ids(get(clever, f"/v2.1/students/{student}/contacts")) == [legacy]
+    assert student in ids(get(clever, f"/v2.1/contacts/{legacy}/students"))
+    for each in v1:
+        path = f"/v1.2/students/{each['data']['student']}/contacts"
+        assert each["data"] in get(clever, path)["data"]
+
+
+@pytest.mark.parametrize("version", NEW)
+def test_users_are_listed_by_role_and_by_primary_school(
+    clever: RunningSimulator, version: str
+) -> None:
+    school = get(clever, f"/{version}/schools")["data"][2]["uri"]
+    everyone = get(clever, f"{school}/users?limit=10000")["data"]
+    for role in ("student", "teacher", "staff"):
+        found = ids(get(clever, f"{school}/users?limit=10000&role={role}"))
+        assert found == [e["data"]["id"] for e in everyone if role in e["data"]["roles"]]
+        assert found
+    both = clever.people.person("teacher_admin")
+    for one in both.schools:
+        primary = ids(get(clever, f"/{version}/schools/{one.id}/users?limit=999&primary=true"))
+        assert (both.id in primary) == (one == both.schools[0])
+    assert len(get(clever, f"/{version}/users/{both.id}/schools")["data"]) == 2
+    first = get(clever, f"/{version}/users/{both.id}/schools?primary=true")
+    assert ids(first) == [both.schools[0].id]
+
+
+@pytest.mark.parametrize("version", NEW)
+def test_a_resource_is_for_the_people_of_its_courses(
+    clever: RunningSimulator, version: str
+) -> None:
+    practice, guide = sorted(
+        get(clever, f"/{version}/resources")["data"], key=lambda each: -len(each["data"]["roles"])
+    )
+    users = get(clever, f"{practice['uri']}/users?limit=10000&role=student")
+    assert users["data"]
+    own = get(clever, f"{users['data'][0]['uri']}/resources")
+    assert practice["data"]["id"] in ids(own)
+    assert guide["data"]["id"] not in ids(own)
+    assert get(clever, f"{guide['uri']}/users?limit=10000&role=student")["data"] == []
+    course = get(clever, f"{practice['uri']}/courses")["data"][0]
+    assert practice["data"]["id"] in ids(get(clever, f"{course['uri']}/resources"))
+
+
+def test_the_location_of_the_district_status_depends_on_the_version(
+    clever: RunningSimulator,
+) -> None:
+    district = clever.people.districts[0].id
+    for version in ("v1.1", "v1.2"):
+        status = get(clever, f"/{version}/districts/{district}/status")["data"][0]["data"]
+        assert (status["state"], bool(status["sis_type"])) == ("running", True)
+        assert ("launch_date" in status) == (version == "v1.2")
+        assert "state" not in get(clever, f"/{version}/districts/{district}")["data"]
+    for version in VERSIONS[2:]:
+        record = get(clever, f"/{version}/districts/{district}")["data"]
+        assert {"state", "sis_type", "last_sync", "launch_date", "pause_start"} <= set(record)
+        bearer = district_token(clever)
+        path = f"/{version}/districts/{district}/status"
+        assert read_endpoint(clever, path, bearer).status_code == 404
+
+
+# Who sees what
+
+
+def test_without_secure_sync_a_district_token_reads_only_the_district(
+    clever: RunningSimulator,
+) -> None:
+    bearer = district_token(clever, "simulator-sso")
+    district = clever.people.districts[0]
+    for version in VERSIONS:
+        assert ids(get(clever, f"/{version}/districts", bearer)) == [district.id]
+        record = get(clever, f"/{version}/districts/{district.id}", bearer)["data"]
+        assert set(record) == {"id", "name"}
+        for path in ("schools", "sections", f"districts/{district.id}/status"):
+            assert read_endpoint(clever, f"/{version}/{path}", bearer).status_code == 404
+
+
+def test_a_district_token_reads_nothing_of_another_district(clever: RunningSimulator) -> None:
+    bearer = district_token(clever)
+    elsewhere = clever.people.districts[1]
+    school = next(one for one in clever.people.schools if one.district == elsewhere)
+    person = next(one for one in clever.people.people if one.district == elsewhere)
+    for path in (
+        f"districts/{elsewhere.id}",
+        f"schools/{school.id}",
+        f"schools/{school.id}/users",
+        f"users/{person.id}",
+    ):
+        assert read_endpoint(clever, f"/v3.0/{path}", bearer).status_code == 404
+    assert ids(get(clever, "/v3.0/districts", bearer)) == [clever.people.districts[0].id]
+    assert elsewhere.id not in str(get(clever, "/v3.0/users?limit=10000", bearer))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_user_token_reads_only_the_users_sections(clever: RunningSimulator, version: str) -> None:
+    ada, old = clever.people.person("student"), version in OLD
+    bearer = log_in_and_exchange(clever, "simulator")["access_token"]
+    own = f"/{version}/{'students' if old else 'users'}/{ada.id}"
+    sections = get(clever, f"{own}/sections", bearer)["data"]
+    assert sections
+    assert get(clever, sections[0]["uri"], bearer)["data"] == sections[0]["data"]
+    everything = get(clever, f"/{version}/sections?limit=10000")["data"]
+    foreign = next(one for one in everything if ada.id not in one["data"]["students"])
+    assert read_endpoint(clever, foreign["uri"], bearer).status_code == 404
+    assert get(clever, f"{own}/district", bearer)["data"]["id"] == ada.district.id
+    for closed in (f"/{version}/sections", f"{own}/{'teachers' if old else 'myteachers'}"):
+        assert read_endpoint(clever, closed, bearer).status_code == 404
+
+
+def test_a_user_token_cannot_use_paging_parameters(clever: RunningSimulator) -> None:
+    bearer = log_in_and_exchange(clever, "simulator")["access_token"]
+    path = f"/v3.0/users/{clever.people.person('student').id}/sections"
+    for query in ("limit=1", "starting_after=0", "ending_before=last", "count=true"):
+        answer = read_endpoint(clever, f"{path}?{query}", bearer)
+        assert answer.status_code == 400
+        assert answer.json()["message"]
+
+
+def test_at_the_sso_tier_a_user_token_reads_only_name_and_district(
+    clever: RunningSimulator,
+) -> None:
+    person = clever.people.person("teacher")
+    bearer = log_in_and_exchange(clever, "simulator-sso", "teacher")["access_token"]
+    user = get(clever, f"/v3.0/users/{person.id}", bearer)["data"]
+    assert set(user["roles"]["teacher"]) == {"legacy_id", "schools"}
+    assert user["roles"]["teacher"]["schools"] == []
+    get(clever, f"/v3.0/users/{person.id}/district", bearer)
+    for path in (f"users/{person.id}/sections", f"schools/{person.schools[0].id}"):
+        assert read_endpoint(clever, f"/v3.0/{path}", bearer).status_code == 404
+
+
+def test_people_an_app_is_not_shared_with_are_in_none_of_its_lists() -> None:
+    sample = default_config(APP_URL).apps[0]
+    apps = (sample, replace(sample, client_id="picky", unshared=("student",)))
+    with run_in_background(Config(apps=apps)) as clever:
+        ada, bearer = clever.people.person("student"), district_token(clever, "picky")
+        assert read_endpoint(clever, f"/v3.0/users/{ada.id}", bearer).status_code == 404
+        for path in ("users", "sections", "schools"):
+            assert ada.id not in str(get(clever, f"/v3.0/{path}?limit=10000", bearer))
+        clever.change("name", "student", first="Adele")
+        assert get(clever, "/v3.0/events", bearer)["data"] == []
+        get(clever, f"/v3.0/users/{ada.id}")  # the other app has her
+
+
+def test_the_limit_of_1200_calls_per_minute_applies_to_each_token(clever: RunningSimulator) -> None:
+    bearer, other = district_token(clever), district_token(clever, "simulator-sso")
+    clever.advance(60)
+    left = [
+        int(read_endpoint(clever, "/v3.0/schools?limit=1", bearer).headers["X-RateLimit-Remaining"])
+        for _ in range(2)
+    ]
+    assert left in ([1199, 1198], [1199, 1199], [1198, 1199])
+    assert (
+        int(read_endpoint(clever, "/v3.0/districts", other).headers["X-RateLimit-Remaining"])
+        == 1199
+    )
+
+
+# The Library
+
+
+def library_token(clever: RunningSimulator, user_name: str) -> str:
+    """The token of a login at the Library, where a teacher consents."""
+    visitor = log_in(clever, "simulator-library", user_name)
+    if visitor.url.startswith(clever.url):
+        visitor.press("Yes")
+    code = callback_query(visitor)["code"]
+    return str(exchange_code(clever, "simulator-library", code).json()["access_token"])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_library_teachers_token_reads_their_sections_and_students(
+    clever: RunningSimulator, version: str
+) -> None:
+    grace, old = clever.people.person("teacher"), version in OLD
+    bearer = library_token(clever, "teacher")
+    own_id = grace.post("teacher").legacy_id if old else grace.id
+    own = f"/{version}/{'teachers' if old else 'users'}/{own_id}"
+    record = get(clever, own, bearer)["data"]
+    assert (record["name"]["last"], record["email"]) == (grace.name.last, grace.email)
+    sections = get(clever, f"{own}/sections", bearer)["data"]
+    taught = {one.id for one in clever.people.sections if one.teacher == grace}
+    assert {each["data"]["id"] for each in sections} == taught
+    everyone = []
+    for each in sections:
+        assert get(clever, each["uri"], bearer)["data"] == each["data"]
+        people = f"{each['uri']}/{'students' if old else 'users?role=student'}"
+        found = get(clever, people, bearer)["data"]
+        assert {one["data"]["id"] for one in found} == set(each["data"]["students"])
+        everyone += [one["data"] for one in found]
+    for student in everyone:
+        assert len(student["name"]["last"]) == 1
+        assert "email" not in student
+        assert get(clever, f"/{version}/{'students' if old else 'users'}/{student['id']}", bearer)
+    assert grace.district.id not in str([record, sections, everyone])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_library_teachers_token_cannot_read_districts_schools_or_other_teachers(
+    clever: RunningSimulator, version: str
+) -> None:
+    grace, bearer = clever.people.person("teacher"), library_token(clever, "teacher")
+    mine = {one.id for section in clever.people.sections_of(grace) for one in section.students}
+    kind = "students" if version in OLD else "users"
+    everyone = clever.people.people_of(grace.district)
+    stranger = next(p for p in everyone if p.roles == ("student",) and p.id not in mine)
+    foreign = next(one for one in clever.people.sections if one.teacher != grace)
+    for path in (
+        "districts",
+        f"districts/{grace.district.id}",
+        "schools",
+        f"schools/{grace.schools[0].id}",
+        "sections",
+        f"sections/{foreign.id}",
+        f"sections/{foreign.id}/{kind}",
+        f"{kind}/{stranger.id}",
+        "events",
+    ):
+        assert read_endpoint(clever, f"/{version}/{path}", bearer).status_code == 404, path
+
+
+def test_a_library_students_token_reads_only_the_student(clever: RunningSimulator) -> None:
+    library_token(clever, "teacher")
+    ada = clever.people.person("student")
+    bearer = library_token(clever, "student")
+    record = get(clever, f"/v3.0/users/{ada.id}", bearer)["data"]
+    assert record["name"] == {"first": "Ada", "last": "M", "middle": ""}
+    assert {"email", "district"}.isdisjoint(record)
+    assert read_endpoint(clever, f"/v3.0/users/{ada.id}/sections", bearer).status_code == 404

@@ -1,0 +1,318 @@
+"""Who may log in where at the simulator: the Library, who is not shared, admins as others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from clever_simulator.config import Config, default_config
+from clever_simulator.directory.models import Person
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.support.browser_client import Visitor, send_request
+from tests.support.simulator_client import (
+    APP_URL,
+    CLIENT_SECRET,
+    REDIRECT_URI,
+    authorize,
+    callback_query,
+    exchange_code,
+    log_in,
+    log_in_and_exchange,
+    read_endpoint,
+)
+
+LIBRARY = "simulator-library"
+VERSIONS = ["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"]
+
+
+@pytest.fixture
+def clever() -> Iterator[RunningSimulator]:
+    with run_in_background(default_config(APP_URL)) as started:
+        yield started
+
+
+def agree(clever: RunningSimulator, user_name: str = "teacher") -> str:
+    """A teacher's first login to the Library app; the access token that it ends with."""
+    visitor = log_in(clever, LIBRARY, user_name).press("Yes")
+    code = callback_query(visitor)["code"]
+    return str(exchange_code(clever, LIBRARY, code).json()["access_token"])
+
+
+def student_of(clever: RunningSimulator, user_name: str) -> Person:
+    """A student of this teacher, who has a last name to hide and an email."""
+    found = [
+        student
+        for section in clever.people.sections
+        for student in section.students
+        if section.teacher.user_name == user_name and student.email
+    ]
+    return found[0]
+
+
+def student_of_nobody(clever: RunningSimulator, user_name: str) -> Person:
+    taught = {
+        student.id
+        for section in clever.people.sections
+        for student in section.students
+        if section.teacher.user_name == user_name
+    }
+    district = clever.people.districts[0]
+    return next(
+        each
+        for each in clever.people.people
+        if each.id not in taught and each.roles == ("student",) and each.district == district
+    )
+
+
+# Clever Library
+
+
+def test_a_library_teacher_is_asked_for_consent_once(clever: RunningSimulator) -> None:
+    visitor = log_in(clever, LIBRARY, "teacher")
+    assert "would like" in visitor.text
+    assert callback_query(visitor.press("Yes"))["state"] == "a state"
+    again = visitor.open(authorize(clever, LIBRARY))
+    assert callback_query(again)["code"]
+    clever.reset()
+    assert visitor.open(authorize(clever, LIBRARY)).url.startswith(clever.url)
+    assert "would like" in visitor.text
+
+
+def test_a_library_teacher_who_declines_stays_at_clever_and_is_asked_again(
+    clever: RunningSimulator,
+) -> None:
+    visitor = log_in(clever, LIBRARY, "teacher").press("No")
+    assert visitor.url.startswith(clever.url)
+    assert visitor.heading == "Nothing was shared"
+    assert "would like" in visitor.open(authorize(clever, LIBRARY)).text
+
+
+@pytest.mark.parametrize("user_name", ["school_admin", "district_admin"])
+def test_only_teachers_and_students_can_use_the_library(
+    clever: RunningSimulator, user_name: str
+) -> None:
+    visitor = log_in(clever, LIBRARY, user_name)
+    assert visitor.response.status_code == 400
+    assert "not shared" in visitor.text
+
+
+def test_a_teacher_who_is_also_an_admin_enters_the_library_as_a_teacher(
+    clever: RunningSimulator,
+) -> None:
+    info = read_endpoint(clever, "/userinfo", agree(clever, "teacher_admin")).json()
+    assert info["user_type"] == "teacher"
+
+
+def test_a_student_can_log_in_after_a_teacher_has_consented(clever: RunningSimulator) -> None:
+    student, stranger = student_of(clever, "teacher"), student_of_nobody(clever, "teacher")
+    assert log_in(clever, LIBRARY, student.user_name).response.status_code == 400
+    agree(clever)
+    assert callback_query(log_in(clever, LIBRARY, student.user_name))["code"]
+    assert log_in(clever, LIBRARY, stranger.user_name).response.status_code == 400
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_me_response_of_a_library_login_names_no_district(
+    clever: RunningSimulator, version: str
+) -> None:
+    me = read_endpoint(clever, f"/{version}/me", agree(clever)).json()
+    assert "district" not in me["data"]
+    assert [link["rel"] for link in me["links"]] == ["self", "canonical"]
+    said = me["data"].get("authorized_by")
+    assert said == (None if version < "v2.1" else "teacher")
+
+
+def test_userinfo_of_a_library_login_hides_a_students_last_name_and_email(
+    clever: RunningSimulator,
+) -> None:
+    info = read_endpoint(clever, "/userinfo", agree(clever)).json()
+    teacher = clever.people.person("teacher")
+    assert info["authorized_by"] == "teacher"
+    assert info["name"]["last"] == info["family_name"] == teacher.name.last
+    assert not {"district", "district_id"} & set(info)
+    student = student_of(clever, "teacher")
+    got = log_in_and_exchange(clever, LIBRARY, student.user_name)
+    info = read_endpoint(clever, "/userinfo", got["access_token"]).json()
+    assert info["name"]["last"] == info["family_name"] == student.name.last[0]
+    assert "email" not in info
+    assert info["given_name"] == student.name.first
+    assert not {"district", "district_id", "id_token"} & {*info, *got}
+
+
+def test_instant_login_links_do_not_work_for_the_library(clever: RunningSimulator) -> None:
+    district = clever.people.districts[0].id
+    link = f"{clever.url}/oauth/instant-login?client_id={LIBRARY}&district_id={district}"
+    answer = send_request(link)
+    assert answer.status_code == 400
+    assert "Library" in answer.text
+
+
+def test_a_library_app_can_be_installed_from_the_portal(clever: RunningSimulator) -> None:
+    visitor = Visitor(APP_URL).open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
+    visitor.press("Log in", username="teacher", password="clever")
+    portal = visitor.url
+    visitor.stop_at = "/oauth/callback"
+    query = callback_query(visitor.click("Install").press("Yes"))
+    assert query["code"]
+    assert "state" not in query
+    assert "Install" not in visitor.open(portal).text
+
+
+def test_the_portal_shows_no_tile_for_an_app_that_is_not_shared(clever: RunningSimulator) -> None:
+    visitor = Visitor(APP_URL).open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
+    visitor.press("Log in", username="district_admin", password="clever")
+    assert "simulator-oidc" in visitor.text
+    assert LIBRARY not in visitor.text
+
+
+def test_a_library_app_has_no_district_tokens(clever: RunningSimulator) -> None:
+    answer = send_request(
+        f"{clever.url}/oauth/tokens?owner_type=district", auth=(LIBRARY, CLIENT_SECRET)
+    )
+    assert answer.json()["data"] == []
+
+
+def test_people_keep_their_ids_when_a_district_connects_a_library_app(
+    clever: RunningSimulator,
+) -> None:
+    before = read_endpoint(clever, "/userinfo", agree(clever)).json()
+    apps = {app.client_id: app for app in default_config(APP_URL).apps}
+    clever.configure(Config(apps=(replace(apps[LIBRARY], tier="sso"),)))
+    bearer = log_in_and_exchange(clever, LIBRARY, "teacher")["access_token"]
+    after = read_endpoint(clever, "/userinfo", bearer).json()
+    assert after["sub"] == before["sub"]
+    assert after["authorized_by"] == "district"
+    assert after["district"] == clever.people.districts[0].id
+
+
+# Who is not shared
+
+
+def with_sample(**changes: Any) -> Config:
+    """The first sample app with something changed."""
+    return Config(apps=(replace(default_config(APP_URL).apps[0], **changes),))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"user_types": ("teacher", "staff")}, {"unshared": ("student",)}]
+)
+def test_an_unshared_person_ends_on_clevers_page_unless_return_unshared_is_set(
+    clever: RunningSimulator, changes: dict[str, Any]
+) -> None:
+    clever.configure(with_sample(**changes))
+    visitor = log_in(clever, "simulator")
+    assert visitor.response.status_code == 400
+    assert "not shared" in visitor.text
+    back = callback_query(log_in(clever, "simulator", return_unshared="true"))
+    assert back == {"error": "unauthorized-user", "state": "a state"}
+    assert "code" in callback_query(log_in(clever, "simulator", "teacher", return_unshared="true"))
+
+
+def test_a_student_whose_teachers_have_not_consented_is_reported_as_unshared(
+    clever: RunningSimulator,
+) -> None:
+    student = student_of(clever, "teacher").user_name
+    back = callback_query(log_in(clever, LIBRARY, student, return_unshared="true", state=None))
+    assert back == {"error": "unauthorized-user"}
+
+
+def test_a_person_with_two_roles_logs_in_with_a_role_that_the_app_supports(
+    clever: RunningSimulator,
+) -> None:
+    clever.configure(with_sample(user_types=("staff",)))
+    bearer = log_in_and_exchange(clever, "simulator", "teacher_admin")["access_token"]
+    assert read_endpoint(clever, "/userinfo", bearer).json()["user_type"] == "staff"
+
+
+# District admins who act as somebody
+
+
+def acting(clever: RunningSimulator, user_name: str = "student") -> Visitor:
+    """A district admin's browser, in the portal as somebody else."""
+    visitor = Visitor(APP_URL).open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
+    visitor.press("Log in", username="district_admin", password="clever").click("Log in as")
+    visitor.press(clever.people.person(user_name).name.full)
+    visitor.stop_at = "/oauth/callback"
+    return visitor
+
+
+def who(clever: RunningSimulator, query: dict[str, str]) -> str:
+    bearer = exchange_code(clever, "simulator", query["code"]).json()["access_token"]
+    return str(read_endpoint(clever, "/userinfo", bearer).json()["sub"])
+
+
+def test_the_app_receives_loginas_by_admin_when_an_admin_acts_as_the_person(
+    clever: RunningSimulator,
+) -> None:
+    visitor = acting(clever)
+    query = callback_query(visitor.follow(visitor.page.select("a.tile")[0]))
+    assert query["loginas_by_admin"] == "true"
+    assert who(clever, query) == clever.people.person("student").id
+    district = clever.people.districts[0].id
+    link = f"{clever.url}/oauth/instant-login?client_id=simulator&district_id={district}"
+    assert callback_query(visitor.open(link))["loginas_by_admin"] == "true"
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_loginas_by_admin_is_repeated_on_app_started_logins_only_if_configured(
+    clever: RunningSimulator, repeats: bool
+) -> None:
+    clever.configure(with_sample(loginas_repeats=repeats))
+    query = callback_query(acting(clever).open(authorize(clever, "simulator")))
+    assert query.get("loginas_by_admin") == ("true" if repeats else None)
+    assert who(clever, query) == clever.people.person("student").id
+
+
+def test_an_admin_can_stop_acting_as_another_person(clever: RunningSimulator) -> None:
+    visitor = acting(clever).press("again")
+    assert clever.people.person("district_admin").name.first in visitor.heading
+    query = callback_query(visitor.follow(visitor.page.select("a.tile")[0]))
+    assert "loginas_by_admin" not in query
+    assert who(clever, query) == clever.people.person("district_admin").id
+
+
+def test_an_admin_can_act_only_as_people_of_their_district(clever: RunningSimulator) -> None:
+    visitor = acting(clever)
+    visitor.stop_at = None
+    elsewhere = clever.people.person("student2")
+    visitor.open(f"{clever.url}/as")
+    assert elsewhere.name.full not in visitor.text
+    name = clever.people.person("teacher").name.full
+    assert visitor.press(name, person=elsewhere.id).response.status_code == 404
+
+
+def test_only_a_district_admin_can_act_as_another_person(clever: RunningSimulator) -> None:
+    visitor = log_in(clever, "simulator", "teacher")
+    visitor.stop_at = None
+    assert visitor.open(f"{clever.url}/as").response.status_code == 403
+    portal = visitor.open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
+    assert "Log in as" not in portal.text
+
+
+# A client that sends its secret in the body
+
+
+def test_a_client_secret_in_the_body_is_accepted_only_where_configured(
+    clever: RunningSimulator,
+) -> None:
+    in_body = {"client_id": "simulator", "client_secret": CLIENT_SECRET}
+    for allowed, secret, status in (
+        (False, CLIENT_SECRET, 401),
+        (True, "wrong", 401),
+        (True, "\ud800", 401),
+        (True, CLIENT_SECRET, 200),
+    ):
+        clever.configure(with_sample(secret_in_body=allowed))
+        code = callback_query(log_in(clever, "simulator"))["code"]
+        fields = {
+            "grant_type": "authorization_code",
+            "redirect_uri": REDIRECT_URI,
+            "code": code,
+            **in_body,
+            "client_secret": secret,
+        }
+        answer = exchange_code(clever, "simulator", code, auth=None, data=None, json=fields)
+        assert answer.status_code == status

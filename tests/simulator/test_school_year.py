@@ -1,0 +1,105 @@
+"""How a step of the school year is asked for, and what is told of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from clever_simulator.config import default_config
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.simulator.test_data_api import district_tokens, get
+from tests.simulator.test_events import told
+from tests.support.browser_client import Visitor, send_request
+from tests.support.school_year import DAY_SECONDS, STUDENT_USER_NAME, clever, find_student
+from tests.support.simulator_client import APP_URL
+
+__all__ = ["clever"]
+
+
+def test_a_school_year_step_over_http_returns_the_changed_people_and_events(
+    clever: RunningSimulator,
+) -> None:
+    answer = send_request(f"{clever.url}/_simulator/year", "POST", json={"step": "unshared"})
+    assert answer.status_code == 201
+    (change,) = answer.json()["touched"]
+    assert (change["kind"], change["user_name"], change["id"]) == (
+        "person",
+        STUDENT_USER_NAME,
+        find_student(clever).id,
+    )
+    assert [each["id"] for each in answer.json()["events"]] == [
+        each["id"] for each in told(clever, "v3.1")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ([], "step"),
+        ({}, "step"),
+        ({"step": "holidays"}, "step"),
+        ({"step": "unshared", "person": "nobody"}, "person"),
+        ({"step": "new_school", "person": "teacher"}, "person"),
+        ({"step": "back"}, "person"),
+        ({"step": "new_teacher", "section": "none"}, "section"),
+        ({"step": "pause", "district": "none"}, "district"),
+        ({"step": "unpause"}, "district"),
+        ({"step": "rejoin"}, "district"),
+        ({"step": "library_to_district", "client_id": "simulator"}, "client_id"),
+    ],
+)
+def test_an_invalid_school_year_step_is_refused_with_the_name_of_the_field(
+    clever: RunningSimulator, asked: object, field: str
+) -> None:
+    answer = send_request(f"{clever.url}/_simulator/year", "POST", json=asked)
+    assert answer.status_code == 400
+    assert field in answer.json()["message"]
+    assert told(clever) == []
+
+
+def test_another_site_cannot_make_a_school_year_step(clever: RunningSimulator) -> None:
+    url, headers = f"{clever.url}/_simulator/year", {"Origin": "https://evil.test"}
+    assert send_request(url, "POST", data={"step": "leave"}, headers=headers).status_code == 403
+    assert len(district_tokens(clever)) == len(clever.people.districts)
+
+
+def test_the_school_year_page_has_a_button_for_each_step_and_a_history(
+    clever: RunningSimulator,
+) -> None:
+    visitor = Visitor(APP_URL)
+    visitor.open(f"{clever.url}/_simulator/year")
+    assert STUDENT_USER_NAME in visitor.text
+    visitor.press("A student changes school")
+    assert visitor.heading == "A school year"
+    assert f"Talia Thompson ( {STUDENT_USER_NAME} )" in visitor.text
+    visitor.press("The district pauses").press("A class changes teacher")
+    assert visitor.response.status_code == 400
+    assert "is paused" in visitor.text
+
+
+def test_two_simulators_produce_the_same_school_year(clever: RunningSimulator) -> None:
+    def year(one: RunningSimulator) -> list[Any]:
+        steps = ("new_teacher", "new_school", "new_id", "rollover", "rollover")
+        return [one.year(step)["touched"] for step in steps]
+
+    with run_in_background(default_config(APP_URL)) as other:
+        assert year(clever) == year(other)
+
+
+def test_a_reset_undoes_the_school_year(clever: RunningSimulator) -> None:
+    before, listed = clever.people, district_tokens(clever)
+    for step in ("new_id", "rollover", "pause", "leave"):
+        clever.year(step)
+    clever.reset()
+    assert clever.people == before
+    assert len(district_tokens(clever)) == len(listed)
+    assert told(clever) == []
+    district = get(clever, f"/v3.0/districts/{before.districts[0].id}")["data"]
+    assert district["state"] == "success"
+    clever.change("name", STUDENT_USER_NAME, first="Tali")
+    (event,) = told(clever)
+    age = datetime.now(UTC) - datetime.fromisoformat(event["created"])
+    assert abs(age.total_seconds()) < DAY_SECONDS
+    assert "Nothing yet" in Visitor(APP_URL).open(f"{clever.url}/_simulator/year").text

@@ -1,0 +1,138 @@
+"""Files under instance/: nobody but the user who runs the app can read them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SiteMaker
+from tests.doctor.test_doctor import PRODUCTION, installed, run
+from tests.doctor.test_doctor import Report as Examined
+from tests.support.login_flows import by_button
+
+__all__ = ["installed"]
+DATABASE = "school.sqlite3"
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o277], ids=["umask 000", "umask 022", "umask 277"])
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """The permissions of a folder and of everything in it, by path."""
+    paths = [folder, *folder.rglob("*")]
+    return {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in paths}
+
+
+def log_of(text: str) -> dict[str, set[str]]:
+    """Which files each event of the log names."""
+    found: dict[str, set[str]] = {}
+    for line in (json.loads(each) for each in text.splitlines() if each.startswith("{")):
+        found.setdefault(line["event"], set()).add(line.get("file", ""))
+    return found
+
+
+@pytest.mark.usefixtures("umask")
+def test_after_a_login_only_the_owner_has_permissions_on_the_apps_files(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    instance = tmp_path / "data" / "instance"
+    site = make_site(instance_path=str(instance))
+    assert by_button(site, "student").path == "/dashboard"
+    found = modes(instance)
+    files = {name: mode for name, mode in found.items() if (instance / name).is_file()}
+    folders = {name: mode for name, mode in found.items() if name not in files}
+    assert DATABASE in files
+    assert "store/sessions.sqlite3" in files
+    assert set(files.values()) == {0o600}, files
+    assert folders == {".": 0o700, "store": 0o700}
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+class Opened:
+    """The permissions of each SQLite file at the moment before SQLite opens it."""
+
+    def __init__(self) -> None:
+        self.on, self.modes = True, set[int | None]()
+        sys.addaudithook(self._note)  # cannot be removed, only switched off
+
+    def _note(self, event: str, arguments: tuple[object, ...]) -> None:
+        if self.on and event == "sqlite3.connect":
+            path = Path(str(arguments[0]))
+            self.modes.add(path.stat().st_mode & 0o777 if path.exists() else None)
+
+
+@pytest.mark.usefixtures("umask")
+def test_the_database_file_is_private_before_sqlite_opens_it(make_site: SiteMaker) -> None:
+    site = make_site(tables=False)
+    opened = Opened()
+    try:
+        by_button(site, "student")
+    finally:
+        opened.on = False
+    assert opened.modes == {0o600}
+
+
+def widen(instance: Path) -> None:
+    """Give the files the permissions that the umask of most machines gives."""
+    for path in (instance, *instance.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_wider_permissions_are_corrected_at_start_and_logged(
+    make_site: SiteMaker, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    instance = tmp_path / "instance"
+    by_button(make_site(instance_path=str(instance)), "student")
+    for end in ("-wal", "-shm"):  # as a process that was killed leaves them
+        (instance / f"{DATABASE}{end}").touch()
+    widen(instance)
+    capfd.readouterr()
+    make_site(instance_path=str(instance))
+    found = modes(instance)
+    assert [found[name] for name in (".", "store")] == [0o700] * 2
+    assert [found[f"{DATABASE}{end}"] for end in ("", "-wal", "-shm")] == [0o600] * 3
+    named = {"instance", "store", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
+    assert log_of(capfd.readouterr().err)["permissions_corrected"] == named
+    make_site(instance_path=str(instance))
+    assert "permissions_corrected" not in log_of(capfd.readouterr().err)
+
+
+def test_a_database_in_another_folder_is_private_and_the_folder_is_unchanged(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    instance, elsewhere = tmp_path / "instance", tmp_path / "disk"
+    elsewhere.mkdir()
+    instance.mkdir()
+    (instance / DATABASE).symlink_to(elsewhere / DATABASE)
+    by_button(make_site(instance_path=str(instance)), "student")
+    assert modes(elsewhere)[DATABASE] == 0o600
+    widen(elsewhere)
+    make_site(instance_path=str(instance))
+    found = modes(elsewhere)
+    assert found.pop(".") == 0o755
+    assert set(found.values()) == {0o600}
+
+
+def test_the_doctor_reports_wider_permissions_until_they_are_corrected(installed: Path) -> None:
+    instance = installed / "instance"
+    (instance / "store").mkdir(parents=True)
+    (instance / DATABASE).touch()
+    widen(instance)
+
+    def examined() -> Examined:
+        ended = run(installed, PRODUCTION, "-m", "clever_login.doctor", "--offline", "--json")
+        return Examined(ended.stdout, ended.returncode)
+
+    examined().found("file permissions", "fault", f"instance, store, {DATABASE}", "chmod -R go-rwx")
+    for path in (instance, instance / "store", instance / DATABASE):
+        path.chmod(path.stat().st_mode & 0o700)
+    examined().found("file permissions", "ok", "cannot read")

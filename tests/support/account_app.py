@@ -1,0 +1,94 @@
+"""An app whose accounts are looked at: its commands, its rows, and who is logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, select
+
+from clever_login.auth.sessions import current_user
+from clever_login.db.database import Database, database
+from clever_login.db.models import Person
+from tests.conftest import SiteMaker
+from tests.support.browser_client import Visitor
+from tests.support.running_app import Site
+
+
+def make_account_app(make_site: SiteMaker, database_url: str | None, **changes: Any) -> Site:
+    """An app with tables that nobody is in yet."""
+    site = make_site(database_url=database_url, extend=_add_account_view, **changes)
+    run_flask_clever(site, "db", "upgrade")
+    return site
+
+
+@pytest.fixture
+def school(make_site: SiteMaker, database_url: str | None) -> Site:
+    """An app with an empty database of its own, on each engine."""
+    return make_account_app(make_site, database_url)
+
+
+def _add_account_view(app: Flask) -> None:
+    """Mount /who: the id of the account of whoever is logged in."""
+
+    def who() -> tuple[str, dict[str, str]]:
+        user = current_user()
+        return user.account_id if user else "", {"Content-Type": "text/plain"}
+
+    app.add_url_rule("/who", view_func=who)
+
+
+def account_id(visitor: Visitor) -> str:
+    """The account that this visitor is in."""
+    return visitor.open("/who").response.text
+
+
+def flask_app(site: Site) -> Flask:
+    """The app, which runs in this process."""
+    assert site.app
+    return site.app
+
+
+def database_of(site: Site) -> Database:
+    """Its database."""
+    return database(flask_app(site))
+
+
+def people_rows(site: Site) -> list[Person]:
+    """All rows of people, in the order in which they first logged in."""
+    with database_of(site).read() as session:
+        return list(session.scalars(select(Person).order_by(Person.first_login)))
+
+
+def person_row(site: Site, person_id: str) -> Person:
+    """One of them."""
+    with database_of(site).read() as session:
+        return session.get_one(Person, person_id)
+
+
+def run_flask_clever(site: Site | Flask, *words: str, fails: bool = False) -> str:
+    """What `flask clever ...` prints, and whether it goes well is as expected."""
+    app = site if isinstance(site, Flask) else flask_app(site)
+    done = app.test_cli_runner().invoke(args=["clever", *words])
+    assert (done.exit_code != 0) == fails, done.output
+    return done.output
+
+
+@contextmanager
+def record_statements(site: Site) -> Iterator[list[str]]:
+    """What is said to its database meanwhile, but for where transactions begin and end."""
+    said: list[str] = []
+
+    def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith("BEGIN"):  # SQLAlchemy says it itself to PostgreSQL
+            said.append(statement)
+
+    engine = database_of(site).pages
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

@@ -1,0 +1,43 @@
+"""Apps that the tests of the server run: what arrives is what they answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Flask, Response, request
+
+from app import create_app
+from clever_login.web.routing import public
+from clever_login.web.security_headers import body_limit
+
+LARGE = 1024 * 1024
+
+
+def environ(variables: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The WSGI environ as JSON, and the length of the body; on one path it fails."""
+    if variables["PATH_INFO"] == "/fails":
+        raise ValueError(variables["QUERY_STRING"])
+    body = variables["wsgi.input"].read()
+    told = {
+        name: value for name, value in variables.items() if isinstance(value, str | int | float)
+    }
+    answer = json.dumps(told | {"body": len(body)}).encode()
+    length = str(len(answer))
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", length)])
+    return [answer]
+
+
+def with_uploads() -> Flask:
+    """The app, and a view that accepts a larger body than the others."""
+    app = create_app()
+
+    @public
+    @body_limit(LARGE)
+    def upload() -> Response:
+        return Response(f"{len(request.get_data())}\n", mimetype="text/plain")
+
+    app.add_url_rule("/upload", view_func=upload, methods=["POST"])
+    app.extensions["csrf"].exempt(upload)
+    return app

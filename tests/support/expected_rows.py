@@ -1,0 +1,161 @@
+"""What the store of a school must hold, as the simulator knows it, and what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from click.testing import Result
+from sqlalchemy import Engine, select
+
+from clever_login.db import models
+from clever_login.db.database import database
+from clever_simulator.directory.directory import Directory
+from clever_simulator.directory.models import District, Person
+from clever_simulator.server import RunningSimulator
+from tests.support.running_app import Site
+
+Rows = dict[str, set[tuple[Any, ...]]]
+RolesAtSchools = list[tuple[str, str]]  # a school, and the role there
+
+
+def sync_site(site: Site, *words: str) -> Result:
+    """`flask clever sync`, as a scheduler runs it."""
+    assert site.app
+    result = site.app.test_cli_runner().invoke(args=["clever", "sync", *words])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def database_engine(site: Site) -> Engine:
+    """The database of a site."""
+    return database(site.app).engine
+
+
+@dataclass(frozen=True)
+class ExpectedRows:
+    """What one version of the API shares of one district."""
+
+    clever: RunningSimulator
+    district: District
+    version: str = "v3.0"
+
+    @property
+    def here(self) -> Directory:
+        return self.clever.people
+
+    def rows(self) -> Rows:
+        """The rows that must be there and not archived, without ids of ours."""
+        people = list(self._people())
+        return {
+            "schools": {(s.id, s.name) for s in self.here.schools_of(self.district)},
+            "people": {
+                (i, roles, p.name.first, p.name.last[:255], p.email, grade or None)
+                for i, roles, p, grade, _ in people
+            },
+            "people_schools": {(i, *post) for i, _, _, _, posts in people for post in posts},
+            "sections": {(s.id, s.school.id) for s in self.here.sections_of(self.district)},
+            "enrolments": set(self._enrolments()),
+        }
+
+    def _people(self) -> Iterable[tuple[str, tuple[str, ...], Person, str, RolesAtSchools]]:
+        for person in self.here.people_of(self.district):
+            if self._is_gone(person):
+                continue
+            if self.version.startswith("v3"):
+                posts = [post for name, post in person.shared_posts.items() if name == post.role]
+                yield self._row(person.id, person, posts)
+            else:
+                for post in person.posts:
+                    yield self._row(post.legacy_id, person, [post])
+
+    def _row(self, clever_id: str, person: Person, posts: list[Any]) -> Any:
+        grade = next((post.grade for post in posts if post.role == "student"), "")
+        schools = [(school.id, post.role) for post in posts for school in post.schools]
+        order = ("student", "teacher", "staff", "district_admin")
+        roles = tuple(role for role in order if role in {post.role for post in posts})
+        return clever_id, roles, person, grade, schools
+
+    def _enrolments(self) -> Iterable[tuple[str, str, str]]:
+        for section in self.here.sections_of(self.district):
+            for student in section.students:
+                if not self._is_gone(student):
+                    yield section.id, student.id, "student"
+            for teacher in section.teachers:
+                if not self._is_gone(teacher):
+                    post = teacher.post("teacher")
+                    own = teacher.id if self.version.startswith("v3") else post.legacy_id
+                    yield section.id, own, "teacher"
+
+    def _is_gone(self, person: Person) -> bool:
+        return not self.clever.app.extensions["clever_simulator"].data.shares(person)
+
+
+def actual_rows(engine: Engine, district_id: str) -> Rows:
+    """The rows of a district that are not archived, in the same shape."""
+    person, section = models.Person, models.Section
+    here = (person.district_id == district_id) & person.archived_at.is_(None)
+    with engine.connect() as db:
+        school = models.School
+        return {
+            "schools": _to_row_set(
+                db.execute(
+                    select(school.id, school.name).where(
+                        school.district_id == district_id, school.archived_at.is_(None)
+                    )
+                )
+            ),
+            "people": {
+                (row[0], tuple(row[1]), *row[2:])
+                for row in db.execute(
+                    select(
+                        person.clever_id,
+                        person.roles,
+                        person.first_name,
+                        person.last_name,
+                        person.email,
+                        person.grade,
+                    ).where(here)
+                )
+            },
+            "people_schools": _to_row_set(
+                db.execute(
+                    select(
+                        person.clever_id,
+                        models.RoleAssignment.school_id,
+                        models.RoleAssignment.role,
+                    )
+                    .join(models.RoleAssignment, models.RoleAssignment.person_id == person.id)
+                    .where(here)
+                )
+            ),
+            "sections": _to_row_set(
+                db.execute(
+                    select(section.id, section.school_id).where(
+                        section.district_id == district_id, section.archived_at.is_(None)
+                    )
+                )
+            ),
+            "enrolments": _to_row_set(
+                db.execute(
+                    select(section.id, person.clever_id, models.Enrollment.role)
+                    .join(models.Enrollment, models.Enrollment.section_id == section.id)
+                    .join(person, person.id == models.Enrollment.person_id)
+                    .where(here, section.archived_at.is_(None))
+                )
+            ),
+        }
+
+
+def _to_row_set(found: Iterable[Any]) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in found}
+
+
+def assert_rows_equal(truth: ExpectedRows, engine: Engine) -> None:
+    """Row by row; only what differs is shown."""
+    expected, found = truth.rows(), actual_rows(engine, truth.district.id)
+    for name, rows in expected.items():
+        assert found[name] - rows == set(), f"{name}: too many"
+        assert rows - found[name] == set(), f"{name}: missing"

@@ -1,0 +1,199 @@
+"""A copy of the app in a folder of its own, started as a process, for what changes its files.
+
+A newcomer: the project in a folder where nothing was installed, and bin/dev.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from clever_simulator.directory import sample_districts
+from clever_simulator.directory.directory import Directory
+from clever_simulator.server import RunningSimulator
+from tests.support import running_app
+from tests.support.browser_client import send_request
+from tests.support.running_app import ROOT, Site
+
+APP_PARTS = ("app.py", "dashboard.py", "clever_login", "static", "templates", "translations")
+UNUSED_URL = "http://127.0.0.1:9"  # no Clever is needed for the pages that nobody is logged in on
+
+
+def copy_app(parent: Path) -> Path:
+    """What runs, and nothing else."""
+    folder = parent / "copy"
+    folder.mkdir()
+    for name in APP_PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    return folder
+
+
+@contextmanager
+def run_copied_app(folder: Path, log: Path) -> Iterator[str]:
+    """The address at which the copy answers."""
+    port = running_app.free_port()
+    url = f"http://localhost:{port}"
+    environ = running_app.environment_variables(
+        running_app.settings_for(url, UNUSED_URL, folder / "instance"), port
+    )
+    command = [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)]
+    with running_app.run_process(command, environ, log, cwd=folder) as child:
+        running_app.wait_until_answers(f"{url}/healthz", child)
+        yield url
+
+
+def run_module(folder: Path, log: Path, *module: str) -> tuple[int, str]:
+    """The exit code of `python -m ...` in the copy, and what it has printed."""
+    settings = running_app.settings_for("http://localhost:3000", UNUSED_URL, folder / "instance")
+    command = [sys.executable, "-m", *module]
+    with running_app.run_process(
+        command, running_app.environment_variables(settings, 3000), log, cwd=folder
+    ) as child:
+        return child.wait(60), log.read_text()
+
+
+PROJECT_PARTS = (
+    ".env.example",
+    "pyproject.toml",
+    "requirements.txt",
+    "bin",
+    "clever_login",
+    "clever_simulator",
+    "static",
+    "templates",
+    "tools",
+    "translations",
+)
+EFFECT_S = 40  # on a busy machine; an idle one needs one or two
+
+
+def copy_project(parent: Path) -> Path:
+    """The project in a folder with a space in its name, and nothing installed."""
+    folder = parent / "my school app"
+    folder.mkdir()
+    for name in [*PROJECT_PARTS, *(path.name for path in ROOT.glob("*.py"))]:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder)
+    return folder
+
+
+def installed_copy(parent: Path) -> Path:
+    """The same after bin/dev has installed the packages, which are those of the tests here."""
+    folder = copy_project(parent)
+    environment = folder / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "of_the_tests.pth").write_text(sysconfig.get_path("purelib"))
+    digest = hashlib.sha256((folder / "requirements.txt").read_bytes()).hexdigest()
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    (environment / "bin" / "flask").symlink_to(Path(sys.executable).parent / "flask")
+    (environment / "bin" / "gunicorn").symlink_to(Path(sys.executable).parent / "gunicorn")
+    (environment / ".requirements-stamp").write_text(f"{version} {digest}\n")
+    return folder
+
+
+@contextmanager
+def run_bin_dev(copy: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Start it from another folder; yields it and the file with what it has printed."""
+    log = copy.parent / f"{time.monotonic_ns()}.log"
+    command = [sys.executable, str(copy / "bin" / "dev")]
+    with running_app.run_process(command, environ, log, cwd=Path("/")) as child:
+        yield child, log
+
+
+def wait_for_greeting(child: subprocess.Popen[bytes], log: Path, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    while "Ctrl-C" not in log.read_text():
+        assert child.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+    return log.read_text()
+
+
+@dataclass
+class Dev:
+    """A bin/dev that runs in a copy of the project."""
+
+    copy: Path
+    url: str
+    clever_url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def page(self, path: str = "/", **headers: str) -> str:
+        return send_request(f"{self.url}{path}", headers=headers).text
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def published(self) -> str:
+        """What bin/dev tells other commands, once all that it has started answers."""
+        return (self.copy / "instance" / "bin-dev.json").read_text()
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until this holds; bin/dev must go on running meanwhile."""
+        deadline = time.monotonic() + EFFECT_S
+        while not holds():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()[-3000:]
+            time.sleep(0.1)
+
+    @contextmanager
+    def edited(self, name: str, old: str, new: str) -> Iterator[None]:
+        """The file with this change, which is taken back in the end."""
+        path = self.copy / name
+        before = path.read_text()
+        assert old in before
+        path.write_text(before.replace(old, new))
+        try:
+            yield
+        finally:
+            path.write_text(before)
+
+    @contextmanager
+    def added(self, name: str, text: str) -> Iterator[None]:
+        """The project with one more file, which is removed in the end."""
+        path = self.copy / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        try:
+            yield
+        finally:
+            path.unlink()
+
+
+@dataclass(frozen=True)
+class RemoteSimulator:
+    """A simulator in a process of its own: its address, and whom it has."""
+
+    url: str
+    people: Directory
+
+
+@contextmanager
+def run_fresh_site(copy: Path) -> Iterator[Site]:
+    """What bin/dev starts in this copy."""
+    app, clever = running_app.free_port(), running_app.free_port()
+    with run_bin_dev(copy, PORT=str(app), SIMULATOR_PORT=str(clever)) as (child, log):
+        wait_for_greeting(child, log, 300)
+        url, clever_url = f"http://localhost:{app}", f"http://127.0.0.1:{clever}"
+        remote = cast(
+            RunningSimulator, RemoteSimulator(clever_url, sample_districts.build_directory())
+        )
+        yield Site(url, remote, running_app.settings_for(url, clever_url, copy))

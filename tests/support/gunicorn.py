@@ -1,0 +1,75 @@
+"""gunicorn as it is deployed, with any app, and without a Clever."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import running_app
+from tests.support.raw_http import PATIENCE, connect, get
+
+APP = "app:create_app()"
+
+
+@dataclass(frozen=True)
+class Gunicorn:
+    """One that answers."""
+
+    url: str
+    host: str
+    child: subprocess.Popen[bytes]
+    log: Path
+    socket: Path | None = None
+
+    @property
+    def place(self) -> str | Path:
+        """Where to connect to."""
+        return self.socket or self.url
+
+
+def command(*options: str, app: str = APP) -> list[str]:
+    """How it is started: by its script, as in the Procfile, which it starts again on USR2."""
+    return [sys.executable, str(Path(sys.executable).with_name("gunicorn")), *options, app]
+
+
+@contextmanager
+def gunicorn(
+    folder: Path, *options: str, app: str = APP, unix: bool = False, **variables: str
+) -> Iterator[Gunicorn]:
+    """Start it on a free port or on a Unix socket, and wait until it answers."""
+    port = running_app.free_port()
+    url = f"http://localhost:{port}"
+    path = folder / "gunicorn.sock" if unix else None
+    bind = f"unix:{path}" if path else f"127.0.0.1:{port}"
+    env = running_app.environment_variables(
+        running_app.settings_for(url, "http://127.0.0.1:9", folder), port
+    )
+    log = folder / "gunicorn.log"
+    start = command("--bind", bind, *options, app=app)
+    with running_app.run_process(start, env | variables, log) as child:
+        here = Gunicorn(url, f"localhost:{port}", child, log, path)
+        _wait(here)
+        yield here
+
+
+def _wait(here: Gunicorn) -> None:
+    """Until a worker answers; the socket alone is open before that."""
+    deadline = time.monotonic() + PATIENCE
+    while not _is_up(here):
+        assert time.monotonic() < deadline, here.log.read_text()
+        time.sleep(0.05)
+    assert get(here.place, "/healthz", here.host).status
+
+
+def _is_up(here: Gunicorn) -> bool:
+    assert here.child.poll() is None, here.log.read_text()
+    try:
+        connect(here.place).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,222 @@
+"""Syncs that are killed at random moments: `python -m tests.support.kill_loop --students 20000
+--moments 100`.
+
+Before each the store is emptied, or something happens in the district. After each, an ordinary run
+must leave the store as the simulator has it, row by row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from bisect import bisect
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal, get_args
+
+from flask import Flask
+from sqlalchemy import delete, func, select
+
+from app import create_app
+from clever_login.db import models
+from clever_login.db.database import database
+from clever_simulator.directory.models import District
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.support import running_app
+from tests.support.expected_rows import ExpectedRows, assert_rows_equal
+from tests.support.roster_job import APP_URL, simulator_config
+from tests.support.running_app import ROOT
+
+RunKind = Literal["fill", "read again", "events"]
+RUN_KINDS: tuple[RunKind, ...] = get_args(RunKind)
+TIMEOUT_SECONDS = 900  # seconds
+
+
+@dataclass(frozen=True)
+class SyncedSchool:
+    """A simulated district of any size, and an app's store of it."""
+
+    clever: RunningSimulator
+    app: Flask
+    env: dict[str, str]
+    folder: Path
+
+    @property
+    def district(self) -> District:
+        return self.clever.people.districts[-1]
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Begin a sync of the district."""
+        command = [sys.executable, "-m", "tests.support.sync_process", str(self.folder)]
+        command += ["--district", self.district.id, *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, env=self.env, cwd=ROOT, text=True, stdout=pipe, stderr=subprocess.STDOUT
+        )
+
+    def run(self, *words: str) -> str:
+        """A whole sync; what it said."""
+        with self.start(*words) as child:
+            said = child.communicate(timeout=TIMEOUT_SECONDS)[0]
+        assert child.returncode == 0, said
+        return said
+
+    def course(self, *words: str) -> list[float]:
+        """When a whole sync begins its work, and when it says each of its lines, in seconds.
+
+        The last line comes when the work is over, and is left out.
+        """
+        began = time.monotonic()
+        with self.start(*words) as child:
+            self.wait_until_at_work(child)
+            times = [time.monotonic() - began]
+            assert child.stdout
+            times += [time.monotonic() - began for _ in child.stdout]
+        assert child.returncode == 0
+        return times[:-1]
+
+    def kill(self, moment: float, course: list[float], *words: str) -> bool:
+        """Kill a sync at a moment of the course that it takes; whether it was at work.
+
+        The lines that it says are its clock, so that a machine with other work makes no difference.
+        """
+        passed = bisect(course, moment)
+        with self.start(*words) as child:
+            self.wait_until_at_work(child)
+            assert child.stdout
+            for _ in islice(child.stdout, passed - 1):
+                pass
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(moment - course[passed - 1])
+            child.kill()
+        return self.is_at_work()
+
+    def wait_until_at_work(self, child: subprocess.Popen[str]) -> None:
+        """Until it holds its lease, or has ended already."""
+        while child.poll() is None and not self.is_at_work():
+            time.sleep(0.01)
+
+    def is_at_work(self) -> bool:
+        """Whether a sync holds its lease, or was killed while it did."""
+        with database(self.app).read() as session:
+            return bool(session.scalar(select(func.count()).select_from(models.SyncLock)))
+
+    def forget(self) -> None:
+        """Empty the store."""
+        with database(self.app).begin() as session:
+            for table in reversed(models.Base.metadata.sorted_tables):
+                session.execute(delete(table))
+
+    def check(self) -> None:
+        """Compare row by row."""
+        assert_rows_equal(ExpectedRows(self.clever, self.district), database(self.app).engine)
+
+
+def start_school(
+    stack: ExitStack, folder: Path, students: int, database_url: str | None
+) -> SyncedSchool:
+    """Start a simulator with one more district, and make an empty store."""
+    clever = stack.enter_context(run_in_background(simulator_config(students=students)))
+    settings = running_app.settings_for(APP_URL, clever.url, folder, database_url=database_url)
+    app = create_app(settings)
+    made = app.test_cli_runner().invoke(args=["clever", "db", "upgrade"])
+    assert made.exit_code == 0, made.output
+    stack.callback(database(app).close)
+    return SyncedSchool(clever, app, running_app.environment_variables(settings, 3000), folder)
+
+
+def kill_at_random_moments(school: SyncedSchool, moments: int, seed: int) -> int:
+    """Kill so many runs at work, each followed by a whole one and a look at every row.
+
+    A third of them fill an empty store, a third read everything again after changes, a third apply
+    the events of changes. Returns how many runs were killed too early or too late to count.
+    """
+    chance = random.Random(seed)  # noqa: S311 # repeatable on purpose
+    courses: dict[RunKind, list[float]] = {}
+    hit = missed = 0
+    while hit < moments:
+        kind = RUN_KINDS[hit % len(RUN_KINDS)]
+        prepare_run(school, kind, chance)
+        words = ["--full"] if kind == "read again" else []
+        if kind not in courses:
+            courses[kind] = school.course(*words)
+            continue
+        course = courses[kind]
+        moment = chance.uniform(course[0], course[-1])
+        if not school.kill(moment, course, *words):
+            missed += 1
+            assert missed < moments + 10
+            continue
+        hit += 1
+        began = time.monotonic()
+        school.run()
+        seconds = time.monotonic() - began
+        try:
+            school.check()
+        except AssertionError as error:
+            raise AssertionError(f"moment {hit} of seed {seed}, {kind}: {error}") from error
+        now = time.strftime("%H:%M:%S", time.gmtime())
+        print(
+            f"{now} {hit}: {kind}, killed at {moment:.2f} of {course[-1]:.2f} s, equal after"
+            f" another {seconds:.2f} s; {missed} missed",
+            flush=True,
+        )
+    return missed
+
+
+def prepare_run(school: SyncedSchool, kind: RunKind, chance: random.Random) -> None:
+    """See to it that the next run has something to do."""
+    if kind == "fill":
+        school.forget()
+    else:
+        make_random_changes(school, chance)
+
+
+def make_random_changes(school: SyncedSchool, chance: random.Random) -> None:
+    """New names, other classes, some gone, and half of them back."""
+    everyone = school.clever.people.people_of(school.district)
+    students = [each for each in everyone if "student" in each.roles]
+    sections = school.clever.people.sections_of(school.district)
+    few = 1 + len(students) // 500
+    changes: list[dict[str, object]] = [
+        {"change": "name", "person": each.id, "last": f"Adler {chance.random()}"}
+        for each in chance.sample(everyone, few)
+    ]
+    changes += [
+        {"change": "class", "person": each.id, "section": chance.choice(sections).id}
+        for each in chance.sample(students, 5 * few)
+    ]
+    gone = chance.sample(students, few)
+    changes += [
+        {"change": chance.choice(["unshared", "deleted"]), "person": each.id} for each in gone
+    ]
+    school.clever.changes(changes)
+    school.clever.changes({"change": "back", "person": each.id} for each in gone[few // 2 :])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--students", type=int, default=20_000)
+    parser.add_argument("--moments", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--postgresql", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        url = stack.enter_context(running_app.run_postgres(folder)) if given.postgresql else None
+        school = start_school(stack, folder, given.students, url)
+        missed = kill_at_random_moments(school, given.moments, given.seed)
+        print(
+            f"{given.moments} runs of {given.students:,} students killed at work, no difference;"
+            f" {missed} more were killed before or after their work; seed {given.seed}."
+        )
+
+
+if __name__ == "__main__":
+    main()

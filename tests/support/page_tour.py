@@ -1,0 +1,224 @@
+"""A walk past every page: who stands before it, and how they come there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.support.browser_client import Visitor
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site, run_in_process
+
+AXE_RULES = [
+    "wcag2a",
+    "wcag2aa",
+    "wcag21a",
+    "wcag21aa",
+    "wcag22aa",
+    "best-practice",
+]  # axe's own tags
+Steps = Callable[[Page, Site], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """One page, as one kind of person sees it."""
+
+    name: str
+    steps: Steps
+    who: str | None = None  # the user name at the simulator, None for nobody
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisplayMode:
+    """How a page is looked at."""
+
+    language: str = "en"
+    scheme: str = "light"
+    width: int = 1280
+    height: int = 800
+
+    def __str__(self) -> str:
+        return f"{self.language}-{self.scheme}-{self.width}"
+
+
+@dataclass
+class Tour:
+    """A site with a synced roster, a browser, and who is logged in already."""
+
+    site: Site
+    browser: Browser
+
+    def __post_init__(self) -> None:
+        self._cookies: dict[str, list[Any]] = {}
+
+    @contextmanager
+    def visit(
+        self, stop: Stop, look: DisplayMode, watch: Callable[[Page], None] | None = None
+    ) -> Iterator[Page]:
+        """Stand before a page; `watch` has it before anything is asked for."""
+        context = self._context(look)
+        if stop.who:
+            context.add_cookies(self._logged_in(stop.who))
+        page = context.new_page()
+        if watch:
+            watch(page)
+        stop.steps(page, self.site)
+        page.wait_for_load_state()
+        try:
+            yield page
+        finally:
+            context.close()
+
+    def _context(self, look: DisplayMode) -> BrowserContext:
+        return self.browser.new_context(
+            viewport={"width": look.width, "height": look.height},
+            color_scheme="dark" if look.scheme == "dark" else "light",
+            locale={"en": "en-US", "es": "es-US"}[look.language],
+            reduced_motion="reduce",
+        )
+
+    def _logged_in(self, user_name: str) -> list[Any]:
+        """The cookies of a login; each person logs in once for the whole tour."""
+        if user_name not in self._cookies:
+            self._cookies[user_name] = playwright_cookies(by_button(self.site, user_name))
+        return self._cookies[user_name]
+
+
+@contextmanager
+def run_tour_site(folder: Path) -> Iterator[Site]:
+    """The app with everything on that has a page, and the simulator's roster kept."""
+    with run_in_process(folder, clever_status_url="{clever}/_status") as site:
+        assert site.app
+        run_flask_clever(site.app, "db", "upgrade")
+        run_flask_clever(site.app, "sync")
+        yield site
+
+
+def run_flask_clever(app: Flask, *words: str) -> str:
+    """What `flask clever ...` prints."""
+    done = app.test_cli_runner().invoke(args=["clever", *words])
+    assert done.exit_code == 0, done.output
+    return str(done.stdout)
+
+
+def playwright_cookies(visitor: Visitor) -> list[Any]:
+    """What a visitor's browser keeps of the app, for a real browser."""
+    return [
+        {"name": str(each.name), "value": str(each.value), "url": visitor.app_url}
+        for each in visitor.http.cookies
+    ]
+
+
+def open_path(path: str) -> Steps:
+    """Type an address."""
+
+    def go(page: Page, site: Site) -> None:
+        page.goto(site.url + path)
+
+    return go
+
+
+def follow_links(*links: str) -> Steps:
+    """From the dashboard through the first link that leads into each of these folders."""
+
+    def go(page: Page, site: Site) -> None:
+        page.goto(f"{site.url}/dashboard")
+        for folder in links:
+            page.locator(f'main a[href^="{folder}"]').first.click()
+
+    return go
+
+
+def open_after_log_out(page: Page, site: Site) -> None:
+    """Log out as somebody whose session nobody else on the tour needs."""
+    visitor = by_button(site, "sparse")
+    page.context.add_cookies(
+        [
+            {"name": str(c.name), "value": str(c.value), "url": site.url}
+            for c in visitor.http.cookies
+        ]
+    )
+    page.goto(f"{site.url}/dashboard")
+    page.locator('form[action="/logout"] button').first.click()
+
+
+def cancel_at_clever(page: Page, site: Site) -> None:
+    """Say no at Clever."""
+    with page.expect_request("**/oauth/authorize?*") as asked:
+        page.goto(f"{site.url}/login")
+    state = parse_qs(urlsplit(asked.value.url).query)["state"][0]
+    page.goto(f"{site.url}/oauth/callback?error=access_denied&state={state}")
+
+
+def open_clever_form(page: Page, site: Site) -> None:
+    """From the log-in link to where a name and a password are asked for."""
+    page.goto(site.url)
+    page.locator('a[href^="/login"]').click()
+    page.get_by_role("link", name=site.person("student").district.name).click()
+
+
+def return_during_outage(page: Page, site: Site) -> None:
+    """Come back from Clever while it answers nothing but 500."""
+    site.clever.fault("token", status=500, times=2)  # the login is restarted once
+    page.goto(f"{site.clever.url}/in/{site.person('student').district.shortname}")
+    page.get_by_label("User name").fill("student")
+    page.get_by_label("Password").fill("clever")
+    page.get_by_role("button", name="Log in", exact=True).click()
+    page.locator(f'a.tile[href*="client_id={site.settings.clever_client_id}&"]').click()
+
+
+def open_claim_link(page: Page, site: Site) -> None:
+    """Open an operator's link to an account from before Clever."""
+    assert site.app
+    person = run_flask_clever(site.app, "accounts", "add", "--first-name", "Ada").split()[-1]
+    link = run_flask_clever(site.app, "accounts", "invite", "--person", person).split()
+    page.goto(next(each for each in link if each.startswith("http")))
+
+
+def wait_for_idle_question(page: Page, site: Site) -> None:
+    """Leave one's page alone until it asks whether anybody is there."""
+    page.clock.install()
+    page.goto(f"{site.url}/dashboard")
+    # It asks two minutes before the end. A slow machine needs some of them to show it.
+    page.clock.fast_forward((site.settings.session_idle_minutes * 60 - 110) * 1000)
+    page.get_by_role("alertdialog").wait_for(timeout=90_000)
+
+
+CLEVER_FORM = Stop(name="simulator", steps=open_clever_form)
+SCHOOL_PATH, CLASS_PATH, DISTRICT_PATH = "/schools/", "/classes/", "/district"
+STOPS = (
+    Stop(name="log-in", steps=open_path("/")),
+    Stop(name="logged-out", steps=open_after_log_out),
+    Stop(name="away", steps=open_path("/away")),
+    Stop(name="cancelled", steps=cancel_at_clever),
+    Stop(name="lost-login", steps=open_path("/oauth/callback?code=nothing&state=nothing")),
+    Stop(name="clever-down", steps=return_during_outage),
+    Stop(name="still-here", steps=wait_for_idle_question, who="student"),
+    Stop(name="claim-log-in-first", steps=open_claim_link),
+    Stop(name="not-found", steps=open_path("/nothing-here"), who="student"),
+    Stop(name="not-yours", steps=open_path("/district"), who="student"),
+    Stop(name="claim", steps=open_claim_link, who="student"),
+    Stop(name="student", steps=open_path("/dashboard"), who="student"),
+    Stop(name="student-class", steps=follow_links(CLASS_PATH), who="student"),
+    Stop(name="teacher", steps=open_path("/dashboard"), who="teacher"),
+    Stop(name="teacher-class", steps=follow_links(CLASS_PATH), who="teacher"),
+    Stop(name="school-admin", steps=open_path("/dashboard"), who="school_admin"),
+    Stop(name="school-admin-school", steps=follow_links(SCHOOL_PATH), who="school_admin"),
+    Stop(name="district-admin", steps=open_path("/dashboard"), who="district_admin"),
+    Stop(name="district-admin-district", steps=follow_links(DISTRICT_PATH), who="district_admin"),
+    Stop(
+        name="district-admin-class",
+        steps=follow_links(DISTRICT_PATH, SCHOOL_PATH, CLASS_PATH),
+        who="district_admin",
+    ),
+    Stop(name="two-roles", steps=open_path("/dashboard"), who="teacher_admin"),
+    Stop(name="tells-little", steps=open_path("/dashboard"), who="sparse"),
+)

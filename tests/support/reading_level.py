@@ -1,0 +1,234 @@
+"""Everybody in front of every page of theirs, found by following links: what do they read?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bs4 import BeautifulSoup, Tag
+from bs4.element import NavigableString, PageElement
+from flask import Flask
+from sqlalchemy import select
+
+from clever_login import errors
+from clever_login.db.models import District, Person, School, Section
+from clever_login.i18n.catalogs import Catalogs
+from clever_login.web.error_messages import CHILD_MESSAGES
+from clever_login.web.routing import public
+from tests.support import running_app
+from tests.support.account_app import run_flask_clever
+from tests.support.browser_client import Visitor
+from tests.support.login_flows import by_button
+from tests.support.roster_fixtures import database_session
+from tests.support.running_app import Site
+
+NOT_LOGGED_IN = ""
+READERS = ("student", "teacher", "school_admin", "district_admin", "teacher_admin", "sparse")
+START_PATHS = ("/dashboard", "/claim", "/claim?token=nothing", "/preferred-name", "/nothing-here")
+PUBLIC_PATHS = ("/", "/logged-out", "/away", "/claim")
+PAGES_PER_KIND = 2  # pages of one kind are alike
+INCIDENT = "Logins through the portal are slow"
+SPOKEN_ATTRIBUTES = ("alt", "aria-label", "aria-description", "title", "placeholder", "label")
+# A paragraph is read as one; a link that stands in a box, and in no paragraph, by itself.
+TEXT_BLOCKS = {
+    "title",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "p",
+    "li",
+    "dt",
+    "dd",
+    "th",
+    "td",
+    "label",
+    "summary",
+}
+TEXT_BLOCKS |= {"caption", "figcaption", "legend", "button"}
+CONTAINERS = {
+    "html",
+    "body",
+    "main",
+    "header",
+    "footer",
+    "nav",
+    "section",
+    "aside",
+    "article",
+    "div",
+}
+CONTAINERS |= {"form", "dialog", "svg"}
+
+
+@contextmanager
+def run_site_to_read(folder: Path, catalogs: Catalogs | None = None) -> Iterator[Site]:
+    """The app with a roster, an incident at Clever, and a page for each failure."""
+
+    def extend(app: Flask) -> None:
+        app.add_url_rule("/fail/<code>", "fail", _fail)
+        if catalogs:
+            app.extensions["languages"] = catalogs
+
+    with running_app.run_in_process(
+        folder,
+        extend=extend,
+        clever_status_url="{clever}/_status",
+        ask_preferred_name=True,
+    ) as site:
+        run_flask_clever(site, "db", "upgrade")
+        run_flask_clever(site, "sync")
+        site.clever.incident(INCIDENT, "minor")
+        yield site
+
+
+@public
+def _fail(code: str) -> str:
+    """Fail as this code says: its page is what somebody sees."""
+    raise type("Failed", (errors.LoginError,), {"code": code})
+
+
+@dataclass
+class PageReader:
+    """Somebody with a browser in one language; the pages that they have found."""
+
+    site: Site
+    who: str
+    language: str
+    pages: dict[str, BeautifulSoup] = field(default_factory=dict)
+
+    def look_around(self, *also: str) -> PageReader:
+        """Open what one may begin with, and from there each kind of page that has a link."""
+        visitor = self.arrive()
+        todo = [*(START_PATHS if self.who else PUBLIC_PATHS), *also]
+        seen: dict[str, int] = {}
+        while todo:
+            path = todo.pop(0)
+            kind = re.sub(r"/[^/?]{12,}", "/ID", path)
+            seen[kind] = seen.get(kind, 0) + 1
+            if path not in self.pages and seen[kind] <= PAGES_PER_KIND:
+                self.pages[path] = visitor.open(path).page
+                todo += _linked_pages(visitor)
+        return self
+
+    def arrive(self) -> Visitor:
+        """Log in, or not."""
+        visitor = by_button(self.site, self.who) if self.who else self.site.visitor()
+        visitor.http.headers["Accept-Language"] = self.language
+        return visitor
+
+    def see(self, *paths: str) -> PageReader:
+        """Open these, as they are just now."""
+        visitor = self.arrive()
+        for path in paths:
+            self.pages[path] = visitor.open(path).page
+        return self
+
+    def fail(self) -> PageReader:
+        """See the page of every failure."""
+        visitor = self.arrive()
+        for code in CHILD_MESSAGES:
+            self.pages[f"/fail/{code}"] = visitor.open(f"/fail/{code}").page
+        return self
+
+
+def _linked_pages(visitor: Visitor) -> Iterator[str]:
+    """The pages that links of this page lead to, which change nothing."""
+    for link in visitor.page.select("a[href^='/']"):
+        path = str(link["href"])
+        if not urlsplit(path).path.startswith(("/language/", "/login")):
+            yield path
+
+
+def claim_link(site: Site) -> str:
+    """A link to an account from before Clever, as a path."""
+    words = run_flask_clever(site, "accounts", "add", "--first-name", "Ada").split()
+    link = run_flask_clever(site, "accounts", "invite", "--person", words[-1]).strip()
+    return link.removeprefix(site.url)
+
+
+def roster_texts(site: Site) -> set[str]:
+    """What is nobody's text: the names of people and places, as they are in the store."""
+    found = {"Reading Room", "Clever", INCIDENT}
+    with database_session(site) as session:
+        for column in (
+            Person.first_name,
+            Person.last_name,
+            Person.email,
+            School.name,
+            District.name,
+            Section.name,
+            Section.period,
+        ):
+            found |= {str(each) for each in session.scalars(select(column).distinct()) if each}
+    person = site.person("sparse")
+    return found | {person.name.first, person.name.last}
+
+
+def remove_texts(text: str, names: set[str], instead: str = " ") -> str:
+    """The text with names left out, the longest first."""
+    for name in sorted(names, key=len, reverse=True):
+        if name in text:
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?:['’]s)?(?!\w)", instead, text)
+    return text
+
+
+def all_texts(page: BeautifulSoup) -> list[str]:
+    """Every text of a page in its order, those that are only read out among them."""
+    found: list[str] = []
+    for each in page.descendants:
+        if isinstance(each, Tag):
+            found += _spoken_texts(each)
+        elif _is_read(each):
+            found.append(str(each))
+    return found
+
+
+def sentences(page: BeautifulSoup) -> Iterator[str]:
+    """What a child reads, sentence by sentence; not what is folded away for an adult."""
+    blocks: dict[int, list[str]] = {}
+    for number, each in enumerate(page.descendants):
+        if isinstance(each, Tag):
+            blocks[-number] = _spoken_texts(each)
+        elif _is_read(each) and not each.find_parent(_is_for_adults):
+            blocks.setdefault(id(_text_block(each)), []).append(str(each))
+    for parts in blocks.values():
+        text = " ".join(" ".join(parts).split())
+        yield from (each for each in re.split(r"(?<=[.!?:])\s|\s·\s", text) if each)
+
+
+def _spoken_texts(tag: Tag) -> list[str]:
+    """Attributes that are read out, or that a script shows."""
+    return [
+        str(value)
+        for name, value in tag.attrs.items()
+        if value and (name in SPOKEN_ATTRIBUTES or (name.startswith("data-") and " " in str(value)))
+    ]
+
+
+def _is_read(node: PageElement) -> bool:
+    """Whether this is text, and no code or reference for an operator to search for."""
+    if type(node) is not NavigableString or node.parent is None:
+        return False
+    hidden = node.find_parent(["script", "style", "noscript", "code"])
+    return hidden is None and node.find_parent(class_="reference") is None
+
+
+def _is_for_adults(tag: Tag) -> bool:
+    return "adult" in str(tag.get("class"))
+
+
+def _text_block(node: PageElement) -> Tag | None:
+    """The paragraph that a text is part of, or the link that stands for itself."""
+    inner: Tag | None = None
+    for each in node.parents:
+        if each.name in TEXT_BLOCKS:
+            return each
+        if each.name in CONTAINERS:
+            return inner or each
+        inner = inner or each
+    return inner

@@ -1,0 +1,134 @@
+"""A job that reads a whole district from the simulator, with a clock that takes no time.
+
+A job as somebody would write it: reads the students of a district, and may be killed any time.
+
+`python -m tests.support.roster_job CLEVER_URL DISTRICT FILE` appends each id to the file, and goes
+on
+behind the last one that is in it. Its last line of output is how many bytes it held at most.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import tracemalloc
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from clever_login.api_versions import VERSIONS, RecordKind
+from clever_login.clever.district_api.district_client import DistrictClient, DistrictTokens
+from clever_login.clever.district_api.events import DistrictEvents
+from clever_login.clever.district_api.rate_limit import RetryPolicy
+from clever_login.clever.district_api.roster_client import Roster
+from clever_login.clever.http import HttpClient
+from clever_simulator.config import Config, default_config
+from clever_simulator.server import RunningSimulator
+
+APP_URL = "http://localhost:3000"
+
+
+@dataclass
+class FakeClock:
+    """A clock that a sleep puts forward at once, the simulator's with it; `ahead` of Clever's."""
+
+    clever: RunningSimulator
+    slept: list[float] = field(default_factory=list)
+    ahead: float = 0
+
+    def clock(self) -> float:
+        return time.time() + sum(self.slept) + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clever.advance(seconds)
+
+
+@dataclass
+class RosterJob:
+    """One app's job over one district."""
+
+    client: DistrictClient
+    time: FakeClock
+    page_size: int = 10_000
+
+    @property
+    def roster(self) -> Roster:
+        return Roster(client=self.client, page_size=self.page_size)
+
+    @property
+    def events(self) -> DistrictEvents:
+        return DistrictEvents(client=self.client, page_size=self.page_size)
+
+    def asked(self) -> list[str]:
+        """The paths of the API that were asked for, in their order."""
+        return [
+            each["path"] for each in self.time.clever.journal() if each["path"].startswith("/v")
+        ]
+
+
+def simulator_config(version: str = "v3.0", **changes: Any) -> Config:
+    """The simulator's usual apps, and what a test changes."""
+    return replace(default_config(APP_URL, version), **changes)
+
+
+def make_job(
+    clever: RunningSimulator,
+    version: str = "v3.0",
+    *,
+    district: str | None = None,
+    app: str = "simulator",
+    page_size: int = 10_000,
+    **changes: Any,
+) -> RosterJob:
+    """A job on the main district, or on another; `app` is the client id, `changes` the client's."""
+    clock = FakeClock(clever)
+    patience = RetryPolicy(clock=clock.clock, sleep=clock.sleep)
+    transport = HttpClient()
+    tokens = DistrictTokens(
+        transport=transport,
+        clever_url=clever.url,
+        client_id=app,
+        client_secret="simulator-secret",
+        patience=patience,
+    )
+    client = DistrictClient(
+        transport=transport,
+        tokens=tokens,
+        api_url=clever.url,
+        version=VERSIONS[version],
+        district_id=district or clever.people.districts[0].id,
+        patience=patience,
+        **changes,
+    )
+    return RosterJob(client, clock, page_size)
+
+
+def main(clever_url: str, district_id: str, file: str, page_size: str) -> None:
+    transport = HttpClient()
+    tokens = DistrictTokens(
+        transport=transport,
+        clever_url=clever_url,
+        client_id="simulator",
+        client_secret="simulator-secret",
+    )
+    client = DistrictClient(
+        transport=transport,
+        tokens=tokens,
+        api_url=clever_url,
+        version=VERSIONS["v3.0"],
+        district_id=district_id,
+    )
+    roster = Roster(client=client, page_size=int(page_size))
+    done = Path(file).read_text().split()
+    kept = os.open(file, os.O_WRONLY | os.O_APPEND)
+    tracemalloc.start()
+    for student in roster.people(RecordKind.STUDENTS, after=done[-1] if done else None):
+        os.write(kept, f"{student.id}\n".encode())
+        print(student.id, flush=True)
+    print(tracemalloc.get_traced_memory()[1], flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,365 @@
+"""The app and the simulator, each on a port and a site of its own, as in life."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+from flask import Flask
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
+from werkzeug.serving import make_server
+
+from app import create_app
+from clever_login.config import DEVELOPMENT, Settings
+from clever_login.db import migrate
+from clever_login.db.connection_limits import COMMAND_LIMITS
+from clever_login.db.database import database
+from clever_login.db.engines import make_engine
+from clever_login.storage.private_files import DATABASE_FILE
+from clever_simulator.config import default_config
+from clever_simulator.directory.models import Person
+from clever_simulator.server import RunningSimulator, run_in_background
+from tests.support.browser_client import Visitor
+from tests.support.certificates import Certificate
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class CompiledTemplates(BytecodeCache):
+    """Templates compiled once per test process; Jinja compiles them again when they change."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill the bucket from an earlier app of this process."""
+        if code := self._code.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what an app has compiled."""
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = CompiledTemplates()
+
+
+@dataclass(frozen=True)
+class Site:
+    """One running app and the Clever that it talks to."""
+
+    url: str
+    clever: RunningSimulator
+    settings: Settings
+    app: Flask | None = None  # None when it runs in processes of its own
+
+    def visitor(self) -> Visitor:
+        """Somebody with a fresh browser."""
+        return Visitor(self.url)
+
+    def person(self, user_name: str) -> Person:
+        """Who the simulator has under this name."""
+        return self.clever.people.person(user_name)
+
+
+def settings_for(url: str, clever_url: str, folder: Path, **changes: Any) -> Settings:
+    """What a developer's machine has in its environment."""
+    values: dict[str, object] = {
+        "app_env": DEVELOPMENT,
+        "secret_key": secrets.token_hex(32),
+        "app_url": url,
+        "clever_client_id": "simulator",
+        "clever_client_secret": "simulator-secret",
+        "clever_url": clever_url,
+        "clever_api_url": clever_url,
+        "instance_path": str(folder),
+    }
+    return Settings(**(values | changes))  # type: ignore[arg-type] # checked by the tests that use it
+
+
+@contextmanager
+def run_in_process(
+    folder: Path,
+    extend: Callable[[Flask], None] | None = None,
+    between: Callable[[str], AbstractContextManager[str]] = nullcontext,
+    certificate: Certificate | None = None,
+    tables: bool = True,
+    **changes: Any,
+) -> Iterator[Site]:
+    """The app in this process, in a thread of its own: the quick way.
+
+    In settings that are text, {clever} stands for Clever's address. `extend` may add views to the
+    app, `between` may stand between it and Clever's API, and with a `certificate` it is reached by
+    https. With `tables` its SQLite file is there already; without, the app makes it, as on its
+    first start.
+    """
+    tls = (str(certificate.certificate), str(certificate.key)) if certificate else None
+    with run_in_background() as clever, between(clever.url) as api_url:
+        server = make_server("127.0.0.1", 0, _empty_wsgi_app, threaded=True, ssl_context=tls)
+        url = f"http{'s' if tls else ''}://localhost:{server.server_port}"
+        with server:
+            changes = {"clever_api_url": api_url, **changes}
+            changes = {name: _format_setting(value, clever.url) for name, value in changes.items()}
+            settings = settings_for(url, clever.url, folder, **changes)
+            clever.configure(default_config(url, settings.clever_api_version))
+            if tables and not settings.database_url:
+                _put_tables(folder / DATABASE_FILE)
+            server.app = app = create_app(settings)
+            app.jinja_env.bytecode_cache = clever.app.jinja_env.bytecode_cache = COMPILED
+            if extend:
+                extend(app)
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+            thread.start()
+            try:
+                yield Site(url, clever, settings, app)
+            finally:
+                server.shutdown()
+                thread.join()
+                database(app).close()
+
+
+def _put_tables(file: Path) -> None:
+    """Write a SQLite file with empty tables, unless an earlier app of the same test has one."""
+    if not file.exists():
+        file.touch(0o600)
+        file.write_bytes(_empty_tables())
+
+
+@cache
+def _empty_tables() -> bytes:
+    """A SQLite file with empty tables, made once per test process: Alembic needs 50 ms for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = make_engine(f"sqlite:///{folder}/{DATABASE_FILE}", COMMAND_LIMITS)
+        migrate.upgrade(engine)
+        engine.dispose()
+        return Path(folder, DATABASE_FILE).read_bytes()
+
+
+@contextmanager
+def run_gunicorn_with_redis(
+    folder: Path,
+    *,
+    workers: int = 2,
+    more: tuple[str, ...] = (),
+    redis: tuple[str, ...] = (),
+    **changes: Any,
+) -> Iterator[Site]:
+    """The app as it is deployed: gunicorn's workers share a real Redis.
+
+    `more` are options of gunicorn, `redis` options of Redis.
+    """
+    with ExitStack() as stack:
+        redis_url = stack.enter_context(run_redis(folder, more=redis))
+        clever = stack.enter_context(run_in_background())
+        port = free_port()
+        url = f"http://localhost:{port}"
+        settings = settings_for(url, clever.url, folder, redis_url=redis_url, **changes)
+        clever.configure(default_config(url, settings.clever_api_version))
+        command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *more]
+        command.append("app:create_app()")
+        with run_process(
+            command, environment_variables(settings, port), folder / "gunicorn.log"
+        ) as child:
+            wait_until_answers(f"{url}/healthz", child)
+            yield Site(url, clever, settings)
+
+
+@contextmanager
+def run_redis(
+    folder: Path, certificate: Certificate | None = None, more: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """A Redis of our own on a free port, with TLS where there is a certificate; yields its URL.
+
+    `more` are further options of redis-server.
+    """
+    port = free_port()
+    command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *more]
+    if certificate:
+        command += ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no"]
+        command += ["--tls-cert-file", str(certificate.certificate)]
+        command += ["--tls-key-file", str(certificate.key)]
+        command += ["--tls-ca-cert-file", str(certificate.certificate)]
+    else:
+        command += ["--port", str(port)]
+    with run_process(command, {}, folder / "redis.log") as child:
+        wait_for_port(port, child)
+        yield f"redis{'s' if certificate else ''}://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def run_postgres(folder: Path) -> Iterator[str]:
+    """A PostgreSQL of our own on a free port; yields the URL of an empty database.
+
+    It refuses to run as root, and is another user then, in a folder that this user owns.
+    """
+    data = Path(tempfile.mkdtemp(prefix="school-postgres-"))
+    before: list[str] = []
+    if os.geteuid() == 0:
+        before = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        os.chown(data, 65534, 65534)
+    port = free_port()
+    try:
+        start = [*before, str(postgres_program("initdb")), "-D", f"{data}/data", "-U", "school"]
+        start += ["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
+        subprocess.run(start, check=True, capture_output=True, cwd=data, env=_base_environment())
+        command = [*before, str(postgres_program("postgres")), "-D", f"{data}/data", "-F"]
+        command += ["-p", str(port), "-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"]
+        with run_process(command, {}, folder / "postgres.log", cwd=data) as child:
+            _wait_for_postgres(port, child)
+            try:
+                yield f"postgresql://school@127.0.0.1:{port}/postgres"
+            finally:
+                child.send_signal(signal.SIGINT)  # on TERM it waits for its clients to leave
+                child.wait(20)
+    finally:
+        shutil.rmtree(data)
+
+
+def new_database(server_url: str) -> str:
+    """An empty database on this PostgreSQL, with no tables."""
+    name = f"school_{secrets.token_hex(6)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server_url.rpartition('/')[0]}/{name}"
+
+
+def postgres_program(name: str) -> Path:
+    """Where Debian has it: in a folder of its version, which is on no PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return found[-1] if found else Path(shutil.which(name) or name)
+
+
+def _wait_for_postgres(port: int, child: subprocess.Popen[bytes], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    ask = [str(postgres_program("pg_isready")), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    while subprocess.run(ask, check=False, env=_base_environment()).returncode != 0:
+        assert child.poll() is None, f"PostgreSQL ended with {child.returncode}"
+        assert time.monotonic() < deadline, f"PostgreSQL did not answer in {seconds} s"
+        time.sleep(0.05)
+
+
+@contextmanager
+def run_process(
+    command: list[str], env: dict[str, str], log: Path, cwd: Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process that is stopped by its own id, whatever happens."""
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command, env=_base_environment() | env, cwd=cwd, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+@contextmanager
+def serve_other_site(html: str) -> Iterator[str]:
+    """Somebody else's web site, with one page; yields its address."""
+
+    def answer(_environ: object, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [html.encode()]
+
+    server = make_server("127.0.0.1", 0, answer, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def environment_variables(settings: Settings, port: int) -> dict[str, str]:
+    """The settings as the environment variables that they are read from."""
+    values = {
+        field.name.upper(): getattr(settings, field.name)
+        for field in fields(settings)
+        if field.name not in {"instance_path", "login_seconds", "port"}
+    }
+    lists = {name: ",".join(value) for name, value in values.items() if isinstance(value, tuple)}
+    return {
+        name: str(value) for name, value in (values | lists).items() if value not in (None, "")
+    } | {"PORT": str(port)}
+
+
+def wait_until_answers(
+    url: str, child: subprocess.Popen[bytes], seconds: float = 120, verify: str | bool = True
+) -> None:
+    """Ask until somebody answers; a child that dies first is an error."""
+    deadline = time.monotonic() + seconds
+    why: Exception | None = None
+    while time.monotonic() < deadline:
+        assert child.poll() is None, f"the server ended with {child.returncode}"
+        try:
+            requests.get(url, timeout=5, verify=verify)
+        except (requests.ConnectionError, requests.Timeout) as error:
+            why = error
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"{url} did not answer in {seconds} s") from why
+
+
+def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """Wait until the child listens there; one that dies first is an error."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert child.poll() is None, f"the server ended with {child.returncode}"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listened on port {port} in {seconds} s")
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment.
+
+    It is below those that the system gives to outgoing connections: another program's connection
+    would take one of them before it is used.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _format_setting(value: Any, clever_url: str) -> Any:
+    return value.replace("{clever}", clever_url) if isinstance(value, str) else value
+
+
+def _base_environment() -> dict[str, str]:
+    """No setting of the app, and the programs of the test environment first."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    programs = str(Path(sys.executable).parent)
+    return kept | {"PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])}
+
+
+def _empty_wsgi_app(_environ: object, _start_response: object) -> list[bytes]:
+    raise AssertionError("asked before it was ready")

@@ -1,0 +1,156 @@
+"""Settings: read from the environment, checked at start, every fault named at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clever_login.config import SettingsError, load_settings
+from tests.support.running_app import ROOT
+
+SECRET = "6f1d0c9be2a84735a1f0d7c6b5e49382"
+OLD = "0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d"
+PRODUCTION = {
+    "SECRET_KEY": SECRET,
+    "APP_URL": "https://reading.example.org",
+    "CLEVER_CLIENT_ID": "abc",
+    "CLEVER_CLIENT_SECRET": "def",
+}
+DEVELOPMENT = PRODUCTION | {"APP_ENV": "development"}
+
+
+def faults(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as error:
+        load_settings(environ)
+    return str(error.value)
+
+
+def test_four_variables_are_enough_for_production() -> None:
+    settings = load_settings(PRODUCTION)
+    assert settings.app_env == "production"
+    assert settings.redirect_uri == "https://reading.example.org/oauth/callback"
+    assert settings.clever_url == "https://clever.com"
+    assert settings.clever_api_version == "v3.0"
+
+
+def test_all_settings_errors_are_in_one_message() -> None:
+    message = faults({"CLEVER_API_VERSION": "v9", "PORT": "many", "REDIS_URL": "http://x"})
+    for name in ("SECRET_KEY", "APP_URL", "CLEVER_CLIENT_ID", "CLEVER_CLIENT_SECRET"):
+        assert f"{name} is missing" in message
+    for name in ("CLEVER_API_VERSION", "PORT", "REDIS_URL"):
+        assert name in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "a" * 64),
+        ("SECRET_KEY", "change-me-change-me-change-me-0123456789"),
+        ("APP_URL", "http://reading.example.org"),
+        ("APP_URL", "https://reading.example.org/path"),
+        ("APP_URL", "reading.example.org"),
+        ("APP_URL", "https://user@reading.example.org"),
+        ("FLASK_DEBUG", "1"),
+        ("CLEVER_URL", "http://clever.com"),
+        ("CLEVER_URL", "https://clever.com.evil.test"),
+        ("CLEVER_URL", "https://notclever.com"),
+        ("CLEVER_URL", "http://127.0.0.1:3001"),
+        ("CLEVER_API_URL", "https://api.clever.com/v3.0"),
+        ("CLEVER_CA_BUNDLE", "/no/such/file"),
+        ("CLEVER_DISTRICT_ID", "../x"),
+        ("CLEVER_DISTRICT_IDS", " , "),
+        ("SESSION_IDLE_MINUTES", "0"),
+        ("RETENTION_DAYS", "0"),
+        ("RETENTION_DAYS", "-1"),
+        ("SESSION_MAX_HOURS", "25"),
+        ("TRUSTED_PROXIES", "-1"),
+        ("REDIS_TLS_VERIFY", "maybe"),
+        ("DATABASE_CONNECTIONS", "0"),
+        ("REDIS_CONNECTIONS", "0"),
+        ("REDIS_CONNECTIONS", "unlimited"),
+        ("APP_ENV", "staging"),
+        ("SECRET_KEY_FALLBACKS", "a"),
+        ("CLEVER_URL", "https://evil.test\\.clever.com"),
+        ("CLEVER_URL", "https://evil.test .clever.com"),
+        ("CLEVER_API_URL", "https://evil.test#.clever.com"),
+        ("APP_URL", "https://a b"),
+        ("APP_URL", "https://."),
+        ("APP_URL", "https://host:99999"),
+        ("REDIS_URL", "redis://localhost:abc/0"),
+        ("REDIS_URL", "redis://localhost/0?ssl_cert_reqs=none"),
+        ("REDIS_URL", "redis://[::1"),
+    ],
+)
+def test_production_refuses_unsafe_settings(name: str, value: str) -> None:
+    assert name in faults(PRODUCTION | {name: value})
+
+
+@pytest.mark.parametrize("url", ["https://clever.com:8443", "https://sandbox.clever.com"])
+def test_production_accepts_any_port_and_any_host_under_clever_com(url: str) -> None:
+    assert load_settings(PRODUCTION | {"CLEVER_URL": url}).clever_url == url
+
+
+@pytest.mark.parametrize(
+    ("written", "sent_by_browsers"),
+    [
+        ("https://Reading.Example.org/", "https://reading.example.org"),
+        ("https://reading.example.org:443", "https://reading.example.org"),
+        ("https://reading.example.org:8443", "https://reading.example.org:8443"),
+    ],
+)
+def test_app_url_is_normalized_as_browsers_send_it(written: str, sent_by_browsers: str) -> None:
+    assert load_settings(PRODUCTION | {"APP_URL": written}).app_url == sent_by_browsers
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost:6379/0",
+        "rediss://:p%40ss@ec2-1-2-3-4.compute.example:27150",
+        "redis://red-abc:6379",
+        "unix:///run/redis.sock",
+    ],
+)
+def test_redis_urls_of_common_hosts_are_accepted(url: str) -> None:
+    assert load_settings(PRODUCTION | {"REDIS_URL": url}).redis_url == url
+
+
+def test_development_accepts_the_simulators_url() -> None:
+    settings = load_settings(DEVELOPMENT | {"CLEVER_URL": "http://127.0.0.1:3001"})
+    assert settings.clever_url == "http://127.0.0.1:3001"
+
+
+def test_secrets_are_not_in_the_repr() -> None:
+    shown = repr(
+        load_settings(
+            PRODUCTION | {"REDIS_URL": "redis://:hunter2@h/0", "SECRET_KEY_FALLBACKS": OLD}
+        )
+    )
+    for secret in (SECRET, "def", "hunter2", OLD):
+        assert f"'{secret}'" not in shown
+        assert "hunter2" not in shown
+
+
+def test_the_sample_environment_is_refused_in_production() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    sample = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    message = faults(sample | {"APP_ENV": "production"})
+    assert "SECRET_KEY" in message
+
+
+def test_wrong_settings_stop_the_start_with_their_errors_and_no_traceback(
+    tmp_path: Path,
+) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [sys.executable, "-c", "import app; app.create_app()"]
+    ended = subprocess.run(
+        command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 3
+    assert "SECRET_KEY is missing" in ended.stderr
+    assert "Traceback" not in ended.stderr

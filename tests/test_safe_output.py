@@ -1,0 +1,333 @@
+"""What others wrote forges no line of a log and steers no terminal, and no log has an id."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+from flask import Flask
+from flask.logging import default_handler
+
+from clever_login import logs
+from clever_login.safe_output import escape_unprintable
+from clever_login.web.routing import public
+from clever_simulator.config import default_config
+from tests.conftest import SiteMaker
+from tests.support import account_app
+from tests.support.account_app import run_flask_clever
+from tests.support.browser_client import Visitor, send_request
+from tests.support.expected_rows import sync_site
+from tests.support.login_flows import LOGIN_FLOWS, by_button, by_portal
+from tests.support.running_app import ROOT, Site
+from tests.test_logs import assert_as_listed
+
+# A forged line, colors, DEL, C1's own escape, both line separators, a right-to-left override, a
+# character that nobody sees, and one of the private planes that nothing shows.
+EVIL = 'x\r\n{"event": "forged"}\x1b[2J\x7f\x9b31m\u0085\u2028\u2029\u202e\u200b\U000e0041'
+CLEVER_ID = re.compile("[0-9a-f]{24}")
+
+
+def assert_safe(lines: Iterable[str]) -> None:
+    """Nothing but characters that are seen, and tabs between columns."""
+    for line in lines:
+        assert line.replace("\t", "").isprintable(), ascii(line)
+
+
+def json_lines(output: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in output.splitlines() if line.startswith('{"time"')]
+
+
+def test_an_escaped_text_can_be_decoded_and_has_no_invisible_characters() -> None:
+    assert escape_unprintable("Zoë Ñandú-O'Connor 🙂 \\") == "Zoë Ñandú-O'Connor 🙂 \\"
+    assert escape_unprintable(EVIL).isprintable()
+    assert (
+        escape_unprintable("\x7f\n\u2028\U000e0041\ud800")
+        == r"\u007f\u000a\u2028\udb40\udc41\ud800"
+    )
+    assert json.loads(f'"{escape_unprintable(EVIL.replace(chr(34), ""))}"') == EVIL.replace('"', "")
+    assert escape_unprintable("a\tb\n", keep="\t") == "a\tb\\u000a"
+
+
+# The log of events
+
+
+def test_a_products_log_event_is_one_line_of_visible_characters(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert site.url
+    logs.log_event("books", reason=EVIL)
+    (line,) = capfd.readouterr().err.removesuffix("\n").split("\n")
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["reason"] == EVIL
+
+
+def test_the_id_of_a_record_is_left_out_of_the_reason_in_an_event(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert site.url
+    logs.log_event("books", reason=f"the section {'5f' * 12} has a field that is no text")
+    (line,) = json_lines(capfd.readouterr().err)
+    assert line["reason"] == "the section ... has a field that is no text"
+
+
+def test_no_log_event_has_a_clever_id(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = account_app.make_account_app(make_site, None, ask_preferred_name=True)
+    sync_site(site)
+    said = everyday(site)
+    found = json_lines(capfd.readouterr().err + said)
+    assert {str(line["event"]) for line in found} >= {
+        *("login", "login_restarted", "callback_ignored", "part_missing", "role_switched"),
+        *("logout", "failure", "account_claimed", "preferred_name_set", "exported"),
+        *("forgotten", "retention", "sessions_ended"),
+    }
+    for line in found:
+        assert_as_listed(line)
+        assert not CLEVER_ID.search(str(line)), line
+    district = {line["district"] for line in found if line["event"] == "login"}
+    ids = [each.id for each in site.clever.people.districts]
+    assert district <= {
+        run_flask_clever(site, "pseudonym", "--district", each).strip() for each in ids
+    }
+
+
+def everyday(site: Site) -> str:
+    """Everything that leaves a line in the log; what commands have said."""
+    person = site.person("student")
+    for entry in LOGIN_FLOWS.values():
+        entry(site, "teacher_admin")
+    visitor = by_button(site, "student").press("Call me that", name="Ada")
+    visitor.open("/oauth/callback?code=x&state=forged").open("/nothing-here")
+    account = run_flask_clever(site, "accounts", "add").strip()
+    link = run_flask_clever(site, "accounts", "invite", "--person", account).strip()
+    visitor.open(link).press("Yes, both are me").press("Log out")
+    by_portal(site, "teacher_admin").press("See the school administrator page")
+    site.clever.fault("user", status=404)
+    by_portal(site, "teacher")
+    site.clever.fault("me", status=500, times=0)
+    by_portal(site, "student")
+    site.clever.clear_faults()
+    commands = (
+        ("export", "--user", person.id),
+        ("forget", "--user", person.id),
+        ("forget", "--district", person.district.id, "--yes"),
+        ("retention", "--yes"),
+        ("sessions", "end", "--district", person.district.id),
+    )
+    return "".join(run_flask_clever(site, *words) for words in commands)
+
+
+def test_the_content_of_an_unreadable_list_is_not_logged(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = make_site(clever_client_id="simulator-library", clever_library=True)
+    site.clever.fault("data", body=json.dumps({"data": {"id": "5f" * 12, "name": "Ada"}}))
+    visitor = by_button(site, "teacher")
+    assert visitor.press("Yes").path == "/dashboard"
+    (missing,) = [
+        line for line in json_lines(capfd.readouterr().err) if line["event"] == "part_missing"
+    ]
+    assert missing["part"] == "sections"
+    assert "list" in str(missing["cause"])
+    assert "5f5f" not in str(missing)
+    assert "Ada" not in str(missing)
+
+
+def test_a_districts_pseudonym_in_the_log_can_be_looked_up_and_is_listed(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    old, new = make_site(secret_key="o" * 64), "n" * 64
+    by_button(old, "student")
+    (line,) = [each for each in json_lines(capfd.readouterr().err) if each["event"] == "login"]
+    site = make_site(secret_key=new, secret_key_fallbacks=("o" * 64,))
+    district, person = site.person("student").district.id, site.person("student").id
+    now, before = run_flask_clever(site, "pseudonym", "--district", district).split()
+    assert before == line["district"]
+    assert line["person"] in run_flask_clever(site, "pseudonym", "--person", person).split()
+    assert f"\t{now}" in run_flask_clever(site, "districts")
+    for words in ((), ("--person", person, "--district", district)):
+        assert "Say whose" in run_flask_clever(site, "pseudonym", *words, fails=True)
+
+
+# The development server
+
+
+def test_a_path_cannot_forge_a_log_line_of_the_development_server(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "werkzeug")
+    send_request(f"{site.url}/{quote(EVIL)}?code=secret")
+    raw(site, b"GET /\x1b[2J\x7f\xc2\x9b31m HTTP/1.1\r\nHost: x\r\n\r\n")
+    raw(site, b"\x1b[2J\x9b \r\n\r\n")
+    said = [each.getMessage() for each in caplog.records if each.name == "werkzeug"]
+    assert len(said) > 2
+    assert_safe(re.sub("\x1b\\[[0-9;]*m", "", line) for line in said)  # Werkzeug's colors
+    assert "secret" not in str(said)
+
+
+def raw(site: Site, request: bytes) -> None:
+    """Send bytes that no client would, and wait for the answer's first ones."""
+    with socket.create_connection(("localhost", urlsplit(site.url).port or 0), timeout=10) as sock:
+        sock.sendall(request)
+        sock.recv(100)
+
+
+def test_a_crash_report_in_development_has_no_forged_line(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def extend(app: Flask) -> None:
+        @app.get("/crash/<words>")
+        @public
+        def crash(words: str) -> str:
+            raise RuntimeError(words)
+
+    site = make_site(extend=extend)
+    logger = account_app.flask_app(site).logger
+    logger.addHandler(default_handler)  # which Flask adds where nobody else listens
+    try:
+        send_request(f"{site.url}/crash/{quote(EVIL)}")
+    finally:
+        logger.removeHandler(default_handler)
+    said = capfd.readouterr().err.split("\n")
+    assert any(line.startswith("[") and "Exception on /crash/x" in line for line in said)
+    assert any(line.startswith("  RuntimeError: x") for line in said)
+    assert not any(line.startswith('{"event": "forged"}') for line in said)
+    assert_safe(line for line in said if "werkzeug" not in line and " - - [" not in line)
+
+
+# Commands
+
+
+@pytest.mark.parametrize("words", [("districts",), ("districts", "--json"), ("sections", "ID")])
+def test_district_data_cannot_control_a_terminal(site: Site, words: tuple[str, ...]) -> None:
+    district = site.clever.people.districts[0].id
+    record = {"data": {"id": district, "name": f"Evil{EVIL}"}}
+    site.clever.fault("district", body=json.dumps(record), times=0)
+    listed = {"data": [record], "links": [], "count": 1}
+    site.clever.fault("data", body=json.dumps(listed), times=0)
+    assert site.app
+    given = [district if each == "ID" else each for each in words]
+    result = site.app.test_cli_runner().invoke(args=["clever", *given])
+    assert "Evil" in result.stdout
+    assert_safe(result.output.removesuffix("\n").split("\n"))
+
+
+def test_the_output_of_a_sync_cannot_control_a_terminal(make_site: SiteMaker) -> None:
+    site = account_app.make_account_app(make_site, None)
+    district = site.clever.people.districts[0].id
+    record = {"id": district, "name": f"Evil{EVIL}", "state": "running", "error": f"Bad{EVIL}"}
+    site.clever.fault("district", body=json.dumps({"data": record}), times=0)
+    result = sync_site(site, "--district", district)
+    assert result.stdout.startswith("Evil")
+    assert "Clever says: Bad" in result.stdout
+    assert_safe(result.output.removesuffix("\n").split("\n"))
+
+
+def test_an_export_is_readable_json_without_hidden_characters(make_site: SiteMaker) -> None:
+    site = account_app.make_account_app(make_site, None)
+    person = site.person("student")
+    name = {"first": "Zoë\u2028\u200b\U000e0041", "last": "Moreno"}
+    record = {"id": person.id, "district": person.district.id, "name": name}
+    site.clever.fault("user", body=json.dumps({"data": record | {"roles": {"student": {}}}}))
+    by_button(site, "student")
+    said = run_flask_clever(site, "export", "--user", person.id)
+    exported = "\n".join(line for line in said.split("\n") if not line.startswith('{"time"'))
+    assert '"Zoë' in exported
+    assert_safe(exported.split("\n"))
+    assert json.loads(exported)["person"]["first_name"] == name["first"]
+
+
+def test_only_one_module_of_the_app_prints() -> None:
+    printing = re.compile(r"click\.s?echo|ClickException\(|^\s*print\(", re.M)
+    found = [
+        p.name for p in (ROOT / "clever_login").rglob("*.py") if printing.search(p.read_text())
+    ]
+    assert found == ["safe_output.py"]
+
+
+# The simulator
+
+
+def test_an_imported_file_cannot_control_a_terminal(tmp_path: Path) -> None:
+    for each in (ROOT / "tests" / "data" / "pine_hollow").iterdir():
+        (tmp_path / each.name).write_bytes(each.read_bytes())
+    students = tmp_path / "students.csv"
+    head, rest = students.read_text().split("\n", 1)
+    students.write_text(f"{head},Evil\x1b[2J\x9b,Evil\x1b[2J\x9b\n{rest}")
+    command = [sys.executable, "-m", "clever_simulator", "--port", "0", "--data", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "students.csv" in done.stderr
+    assert_safe(done.stderr.removesuffix("\n").split("\n"))
+
+
+# Impersonation
+
+
+def test_a_forged_impersonation_parameter_only_adds_the_note(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = account_app.make_account_app(make_site, None, ask_preferred_name=True)
+    sync_site(site)
+    account = run_flask_clever(site, "accounts", "add").strip()
+    link = run_flask_clever(site, "accounts", "invite", "--person", account).strip()
+    plain, marked = by_button(site, "student"), by_button(site, "student")
+    marked.open("/oauth/callback?code=x&loginas_by_admin=true")
+    assert (plain.path, marked.path) == ("/preferred-name", "/preferred-name")
+    (own_class, *_) = [
+        str(each["href"]) for each in plain.open("/dashboard").page.select("a[href^='/classes/']")
+    ]
+    for path in ("/dashboard", own_class, "/preferred-name", link):
+        assert without_note(marked, path) == plain.open(path).text, path
+    marked.open("/preferred-name").press("Call me that", name="Ada L.")
+    assert "Ada L." in marked.text
+    marked.open(link).press("Yes, both are me")
+    assert account_app.account_id(marked) == account
+    acted = [line for line in json_lines(capfd.readouterr().err) if "impersonation_claimed" in line]
+    assert [(line["event"], line["impersonation_claimed"]) for line in acted[-3:]] == [
+        ("login", True),
+        ("preferred_name_set", True),
+        ("account_claimed", True),
+    ]
+
+
+def without_note(visitor: Visitor, path: str) -> str:
+    """The text of a page but for the note, which has to be there."""
+    note = visitor.open(path).page.select_one(".by-admin")
+    assert note is not None
+    note.extract()
+    return visitor.text
+
+
+def test_an_impersonation_parameter_survives_a_restarted_login(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site.clever.configure(
+        replace(
+            default_config(site.url),
+            apps=tuple(
+                replace(each, loginas_repeats=True) for each in default_config(site.url).apps
+            ),
+        )
+    )
+    visitor = by_portal(site, "student")
+    site.clever.fault("token", drop="after")
+    visitor.stop_at = "/oauth/callback"
+    visitor.open("/login").stop_at = None
+    visitor.open(f"{visitor.url}&loginas_by_admin=true")
+    assert visitor.path == "/dashboard"
+    logins = [line for line in json_lines(capfd.readouterr().err) if line["event"] == "login"]
+    assert [line["impersonation_claimed"] for line in logins] == [False, True]

@@ -1,0 +1,127 @@
+"""Every failure has words: for a child, and for the adult who is asked for help."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask, abort, render_template_string
+from flask.typing import ResponseReturnValue
+
+from clever_login import errors
+from clever_login.config import DEVELOPMENT, PRODUCTION
+from clever_login.errors import LoginError
+from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
+from clever_login.web.routing import public
+from tests.conftest import SiteMaker
+from tests.support import account_app
+from tests.support.browser_client import send_request
+from tests.support.login_flows import by_button, stop_before_callback
+from tests.support.running_app import Site
+
+BY_NAME = {
+    name: each
+    for name, each in vars(errors).items()
+    if isinstance(each, type) and issubclass(each, LoginError)
+}
+
+
+def test_every_error_code_has_text_for_students_and_for_adults() -> None:
+    assert {each.code for each in BY_NAME.values()} <= set(CHILD_MESSAGES)
+    assert set(CHILD_MESSAGES) | {"in_a_frame"} == set(ADULT_MESSAGES)
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_every_failed_login_says_what_happened_what_to_do_and_whom_to_ask(
+    make_site: SiteMaker, name: str
+) -> None:
+    @public
+    def fail() -> str:
+        raise BY_NAME[name]("a sentence for the log")
+
+    site = make_site(extend=lambda app: app.add_url_rule("/fail", "fail", fail))
+    visitor = site.visitor().open("/fail")
+    error = BY_NAME[name]
+    assert (visitor.code, visitor.response.status_code) == (error.code, error.status)
+    assert [each.get_text() for each in visitor.page.select("details h2")] == [
+        "What happened",
+        "What to check",
+        "Who can mend it",
+    ]
+    assert visitor.heading == str(CHILD_MESSAGES[error.code].title)
+    button = visitor.page.select_one("main a.button, main a.clever-button")
+    assert button is not None
+    assert visitor.page.select_one(".reference")
+    if name != "AccountRefused":
+        assert "a sentence for the log" not in visitor.text
+
+
+@pytest.mark.parametrize("app_env", [DEVELOPMENT, PRODUCTION])
+def test_template_errors_are_shown_only_in_development(make_site: SiteMaker, app_env: str) -> None:
+    @public
+    def broken() -> str:
+        return render_template_string("<h1>{% our_own_tag %}</h1>")
+
+    def extend(app: Flask) -> None:
+        app.add_url_rule("/broken", "broken", broken)
+
+    answer = send_request(f"{make_site(extend=extend, app_env=app_env).url}/broken")
+    assert answer.status_code == 500
+    assert ("our_own_tag" in answer.text) == (app_env == DEVELOPMENT)
+    assert ("http_500" in answer.text) == (app_env == PRODUCTION)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 500])
+def test_every_http_status_we_use_has_its_own_text(make_site: SiteMaker, status: int) -> None:
+    @public
+    def fail() -> ResponseReturnValue:
+        abort(status)
+
+    site = make_site(extend=lambda app: app.add_url_rule("/fail", "fail", fail))
+    visitor = site.visitor().open("/fail")
+    assert (visitor.code, visitor.response.status_code) == (f"http_{status}", status)
+    assert visitor.heading == str(CHILD_MESSAGES[f"http_{status}"].title)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(418, "http_400"), (429, "http_400"), (502, "http_500")]
+)
+def test_an_added_http_status_uses_the_text_of_the_nearest_one(
+    make_site: SiteMaker, status: int, words: str
+) -> None:
+    @public
+    def fail() -> ResponseReturnValue:
+        abort(status)
+
+    site = make_site(extend=lambda app: app.add_url_rule("/fail", "fail", fail))
+    visitor = site.visitor().open("/fail")
+    assert visitor.code == f"http_{status}"
+    assert visitor.heading == str(CHILD_MESSAGES[words].title)
+
+
+def test_an_error_page_links_a_logged_in_user_to_their_dashboard(site: Site) -> None:
+    visitor = by_button(site, "student").open("/nothing-here").click("Go to my page")
+    assert visitor.path == "/dashboard"
+    assert site.visitor().open("/nothing-here").click("Go to the first page").path == "/"
+
+
+def test_a_browser_that_returns_from_clever_without_a_cookie_sees_cookie_help(site: Site) -> None:
+    url = stop_before_callback(site, "student").url
+    answers = {
+        site_it_says: send_request(
+            url, headers={"Accept": "text/html", "Sec-Fetch-Site": site_it_says}
+        )
+        for site_it_says in ("cross-site", "none")
+    }
+    assert "cookies_blocked" in answers["cross-site"].text
+    assert "login_expired" in answers["none"].text  # a bookmark: nothing is known of cookies
+    kept = send_request(url, headers={"Sec-Fetch-Site": "cross-site"}, cookies={"language": "en"})
+    assert "login_expired" in kept.text
+
+
+def test_users_in_a_paused_district_can_log_in(make_site: SiteMaker) -> None:
+    """Clever freezes the district's data and lets its people in: so do we."""
+    site = account_app.make_account_app(make_site, None)
+    site.clever.year("pause", district=site.person("student").district.id)
+    account_app.run_flask_clever(site, "sync")
+    visitor = by_button(site, "student")
+    assert visitor.path == "/dashboard"
+    assert "Ada" in visitor.heading

@@ -1,0 +1,52 @@
+"""/readyz: whether the stores can be written to, asked as often as a platform likes."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.conftest import SiteMaker
+from tests.support import session_file
+from tests.support.account_app import record_statements, school
+from tests.support.browser_client import send_request
+from tests.support.running_app import Site
+
+__all__ = ["school"]
+ASKED = 40
+
+
+def test_concurrent_readiness_requests_share_a_few_checks(school: Site) -> None:
+    assert send_request(f"{school.url}/readyz").text == "ready\n"
+    with record_statements(school) as said, ThreadPoolExecutor(ASKED) as threads:
+        answers = list(
+            threads.map(lambda _: send_request(f"{school.url}/readyz").text, range(ASKED))
+        )
+    assert set(answers) == {"ready\n"}
+    checks = [each for each in said if each.startswith("INSERT INTO leases")]
+    assert len(checks) <= ASKED / 4
+
+
+def test_a_readiness_check_leaves_no_data_behind(school: Site) -> None:
+    with record_statements(school) as said:
+        assert send_request(f"{school.url}/readyz").text == "ready\n"
+    assert [each.partition(" leases")[0] for each in said][-2:] == ["INSERT INTO", "DELETE FROM"]
+    assert session_file.values(school) == {}
+
+
+def test_readiness_changes_are_logged_once(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = make_site()
+    store = session_file.folder_of(site)
+    store.write_text("not a folder")
+    for _ in range(3):
+        answer = send_request(f"{site.url}/readyz")
+        assert answer.status_code == 503
+        assert "the folder of sessions cannot be used" in answer.text
+    store.unlink()
+    for _ in range(3):
+        assert send_request(f"{site.url}/readyz").text == "ready\n"
+    lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("{")]
+    assert [json.loads(each)["event"] for each in lines] == ["not_ready", "ready_again"]

@@ -1,0 +1,111 @@
+"""Static files and pages on a slow network: as little as possible, and seldom twice."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urljoin
+
+import pytest
+import requests
+
+from clever_login.web.security_headers import COMMON_HEADERS
+from tests.conftest import SiteMaker
+from tests.support.account_app import make_account_app
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+
+FIRST_VISIT, AFTERWARDS = 30_000, 5_000  # bytes on the wire
+
+
+def linked(site: Site, page: str) -> list[str]:
+    """The files that a page asks for."""
+    found = re.findall(r'(?:src|href)="(/static/[^"#]+)', page)
+    return sorted({urljoin(site.url, each) for each in found})
+
+
+def on_the_wire(url: str, **how: object) -> tuple[requests.Response, int]:
+    """An answer, and how many bytes its body takes before it is unpacked."""
+    answer = requests.get(url, stream=True, timeout=10, **how)  # type: ignore[arg-type] # headers, cookies
+    size = len(answer.raw.read(decode_content=False))
+    return answer, size
+
+
+def test_a_static_file_is_named_by_its_content_and_cached_forever(site: Site) -> None:
+    page = requests.get(site.url, timeout=10).text
+    files = linked(site, page)
+    assert any("/static/style." in each for each in files)
+    for url in files:
+        assert re.search(r"\.[0-9a-f]{12}\.\w+$", url), f"{url} has no hash"
+        answer, _ = on_the_wire(url)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert "max-age=315360000" in answer.headers["Cache-Control"]
+
+
+def test_a_static_file_under_its_plain_name_is_revalidated(site: Site) -> None:
+    answer, _ = on_the_wire(f"{site.url}/static/style.css")
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-cache"
+    again = requests.get(answer.url, headers={"If-None-Match": answer.headers["ETag"]}, timeout=10)
+    assert again.status_code == 304
+
+
+def test_static_files_have_security_headers_and_set_no_cookie(site: Site) -> None:
+    (url,) = [
+        each for each in linked(site, requests.get(site.url, timeout=10).text) if ".css" in each
+    ]
+    answer = requests.get(url, timeout=10)
+    assert {name: answer.headers.get(name) for name in COMMON_HEADERS} == COMMON_HEADERS
+    assert "Set-Cookie" not in answer.headers
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert "Cookie" not in answer.headers.get("Vary", "")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_responses_are_compressed_only_for_clients_that_accept_gzip(
+    site: Site, encoding: str
+) -> None:
+    student = by_button(site, "student")
+    cookies = student.http.cookies
+    packed = encoding == "gzip"
+    for url in (f"{site.url}/dashboard", *linked(site, str(student.page))):
+        answer, size = on_the_wire(url, headers={"Accept-Encoding": encoding}, cookies=cookies)
+        assert answer.status_code == 200
+        assert int(answer.headers["Content-Length"]) == size
+        if not packed:
+            assert "Content-Encoding" not in answer.headers
+        elif size > 1000:
+            assert answer.headers["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("person", [None, "student", "teacher", "school_admin", "district_admin"])
+def test_a_first_visit_stays_under_30_kb_and_the_next_under_5_kb(
+    site: Site, person: str | None
+) -> None:
+    visitor = by_button(site, person) if person else site.visitor()
+    cookies = visitor.http.cookies
+    where = f"{site.url}/dashboard" if person else site.url
+    answer, page = on_the_wire(where, cookies=cookies)
+    html = requests.get(where, cookies=cookies, timeout=10).text
+    files = sum(on_the_wire(each)[1] for each in linked(site, html))
+    assert answer.status_code == 200
+    assert page + files <= FIRST_VISIT
+    assert page <= AFTERWARDS
+
+
+def test_a_page_that_repeats_another_sites_input_is_not_compressed(make_site: SiteMaker) -> None:
+    """A guess that is on the page already would pack better than a wrong one (BREACH)."""
+    site = make_account_app(make_site, None, ask_preferred_name=True)
+    student = by_button(site, "student")
+    name = site.person("student").name.last
+
+    def sizes(fetch_site: str) -> list[int]:
+        headers = {"Accept-Encoding": "gzip", "Sec-Fetch-Site": fetch_site}
+        asked = [f"/preferred-name?next=/{name * 8}", f"/preferred-name?next=/{name[::-1] * 8}"]
+        how = {"headers": headers, "cookies": student.http.cookies}
+        return [on_the_wire(site.url + each, **how)[1] for each in asked]
+
+    for fetch_site in ("cross-site", "same-site"):
+        right, wrong = sizes(fetch_site)
+        assert right == wrong
+    assert max(sizes("same-origin")) < right / 2  # our own pages' links are on a slow network, too

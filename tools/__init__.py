@@ -1,0 +1,1 @@
+"""What the commands in bin/ are made of. Standard library only."""

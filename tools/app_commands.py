@@ -1,0 +1,55 @@
+"""Runs the app's commands with the variables that bin/dev runs the app with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from tools.dev_plan import Plan, port_of_app_url, read_variables
+from tools.dev_status import running_ports
+from tools.ports import wanted_port
+from tools.terminal import SetupError
+from tools.venv import ROOT, Environment
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What bin/dev runs the app with, or would; and whether its simulator is running now."""
+
+    plan: Plan
+    simulator_runs: bool
+
+
+def situation(folder: Path) -> Situation:
+    """Read the environment and .env, and find the ports of the bin/dev that runs in this folder."""
+    variables, ports = read_variables(folder), running_ports(folder)
+    if variables.get("CLEVER_CLIENT_ID"):
+        variables["PORT"] = port_of_app_url(variables)
+        port = wanted_port(variables, "PORT", ports.app if ports else 3000)
+        return Situation(Plan(variables, port, None), False)
+    if ports and ports.simulator is None:
+        raise SetupError(
+            "bin/dev is running with the real Clever, and CLEVER_CLIENT_ID is not set here: "
+            "put it into .env, so that every command has it."
+        )
+    if ports:
+        return Situation(Plan(variables, ports.app, ports.simulator), True)
+    app = wanted_port(variables, "PORT", 3000)
+    return Situation(Plan(variables, app, wanted_port(variables, "SIMULATOR_PORT", 3001)), False)
+
+
+def become_python(arguments: list[str], environ: dict[str, str]) -> NoReturn:
+    """Go on as the Python of the app's environment, which has the terminal to itself.
+
+    So exit codes, standard input and Ctrl-C are those of the command. What is said while packages
+    are installed goes to standard error: standard output is for the command's result.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        python = str(Environment(".venv", "requirements.txt").ready())
+    sys.stdout.flush()
+    os.chdir(str(ROOT))
+    os.execve(python, [python, *arguments], environ)  # noqa: S606 # a Python, no shell

@@ -1,0 +1,149 @@
+"""What bin/dev starts: the app, and the Clever simulator unless a real Clever app is configured."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.dotenv import read_dotenv
+from tools.ports import choose_port, wanted_port
+from tools.python_version import clean_environment
+from tools.terminal import SetupError
+
+PEOPLE = "student, teacher, school_admin, district_admin, teacher_admin or sparse"
+SHORTEST_KEY = 32
+LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1)(?::(\d+))?/?")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ports and variables of one start; without a simulator the app talks to the real Clever."""
+
+    variables: dict[str, str]
+    port: int
+    simulator_port: int | None
+
+    @property
+    def app_url(self) -> str:
+        """Where the app is opened on this machine."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def simulator_url(self) -> str:
+        """Where the simulator answers: another site than the app's, as Clever is."""
+        return f"http://127.0.0.1:{self.simulator_port}"
+
+    def app_environment(self, folder: Path) -> dict[str, str]:
+        """All variables of the app."""
+        own = self._for_simulator() if self.simulator_port else self._for_clever()
+        if not self.variables.get("SECRET_KEY"):
+            own["SECRET_KEY"] = development_key(folder)
+        own.update(PORT=str(self.port), FLASK_SKIP_DOTENV="1")
+        return {**self.variables, **own}
+
+    def _for_simulator(self) -> dict[str, str]:
+        return {
+            "APP_ENV": "development",
+            "APP_URL": self.app_url,
+            "CLEVER_CLIENT_ID": "simulator",
+            "CLEVER_CLIENT_SECRET": "simulator-secret",
+            "CLEVER_URL": self.simulator_url,
+            "CLEVER_API_URL": self.simulator_url,
+            "CLEVER_STATUS_URL": f"{self.simulator_url}/_status",
+        }
+
+    def _for_clever(self) -> dict[str, str]:
+        defaults = {"APP_ENV": "development", "APP_URL": self.app_url}
+        return {key: self.variables.get(key) or value for key, value in defaults.items()}
+
+    def simulator_arguments(self) -> list[str]:
+        """How the simulator is run, after the name of the interpreter."""
+        version = self.variables.get("CLEVER_API_VERSION") or "v3.0"
+        where = ["--port", str(self.simulator_port), "--app-url", self.app_url]
+        return ["-m", "clever_simulator", *where, "--api-version", version]
+
+    def greeting(self, folder: Path) -> str:
+        """What a person needs to know once everything answers."""
+        if self.simulator_port:
+            return (
+                f"\n  The app            {self.app_url}\n"
+                f"  Clever, simulated  {self.simulator_url}/  (a portal with the app on it)\n\n"
+                f"  Log in as {PEOPLE}.\n"
+                "  The password is clever.\n\n"
+                "  Ctrl-C stops both.\n"
+            )
+        address = self.app_environment(folder)["APP_URL"].rstrip("/")
+        return (
+            f"\n  The app               {self.app_url}  (with the real Clever)\n"
+            f"  Its redirect URI      {address}/oauth/callback  (must be registered at Clever)\n\n"
+            "  Ctrl-C stops it.\n"
+        )
+
+
+def read_variables(folder: Path) -> dict[str, str]:
+    """The variables of .env; those of the environment take precedence."""
+    return {**read_dotenv(folder / ".env"), **clean_environment()}
+
+
+def make_plan(folder: Path, running: Plan | None = None) -> Plan:
+    """Read the environment and .env, and choose the ports.
+
+    Where a plan is running already, its ports are kept unless the variables name other ones.
+    """
+    variables = read_variables(folder)
+    app = running.port if running else 3000
+    clever = (running and running.simulator_port) or 3001
+    ours = frozenset({running.port, running.simulator_port or 0}) if running else frozenset()
+    simulator = None
+    if variables.get("CLEVER_CLIENT_ID"):
+        variables["PORT"] = port_of_app_url(variables)
+        wanted_port(variables, "SIMULATOR_PORT", clever)
+    else:
+        simulator = choose_port(
+            variables,
+            "SIMULATOR_PORT",
+            clever,
+            "the simulator",
+            avoid=wanted_port(variables, "PORT", app),
+            ours=ours,
+        )
+    port = choose_port(variables, "PORT", app, "the app", avoid=simulator or 0, ours=ours)
+    return Plan(variables, port, simulator)
+
+
+def port_of_app_url(variables: dict[str, str]) -> str:
+    """The port that Clever sends people back to, when APP_URL names this machine."""
+    port = variables.get("PORT", "")
+    here = LOCAL_URL.fullmatch(variables.get("APP_URL", ""))
+    if not here:
+        return port
+    if port and port != (here[1] or "80"):
+        raise SetupError(
+            f"PORT is {port}, but APP_URL is {here[0]}: make them the same port, as Clever sends "
+            "people to APP_URL."
+        )
+    return here[1] or "80"
+
+
+def development_key(folder: Path) -> str:
+    """A random key of this folder, kept so that a session outlives a restart."""
+    path = folder / "instance" / "dev-secret-key"
+    with contextlib.suppress(FileNotFoundError):
+        key = path.read_text(encoding="utf-8").strip()
+        if len(key) >= SHORTEST_KEY:
+            return key
+        path.unlink()  # its writing was cut short
+    return _write_key(path)
+
+
+def _write_key(path: Path) -> str:
+    key = secrets.token_urlsafe(48)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{key}\n")
+    return key

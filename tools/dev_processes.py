@@ -1,0 +1,197 @@
+"""The app and the simulator while bin/dev runs: restarted when their files or .env change."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import time
+
+from tools.app_files import app_files, changed_files, stamp
+from tools.dev_plan import Plan, make_plan
+from tools.dev_status import RunningPlan
+from tools.processes import Child, Children
+from tools.terminal import SetupError, say
+from tools.venv import ROOT
+
+START_S = 60.0
+SETTLE_S = 2.0
+DOTENV = ROOT / ".env"
+SERVE = str(ROOT / "tools" / "dev_server.py")
+SYNC = ("-m", "flask", "--app", "app", "clever", "sync")
+
+
+class Running:
+    """What one bin/dev has started.
+
+    bin/dev opens the app's port itself and keeps it open, so that a page that is loaded while the
+    app restarts waits for the new app and is not refused.
+    """
+
+    def __init__(
+        self, plan: Plan, dotenv: str, python: str, children: Children, published: RunningPlan
+    ) -> None:
+        self._plan = plan
+        self._dotenv = dotenv  # the stamp of the .env that the plan was made from
+        self._children = children
+        self._python = python
+        self._published = published
+        self._files = app_files(ROOT)
+        self._listener = _listen(plan.port)
+        self._app: Child | None = None
+        self._simulator: Child | None = None
+        self._simulator_arguments: list[str] = []  # empty where none runs
+
+    def start(self) -> str:
+        """Start everything, and give the greeting; SetupError when something does not start."""
+        self._start_simulator(self._plan)
+        self._start_app("--exit-when-broken")
+        self._wait_until_ready(self._plan)
+        return self._plan.greeting(ROOT)
+
+    def look(self) -> None:
+        """Restart what has changed; SetupError when a program has stopped by itself."""
+        self._complain_of_stopped()
+        dotenv = stamp(DOTENV)
+        if dotenv != self._dotenv:
+            self._dotenv = dotenv
+            self._read_dotenv()
+        files = app_files(ROOT)
+        if files != self._files:
+            self._restart_for(files)
+
+    def _restart_for(self, files: dict[str, str]) -> None:
+        """Restart the app once the files are left alone: a checkout changes many."""
+        before, deadline = self._files, time.monotonic() + SETTLE_S
+        while files != self._files and time.monotonic() < deadline:
+            self._files = files
+            time.sleep(0.05)
+            files = app_files(ROOT)
+        names = changed_files(before, self._files)
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            say(f"Changed: {names[0]}{more}. The app restarts.")
+            self._restart_app()
+
+    def _read_dotenv(self) -> None:
+        """Apply a changed .env; while it has an error, everything goes on as it was."""
+        before = self._plan
+        try:
+            plan = make_plan(ROOT, before)
+        except SetupError as error:
+            say(f"{error}\nUntil then bin/dev goes on with the variables from before.")
+            return
+        if plan == before:
+            say("Changed: .env, but no variable.")
+            return
+        say("Changed: .env. The app restarts.")
+        try:
+            self._apply(plan, before)
+        except SetupError as error:
+            say(f"{error}\nbin/dev tries again when .env changes.")
+            if self._simulator and self._simulator.exit_code is not None:
+                self._stop_simulator()
+
+    def _apply(self, plan: Plan, before: Plan) -> None:
+        if plan.port != before.port:
+            listener, self._listener = self._listener, _listen(plan.port)
+            listener.close()
+        self._plan = plan
+        self._restart_app()
+        if _simulator_of(plan) != self._simulator_arguments:
+            self._stop_simulator()
+            self._start_simulator(plan)
+            self._wait_until_ready(plan)
+        self._published.write(plan)
+        if plan.greeting(ROOT) != before.greeting(ROOT):
+            say(plan.greeting(ROOT))
+
+    def _start_simulator(self, plan: Plan) -> None:
+        self._simulator_arguments = _simulator_of(plan)
+        if self._simulator_arguments:
+            command = [self._python, *self._simulator_arguments]
+            self._simulator = self._children.start("the simulator", command, plan.variables)
+
+    def _stop_simulator(self) -> None:
+        self._simulator_arguments = []
+        if self._simulator:
+            self._children.stop_one(self._simulator)
+            self._simulator = None
+
+    def _restart_app(self) -> None:
+        if self._app:
+            self._children.stop_one(self._app)
+        self._start_app()
+
+    def _start_app(self, *options: str) -> None:
+        descriptor = self._listener.fileno()
+        command = [self._python, SERVE, str(descriptor), str(self._plan.port), *options]
+        environ = self._plan.app_environment(ROOT)
+        self._app = self._children.start("the app", command, environ, pass_fds=(descriptor,))
+
+    def _wait_until_ready(self, plan: Plan) -> None:
+        """Return when everything answers and the simulator's rosters were read."""
+        waiting = {"the app": ("localhost", plan.port, "/healthz")}
+        if plan.simulator_port:
+            waiting["the simulator"] = ("127.0.0.1", plan.simulator_port, "/")
+        deadline = time.monotonic() + START_S
+        while waiting:
+            self._complain_of_stopped()
+            waiting = {name: where for name, where in waiting.items() if not _answers(*where)}
+            if waiting and time.monotonic() > deadline:
+                raise SetupError(
+                    f"No answer from {next(iter(waiting))} within {START_S:.0f} s: "
+                    "correct what its lines above say."
+                )
+            time.sleep(0.05 if waiting else 0)
+        self._published.write(plan)
+        if plan.simulator_port:
+            self._sync(plan)
+
+    def _sync(self, plan: Plan) -> None:
+        """Read the simulator's rosters, so that people see their classes.
+
+        A failure is ignored: the app may keep no rosters, or keep those of another day.
+        """
+        environ = plan.app_environment(ROOT)
+        command = [self._python, *SYNC]
+        subprocess.run(command, cwd=str(ROOT), env=environ, capture_output=True, check=False)
+
+    def _complain_of_stopped(self) -> None:
+        for child in self._children:
+            if child.exit_code is not None:
+                raise SetupError(
+                    f"Stopped by itself with exit code {child.exit_code}: {child.name}. "
+                    "Correct what its lines above say."
+                )
+
+
+def _simulator_of(plan: Plan) -> list[str]:
+    """The arguments of the plan's simulator; empty where the plan has none."""
+    return plan.simulator_arguments() if plan.simulator_port else []
+
+
+def _listen(port: int) -> socket.socket:
+    """Open a port on this machine's own address, as `localhost` in a browser leads there."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise SetupError(f"Port {port} was taken a moment ago: choose another one.") from error
+    return listener
+
+
+def _answers(host: str, port: int, path: str) -> bool:
+    """Whether there is an HTTP answer, whatever it says."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)  # uses no proxy
+    try:
+        connection.request("GET", path)
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True

@@ -1,0 +1,150 @@
+"""Serves the app on a port that bin/dev has opened; this runs in the app's own environment.
+
+dev_server.py FD PORT [--exit-when-broken]
+
+An app that cannot start is replaced by a page that says why, until bin/dev restarts it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where app.py is
+
+from flask import Flask
+from flask.cli import ScriptInfo
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+REQUEST_S = 2.0  # that a request which has begun may take when the app is to stop
+CONNECTION_S = 0.2  # the same for a connection without a request, such as browsers open ahead
+
+
+class Handler(WSGIRequestHandler):
+    """Notes on the server while it answers a request."""
+
+    def run_wsgi(self) -> None:
+        """Answer one request."""
+        with noted(self.server.requests):  # type: ignore[attr-defined] # it is a Server
+            super().run_wsgi()
+
+
+class Server(ThreadedWSGIServer):
+    """A server that does not cut off its answers when it stops."""
+
+    def __init__(self, descriptor: int, port: int, app: WSGIApplication) -> None:
+        super().__init__("localhost", port, app, Handler, fd=descriptor)
+        self.requests: set[int] = set()
+        self._connections: set[int] = set()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer one connection in its own thread."""
+        with noted(self._connections):
+            super().process_request_thread(request, client_address)
+
+    def stop_on(self, number: int) -> None:
+        """Take no more connections once this signal has come: they wait for the next server."""
+        signal.signal(number, lambda *_: threading.Thread(target=self.shutdown).start())
+
+    def finish(self) -> None:
+        """Wait for what was begun, though not for long."""
+        started = time.monotonic()
+        waiting = True
+        while waiting:
+            time.sleep(0.02)  # by then the thread of the last connection has begun
+            passed = time.monotonic() - started
+            waiting = (bool(self.requests) and passed < REQUEST_S) or (
+                bool(self._connections) and passed < CONNECTION_S
+            )
+
+
+@contextlib.contextmanager
+def noted(threads: set[int]) -> Iterator[None]:
+    """Have this thread in the set as long as the block runs."""
+    threads.add(threading.get_ident())
+    try:
+        yield
+    finally:
+        threads.discard(threading.get_ident())
+
+
+class Copied(io.StringIO):
+    """Keeps what is written to it, and writes it to standard error, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._standard_error = sys.stderr
+
+    def write(self, text: str) -> int:
+        """Write to both."""
+        self._standard_error.write(text)
+        return super().write(text)
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    descriptor, port, *options = sys.argv[1:]
+    signal.signal(signal.SIGTERM, stop)
+    os.environ["FLASK_RUN_FROM_CLI"] = "true"  # so that Flask ignores an app.run() in app.py
+    said = Copied()
+    with contextlib.redirect_stderr(said):
+        app = load()
+    if app is None and options:
+        sys.exit(1)
+    wsgi: WSGIApplication = app or because(said.getvalue())
+    server = Server(int(descriptor), int(port), wsgi)
+    server.stop_on(signal.SIGTERM)
+    server.serve_forever(poll_interval=0.05)
+    server.finish()
+
+
+class Stopped(BaseException):
+    """SIGTERM has come while the app was starting."""
+
+
+def stop(*_: object) -> None:
+    """End Python in order, so that the app's temporary files are removed."""
+    raise Stopped
+
+
+def load() -> Flask | None:
+    """The app, as `flask run` finds it; None when it has said on standard error why not."""
+    try:
+        app = ScriptInfo(app_import_path="app").load_app()
+    except SystemExit:  # wrong settings or translations, already said
+        return None
+    except Exception:  # noqa: BLE001 # whatever it is, a change of the code can correct it
+        traceback.print_exc()
+        return None
+    app.jinja_env.auto_reload = True
+    return app
+
+
+def because(reason: str) -> WSGIApplication:
+    """A page for the developer in place of each page of the app."""
+    text = f"The app cannot start. Save a correction, then reload this page.\n\n{reason}"
+
+    def answer(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
+        start_response("500 Internal Server Error", headers)
+        return [text.encode()]
+
+    return answer
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(Stopped):
+        main()

@@ -1,0 +1,100 @@
+"""Tells other commands the ports of the bin/dev that runs in this folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.dev_plan import Plan
+from tools.terminal import say
+
+PATIENCE_S = 1.0
+WIDTH = 80  # of the file, always the same: a reader never sees half of a new text
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where a running bin/dev listens; no simulator means that the app talks to the real Clever."""
+
+    app: int
+    simulator: int | None
+
+
+class RunningPlan:
+    """The file instance/bin-dev.json, which bin/dev keeps locked as long as it runs.
+
+    The lock ends with the process, however it ends, so an old file is never taken for a running
+    bin/dev.
+    """
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def write(self, plan: Plan) -> None:
+        """Tell the ports of this plan."""
+        if self._descriptor is not None:
+            text = json.dumps({"app": plan.port, "simulator": plan.simulator_port})
+            os.pwrite(self._descriptor, f"{text:<{WIDTH}}\n".encode(), 0)
+
+
+@contextmanager
+def running_plan(folder: Path) -> Iterator[RunningPlan]:
+    """Hold the file for as long as the block runs; of two bin/dev in a folder the first has it."""
+    path = _path(folder)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if _lock(descriptor):
+            os.ftruncate(descriptor, 0)
+            yield RunningPlan(descriptor)
+        else:
+            say("Another bin/dev is running in this folder: bin/clever uses that one.")
+            yield RunningPlan(None)
+    finally:
+        os.close(descriptor)
+
+
+def running_ports(folder: Path) -> Ports | None:
+    """The ports of the bin/dev that runs in this folder; None where none has finished starting."""
+    try:
+        descriptor = os.open(str(_path(folder)), os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        if _try_to_lock(descriptor):
+            return None  # no bin/dev holds it
+        found = json.loads(os.read(descriptor, 1000))
+        return Ports(found["app"], found["simulator"])
+    except ValueError:  # empty: it is starting
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _path(folder: Path) -> Path:
+    return folder / "instance" / "bin-dev.json"
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock; somebody who only looks at it has it for a moment."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not _try_to_lock(descriptor):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _try_to_lock(descriptor: int) -> bool:
+    import fcntl  # not there on Windows, where this file must still load to say so
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""Runs the doctor with the variables of bin/dev, and says which Clever it looks at."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+from tools.app_commands import Situation, become_python, situation
+from tools.dev_plan import read_variables
+from tools.python_version import clean_environment
+from tools.venv import ROOT
+
+PROGRAM = "from clever_login.doctor.runner import doctor; doctor(prog_name={name!r})"
+
+
+def examine(arguments: list[str], name: str) -> NoReturn:
+    """Become the doctor under this name; the exit code is 1 when there is a fault.
+
+    A simulator that is not running is no fault: nothing is wrong with the machine, and bin/dev
+    starts it. What needs it is left out, and a line says so.
+    """
+    program = ["-c", PROGRAM.format(name=name)]
+    if "--help" in arguments:
+        become_python([*program, *arguments], clean_environment())
+    variables = read_variables(ROOT)
+    if variables.get("APP_ENV") == "production" and not variables.get("CLEVER_CLIENT_ID"):
+        # bin/dev would take the simulator; but these variables are meant for a host, where the
+        # missing CLEVER_CLIENT_ID is a fault.
+        become_python([*program, *arguments], variables)
+    found = situation(ROOT)
+    if found.plan.simulator_port:
+        output = sys.stderr if "--json" in arguments else sys.stdout
+        print(_which_clever(found), file=output, flush=True)
+        if not found.simulator_runs:
+            arguments = [*arguments, "--offline"]
+    become_python([*program, *arguments], found.plan.app_environment(ROOT))
+
+
+def _which_clever(found: Situation) -> str:
+    if found.simulator_runs:
+        return (
+            "CLEVER_CLIENT_ID is not set: the app uses the simulator of bin/dev, at "
+            f"{found.plan.simulator_url}, and not Clever."
+        )
+    return (
+        "CLEVER_CLIENT_ID is not set: the app uses the simulator, which is not running. "
+        "bin/dev starts it; without it, the checks of Clever are left out."
+    )

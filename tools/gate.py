@@ -1,0 +1,145 @@
+"""The steps of bin/test, and which tests each tier runs."""
+
+from __future__ import annotations
+
+import enum
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.python_version import clean_environment
+from tools.signals import StoppedBySignal, stop_signals
+from tools.system_packages import Need
+from tools.terminal import say
+from tools.venv import ROOT
+
+COVERAGE = (
+    "--cov=clever_login",
+    "--cov=clever_simulator",
+    "--cov-report=term-missing:skip-covered",
+)
+TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # neighbors in a file share its fixtures
+PATIENCE_S = 10
+
+
+class Tier(enum.Enum):
+    """How much is tested: by the markers of the tests that are left out."""
+
+    QUICK = ("servers", "browser", "long")
+    CI = ("long",)
+    LONG = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A named command, run by the Python of the test environment."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+def checks() -> list[Step]:
+    """The steps before pytest; files without a suffix are found by no tool and so named here."""
+    scripts = _scripts()
+    modules = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tools").glob("*.py")))
+    strict = ("mypy", "--strict", "--scripts-are-modules", *scripts, *modules)
+    return [
+        Step("ruff check", ("ruff", "check", ".", *scripts)),
+        Step("ruff format", ("ruff", "format", "--check", ".", *scripts)),
+        Step("mypy", ("mypy",)),
+        Step("mypy bin", strict),
+        Step("import layers", ("tools.import_layers",)),
+    ]
+
+
+def _scripts() -> tuple[str, ...]:
+    files = (path for path in sorted((ROOT / "bin").iterdir()) if path.is_file())
+    return tuple(f"bin/{path.name}" for path in files if not path.suffix)
+
+
+def tests(tier: Tier, extra: list[str], missing: tuple[Need, ...]) -> Step:
+    """The tests of a tier whose needs are met, two at a time; the longest tier adds coverage."""
+    left_out = dict.fromkeys((*tier.value, *(need.marker for need in missing)))
+    markers = ("-m", " and ".join(f"not {marker}" for marker in left_out)) if left_out else ()
+    coverage = COVERAGE if tier is Tier.LONG else ()
+    return Step("pytest", ("pytest", *TWO_AT_A_TIME, *coverage, *markers, *extra))
+
+
+def run_steps(python: Path, steps: list[Step]) -> list[str]:
+    """Run all steps, whatever the earlier ones said; give the names of those that failed."""
+    failed = []
+    for step in steps:
+        say(f"\n--- {step.name}")
+        started = time.monotonic()
+        if run_module(python, step.arguments):
+            failed.append(step.name)
+        elif step.name != "pytest":  # its own summary has the time
+            say(f"  ok in {time.monotonic() - started:.1f} s")
+    return failed
+
+
+def say_failed(failed: list[str]) -> None:
+    """Name the steps that failed, the first of which may be far above."""
+    if failed:
+        say(f"\n  FAILED: {', '.join(failed)}")
+
+
+def run_module(python: Path, arguments: tuple[str, ...]) -> int:
+    """Run a module on our own terminal, and give its exit code."""
+    with stop_signals.held():
+        command = [str(python), "-m", *arguments]
+        process = subprocess.Popen(command, cwd=str(ROOT), env=_activated(python))
+    try:
+        return process.wait()
+    except StoppedBySignal as stopped:
+        _stop(process, stopped.number)
+        raise
+
+
+def _activated(python: Path) -> dict[str, str]:
+    """The programs of the test environment come first, as a Procfile calls them by name."""
+    variables = clean_environment()
+    path = os.pathsep.join([str(python.parent), variables.get("PATH", os.defpath)])
+    return {**variables, "PATH": path}
+
+
+def _stop(process: subprocess.Popen[bytes], number: int) -> None:
+    """Let pytest put away what it started; a Ctrl-C has reached it already."""
+    if number != signal.SIGINT:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def say_what_was_skipped(python: Path, missing: tuple[Need, ...]) -> None:
+    """Count and name the tests that were left out."""
+    for need in missing:
+        tests = _how_many(_count(python, need.marker))
+        say(f"  Skipped: {tests} marked {need.marker}, as {need.program} is not here.")
+    if missing:
+        say("  Install it, or run this as root on Debian, to run them too.")
+
+
+def _how_many(count: int) -> str:
+    return "1 test" if count == 1 else f"{count} tests"
+
+
+def _count(python: Path, marker: str) -> int:
+    command = [str(python), "-m", "pytest", "--collect-only", "-qq", "-m", marker]
+    answer = subprocess.run(
+        command,
+        cwd=str(ROOT),
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    lines = answer.stdout.decode("utf-8", "replace").splitlines()
+    # One line for each file, as in `tests/test_browser.py: 12`.
+    return sum(int(line.rpartition(": ")[2]) for line in lines if line[-1:].isdigit())

@@ -1,0 +1,127 @@
+"""Breaks the app on purpose, by one patch of tests/mutants after the other: a named test must fail.
+
+Two patches are tried at a time, each in a copy of the project of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.python_version import clean_environment
+from tools.system_packages import Need
+from tools.terminal import say
+from tools.venv import ROOT
+
+HEAD = re.compile(r"\ABreaks: (?P<what>.+)\nTest: (?P<test>.+)\n")
+LEFT_OUT = (".git", ".venv*", "instance", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
+FAILED = 1  # pytest's exit code for red tests; others mean that none was run
+PATIENCE_S = 120
+AT_A_TIME = 2
+_running: set[subprocess.Popen[bytes]] = set()
+SIGNS = {"browser": ("tests/browser/",), "servers": ("tests/deployed/", "[deployed")}
+
+
+@dataclass(frozen=True)
+class Break:
+    """One patch, what it breaks, and the test that must notice."""
+
+    patch: Path
+    what: str
+    test: str
+
+    def needs(self, need: Need) -> bool:
+        """Whether its test is one of those that need this program."""
+        return any(sign in self.test for sign in SIGNS[need.marker])
+
+
+def all_breaks() -> Iterator[Break]:
+    """The patches, each of which begins with a line of what it breaks and one of the test."""
+    for path in sorted((ROOT / "tests" / "mutants").glob("*.patch")):
+        head = HEAD.match(path.read_text(encoding="utf-8"))
+        if not head:
+            raise ValueError(f"{path.name} does not begin with its two lines")
+        yield Break(path, head["what"], head["test"])
+
+
+def run_broken(python: Path, missing: tuple[Need, ...]) -> bool:
+    """Whether every break was noticed; each is said in a line."""
+    breaks = [each for each in all_breaks() if not any(each.needs(need) for need in missing)]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_A_TIME) as threads:
+        copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        for number in range(AT_A_TIME):
+            copies.put(_copy(Path(folder) / f"copy {number}"))
+        try:
+            noticed = list(threads.map(lambda one: _is_noticed(python, copies, one), breaks))
+        except BaseException:  # such as a Ctrl-C, which reaches no session but ours
+            threads.shutdown(wait=False, cancel_futures=True)
+            for process in list(_running):
+                _signal(process, signal.SIGINT)
+            raise
+    say(f"  {sum(noticed)} of {len(noticed)} breaks were noticed.")
+    for one in (one for one, was in zip(breaks, noticed, strict=True) if not was):
+        say(f"  Not noticed: {one.patch.name}")
+    return all(noticed)
+
+
+def _copy(target: Path) -> Path:
+    shutil.copytree(str(ROOT), str(target), ignore=shutil.ignore_patterns(*LEFT_OUT))
+    return target
+
+
+def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], one: Break) -> bool:
+    """Apply a patch to a copy that nobody uses, run its test there, and take it back."""
+    copy = copies.get()
+    try:
+        if not _apply(copy, one):
+            say(f"  FAILED  {one.patch.name}: it does not apply any more")
+            return False
+        code = _test(python, copy, one.test)
+        _apply(copy, one, "--reverse")
+    finally:
+        copies.put(copy)
+    result = {FAILED: "ok    ", 0: "FAILED"}.get(code, f"FAILED (pytest ended with {code})")
+    say(f"  {result}  {one.patch.stem} ({one.what})")
+    return code == FAILED
+
+
+def _apply(copy: Path, one: Break, *options: str) -> bool:
+    command = ["git", "apply", "--whitespace=nowarn", "-C1", *options, str(one.patch)]
+    return subprocess.run(command, cwd=str(copy), check=False).returncode == 0
+
+
+def _test(python: Path, copy: Path, test: str) -> int:
+    command = [str(python), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
+    process = subprocess.Popen(
+        command,
+        cwd=str(copy),
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _running.add(process)
+    try:
+        return process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        return FAILED  # a test that hangs on broken code has noticed
+    finally:
+        _signal(process, signal.SIGKILL)  # also to what a test has left running
+        process.wait()
+        _running.discard(process)
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)

@@ -1,0 +1,92 @@
+"""The programs that the full tests need beside Python, and how they get onto a Debian machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.python_version import clean_environment
+from tools.terminal import SetupError, say
+
+FONTS = "fonts-liberation"
+FONT_FOLDERS = ("/usr/share/fonts/truetype/liberation", "/usr/share/fonts/truetype/liberation2")
+PATIENCE_S = 900
+TAIL = 15
+
+
+@dataclass(frozen=True)
+class Need:
+    """A program, the Debian package of the same name, and the tests that cannot do without it.
+
+    Debian keeps some programs off the PATH: they match a pattern of files instead.
+    """
+
+    program: str
+    marker: str
+    files: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the program is here."""
+        there = any(Path("/").glob(self.files)) if self.files else False
+        return there or shutil.which(self.program) is not None
+
+
+NEEDS = (
+    Need("chromium", "browser"),
+    Need("redis-server", "servers"),
+    Need("postgresql", "servers", files="usr/lib/postgresql/*/bin/postgres"),
+    Need("pgbouncer", "servers", files="usr/sbin/pgbouncer"),
+    Need("nginx", "servers", files="usr/sbin/nginx"),
+    Need("faketime", "servers"),
+)
+
+
+def provide_needs() -> tuple[Need, ...]:
+    """Install what is missing, where that is possible, and give what is missing still."""
+    packages = _missing_packages()
+    if packages and os.geteuid() == 0 and shutil.which("apt-get"):
+        say(f"Installing {', '.join(packages)}.")
+        _apt_get("update")  # one source that is out of reach need not matter: the next line tells
+        output = _apt_get("install", "-y", "--no-install-recommends", *packages)
+        if _missing_packages():
+            say("\n".join(output.splitlines()[-TAIL:]))
+    return tuple(need for need in NEEDS if not need.is_met)
+
+
+def require_needs(missing: tuple[Need, ...]) -> None:
+    """Refuse to go on without a program."""
+    if missing:
+        names = " and ".join(need.program for need in missing)
+        raise SetupError(
+            f"With CI=true no test may be skipped, and {names} could not be installed: "
+            "run this as root on Debian, or put it on the machine first."
+        )
+
+
+def _missing_packages() -> list[str]:
+    packages = [need.program for need in NEEDS if not need.is_met]
+    if not any(Path(folder).is_dir() for folder in FONT_FOLDERS):
+        packages.append(FONTS)
+    return packages
+
+
+def _apt_get(*arguments: str) -> str:
+    """Run apt-get without questions, and give what it printed."""
+    command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", *arguments]
+    try:
+        answer = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**clean_environment(), "DEBIAN_FRONTEND": "noninteractive"},
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"apt-get {arguments[0]} did not end within {PATIENCE_S} s."
+    return answer.stdout.decode("utf-8", "replace")

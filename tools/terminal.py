@@ -1,0 +1,69 @@
+"""What the commands say, and how they end when they cannot go on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+
+from tools.signals import StoppedBySignal, stop_signals
+
+
+class SetupError(Exception):
+    """A sentence for the person who ran the command: what is wrong, and what to do."""
+
+
+def say(text: str = "", end: str = "\n") -> None:
+    """Print at once; a terminal that is gone is no reason to stop cleaning up."""
+    with contextlib.suppress(OSError):
+        print(text, end=end, flush=True)
+
+
+def run(main: Callable[[], int]) -> None:
+    """Run a command to its end: what stops it becomes one sentence and an exit code."""
+    try:
+        _open_standard_input()
+        stop_signals.install()
+        sys.exit(main())
+    except SetupError as error:
+        with contextlib.suppress(OSError):
+            print(error, file=sys.stderr, flush=True)
+        sys.exit(1)
+    except StoppedBySignal as stopped:
+        say("\nStopped.")
+        sys.exit(128 + stopped.number)
+
+
+def _open_standard_input() -> None:
+    try:
+        os.fstat(0)
+    except OSError:  # closed by the caller: the next file opened would become standard input
+        os.open(os.devnull, os.O_RDONLY)
+
+
+class Progress:
+    """A counter of packages: one line that changes on a terminal, plain lines elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._count = 0
+        self._terminal = sys.stdout.isatty()
+
+    def step(self, name: str) -> None:
+        """Count one package."""
+        self._count = min(self._count + 1, self._total)
+        self.show(name)
+
+    def show(self, what: str) -> None:
+        """Show what is going on, without counting."""
+        text = f"  {self._count:>3}/{self._total}  {what}"
+        if self._terminal:
+            say(f"\r\033[K{text[:78]}", end="")
+        else:
+            say(text)
+
+    def close(self) -> None:
+        """Leave the terminal's line empty for what comes next."""
+        if self._terminal:
+            say("\r\033[K", end="")

@@ -1,0 +1,18 @@
+"""Runs the programs of a throwaway environment, in the project's folder."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tools.python_version import clean_environment
+from tools.terminal import SetupError
+from tools.venv import ROOT
+
+
+def call(*command: str) -> None:
+    """Run a program, whose own message is enough when it fails."""
+    try:
+        subprocess.run(command, cwd=str(ROOT), env=clean_environment(), check=True)
+    except subprocess.CalledProcessError as error:
+        raise SetupError(f"{Path(command[0]).name} failed: see its lines above.") from error

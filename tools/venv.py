@@ -1,0 +1,148 @@
+"""Makes a virtual environment of pinned packages, and knows when nothing is to be done."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.processes import Children
+from tools.python_version import clean_environment, command_name
+from tools.terminal import Progress, SetupError, say
+
+ROOT = Path(__file__).resolve().parent.parent
+PINNED = re.compile(r"^[A-Za-z0-9][^=\s]*==", re.MULTILINE)
+# "Ignoring" is said of what is meant for another system, "Processing" of a file at hand.
+SEEN = re.compile(
+    r"(?:Collecting|Ignoring|Requirement already satisfied:) ([\w.-]+)"
+    r"|Processing .*?([\w.]+)-\d[^/ ]*\.(?:whl|tar\.gz|zip)"
+)
+VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
+PIP_OPTIONS = ("--require-hashes", "--no-user", "--no-input", "--progress-bar", "off")
+TAIL = 15
+
+
+class Environment:
+    """A virtual environment in the project's folder, holding exactly one requirements file."""
+
+    def __init__(self, name: str, requirements: str) -> None:
+        self._folder = ROOT / name
+        self._requirements = ROOT / requirements
+        self._stamp = self._folder / ".requirements-stamp"
+        self.python = self._folder / "bin" / "python"
+
+    def ready(self) -> Path:
+        """Do what is left to do, if anything, and give the environment's Python."""
+        with _one_at_a_time():
+            version = self._version()
+            if not version or not self._stamped().startswith(f"{version} "):
+                self._make()
+            if self._stamped() != self._wanted():
+                self._install()
+        return self.python
+
+    def _stamped(self) -> str:
+        try:
+            return self._stamp.read_text(encoding="utf-8")
+        except OSError:  # none: never finished
+            return ""
+
+    def _wanted(self) -> str:
+        return f"{self._version()} {hashlib.sha256(self._requirements.read_bytes()).hexdigest()}\n"
+
+    def _version(self) -> str:
+        """Ask the environment's Python for its version, as it may have vanished or changed."""
+        try:
+            answer = subprocess.run(
+                [str(self.python), "-I", "-S", "-c", VERSION],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return ""
+        return os.fsdecode(answer.stdout).strip()
+
+    def _make(self) -> None:
+        if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
+            raise SetupError(
+                "This Python has no venv module: install it (on Debian and Ubuntu by "
+                f"`apt install python3-venv`) and run {command_name()} again."
+            )
+        say(f"Making {self._folder.name} with Python {platform.python_version()}.")
+        self._run_python_module(
+            sys.executable, ["venv", "--clear", str(self._folder)], self._failed_to_make()
+        )
+
+    def _failed_to_make(self) -> SetupError:
+        return SetupError(
+            f"{self._folder.name} could not be made: mend what the lines above say "
+            f"and run {command_name()} again."
+        )
+
+    def _install(self) -> None:
+        name = self._requirements.relative_to(ROOT)
+        total = len(PINNED.findall(self._requirements.read_text(encoding="utf-8")))
+        say(f"Installing {total} packages from {name} (only when it has changed).")
+        # An install that is cut short must not look finished.
+        with contextlib.suppress(FileNotFoundError):
+            self._stamp.unlink()
+        command = ["pip", "install", *PIP_OPTIONS, "-r", str(self._requirements)]
+        self._run_python_module(str(self.python), command, self._failed_to_install(), total)
+        self._stamp.write_text(self._wanted(), encoding="utf-8")
+
+    def _failed_to_install(self) -> SetupError:
+        return SetupError(
+            "The packages could not be installed: mend what pip's last lines above say (often the "
+            f"network, or PIP_INDEX_URL where PyPI is not reached) and run {command_name()} again."
+        )
+
+    def _run_python_module(
+        self, python: str, arguments: list[str], failure: SetupError, total: int = 0
+    ) -> None:
+        progress, last = Progress(total), deque[str](maxlen=TAIL)
+        with Children(ROOT) as children:
+            command = [python, "-m", *arguments]
+            child = children.start(arguments[0], command, clean_environment(), subprocess.PIPE)
+            for line in child.lines():
+                last.append(line)
+                _show(line, progress)
+            progress.close()
+            if child.exit_code != 0:
+                say("\n".join(last))
+                raise failure
+
+
+def _show(line: str, progress: Progress) -> None:
+    """Show one line of pip's output as progress."""
+    package = SEEN.match(line)
+    if package:
+        progress.step(package[1] or package[2])
+    elif line.startswith("Installing collected packages"):
+        progress.show("putting them in place")
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Keep a second command started meanwhile from building the same environment."""
+    import fcntl  # not there on Windows, where this file must still load to say so
+
+    folder = os.open(str(ROOT / "bin"), os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another command that is setting up here.")
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
