@@ -79,6 +79,7 @@ HERE = ("cp .env.example .env", "bin/translate", "bin/translate vi", GUNICORN, S
 ELSEWHERE = {
     "bin/dev": "all of tests/deployed/test_bin_dev.py",
     'gunicorn "app:create_app()"': "tests/deployed/test_production.py",
+    "bin/help": "tests/project/test_bin.py",
     "bin/test": "this runs in it",
     "bin/test --full": "this runs in it",
     "bin/test --long": "this runs in it",

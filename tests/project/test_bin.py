@@ -70,3 +70,10 @@ def test_an_invalid_port_is_reported_before_anything_starts(
     path = os.environ["PATH"]
     ended = run(sys.executable, str(copy / "bin" / "dev"), PATH=path, **environ)
     assert_one_sentence(ended, word)
+
+
+def test_bin_help_has_one_line_for_each_command() -> None:
+    lines = run(sys.executable, str(ROOT / "bin" / "help")).stdout.splitlines()
+    described = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("bin/")}
+    assert described.keys() >= {f"bin/{script.name}" for script in SCRIPTS}
+    assert all(described.values())
