@@ -1,4 +1,4 @@
-"""What the tests are given: a running app beside a running simulator, and no network."""
+"""Shared fixtures: a running app with a running simulator. Network access is blocked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ OF_THE_FILE = re.compile(r"^pytestmark = (\[.*?^\]|[^\n]*)", re.DOTALL | re.MULT
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out a file whose own marker is left out: importing what it needs takes seconds."""
+    """Skip collection of a deselected file, because importing its dependencies takes seconds.
+
+    A file is skipped when `-m "not NAME"` excludes a mark in its module-level `pytestmark`.
+    """
     left_out = re.findall(r"\bnot (\w+)", config.option.markexpr)
     if collection_path.suffix != ".py" or not left_out:
         return None
@@ -30,19 +33,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.fixture(autouse=True)
 def _no_network() -> None:
-    """A test that reaches beyond this machine fails."""
+    """Fail any test that connects to a host other than this machine."""
     socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
 
 
 @pytest.fixture(scope="session")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh copy of the project, in which nothing is installed yet."""
+    """A fresh copy of the project in which no packages are installed."""
     return fresh_checkout.copy_project(tmp_path_factory.mktemp("a new machine"))
 
 
 @pytest.fixture
 def make_site(tmp_path: Path) -> Iterator[SiteMaker]:
-    """Start an app with settings of one's own: `make_site(clever_api_version="v1.2")`."""
+    """Start an app with custom settings: `make_site(clever_api_version="v1.2")`."""
     with ExitStack() as stack:
 
         def make(**changes: Any) -> Site:
@@ -53,7 +56,7 @@ def make_site(tmp_path: Path) -> Iterator[SiteMaker]:
 
 @pytest.fixture
 def site(make_site: SiteMaker) -> Site:
-    """The app as `bin/dev` starts it, in this process."""
+    """The app in this process, with the settings that `bin/dev` uses."""
     return make_site()
 
 
@@ -62,7 +65,7 @@ STORES = ["in_process", pytest.param("deployed", marks=pytest.mark.servers)]
 
 @pytest.fixture(params=STORES)
 def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMaker]:
-    """The same twice: in this process on files, and on two gunicorn workers with a real Redis."""
+    """Run a test twice: in this process on file storage, and on two gunicorn workers with Redis."""
     start = (
         running_app.run_in_process
         if request.param == "in_process"
@@ -78,14 +81,14 @@ def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMak
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One PostgreSQL for all tests of this process."""
+    """One PostgreSQL server for all tests of this process."""
     with running_app.run_postgres(tmp_path_factory.mktemp("postgres")) as url:
         yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
 def database_url(request: pytest.FixtureRequest) -> str | None:
-    """An empty database as DATABASE_URL names it: None is SQLite in the app's own folder."""
+    """An empty database, as a DATABASE_URL. None means SQLite in the app's instance folder."""
     if request.param == "sqlite":
         return None
     return running_app.new_database(request.getfixturevalue("postgres"))

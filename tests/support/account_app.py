@@ -1,4 +1,4 @@
-"""An app whose accounts are looked at: its commands, its rows, and who is logged in."""
+"""An app with accounts: runs its commands, reads its rows, and shows which account is logged in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.running_app import Site
 
 
 def make_account_app(make_site: SiteMaker, database_url: str | None, **changes: Any) -> Site:
-    """An app with tables that nobody is in yet."""
+    """Start an app with empty tables and a `/who` view."""
     site = make_site(database_url=database_url, extend=_add_account_view, **changes)
     run_flask_clever(site, "db", "upgrade")
     return site
@@ -27,12 +27,12 @@ def make_account_app(make_site: SiteMaker, database_url: str | None, **changes: 
 
 @pytest.fixture
 def school(make_site: SiteMaker, database_url: str | None) -> Site:
-    """An app with an empty database of its own, on each engine."""
+    """An app with an empty database, on each database engine."""
     return make_account_app(make_site, database_url)
 
 
 def _add_account_view(app: Flask) -> None:
-    """Mount /who: the id of the account of whoever is logged in."""
+    """Mount /who, which returns the account id of the logged-in user, or an empty body."""
 
     def who() -> tuple[str, dict[str, str]]:
         user = current_user()
@@ -42,35 +42,38 @@ def _add_account_view(app: Flask) -> None:
 
 
 def account_id(visitor: Visitor) -> str:
-    """The account that this visitor is in."""
+    """Return the id of the account that this visitor is logged in to."""
     return visitor.open("/who").response.text
 
 
 def flask_app(site: Site) -> Flask:
-    """The app, which runs in this process."""
+    """Return the site's Flask app, which runs in this process."""
     assert site.app
     return site.app
 
 
 def database_of(site: Site) -> Database:
-    """Its database."""
+    """Return the site's database."""
     return database(flask_app(site))
 
 
 def people_rows(site: Site) -> list[Person]:
-    """All rows of people, in the order in which they first logged in."""
+    """Return all rows of people, ordered by first login."""
     with database_of(site).read() as session:
         return list(session.scalars(select(Person).order_by(Person.first_login)))
 
 
 def person_row(site: Site, person_id: str) -> Person:
-    """One of them."""
+    """Return one row of people by its account id."""
     with database_of(site).read() as session:
         return session.get_one(Person, person_id)
 
 
 def run_flask_clever(site: Site | Flask, *words: str, fails: bool = False) -> str:
-    """What `flask clever ...` prints, and whether it goes well is as expected."""
+    """Run `flask clever ...` and return its output.
+
+    Asserts that the command fails if `fails` is true, and succeeds otherwise.
+    """
     app = site if isinstance(site, Flask) else flask_app(site)
     done = app.test_cli_runner().invoke(args=["clever", *words])
     assert (done.exit_code != 0) == fails, done.output
@@ -79,11 +82,11 @@ def run_flask_clever(site: Site | Flask, *words: str, fails: bool = False) -> st
 
 @contextmanager
 def record_statements(site: Site) -> Iterator[list[str]]:
-    """What is said to its database meanwhile, but for where transactions begin and end."""
+    """Record the SQL statements sent to the site's database, except for transaction begins."""
     said: list[str] = []
 
     def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):  # SQLAlchemy says it itself to PostgreSQL
+        if not statement.startswith("BEGIN"):  # SQLAlchemy sends BEGIN to PostgreSQL itself
             said.append(statement)
 
     engine = database_of(site).pages

@@ -1,4 +1,4 @@
-"""A person with a browser, as far as HTTP goes: clicks links, submits forms, follows redirects."""
+"""A browser at the HTTP level: it follows links and redirects and submits forms."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def _new_session() -> requests.Session:
 
 
 def send_request(url: str, method: str = "GET", **parts: Any) -> requests.Response:
-    """One request without a browser's headers; redirects are not followed."""
+    """Send one request without a browser's headers and without following redirects."""
     with _new_session() as session:
         return session.request(method, url, allow_redirects=False, timeout=30, **parts)
 
 
 @dataclass
 class Visitor:
-    """One browser: its cookies, the page it is on, and the addresses that it came by."""
+    """One browser: its cookies, the page it is on, and the responses that led to that page."""
 
     app_url: str
     http: requests.Session = field(default_factory=_new_session)
@@ -36,16 +36,16 @@ class Visitor:
     response: requests.Response = field(default_factory=requests.Response)
     page: BeautifulSoup = field(default_factory=lambda: BeautifulSoup("", "html5lib"))
     hops: list[requests.Response] = field(default_factory=list)
-    stop_at: str | None = None  # a path: a redirect to it is not followed, `url` is where it led
+    stop_at: str | None = None  # a path: a redirect to it is not followed; `url` is its target
 
     def open(self, url: str, **headers: str) -> Visitor:
-        """Type an address (or follow a link from nowhere) and arrive at the last redirect."""
+        """Open a URL as if typed into the address bar, and follow all redirects."""
         self.hops = []
         self._send("GET", urljoin(self.app_url, url), {}, headers, site="none")
         return self
 
     def click(self, words: str) -> Visitor:
-        """Follow the link with these words."""
+        """Follow the link that contains this text."""
         return self.follow(self._one("a", words))
 
     def follow(self, link: Tag) -> Visitor:
@@ -55,7 +55,7 @@ class Visitor:
         return self
 
     def press(self, words: str, **fields: str) -> Visitor:
-        """Submit the form whose button has these words, with its fields filled in."""
+        """Submit the form whose button contains this text, with these fields filled in."""
         button = self._one("button", words)
         form = button.find_parent("form")
         assert isinstance(form, Tag), "a button without a form"
@@ -69,7 +69,7 @@ class Visitor:
 
     @property
     def text(self) -> str:
-        """What the page says, with single blanks."""
+        """The text of the page, with whitespace collapsed."""
         return " ".join(self.page.get_text(" ").split())
 
     @property
@@ -80,24 +80,24 @@ class Visitor:
 
     @property
     def role(self) -> str:
-        """The role in which the person is here, empty on a page for nobody."""
+        """The role in which the user sees this page. Empty on a page for logged-out visitors."""
         main = self.page.find("main")
         return str(main.get("data-role", "")) if isinstance(main, Tag) else ""
 
     @property
     def path(self) -> str:
-        """Where the browser is, without the host."""
+        """The path of the current URL."""
         return urlsplit(self.url).path
 
     @property
     def code(self) -> str:
-        """The stable code of the error page, empty when there is none."""
+        """The stable code on an error page. Empty on other pages."""
         found = self.page.select_one(".adult code")
         return found.get_text() if found else ""
 
     @property
     def at_app(self) -> bool:
-        """Whether the browser is at the app (and not at the simulator)."""
+        """Whether the browser is at the app rather than at the simulator."""
         return self.url.startswith(self.app_url)
 
     def _one(self, tag: str, words: str) -> Tag:
@@ -153,7 +153,7 @@ class Visitor:
 
 
 def _form_fields(form: Tag) -> dict[str, str]:
-    """What a browser would send with a form that nobody has touched, check boxes left out."""
+    """Return the data a browser sends for an untouched form. Checkboxes are left out."""
     inputs = form.find_all("input", attrs={"name": True, "type": lambda kind: kind != "checkbox"})
     data = {str(each["name"]): str(each.get("value", "")) for each in inputs}
     for select in form.find_all("select"):

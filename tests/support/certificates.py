@@ -1,4 +1,4 @@
-"""A certificate that nobody but its holder trusts, as of a network's own authority."""
+"""Self-signed certificates, like those of a network with a private certificate authority."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Certificate:
-    """The files of a certificate for localhost and of its key."""
+    """The files of a certificate for localhost and of its private key."""
 
     certificate: Path
     key: Path
 
 
 def make_certificate(folder: Path, *names: str, address: str = "127.0.0.1") -> Certificate:
-    """Make one, for further names too, that is good for a day on either side of now."""
+    """Create a certificate for localhost, `address`, and `names`.
+
+    It is valid from one day ago until one day from now.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's own authority")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Starting a real Chromium."""
+"""Starts a real Chromium."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHROMIUM_ARGUMENTS = [
 
 @contextmanager
 def run_chromium() -> Iterator[Browser]:
-    """The system's Chromium, else the one that `playwright install chromium` has brought."""
+    """Start the system's Chromium, or the one that `playwright install chromium` downloaded."""
     with sync_playwright() as playwright:
         browser = launch_chromium(playwright.chromium)
         try:
@@ -31,7 +31,7 @@ def run_chromium() -> Iterator[Browser]:
 
 
 def launch_chromium(kind: BrowserType, ignored: list[str] | None = None) -> Browser:
-    """Start one; `ignored` are arguments of Playwright's own that it shall not have."""
+    """Start a Chromium without those of Playwright's default arguments that are in `ignored`."""
     return kind.launch(
         executable_path=shutil.which("chromium"),
         args=CHROMIUM_ARGUMENTS,

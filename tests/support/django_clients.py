@@ -1,6 +1,6 @@
-"""Two clients of Clever that others wrote, in one Django site: only host names are ours.
+"""Two third-party Clever clients in one Django site. Only the Clever host name is changed.
 
-django-allauth answers under /allauth/, social-auth-core under /social/.
+django-allauth is mounted at /allauth/, social-auth-core at /social/.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import include, path
 
-HOST = "testserver"  # as Django's test client calls it
+HOST = "testserver"  # the host name that Django's test client sends
 CLIENT_ID, CLIENT_SECRET = "somebody-elses-app", "their-secret"
 CALLBACKS = {
     "allauth": f"http://{HOST}/allauth/clever/login/callback/",
@@ -29,7 +29,7 @@ urlpatterns: list[Any] = []
 
 
 def set_up_django() -> None:
-    """Sets the site up with an empty database in memory."""
+    """Set up the site with an empty in-memory database."""
     settings.configure(
         SECRET_KEY=secrets.token_hex(32),
         ALLOWED_HOSTS=[HOST],
@@ -74,7 +74,7 @@ def set_up_django() -> None:
         SOCIAL_AUTH_CLEVER_SECRET=CLIENT_SECRET,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # what they import is no matter of ours
+        warnings.simplefilter("ignore", DeprecationWarning)  # deprecations in third-party imports
         django.setup()
     urlpatterns.extend(
         [
@@ -86,8 +86,8 @@ def set_up_django() -> None:
 
 
 def point_clients_at(clever_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Puts another host into the addresses that both clients carry, and changes nothing else."""
-    # Neither can be imported before Django is set up.
+    """Replace the host in the Clever URLs of both clients, and change nothing else."""
+    # Neither package can be imported before Django is set up.
     allauth: Any = import_module("allauth.socialaccount.providers.clever.views").CleverOAuth2Adapter
     social: Any = import_module("social_core.backends.clever").CleverOAuth2
 
@@ -102,16 +102,16 @@ def point_clients_at(clever_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def get_json(self: Any, url: str, *args: Any, **parts: Any) -> Any:
         return super(social, self).get_json(here(url), *args, **parts)
 
-    # The addresses of the API stand in the middle of the code of this one.
+    # social-auth-core builds the API URLs inline, so its `get_json` is wrapped.
     monkeypatch.setattr(social, "get_json", get_json, raising=False)
 
 
 def clear_database() -> None:
-    """Empties the site's database."""
+    """Empty the site's database."""
     call_command("flush", verbosity=0, interactive=False)
 
 
 def logged_in_user(browser: Client) -> Any:
-    """Whom the site knows in this browser; KeyError when that is nobody."""
+    """Return the user logged in to the site in this browser. Raises KeyError when there is none."""
     number = browser.session["_auth_user_id"]
     return import_module("django.contrib.auth").get_user_model().objects.get(pk=number)

@@ -1,4 +1,4 @@
-"""Apps that the tests of the server run: what arrives is what they answer."""
+"""WSGI apps for the server tests. They answer with what they received."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGE = 1024 * 1024
 
 
 def environ(variables: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """The WSGI environ as JSON, and the length of the body; on one path it fails."""
+    """Answer with the WSGI environ and the body length as JSON. /fails raises ValueError."""
     if variables["PATH_INFO"] == "/fails":
         raise ValueError(variables["QUERY_STRING"])
     body = variables["wsgi.input"].read()
@@ -30,7 +30,7 @@ def environ(variables: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 def with_uploads() -> Flask:
-    """The app, and a view that accepts a larger body than the others."""
+    """Return the app with an extra view that accepts a larger body than the others."""
     app = create_app()
 
     @public

@@ -1,4 +1,4 @@
-"""What the store of a school must hold, as the simulator knows it, and what it holds."""
+"""Compares the app's roster tables with the simulator's data."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from clever_simulator.server import RunningSimulator
 from tests.support.running_app import Site
 
 Rows = dict[str, set[tuple[Any, ...]]]
-RolesAtSchools = list[tuple[str, str]]  # a school, and the role there
+RolesAtSchools = list[tuple[str, str]]  # (school id, role at that school)
 
 
 def sync_site(site: Site, *words: str) -> Result:
-    """`flask clever sync`, as a scheduler runs it."""
+    """Run `flask clever sync`, as a scheduler does. Re-raises exceptions other than SystemExit."""
     assert site.app
     result = site.app.test_cli_runner().invoke(args=["clever", "sync", *words])
     if result.exception and not isinstance(result.exception, SystemExit):
@@ -30,13 +30,13 @@ def sync_site(site: Site, *words: str) -> Result:
 
 
 def database_engine(site: Site) -> Engine:
-    """The database of a site."""
+    """Return the database engine of a site."""
     return database(site.app).engine
 
 
 @dataclass(frozen=True)
 class ExpectedRows:
-    """What one version of the API shares of one district."""
+    """The rows that one API version shares for one district."""
 
     clever: RunningSimulator
     district: District
@@ -47,7 +47,7 @@ class ExpectedRows:
         return self.clever.people
 
     def rows(self) -> Rows:
-        """The rows that must be there and not archived, without ids of ours."""
+        """Return the rows that must be present and not archived, without the app's own ids."""
         people = list(self._people())
         return {
             "schools": {(s.id, s.name) for s in self.here.schools_of(self.district)},
@@ -94,7 +94,7 @@ class ExpectedRows:
 
 
 def actual_rows(engine: Engine, district_id: str) -> Rows:
-    """The rows of a district that are not archived, in the same shape."""
+    """Return a district's rows that are not archived, in the same shape."""
     person, section = models.Person, models.Section
     here = (person.district_id == district_id) & person.archived_at.is_(None)
     with engine.connect() as db:
@@ -154,7 +154,7 @@ def _to_row_set(found: Iterable[Any]) -> set[tuple[Any, ...]]:
 
 
 def assert_rows_equal(truth: ExpectedRows, engine: Engine) -> None:
-    """Row by row; only what differs is shown."""
+    """Compare row by row. A failure shows only the rows that differ."""
     expected, found = truth.rows(), actual_rows(engine, truth.district.id)
     for name, rows in expected.items():
         assert found[name] - rows == set(), f"{name}: too many"

@@ -1,7 +1,8 @@
-"""Makes the first requests of many new processes at the same time, with one session.
+"""Sends the first requests of many new processes at the same time, with one session.
 
-`python -m tests.support.first_requests FOLDER SECRET_KEY SESSION_ID` prints the exit codes of the
-processes, which are forks, so that each of them has everything loaded and nothing used.
+`python -m tests.support.first_requests FOLDER SECRET_KEY SESSION_ID` prints the distinct exit codes
+of the processes. The processes are forks, so in each one everything is loaded but has not been
+used.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A copy of the app in a folder of its own, started as a process, for what changes its files.
+"""Copies the app into another folder and runs it there, for tests that change its files.
 
-A newcomer: the project in a folder where nothing was installed, and bin/dev.
+`copy_project` makes what a new developer has: the project without installed packages, and bin/dev.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tests.support.browser_client import send_request
 from tests.support.running_app import ROOT, Site
 
 APP_PARTS = ("app.py", "dashboard.py", "clever_login", "static", "templates", "translations")
-UNUSED_URL = "http://127.0.0.1:9"  # no Clever is needed for the pages that nobody is logged in on
+UNUSED_URL = "http://127.0.0.1:9"  # logged-out pages need no Clever
 
 
 def copy_app(parent: Path) -> Path:
-    """What runs, and nothing else."""
+    """Copy only the files the app needs to run, and return the folder."""
     folder = parent / "copy"
     folder.mkdir()
     for name in APP_PARTS:
@@ -43,7 +43,7 @@ def copy_app(parent: Path) -> Path:
 
 @contextmanager
 def run_copied_app(folder: Path, log: Path) -> Iterator[str]:
-    """The address at which the copy answers."""
+    """Run the copy and yield its URL."""
     port = running_app.free_port()
     url = f"http://localhost:{port}"
     environ = running_app.environment_variables(
@@ -56,7 +56,7 @@ def run_copied_app(folder: Path, log: Path) -> Iterator[str]:
 
 
 def run_module(folder: Path, log: Path, *module: str) -> tuple[int, str]:
-    """The exit code of `python -m ...` in the copy, and what it has printed."""
+    """Run `python -m ...` in the copy, and return its exit code and output."""
     settings = running_app.settings_for("http://localhost:3000", UNUSED_URL, folder / "instance")
     command = [sys.executable, "-m", *module]
     with running_app.run_process(
@@ -77,11 +77,11 @@ PROJECT_PARTS = (
     "tools",
     "translations",
 )
-EFFECT_S = 40  # on a busy machine; an idle one needs one or two
+EFFECT_S = 40  # seconds; long enough for a busy machine (an idle one needs one or two)
 
 
 def copy_project(parent: Path) -> Path:
-    """The project in a folder with a space in its name, and nothing installed."""
+    """Copy the project to a folder with a space in its name, without installed packages."""
     folder = parent / "my school app"
     folder.mkdir()
     for name in [*PROJECT_PARTS, *(path.name for path in ROOT.glob("*.py"))]:
@@ -94,7 +94,10 @@ def copy_project(parent: Path) -> Path:
 
 
 def installed_copy(parent: Path) -> Path:
-    """The same after bin/dev has installed the packages, which are those of the tests here."""
+    """Copy the project in the state after bin/dev has installed packages.
+
+    The packages are those of this test environment.
+    """
     folder = copy_project(parent)
     environment = folder / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
@@ -110,7 +113,7 @@ def installed_copy(parent: Path) -> Path:
 
 @contextmanager
 def run_bin_dev(copy: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Start it from another folder; yields it and the file with what it has printed."""
+    """Start bin/dev from another folder. Yields the process and the file with its output."""
     log = copy.parent / f"{time.monotonic_ns()}.log"
     command = [sys.executable, str(copy / "bin" / "dev")]
     with running_app.run_process(command, environ, log, cwd=Path("/")) as child:
@@ -128,7 +131,7 @@ def wait_for_greeting(child: subprocess.Popen[bytes], log: Path, seconds: float)
 
 @dataclass
 class Dev:
-    """A bin/dev that runs in a copy of the project."""
+    """A bin/dev process running in a copy of the project."""
 
     copy: Path
     url: str
@@ -143,11 +146,11 @@ class Dev:
         return self.log.read_text()
 
     def published(self) -> str:
-        """What bin/dev tells other commands, once all that it has started answers."""
+        """Return the file that bin/dev writes for other commands once all its servers answer."""
         return (self.copy / "instance" / "bin-dev.json").read_text()
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until this holds; bin/dev must go on running meanwhile."""
+        """Wait until `holds` returns True. Asserts that bin/dev keeps running."""
         deadline = time.monotonic() + EFFECT_S
         while not holds():
             assert self.process.poll() is None, self.said()
@@ -156,7 +159,7 @@ class Dev:
 
     @contextmanager
     def edited(self, name: str, old: str, new: str) -> Iterator[None]:
-        """The file with this change, which is taken back in the end."""
+        """Apply a change to a file, and undo it on exit."""
         path = self.copy / name
         before = path.read_text()
         assert old in before
@@ -168,7 +171,7 @@ class Dev:
 
     @contextmanager
     def added(self, name: str, text: str) -> Iterator[None]:
-        """The project with one more file, which is removed in the end."""
+        """Add a file to the project, and remove it on exit."""
         path = self.copy / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -180,7 +183,7 @@ class Dev:
 
 @dataclass(frozen=True)
 class RemoteSimulator:
-    """A simulator in a process of its own: its address, and whom it has."""
+    """A simulator in another process: its URL and its directory of people."""
 
     url: str
     people: Directory
@@ -188,7 +191,7 @@ class RemoteSimulator:
 
 @contextmanager
 def run_fresh_site(copy: Path) -> Iterator[Site]:
-    """What bin/dev starts in this copy."""
+    """Run bin/dev in this copy and yield the site it starts."""
     app, clever = running_app.free_port(), running_app.free_port()
     with run_bin_dev(copy, PORT=str(app), SIMULATOR_PORT=str(clever)) as (child, log):
         wait_for_greeting(child, log, 300)

@@ -1,4 +1,4 @@
-"""gunicorn as it is deployed, with any app, and without a Clever."""
+"""Runs gunicorn with the deployed configuration and any app, without a Clever server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ APP = "app:create_app()"
 
 @dataclass(frozen=True)
 class Gunicorn:
-    """One that answers."""
+    """A gunicorn process that answers requests."""
 
     url: str
     host: str
@@ -28,12 +28,12 @@ class Gunicorn:
 
     @property
     def place(self) -> str | Path:
-        """Where to connect to."""
+        """The Unix socket or URL to connect to."""
         return self.socket or self.url
 
 
 def command(*options: str, app: str = APP) -> list[str]:
-    """How it is started: by its script, as in the Procfile, which it starts again on USR2."""
+    """Return the start command. It uses the script, as the Procfile does; USR2 runs it again."""
     return [sys.executable, str(Path(sys.executable).with_name("gunicorn")), *options, app]
 
 
@@ -41,7 +41,7 @@ def command(*options: str, app: str = APP) -> list[str]:
 def gunicorn(
     folder: Path, *options: str, app: str = APP, unix: bool = False, **variables: str
 ) -> Iterator[Gunicorn]:
-    """Start it on a free port or on a Unix socket, and wait until it answers."""
+    """Start gunicorn on a free port or a Unix socket, and wait until it answers."""
     port = running_app.free_port()
     url = f"http://localhost:{port}"
     path = folder / "gunicorn.sock" if unix else None
@@ -58,7 +58,7 @@ def gunicorn(
 
 
 def _wait(here: Gunicorn) -> None:
-    """Until a worker answers; the socket alone is open before that."""
+    """Wait until a worker answers. The socket accepts connections before that."""
     deadline = time.monotonic() + PATIENCE
     while not _is_up(here):
         assert time.monotonic() < deadline, here.log.read_text()

@@ -1,8 +1,9 @@
-"""Syncs that are killed at random moments: `python -m tests.support.kill_loop --students 20000
---moments 100`.
+"""Kills syncs at random moments.
 
-Before each the store is emptied, or something happens in the district. After each, an ordinary run
-must leave the store as the simulator has it, row by row.
+Run `python -m tests.support.kill_loop --students 20000 --moments 100`.
+
+Before each run the database is emptied or the district changes. After each killed run, a normal run
+must make the database match the simulator, row by row.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from tests.support.running_app import ROOT
 
 RunKind = Literal["fill", "read again", "events"]
 RUN_KINDS: tuple[RunKind, ...] = get_args(RunKind)
-TIMEOUT_SECONDS = 900  # seconds
+TIMEOUT_SECONDS = 900
 
 
 @dataclass(frozen=True)
 class SyncedSchool:
-    """A simulated district of any size, and an app's store of it."""
+    """A simulated district of any size, and an app's database for it."""
 
     clever: RunningSimulator
     app: Flask
@@ -52,7 +53,7 @@ class SyncedSchool:
         return self.clever.people.districts[-1]
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Begin a sync of the district."""
+        """Start a sync of the district."""
         command = [sys.executable, "-m", "tests.support.sync_process", str(self.folder)]
         command += ["--district", self.district.id, *words]
         pipe = subprocess.PIPE
@@ -61,16 +62,17 @@ class SyncedSchool:
         )
 
     def run(self, *words: str) -> str:
-        """A whole sync; what it said."""
+        """Run a complete sync and return its output."""
         with self.start(*words) as child:
             said = child.communicate(timeout=TIMEOUT_SECONDS)[0]
         assert child.returncode == 0, said
         return said
 
     def course(self, *words: str) -> list[float]:
-        """When a whole sync begins its work, and when it says each of its lines, in seconds.
+        """Run a complete sync. Returns when it began work and when it printed each line, in
+        seconds.
 
-        The last line comes when the work is over, and is left out.
+        The last line is left out, because it is printed after the work is done.
         """
         began = time.monotonic()
         with self.start(*words) as child:
@@ -82,9 +84,10 @@ class SyncedSchool:
         return times[:-1]
 
     def kill(self, moment: float, course: list[float], *words: str) -> bool:
-        """Kill a sync at a moment of the course that it takes; whether it was at work.
+        """Run a complete sync and return its timeline in seconds.
 
-        The lines that it says are its clock, so that a machine with other work makes no difference.
+        The timeline has the moment it began work and the moment of each line of output. The last
+        line is left out, because it is printed after the work is done.
         """
         passed = bisect(course, moment)
         with self.start(*words) as child:
@@ -98,30 +101,30 @@ class SyncedSchool:
         return self.is_at_work()
 
     def wait_until_at_work(self, child: subprocess.Popen[str]) -> None:
-        """Until it holds its lease, or has ended already."""
+        """Wait until the sync holds its lock or has ended."""
         while child.poll() is None and not self.is_at_work():
             time.sleep(0.01)
 
     def is_at_work(self) -> bool:
-        """Whether a sync holds its lease, or was killed while it did."""
+        """Return whether a sync holds the lock, or was killed while holding it."""
         with database(self.app).read() as session:
             return bool(session.scalar(select(func.count()).select_from(models.SyncLock)))
 
     def forget(self) -> None:
-        """Empty the store."""
+        """Empty the database."""
         with database(self.app).begin() as session:
             for table in reversed(models.Base.metadata.sorted_tables):
                 session.execute(delete(table))
 
     def check(self) -> None:
-        """Compare row by row."""
+        """Compare the database with the simulator row by row."""
         assert_rows_equal(ExpectedRows(self.clever, self.district), database(self.app).engine)
 
 
 def start_school(
     stack: ExitStack, folder: Path, students: int, database_url: str | None
 ) -> SyncedSchool:
-    """Start a simulator with one more district, and make an empty store."""
+    """Start a simulator with an additional district, and create an empty database."""
     clever = stack.enter_context(run_in_background(simulator_config(students=students)))
     settings = running_app.settings_for(APP_URL, clever.url, folder, database_url=database_url)
     app = create_app(settings)
@@ -132,10 +135,10 @@ def start_school(
 
 
 def kill_at_random_moments(school: SyncedSchool, moments: int, seed: int) -> int:
-    """Kill so many runs at work, each followed by a whole one and a look at every row.
+    """Kill `moments` runs at work. Each is followed by a complete run and a check of every row.
 
-    A third of them fill an empty store, a third read everything again after changes, a third apply
-    the events of changes. Returns how many runs were killed too early or too late to count.
+    One third of the runs fill an empty database, one third do a full read after changes, and one
+    third apply the events of changes. Returns how many kills came too early or too late to count.
     """
     chance = random.Random(seed)  # noqa: S311 # repeatable on purpose
     courses: dict[RunKind, list[float]] = {}
@@ -171,7 +174,7 @@ def kill_at_random_moments(school: SyncedSchool, moments: int, seed: int) -> int
 
 
 def prepare_run(school: SyncedSchool, kind: RunKind, chance: random.Random) -> None:
-    """See to it that the next run has something to do."""
+    """Make sure that the next run has work to do."""
     if kind == "fill":
         school.forget()
     else:
@@ -179,7 +182,7 @@ def prepare_run(school: SyncedSchool, kind: RunKind, chance: random.Random) -> N
 
 
 def make_random_changes(school: SyncedSchool, chance: random.Random) -> None:
-    """New names, other classes, some gone, and half of them back."""
+    """Change names and sections, remove some people, and bring half of them back."""
     everyone = school.clever.people.people_of(school.district)
     students = [each for each in everyone if "student" in each.roles]
     sections = school.clever.people.sections_of(school.district)

@@ -1,4 +1,4 @@
-"""Full matrices for `bin/test --long`, and a part of each that runs in every tier."""
+"""Full test matrices for `bin/test --long`, and a subset of each that runs in every tier."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet  # what pytest.param makes
 
-Places = tuple[int, ...]  # of one value on each axis
+Places = tuple[int, ...]  # an index into each axis
 
 
 def matrix(*axes: Iterable[Any]) -> list[Any]:
-    """Every combination of the axes, for `parametrize`; those that add nothing are marked long.
+    """Return all combinations of the axes for `parametrize`, with redundant ones marked `long`.
 
-    A value may be a `pytest.param` with marks of its own.
-    What is not marked has each value of two axes at least once, and of three or more axes each
-    pair of values: most faults are of one value, or of two that meet.
+    A value may be a `pytest.param` with marks.
+
+    The unmarked combinations cover every value of two axes, and every pair of values of three or
+    more axes. Most faults come from one value or from a pair of values.
     """
     listed = [[_param(value) for value in axis] for axis in axes]
     places = list(product(*(range(len(axis)) for axis in listed)))
@@ -36,7 +37,7 @@ def _param(value: Any) -> ParameterSet:
 
 
 def _covering(places: list[Places], together: int) -> set[Places]:
-    """Combinations that hold all groups of so many values, the most useful one first."""
+    """Return a set of combinations that covers all groups of `together` values, chosen greedily."""
     left = {group for each in places for group in _groups(each, together)}
     chosen = set()
     while left:

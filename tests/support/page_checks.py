@@ -1,4 +1,4 @@
-"""One look at every page that a test fetches: structure, nothing inline, safe headers."""
+"""Checks every page that a test fetches: structure, no inline code, safe headers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ APP_HEADERS = {
 
 
 def check_page(response: requests.Response, *, app: bool) -> BeautifulSoup:
-    """The parsed page; an AssertionError says what every page of ours must have and this has not.
+    """Return the parsed page. Raises AssertionError when it lacks something every page must have.
 
     `app` is True for the app's pages and False for the simulator's.
     """

@@ -1,4 +1,4 @@
-"""A walk past every page: who stands before it, and how they come there."""
+"""A tour of every page: which user sees it, and how the user gets there."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ AXE_RULES = [
     "wcag21aa",
     "wcag22aa",
     "best-practice",
-]  # axe's own tags
+]  # axe's rule tags
 Steps = Callable[[Page, Site], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """One page, as one kind of person sees it."""
+    """One page, as seen by one kind of user."""
 
     name: str
     steps: Steps
-    who: str | None = None  # the user name at the simulator, None for nobody
+    who: str | None = None  # the user name at the simulator, or None when logged out
 
 
 @dataclass(frozen=True, kw_only=True)
 class DisplayMode:
-    """How a page is looked at."""
+    """How a page is displayed: language, color scheme, and width."""
 
     language: str = "en"
     scheme: str = "light"
@@ -51,7 +51,7 @@ class DisplayMode:
 
 @dataclass
 class Tour:
-    """A site with a synced roster, a browser, and who is logged in already."""
+    """A site with a synced roster, a browser, and the cookies of the logins so far."""
 
     site: Site
     browser: Browser
@@ -63,7 +63,7 @@ class Tour:
     def visit(
         self, stop: Stop, look: DisplayMode, watch: Callable[[Page], None] | None = None
     ) -> Iterator[Page]:
-        """Stand before a page; `watch` has it before anything is asked for."""
+        """Open a page. `watch` gets the page before its first request."""
         context = self._context(look)
         if stop.who:
             context.add_cookies(self._logged_in(stop.who))
@@ -86,7 +86,7 @@ class Tour:
         )
 
     def _logged_in(self, user_name: str) -> list[Any]:
-        """The cookies of a login; each person logs in once for the whole tour."""
+        """Return the cookies of a login. Each user logs in once for the whole tour."""
         if user_name not in self._cookies:
             self._cookies[user_name] = playwright_cookies(by_button(self.site, user_name))
         return self._cookies[user_name]
@@ -94,7 +94,7 @@ class Tour:
 
 @contextmanager
 def run_tour_site(folder: Path) -> Iterator[Site]:
-    """The app with everything on that has a page, and the simulator's roster kept."""
+    """Run the app with every part that has a page enabled, and with a synced roster."""
     with run_in_process(folder, clever_status_url="{clever}/_status") as site:
         assert site.app
         run_flask_clever(site.app, "db", "upgrade")
@@ -103,14 +103,14 @@ def run_tour_site(folder: Path) -> Iterator[Site]:
 
 
 def run_flask_clever(app: Flask, *words: str) -> str:
-    """What `flask clever ...` prints."""
+    """Run `flask clever ...` and return its output."""
     done = app.test_cli_runner().invoke(args=["clever", *words])
     assert done.exit_code == 0, done.output
     return str(done.stdout)
 
 
 def playwright_cookies(visitor: Visitor) -> list[Any]:
-    """What a visitor's browser keeps of the app, for a real browser."""
+    """Return the visitor's cookies for the app, in the format that Playwright expects."""
     return [
         {"name": str(each.name), "value": str(each.value), "url": visitor.app_url}
         for each in visitor.http.cookies
@@ -118,7 +118,7 @@ def playwright_cookies(visitor: Visitor) -> list[Any]:
 
 
 def open_path(path: str) -> Steps:
-    """Type an address."""
+    """Open a path directly."""
 
     def go(page: Page, site: Site) -> None:
         page.goto(site.url + path)
@@ -127,7 +127,7 @@ def open_path(path: str) -> Steps:
 
 
 def follow_links(*links: str) -> Steps:
-    """From the dashboard through the first link that leads into each of these folders."""
+    """From the dashboard, follow the first link into each of these folders."""
 
     def go(page: Page, site: Site) -> None:
         page.goto(f"{site.url}/dashboard")
@@ -138,7 +138,7 @@ def follow_links(*links: str) -> Steps:
 
 
 def open_after_log_out(page: Page, site: Site) -> None:
-    """Log out as somebody whose session nobody else on the tour needs."""
+    """Log out as a user whose session no other stop of the tour needs."""
     visitor = by_button(site, "sparse")
     page.context.add_cookies(
         [
@@ -151,7 +151,7 @@ def open_after_log_out(page: Page, site: Site) -> None:
 
 
 def cancel_at_clever(page: Page, site: Site) -> None:
-    """Say no at Clever."""
+    """Deny the authorization request at Clever."""
     with page.expect_request("**/oauth/authorize?*") as asked:
         page.goto(f"{site.url}/login")
     state = parse_qs(urlsplit(asked.value.url).query)["state"][0]
@@ -159,15 +159,15 @@ def cancel_at_clever(page: Page, site: Site) -> None:
 
 
 def open_clever_form(page: Page, site: Site) -> None:
-    """From the log-in link to where a name and a password are asked for."""
+    """Go from the login link to Clever's login form."""
     page.goto(site.url)
     page.locator('a[href^="/login"]').click()
     page.get_by_role("link", name=site.person("student").district.name).click()
 
 
 def return_during_outage(page: Page, site: Site) -> None:
-    """Come back from Clever while it answers nothing but 500."""
-    site.clever.fault("token", status=500, times=2)  # the login is restarted once
+    """Return from Clever while its token endpoint answers with status 500."""
+    site.clever.fault("token", status=500, times=2)  # the app restarts the login once
     page.goto(f"{site.clever.url}/in/{site.person('student').district.shortname}")
     page.get_by_label("User name").fill("student")
     page.get_by_label("Password").fill("clever")
@@ -176,7 +176,7 @@ def return_during_outage(page: Page, site: Site) -> None:
 
 
 def open_claim_link(page: Page, site: Site) -> None:
-    """Open an operator's link to an account from before Clever."""
+    """Open an operator's claim link to an account that existed before Clever."""
     assert site.app
     person = run_flask_clever(site.app, "accounts", "add", "--first-name", "Ada").split()[-1]
     link = run_flask_clever(site.app, "accounts", "invite", "--person", person).split()
@@ -184,10 +184,10 @@ def open_claim_link(page: Page, site: Site) -> None:
 
 
 def wait_for_idle_question(page: Page, site: Site) -> None:
-    """Leave one's page alone until it asks whether anybody is there."""
+    """Wait on the dashboard until the idle warning appears."""
     page.clock.install()
     page.goto(f"{site.url}/dashboard")
-    # It asks two minutes before the end. A slow machine needs some of them to show it.
+    # The warning appears two minutes before the session ends. The margin is for slow machines.
     page.clock.fast_forward((site.settings.session_idle_minutes * 60 - 110) * 1000)
     page.get_by_role("alertdialog").wait_for(timeout=90_000)
 

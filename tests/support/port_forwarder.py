@@ -1,4 +1,4 @@
-"""A port that leads to a server, and after a failover to another one."""
+"""A port that forwards to a server, and to another one after a failover."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 @dataclass
 class Forwarder:
-    """`target` is the port on this machine that the next connection leads to.
+    """Forwards connections to `target`, a port on this machine, which may change at any time.
 
-    What comes is passed on after `delay` seconds, in both directions.
+    Data is passed on after `delay` seconds, in both directions.
     """
 
     port: int

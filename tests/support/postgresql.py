@@ -1,4 +1,4 @@
-"""What the tests do to a real PostgreSQL: stop it, limit it, count its connections."""
+"""Operates a real PostgreSQL server: stops it, limits it, and counts its connections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support import running_app
 
 
 class Server:
-    """An operator's own connection, which survives what is done to the app's."""
+    """An operator's connection, which survives what a test does to the app's connections."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -29,29 +29,32 @@ class Server:
         self._admin.close()
 
     def do(self, statement: str) -> Any:
-        """The first value of an answer, None where there are no rows."""
+        """Run a statement. Returns the first value of the result, or None without rows."""
         cursor = self._admin.execute(statement)
         row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
 
     def new_user(self, options: str = "") -> tuple[str, str]:
-        """A user who may do anything in an empty database of its own; its name and URL."""
+        """Create a user that owns an empty database.
+
+        Returns the user's name and its database URL.
+        """
         user, database = f"app_{secrets.token_hex(4)}", running_app.new_database(self.url)
         self.do(f"CREATE ROLE {user} LOGIN {options}")
         self.do(f"ALTER DATABASE {database.rpartition('/')[2]} OWNER TO {user}")
         return user, database.replace("//school@", f"//{user}@")
 
     def connections(self, database: str) -> int:
-        """How many connections there are to this database, given by its URL."""
+        """Return the number of connections to the database at this URL."""
         return int(self.do(f"SELECT count(*) {_others(database)}"))
 
     def hang_up(self, database: str) -> None:
-        """End every connection to this database, as a restart does."""
+        """Close every connection to the database at this URL, as a restart does."""
         self.do(f"SELECT pg_terminate_backend(pid) {_others(database)}")
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stop every process of the server: its sockets stay open, and nothing answers."""
+        """Suspend every process of the server. Its sockets stay open, but nothing answers."""
         first = _parent(int(self.do("SELECT pg_backend_pid()")))
         os.kill(first, signal.SIGSTOP)
         all_of_it = [first, *(each for each in _processes() if _parent(each) == first)]
@@ -76,16 +79,16 @@ def _processes() -> list[int]:
 def _parent(process: int) -> int:
     try:
         text = Path(f"/proc/{process}/stat").read_text()
-    except OSError:  # it has ended meanwhile
+    except OSError:  # the process has ended
         return 0
     return int(text.rpartition(")")[2].split()[1])
 
 
 @contextmanager
 def pgbouncer(server_url: str, folder: Path) -> Iterator[int]:
-    """A PgBouncer in transaction mode before this server; its port.
+    """Run PgBouncer in transaction mode in front of this server. Yields its port.
 
-    It refuses to run as root, and is another user then.
+    PgBouncer refuses to run as root, so root runs it as another user.
     """
     parts, port = urlsplit(server_url), running_app.free_port()
     home = Path(tempfile.mkdtemp(prefix="pgbouncer-"))

@@ -1,9 +1,8 @@
-"""The production set-up, whole, in a mount namespace in which Clever's names are this machine.
+"""Runs the complete production setup in a mount namespace where Clever's host names resolve here.
 
-`unshare --mount python -m tests.support.production_driver FOLDER` finds a certificate for NAMES in
-FOLDER,
-bind-mounts a hosts file of its own, starts Redis, the simulator as clever.com, gunicorn and a TLS
-terminator before it, logs in with Chromium, and prints as JSON what it has seen.
+`unshare --mount python -m tests.support.production_driver FOLDER` expects a certificate for
+HOST_NAMES in FOLDER. It bind-mounts a hosts file, starts Redis, the simulator as clever.com,
+gunicorn and a TLS terminator in front of it, logs in with Chromium, and prints the results as JSON.
 """
 
 from __future__ import annotations
@@ -45,12 +44,12 @@ TIMEOUT_MS = 60_000
 
 
 class ReverseProxyHandler(BaseHTTPRequestHandler):
-    """What a host's router does: says to the app who has come, and that it was by https."""
+    """A reverse proxy like a host's router: it forwards the client's address and the scheme."""
 
     upstream = 0  # the app's port
 
     def relay(self) -> None:
-        """Pass one request on, and its answer back; then the connection is closed."""
+        """Forward one request and return the response, then close the connection."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {k: v for k, v in self.headers.items() if not k.lower().startswith("x-")}
         headers["X-Forwarded-For"] = str(self.client_address[0])
@@ -71,7 +70,7 @@ class ReverseProxyHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def run_tls_terminator(folder: Path, upstream: int) -> Iterator[str]:
-    """A router before the app on a free port; yields the app's address as browsers see it."""
+    """Run a TLS proxy in front of the app on a free port. Yields the app's public URL."""
     handler = type("RelayToApp", (ReverseProxyHandler,), {"upstream": upstream})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / CERTIFICATE_FILE, folder / KEY_FILE)
@@ -91,7 +90,7 @@ def run_tls_terminator(folder: Path, upstream: int) -> Iterator[str]:
 
 @contextmanager
 def run_simulator(folder: Path, app_url: str) -> Iterator[int]:
-    """Clever, started as its README says; yields its port."""
+    """Run the simulator as its README describes. Yields its port."""
     port = running_app.free_port()
     command = [sys.executable, "-m", "clever_simulator", "--port", str(port)]
     command += ["--app-url", app_url]
@@ -104,7 +103,7 @@ def run_simulator(folder: Path, app_url: str) -> Iterator[int]:
 
 @contextmanager
 def run_deployed_app(folder: Path, variables: dict[str, str], url: str) -> Iterator[None]:
-    """Gunicorn with the shipped gunicorn.conf.py; loopback is all that is not as shipped."""
+    """Run gunicorn with the shipped gunicorn.conf.py. Only the bind address differs: loopback."""
     bind = {"GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{variables['PORT']}"}
     command = ["gunicorn", "app:create_app()"]
     with running_app.run_process(command, variables | bind, folder / "gunicorn.log") as child:
@@ -115,9 +114,9 @@ def run_deployed_app(folder: Path, variables: dict[str, str], url: str) -> Itera
 
 @contextmanager
 def run_chromium(folder: Path) -> Iterator[Browser]:
-    """A Chromium that believes the one key of this test, and no other that it should not.
+    """Run a Chromium that trusts this test's key in addition to its usual certificates.
 
-    A user's NSS database would need certutil, which the machine may not have.
+    Adding the certificate to a user's NSS database would need certutil, which may not be installed.
     """
     certificate = x509.load_pem_x509_certificate((folder / CERTIFICATE_FILE).read_bytes())
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -135,7 +134,7 @@ def run_chromium(folder: Path) -> Iterator[Browser]:
 
 @dataclass
 class BrowserWalk:
-    """Chromium on its way through logins, and every answer that it got."""
+    """A Chromium performing logins, and every response it received."""
 
     browser: Browser
     app_url: str
@@ -143,7 +142,7 @@ class BrowserWalk:
     answers: list[dict[str, Any]] = field(default_factory=list)
 
     def log_in(self, entry: Callable[[BrowserWalk, Page], None]) -> dict[str, Any]:
-        """Log the student in with a fresh profile: where that ends, and the cookies on the way."""
+        """Log the student in with a fresh profile. Returns the final page and all cookies."""
         context = self.browser.new_context()
         context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
@@ -161,7 +160,7 @@ class BrowserWalk:
             "url": page.url,
             "heading": page.get_by_role("heading", level=1).inner_text(),
             "text": page.locator("body").inner_text(),
-            "code": code.first.text_content() if code.count() else "",  # folded away, no inner_text
+            "code": code.first.text_content() if code.count() else "",  # hidden, so no inner_text
             "cookies_at_clever": at_clever,
             "cookies": _cookies(context),
         }
@@ -181,7 +180,7 @@ class BrowserWalk:
 
 
 def by_button(walk: BrowserWalk, page: Page) -> None:
-    """To Clever's form from the app's own page."""
+    """Go from the app's page to Clever's login form."""
     page.goto(walk.app_url)
     page.get_by_role("link", name="Log in with Clever").click()
     page.get_by_role("link", name=_district().name).click()
@@ -189,12 +188,12 @@ def by_button(walk: BrowserWalk, page: Page) -> None:
 
 
 def by_portal(walk: BrowserWalk, page: Page) -> None:
-    """To Clever's form from the district's portal."""
+    """Go to Clever's login form from the district's portal."""
     page.goto(f"{walk.clever_url}/in/{_district().shortname}")
 
 
 def by_instant_login(walk: BrowserWalk, page: Page) -> None:
-    """To Clever's form by an Instant Login link."""
+    """Go to Clever's login form with an Instant Login link."""
     link = f"{walk.clever_url}/oauth/instant-login?client_id=simulator"
     page.goto(f"{link}&district_id={_district().id}")
 
@@ -203,7 +202,7 @@ LOGIN_FLOWS = {"button": by_button, "portal": by_portal, "instant_login": by_ins
 
 
 def run_all_logins(folder: Path) -> dict[str, Any]:
-    """Start everything, and log in: by all three ways, and once more without the CA bundle."""
+    """Start all servers and log in: in all three ways, and again without the CA bundle."""
     port = running_app.free_port()
     with (
         run_tls_terminator(folder, port) as url,
@@ -247,7 +246,10 @@ def _district() -> Any:
 
 
 def main() -> None:
-    """Only ever in a mount namespace of its own: the machine's hosts file must stay as it is."""
+    """Run everything in a private mount namespace.
+
+    Elsewhere, this would replace the machine's hosts file.
+    """
     folder = Path(sys.argv[1])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped from outside"))
     hosts = folder / "hosts"

@@ -1,4 +1,4 @@
-"""HTTP to the byte: for requests that no client library would send."""
+"""HTTP over raw sockets, for requests that no client library sends."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Reply:
     body: str
 
     def header(self, name: str) -> str:
-        """A header's value, or nothing."""
+        """Return a header's value, or an empty string."""
         found = re.search(rf"^{name}: *([^\r]*)", self.head, re.I | re.M)
         return found[1] if found else ""
 
 
 def connect(place: str | Path) -> socket.socket:
-    """A connection to a URL's port on this machine, or to a Unix socket."""
+    """Connect to a URL's port on this machine, or to a Unix socket."""
     if isinstance(place, Path):
         raw = socket.socket(socket.AF_UNIX)
         raw.settimeout(PATIENCE)
@@ -41,7 +41,7 @@ def connect(place: str | Path) -> socket.socket:
 
 
 def read_all(raw: socket.socket) -> bytes:
-    """Everything until the server closes the connection."""
+    """Read until the server closes the connection."""
     came = b""
     with suppress(ConnectionResetError):
         while more := raw.recv(65536):
@@ -50,7 +50,7 @@ def read_all(raw: socket.socket) -> bytes:
 
 
 def replies(came: bytes) -> list[Reply]:
-    """The responses in what came, each with its Content-Length."""
+    """Split the received bytes into responses by Content-Length."""
     found, text = [], came.decode("latin-1")
     while text:
         head, _, rest = text.partition("\r\n\r\n")
@@ -62,9 +62,9 @@ def replies(came: bytes) -> list[Reply]:
 
 
 def one_reply(raw: socket.socket) -> Reply:
-    """The next response on a connection that stays open; it has a Content-Length.
+    """Read the next response on a connection that stays open. It must have a Content-Length.
 
-    Raises ConnectionError when the server closes before the end of it.
+    Raises ConnectionError when the server closes the connection before the end of the response.
     """
     came = b""
     while more := raw.recv(65536):
@@ -77,13 +77,16 @@ def one_reply(raw: socket.socket) -> Reply:
 
 
 def ask(place: str | Path, request: str | bytes) -> list[Reply]:
-    """Send this, and read until the server closes; `Connection: close` makes it do so soon."""
+    """Send a request and read until the server closes.
+
+    `Connection: close` makes that happen soon.
+    """
     with connect(place) as raw:
         raw.sendall(request if isinstance(request, bytes) else request.encode("latin-1"))
         return replies(read_all(raw))
 
 
 def get(place: str | Path, path: str, host: str, *lines: str) -> Reply:
-    """One GET on a connection of its own."""
+    """Send one GET on a new connection."""
     head = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close", *lines]
     return ask(place, "\r\n".join([*head, "", ""]))[-1]

@@ -1,4 +1,4 @@
-"""Everybody in front of every page of theirs, found by following links: what do they read?"""
+"""Crawls the pages of every kind of user and collects the text that they read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PUBLIC_PATHS = ("/", "/logged-out", "/away", "/claim")
 PAGES_PER_KIND = 2  # pages of one kind are alike
 INCIDENT = "Logins through the portal are slow"
 SPOKEN_ATTRIBUTES = ("alt", "aria-label", "aria-description", "title", "placeholder", "label")
-# A paragraph is read as one; a link that stands in a box, and in no paragraph, by itself.
+# A block is read as one text. A link in a container but outside any block is a text of its own.
 TEXT_BLOCKS = {
     "title",
     "h1",
@@ -67,7 +67,7 @@ CONTAINERS |= {"form", "dialog", "svg"}
 
 @contextmanager
 def run_site_to_read(folder: Path, catalogs: Catalogs | None = None) -> Iterator[Site]:
-    """The app with a roster, an incident at Clever, and a page for each failure."""
+    """Run the app with a roster, an incident at Clever, and a view for each error page."""
 
     def extend(app: Flask) -> None:
         app.add_url_rule("/fail/<code>", "fail", _fail)
@@ -88,13 +88,13 @@ def run_site_to_read(folder: Path, catalogs: Catalogs | None = None) -> Iterator
 
 @public
 def _fail(code: str) -> str:
-    """Fail as this code says: its page is what somebody sees."""
+    """Raise a login error with this code, to show its page."""
     raise type("Failed", (errors.LoginError,), {"code": code})
 
 
 @dataclass
 class PageReader:
-    """Somebody with a browser in one language; the pages that they have found."""
+    """One user with a browser in one language, and the pages opened so far."""
 
     site: Site
     who: str
@@ -102,7 +102,7 @@ class PageReader:
     pages: dict[str, BeautifulSoup] = field(default_factory=dict)
 
     def look_around(self, *also: str) -> PageReader:
-        """Open what one may begin with, and from there each kind of page that has a link."""
+        """Open the start pages and, from there, pages of each kind that is linked."""
         visitor = self.arrive()
         todo = [*(START_PATHS if self.who else PUBLIC_PATHS), *also]
         seen: dict[str, int] = {}
@@ -116,20 +116,20 @@ class PageReader:
         return self
 
     def arrive(self) -> Visitor:
-        """Log in, or not."""
+        """Return a browser in the reader's language, logged in if the reader is a user."""
         visitor = by_button(self.site, self.who) if self.who else self.site.visitor()
         visitor.http.headers["Accept-Language"] = self.language
         return visitor
 
     def see(self, *paths: str) -> PageReader:
-        """Open these, as they are just now."""
+        """Open these paths now, even if already visited."""
         visitor = self.arrive()
         for path in paths:
             self.pages[path] = visitor.open(path).page
         return self
 
     def fail(self) -> PageReader:
-        """See the page of every failure."""
+        """Open the page of every error."""
         visitor = self.arrive()
         for code in CHILD_MESSAGES:
             self.pages[f"/fail/{code}"] = visitor.open(f"/fail/{code}").page
@@ -137,7 +137,7 @@ class PageReader:
 
 
 def _linked_pages(visitor: Visitor) -> Iterator[str]:
-    """The pages that links of this page lead to, which change nothing."""
+    """Yield the paths of this page's links, except those that log in or switch the language."""
     for link in visitor.page.select("a[href^='/']"):
         path = str(link["href"])
         if not urlsplit(path).path.startswith(("/language/", "/login")):
@@ -145,14 +145,14 @@ def _linked_pages(visitor: Visitor) -> Iterator[str]:
 
 
 def claim_link(site: Site) -> str:
-    """A link to an account from before Clever, as a path."""
+    """Create an account from before Clever, and return the path of its claim link."""
     words = run_flask_clever(site, "accounts", "add", "--first-name", "Ada").split()
     link = run_flask_clever(site, "accounts", "invite", "--person", words[-1]).strip()
     return link.removeprefix(site.url)
 
 
 def roster_texts(site: Site) -> set[str]:
-    """What is nobody's text: the names of people and places, as they are in the store."""
+    """Return the texts that are data: names of people, schools, districts, and sections."""
     found = {"Reading Room", "Clever", INCIDENT}
     with database_session(site) as session:
         for column in (
@@ -170,7 +170,7 @@ def roster_texts(site: Site) -> set[str]:
 
 
 def remove_texts(text: str, names: set[str], instead: str = " ") -> str:
-    """The text with names left out, the longest first."""
+    """Return the text with these names replaced by `instead`, longest names first."""
     for name in sorted(names, key=len, reverse=True):
         if name in text:
             text = re.sub(rf"(?<!\w){re.escape(name)}(?:['’]s)?(?!\w)", instead, text)
@@ -178,7 +178,7 @@ def remove_texts(text: str, names: set[str], instead: str = " ") -> str:
 
 
 def all_texts(page: BeautifulSoup) -> list[str]:
-    """Every text of a page in its order, those that are only read out among them."""
+    """Return all texts of a page in document order, including those only for screen readers."""
     found: list[str] = []
     for each in page.descendants:
         if isinstance(each, Tag):
@@ -189,7 +189,7 @@ def all_texts(page: BeautifulSoup) -> list[str]:
 
 
 def sentences(page: BeautifulSoup) -> Iterator[str]:
-    """What a child reads, sentence by sentence; not what is folded away for an adult."""
+    """Yield the sentences that a child reads. Details collapsed for adults are left out."""
     blocks: dict[int, list[str]] = {}
     for number, each in enumerate(page.descendants):
         if isinstance(each, Tag):
@@ -202,7 +202,7 @@ def sentences(page: BeautifulSoup) -> Iterator[str]:
 
 
 def _spoken_texts(tag: Tag) -> list[str]:
-    """Attributes that are read out, or that a script shows."""
+    """Return the attributes that a screen reader speaks or a script displays."""
     return [
         str(value)
         for name, value in tag.attrs.items()
@@ -211,7 +211,7 @@ def _spoken_texts(tag: Tag) -> list[str]:
 
 
 def _is_read(node: PageElement) -> bool:
-    """Whether this is text, and no code or reference for an operator to search for."""
+    """Return whether this is text, rather than code or a reference for an operator."""
     if type(node) is not NavigableString or node.parent is None:
         return False
     hidden = node.find_parent(["script", "style", "noscript", "code"])
@@ -223,7 +223,7 @@ def _is_for_adults(tag: Tag) -> bool:
 
 
 def _text_block(node: PageElement) -> Tag | None:
-    """The paragraph that a text is part of, or the link that stands for itself."""
+    """Return the block that contains this text, or the standalone link."""
     inner: Tag | None = None
     for each in node.parents:
         if each.name in TEXT_BLOCKS:

@@ -1,7 +1,7 @@
-"""A school in the store, written row by row: who logs in, and canaries around them.
+"""A roster written row by row: the users who log in, and canary records around them.
 
-The name of each thing that somebody must not see begins with Canary, so that an answer shows by
-itself what is in it.
+The name of everything that a user must not see begins with Canary. Searching a response for these
+names shows what it leaks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 SYNCED_AT = datetime(2026, 9, 1, 4, 30, tzinfo=UTC)
 STUDENT, TEACHER = Role.STUDENT.value, Role.TEACHER.value
 STAFF, ADMIN = Role.STAFF.value, Role.DISTRICT_ADMIN.value
-# Who logs in, by the user name at the simulator, and what they are in the store.
+# The users who log in: user name at the simulator, and roles in the database.
 ROLES_BY_LOGIN = {
     "student": [STUDENT],
     "teacher": [TEACHER],
@@ -47,7 +47,7 @@ SCHOOL_BY_CLASS = {"own": "a1", "other": "a1", "next": "a2", "far": "b1"}
 
 @contextmanager
 def run_roster_site(folder: Path, database_url: str | None, **changes: Any) -> Iterator[Site]:
-    """The app with an empty store: SQLite without an URL."""
+    """Run the app with an empty database. Without a URL it is SQLite."""
     with running_app.run_in_process(folder, database_url=database_url, **changes) as site:
         assert site.app is not None
         with site.app.app_context():
@@ -56,7 +56,10 @@ def run_roster_site(folder: Path, database_url: str | None, **changes: Any) -> I
 
 
 def write_roster(site: Site) -> None:
-    """Four people who log in, in district a; classmates, other classes, another district."""
+    """Write the four users who log in to district a, and the records around them.
+
+    The others are classmates, other classes, and another district.
+    """
     with database_session(site) as session:
         _add_districts_and_schools(session, site.person("student").district.id)
         for user_name, roles in ROLES_BY_LOGIN.items():
@@ -86,19 +89,19 @@ def write_roster(site: Site) -> None:
 
 @contextmanager
 def database_session(site: Site) -> Iterator[Session]:
-    """A transaction in the site's store."""
+    """Open a transaction in the site's database."""
     assert site.app is not None
     with database(site.app).begin() as session:
         yield session
 
 
 def find_canaries(text: str) -> set[str]:
-    """Which of the names that begin with Canary are in a text."""
+    """Return the names in a text that begin with Canary, without that prefix."""
     return set(re.findall(r"Canary(\w+)", text))
 
 
 def ids_by_name(site: Site) -> dict[str, str]:
-    """Every id in the store by the name of what it is of, Clever's ids and ours."""
+    """Return every id in the database, Clever's and the app's, by the name of its record."""
     found: dict[str, str] = {}
     with database_session(site) as session:
         for table in (District, School, Section):
@@ -133,7 +136,7 @@ def add_person(
     school: str = "",
     archived_at: datetime | None = None,
 ) -> Person:
-    """Add somebody, in a school where one is named."""
+    """Add a person, and a role at a school if one is given."""
     own = session.scalar(select(School.district_id).where(School.id == f"{district}1"))
     person = Person(
         id=f"ours-{name.lower()}",
@@ -160,7 +163,7 @@ def _add_classes(session: Session) -> None:
     for each, school in SCHOOL_BY_CLASS.items():
         _add_section(session, each, own[school], school)
     _add_section(session, "old", own["a1"], "a1", archived_at=LONG_AGO)
-    _add_section(session, "crossing", own["b1"], "a1")  # rows that should not be there
+    _add_section(session, "crossing", own["b1"], "a1")  # inconsistent rows that should not exist
     _add_section(session, "astray", own["a1"], "b1")
     for section, people in {
         "own": ["student", "pupilown", "pupilgone", "pupilwrong"],
@@ -175,7 +178,7 @@ def _add_classes(session: Session) -> None:
         "own": ["teacher", "teacherown"],
         "other": ["teacherother"],
         "next": ["teachernext"],
-        "far": ["teacherfar", "teacher", "student"],  # rows that should not be there
+        "far": ["teacherfar", "teacher", "student"],  # inconsistent rows that should not exist
         "old": ["teacher"],
     }.items():
         _enroll(session, section, TEACHER, people)

@@ -1,10 +1,8 @@
-"""A job that reads a whole district from the simulator, with a clock that takes no time.
+"""A job that reads a whole district from the simulator, with a fake clock.
 
-A job as somebody would write it: reads the students of a district, and may be killed any time.
-
-`python -m tests.support.roster_job CLEVER_URL DISTRICT FILE` appends each id to the file, and goes
-on
-behind the last one that is in it. Its last line of output is how many bytes it held at most.
+It stands for a product's own job: it reads the students of a district and may be killed at any
+time. `python -m tests.support.roster_job CLEVER_URL DISTRICT FILE PAGE_SIZE` appends each id to the
+file, and continues after the last id in it. The last line of output is the peak memory in bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +29,10 @@ APP_URL = "http://localhost:3000"
 
 @dataclass
 class FakeClock:
-    """A clock that a sleep puts forward at once, the simulator's with it; `ahead` of Clever's."""
+    """A clock that advances immediately on sleep, and the simulator's with it.
+
+    `ahead` is by how many seconds it is fast, compared with Clever's clock.
+    """
 
     clever: RunningSimulator
     slept: list[float] = field(default_factory=list)
@@ -47,7 +48,7 @@ class FakeClock:
 
 @dataclass
 class RosterJob:
-    """One app's job over one district."""
+    """One app's job for one district."""
 
     client: DistrictClient
     time: FakeClock
@@ -62,14 +63,14 @@ class RosterJob:
         return DistrictEvents(client=self.client, page_size=self.page_size)
 
     def asked(self) -> list[str]:
-        """The paths of the API that were asked for, in their order."""
+        """Return the requested API paths, in order."""
         return [
             each["path"] for each in self.time.clever.journal() if each["path"].startswith("/v")
         ]
 
 
 def simulator_config(version: str = "v3.0", **changes: Any) -> Config:
-    """The simulator's usual apps, and what a test changes."""
+    """Return the simulator's default apps, with a test's changes."""
     return replace(default_config(APP_URL, version), **changes)
 
 
@@ -82,7 +83,10 @@ def make_job(
     page_size: int = 10_000,
     **changes: Any,
 ) -> RosterJob:
-    """A job on the main district, or on another; `app` is the client id, `changes` the client's."""
+    """Create a job for a district, by default the main one.
+
+    `app` is the client id, and `changes` are further arguments of DistrictClient.
+    """
     clock = FakeClock(clever)
     patience = RetryPolicy(clock=clock.clock, sleep=clock.sleep)
     transport = HttpClient()

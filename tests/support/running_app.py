@@ -1,4 +1,4 @@
-"""The app and the simulator, each on a port and a site of its own, as in life."""
+"""Runs the app and the simulator on separate ports and host names, as in production."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class CompiledTemplates(BytecodeCache):
-    """Templates compiled once per test process; Jinja compiles them again when they change."""
+    """Templates compiled once per test process. Jinja recompiles them when they change."""
 
     def __init__(self) -> None:
         self._code: dict[str, bytes] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill the bucket from an earlier app of this process."""
+        """Fill the bucket with bytecode from an earlier app in this process."""
         if code := self._code.get(bucket.key):
             bucket.bytecode_from_string(code)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what an app has compiled."""
+        """Keep the bytecode that an app has compiled."""
         self._code[bucket.key] = bucket.bytecode_to_string()
 
 
@@ -63,24 +63,24 @@ COMPILED = CompiledTemplates()
 
 @dataclass(frozen=True)
 class Site:
-    """One running app and the Clever that it talks to."""
+    """One running app and the simulator it uses."""
 
     url: str
     clever: RunningSimulator
     settings: Settings
-    app: Flask | None = None  # None when it runs in processes of its own
+    app: Flask | None = None  # None when it runs in other processes
 
     def visitor(self) -> Visitor:
-        """Somebody with a fresh browser."""
+        """Return a new browser without cookies."""
         return Visitor(self.url)
 
     def person(self, user_name: str) -> Person:
-        """Who the simulator has under this name."""
+        """Return the simulator's person with this user name."""
         return self.clever.people.person(user_name)
 
 
 def settings_for(url: str, clever_url: str, folder: Path, **changes: Any) -> Settings:
-    """What a developer's machine has in its environment."""
+    """Return the settings of a development environment."""
     values: dict[str, object] = {
         "app_env": DEVELOPMENT,
         "secret_key": secrets.token_hex(32),
@@ -91,7 +91,7 @@ def settings_for(url: str, clever_url: str, folder: Path, **changes: Any) -> Set
         "clever_api_url": clever_url,
         "instance_path": str(folder),
     }
-    return Settings(**(values | changes))  # type: ignore[arg-type] # checked by the tests that use it
+    return Settings(**(values | changes))  # type: ignore[arg-type] # checked by tests that use it
 
 
 @contextmanager
@@ -103,12 +103,12 @@ def run_in_process(
     tables: bool = True,
     **changes: Any,
 ) -> Iterator[Site]:
-    """The app in this process, in a thread of its own: the quick way.
+    """Run the app in a thread of this process, which is the fast way.
 
-    In settings that are text, {clever} stands for Clever's address. `extend` may add views to the
-    app, `between` may stand between it and Clever's API, and with a `certificate` it is reached by
-    https. With `tables` its SQLite file is there already; without, the app makes it, as on its
-    first start.
+    In text settings, {clever} stands for the simulator's URL. `extend` may add views to the app,
+    `between` may put a proxy between the app and Clever's API, and with a `certificate` the app is
+    served over https. With `tables`, its SQLite file already exists; without, the app creates it,
+    as on its first start.
     """
     tls = (str(certificate.certificate), str(certificate.key)) if certificate else None
     with run_in_background() as clever, between(clever.url) as api_url:
@@ -144,7 +144,10 @@ def _put_tables(file: Path) -> None:
 
 @cache
 def _empty_tables() -> bytes:
-    """A SQLite file with empty tables, made once per test process: Alembic needs 50 ms for it."""
+    """Return a SQLite file with empty tables.
+
+    It is made once per test process, because Alembic takes 50 ms.
+    """
     with tempfile.TemporaryDirectory() as folder:
         engine = make_engine(f"sqlite:///{folder}/{DATABASE_FILE}", COMMAND_LIMITS)
         migrate.upgrade(engine)
@@ -161,7 +164,7 @@ def run_gunicorn_with_redis(
     redis: tuple[str, ...] = (),
     **changes: Any,
 ) -> Iterator[Site]:
-    """The app as it is deployed: gunicorn's workers share a real Redis.
+    """Run the app as deployed: gunicorn workers that share a real Redis.
 
     `more` are options of gunicorn, `redis` options of Redis.
     """
@@ -185,7 +188,7 @@ def run_gunicorn_with_redis(
 def run_redis(
     folder: Path, certificate: Certificate | None = None, more: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """A Redis of our own on a free port, with TLS where there is a certificate; yields its URL.
+    """Run a Redis on a free port, with TLS if there is a certificate. Yields its URL.
 
     `more` are further options of redis-server.
     """
@@ -205,9 +208,9 @@ def run_redis(
 
 @contextmanager
 def run_postgres(folder: Path) -> Iterator[str]:
-    """A PostgreSQL of our own on a free port; yields the URL of an empty database.
+    """Run a PostgreSQL server on a free port. Yields the URL of an empty database.
 
-    It refuses to run as root, and is another user then, in a folder that this user owns.
+    PostgreSQL refuses to run as root, so root runs it as another user, in a folder that user owns.
     """
     data = Path(tempfile.mkdtemp(prefix="school-postgres-"))
     before: list[str] = []
@@ -226,14 +229,14 @@ def run_postgres(folder: Path) -> Iterator[str]:
             try:
                 yield f"postgresql://school@127.0.0.1:{port}/postgres"
             finally:
-                child.send_signal(signal.SIGINT)  # on TERM it waits for its clients to leave
+                child.send_signal(signal.SIGINT)  # on TERM it waits for its clients to disconnect
                 child.wait(20)
     finally:
         shutil.rmtree(data)
 
 
 def new_database(server_url: str) -> str:
-    """An empty database on this PostgreSQL, with no tables."""
+    """Create an empty database without tables on this PostgreSQL server, and return its URL."""
     name = f"school_{secrets.token_hex(6)}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -241,7 +244,7 @@ def new_database(server_url: str) -> str:
 
 
 def postgres_program(name: str) -> Path:
-    """Where Debian has it: in a folder of its version, which is on no PATH."""
+    """Find a PostgreSQL program. Debian has them in a versioned folder that is not on the PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return found[-1] if found else Path(shutil.which(name) or name)
 
@@ -259,7 +262,7 @@ def _wait_for_postgres(port: int, child: subprocess.Popen[bytes], seconds: float
 def run_process(
     command: list[str], env: dict[str, str], log: Path, cwd: Path = ROOT
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process that is stopped by its own id, whatever happens."""
+    """Run a child process, and stop it by its id in any case."""
     with log.open("wb") as output:
         child = subprocess.Popen(
             command, env=_base_environment() | env, cwd=cwd, stdout=output, stderr=subprocess.STDOUT
@@ -277,7 +280,7 @@ def run_process(
 
 @contextmanager
 def serve_other_site(html: str) -> Iterator[str]:
-    """Somebody else's web site, with one page; yields its address."""
+    """Serve an unrelated website with one page. Yields its URL."""
 
     def answer(_environ: object, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "text/html")])
@@ -295,7 +298,7 @@ def serve_other_site(html: str) -> Iterator[str]:
 
 
 def environment_variables(settings: Settings, port: int) -> dict[str, str]:
-    """The settings as the environment variables that they are read from."""
+    """Return the environment variables from which these settings are read."""
     values = {
         field.name.upper(): getattr(settings, field.name)
         for field in fields(settings)
@@ -310,7 +313,7 @@ def environment_variables(settings: Settings, port: int) -> dict[str, str]:
 def wait_until_answers(
     url: str, child: subprocess.Popen[bytes], seconds: float = 120, verify: str | bool = True
 ) -> None:
-    """Ask until somebody answers; a child that dies first is an error."""
+    """Poll a URL until it answers. Raises AssertionError when the child exits first."""
     deadline = time.monotonic() + seconds
     why: Exception | None = None
     while time.monotonic() < deadline:
@@ -326,7 +329,10 @@ def wait_until_answers(
 
 
 def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = 20) -> None:
-    """Wait until the child listens there; one that dies first is an error."""
+    """Wait until the child listens on this port.
+
+    Raises AssertionError when the child exits first.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert child.poll() is None, f"the server ended with {child.returncode}"
@@ -338,10 +344,10 @@ def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = 20
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment.
+    """Return a port on which nothing listens at the moment.
 
-    It is below those that the system gives to outgoing connections: another program's connection
-    would take one of them before it is used.
+    It is below the range for outgoing connections. Another program's connection could otherwise
+    take the port before it is used.
     """
     while True:
         port = 10_000 + secrets.randbelow(22_000)
@@ -355,7 +361,7 @@ def _format_setting(value: Any, clever_url: str) -> Any:
 
 
 def _base_environment() -> dict[str, str]:
-    """No setting of the app, and the programs of the test environment first."""
+    """Return an environment without app settings, with the test environment's programs first."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     programs = str(Path(sys.executable).parent)
     return kept | {"PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])}

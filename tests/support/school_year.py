@@ -1,4 +1,4 @@
-"""A simulator whose school year goes on, and what its data says of it."""
+"""A simulator whose school year advances, and helpers that read its data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_record(clever: RunningSimulator, version: str, one_id: str) -> Any:
 
 
 def student_data(version: str, data: Any) -> Any:
-    """What a record says of somebody as a student."""
+    """Return the student part of a record."""
     return data if version in OLD else data["roles"]["student"]
 
 
@@ -76,14 +76,14 @@ def changes_of(step: dict[str, Any], what: str) -> list[dict[str, str]]:
 
 
 def is_refused_at_clever(visitor: Visitor) -> bool:
-    """Whether Clever has kept somebody on a page of its own, with nothing for the app."""
+    """Return whether Clever kept the user on its own error page without returning to the app."""
     return not visitor.url.startswith(APP_URL) and visitor.response.status_code in (400, 403)
 
 
 def replay_events(
     clever: RunningSimulator, version: str, before: dict[str, Any], collection: str
 ) -> Any:
-    """What an app that applies the events one by one now holds of one collection."""
+    """Return one collection as an app has it after applying all events one by one."""
     held = dict(before)
     for event in told(clever, version):
         kind, _, verb = event["type"].partition(".")

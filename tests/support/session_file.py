@@ -1,4 +1,4 @@
-"""The file in which sessions are kept without Redis, as an attacker or a test may open it."""
+"""The file that stores sessions without Redis, opened as an attacker or a test would."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.running_app import Site
 
 
 def folder_of(site: Site) -> Path:
-    """Where the file is."""
+    """Return the folder of the file."""
     return Path(str(site.settings.instance_path)) / "store"
 
 
@@ -24,12 +24,12 @@ def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 def values(site: Site, pattern: str = "*") -> dict[str, bytes]:
-    """What the file has under the keys that match, oldest first; nothing before there is a file."""
+    """Return the values under matching keys, oldest first. Empty before the file exists."""
     return values_in(folder_of(site), pattern)
 
 
 def values_in(folder: Path, pattern: str = "*") -> dict[str, bytes]:
-    """The same of a folder."""
+    """Return the matching values of the file in this folder."""
     if not folder.exists():
         return {}
     query = "SELECT key, value FROM entries WHERE key GLOB ? ORDER BY rowid"
@@ -38,19 +38,19 @@ def values_in(folder: Path, pattern: str = "*") -> dict[str, bytes]:
 
 
 def put(site: Site, key: str, value: bytes) -> None:
-    """Write this under a key, for a quarter of an hour."""
+    """Write a value under a key. It expires in 15 minutes."""
     statement = "REPLACE INTO entries (key, value, expires) VALUES (?, ?, ?)"
     with _opened(folder_of(site)) as connection:
         connection.execute(statement, (key, value, time.time() + 900))
 
 
 def remove(site: Site, pattern: str) -> None:
-    """Delete the values whose keys match."""
+    """Delete the values under matching keys."""
     with _opened(folder_of(site)) as connection:
         connection.execute("DELETE FROM entries WHERE key GLOB ?", (pattern,))
 
 
 def run(site: Site, statement: str) -> None:
-    """Run a statement on the file, in which the table is called entries."""
+    """Run a statement on the file. Its table is named entries."""
     with _opened(folder_of(site)) as connection:
         connection.execute(statement)

@@ -1,4 +1,4 @@
-"""What an app's server does at Clever, as plain HTTP: to hold the simulator to what is known."""
+"""What an app's server does at Clever, as plain HTTP, to test the simulator's behavior."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLIENT_SECRET = "simulator-secret"
 
 
 def authorize(clever: RunningSimulator, client_id: str, **changes: str | None) -> str:
-    """An authorization request; None leaves a parameter out."""
+    """Return the URL of an authorization request. None leaves a parameter out."""
     query: dict[str, str | None] = {
         "response_type": "code",
         "client_id": client_id,
@@ -31,7 +31,7 @@ def authorize(clever: RunningSimulator, client_id: str, **changes: str | None) -
 def log_in(
     clever: RunningSimulator, client_id: str, user_name: str = "student", **changes: str | None
 ) -> Visitor:
-    """A new browser, logged in at Clever; it stops where the app would be reached."""
+    """Log in at Clever with a new browser, and stop at the redirect to the app."""
     visitor = Visitor(APP_URL)
     visitor.stop_at = "/oauth/callback"
     visitor.open(authorize(clever, client_id, **changes))
@@ -39,7 +39,7 @@ def log_in(
 
 
 def callback_query(visitor: Visitor) -> dict[str, str]:
-    """The query with which the browser came back to the app."""
+    """Return the query parameters with which the browser returned to the app."""
     assert visitor.url.startswith(REDIRECT_URI), visitor.text
     query = parse_qs(urlsplit(visitor.url).query)
     return {name: values[0] for name, values in query.items()}
@@ -48,7 +48,7 @@ def callback_query(visitor: Visitor) -> dict[str, str]:
 def exchange_code(
     clever: RunningSimulator, client_id: str, code: str, **parts: Any
 ) -> requests.Response:
-    """The code for a token."""
+    """Exchange the authorization code for a token."""
     form = {"grant_type": "authorization_code", "redirect_uri": REDIRECT_URI, "code": code}
     parts = {"data": form, "auth": (client_id, CLIENT_SECRET)} | parts
     return send_request(f"{clever.url}/oauth/tokens", "POST", **parts)
@@ -57,7 +57,7 @@ def exchange_code(
 def log_in_and_exchange(
     clever: RunningSimulator, client_id: str, user_name: str = "student", **changes: str | None
 ) -> dict[str, str]:
-    """All that the exchange gives after a login."""
+    """Log in and return the whole token response."""
     query = callback_query(log_in(clever, client_id, user_name, **changes))
     answer: dict[str, str] = exchange_code(clever, client_id, query["code"]).json()
     return answer
@@ -66,7 +66,7 @@ def log_in_and_exchange(
 def read_endpoint(
     clever: RunningSimulator, path: str, bearer: str, method: str = "GET"
 ) -> requests.Response:
-    """One endpoint, with a token."""
+    """Request one endpoint with a bearer token."""
     return send_request(
         f"{clever.url}{path}", method, headers={"Authorization": f"Bearer {bearer}"}
     )

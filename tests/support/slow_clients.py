@@ -1,4 +1,4 @@
-"""Clients that are slow on purpose: cheap for the sender, and each may cost a server a thread."""
+"""Clients that are slow on purpose. They are cheap to run, and each may block a server thread."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-REQUESTS_AHEAD = 200  # of a client that reads no answer: more than any buffer on the way holds
+REQUESTS_AHEAD = 200  # sent by a client that reads no responses: more than any buffer holds
 SMALL_BUFFER = 4096  # bytes
 
 
 @dataclass(frozen=True)
 class Attack:
-    """So many connections on each of which `data` is sent; nothing is read, and they stay open."""
+    """A number of connections that each send `data`, read nothing, and stay open."""
 
     connections: int
     lines: tuple[str, ...]
@@ -22,7 +22,7 @@ class Attack:
     times: int = 1
 
     def data(self, host: str) -> bytes:
-        """What is sent on each connection."""
+        """Return what is sent on each connection."""
         first, *more = self.lines
         head = "\r\n".join([f"{first} HTTP/1.1", f"Host: {host}", *more])
         return (head + self.rest).encode() * self.times
@@ -31,7 +31,7 @@ class Attack:
 FORM = "Content-Type: application/x-www-form-urlencoded"
 ATTACKS = {
     "lingering": Attack(20, ("GET /healthz", "Connection: close")),
-    # Any view that takes forms: the token against forgery is looked for in the body.
+    # Any view that accepts forms works: the CSRF token is read from the body.
     "slow bodies": Attack(170, ("POST /role", FORM, "Content-Length: 99"), "\r\n\r\ncsrf_"),
     "half headers": Attack(300, ("GET /healthz",), "\r\nX-Half: "),
     "slow readers": Attack(170, ("GET /static/style.css",), times=REQUESTS_AHEAD),
@@ -40,7 +40,7 @@ ATTACKS = {
 
 @contextmanager
 def under(attack: Attack, url: str) -> Iterator[list[socket.socket]]:
-    """While this goes on; yields the attacker's sockets."""
+    """Keep the attack running. Yields the attacker's sockets."""
     address = urlsplit(url)
     with ExitStack() as stack:
         opened = []

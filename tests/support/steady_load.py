@@ -1,7 +1,8 @@
-"""Clients that keep asking: what a server loses when it stops is counted here.
+"""Clients that send requests continuously, and count what a stopping server loses.
 
-A request is lost when all of it was sent on an open connection and no answer came. A connection
-that is refused, or closed before anything was sent on it, loses nothing: the client asks elsewhere.
+A request is lost when all of it was sent on an open connection and no response came. A connection
+that is refused, or closed before anything was sent on it, loses nothing: the client can connect
+elsewhere.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ Connect = Callable[[], socket.socket]
 
 @dataclass
 class Load:
-    """What happened to the requests so far."""
+    """The responses and lost requests so far."""
 
     answered: list[Reply] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)  # why
+    lost: list[str] = field(default_factory=list)  # reasons
     over: threading.Event = field(default_factory=threading.Event)
 
     def wait_for(self, answers: int) -> None:
-        """Wait until there are so many more answers."""
+        """Wait for this many further responses."""
         wanted, deadline = len(self.answered) + answers, time.monotonic() + PATIENCE
         while len(self.answered) < wanted:
             assert time.monotonic() < deadline, "the server does not answer"
@@ -37,7 +38,7 @@ class Load:
 
 @contextmanager
 def steady_load(connect: Connect, request: bytes, kinds: dict[str, int]) -> Iterator[Load]:
-    """So many clients of each kind: "busy", "new" (a connection a request), "resting"."""
+    """Run clients of each kind: "busy", "new" (a new connection per request), "resting"."""
     load = Load()
     clients = [kind for kind, count in kinds.items() for _ in range(count)]
     threads = [
@@ -57,11 +58,11 @@ def steady_load(connect: Connect, request: bytes, kinds: dict[str, int]) -> Iter
 class _Client:
     def __init__(self, load: Load, connect: Connect, request: bytes, kind: str, seed: int) -> None:
         self._load, self._connect, self._request, self._kind = load, connect, request, kind
-        self._chance = random.Random(seed)  # noqa: S311 # the same each time
+        self._chance = random.Random(seed)  # noqa: S311 # repeatable on purpose
         self._raw: socket.socket | None = None
 
     def run(self) -> None:
-        """Ask until the load is over."""
+        """Send requests until the load is over."""
         while not self._load.over.is_set():
             if self._is_connected():
                 self._ask()
@@ -72,7 +73,7 @@ class _Client:
         self._close()
 
     def _is_connected(self) -> bool:
-        """Whether there is an open connection, as far as a client can know."""
+        """Connect if necessary, and return whether the connection seems to be open."""
         if self._raw is not None and self._is_closed_by_server(self._raw):
             self._close()
         try:

@@ -1,8 +1,8 @@
-"""`flask clever sync` in a process of its own: `python -m tests.support.sync_process FOLDER
-[words...]`.
+"""Runs `flask clever sync` in a separate process.
 
-The settings come from the environment, SQLite is kept in the folder. The last line of output is the
-most memory that the process held, in kilobytes (Linux).
+Run `python -m tests.support.sync_process FOLDER [words...]`. The settings come from the
+environment, and SQLite is stored in the folder. The last line of output is the process's peak
+memory in kilobytes (Linux).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(folder: str, *words: str) -> None:
 
 
 def peak_memory_kb() -> int:
-    """The largest that this process has been; getrusage tells of whoever started it, too."""
+    """Return the peak memory of this process. getrusage would include that of its parent."""
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
