@@ -1,4 +1,4 @@
-"""The functions that a cloner replaces, replaced as a cloner does: in a copy of the project."""
+"""Tests the functions that an app may replace, by replacing them in a copy of the project."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def keep_sections(account, sections):
 
 @contextmanager
 def run_in_a_copy(folder: Path, copy: Path) -> Iterator[Site]:
-    """The app of this copy, in a process of its own; what it prints is in app.log."""
+    """Run the app in this copy as a separate process. Its output goes to app.log."""
     port = running_app.free_port()
     url = f"http://localhost:{port}"
     command = [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)]
@@ -71,7 +71,7 @@ def change(file: Path, old: str, new: str) -> None:
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """The examples of a page of docs/."""
+    """Return the code examples of a page in docs/."""
     text = (ROOT / "docs" / page).read_text()
     return re.findall(rf"```{language}\n(.*?)```", text, re.S)
 
@@ -95,7 +95,7 @@ def test_a_replaced_find_or_create_is_called_once_per_login_and_may_refuse(tmp_p
         teacher.press("Log out of Clever")
         teacher.open("/login").press("Log in", username="district_admin", password="clever")
         assert teacher.code == "http_500"
-        assert teacher.open("/dashboard").path == "/"  # nor is the teacher still there
+        assert teacher.open("/dashboard").path == "/"  # the teacher is logged out as well
         person = site.person("teacher_admin")
     log = (tmp_path / "app.log").read_text().splitlines()
     asked = [line for line in log if line.startswith("ASKED")]

@@ -1,4 +1,4 @@
-"""What a callback may do: with our state, with none, with somebody else's."""
+"""Tests what a callback does with a valid state, without a state, and with a foreign state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.running_app import Site
 FORGED = "/oauth/callback?code=abc&state=forged"
 
 
-# No state: launched by Clever
+# No state: the login was started by Clever
 
 
 def test_a_login_that_clever_started_is_restarted_with_a_state(site: Site) -> None:
@@ -104,7 +104,7 @@ def test_a_browser_without_cookies_gets_an_error_page_instead_of_a_redirect_loop
     assert "cookies_blocked" in answer.text
 
 
-# A state that is not ours
+# An unknown state
 
 
 @pytest.mark.parametrize("query", ["code=a&state=forged", "error=access_denied&state=forged"])
@@ -149,7 +149,7 @@ def test_an_empty_state_counts_as_a_missing_state(site: Site) -> None:
     assert exchanges(site) == 0
 
 
-# A state of ours
+# A valid state
 
 
 def test_every_state_is_long_and_unique(site: Site) -> None:
@@ -234,7 +234,7 @@ def test_a_used_callback_whose_cookie_remains_is_not_exchanged_twice(any_site: S
     assert again.headers["Location"].startswith("/login/again?")
     assert "Set-Cookie" not in again.headers
     restarted = send_request(site.url + again.headers["Location"], cookies=cookies, headers=headers)
-    assert urlsplit(restarted.headers["Location"]).path == "/oauth/authorize"  # by itself
+    assert urlsplit(restarted.headers["Location"]).path == "/oauth/authorize"  # without a click
     assert exchanges(site) == 1
 
 
@@ -288,7 +288,7 @@ def test_a_login_is_restarted_only_once_and_keeps_its_next_path(site: Site) -> N
     headers = {"Accept": "text/html"}
     send_request(
         visitor.url, cookies=seen[0][1], headers=headers
-    )  # a double click: this answer is lost
+    )  # the first request of a double click, whose response is lost
     visitor.stop_at = None
     visitor.open(visitor.url)
     assert visitor.url == f"{site.url}/dashboard?a=b"
@@ -302,7 +302,7 @@ def test_a_restarted_login_with_a_used_code_shows_an_error_page_instead_of_loopi
     for _ in range(2):
         send_request(
             visitor.url, cookies=dict(visitor.http.cookies), headers=headers
-        )  # used elsewhere
+        )  # used by another request
         visitor.stop_at = "/oauth/callback"
         visitor.open(visitor.url)
         if visitor.path != "/oauth/callback" or visitor.code:
@@ -320,7 +320,7 @@ def test_a_repeated_callback_never_shows_the_previous_users_page(
     stop_before_callback(site, "teacher", visitor)
     send_request(
         visitor.url, cookies=dict(visitor.http.cookies)
-    )  # the first of a double click: lost
+    )  # the first request of a double click: lost
     visitor.open(visitor.url)
     assert visitor.role == "teacher"
     assert site.person("student").name.first not in visitor.text
@@ -357,7 +357,7 @@ def test_a_callback_from_another_issuer_is_refused_and_its_code_is_not_exchanged
 def test_a_failed_login_consumes_its_state(site: Site) -> None:
     visitor = stop_before_callback(site, "student")
     url, cookies = visitor.url, dict(visitor.http.cookies)
-    site.clever.fault("token", times=2, status=500)  # the login restarts once
+    site.clever.fault("token", times=2, status=500)  # the app restarts the login once
     assert visitor.open(url).code == "clever_unavailable"
     again = send_request(url, cookies=cookies, headers={"Accept": "text/html"})
     assert again.headers["Location"].startswith("/login/again?")
@@ -365,7 +365,7 @@ def test_a_failed_login_consumes_its_state(site: Site) -> None:
 
 
 def test_an_abandoned_login_does_not_break_the_next_portal_launch(site: Site) -> None:
-    visitor = site.visitor().open("/login")  # and away
+    visitor = site.visitor().open("/login")  # abandoned at Clever
     visitor.open(f"{site.clever.url}/in/{site.person('student').district.shortname}")
     visitor.press("Log in", username="student", password="clever")
     assert launch_tile(visitor, site).path == "/dashboard"
@@ -443,7 +443,7 @@ def test_prefetch_and_head_requests_do_not_consume_a_code(
     assert site.clever.journal()[asked]["path"] == "/oauth/tokens"  # and no restart
 
 
-# Whoever was logged in before
+# The user who was logged in before
 
 
 def test_a_second_students_login_replaces_all_data_of_the_first(any_site: SiteMaker) -> None:
@@ -464,6 +464,6 @@ def test_a_second_students_login_replaces_all_data_of_the_first(any_site: SiteMa
 def test_a_failed_login_leaves_nobody_logged_in(site: Site) -> None:
     visitor = by_button(site, "student")
     stop_before_callback(site, "student", visitor)
-    site.clever.fault("me", times=2, status=500)  # a GET is repeated once
+    site.clever.fault("me", times=2, status=500)  # the app retries a GET once
     assert visitor.open(visitor.url).code == "clever_unavailable"
     assert visitor.open("/dashboard").path == "/"

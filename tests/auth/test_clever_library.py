@@ -1,4 +1,4 @@
-"""Clever Library: a teacher shares the app, without any district, and the students follow."""
+"""Tests Clever Library logins: a teacher shares the app without a district; students follow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.running_app import ROOT, Site
 
 
 class Kept:
-    """What an app of one's own keeps: every account, every section."""
+    """What a product's own accounts module stores: every account and every section."""
 
     def __init__(self) -> None:
         self.users: list[User] = []
@@ -50,7 +50,7 @@ def kept() -> Kept:
 
 @pytest.fixture
 def make_library(make_site: SiteMaker, kept: Kept) -> Callable[..., Site]:
-    """An app of the Library tier, which keeps what it is given."""
+    """Start a Clever Library app that records the accounts and sections it is given."""
 
     def make(**changes: Any) -> Site:
         return make_site(extend=kept.extend, clever_client_id="simulator-library", **changes)
@@ -59,9 +59,9 @@ def make_library(make_site: SiteMaker, kept: Kept) -> Callable[..., Site]:
 
 
 def consenting(site: Site, user_name: str = "teacher", entry: str = "button") -> Visitor:
-    """A teacher's first login: Clever asks whether the app may see the classes."""
+    """A teacher's first login: Clever asks whether the app may see the teacher's classes."""
     visitor = LOGIN_FLOWS[entry](site, user_name)
-    with suppress(AssertionError):  # asked once
+    with suppress(AssertionError):  # Clever asks only once
         visitor.press("Yes")
     return visitor
 
@@ -74,7 +74,7 @@ def test_a_teacher_logs_in_with_each_accounts_module_of_the_documents(
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     (tmp_path / "accounts.py").write_text(blocks[number])
     module = runpy.run_path(str(tmp_path / "accounts.py"))
-    monkeypatch.chdir(tmp_path)  # where one of them makes its table
+    monkeypatch.chdir(tmp_path)  # one of the modules creates its table in the working directory
 
     def extend(app: Flask) -> None:
         app.config["FIND_OR_CREATE"] = module["find_or_create"]

@@ -1,4 +1,7 @@
-"""Clever down, slow, odd or wrong, on each endpoint: what the person sees, and who is logged in."""
+"""Tests logins while Clever is down, slow, or wrong, on each endpoint.
+
+The tests check the page that the user sees, and who is logged in afterwards.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ FAILED = [
 
 
 def in_short(fault: object) -> str:
-    """A fault as the name of a test."""
+    """Return a fault in short form, for a test id."""
     return fault if isinstance(fault, str) else json.dumps(fault)[:40]
 
 
@@ -255,7 +258,7 @@ def test_an_exchange_that_is_always_interrupted_ends_on_an_error_page(site: Site
     site.clever.fault("token", drop="after", times=0)
     assert by_button(site, "student").code == "clever_unavailable"
     seen = [each["path"] for each in site.clever.journal()]
-    assert seen.count("/oauth/tokens") == 2  # one code, and the one of the silent restart
+    assert seen.count("/oauth/tokens") == 2  # one code, plus the code of the silent restart
 
 
 @pytest.mark.parametrize(
@@ -299,7 +302,7 @@ def test_a_stalled_clever_does_not_occupy_all_threads(site: Site) -> None:
     assert busy.open(busy.url).role == "student"  # after a silent restart
 
 
-# Slow: the whole login has ten seconds, and most of these tests less
+# Slow responses: a whole login may take ten seconds, in most of these tests less
 
 
 @pytest.mark.parametrize("endpoint", ["token", "user"])
@@ -309,7 +312,7 @@ def test_a_slow_dripping_response_is_cut_off(make_site: SiteMaker, endpoint: str
     site.clever.fault(endpoint, drip=True)
     began = time.monotonic()
     visitor.open(visitor.url)
-    assert 1 < time.monotonic() - began < 10  # two seconds for all of it
+    assert 1 < time.monotonic() - began < 10  # two seconds for all requests together
     if endpoint == "token":
         assert visitor.code == "clever_unavailable"
     else:

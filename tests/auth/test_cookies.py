@@ -1,4 +1,4 @@
-"""Every cookie of the app: how it is set, what is in it, and that PRIVACY.md names it."""
+"""Tests every cookie of the app: its attributes, its content, and its entry in PRIVACY.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IN_A_PENDING_LOGIN = {
 
 
 def set_cookies(site: Site, hops: list[requests.Response]) -> list[Morsel[str]]:
-    """Every cookie that the app's answers set or expire."""
+    """Return every cookie that the app's responses set or expire."""
     own = [hop for hop in hops if hop.url.startswith(f"{site.url}/")]
     lines = [line for hop in own for line in hop.raw.headers.getlist("Set-Cookie")]
     return [cookie for line in lines for cookie in SimpleCookie(line).values()]
@@ -37,7 +37,7 @@ def over_https(make_site: SiteMaker, folder: Path) -> tuple[Site, Visitor]:
 
 
 def everything(site: Site, visitor: Visitor) -> list[requests.Response]:
-    """A morning at a shared computer: all answers that set a cookie."""
+    """Use a shared computer, and return all responses that set a cookie."""
     hops = visitor.open("/language/es").hops
     hops += visitor.open(f"/login?next=/dashboard&district_id={district_of(site)}").hops
     hops += visitor.press("Log in", username="student", password="clever").hops
@@ -60,7 +60,7 @@ def test_over_https_every_cookie_is_host_only_and_http_only(
     cookies = set_cookies(site, everything(site, visitor))
     assert {each.key[7:].partition("-")[0] for each in cookies} == named_in_privacy_md()
     assert {each.key[7:].partition("-")[0] for each in cookies if not each.value} == {
-        *("session", "login", "confirm", "language"),  # each is expired once, too
+        *("session", "login", "confirm", "language"),  # each is also expired once
     }
     for each in cookies:
         assert each.key.startswith("__Host-"), each
@@ -92,7 +92,7 @@ def test_every_cookie_contains_and_lasts_what_privacy_md_says(site: Site) -> Non
 
 
 class Full:
-    """A store that takes nothing more."""
+    """A store that accepts no more values."""
 
     def __init__(self, working: Any) -> None:
         self._working = working

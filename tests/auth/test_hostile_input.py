@@ -1,9 +1,8 @@
-"""Hostile inputs, fifteen thousand of them: callbacks from anybody, answers of a Clever gone bad.
+"""Tests fifteen thousand hostile inputs: callbacks of attackers, and responses of a bad Clever.
 
-Every tier tries a twentieth of them, and the longest one all.
-
-No answer of ours crashes (502 and 503 have pages of their own), nothing that was sent comes back,
-in an answer or a log, and nobody is logged in whom Clever did not identify.
+Every tier tries a twentieth of them; the longest tier tries all. No response is a crash (502 and
+503 have their own pages). Nothing that was sent is repeated in a response or a log. Only a user
+whom Clever identified is logged in.
 """
 
 from __future__ import annotations
@@ -75,12 +74,12 @@ RECORDS: dict[str, dict[str, Any]] = {
 }
 
 
-# A house without sockets
+# The app and Clever without sockets
 
 
 @dataclass
 class Clever:
-    """What answers for Clever; all is well but what `bodies` has, by the name of the record."""
+    """A stand-in for Clever. Every response is valid, except the records in `bodies`, by name."""
 
     bodies: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
@@ -90,7 +89,7 @@ class Clever:
     def send(
         self, adapter: HTTPAdapter, request: requests.PreparedRequest, **_: Any
     ) -> requests.Response:
-        """Stand where requests opens a connection."""
+        """Replace the call with which requests opens a connection."""
         url = urlsplit(str(request.url))
         assert f"{url.scheme}://{url.netloc}" == CLEVER
         status, body, headers = self._answer(url.path)
@@ -113,7 +112,7 @@ class Clever:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the app has answered."""
+    """The app's response."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -124,7 +123,7 @@ class Answer:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies that it sets; one that it drops has no value."""
+        """Return the cookies that the response sets. An expired cookie has an empty value."""
         pairs = (value for name, value in self.headers if name == "Set-Cookie")
         return {
             name: value for name, _, value in (p.partition(";")[0].partition("=") for p in pairs)
@@ -137,17 +136,17 @@ class Answer:
 
 @dataclass
 class House:
-    """The app behind its front door, the Clever that it asks, and who was let in."""
+    """The app as a WSGI callable, the Clever that it uses, and the users who logged in."""
 
     app: Flask
     clever: Clever
     let_in: list[User] = field(default_factory=list)
     tried: int = 0
-    part: int = 1  # of all inputs: 20 is a twentieth
+    part: int = 1  # of all inputs: 20 means a twentieth
 
     @property
     def queries(self) -> int:
-        """How many of each kind are tried."""
+        """How many inputs of each kind are tried."""
         return QUERIES_EACH // self.part
 
     def __post_init__(self) -> None:
@@ -155,7 +154,7 @@ class House:
         self._environ = EnvironBuilder(base_url=APP).get_environ() | BROWSER
 
     def get(self, path: str, query: bytes = b"", cookies: bytes = b"") -> Answer:
-        """One request, as a server hands it over: bytes as they came (PEP 3333)."""
+        """Send one request as a WSGI server does, with the bytes as received (PEP 3333)."""
         environ = {
             **self._environ,
             "PATH_INFO": path,
@@ -168,7 +167,7 @@ class House:
         return Answer(int(status.split()[0]), list(headers), b"".join(body))
 
     def callback(self, query: bytes, cookies: bytes = b"", path: str = "/oauth/callback") -> Answer:
-        """A callback, with what holds for the answer to any."""
+        """Open a callback, and check what must hold for every response."""
         self.tried += 1
         answer = self.get(path, query, cookies)
         calm(answer)
@@ -176,14 +175,17 @@ class House:
         return answer
 
     def begin(self) -> tuple[str, str, str]:
-        """Leave for Clever; the state, and the name and value of the cookie that waits for it."""
+        """Start a login.
+
+        Returns the state, and the name and value of the pending login's cookie.
+        """
         answer = self.get("/login")
         state = parse_qs(urlsplit(answer.header("Location")).query)["state"][0]
         ((name, value),) = answer.cookies.items()
         return state, name, value
 
     def log_in(self) -> Answer:
-        """A login that goes well on our side; Clever answers what it does."""
+        """Complete a login with a valid callback. Clever's responses decide the result."""
         self.let_in.clear()
         state, name, value = self.begin()
         return self.callback(f"code=of-{state}&state={state}".encode(), f"{name}={value}".encode())
@@ -206,7 +208,7 @@ def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def calm(answer: Answer) -> None:
-    """It is no crash, and a failure of ours is one that we have a name for."""
+    """Assert that the response is no crash, and that a 5xx status has a code of the app."""
     found = PAGE_CODE.search(answer.body)
     code = found[1].decode() if found else ""
     assert b"http_5" not in answer.body
@@ -214,12 +216,12 @@ def calm(answer: Answer) -> None:
 
 
 def sent(answer: Answer) -> bytes:
-    """All that a browser gets to see."""
+    """Return everything that the browser receives: headers and body."""
     return repr(answer.headers).encode() + answer.body
 
 
 def many(strategy: st.SearchStrategy[Any], count: int, check: Callable[[Any], None]) -> None:
-    """Try so many of them: the same ones at each run."""
+    """Try `count` values of the strategy, the same ones in each run."""
     tries = settings(
         max_examples=count,
         deadline=None,
@@ -260,7 +262,7 @@ def _quote(value: bytes) -> bytes:
 
 
 def _nobody_by(house: House, query: bytes, cookies: bytes = b"", code: str = "") -> None:
-    """Nobody is logged in and no code exchanged; the page has this code, if one is named."""
+    """Assert that nobody is logged in and no code is exchanged. `code` is the error page's code."""
     answer = house.callback(query, cookies)
     assert not answer.logs_in
     assert house.clever.exchanges == 0
@@ -269,7 +271,7 @@ def _nobody_by(house: House, query: bytes, cookies: bytes = b"", code: str = "")
 
 
 def _in_the_end(house: House, tries: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """As many as there should be, and none of it in a log."""
+    """Assert that enough inputs were tried and that no log contains them."""
     assert house.tried >= tries
     output = capsys.readouterr()
     assert CANARY.lower() not in (output.out + output.err).lower()
@@ -303,7 +305,7 @@ def test_cookies_with_a_wrong_signature_never_log_a_user_in(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state, name, value = house.begin()
-    place = st.integers(0, len(value) - 2)  # two bits of the last character mean nothing
+    place = st.integers(0, len(value) - 2)  # two bits of the last character are unused
     others = st.lists(
         st.tuples(st.sampled_from([b"session", b"login-", b"x"]), hostile), max_size=3
     )
@@ -335,7 +337,7 @@ def test_a_valid_state_with_a_hostile_code_or_error_logs_nobody_in(
     known = st.sampled_from([b"code", b"error", b"error_description", b"iss"])
     each_once = st.dictionaries(known, hostile, min_size=1, max_size=3)
     many(each_once.map(lambda each: list(each.items())), house.queries, check)
-    assert house.clever.exchanges >= house.queries / 50  # as many got as far as Clever
+    assert house.clever.exchanges >= house.queries / 50  # this many got as far as Clever
     assert not house.let_in
     _in_the_end(house, house.queries, capsys)
 
@@ -357,7 +359,7 @@ def test_a_hostile_login_parameter_on_login_again_logs_nobody_in(
     _in_the_end(house, house.queries // 2, capsys)
 
 
-# Hostile answers of Clever's
+# Hostile responses from Clever
 
 STRANGE: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1e308, float("nan"), float("inf"), "", " ", [], {}, [[]], [None]),
@@ -389,7 +391,7 @@ WHOLE = {
     "an endless number": b'{"data": {"id": ' + b"9" * 5000 + b"}}",
     "too large": b" " * 1_000_001,
 }
-GZIP = {"Content-Encoding": "gzip"}  # which no body here is
+GZIP = {"Content-Encoding": "gzip"}  # no body here is gzip
 HEADERS: tuple[dict[str, str], ...] = (
     *({}, {}, {}, {}, {"Content-Type": "text/html"}, {"Set-Cookie": f"session={CANARY}"}),
     *(GZIP, {"Content-Encoding": CANARY}, {"Location": f"/{CANARY}"}),
@@ -400,9 +402,10 @@ Place = tuple[str, ...]
 
 
 def bodies(record: str) -> st.SearchStrategy[bytes]:
-    """Bodies that are nearly right, spoilt ones, and some of which nothing is.
+    """Return a strategy for bodies that are almost valid, damaged, or nonsense.
 
-    Hypothesis gives the dice; changes that it draws one by one hit the same few places.
+    Hypothesis only provides the random numbers. Changes drawn from it one by one hit the same few
+    places.
     """
     return st.randoms(use_true_random=True).map(lambda dice: _body(record, dice))
 
@@ -423,7 +426,7 @@ def _body(record: str, dice: Random) -> bytes:
 
 
 def _mutated(record: str, dice: Random) -> bytes:
-    """One to three changes, anywhere in a record that is right."""
+    """Return a valid record with one to three changes in random places."""
     body, twice = copy.deepcopy(RECORDS[record]), ""
     for _ in range(dice.randint(1, 3)):
         path, way, value = dice.choice(_places(body)), dice.choice(WAYS), _value(dice)
@@ -458,7 +461,7 @@ def _value(dice: Random) -> Any:
 
 
 def _id_in(body: bytes) -> Any:
-    """The id that a record states, None when it states none."""
+    """Return the id in a record, or None."""
     try:
         data = json.loads(body)["data"]
         return data.get("id")
@@ -483,7 +486,7 @@ def test_a_hostile_response_from_clever_logs_in_only_the_person_it_names(
             _sees_a_page(house, answer)
 
     many(st.tuples(bodies(record), st.sampled_from(HEADERS)), BODIES_EACH // house.part, check)
-    assert True in outcomes  # or it would prove nothing
+    assert True in outcomes  # otherwise the test proves nothing
     assert (False in outcomes) == (record in {"me", "user"})
     _in_the_end(house, BODIES_EACH // house.part, capsys)
 
@@ -498,8 +501,8 @@ def _is_the_one(user: User, record: str, body: bytes) -> None:
 
 
 def _sees_a_page(house: House, answer: Answer) -> None:
-    """Their own page opens, and what Clever said is text on it."""
+    """Assert that the user's page opens, and that Clever's values are escaped on it."""
     page = house.get("/dashboard", cookies=f"session={answer.cookies['session']}".encode())
     assert page.status == 200
-    assert page.body.count(b"<script") == 1  # our own, in the head
+    assert page.body.count(b"<script") == 1  # the app's own script, in the head
     assert not CANARY_ANYHOW.search(repr(page.headers).encode())

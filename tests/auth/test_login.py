@@ -1,4 +1,4 @@
-"""Every kind of person, by every way in, on each tier and version: what their page says."""
+"""Tests logins of every kind of user, by every entry point, in each tier and API version."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PEOPLE = {
 
 
 def assert_is_in(visitor: Visitor, site: Site, user_name: str, *, school: bool) -> None:
-    """The dashboard, with the name, email, role, district and school of this person."""
+    """Assert that the dashboard shows this person's name, email, role, district, and schools."""
     person = site.person(user_name)
     assert visitor.path == "/dashboard", visitor.text
     assert visitor.url.startswith(site.url)
@@ -180,7 +180,7 @@ def test_before_v3_clever_asks_which_of_two_accounts_to_use(make_site: SiteMaker
     assert "more than one role" not in visitor.text
 
 
-# The way out
+# Log out
 
 
 def test_logging_out_ends_the_apps_session_but_not_clevers(site: Site) -> None:
@@ -189,9 +189,9 @@ def test_logging_out_ends_the_apps_session_but_not_clevers(site: Site) -> None:
     assert visitor.hops[0].headers["Clear-Site-Data"] == '"cache", "storage"'  # never "cookies"
     assert visitor.open("/dashboard").path == "/"
     assert "/logout" not in [each["path"] for each in site.clever.journal()]
-    visitor.click("Log in with Clever")  # Clever still knows her, and asks whether it is her
+    visitor.click("Log in with Clever")  # Clever keeps its session and asks to confirm the user
     assert visitor.press("Yes").path == "/dashboard"
-    assert visitor.open("/login").path == "/dashboard"  # after that, no more
+    assert visitor.open("/login").path == "/dashboard"  # asked only once
 
 
 def test_after_that_is_not_me_clever_asks_the_next_student_to_confirm(site: Site) -> None:
@@ -228,7 +228,7 @@ def test_removing_a_district_from_the_allow_list_logs_out_its_users(
     site = make_site(secret_key="s" * 64)
     ids = [district.id for district in site.clever.people.districts]
     browsers = [by_button(site, each).http for each in ("student", "student2")]
-    narrow = make_site(secret_key="s" * 64, clever_district_ids=(ids[1],))  # on the same store
+    narrow = make_site(secret_key="s" * 64, clever_district_ids=(ids[1],))  # with the same store
     left, stays = [Visitor(narrow.url, http=each).open("/dashboard") for each in browsers]
     assert (left.path, stays.path) == ("/", "/dashboard")
 

@@ -1,6 +1,6 @@
-"""Every kind of person, in every version of Clever's API, with and without OpenID Connect.
+"""Tests every kind of user in every version of Clever's API, with and without OpenID Connect.
 
-The same page comes out of every version: only what a version does not have may be missing.
+Every version leads to the same page. Only data that a version lacks may be missing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.support.browser_client import Visitor
 from tests.support.running_app import Site
 
 ROLES = {"student", "teacher", "staff", "district_admin"}
-QUICK = {  # each way of reading a person: by roles or by type, with and without an id token
+QUICK = {  # each way of reading a user: by roles or by type, with and without an id token
     ("v1.2", "simulator"),
     ("v2.1", "simulator-oidc"),
     ("v3.0", "simulator"),
@@ -26,7 +26,7 @@ QUICK = {  # each way of reading a person: by roles or by type, with and without
 OWN_HEADING = {"student": "Hi, {first}!", "none": "Hello, {first}"}
 
 
-# An app as Clever makes it, and one for which it has switched OIDC on, in each version.
+# An app with Clever's default settings, and one with OIDC enabled, in each version.
 APPS = [
     pytest.param(
         (version, client_id),
@@ -42,7 +42,7 @@ APPS = [
 def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """An app for this version."""
+    """An app for this API version."""
     folder: Path = tmp_path_factory.mktemp("everybody")
     version, client_id = request.param
     with running_app.run_in_process(
@@ -52,18 +52,21 @@ def site(
 
 
 def one_id(site: Site) -> bool:
-    """Whether this version knows a person by one id, whatever their roles."""
+    """Return whether this version has one id per person, regardless of roles."""
     return VERSIONS[site.settings.clever_api_version].one_id
 
 
 def logins_of(site: Site, person: Person) -> tuple[RoleAssignment, ...]:
-    """The roles in which they come: all at once from v3 on, and only there one that is unknown."""
+    """Return the roles in which a person logs in.
+
+    From v3 on, one login has all roles, and only there a role may be unknown.
+    """
     known = tuple(post for post in person.posts if not post.called)
     return person.posts[:1] if one_id(site) else known
 
 
 def log_in(site: Site, person: Person, post: RoleAssignment) -> Visitor:
-    """From the button; before v3 Clever asks people with several roles which they come in."""
+    """Log in with the button. Before v3, Clever asks people with several roles which one to use."""
     visitor = site.visitor().open(f"/login?district_id={person.district.id}")
     visitor.press("Log in", username=person.user_name, password="clever")
     if len(person.posts) > 1 and not one_id(site):
@@ -72,14 +75,14 @@ def log_in(site: Site, person: Person, post: RoleAssignment) -> Visitor:
 
 
 def role_on_the_page(site: Site, post: RoleAssignment) -> str:
-    """What the page is for: nothing is guessed from a role that is unknown or not shared."""
+    """Return the role that the page is for. An unknown or unshared role is never guessed."""
     if not post.shared and one_id(site):
         return "none"
     return "none" if post.called else post.role
 
 
 def is_right(site: Site, visitor: Visitor, person: Person, post: RoleAssignment) -> None:
-    """All that the page must show of this person, and no more."""
+    """Assert that the page shows everything it must show of this person."""
     role = role_on_the_page(site, post)
     assert (visitor.path, visitor.role) == ("/dashboard", role)
     first, last = shown(person.name.first), shown(person.name.last)
@@ -96,7 +99,7 @@ def is_right(site: Site, visitor: Visitor, person: Person, post: RoleAssignment)
 
 
 def schools_on_the_page(site: Site, person: Person, post: RoleAssignment) -> list[str]:
-    """The schools that the version's record of this person names."""
+    """Return the schools that this version's record of the person names."""
     if person.guaranteed_only or role_on_the_page(site, post) in {"district_admin", "none"}:
         return []
     only_primary = site.settings.clever_api_version == "v1.1" and post.role != "staff"
@@ -104,7 +107,7 @@ def schools_on_the_page(site: Site, person: Person, post: RoleAssignment) -> lis
 
 
 def shown(text: str) -> str:
-    """A text as a page has it: never longer than 255 characters, single blanks."""
+    """Return a text as a page shows it: at most 255 characters, whitespace collapsed."""
     return " ".join(text[:255].split())
 
 

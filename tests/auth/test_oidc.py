@@ -1,4 +1,4 @@
-"""Logins with an id token: checked to the letter, quicker by a call, and no way in without it."""
+"""Tests logins with an id token: complete validation, and one request less."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ ONE, OTHER = (jwk.RSAKey.generate_key(2048, {"kid": kid}) for kid in ("one", "ot
 
 @pytest.fixture
 def site(make_site: SiteMaker) -> Site:
-    """An app for which Clever has switched OIDC on."""
+    """An app with OIDC enabled at Clever."""
     return make_site(clever_client_id="simulator-oidc")
 
 
 def asked(site: Site, ending: str) -> int:
-    """How often Clever was asked for paths with this ending."""
+    """Return how many requests Clever received for paths with this ending."""
     return sum(each["path"].endswith(ending) for each in site.clever.journal())
 
 
 @dataclass
 class Forger:
-    """Stands between Clever and the app: the next login's id token and keys are of its making."""
+    """An attacker between Clever and the app, who forges the next login's id token and keys."""
 
     site: Site
     user_name: str = "student"
@@ -55,7 +55,7 @@ class Forger:
     sign_with: Any = field(default_factory=lambda: ONE)
 
     def log_in(self, token: str | None = None) -> Visitor:
-        """Come to the callback as an honest person; Clever's answer there is a forged one."""
+        """Reach the callback as an honest user. The token response to it is forged."""
         visitor = self.at_callback()
         code = parse_qs(urlsplit(visitor.url).query)["code"][0]
         bearer = self._exchange(code)["access_token"]
@@ -69,7 +69,7 @@ class Forger:
         return stop_before_callback(self.site, self.user_name)
 
     def token(self, visitor: Visitor) -> str:
-        """An id token: all is right with it but what this forger was told to change."""
+        """Return an id token that is valid except for this forger's changes."""
         person, now = self.site.person(self.user_name), int(time.time())
         sent = parse_qs(urlsplit(visitor.hops[0].headers["Location"]).query)
         claims: dict[str, Any] = {
@@ -85,14 +85,14 @@ class Forger:
         }
         claims = {k: v for k, v in (claims | self.claims).items() if v is not None}
         for name in {"iat", "exp"} & {k for k, v in self.claims.items() if isinstance(v, int)}:
-            claims[name] += now  # they are told as seconds from now
+            claims[name] += now  # given as seconds from now
         header = {"alg": "RS256", "kid": "one", **self.header}
         header = {k: v for k, v in header.items() if v is not None}
         signed = ".".join(_base64(json.dumps(part).encode()) for part in (header, claims))
         return f"{signed}.{_base64(self._signature(header['alg'], signed.encode()))}"
 
     def _signature(self, algorithm: str, signed: bytes) -> bytes:
-        """By hand: a library would not make all of these tokens."""
+        """Sign by hand, because a library refuses to make some of these tokens."""
         if algorithm == "HS256":
             return hmac.digest(ONE.as_pem(private=False), signed, "sha256")
         key = self.sign_with.private_key
@@ -117,7 +117,7 @@ def _base64(data: bytes) -> str:
 
 
 def is_refused(visitor: Visitor) -> bool:
-    """Whether the login ended on its page, and nobody is in."""
+    """Assert that the login fails with its error page. Returns whether the user is logged out."""
     assert visitor.code == "clever_unexpected", visitor.text
     return visitor.open("/dashboard").path == "/"
 
@@ -291,7 +291,10 @@ def test_rotated_signing_keys_are_found(site: Site) -> None:
     assert by_button(site, "student").path == "/dashboard"
     site.clever.rotate_keys()
     assert by_button(site, "student").path == "/dashboard"
-    assert (asked(site, "/oauth/certs"), asked(site, "/me")) == (1, 1)  # not so soon again: /me
+    assert (asked(site, "/oauth/certs"), asked(site, "/me")) == (
+        1,
+        1,
+    )  # second time from /me
     clock, keys = [1000.0], []
     signing = SigningKeys(HttpClient(), site.clever.url, lambda: clock[0])
     for kid, seconds in ((None, 0), ("new", 0), ("new", 61)):
@@ -322,7 +325,7 @@ def test_a_slow_key_request_does_not_fail_the_login(site: Site) -> None:
 def test_keys_are_requested_again_shortly_after_a_failure(site: Site) -> None:
     clock = [1000.0]
     signing = SigningKeys(HttpClient(), site.clever.url, lambda: clock[0])
-    site.clever.fault("certs", body="html", times=2)  # a GET is sent once more
+    site.clever.fault("certs", body="html", times=2)  # the app retries a GET once
     for _ in range(2):
         with pytest.raises(CleverUnavailable):
             signing.for_kid("x", Deadline(5))
@@ -354,12 +357,12 @@ def test_the_app_falls_back_to_me_when_the_keys_cannot_be_read(site: Site, endpo
     assert by_button(site, "student").path == "/dashboard"
     assert by_button(site, "student").path == "/dashboard"
     assert asked(site, "/me") == 2
-    # Once, and once more as of every GET that gets a 503; but not by the second login.
+    # One request and its retry after the 503. The second login makes no request.
     assert asked(site, "/.well-known/openid-configuration") <= 2
     assert asked(site, "/oauth/certs") <= 2
 
 
-# With CLEVER_OIDC on
+# With CLEVER_OIDC enabled
 
 
 def strict_site(make_site: SiteMaker, client_id: str = "simulator-oidc", **changes: Any) -> Site:
@@ -367,7 +370,7 @@ def strict_site(make_site: SiteMaker, client_id: str = "simulator-oidc", **chang
 
 
 def change_app(site: Site, **changes: Any) -> None:
-    """Let the simulator treat the app in another way."""
+    """Change how the simulator treats the app."""
     client_id = site.settings.clever_client_id
     app = site.clever.app.extensions["clever_simulator"].config.app(client_id)
     site.clever.configure(Config(apps=(replace(app, **changes),)))
@@ -385,7 +388,7 @@ def test_with_clever_oidc_logins_fail_while_clevers_keys_cannot_be_read(
     assert visitor.open("/dashboard").path == "/"
     assert by_button(site, "student").code == "clever_unavailable"
     assert asked(site, "/me") == 0
-    assert asked(site, "/.well-known/openid-configuration") <= 2  # once, and its one retry
+    assert asked(site, "/.well-known/openid-configuration") <= 2  # one request and its retry
     site.clever.clear_faults()
 
 
@@ -430,7 +433,7 @@ def test_with_clever_oidc_library_logins_need_no_id_token(
     library = (site.person("teacher2").district.shortname,)
     change_app(site, library_districts=library, says_authorized_by=says)
     assert by_button(site, "student").role == "student"
-    assert asked(site, "/me") == 0  # the id token says it
+    assert asked(site, "/me") == 0  # the id token has the user
     visitor = by_button(site, "teacher2").press("Yes")
     assert visitor.role == "teacher"
     assert "District" not in visitor.text
@@ -471,8 +474,8 @@ def test_signing_keys_are_refreshed_and_never_used_for_longer_than_a_day(site: S
     site.clever.fault("certs", times=0, body="html")
     clock[0] += 2 * hour
     for _ in range(3):
-        assert signing.for_kid(key.kid, Deadline(5)).keys == [key]  # without them nobody gets in
-    assert asked(site, "/oauth/certs") == 3  # HTML is asked for once more
+        assert signing.for_kid(key.kid, Deadline(5)).keys == [key]  # keys are still needed
+    assert asked(site, "/oauth/certs") == 3  # an HTML response is retried once
     clock[0] += 12 * hour
     with pytest.raises(CleverUnavailable):
         signing.for_kid(key.kid, Deadline(5))

@@ -1,4 +1,4 @@
-"""Who may open what, and what every answer carries."""
+"""Tests who may open which view, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def test_a_static_fallback_is_sent_when_the_error_page_itself_fails(
     def extend(app: Flask) -> None:
         app.jinja_loader = DictLoader({})
 
-    site = make_site(extend=extend, app_env=PRODUCTION)  # developers see the template's error
+    site = make_site(extend=extend, app_env=PRODUCTION)  # development shows the template error
     answer = send_request(site.url)
     page = BeautifulSoup(answer.text, "html5lib")
     assert answer.status_code == 500

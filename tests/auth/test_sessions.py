@@ -1,4 +1,4 @@
-"""Sessions: on the server, sealed, rotated at login, limited in time, and gone after log out."""
+"""Tests sessions: server-side, encrypted, rotated at login, limited in time, ended by log out."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ START = "2026-10-01T08:00:00Z"
 
 
 def cookie(visitor: Visitor) -> str:
-    """The session id that this browser has."""
+    """Return this browser's session id."""
     return visitor.http.cookies.get("session", domain="localhost.local") or ""
 
 
 def opens_dashboard(site: Site, session_id: str) -> bool:
-    """Whether a copied cookie is somebody."""
+    """Return whether a copied session cookie is logged in."""
     answer = send_request(f"{site.url}/dashboard", cookies={"session": session_id})
     return answer.status_code == 200
 
@@ -86,7 +86,7 @@ def test_the_store_holds_no_name_no_email_no_token_and_no_session_id(site: Site)
     person = site.person("student")
     assert (
         len(session_file.values(site)) == 4
-    )  # the session, the spent state, that it ended, the used code
+    )  # the session, the used state, the ended session, and the used code
     for name, value in session_file.values(site).items():
         for secret in (person.name.first, person.name.last, person.id, "il", cookie(visitor)):
             assert secret not in name
@@ -308,7 +308,7 @@ def test_with_the_store_down_requests_fail_instead_of_guessing_the_user(site: Si
 
 
 def end_sessions(site: Site, *arguments: str) -> str:
-    """What `flask clever sessions end` prints."""
+    """Run `flask clever sessions end` and return its output."""
     assert site.app is not None
     done = site.app.test_cli_runner().invoke(args=["clever", "sessions", "end", *arguments])
     return str(done.stdout or done.stderr)
@@ -345,7 +345,7 @@ def test_a_new_login_ends_the_persons_other_sessions_only_when_configured(
 
 
 class Slow:
-    """A view that writes the session after a while, when told to go on."""
+    """A view that waits for `go_on` and then writes the session."""
 
     def __init__(self) -> None:
         self.arrived, self.go_on = threading.Event(), threading.Event()
@@ -416,11 +416,11 @@ def test_the_first_requests_of_a_process_may_come_at_the_same_time(site: Site) -
     ]
     command += [site.settings.secret_key, cookie(visitor)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.stdout == "0\n", done.stderr  # and -11 for a process that crashed
+    assert done.stdout == "0\n", done.stderr  # a process that crashed would add -11
 
 
 class Failing:
-    """A store of which one call fails, the n-th."""
+    """A store of which the n-th call fails."""
 
     def __init__(self, store: Any, at: int) -> None:
         self._store, self._left = store, at
@@ -480,7 +480,7 @@ def test_a_failed_store_call_during_login_never_leaves_a_user_half_logged_in(
 def test_a_page_whose_session_cannot_be_saved_is_replaced_by_a_readable_error_page(
     make_site: SiteMaker,
 ) -> None:
-    """The page was packed already, and what stands in its place is not."""
+    """The original page was compressed, and the error page that replaces it is not."""
 
     def note() -> ResponseReturnValue:
         session["note"] = "of Ada"

@@ -1,4 +1,4 @@
-"""A code that was dropped, refused or exchanged logs nobody in from another browser."""
+"""Tests that a dropped, refused, or exchanged code logs nobody in from another browser."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.running_app import Site
 
 
 def code_of_a_launch(site: Site, portal: Visitor) -> str:
-    """The code of a Portal launch that has not reached the app yet."""
+    """Return the code of a Portal launch that has not reached the app yet."""
     portal.open(f"{site.clever.url}/in/{site.person('student').district.shortname}")
     portal.stop_at = "/oauth/callback"
     return code_of(launch_tile(portal, site).url)
@@ -231,4 +231,4 @@ def test_a_flood_of_codes_neither_fills_the_store_nor_frees_a_code(tmp_path: Pat
         assert not process.claim("dropped before the flood")
     assert not one.claim("dropped during the flood")
     assert one.claim("a login during the flood")
-    assert used_codes.MAX_DROPPED == 5000  # SECURITY.md says so
+    assert used_codes.MAX_DROPPED == 5000  # as documented in SECURITY.md

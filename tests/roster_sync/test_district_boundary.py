@@ -1,4 +1,4 @@
-"""Two districts: whatever one of them says, nothing of the other changes or is shown."""
+"""Tests with two districts that data from one never changes or shows anything of the other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CANARY = "Canary"
 
 @dataclass(frozen=True)
 class Pair:
-    """The district that says things, and its neighbour of whom it says them."""
+    """The district that sends false data, and the neighbor that the data is about."""
 
     site: Site
 
@@ -59,7 +59,7 @@ class Pair:
 
 
 def all_of(engine: Engine, district_id: str) -> dict[str, set[tuple[Any, ...]]]:
-    """Every row of a district, in every column."""
+    """Return every row of a district with all columns."""
     found = {}
     with engine.connect() as db:
         own = select(models.District.__table__).where(models.District.id == district_id)
@@ -85,7 +85,7 @@ def pair(make_site: SiteMaker, database_url: str | None) -> Pair:
 
 
 def section_across(pair: Pair) -> tuple[str, dict[str, Any]]:
-    """A class of ours at a school of theirs, with people of theirs."""
+    """Return one of this district's sections, with a school, a term, and people of the neighbor."""
     there, section = pair.neighbour, pair.section(pair.here)
     students = [each.id for each in section.students]
     return section.id, {
@@ -104,7 +104,7 @@ def theirs_term(pair: Pair) -> str:
 
 
 def ours_as_theirs(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
-    """Records of ours that go by ids of theirs."""
+    """Return changes that give this district's records ids of the neighbor's records."""
     there, here, name = pair.neighbour, pair.here, {"name.last": CANARY, "name.first": CANARY}
     with database_engine(pair.site).connect() as db:
         term = db.scalars(select(models.Term.id).where(models.Term.district_id == here.id)).first()
@@ -117,7 +117,11 @@ def ours_as_theirs(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
 
 
 def people_across(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
-    """Ours at a school of theirs, ours with an id from before v3 of theirs, and one of theirs."""
+    """Return changes to this district's people that refer to the neighbor.
+
+    One is at a school of the neighbor, one has a legacy id (before v3) of the neighbor's teacher,
+    and one claims the neighbor as the district.
+    """
     there, here = pair.neighbour, pair.here
     teacher, other = pair.person(here, "teacher"), pair.person(here, "teacher", 1)
     school = pair.school(there).id

@@ -1,4 +1,4 @@
-"""Which districts a sync reads, and who is logged out when a run could not come to that."""
+"""Tests which districts a sync reads, and that the next sync ends sessions after a failure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.expected_rows import (
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
-SECRET = "the same with and without the allow-list: 0123"  # of a test
+SECRET = "the same with and without the allow-list: 0123"  # test value
 OUTSIDE = "It is not one of CLEVER_DISTRICT_IDS."
 
 
@@ -77,7 +77,7 @@ def test_a_district_removed_from_the_allow_list_is_archived_after_confirmation(
 
 @contextmanager
 def a_session_that_cannot_be_removed(site: Site) -> Iterator[None]:
-    """The store fails: its file refuses to delete a session."""
+    """Make the store fail: its file refuses to delete sessions."""
     session_file.run(
         site,
         "CREATE TRIGGER refuse BEFORE DELETE ON entries WHEN old.key GLOB 'session-*'"
@@ -100,6 +100,6 @@ def test_sessions_that_could_not_be_ended_at_archiving_are_ended_by_the_next_syn
         assert "still logged in: the next sync makes up for it" in failed.stderr
     assert visitor.open("/dashboard").path == "/dashboard"
     teacher = by_button(site, "teacher")
-    assert "nothing changed" in sync_site(site).stdout  # the event was applied
+    assert "nothing changed" in sync_site(site).stdout  # the event was applied before
     assert visitor.open("/dashboard").path == "/"
     assert teacher.open("/dashboard").path == "/dashboard"

@@ -1,4 +1,4 @@
-"""Lists that come back empty or cut short take nothing away, and a new semester goes through."""
+"""Tests that empty or truncated lists remove nothing, and that a new semester is applied."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def terms(site: Site) -> set[str]:
 
 
 def rename_one_of_each(site: Site) -> dict[str, str]:
-    """Give a school, a class and a student another name: what must be applied in any case."""
+    """Rename a school, a section, and a student. These changes must always be applied."""
     here = site.clever.people
     ids = {
         "schools": here.schools_of(district_of(site))[0].id,
@@ -116,7 +116,7 @@ def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
     headings = by_button(site, "district_admin").page.select(".notice.bad h3")
     assert [each.get_text() for each in headings] == ["Some removals are on hold"]
     site.clever.clear_faults()
-    assert "full read." in run(site)  # events alone would not look at it again
+    assert "full read." in run(site)  # an event sync would not read the list again
     assert names(site, ids) == expected
     assert problem(site) is None
     assert not by_button(site, "district_admin").page.select(".notice.bad")
@@ -169,7 +169,7 @@ def test_an_empty_list_of_one_role_is_held_back_however_few_people_it_has(
 
 
 def replace_sections(site: Site, change: Callable[[Any], list[Any]]) -> None:
-    """Let the district have these sections from now on, and tell it in events."""
+    """Replace the sections of the district, and send events about it."""
     world: SimulatorState = site.clever.app.extensions["clever_simulator"]
     district, data = district_of(site), world.data
     others = [each for each in world.people.sections if each.school.district != district]
@@ -179,7 +179,10 @@ def replace_sections(site: Site, change: Callable[[Any], list[Any]]) -> None:
 
 
 def as_in_january(sections: Any) -> list[Any]:
-    """Some student information systems begin a semester with new sections in place of all."""
+    """Return new sections in place of all.
+
+    Some student information systems do this each semester.
+    """
     return [replace(each, id=each.id[::-1]) for each in sections]
 
 

@@ -1,4 +1,4 @@
-"""`flask clever sync`: the store is what Clever shares, whatever happened in between."""
+"""Tests that `flask clever sync` makes the database match what Clever shares."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SyncedSite = Callable[..., Site]
 
 @pytest.fixture
 def make(make_site: SiteMaker, database_url: str | None) -> SyncedSite:
-    """A site with empty tables, on SQLite and on PostgreSQL."""
+    """Make sites with empty tables, on SQLite and on PostgreSQL."""
 
     def make(**changes: Any) -> Site:
         site = make_site(database_url=database_url, **changes)
@@ -115,7 +115,7 @@ def test_an_event_sync_brings_the_database_to_what_clever_shares_now(
 
 
 def a_week_at_school(site: Site) -> None:
-    """A new name, a class left, one joined, somebody unshared, deleted, and back."""
+    """Change a name, leave and join a section, unshare a user, delete two, and bring one back."""
     clever, student = site.clever, site.person("student")
     sections = clever.people.sections_of(main_district(site))
     own = next(each.id for each in sections if student in each.students)
@@ -130,7 +130,7 @@ def a_week_at_school(site: Site) -> None:
 
 
 def others(site: Site) -> list[str]:
-    """Students of the main district whom no test names."""
+    """Return the user ids of students in the main district who have no other part in a test."""
     everyone = site.clever.people.people_of(main_district(site))
     named = {each.id for each in site.clever.people.named_people}
     found = [each.id for each in everyone if each.roles == ("student",) and each.id not in named]
@@ -147,9 +147,9 @@ def test_a_removed_person_is_archived_and_logged_out_and_restored_on_return(
     sync_site(site)
     found = site.clever.people.by_id(others(site)[0])
     assert found
-    name = found.user_name  # that nobody in another district has
+    name = found.user_name  # unique across districts
     student, teacher = by_button(site, name), by_button(site, "teacher")
-    long_ago = models.utc_now() - timedelta(minutes=5)  # a full read keeps who has just logged in
+    long_ago = models.utc_now() - timedelta(minutes=5)  # a full read keeps recent logins
     with database_engine(site).begin() as db:
         db.execute(update(models.Person).values(last_login=long_ago))
     before = row(site, name)
@@ -196,7 +196,7 @@ def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
     site.clever.change("unshared", "student")
     with database_engine(
         site
-    ).begin() as db:  # they logged in when Clever shared them again, or before
+    ).begin() as db:  # they logged in after Clever shared them again, or before
         moment = models.utc_now() + timedelta(hours=hours)
         own = update(person).where(person.clever_id == student.id)
         db.execute(own.values(last_login=moment))
@@ -212,7 +212,7 @@ def test_a_user_who_logs_in_during_a_full_sync_is_not_archived(make: SyncedSite)
     visitors: list[Visitor] = []
 
     def come_back(words: str) -> None:
-        """Be shared again, and log in, once the lists have been read without the student."""
+        """Share the student again, and log in, after the lists were read without the student."""
         if words.endswith(" sections") and not visitors:
             site.clever.change("back", "student")
             visitors.append(by_button(site, "student"))
@@ -312,7 +312,7 @@ def test_a_second_sync_reports_a_running_one_until_the_lock_expires(make: Synced
     result = sync_site(site)
     assert result.exit_code == 4
     assert "Another sync is running (far:1)" in result.stderr
-    with database_engine(site).begin() as db:  # over by this clock, but maybe not by its holder's
+    with database_engine(site).begin() as db:  # expired, unless the holder's clock is slow
         db.execute(update(models.SyncLock).values(until=models.utc_now() - timedelta(seconds=110)))
     assert sync_site(site).exit_code == 4
     with database_engine(site).begin() as db:
@@ -385,7 +385,7 @@ def test_a_user_unshared_during_a_pause_is_archived(
 
 
 def answer_as(site: Site, state: str, **more: str) -> None:
-    """What Clever says of the district the next time."""
+    """Set the district record that Clever returns next."""
     record = {"id": main_district(site).id, "name": "Harrow Creek", "state": state} | more
     body = json.dumps({"data": record})
     site.clever.fault("district", body=body)
@@ -404,7 +404,7 @@ def test_the_districts_table_has_clevers_state_of_each_district(make: SyncedSite
     with database_engine(site).connect() as db:
         found = tuple(db.execute(asked).one())
     assert found == (True, "error", "The SIS does not answer", date(2027, 1, 4))
-    assert_all_equal(site)  # what could be read was
+    assert_all_equal(site)  # everything that could be read was stored
 
 
 def test_a_disconnected_district_is_archived_and_its_people_are_logged_out(
@@ -437,8 +437,8 @@ def test_a_district_that_returns_during_a_sync_is_not_archived(
     sync_site(site)
     district = main_district(site).id
     site.clever.year("leave", district=district)
-    site.clever.fault("token", headers={"X-Old": "1"})  # the list, in which it is missing
-    site.clever.fault("token", body='{"data": [], "links": []}', delay_s=3)  # when asked by name
+    site.clever.fault("token", headers={"X-Old": "1"})  # the list, without the district
+    site.clever.fault("token", body='{"data": [], "links": []}', delay_s=3)  # the request by id
     with ThreadPoolExecutor(1) as pool:
         asked = len(site.clever.journal())
         whole = pool.submit(sync_site, site)
@@ -498,7 +498,7 @@ def test_events_that_cannot_be_written_are_read_again_by_the_next_sync(make: Syn
 
 @contextmanager
 def no_person_can_be_changed(engine: Engine) -> Iterator[None]:
-    """A database that is in the way."""
+    """Make the database refuse to update people."""
     trigger = "CREATE TRIGGER stop BEFORE UPDATE ON people"
     if engine.dialect.name == "sqlite":
         start = [f"{trigger} BEGIN SELECT RAISE(ABORT, 'Not now'); END"]
@@ -519,7 +519,7 @@ def test_a_sync_that_lost_its_lock_writes_nothing_more(make: SyncedSite) -> None
     assert site.app
 
     def take_it(_words: str) -> None:
-        """As another sync does that comes when the lease has run out."""
+        """Take the lock, as another sync does after it expired."""
         with database_engine(site).begin() as db:
             db.execute(update(models.SyncLock).values(holder="far:1:a"))
 

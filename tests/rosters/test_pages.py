@@ -1,4 +1,4 @@
-"""What teachers and administrators are shown: long lists, numbers, and how the sync does."""
+"""Tests the pages for teachers and administrators: long lists, counts, and sync problems."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.roster_fixtures import (
 )
 from tests.support.running_app import Site
 
-MOST_BYTES = 30_000  # of a page, transferred, with up to 50 rows
+MOST_BYTES = 30_000  # of a page with up to 50 rows, as transferred
 LONG_LISTS = {
     "teacher": ("/dashboard", "/classes/section-own"),
     "school_admin": ("/dashboard", "/schools/a1", "/classes/section-own"),
@@ -44,7 +44,7 @@ def school(database_url: str | None, tmp_path: Path) -> Iterator[Site]:
 
 
 def crowd(session: Session, number: int) -> None:
-    """So many more schools, classes of one teacher and one school, and students of one class."""
+    """Add this many schools, sections of one teacher and school, and students of one section."""
     own = session.get_one(School, "a1").district_id
     for place in range(number):
         session.add(School(id=f"s{place}", district_id=own, name=f"School {place}"))
@@ -59,13 +59,13 @@ def crowd(session: Session, number: int) -> None:
 
 
 def listed(visitor: Visitor) -> list[str]:
-    """The names of a list, in its order."""
+    """Return the names in a list, in order."""
     found = visitor.page.select("section .rows a, tbody th bdi")
     return [each.get_text() for each in found]
 
 
 def plotted(visitor: Visitor) -> dict[str, int]:
-    """What the bars of a page say, by grade."""
+    """Return the values of a page's bar chart, by grade."""
     names, values = (
         [each.get_text() for each in visitor.page.select(f".plot .{name}")]
         for name in ("bar-name", "bar-value")
@@ -119,7 +119,7 @@ def test_a_page_number_out_of_range_shows_the_nearest_page(school: Site) -> None
 
 
 def by_grade(site: Site, at: SchoolAtClever | None = None) -> dict[str, int]:
-    """How many students Clever has in each grade, as the page names grades."""
+    """Return how many students Clever has in each grade, with the page's names for grades."""
     people = site.clever.people.people_of(site.person("district_admin").district)
     posts = [post for one in people for post in one.posts if post.role == "student"]
     found = Counter(post.grade for post in posts if at is None or at in post.schools)
@@ -245,7 +245,7 @@ def test_two_sync_problems_are_both_shown(school: Site) -> None:
 
 
 def headings_after_a_sync(site: Site, *words: str) -> list[str]:
-    """What the district's administrator is told once a sync is done."""
+    """Sync, and return the headings of the problems that the district administrator sees."""
     sync_site(site, *words)
     page = by_button(site, "district_admin").page
     return [each.get_text() for each in page.select(".notice.bad h3")]

@@ -1,4 +1,4 @@
-"""Who is staff at one school and teaches at another is to each school what they are there."""
+"""Tests that a person who is staff at one school and teaches at another has one role per school."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sync_pine_hollow(site: Site, *words: str) -> str:
 
 
 def opens(site: Site, visitor: Visitor) -> set[str]:
-    """Of all schools and classes in the store, the names of those that this person may open."""
+    """Return the names of the schools and sections that this person may open."""
     with database_session(site) as session:
         schools = [(f"/schools/{each.id}", each.name) for each in session.scalars(select(School))]
         classes = [(f"/classes/{each.id}", each.name) for each in session.scalars(select(Section))]
@@ -48,19 +48,19 @@ def opens(site: Site, visitor: Visitor) -> set[str]:
 
 
 def own_schools(visitor: Visitor) -> list[str]:
-    """The schools that the dashboard leads to."""
+    """Return the schools to which the dashboard links."""
     links = visitor.open("/dashboard").page.select("main a[href^='/schools/']")
     return [link.get_text() for link in links]
 
 
 def numbers(visitor: Visitor, school: str) -> str:
-    """Students, teachers and classes, as the page of a school says."""
+    """Return the numbers of students, teachers, and sections on a school's page."""
     visitor.open("/dashboard").click(school)
     return " ".join(each.get_text() for each in visitor.page.select(".figures dd"))
 
 
 def as_role(visitor: Visitor, role: str) -> Visitor:
-    """Go to the page of one's other role."""
+    """Switch to the page of the user's other role."""
     visitor.open("/dashboard")
     if visitor.role != role:
         visitor.press(f"See the {role.replace('staff', 'school administrator')} page")
@@ -69,7 +69,7 @@ def as_role(visitor: Visitor, role: str) -> Visitor:
 
 
 def post(site: Site, **schools: str) -> None:
-    """Let Winona be at one school in each of these roles, and nothing else."""
+    """Change Winona's roles to these, with one school each."""
     world: SimulatorState = site.clever.app.extensions["clever_simulator"]
     winona, by_name = site.person(WINONA), {each.name: each for each in world.people.schools}
     posts = tuple(

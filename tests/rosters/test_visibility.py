@@ -1,4 +1,4 @@
-"""Who may see whom: every page and every id, for each role, on both databases."""
+"""Tests who may see whom: every page and every id, for each role, on both databases."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def school(database_url: str | None, tmp_path: Path) -> Iterator[Site]:
 
 
 def addresses(site: Site) -> Iterator[str]:
-    """Every route of the app, with every id there is in the place of each that it takes."""
+    """Yield every route of the app, with every known id in place of each parameter."""
     assert site.app is not None
     ids = [*ids_by_name(site).values(), *ODD_IDS]
     for rule in site.app.url_map.iter_rules():
@@ -73,7 +73,7 @@ def addresses(site: Site) -> Iterator[str]:
 
 
 def all_that_is_shown(site: Site, visitor: Visitor) -> set[str]:
-    """The canaries of all answers, with ids and roles in whatever else a request may carry."""
+    """Return the canaries in all responses to requests that also carry false ids and roles."""
     ids = ids_by_name(site)
     lie = {"role": "district_admin", "person_id": ids["CanaryTeacherfar"], "district": "districtb"}
     lie["page"] = "all"
@@ -91,7 +91,7 @@ def test_each_role_sees_everything_of_its_own_and_nothing_of_others(
     school: Site, user_name: str
 ) -> None:
     shown = all_that_is_shown(school, by_button(school, user_name))
-    assert shown == MAY_SEE[user_name] - {user_name}  # Clever has told their real name since
+    assert shown == MAY_SEE[user_name] - {user_name}  # replaced by the real name at login
 
 
 def test_a_record_outside_the_viewers_permission_is_a_404(school: Site) -> None:
@@ -180,7 +180,7 @@ def test_school_and_district_counts_exclude_archived_people(school: Site) -> Non
     staff = by_button(school, "school_admin").click("CanarySchoola1")
     assert facts(staff) == "3 3 2"  # student, pupilown, pupilother; two classes and none archived
     admin = by_button(school, "district_admin").click("See all schools")
-    assert facts(admin) == "4 4 4"  # the one that names a school of another district, too
+    assert facts(admin) == "4 4 4"  # includes the class that names a school of another district
     assert facts(admin.click("CanarySchoola2")) == "1 1 1"
 
 
@@ -201,7 +201,7 @@ def test_a_large_page_needs_as_many_queries_as_a_small_one_and_no_request_to_cle
     counts, sizes = [], []
     for _ in range(2):
         for path in PAGES_OF[user_name]:
-            visitor.open(path)  # what is done once only
+            visitor.open(path)  # warm up what happens only once
             with record_statements(school) as said:
                 sizes.append(len(visitor.open(path).response.text))
             counts.append(len(said))
