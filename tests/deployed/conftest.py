@@ -1,4 +1,4 @@
-"""What the tests of bin/ share: a project with all packages, and bin/dev running in another one."""
+"""Fixtures for the tests of bin/: a project with all packages, and another that runs bin/dev."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.support.fresh_checkout import Dev
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which bin/dev is not running."""
+    """A copy of the project with all packages, in which bin/dev is not running."""
     return fresh_checkout.installed_copy(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    """bin/dev with the simulator in a copy of its own, on ports that are not the usual ones."""
+    """bin/dev with the simulator, running in another copy on free ports."""
     copy = fresh_checkout.installed_copy(tmp_path_factory.mktemp("running"))
     app, clever = running_app.free_port(), running_app.free_port()
     with fresh_checkout.run_bin_dev(copy, PORT=str(app), SIMULATOR_PORT=str(clever)) as (

@@ -1,4 +1,4 @@
-"""gunicorn's access log: one line of printable ASCII a request, and never a query."""
+"""Tests gunicorn's access log: one line of printable ASCII per request, without the query."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.raw_http import PATIENCE, ask, get
 pytestmark = pytest.mark.servers
 LINE = re.compile(r"\[[^\]]+\] (?P<said>[!-~]+ [!-~]+ \d{3}) \d+ms")
 SECRET = "only-for-one-login"
-# What a visitor asks for, and the line's method, path and status.
+# Request targets, each with the method, path, and status of its log line.
 ASKED = {
     f"/oauth/callback?code={SECRET}&state={SECRET}": "GET /oauth/callback 400",
     "/a%0A[29/Nov/2026:08:00:00%20+0000]%20GET%20/admin%20200%201ms": (
@@ -38,7 +38,7 @@ TOLD_ALL = (
 
 
 def lines(log: Path, count: int) -> list[str]:
-    """The lines of a log, once there are so many: the answer is there a moment before."""
+    """Wait for `count` lines in a log and return them. A response arrives before its line."""
     deadline = time.monotonic() + PATIENCE
     while log.read_bytes().count(b"\n") < count:
         assert time.monotonic() < deadline, log.read_text()
@@ -50,7 +50,7 @@ def lines(log: Path, count: int) -> list[str]:
 def logged(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Gunicorn, Path]]:
-    """The worker as shipped, and gunicorn's own, which has the same logger."""
+    """The shipped worker class and gunicorn's default one, with the same logger."""
     folder = tmp_path_factory.mktemp("log")
     log = folder / "access.log"
     worker = ("--worker-class", request.param) if request.param else ()
@@ -106,7 +106,7 @@ def test_a_custom_log_format_gets_no_query_string(tmp_path: Path) -> None:
         get(server.place, f"/login?{SECRET}&next=/x", server.host, *headers)
     line = lines(log, 2)[1]
     assert SECRET not in line
-    assert "state=" not in line  # of the Location
+    assert "state=" not in line  # from the Location header
     assert re.fullmatch(r"[ -~]+", line)
     assert '"GET /login HTTP/1.1" GET /login - HTTP/1.1 302' in line
     assert r'"a\" 200 \xe9"' in line

@@ -1,4 +1,4 @@
-"""The benchmark in miniature, so that it cannot rot; how fast anybody is, is asserted nowhere."""
+"""Runs small versions of the benchmarks, so that they keep working. No test asserts a speed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
 
 
-# The benchmark of others, and that of rare mornings, is in the longest tier.
+# Benchmarks of other products, and those of rare situations, run in the longest tier.
 OURS = [
     pytest.param(each, marks=() if each == "ours" else pytest.mark.long)
     for each in compare_logins.ALL_CONTENDERS
@@ -49,7 +49,7 @@ def test_twenty_logins_of_each_contender_end_on_the_right_page_and_are_counted(
     (found,) = measure_contenders(here, [CONTENDERS[name]], TINY)
     assert (found.steady.logins, found.steady.errors) == (20, {})
     assert len(found.steady.pages) == 3
-    assert found.a_login("requests") >= 2  # district and school may be known already
+    assert found.a_login("requests") >= 2  # the district and school may be cached
     assert found.steady.cpu_ms > 0
     assert found.used_mb > 0
     keeps_accounts = name not in {"authlib", "bare"}
@@ -65,7 +65,7 @@ def test_twenty_logins_of_each_contender_end_on_the_right_page_and_are_counted(
 
 
 async def _serve_with_a_stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An answer each time; all wait while it stalls, as in a server that stands still."""
+    """Answer each request. During a stall, all requests wait, as in a frozen server."""
     await reader.readuntil(b"\r\n\r\n")
     await asyncio.sleep(max(0.0, STALL["until"] - time.perf_counter()))
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -93,7 +93,7 @@ def test_a_two_second_stall_counts_against_every_login_that_was_due_meanwhile() 
 
     took = [each.seconds for each in asyncio.run(play())]
     assert percentile(took, 0.99) > 0.9 * STALL_SECONDS
-    # Who waits for an answer before the next question, as a closed loop does, has one such.
+    # A closed loop waits for each response, and would count only one slow request.
     assert sum(each > STALL_SECONDS / 2 for each in took) > 20
 
 
@@ -150,7 +150,7 @@ def test_a_soak_reports_lost_logins_and_memory_for_each_minute(here: Stack) -> N
     table = soak.measure_and_report(here, minutes=2, seconds=1)
     rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")]
     assert [row[0].strip() for row in rows] == ["minute", "0", "1", "2"]
-    assert [row[2].strip() for row in rows[1:]] == ["0", "0", "0"]  # nobody was lost
+    assert [row[2].strip() for row in rows[1:]] == ["0", "0", "0"]  # no login was lost
 
 
 def test_a_server_is_measured_under_logins_and_slow_clients() -> None:
@@ -163,7 +163,7 @@ def test_a_server_is_measured_under_logins_and_slow_clients() -> None:
 
 
 def test_a_login_that_is_restarted_after_a_double_click_finishes(here: Stack) -> None:
-    """As after a double click, whose first answer is dropped with its cookie."""
+    """Clicks twice. The first response is dropped together with its cookie."""
     with run_contender(here, CONTENDERS["ours"]) as app:
         logins = asyncio.run(run_open_loop(range(20), 10, partial(log_in, app.site, clicks=2)))
     assert [each.error for each in logins if each.error] == []
@@ -198,7 +198,7 @@ def compare(folder: Path, old: str, new: str) -> subprocess.CompletedProcess[str
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """What the table says of each count: old, new, and a word."""
+    """Return the table's row for each count: old value, new value, verdict."""
     cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return {each[0]: each[1:] for each in cells}
 

@@ -1,4 +1,4 @@
-"""bin/clever and bin/doctor on a developer's machine, before and while bin/dev runs."""
+"""Tests bin/clever and bin/doctor on a developer's machine, before and while bin/dev runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.servers
 def run(
     copy: Path, script: str, *arguments: str, said: str = "", **environ: str
 ) -> subprocess.CompletedProcess[str]:
-    """One of the commands, from another folder."""
+    """Run one of the commands from another folder."""
     return subprocess.run(
         [sys.executable, str(copy / "bin" / script), *arguments],
         cwd="/",
@@ -37,7 +37,7 @@ def run(
 
 @contextmanager
 def dotenv(copy: Path, text: str) -> Iterator[None]:
-    """The project with this .env file."""
+    """Add this .env file to the project, and remove it on exit."""
     (copy / ".env").write_text(text)
     try:
         yield
@@ -66,7 +66,7 @@ def test_help_needs_no_settings_and_no_simulator(fresh: Path, arguments: tuple[s
 def test_without_a_running_simulator_a_command_says_to_start_bin_dev(fresh: Path) -> None:
     stale = fresh / "instance" / "bin-dev.json"
     stale.parent.mkdir(exist_ok=True)
-    stale.write_text('{"app": 3000, "simulator": 3001}')  # of one that was killed
+    stale.write_text('{"app": 3000, "simulator": 3001}')  # left by a bin/dev that was killed
     ended = run(fresh, "clever", "districts")
     assert ended.returncode == 1
     assert "Start bin/dev first" in ended.stderr
@@ -147,7 +147,7 @@ def test_ctrl_c_stops_a_command(dev: Dev) -> None:
         command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
         assert child.stdout is not None
-        asked = child.stdout.read(len("What these steps"))  # it waits for an answer
+        asked = child.stdout.read(len("What these steps"))  # the command waits for input
         child.send_signal(signal.SIGINT)
         _, errors = child.communicate(timeout=30)
     assert asked == b"What these steps"

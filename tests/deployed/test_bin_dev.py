@@ -1,4 +1,4 @@
-"""bin/dev in a fresh copy, as a newcomer runs it."""
+"""Tests bin/dev in a fresh copy of the project, as a new developer runs it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_free(port: int) -> bool:
 
 def test_bin_dev_starts_app_and_simulator_and_ctrl_c_stops_both(copy: Path) -> None:
     app, clever = running_app.free_port(), running_app.free_port()
-    for _ in range(2):  # the first time, and with everything installed
+    for _ in range(2):  # first without packages, then with all installed
         with run_bin_dev(copy, PORT=str(app), SIMULATOR_PORT=str(clever)) as (child, log):
             said = wait_for_greeting(child, log, 300)
             assert f"http://localhost:{app}" in said
@@ -56,7 +56,7 @@ def test_bin_dev_skips_a_taken_port_and_says_so_unless_the_port_was_requested(co
             said = wait_for_greeting(child, log, 300)
             urls = re.findall(r"http://(?:localhost|127\.0\.0\.1):(\d+)", said)
             assert not {"3000", "3001"} & set(urls)
-            assert "3000" in said  # says which one was taken
+            assert "3000" in said  # says which port was taken
     finally:
         for listener in listeners:
             listener.close()

@@ -1,4 +1,4 @@
-"""What a developer changes while bin/dev runs takes effect at once."""
+"""Tests that edits made while bin/dev runs take effect immediately."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ msgstr "Chiedi al tuo insegnante."
 
 @pytest.fixture(scope="module")
 def student(dev: Dev) -> Visitor:
-    """Somebody who logged in before all the edits."""
+    """A student who logged in before all edits."""
     visitor = Visitor(dev.url).open("/").click("Log in with Clever").click("Harrow Creek")
     visitor.press("Log in", username="student", password="clever")
     assert visitor.heading == "Hi, Ada!"
@@ -36,7 +36,7 @@ def student(dev: Dev) -> Visitor:
 
 
 def a_class(student: Visitor) -> Visitor:
-    """The student on the page of one of their classes."""
+    """Open the page of one of the student's classes."""
     student.open("/dashboard")
     return student.follow(student.page.find_all("a", href=re.compile("^/classes/"))[0])
 

@@ -1,4 +1,4 @@
-"""Redis is killed, gunicorn is stopped: nobody becomes somebody else, and no answer is lost."""
+"""Tests that a killed Redis or a stopped gunicorn never mixes up users or loses a response."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.support.running_app import Site
 
 pytestmark = pytest.mark.servers
 LOGINS = 100
-AT_ONCE = 8  # fewer than the logins that one process takes at once
+AT_ONCE = 8  # fewer than the concurrent logins of one process
 PATIENCE_S = 120
 
 
 @contextmanager
 def redis_at(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Redis with nothing in it, on this port."""
+    """Run an empty Redis on this port."""
     command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
     with running_app.run_process(command, {}, folder / f"redis-{time.monotonic_ns()}.log") as child:
         wait_until(lambda: is_listening(port))
@@ -41,7 +41,7 @@ def redis_at(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def gunicorn_at(site: Site, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Two workers that answer at the site's address."""
+    """Run two gunicorn workers at the site's address."""
     port = port_of(site)
     command = [sys.executable, "-m", "gunicorn", "--workers", "2", "app:create_app()"]
     command += ["--bind", f"127.0.0.1:{port}"]
@@ -55,7 +55,7 @@ def gunicorn_at(site: Site, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def clever_with_an_app(folder: Path, redis_port: int) -> Iterator[Site]:
-    """Clever, and an app at it that is not started yet."""
+    """Run the simulator, and yield a site whose app is not started yet."""
     url = f"http://localhost:{running_app.free_port()}"
     with run_in_background(default_config(url)) as clever:
         redis_url = f"redis://127.0.0.1:{redis_port}/0"
@@ -81,20 +81,23 @@ def wait_until(happens: Callable[[], bool], seconds: float = PATIENCE_S) -> None
 
 
 def students(site: Site) -> list[Person]:
-    """A hundred of them, no two of one name."""
+    """Return a hundred students with distinct names."""
     by_name = {p.name.full: p for p in site.clever.people.people if p.roles == ("student",)}
     return list(by_name.values())[:LOGINS]
 
 
 @dataclass
 class Child(Visitor):
-    """A student with a browser of her own, who is only ever shown herself or our 503 page."""
+    """A student with a separate browser. Every page must be the student's own or the 503 page."""
 
     person: Person | None = None
     others: frozenset[str] = frozenset()  # the full names of all others
 
     def log_in(self) -> bool:
-        """Try once, whoever Clever may remember in this browser; whether she is in."""
+        """Try to log in once, also if Clever remembers another user.
+
+        Returns whether it succeeded.
+        """
         assert self.person
         self.open(f"/login?district_id={self.person.district.id}")
         if not self.at_app:
@@ -102,13 +105,16 @@ class Child(Visitor):
         return self.is_in
 
     def comes_back(self) -> bool:
-        """Open her page again; whether she is still in."""
+        """Open the dashboard. Returns whether the student is still logged in."""
         self.open("/dashboard")
         return self.is_in
 
     @property
     def is_in(self) -> bool:
-        """Whether this is her dashboard; what else is a page of the app must be the 503 page."""
+        """Whether this is the student's dashboard.
+
+        Any other page of the app must be the 503 page.
+        """
         assert self.person
         if self.response.status_code == 200 and self.path == "/dashboard":
             assert self.person.name.full in self.text
@@ -123,14 +129,14 @@ class Child(Visitor):
         super()._send(method, url, data, headers, site)
         for hop in self.hops:
             if not hop.url.startswith(self.app_url):
-                continue  # Clever's form offers some people to log in as
+                continue  # Clever's form lists users to log in as
             assert hop.status_code in {200, 302, 303, 503}, f"{hop.status_code} at {hop.url}"
             assert not [name for name in self.others if name in hop.text]
 
 
 @dataclass(frozen=True)
 class Try:
-    """One login, from its first click to the page where it ended; times are monotonic."""
+    """One login, from its first click to its last page. Times are monotonic, in seconds."""
 
     begun: float
     ended: float
@@ -139,7 +145,7 @@ class Try:
 
 
 class Morning:
-    """A hundred children who log in, a few at a time, and try again until they are in."""
+    """A hundred students who log in, a few at a time, and retry until they succeed."""
 
     def __init__(self, site: Site) -> None:
         people = students(site)
@@ -153,24 +159,24 @@ class Morning:
         self._deadline = 0.0
 
     def begin(self, pool: ThreadPoolExecutor) -> None:
-        """Let the children come, for a limited time."""
+        """Start the logins, with a time limit."""
         self._deadline = time.monotonic() + PATIENCE_S
         self._parts = [pool.submit(self._goes_by, child) for child in self.children]
 
     def wait_until(self, happens: Callable[[], bool]) -> None:
-        """Let it go on until then; what goes wrong for a child is raised here."""
+        """Wait until `happens` returns True. Raises the failure of any student's login."""
         wait_until(lambda: self._goes_well() and happens())
 
     def is_over(self) -> bool:
-        """Whether every child is in."""
+        """Return whether every student is logged in."""
         return all(part.done() for part in self._parts)
 
     def failed(self) -> list[Try]:
-        """The tries that ended on a 503 page, so far."""
+        """Return the attempts so far that ended on a 503 page."""
         return [each for each in list(self.tries) if not each.is_in]
 
     def are_in(self) -> list[Child]:
-        """Those whose login has ended well, so far."""
+        """Return the students whose login has succeeded so far."""
         return [each.child for each in list(self.tries) if each.is_in]
 
     def _goes_well(self) -> bool:
@@ -180,7 +186,7 @@ class Morning:
         return True
 
     def _goes_by(self, child: Child) -> None:
-        """One child's part."""
+        """Log one student in, with retries until the time limit."""
         while time.monotonic() < self._deadline:
             begun = time.monotonic()
             is_in = child.log_in()
@@ -197,7 +203,7 @@ def test_killing_redis_during_a_hundred_logins_never_mixes_up_users(tmp_path: Pa
         redis = stack.enter_context(redis_at(port, tmp_path))
         site = stack.enter_context(clever_with_an_app(tmp_path, port))
         stack.enter_context(gunicorn_at(site, tmp_path))
-        site.clever.fault("me", times=0, delay_s=0.1)  # so that many are between claim and session
+        site.clever.fault("me", times=0, delay_s=0.1)  # keeps many logins between claim and session
         morning = Morning(site)
         pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
         morning.begin(pool)
@@ -246,7 +252,7 @@ def test_a_stopping_gunicorn_finishes_the_logins_it_has_started(tmp_path: Path) 
 
 @contextmanager
 def ask_and_wait(url: str, path: str) -> Iterator[socket.socket]:
-    """A connection on which the whole of a request was sent, and nothing was read yet."""
+    """Open a connection, send a complete request, and read nothing yet."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port), PATIENCE_S) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
@@ -254,7 +260,7 @@ def ask_and_wait(url: str, path: str) -> Iterator[socket.socket]:
 
 
 def status_of(connection: socket.socket) -> str:
-    """The status that comes back, "" where somebody hangs up instead; then we hang up."""
+    """Return the response's status, or "" if the server closed the connection. Closes it."""
     with connection:
         try:
             return connection.recv(4096).decode().partition(" ")[2][:3]
@@ -301,7 +307,7 @@ def test_a_login_in_progress_at_clever_survives_a_gunicorn_restart(tmp_path: Pat
 
 
 def come_back(visitor: Visitor) -> int:
-    """Come back from Clever; the status of the app's answer."""
+    """Return from Clever. Returns the status of the app's response."""
     visitor.stop_at = "/dashboard"
     visitor.open(visitor.url)
     visitor.stop_at = None
@@ -309,5 +315,5 @@ def come_back(visitor: Visitor) -> int:
 
 
 def asked_who(site: Site) -> int:
-    """How many logins have come as far as asking Clever who it is."""
+    """Return how many logins have requested /me."""
     return sum(each["path"].endswith("/me") for each in site.clever.journal())

@@ -1,4 +1,4 @@
-"""The app as it is deployed: Procfile, gunicorn, Redis."""
+"""Tests the app as deployed: Procfile, gunicorn, Redis."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_values_in_redis_are_encrypted_and_expire(tmp_path: Path) -> None:
         redis = Redis.from_url(str(site.settings.redis_url))
         keys: list[Any] = redis.keys("*")
         cookie = visitor.http.cookies.get("session", domain="localhost.local") or ""
-        assert len(keys) == 4  # the session, the spent state, that it ended, the used code
+        assert len(keys) == 4  # the session, the used state, the ended session, and the used code
         for key in keys:
             value: Any = redis.get(key)
             dumped = key + value
@@ -154,7 +154,7 @@ def test_without_redis_an_error_page_comes_at_once_and_nobody_is_logged_in(tmp_p
 
 
 def test_under_overload_a_new_login_is_refused_and_asked_to_retry(tmp_path: Path) -> None:
-    """Who is on the way, or inside, is served late, and on connections that are not kept."""
+    """Logins in progress and signed-in users are served late, without keep-alive connections."""
     threads_of_it = 4
     with running_app.run_gunicorn_with_redis(
         tmp_path, workers=1, more=("--threads", str(threads_of_it))
@@ -189,12 +189,12 @@ def test_under_overload_a_new_login_is_refused_and_asked_to_retry(tmp_path: Path
 
 def test_a_class_that_queues_briefly_does_not_trigger_load_shedding(tmp_path: Path) -> None:
     with running_app.run_gunicorn_with_redis(tmp_path, workers=1, more=("--threads", "1")) as site:
-        # On a machine with much else to do, even thirty are a crowd: it has several chances.
+        # On a busy machine even thirty visitors are an overload, so there are several attempts.
         assert any(statuses_of_a_class(site) == {200} for _ in range(5))
 
 
 def statuses_of_a_class(site: Site) -> set[int]:
-    """How thirty children are answered who come while the only thread waits for Clever."""
+    """Return the statuses for thirty visitors who arrive while the only thread waits for Clever."""
     one = stop_before_callback(site, "sparse")
     children = [site.visitor() for _ in range(30)]
     site.clever.fault("token", times=0, delay_s=1)
@@ -215,7 +215,7 @@ def test_app_json_names_only_existing_settings() -> None:
 
 
 class LateAnswer:
-    """Stands before Redis, and keeps back the answer to one claim until the client has given up."""
+    """A proxy in front of Redis that delays the reply to one claim until the client times out."""
 
     def __init__(self) -> None:
         self.kept_back = 0
@@ -248,7 +248,7 @@ class LateAnswer:
 def test_a_one_time_key_belongs_to_its_caller_even_when_the_answer_is_late(
     tmp_path: Path,
 ) -> None:
-    """The client asks again, and must not take its own claim for somebody else's."""
+    """The client retries. It must recognize its own earlier claim."""
     late = LateAnswer()
     with ExitStack() as stack:
         url = stack.enter_context(running_app.run_redis(tmp_path))
@@ -287,7 +287,7 @@ def test_ambiguously_framed_requests_are_refused(tmp_path: Path) -> None:
                     while more := raw.recv(65536):
                         answers += more
             statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", answers)]
-            # Whoever is not logged in is out already: that answer needs nothing of the body.
+            # Logged-out visitors get a 303 before any of the body is read.
             refused = [each for each in statuses if each != 303]
             assert refused, name
             assert min(refused) >= 400, name

@@ -1,4 +1,4 @@
-"""Every command that the documentation names works as it is written, on a fresh copy."""
+"""Tests that every command in the documentation works as written, on a fresh copy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ GUNICORN = (
 )
 SET = "set -a; . ./.env; set +a"
 
-# What each prints on a developer's machine, while bin/dev runs.
+# Expected output on a developer's machine, while bin/dev runs.
 ON_YOUR_MACHINE = {
     "bin/doctor": "0 faults, 0 warnings.",
     "bin/clever districts": "Harrow Creek",
@@ -50,7 +50,7 @@ ON_YOUR_MACHINE = {
     "bin/clever export --user ID": STUDENT.id,
     "bin/clever pseudonym --district ID": "",
 }
-# The same on a host, where the environment has the variables.
+# Expected output on a host, where the environment has the variables.
 ON_A_HOST = {
     "flask --app app clever db upgrade": "the newest",
     "flask --app app clever sync": "Harrow Creek",
@@ -75,7 +75,7 @@ SERVERS = (
     ".venv/bin/python -m clever_simulator --data default_sandbox_data.zip",
 )
 HERE = ("cp .env.example .env", "bin/translate", "bin/translate vi", GUNICORN, SET)
-# Not run here, and why.
+# Commands that are not run here, with the reason.
 ELSEWHERE = {
     "bin/dev": "all of tests/deployed/test_bin_dev.py",
     'gunicorn "app:create_app()"': "tests/deployed/test_production.py",
@@ -96,7 +96,7 @@ ELSEWHERE = {
     ".venv-test/bin/python -m bench.scenarios.roster_sync": "it takes minutes",
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
 }
-# Parts of commands, as sentences name them.
+# Parts of commands, as they appear in sentences.
 NAMES = {
     "bin/clever",
     "python -m bench.scenarios.compare_servers",
@@ -110,7 +110,7 @@ NAMES = {
 
 
 def documented() -> set[str]:
-    """The commands in the documents: in blocks of sh, in the sentences, and indented."""
+    """Return the commands in the documents: from sh blocks, inline code, and indented lines."""
     found = []
     for path in DOCUMENTS:
         text = path.read_text().replace("\\\n    ", "")
@@ -124,7 +124,7 @@ def documented() -> set[str]:
 
 @dataclass(frozen=True)
 class Places:
-    """A developer's machine, on which bin/dev runs, and a host; both use its simulator."""
+    """A developer's machine that runs bin/dev, and a host. Both use its simulator."""
 
     dev: Dev
     host: Path
@@ -140,7 +140,7 @@ class Places:
 def sh(
     command: str, folder: Path, variables: dict[str, str], said: str
 ) -> subprocess.CompletedProcess[str]:
-    """A command line in a shell, with nothing in its environment that the app would read."""
+    """Run a command line in a shell, without any variables that the app would read."""
     programs = os.pathsep.join([str(folder / ".venv" / "bin"), os.environ["PATH"]])
     usual = {"HOME": str(folder), "PATH": programs if variables else os.environ["PATH"]}
     return subprocess.run(
@@ -230,7 +230,7 @@ def test_adding_a_language_works_as_documented(installed: Path) -> None:
 
 
 def read(url: str, trusted: ssl.SSLContext) -> str:
-    """The text at an address; empty as long as nobody answers."""
+    """Return the text at a URL, or an empty string when nothing answers."""
     try:
         with urllib.request.urlopen(url, context=trusted) as answer:  # noqa: S310 # always https
             return str(answer.read().decode()).strip()
@@ -244,7 +244,7 @@ def test_a_localhost_certificate_works_as_documented(installed: Path, tmp_path: 
     (installed / "localhost.pem").write_bytes(made.certificate.read_bytes())
     (installed / "localhost-key.pem").write_bytes(made.key.read_bytes())
     assert sh("cp .env.example .env", installed, {}, "").returncode == 0
-    with (installed / ".env").open("a") as file:  # of two lines for a variable the second counts
+    with (installed / ".env").open("a") as file:  # the last line for a variable wins
         file.write(f"APP_URL=https://localhost:{port}\nPORT={port}\nSECRET_KEY={'4f1b' * 16}\n")
         file.write("CLEVER_CLIENT_ID=of-our-app\nCLEVER_CLIENT_SECRET=of-our-app\n")
     trusted = ssl.create_default_context(cafile=str(made.certificate))

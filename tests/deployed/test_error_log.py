@@ -1,4 +1,4 @@
-"""Gunicorn's error log: what visitors send forges no line of it, and no query is in it."""
+"""Tests gunicorn's error log: visitors cannot forge a line, and it contains no query."""
 
 from __future__ import annotations
 

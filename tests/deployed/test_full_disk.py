@@ -1,4 +1,4 @@
-"""A disk that is full: a page says so, and space is all that it takes to go on."""
+"""Tests that a full disk gives an error page, and that freeing space is enough to recover."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOUNT = 'mount -t tmpfs -o size=1m,mode=0700 tmpfs "$1" && shift && exec "$@"'
 
 
 def fill(path: Path) -> None:
-    """Write until there is no byte left."""
+    """Fill the disk to the last byte."""
     with path.open("wb", buffering=0) as file:
         for size in (65536, 4096, 1):
             try:
@@ -43,7 +43,7 @@ def fill(path: Path) -> None:
 def test_a_full_disk_shows_an_error_page_and_the_app_recovers(
     tmp_path: Path, sessions: str, code: str, why: str
 ) -> None:
-    """The disk is the app's own, in a mount namespace that only its process sees."""
+    """The disk is mounted in a mount namespace that only the app's process sees."""
     if not may_unshare():
         assert os.environ.get("CI") != "true", "run this as root: it needs a mount namespace"
         pytest.skip("needs a mount namespace of its own: run this as root")

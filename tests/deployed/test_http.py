@@ -1,4 +1,4 @@
-"""HTTP as the server reads it: strictly, and never in a way that a visitor could profit from."""
+"""Tests how the server parses HTTP: strictly, and without ambiguities that help an attacker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def server(
 
 
 def environ(server: Gunicorn, path: str = "/", *lines: str) -> dict[str, Any]:
-    """What an app is told of a request with these header lines."""
+    """Return the WSGI environ of a request with these header lines."""
     reply = get(server.place, path, server.host, *lines)
     assert reply.status == 200, reply
     told: dict[str, Any] = json.loads(reply.body)

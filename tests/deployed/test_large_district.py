@@ -1,4 +1,4 @@
-"""A district of 20,000 students, read by a job of its own that is killed in the middle."""
+"""Tests a district of 20,000 students, read by a job that is killed in the middle."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_killed_job_resumes_and_reads_each_student_once_with_constant_memory(
     clever.fault("data", status=503)
     with start(clever, done) as first:
         assert first.stdout
-        for _ in range(STUDENTS // 3):  # it cannot run ahead by more than the pipe holds
+        for _ in range(STUDENTS // 3):  # the pipe's buffer limits how far the job runs ahead
             first.stdout.readline()
         first.kill()
     before = done.read_text().split()
@@ -66,7 +66,7 @@ def test_a_killed_job_resumes_and_reads_each_student_once_with_constant_memory(
     assert int(output[-1]) < MOST_BYTES
     statuses = [each["status"] for each in clever.journal() if each["path"] == "/v3.0/users"]
     assert sorted(set(statuses)) == [200, 429, 503]
-    assert statuses.count(200) <= STUDENTS / PAGE + 2  # the page in hand is read again
+    assert statuses.count(200) <= STUDENTS / PAGE + 2  # the current page is read again
 
 
 def test_a_long_list_reports_progress_on_standard_error(

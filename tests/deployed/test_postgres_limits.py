@@ -1,4 +1,4 @@
-"""A real PostgreSQL that is small, silent, read-only or refuses: 503 with its cause."""
+"""Tests with a PostgreSQL that is small, silent, read-only, or refusing: 503 and the cause."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.postgresql import Server, pgbouncer
 from tests.support.running_app import ROOT, Site
 
 pytestmark = pytest.mark.servers
-PLAN = 20  # connections of the smallest plan that the documents name
+PLAN = 20  # connections of the smallest plan named in the documents
 VISITORS = 30
 PATIENCE = 20  # seconds; a page gives up after five, and this machine may be busy
 
@@ -44,7 +44,7 @@ def server(postgres: str) -> Iterator[Server]:
 
 
 def reasons(capfd: pytest.CaptureFixture[str]) -> str:
-    """Why the failures of the log happened."""
+    """Return the reasons of the failures in the log."""
     lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("{")]
     return "\n".join(str(json.loads(each).get("reason", "")) for each in lines)
 
@@ -68,7 +68,7 @@ def test_an_unresponsive_database_gives_503_within_seconds_and_recovers(
     inside, coming = by_button(site, "teacher"), stop_before_callback(site, "student")
     many = [stop_before_callback(site, "student") for _ in range(8)]
     if state == "idle for a while":
-        time.sleep(1.2)  # which is tried before it is used
+        time.sleep(1.2)  # long enough that the connection is tested before use
     if state == "not connected yet":
         site = make_site(database_url=site.settings.database_url)
     with server.stopped(), within(PATIENCE), ThreadPoolExecutor(len(many) + 3) as threads:
@@ -86,7 +86,7 @@ def test_an_unresponsive_database_gives_503_within_seconds_and_recovers(
 
 @contextmanager
 def read_only(server: Server, what: str, database: str) -> Iterator[None]:
-    """What a managed PostgreSQL does when its disk is nearly full, or before a failover."""
+    """Act like a managed PostgreSQL whose disk is nearly full, or before a failover."""
     server.do(f"ALTER {what} SET default_transaction_read_only = on")
     server.hang_up(database)
     yield
@@ -103,7 +103,7 @@ def refusing(user: str, database: str) -> Iterator[None]:
 
 @contextmanager
 def shutting_out(server: Server, what: str, database: str) -> Iterator[None]:
-    """As a provider does while it upgrades or moves a server."""
+    """Act like a provider that upgrades or moves a server."""
     server.do(f"ALTER {what} CONNECTION LIMIT 0")
     server.hang_up(database)
     yield
@@ -146,14 +146,14 @@ def test_a_database_that_cannot_write_gives_503_with_its_cause_until_it_can(
     assert by_button(site, "student").path == "/dashboard"
     assert send_request(f"{site.url}/readyz").text == "ready\n"
     with sick(server, user, url):
-        for _ in range(3):  # whichever connection it gets
+        for _ in range(3):  # on any of the connections
             assert is_unavailable(by_button(site, "student"))
-        time.sleep(FRESH_SECONDS)  # for which "ready" is believed
+        time.sleep(FRESH_SECONDS)  # for as long as "ready" is cached
         ready = send_request(f"{site.url}/readyz")
         assert (ready.status_code, why in ready.text) == (503, True), ready.text
         report = examine(PRODUCTION | {"DATABASE_URL": url}, "--offline")
         report.found("database", "fault", why, "nobody gets in")
-        if why != "(53300)":  # for which a command waits longer
+        if why != "(53300)":  # a command waits longer for this error
             assert why in run_flask_clever(site, "accounts", "add", fails=True)
     assert why in reasons(capfd)
     for _ in range(3):
@@ -215,7 +215,7 @@ def test_idle_connections_are_closed(server: Server) -> None:
 
 @contextmanager
 def counted(server: Server, url: str) -> Iterator[list[int]]:
-    """How many connections there are, looked at again and again."""
+    """Yield a list to which the number of connections is appended continuously."""
     found, ended = [0], threading.Event()
 
     def look() -> None:
@@ -245,7 +245,7 @@ def test_a_command_uses_one_connection(make_site: SiteMaker, server: Server) -> 
 
 @contextmanager
 def locking(url: str) -> Iterator[None]:
-    """Lock the accounts for half a second again and again, so that logins wait at the same time."""
+    """Lock the accounts repeatedly for half a second, so that logins wait at the same time."""
     ended = threading.Event()
 
     def lock() -> None:
@@ -266,7 +266,7 @@ def locking(url: str) -> Iterator[None]:
 
 @contextmanager
 def restarted(site: Site, folder: Path) -> Iterator[Site]:
-    """The same app once more, as in a rolling restart: old and new workers overlap."""
+    """Start the same app again, as in a rolling restart: old and new workers overlap."""
     port = running_app.free_port()
     settings = replace(site.settings, app_url=f"http://localhost:{port}")
     command = ["gunicorn", "--workers", "2", "app:create_app()"]
@@ -278,7 +278,7 @@ def restarted(site: Site, folder: Path) -> Iterator[Site]:
 
 
 def command(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
-    """`flask clever ...`, in a process of its own."""
+    """Run `flask clever ...` in a separate process."""
     environ = running_app.environment_variables(site.settings, 3000)
     return subprocess.run(
         [sys.executable, "-m", "flask", "--app", "app", "clever", *words],
@@ -321,7 +321,7 @@ def test_20_postgresql_connections_are_enough_for_a_burst_a_restart_a_release_an
 def test_behind_pgbouncer_logins_work_and_session_settings_do_not_leak(
     make_site: SiteMaker, server: Server, tmp_path: Path
 ) -> None:
-    """PgBouncer lends one connection to many clients, a transaction each."""
+    """PgBouncer lends one connection to many clients, for one transaction each."""
     direct = running_app.new_database(server.url)
     with pgbouncer(server.url, tmp_path) as port:
         url = f"postgresql://school@127.0.0.1:{port}/{name(direct)}"
@@ -333,7 +333,7 @@ def test_behind_pgbouncer_logins_work_and_session_settings_do_not_leak(
             coming = [stop_before_callback(site, "student") for _ in range(8)]
             list(threads.map(lambda each: each.open(each.url), coming))
         assert {each.path for each in coming} == {"/dashboard"}
-        with psycopg.connect(url, prepare_threshold=None) as other:  # on a connection of the app's
+        with psycopg.connect(url, prepare_threshold=None) as other:  # on an app's connection
             for setting_name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                 assert other.execute(f"SHOW {setting_name}").fetchone() == ("0",)
         with server.stopped(), within(PATIENCE):

@@ -1,6 +1,6 @@
-"""Production as shipped: https before gunicorn, Redis, and Clever under its own names.
+"""Tests production as shipped: https in front of gunicorn, Redis, and Clever's real host names.
 
-In a private mount namespace, whose hosts file alone says that clever.com is this machine.
+It runs in a private mount namespace, in which the hosts file maps clever.com to this machine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.browser]
 
 
 def may_unshare() -> bool:
-    """Whether this machine lets us have a hosts file of our own."""
+    """Return whether this machine allows a private mount namespace, for a private hosts file."""
     try:
         command = [*UNSHARE, "mount", "--bind", "/etc/hosts", "/etc/hosts"]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -50,8 +50,8 @@ def may_unshare() -> bool:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What Chromium has seen in one walk through production."""
-    if not may_unshare():  # a developer's machine may be so, but with CI=true nothing is skipped
+    """The report of one run of Chromium through production."""
+    if not may_unshare():  # allowed on a developer's machine; with CI=true nothing is skipped
         assert os.environ.get("CI") != "true", "run this as root: it needs a mount namespace"
         pytest.skip("needs a mount namespace of its own: run this as root")
     folder = tmp_path_factory.mktemp("production")
@@ -67,7 +67,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def make_certificates(folder: Path) -> None:
-    """An authority of a network's own, and what it has signed for Clever's names and the app's."""
+    """Create a private certificate authority, and a certificate for Clever's and the app's hosts."""
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _certificate("a network's own authority", authority_key, authority_key)
     signed = _certificate(CLEVER_HOST, key, authority_key)
@@ -109,7 +109,7 @@ def _certificate(
 
 
 def _usage(of_an_authority: bool) -> x509.KeyUsage:
-    """Said in full, as RFC 5280 wants it: Python is strict about that from 3.13 on."""
+    """Return the complete key usage of RFC 5280. Python requires it from 3.13 on."""
     return x509.KeyUsage(
         digital_signature=not of_an_authority,
         key_cert_sign=of_an_authority,
@@ -138,7 +138,7 @@ def of_the_app(seen: dict[str, Any]) -> list[dict[str, Any]]:
 def test_the_production_setup_uses_only_documented_variables(seen: dict[str, Any]) -> None:
     sample = (ROOT / ".env.example").read_text()
     assert all(f"{name}=" in sample for name in seen["variables"])
-    assert CLEVER_HOST not in Path("/etc/hosts").read_text()  # ours were private
+    assert CLEVER_HOST not in Path("/etc/hosts").read_text()  # the private hosts file is gone
 
 
 @pytest.mark.parametrize("entry", LOGIN_FLOWS)
@@ -164,7 +164,7 @@ def test_every_cookie_is_secure_host_only_and_http_only(seen: dict[str, Any]) ->
     cookies = [each for walk in walks for each in walk["cookies_at_clever"] + walk["cookies"]]
     assert {CLEVER_HOST, APP_HOST} == {
         each["domain"] for each in cookies
-    }  # no dot: for the host alone
+    }  # no leading dot: host-only
     for each in cookies:
         kept = (each["path"], each["secure"], each["httpOnly"], each["sameSite"])
         assert kept == ("/", True, True, "Lax"), each["name"]
@@ -175,7 +175,7 @@ def test_every_response_sends_hsts(seen: dict[str, Any]) -> None:
     assert {each["status"] for each in answers} >= {200, 302, 303, 503}
     assert any("/static/" in each["url"] for each in answers)
     told = {each["url"] for each in answers if each["hsts"].startswith("max-age=31536000")}
-    for each in answers:  # a file that is on a page twice comes from the browser's memory once
+    for each in answers:  # a file used twice on a page may come from the browser's cache once
         assert each["hsts"] or "/static/" in each["url"], each
         assert each["url"] in told, each
 
@@ -193,7 +193,7 @@ def test_without_the_ca_bundle_the_connection_to_clever_fails(seen: dict[str, An
     assert "__Host-session" not in cookies_of_the_app(page["cookies"])
 
 
-# The simulator's part in it
+# The simulator over TLS
 
 
 @pytest.mark.parametrize("tls", [True, False])
@@ -255,7 +255,7 @@ def test_a_certificate_option_without_a_key_is_a_usage_error(option: str) -> Non
 
 
 def start_simulator(*options: str) -> subprocess.CompletedProcess[str]:
-    """Start one that is expected to end by itself."""
+    """Start a simulator that is expected to exit."""
     command = [sys.executable, "-m", "clever_simulator", "--port", "0", *options]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=20

@@ -1,4 +1,4 @@
-"""A real Redis that is small, full, silent or not the right one: 503 with its cause."""
+"""Tests with a Redis that is small, full, silent, or misconfigured: 503 and the cause."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.support.port_forwarder import forwarding
 from tests.support.running_app import Site
 
 pytestmark = pytest.mark.servers
-PLAN = 20  # connections of the smallest plan that the documents name
+PLAN = 20  # connections of the smallest plan named in the documents
 VISITORS = 40
 
 
 def burst(visitors: list[Visitor], path: str | None = None) -> list[int]:
-    """All of them at once: the status of each answer."""
+    """Send all visitors' requests at the same time. Returns the statuses."""
     with ThreadPoolExecutor(len(visitors)) as threads:
         list(threads.map(lambda each: each.open(path or each.url), visitors))
     return [each.response.status_code for each in visitors]
@@ -39,7 +39,7 @@ def burst(visitors: list[Visitor], path: str | None = None) -> list[int]:
 
 @contextmanager
 def pausing(redis_url: str) -> Iterator[None]:
-    """Stop Redis for half a second again and again, so that requests are in it at the same time."""
+    """Pause Redis repeatedly for half a second, so that requests wait in it at the same time."""
     ended = threading.Event()
 
     def pause() -> None:
@@ -59,7 +59,7 @@ def pausing(redis_url: str) -> Iterator[None]:
 
 @contextmanager
 def restarted(site: Site, folder: Path) -> Iterator[Site]:
-    """The same app once more, as in a rolling restart: old and new workers overlap."""
+    """Start the same app again, as in a rolling restart: old and new workers overlap."""
     port = running_app.free_port()
     settings = replace(site.settings, app_url=f"http://localhost:{port}")
     environ = running_app.environment_variables(settings, port)
@@ -70,7 +70,7 @@ def restarted(site: Site, folder: Path) -> Iterator[Site]:
 
 
 def signed_in(site: Site) -> list[Visitor]:
-    """Many browsers of one person who is logged in."""
+    """Return many browsers with the session of one user."""
     one = by_button(site, "student")
     visitors = [site.visitor() for _ in range(VISITORS)]
     for each in visitors:
@@ -88,7 +88,7 @@ def test_20_redis_connections_are_enough_for_a_burst_a_restart_and_a_sync(
         coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
         new = stack.enter_context(restarted(site, tmp_path))
         others = [Redis.from_url(str(site.settings.redis_url)) for _ in range(2)]
-        for each in others:  # a sync and the doctor, beside what pauses it
+        for each in others:  # a sync and the doctor, beside the client that pauses Redis
             stack.callback(each.close)
             each.ping()
         with pausing(str(site.settings.redis_url)), ThreadPoolExecutor(3) as threads:
@@ -108,7 +108,7 @@ def test_20_redis_connections_are_enough_for_a_burst_a_restart_and_a_sync(
 def test_the_app_waits_for_a_free_redis_connection_and_recovers_without_a_restart(
     tmp_path: Path, tls: bool
 ) -> None:
-    """Two connections are left to an app that may open four."""
+    """Two connections are available to an app that may open four."""
     with ExitStack() as stack:
         certificate = certificates.make_certificate(tmp_path) if tls else None
         more = ("--maxclients", str(PLAN))
@@ -128,7 +128,7 @@ def test_the_app_waits_for_a_free_redis_connection_and_recovers_without_a_restar
 
 
 def test_a_burst_waits_for_a_slow_redis_as_long_as_it_answers(tmp_path: Path) -> None:
-    """Its only connection is busy for four seconds; a silent one is waited for two seconds."""
+    """The only connection is busy for four seconds. For a silent Redis the timeout is two."""
     with ExitStack() as stack:
         port = port_of(stack.enter_context(running_app.run_redis(tmp_path)))
         forwarder = stack.enter_context(forwarding(port))
@@ -160,13 +160,13 @@ def test_a_redis_at_its_client_limit_is_named_in_the_log(
 
 
 def reasons(capfd: pytest.CaptureFixture[str]) -> str:
-    """Why the failures of the log happened."""
+    """Return the reasons of the failures in the log."""
     lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("{")]
     return "\n".join(str(json.loads(each).get("reason", "")) for each in lines)
 
 
 def told(admin: Redis, section: str) -> dict[str, Any]:
-    """What Redis says of itself."""
+    """Return a section of Redis's INFO."""
     found: Any = admin.info(section)
     return dict(found)
 
@@ -284,7 +284,7 @@ def test_a_redis_that_cannot_serve_gives_503_with_its_cause_until_it_can(
     ):
         inside, coming = by_button(site, "student"), stop_before_callback(site, "teacher")
         assert send_request(f"{site.url}/readyz").status_code == 200
-        time.sleep(FRESH_SECONDS)  # for which "ready" is believed
+        time.sleep(FRESH_SECONDS)  # for as long as "ready" is cached
         began = time.monotonic()
         with SICK[why](admin):
             coming.open(coming.url)

@@ -1,4 +1,4 @@
-"""Clients that are slow on purpose, and requests that are too large: nobody else waits for them."""
+"""Tests that slow clients and oversized requests delay nobody else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.running_app import Site
 from tests.support.slow_clients import ATTACKS, under
 
 pytestmark = pytest.mark.servers
-# An idle machine takes a tenth; without a defence it is 20 s, or there is no answer at all.
+# An idle machine takes a tenth. Without a defense it is 20 s, or there is no answer at all.
 BOUND_SECONDS = 5
 KIB_64 = 64 * 1024
 
@@ -56,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gunicorn]:
 
 
 def head(server: Gunicorn, line: str, *more: str) -> bytes:
-    """A request's header up to its end."""
+    """Return the header of a request, including the blank line."""
     return "\r\n".join([f"{line} HTTP/1.1", f"Host: {server.host}", *more, "", ""]).encode()
 
 
@@ -76,7 +76,10 @@ SLOW = {
 
 
 def test_a_request_that_takes_longer_than_ten_seconds_is_answered_408(server: Gunicorn) -> None:
-    """However many bytes drip in; a connection on which nothing was asked is kept all the while."""
+    """The limit is for the whole request, even if bytes keep arriving.
+
+    Idle connections stay open.
+    """
     with connect(server.place) as idle, connect(server.place) as used:
         used.sendall(head(server, "GET /healthz"))
         assert one_reply(used).status == 200
@@ -92,7 +95,7 @@ def test_a_request_that_takes_longer_than_ten_seconds_is_answered_408(server: Gu
 
 
 def _drip_all(server: Gunicorn) -> tuple[dict[str, Reply], float]:
-    """Send each of SLOW a few bytes a second; the answers, and how long they took to come."""
+    """Send each of SLOW a few bytes per second. Returns the responses and the seconds they took."""
     began = time.monotonic()
     open_ones = {name: connect(server.place) for name in SLOW}
     for name, raw in open_ones.items():
@@ -118,7 +121,7 @@ def _drip_all(server: Gunicorn) -> tuple[dict[str, Reply], float]:
 def post(
     server: Gunicorn, path: str, body: bytes, *more: str, declared: int | None = None
 ) -> Reply:
-    """One POST; `declared` is the length that it claims."""
+    """Send one POST. `declared` replaces the true Content-Length."""
     length = len(body) if declared is None else declared
     lines = ("Connection: close", f"Content-Length: {length}", *more)
     return ask(server.place, head(server, f"POST {path}", *lines) + body)[-1]
@@ -128,7 +131,7 @@ def test_a_body_is_limited_to_64_kib_unless_its_view_allows_more(server: Gunicor
     assert post(server, "/upload", b"a" * KIB_64).body == f"{KIB_64}\n"
     assert post(server, "/upload", b"a" * LARGE).body == f"{LARGE}\n"
     for path, size in (("/upload", LARGE + 1), ("/logout", KIB_64 + 1), ("/nowhere", KIB_64 + 1)):
-        reply = post(server, path, b"", declared=size)  # it is refused before any of it was sent
+        reply = post(server, path, b"", declared=size)  # refused before any of it was sent
         assert (reply.status, reply.header("Connection")) == (413, "close")
         assert "larger than the page accepts" in reply.body
     assert post(server, "/logout", b"a" * KIB_64).status not in {408, 413}
@@ -161,7 +164,7 @@ def test_urgent_data_closes_the_connection_and_is_not_logged(server: Gunicorn) -
 
 
 def chunked(body: bytes, size: int) -> bytes:
-    """A body in chunks of this size."""
+    """Return a body in chunks of this size."""
     parts = [body[start : start + size] for start in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
 
@@ -173,7 +176,7 @@ def chunked(body: bytes, size: int) -> bytes:
         ("/upload", LARGE, 1000, 200),
         ("/upload", LARGE + 1, 1000, 413),
         ("/logout", KIB_64 + 1, 1000, 413),
-        ("/logout", KIB_64, 1, 413),  # what stands between the chunks is more than the chunks
+        ("/logout", KIB_64, 1, 413),  # the chunk framing is larger than the data
     ],
 )
 def test_a_chunked_body_has_the_same_limit(
@@ -185,7 +188,7 @@ def test_a_chunked_body_has_the_same_limit(
 
 
 def test_a_client_that_sends_far_too_much_can_read_the_refusal(server: Gunicorn) -> None:
-    """The connection is not reset while a browser still sends, or the answer would be lost."""
+    """The server must not reset the connection while a browser sends, or the response is lost."""
     body = b"a" * (3 * LARGE)
     reply = visit(f"{server.url}/upload", "POST", data=body)
     assert reply.status_code == 413
@@ -212,4 +215,4 @@ def test_too_many_connections_do_not_lock_out_new_clients(tmp_path: Path) -> Non
         began = time.monotonic()
         for _ in range(5):
             assert visit(f"{server.url}/healthz").status_code == 200
-        assert time.monotonic() - began < BOUND_SECONDS  # half a request goes after ten
+        assert time.monotonic() - began < BOUND_SECONDS  # half-sent requests end after ten seconds

@@ -1,4 +1,4 @@
-"""gunicorn is stopped, or starts new workers: nobody who has asked is left without an answer."""
+"""Tests that a stop or reload of gunicorn leaves no request without a response."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AT_ONCE = 64
 
 
 def asking(server: Gunicorn, path: str = "/login", *lines: str) -> bytes:
-    """One request, whole."""
+    """Return one complete request."""
     return "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {server.host}", *lines, "", ""]).encode()
 
 
@@ -33,7 +33,7 @@ def test_a_stop_under_load_loses_no_request(tmp_path: Path, unix: bool) -> None:
         with steady_load(partial(connect, server.place), asking(server), CLIENTS) as load:
             load.wait_for(150)
             server.child.send_signal(signal.SIGTERM)
-            time.sleep(0.5)  # a router needs a moment, too, before it sends requests elsewhere
+            time.sleep(0.5)  # a router also needs a moment to send requests elsewhere
         assert server.child.wait(PATIENCE) == 0
         assert server.socket is None or not server.socket.exists()
     print(f"answered {len(load.answered)}, lost {load.lost}")
@@ -43,7 +43,7 @@ def test_a_stop_under_load_loses_no_request(tmp_path: Path, unix: bool) -> None:
 
 @pytest.mark.parametrize("options", [(), ("--max-requests", "60", "--max-requests-jitter", "30")])
 def test_a_reload_of_the_workers_loses_no_request(tmp_path: Path, options: tuple[str, ...]) -> None:
-    """On HUP, as after a new configuration, and after a number of requests."""
+    """On HUP, as after a configuration change, and after a maximum number of requests."""
     with gunicorn(tmp_path, *options) as server:
         with steady_load(partial(connect, server.place), asking(server), CLIENTS) as load:
             load.wait_for(150)

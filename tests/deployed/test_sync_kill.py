@@ -1,4 +1,4 @@
-"""Syncs that are killed, and that run beside each other and beside logins, in processes."""
+"""Tests syncs that are killed, run concurrently, or run during logins, as processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.running_app import Site
 
 pytestmark = pytest.mark.servers
 
-STUDENTS = 1000  # `python -m tests.support.kill_loop` does a hundred moments with 20,000 students
+STUDENTS = 1000  # `python -m tests.support.kill_loop` tests 100 kills with 20,000 students
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def school(database_url: str | None, tmp_path: Path) -> Iterator[SyncedSchool]:
         yield start_school(stack, tmp_path, STUDENTS, database_url)
 
 
-# One moment of each kind of sync, or several.
+# One kill of each kind of sync, or several.
 @pytest.mark.parametrize("moments", [3, pytest.param(12, marks=pytest.mark.long)])
 def test_a_sync_killed_at_any_moment_loses_and_duplicates_nothing(
     school: SyncedSchool, moments: int
@@ -48,9 +48,10 @@ def test_a_sync_killed_at_any_moment_loses_and_duplicates_nothing(
     kill_at_random_moments(school, moments, seed=int(time.time()))
 
 
-# With Clever's own page size the memory of a page grows with the district, until it fills a page of
-# 10,000 people and one of 5,000 sections. With small pages each of these districts fills many.
-# SQLite's caches are still filling in the smaller one; a person who is kept weighs 3,000 bytes.
+# With Clever's page size, the memory for a page grows with the district until it fills a page of
+# 10,000 people and one of 5,000 sections. With small pages, each of these districts fills many
+# pages. In the smaller one, SQLite's caches are still filling. A person kept in memory takes 3,000
+# bytes.
 @pytest.mark.parametrize(
     ("number", "bytes_a_person"),
     [(5_000, 1_000), pytest.param(10_000, 250, marks=pytest.mark.long)],
@@ -63,7 +64,7 @@ def test_a_sync_of_four_times_as_many_people_needs_no_more_memory(
 
 
 def most_memory(folder: Path, students: int) -> int:
-    """The kilobytes of a process that reads everything into an empty store, in small pages."""
+    """Return the peak memory in kilobytes of a full sync to an empty database with small pages."""
     with ExitStack() as stack:
         folder.mkdir()
         school = start_school(stack, folder, students, None)
@@ -81,7 +82,7 @@ def most_memory(folder: Path, students: int) -> int:
 
 
 def test_sqlite_keeps_few_of_the_long_statements_of_a_sync(tmp_path: Path) -> None:
-    """Each chunk of a sync looks for another number of ids, which is another statement."""
+    """Each chunk of a sync selects another number of ids, which makes another SQL statement."""
     engine = make_engine(f"sqlite:///{tmp_path}/school.sqlite3", COMMAND_LIMITS)
     with engine.connect() as connection:
 
@@ -97,7 +98,7 @@ def test_sqlite_keeps_few_of_the_long_statements_of_a_sync(tmp_path: Path) -> No
 
 
 def anonymous_memory() -> int:
-    """The kilobytes that this process has allocated (Linux)."""
+    """Return the memory in kilobytes that this process has allocated (Linux)."""
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon"))
 
@@ -128,7 +129,7 @@ def wait_for_a_lease(school: SyncedSchool) -> None:
 
 
 def a_sync(site: Site) -> int:
-    """Run one in a process of its own, as a scheduler does; its exit code."""
+    """Run a sync in a separate process, as a scheduler does. Returns its exit code."""
     command = [sys.executable, "-m", "flask", "--app", "app", "clever", "sync"]
     env = os.environ | running_app.environment_variables(site.settings, 3000)
     return subprocess.run(
@@ -149,7 +150,7 @@ def test_a_hundred_logins_succeed_during_two_syncs(make_site: SiteMaker, postgre
         pages = list(pool.map(lambda name: by_button(site, name).path, names))
         assert set(pages) == {"/dashboard"}
         codes = sorted(each.result(300) for each in syncs)
-        assert codes in ([0, 0], [0, 4])  # the second one may have begun when the first was over
+        assert codes in ([0, 0], [0, 4])  # the second one may start after the first one has ended
     again = runner.invoke(args=["clever", "sync", "--full"])
     assert again.exit_code == 0, again.output
     for district in site.clever.people.districts:

@@ -1,7 +1,7 @@
-"""Our authorization request, state and exchange, against two OAuth servers that others wrote.
+"""Tests the app's authorization request, state, and code exchange with two third-party servers.
 
-Each has its routes named as Clever names them, so that nothing stands between it and the app. What
-OAuth does not have, the data API, is answered here, with one fixed person.
+Both OAuth servers use Clever's paths, so nothing stands between them and the app. OAuth has no data
+API, so this module serves one, with one fixed user.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ RECORDS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Api:
-    """Answers for Clever's data API, and remembers with which tokens it was asked."""
+    """A stand-in for Clever's data API that records the paths and access tokens of requests."""
 
     tokens: set[str] = field(default_factory=set)
     paths: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Api:
 
 @dataclass(frozen=True)
 class Foreign:
-    """The app, and the server that it takes for Clever."""
+    """The app, and the OAuth server that it uses as Clever."""
 
     app_url: str
     url: str
@@ -78,11 +78,11 @@ class Foreign:
     api: Api
 
     def visitor(self) -> Visitor:
-        """Somebody with a fresh browser."""
+        """Return a new browser without cookies."""
         return Visitor(self.app_url)
 
     def at_the_callback(self) -> Visitor:
-        """Somebody whom the server has sent back with a code, which the app has not seen yet."""
+        """Return a browser that the server sent back with a code that the app has not received."""
         visitor = self.visitor()
         visitor.stop_at = "/oauth/callback"
         visitor.open("/login")
@@ -91,22 +91,22 @@ class Foreign:
         return visitor
 
     def authorize(self, **changes: str) -> requests.Response:
-        """The app's authorization request, with other values."""
+        """Send the app's authorization request with changed parameters."""
         visitor = self.visitor()
         visitor.stop_at = "/oauth/authorize"
         asked = visitor.open("/login").url
         return send_request(asked.partition("?")[0], params=query(asked) | changes)
 
     def redeem(self, code: str) -> requests.Response:
-        """Exchange a code without the app, in its name."""
+        """Exchange a code with the app's credentials, without the app."""
         return self._post("tokens", grant_type="authorization_code", code=code)
 
     def knows(self, token: str) -> bool:
-        """Whether the server says of this token that it is good."""
+        """Return whether the server considers this token active."""
         return bool(self._post("introspect", token=token).json()["active"])
 
     def exchanges(self) -> int:
-        """How often a code was sent to the server."""
+        """Return how many code exchanges the server received."""
         return self.log.read_text().splitlines().count("POST /oauth/tokens")
 
     def _post(self, name: str, **form: str) -> requests.Response:
@@ -119,7 +119,7 @@ ForeignMaker = Callable[..., Foreign]
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the servers, outside of the project, with their pinned packages."""
+    """The servers' folder outside the project, with their pinned packages."""
     folder = tmp_path_factory.mktemp("foreign") / "servers"
     unwanted = shutil.ignore_patterns("node_modules")
     shutil.copytree(FILES, folder, ignore=unwanted)
@@ -127,7 +127,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--ignore-scripts", "--no-audit", "--no-fund"]
     command = [*_node(), str(npm), "ci", *options]
     log = folder / "npm.log"
-    # The whole environment: a proxy, a mirror or a certificate of this machine may be needed.
+    # npm gets the whole environment: it may need this machine's proxy, mirror, or certificate.
     with log.open("wb") as output:
         try:
             subprocess.run(
@@ -147,7 +147,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=SERVERS)
 def start(request: pytest.FixtureRequest, installed: Path, tmp_path: Path) -> Iterator[Any]:
-    """Start an app beside one of the servers, then beside the other: `start(**settings)`."""
+    """Start an app with each of the servers: `start(**settings)`."""
     with ExitStack() as stack:
 
         def starter(**changes: Any) -> Foreign:
@@ -161,13 +161,13 @@ def start(request: pytest.FixtureRequest, installed: Path, tmp_path: Path) -> It
 
 @pytest.fixture
 def foreign(start: ForeignMaker) -> Foreign:
-    """The app beside each of the servers."""
+    """The app with each of the servers."""
     return start()
 
 
 @pytest.fixture
 def strict(installed: Path, tmp_path: Path) -> Iterator[Foreign]:
-    """The app beside oidc-provider, which checks everything by itself."""
+    """The app with oidc-provider, which validates everything."""
     with _foreign("oidc_provider", installed, tmp_path, {}, {}) as site:
         yield site
 
@@ -212,7 +212,7 @@ def _not_yet(_environ: object, _start_response: object) -> list[bytes]:
 
 
 def _address_of(child: subprocess.Popen[bytes], log: Path) -> str:
-    """Where the server says that it listens."""
+    """Return the address that the server says it listens on."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         for line in log.read_text().splitlines():
@@ -224,7 +224,7 @@ def _address_of(child: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _node() -> list[str]:
-    """The Node of the test environment, itself: a wrapper would leave it behind when stopped."""
+    """Return the test environment's Node itself. A wrapper would leave it running when stopped."""
     return [str(_nodejs() / "bin" / "node")]
 
 
@@ -236,7 +236,7 @@ def _nodejs() -> Path:
 
 
 def query(url: str) -> dict[str, str]:
-    """The parameters of an address; one that is repeated is an error."""
+    """Return the parameters of a URL. Asserts that none is repeated."""
     pairs = parse_qsl(urlsplit(url).query, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)

@@ -1,4 +1,4 @@
-"""The app in two processes that share a store: used codes, and clocks that differ."""
+"""Tests the app in two processes with a shared store: used codes, and clocks that differ."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.servers
 
 
 class Router(HTTPAdapter):
-    """Sends requests to another address, under the name that the browser sees."""
+    """Sends requests to another address, with the host name that the browser sees."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Router(HTTPAdapter):
 
 
 def move(visitor: Visitor, machine: str) -> None:
-    """From now on a load balancer sends this browser to the machine at this address."""
+    """Route this browser to the machine at this address from now on, as a load balancer does."""
     visitor.http.mount(visitor.app_url, Router(machine))
 
 
@@ -59,7 +59,7 @@ def move(visitor: Visitor, machine: str) -> None:
 def machines(
     tmp_path: Path, store: str, *ahead: int, **changes: Any
 ) -> Iterator[tuple[Site, list[str]]]:
-    """One gunicorn for each number: so many seconds are its clock and this machine's apart."""
+    """Run one gunicorn per number, with its clock ahead of this machine's by that many seconds."""
     with ExitStack() as stack:
         folder = fresh_checkout.copy_app(tmp_path)
         shutil.copy(ROOT / "gunicorn.conf.py", folder)
@@ -82,7 +82,10 @@ def machines(
 
 
 def faketime(seconds: int) -> dict[str, str]:
-    """The library only: the program `faketime` does not pass signals on to gunicorn."""
+    """Return the environment that loads libfaketime.
+
+    The program `faketime` does not pass signals on to gunicorn.
+    """
     if not seconds:
         return {}
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -121,7 +124,7 @@ def test_a_callback_that_reaches_two_machines_at_once_makes_one_exchange(
 
 
 def clock_of(url: str) -> float:
-    """What a machine's own clock says, in seconds since 1970."""
+    """Return a machine's clock in seconds since 1970."""
     answer = send_request(f"{url}/healthz", headers={"Host": "localhost"})
     return parsedate_to_datetime(answer.headers["Date"]).timestamp()
 
@@ -132,7 +135,7 @@ def test_clocks_that_differ_by_almost_two_minutes_break_neither_logins_nor_sessi
     oidc: dict[str, Any] = {"clever_client_id": "simulator-oidc", "clever_oidc": True}
     with machines(tmp_path, "redis", 0, 110, -110, session_idle_minutes=1, **oidc) as (site, urls):
         here, ahead, behind = urls
-        assert clock_of(ahead) - clock_of(here) > 100  # or this would prove nothing
+        assert clock_of(ahead) - clock_of(here) > 100  # otherwise the test proves nothing
         assert clock_of(here) - clock_of(behind) > 100
         for begins, ends in ((ahead, here), (here, ahead), (behind, here), (here, behind)):
             visitor = site.visitor()
