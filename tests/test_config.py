@@ -1,4 +1,4 @@
-"""Settings: read from the environment, checked at start, every fault named at once."""
+"""Tests the settings: read from the environment, checked at startup, all errors in one message."""
 
 from __future__ import annotations
 

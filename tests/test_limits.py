@@ -1,4 +1,4 @@
-"""Limits that hold at their edge: sizes, counts and lengths."""
+"""Tests limits at their boundary: sizes, counts, and lengths."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KIB = 1024
 
 @dataclass(frozen=True)
 class Limit:
-    """What is allowed, what is one too many, and what comes of a size."""
+    """The largest allowed size, a size that is too large, and the function that tries a size."""
 
     allowed: int
     too_many: int
@@ -36,7 +36,7 @@ class Limit:
 
 
 def form_of(make_site: SiteMaker, size: int) -> int:
-    """The status of a form with so many bytes."""
+    """Return the status of a form of this many bytes."""
     visitor = by_button(make_site(), "student")
     token = visitor.page.select_one("[name=csrf_token]")
     assert token
@@ -52,7 +52,7 @@ def form_of(make_site: SiteMaker, size: int) -> int:
 
 
 def name_of(make_site: SiteMaker, size: int) -> int:
-    """How long a preferred name is kept, of so many characters."""
+    """Return the stored length of a preferred name of this many characters."""
     site = schools.make_account_app(make_site, None, ask_preferred_name=True)
     visitor = by_button(site, "student").open("/preferred-name")
     visitor.press("Call me that", name="N" * size)
@@ -62,7 +62,7 @@ def name_of(make_site: SiteMaker, size: int) -> int:
 
 
 def library(make_site: SiteMaker, sections: int, students: int) -> Visitor:
-    """The page of a Library teacher with so many sections, and students in the first one."""
+    """Return the page of a Library teacher with this many sections, and students per section."""
     site = make_site(clever_client_id="simulator-library", clever_library=True)
     own = [{"data": {"id": f"5f{each:022x}", "name": f"C{each}"}} for each in range(sections)]
     people = [
@@ -77,13 +77,13 @@ def library(make_site: SiteMaker, sections: int, students: int) -> Visitor:
 
 
 def students_of(make_site: SiteMaker, size: int) -> int:
-    """How many students of a Library section the page counts."""
+    """Return how many students of a Library section the page counts."""
     text = library(make_site, 1, size).text
     return next(int(word) for word in text.replace(",", "").split() if word.isdecimal())
 
 
 def sections_of(make_site: SiteMaker, size: int) -> int:
-    """How many sections of a Library teacher the page lists."""
+    """Return how many sections of a Library teacher the page lists."""
     words = library(make_site, size, 1).text.split()
     return sum(f"C{each}" in words for each in range(size))
 

@@ -1,4 +1,4 @@
-"""Nothing that names or admits a person is in any log."""
+"""Tests that no log contains personal data or credentials."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.running_app import ROOT, Site
 
 @pytest.fixture
 def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every token that Clever gives out during the test."""
+    """Every token that Clever issues during the test."""
     given: list[str] = []
     redeem = clevers_tokens.TokenStore.redeem
 
@@ -55,7 +55,7 @@ def test_a_login_logs_no_name_code_state_token_or_secret(
     output = capfd.readouterr().err + "".join(
         record.getMessage() + str(record.args)
         for record in caplog.records
-        if record.name != "urllib3.connectionpool"  # which logs the test's own requests, too
+        if record.name != "urllib3.connectionpool"  # logs the test's own requests
     )
     assert '"event": "login"' in output
     assert len(tokens) == 2
@@ -99,7 +99,7 @@ def test_log_lines_are_json_with_a_time_an_event_and_the_reference_shown_on_the_
     assert all(line["time"].endswith("+00:00") for line in lines)
 
 
-# Every event, with its fields; those behind `|` are not always there.
+# Every event with its fields. Those after `|` are optional.
 EVENTS = {
     "account_claimed": "person impersonation_claimed",
     "broken_language": "language reason",
@@ -132,7 +132,7 @@ PSEUDONYMS = {"person", "district", "subject"}
 
 
 def assert_as_listed(line: dict[str, Any]) -> None:
-    """An event has the fields of the table above and no others, and people by pseudonym."""
+    """Assert that an event has exactly the fields of EVENTS, and people only as pseudonyms."""
     required, _, optional = EVENTS[line["event"]].partition("|")
     fields = line.keys() - ALWAYS - IN_A_REQUEST
     assert set(required.split()) <= fields <= {*required.split(), *optional.split()}, line

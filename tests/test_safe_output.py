@@ -1,4 +1,4 @@
-"""What others wrote forges no line of a log and steers no terminal, and no log has an id."""
+"""Tests that external text cannot forge log lines or control a terminal, and that no log has ids."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from tests.support.login_flows import LOGIN_FLOWS, by_button, by_portal
 from tests.support.running_app import ROOT, Site
 from tests.test_logs import assert_as_listed
 
-# A forged line, colors, DEL, C1's own escape, both line separators, a right-to-left override, a
-# character that nobody sees, and one of the private planes that nothing shows.
+# A forged line, colors, DEL, the C1 escape, both line separators, a right-to-left override, a
+# zero-width space, and an invisible tag character (U+E0041).
 EVIL = 'x\r\n{"event": "forged"}\x1b[2J\x7f\x9b31m\u0085\u2028\u2029\u202e\u200b\U000e0041'
 CLEVER_ID = re.compile("[0-9a-f]{24}")
 
 
 def assert_safe(lines: Iterable[str]) -> None:
-    """Nothing but characters that are seen, and tabs between columns."""
+    """Assert that lines contain only visible characters, and tabs between columns."""
     for line in lines:
         assert line.replace("\t", "").isprintable(), ascii(line)
 
@@ -57,7 +57,7 @@ def test_an_escaped_text_can_be_decoded_and_has_no_invisible_characters() -> Non
     assert escape_unprintable("a\tb\n", keep="\t") == "a\tb\\u000a"
 
 
-# The log of events
+# The event log
 
 
 def test_a_products_log_event_is_one_line_of_visible_characters(
@@ -103,7 +103,7 @@ def test_no_log_event_has_a_clever_id(
 
 
 def everyday(site: Site) -> str:
-    """Everything that leaves a line in the log; what commands have said."""
+    """Do everything that writes log events. Returns the output of the commands."""
     person = site.person("student")
     for entry in LOGIN_FLOWS.values():
         entry(site, "teacher_admin")
@@ -177,7 +177,7 @@ def test_a_path_cannot_forge_a_log_line_of_the_development_server(
 
 
 def raw(site: Site, request: bytes) -> None:
-    """Send bytes that no client would, and wait for the answer's first ones."""
+    """Send bytes that no client would send, and wait for the start of the response."""
     with socket.create_connection(("localhost", urlsplit(site.url).port or 0), timeout=10) as sock:
         sock.sendall(request)
         sock.recv(100)
@@ -194,7 +194,7 @@ def test_a_crash_report_in_development_has_no_forged_line(
 
     site = make_site(extend=extend)
     logger = account_app.flask_app(site).logger
-    logger.addHandler(default_handler)  # which Flask adds where nobody else listens
+    logger.addHandler(default_handler)  # Flask adds this handler when there is no other
     try:
         send_request(f"{site.url}/crash/{quote(EVIL)}")
     finally:
@@ -305,7 +305,7 @@ def test_a_forged_impersonation_parameter_only_adds_the_note(
 
 
 def without_note(visitor: Visitor, path: str) -> str:
-    """The text of a page but for the note, which has to be there."""
+    """Return the text of a page without the impersonation note. Asserts that the note is there."""
     note = visitor.open(path).page.select_one(".by-admin")
     assert note is not None
     note.extract()

@@ -1,4 +1,4 @@
-"""Accounts from before Clever: claimed by a one-time link, never found by email or name."""
+"""Tests accounts from before Clever: claimed with a one-time link, never by email or name."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def link_to(site: Site, person_id: str, *more: str) -> str:
 
 
 def asked(site: Site, link: str, user_name: str = "student") -> Visitor:
-    """Open the link and log in with Clever: the page that asks whether it is them."""
+    """Open the link and log in with Clever. Returns the browser on the confirmation page."""
     visitor = site.visitor().open(link).click("Log in with Clever")
     visitor.click(site.person(user_name).district.name)
     log_in_at_clever(visitor, user_name)
@@ -68,7 +68,7 @@ def test_logging_in_with_a_claim_link_gives_access_to_the_earlier_account(school
     assert "This link leads to the account of Adele ." in visitor.text
     assert f"logged in with Clever as {child.name.first}" in visitor.text
     assert "You were here with Clever before" not in visitor.text
-    assert person_row(school, old).clever_id is None  # nothing is joined before they say so
+    assert person_row(school, old).clever_id is None  # nothing is merged before the user confirms
     visitor.press("Yes, both are me")
     assert visitor.path == "/dashboard"
     assert account_id(visitor) == old
@@ -88,7 +88,7 @@ def test_the_claim_token_is_not_in_the_database(school: Site) -> None:
 
 def test_a_claim_link_works_once(school: Site) -> None:
     link = link_to(school, before_clever(school))
-    slow = asked(school, link, "teacher")  # has read the page, and says yes when it is too late
+    slow = asked(school, link, "teacher")  # has the page open, and confirms too late
     asked(school, link).press("Yes, both are me")
     assert_useless(slow.press("Yes, both are me"))
     assert_useless(school.visitor().open(link))
@@ -153,7 +153,7 @@ def test_a_claim_during_an_impersonation_is_logged(
 ) -> None:
     old = before_clever(school)
     visitor = by_button(school, "student")
-    visitor.open("/oauth/callback?code=x&loginas_by_admin=true")  # which anybody can write
+    visitor.open("/oauth/callback?code=x&loginas_by_admin=true")  # anyone can write this URL
     visitor.open(link_to(school, old)).press("Yes, both are me")
     assert person_row(school, old).clever_id == school.person("student").id
     claims = [line for line in capfd.readouterr().err.splitlines() if "account_claimed" in line]
@@ -176,7 +176,7 @@ def test_a_user_who_already_has_an_account_is_told_what_claiming_does(school: Si
     assert "You were here with Clever before, in another account." in visitor.text
     visitor.press("Yes, both are me")
     assert account_id(visitor) == old
-    assert elsewhere.open("/dashboard").path == "/"  # it was in the account that is no more
+    assert elsewhere.open("/dashboard").path == "/"  # its account was merged into another
     left, person = person_row(school, mine), person_row(school, old)
     assert (left.merged_into, left.clever_id, left.first_name, left.email) == (old, None, "", None)
     assert (person.clever_id, person.roles) == (child.id, ["student"])
@@ -198,7 +198,7 @@ def test_two_people_with_one_email_have_two_accounts(school: Site) -> None:
 def test_a_user_with_a_new_clever_id_after_300_days_can_claim_the_old_account(
     school: Site,
 ) -> None:
-    """Clever gives a new id to who was gone so long; the sync has archived the old one."""
+    """Clever gives a new id to a user who returns after so long. The sync archived the old one."""
     with database_of(school).begin() as session:
         gone = utc_now() - timedelta(days=301)
         old = Person(clever_id="id-of-long-ago", first_name="Ada", roles=["student"])
@@ -216,7 +216,7 @@ def test_a_user_with_a_new_clever_id_after_300_days_can_claim_the_old_account(
 def test_an_account_in_use_moves_to_another_clever_id_only_with_the_operators_option(
     school: Site,
 ) -> None:
-    """Clever merges two ids of one person: the one that is left may be the newer one."""
+    """Clever merges two ids of one person, and the id that remains may be the newer one."""
     before = by_button(school, "teacher")
     mine = account_id(before)
     words = ("accounts", "invite", "--person", mine)
@@ -227,13 +227,13 @@ def test_an_account_in_use_moves_to_another_clever_id_only_with_the_operators_op
     visitor.press("Yes, both are me")
     assert account_id(visitor) == mine
     assert person_row(school, mine).clever_id == school.person("teacher_admin").id
-    assert before.open("/dashboard").path == "/"  # the id that it came with leads elsewhere now
+    assert before.open("/dashboard").path == "/"  # its Clever id no longer leads to this account
 
 
 def test_a_claim_link_to_an_account_in_use_works_once(school: Site) -> None:
     mine = account_id(by_button(school, "student"))
     link = link_to(school, mine, "--new-clever-id")
-    slow = asked(school, link, "teacher")  # has read the page, and says yes when it is too late
+    slow = asked(school, link, "teacher")  # has the page open, and confirms too late
     asked(school, link, "teacher_admin").press("Yes, both are me")
     assert_useless(slow.press("Yes, both are me"))
     assert person_row(school, mine).clever_id == school.person("teacher_admin").id
@@ -276,9 +276,9 @@ def test_malformed_claim_tokens_cause_no_crash(school: Site, path: str) -> None:
 def test_a_claimed_archived_account_keeps_only_todays_staff_roles(
     school: Site,
 ) -> None:
-    """Nothing syncs the posts of who is archived: they are as old as the day of that."""
+    """No sync updates an archived user's roles at schools. They date from the archiving."""
     admin = school.person("school_admin")
-    by_button(school, "school_admin")  # which makes the district
+    by_button(school, "school_admin")  # creates the district
     with database_of(school).begin() as session:
         session.add_all(School(id=each, district_id=admin.district.id) for each in ("was", "now"))
         old = Person(clever_id="id-of-long-ago", district_id=admin.district.id, roles=["staff"])

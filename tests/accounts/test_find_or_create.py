@@ -1,4 +1,4 @@
-"""Accounts that are kept: who is who, on SQLite and PostgreSQL."""
+"""Tests which account a login finds or creates, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_first_login_creates_one_row_and_the_next_login_finds_it(school: Site)
 
 
 def log_in(site: Site, user: User) -> str:
-    """Log somebody in whom the simulator does not have; the id of their account."""
+    """Log in a user who is not in the simulator. Returns the account id."""
     with flask_app(site).test_request_context():
         return find_or_create_account(user).id
 
@@ -237,9 +237,7 @@ def test_a_login_restores_an_archived_account_that_no_sync_covers(school: Site) 
 @pytest.mark.parametrize("of_all", [True, False])
 def test_a_district_is_restored_when_its_users_log_in_again(school: Site, of_all: bool) -> None:
     mine = log_in(school, ADA)
-    with database_of(
-        school
-    ).begin() as session:  # as a sync leaves a district that has disconnected
+    with database_of(school).begin() as session:  # as a sync leaves a disconnected district
         session.get_one(District, "d1").archived_at = utc_now()
         if of_all:
             session.get_one(Person, mine).archived_at = utc_now()
@@ -299,7 +297,7 @@ def shared(section: str, *students: str) -> SharedSection:
 
 
 def seats(site: Site) -> set[tuple[str, str, str]]:
-    """Section, Clever's id of the person, role."""
+    """Return (section, Clever id of the person, role) for every enrollment."""
     with database_of(site).read() as session:
         found = session.execute(
             select(Enrollment.section_id, Person.clever_id, Enrollment.role).join(Person)

@@ -1,4 +1,4 @@
-"""The move from v2.1 to v3: several rows of one person become one, and nothing is lost."""
+"""Tests the move from v2.1 to v3: several rows of one person are merged without losing data."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from tests.support.expected_rows import ExpectedRows, assert_rows_equal, databas
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
-SECRET = "the same before and after the move: 0123456789"  # of a test
+SECRET = "the same before and after the move: 0123456789"  # test value
 Versions = Callable[[str], Site]
 
 
 @pytest.fixture
 def version(make_site: SiteMaker, database_url: str | None) -> Versions:
-    """The same app with another CLEVER_API_VERSION, on the same database and sessions."""
+    """Start the app with a CLEVER_API_VERSION, always with the same database and sessions."""
     return lambda name: make_account_app(
         make_site, database_url, clever_api_version=name, secret_key=SECRET
     )
 
 
 def log_in_as(site: Site, user_name: str, role: str) -> Visitor:
-    """Before v3 Clever asks which of their accounts a person means."""
+    """Log in with one role. Before v3, Clever asks which of a person's accounts to use."""
     (post,) = [each for each in site.person(user_name).posts if each.role == role]
     return by_button(site, user_name).press(post.legacy_id)
 
 
 def rows_of(site: Site, user_name: str) -> dict[str, Person]:
-    """The rows of a person by role, while each role has its own."""
+    """Return the rows of a person by role, while each role has a row."""
     with database_of(site).read() as session:
         return {
             post.role: session.scalars(
@@ -59,7 +59,7 @@ def test_the_first_v3_sync_finds_every_persons_row_and_merges_duplicates(version
     new = version("v3.0")
     done = sync_site(new)
     assert "this is v3.0" in done.stderr
-    assert "people: 1 changed\n" in done.stdout  # the one of the main district with two rows
+    assert "people: 1 changed\n" in done.stdout  # one person of the main district has two rows
     assert_equal_everywhere(new)
     (stays,) = [each for each in before.values() if not person_row(new, each.id).merged_into]
     others = [person_row(new, each.id) for each in before.values() if each.id != stays.id]

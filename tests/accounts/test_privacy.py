@@ -1,4 +1,4 @@
-"""What is held, why, and how it goes: forget, export, retention, PRIVACY.md."""
+"""Tests stored personal data: forget, export, retention, and PRIVACY.md."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(site: Site, *arguments: str) -> Result:
 
 
 def everything(site: Site) -> str:
-    """Every row of every table as text."""
+    """Return every row of every table as text."""
     found = []
     with database_session(site) as session:
         for table in Base.metadata.sorted_tables:
@@ -137,13 +137,13 @@ def test_a_forgotten_district_leaves_no_rows_and_other_districts_keep_theirs(sch
     visitors = [by_button(school, name) for name in ("student", "district_admin")]
     district_id = school.person("student").district.id
     asked = run(school, "forget", "--district", district_id)
-    assert asked.exit_code == 1  # it asks first, and nobody has answered
+    assert asked.exit_code == 1  # it asks for confirmation, and there is no input
     assert visitors[0].open("/dashboard").path == "/dashboard"
     before, all_before = counts(school), everything(school).splitlines()
     done = run(school, "forget", "--district", district_id, "--yes")
     assert done.exit_code == 0, done.output
     of_b = [line for line in all_before if re.search("districtb|'b1'|section-far", line)]
-    # Two sections are of one district and at a school of the other, which no sync writes.
+    # Two sections belong to one district but to a school of the other. No sync writes such rows.
     ours = re.compile("ours-(student|teacher)'|section-(crossing|astray)")
     assert everything(school).splitlines() == [line for line in of_b if not ours.search(line)]
     gone = {name: before[name] - count for name, count in counts(school).items()}

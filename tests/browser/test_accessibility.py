@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page: each role, both languages, light and dark, small and wide."""
+"""Tests every page with axe-core: each role, both languages, light and dark, narrow and wide."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.page_tour import (
 )
 
 pytestmark = pytest.mark.browser
-# Every two of language, scheme and width meet; half of the looks for each page, by turns.
+# Each pair of language, scheme, and width occurs. The pages take the three groups in turn.
 LOOKS = (
     (
         DisplayMode(language="en", scheme="light", width=320),
@@ -47,7 +47,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
 
 
 def complaints(page: Page) -> list[str]:
-    """What axe says, a line for each element."""
+    """Return axe's violations, one line per element."""
     found = Axe().run(page, options={"runOnly": AXE_RULES}).response["violations"]
     return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
 
@@ -76,7 +76,10 @@ SEEN = """() => {
 
 
 def tab_to(page: Page, selector: str) -> None:
-    """Press Tab until this has the focus, which can be seen at every step."""
+    """Press Tab until this element has the focus.
+
+    Asserts that the focus is visible at each step.
+    """
     for _ in range(60):
         page.keyboard.press("Tab")
         assert page.evaluate(SEEN), f"on the way to {selector} the focus is lost"

@@ -1,4 +1,4 @@
-"""What the design promises: sizes, what stays in sight, nothing that jumps, menus, print."""
+"""Tests the design: sizes, visibility of controls, layout shift, menus, print."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PAINTED_TWICE = """() => new Promise(
 
 
 def give_more_classes(site: Site) -> None:
-    """One more class in each subject for the student: more than any screen shows at once."""
+    """Add a section in each subject for the student: more than any screen shows at once."""
     with database_session(site) as session:
         clever_id = site.person("student").id
         student = session.scalars(select(Person).where(Person.clever_id == clever_id)).one()
@@ -101,20 +101,20 @@ def test_each_subject_has_its_own_color_and_drawing(tour: Tour) -> None:
 def test_no_text_is_cut_off_at_200_percent_zoom(tour: Tour, name: str) -> None:
     with tour.visit(STOP[name], DisplayMode(width=640, height=400)) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 640
-        page.evaluate("document.documentElement.style.fontSize = '200%'")  # letters alone
+        page.evaluate("document.documentElement.style.fontSize = '200%'")  # only the text is larger
         assert page.evaluate("document.documentElement.scrollWidth") <= 640
 
 
 @pytest.mark.parametrize("name", [*DASHBOARDS, "log-in", "not-found"])
 def test_the_layout_does_not_shift_while_a_page_loads(tour: Tour, name: str) -> None:
     def come_late(route: Route) -> None:
-        """Bring a drawing only after the page was painted without it, as a slow network does."""
+        """Load a drawing only after the page was painted without it, as on a slow network."""
         route.request.frame.evaluate(PAINTED_TWICE)
         route.continue_()
 
     with tour.visit(STOP[name], PHONE) as page:
         address = page.url
-        page.goto("about:blank")  # nothing that the page asks for now may come late, too
+        page.goto("about:blank")  # stops requests of the page that could delay the drawing too
         page.add_init_script(COUNT_SHIFTS)
         page.route("**/*.svg", come_late)
         page.goto(address)

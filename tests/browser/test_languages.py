@@ -1,4 +1,4 @@
-"""In real Chromium: the browser's own language first, then whichever is chosen by keyboard."""
+"""Tests languages in Chromium: the browser's language first, then one chosen by keyboard."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without"])
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A browser whose language is Spanish."""
+    """A page in a browser whose language is Spanish."""
     context = browser.new_context(locale="es-US", java_script_enabled=request.param)
     yield context.new_page()
     context.close()
 
 
 def press(page: Page, label: str) -> None:
-    """Go to the link by the Tab key alone, and follow it."""
+    """Move to the link with the Tab key, and follow it."""
     link = page.get_by_role("link", name=label, exact=True)
     for _ in range(30):
         page.keyboard.press("Tab")

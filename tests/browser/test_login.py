@@ -1,4 +1,4 @@
-"""In a real browser, with the app and Clever on two sites: everyone, by every way in."""
+"""Tests logins in a real browser, with the app and Clever on two sites, by every entry point."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh browser profile; a complaint of the browser's console fails the test."""
+    """A page in a fresh browser profile. Errors and warnings on its console fail the test."""
     context = browser.new_context()
     page = context.new_page()
     complaints: list[str] = []
@@ -76,7 +76,7 @@ ENTRIES = {"button": by_button, "portal": by_portal, "instant_login": by_instant
 
 
 def expect_in(page: Page, site: Site, user_name: str, *, school: bool) -> None:
-    """The dashboard of this person, at an address that holds no code."""
+    """Assert that this is the person's dashboard, at a URL without a code."""
     person = site.person(user_name)
     expect(page).to_have_url(f"{site.url}/dashboard")
     expect(page.get_by_role("heading", level=1)).to_contain_text(person.name.first)
@@ -91,7 +91,7 @@ def expect_in(page: Page, site: Site, user_name: str, *, school: bool) -> None:
 
 @pytest.fixture(scope="module")
 def started_by_bin_dev(copy: Path) -> Iterator[Site]:
-    """What a newcomer has after one command."""
+    """The site that a new developer has after one command."""
     with run_fresh_site(copy) as site:
         yield site
 
@@ -153,7 +153,7 @@ def test_a_library_teacher_signs_up_and_consents_and_then_a_student_can_log_in(
 
 
 def test_the_browser_treats_clever_and_the_app_as_different_sites(site: Site, page: Page) -> None:
-    """Else a SameSite=Strict cookie would pass every test here and fail in life."""
+    """Otherwise a SameSite=Strict cookie would pass every test here and fail in production."""
     seen: list[str] = []
     page.on(
         "request",
@@ -208,7 +208,7 @@ def test_a_framed_page_shows_only_a_link_that_opens_a_tab(site: Site, page: Page
 
 @pytest.fixture
 def remembering_browser(browser: Browser) -> Iterator[Browser]:
-    """One whose Back shows a page as it was left, as people's browsers do."""
+    """A browser with a back/forward cache, like those of users."""
     started = launch_chromium(browser.browser_type, ignored=["--disable-back-forward-cache"])
     yield started
     started.close()
@@ -218,7 +218,7 @@ SHOWN_AGAIN = "window.addEventListener('pageshow', e => window.name = String(e.p
 
 
 def back(page: Page) -> None:
-    """Press Back; Playwright's own waits for a page to load, and a remembered one does not."""
+    """Go back without Playwright's wait for a page load, which a cached page does not have."""
     page.evaluate("setTimeout(() => history.back(), 50)")
 
 
@@ -233,7 +233,7 @@ def test_back_after_logging_out_shows_no_student_data(
         page.goto(f"{site.clever.url}/")
         back(page)
         expect(page).to_have_url(url)
-        assert page.evaluate("window.name") == "true"  # an ordinary page does come back
+        assert page.evaluate("window.name") == "true"  # an ordinary page is restored from the cache
     by_portal(page, site, "student")
     expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
     page.get_by_role("button", name="Log out").click()

@@ -1,4 +1,4 @@
-"""What teachers and administrators see, in a real browser: on paper, and in every colour scheme."""
+"""Tests the roster pages in a real browser: in print, and in every color scheme."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.running_app import Site
 
 pytestmark = pytest.mark.browser
 STUDENTS = 62
-# How much lighter one colour is than the other, as WCAG 2 reckons.
+# The contrast ratio of two colors, as WCAG 2 defines it.
 CONTRAST = r"""
 bar => {
   const light = colour => {
@@ -58,7 +58,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def page_of(browser: Browser, site: Site, user_name: str, **choices: str) -> Iterator[Page]:
-    """The browser of somebody who is logged in."""
+    """Yield a page in the browser of a logged-in user."""
     cookies = by_button(site, user_name).http.cookies
     context = browser.new_context(**choices)  # type: ignore[arg-type] # colours, by their names
     context.add_cookies(

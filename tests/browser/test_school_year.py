@@ -1,4 +1,4 @@
-"""One child, one browser, one school year: whatever happens at Clever, the account stays theirs."""
+"""Tests one student in one browser for one school year: the account stays the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conftest import SiteMaker
 from tests.support.chromium import run_chromium
 from tests.support.running_app import Site
 
-# Without rosters and claims there is nothing that could keep up with a year.
+# The app needs rosters and claims to follow a school year.
 pytest.importorskip("clever_login.roster_sync.job")
 pytest.importorskip("clever_login.accounts.claims")
 
@@ -33,7 +33,7 @@ def page() -> Iterator[Page]:
 
 
 class School:
-    """The app, its database and the simulator, and what a child and an operator do with them."""
+    """The app, its database, and the simulator, with the actions of a student and an operator."""
 
     def __init__(self, site: Site, page: Page) -> None:
         assert site.app
@@ -51,14 +51,14 @@ class School:
         return str(done.stdout)
 
     def year(self, step: str, *, synced: bool = True) -> dict[str, Any]:
-        """A step at Clever, and the sync that the scheduler would run next."""
+        """Make a step at Clever, then run the sync that the scheduler would run next."""
         made = self.site.clever.year(step)
         if synced:
             self.command("sync")
         return made
 
     def rows(self) -> dict[str, models.Person]:
-        """Everyone in the database who has logged in, by their id at Clever."""
+        """Return everyone in the database who has logged in, by Clever id."""
         with database(self.app).read() as session:
             found = session.scalars(
                 select(models.Person).where(models.Person.first_login.is_not(None))
@@ -66,13 +66,13 @@ class School:
             return {str(each.clever_id): each for each in found}
 
     def some_time_passes(self) -> None:
-        """Move logins back: a full read archives nobody who has just logged in."""
+        """Move logins back, because a full read archives nobody who has just logged in."""
         with database(self.app).begin() as session:
             long_ago = models.utc_now() - timedelta(minutes=5)
             session.execute(update(models.Person).values(last_login=long_ago))
 
     def schools(self, account: str) -> set[str]:
-        """The schools of the classes that an account attends."""
+        """Return the schools of the sections that an account attends."""
         enrolled = select(models.Enrollment.section_id).where(
             models.Enrollment.person_id == account
         )
@@ -84,14 +84,14 @@ class School:
             )
 
     def members(self, section: str) -> set[str | None]:
-        """The ids at Clever of all who are in a class."""
+        """Return the Clever ids of all members of a section."""
         joined = models.Enrollment.person_id == models.Person.id
         in_class = select(models.Person.clever_id).join(models.Enrollment, joined)
         with database(self.app).read() as session:
             return set(session.scalars(in_class.where(models.Enrollment.section_id == section)))
 
     def log_in(self) -> None:
-        """From our front page to wherever it leads; the Clever session of the browser is kept."""
+        """Log in from the app. The browser keeps its session at Clever."""
         self.page.goto(f"{self.site.url}/login?district_id={self.child.district.id}")
         if self.page.get_by_label("User name").count():
             self.page.get_by_label("User name").fill(CHILD)
@@ -123,7 +123,7 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     account = school.rows()[first_id].id
     assert school.schools(account) == {school.child.schools[0].id}
 
-    # A class changes teacher, and nobody has to log in again for it.
+    # A section changes its teacher, and nobody has to log in again.
     (change,) = school.year("new_teacher")["touched"]
     page.reload()
     school.expect_in()
@@ -131,21 +131,21 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     assert {first_id, school.site.person(change["after"]).id} <= members
     assert school.site.person(change["before"]).id not in members
 
-    # Another school: other classes, the same account.
+    # A new school: other sections, the same account.
     school.year("new_school")
     assert school.schools(account) == {school.child.schools[0].id}
     school.log_in()
     school.expect_in()
     assert school.rows()[first_id].id == account
 
-    # Unshared: the session ends, and Clever itself says why nobody gets in.
+    # Unshared: the session ends, and Clever explains why the login fails.
     school.year("unshared")
     school.expect_out()
     school.log_in()
     school.expect_kept_at_clever()
     assert school.rows()[first_id].archived_at
 
-    # Shared again: the account is restored at the next login, and not only by the next sync.
+    # Shared again: the next login restores the account, even before the next sync.
     school.year("back", synced=False)
     school.log_in()
     assert school.rows()[first_id].id == account
@@ -154,14 +154,15 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     school.expect_in()
     assert school.rows()[first_id].id == account
 
-    # August: the next grade, in new classes. The sync's cursor is too old by then.
+    # August: the next grade and new sections. The sync's cursor has expired.
     school.year("rollover")
     school.log_in()
     school.expect_in()
     assert school.rows()[first_id].id == account
     assert school.schools(account)
 
-    # Away for 300 days: for Clever it is somebody new, and so it is for us, until they claim it.
+    # Away for 300 days: the student has a new Clever id, and a new account until they claim the old
+    # one.
     school.some_time_passes()
     school.year("new_id")
     assert school.child.id != first_id
@@ -176,7 +177,7 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     assert school.rows()[school.child.id].id == account
     assert school.schools(account)
 
-    # The district leaves, and nobody of it is in any more; what they had is kept.
+    # The district disconnects. Its users are logged out, and their data is kept.
     school.year("leave")
     school.expect_out()
     school.log_in()
@@ -184,7 +185,7 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     kept = school.rows()[school.child.id]
     assert (kept.id, kept.archived_at is None) == (account, False)
 
-    # It connects again, and nobody has to wait for the next sync.
+    # The district connects again, and its users can log in before the next sync.
     school.year("rejoin", synced=False)
     school.log_in()
     kept = school.rows()[school.child.id]

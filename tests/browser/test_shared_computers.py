@@ -1,4 +1,4 @@
-"""What is on the screen when a child has left: never theirs. In real Chromium."""
+"""Tests in Chromium that a student's data is not on the screen after the student has left."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.support.chromium import launch_chromium, run_chromium
 from tests.support.running_app import Site
 
 pytestmark = pytest.mark.browser
-IDLE = 30 * 60  # seconds, as the settings have it
-MINUTE = 60_000  # milliseconds, as a browser counts
+IDLE = 30 * 60  # seconds, the default setting
+MINUTE = 60_000  # milliseconds, for the browser's clock
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +31,14 @@ def browser() -> Iterator[Browser]:
 def left_at_school(
     browser: Browser, site: Site, *, script: bool = True
 ) -> Iterator[BrowserContext]:
-    """Ada's browser with her page open; its clock is ours to turn."""
+    """Log Ada in, and yield the browser context with her page open and a fake clock."""
     context = browser.new_context(java_script_enabled=script)
     page = context.new_page()
     if script:
         context.clock.install()
     by_portal(page, site, "student")
     expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
-    page.wait_for_load_state()  # its script has read the clock before anybody turns it
+    page.wait_for_load_state()  # its script must read the clock before a test changes it
     yield context
     context.close()
 
@@ -65,7 +65,7 @@ def expect_nothing_of_ada(page: Page) -> None:
 
 
 def end_session(site: Site) -> None:
-    """What the store does when a session was idle for too long."""
+    """Remove the session, as the store does after the idle limit."""
     session_file.remove(site, "session-*")
 
 
@@ -109,7 +109,7 @@ def test_a_failed_answer_to_the_idle_warning_is_reported_and_can_be_retried(page
         route.abort()
 
     page.route("**/still-here", no_network)
-    page.reload()  # a page that is open already may miss a new route
+    page.reload()  # an open page may miss a new route
     page.clock.run_for((IDLE - 60) * 1000)
     expect(question(page)).to_be_visible()
     page.keyboard.press("Enter")
@@ -202,7 +202,7 @@ def test_without_javascript_an_idle_page_is_replaced_by_the_browser(
         context = browser.new_context(java_script_enabled=False)
         page = context.new_page()
         by_portal(page, site, "student")
-        clock.shift(timedelta(seconds=9))  # less than what is worth a write
+        clock.shift(timedelta(seconds=9))  # too short to be worth a write
         page.goto(f"{site.url}/dashboard")
         expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
         clock.shift(timedelta(seconds=52))
@@ -228,7 +228,7 @@ def test_back_to_a_cached_page_shows_no_data_after_the_session_has_ended(
 def test_a_page_restored_from_the_back_forward_cache_is_hidden_and_reloaded(
     site: Site, page: Page
 ) -> None:
-    """What the browser does at Back with a page that it has remembered, whichever it remembers."""
+    """Simulate Back to a page in the back/forward cache, whichever pages a browser caches."""
     end_session(site)
     hidden = page.evaluate(
         """() => {

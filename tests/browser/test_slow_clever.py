@@ -1,4 +1,4 @@
-"""While Clever is slow, the log-in link says so, and clicking again does no harm."""
+"""Tests that the login link shows progress while Clever is slow, and ignores more clicks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of Clever's API versions: what it says at start-up, and the page that is made of it."""
+"""Tests the table of Clever's API versions: warnings at startup, and the generated docs page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changes in a district: every event once, the oldest first, from a cursor on."""
+"""Tests a district's events: each is read once, oldest first, starting at a cursor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def section_of(clever: RunningSimulator, user_name: str) -> str:
 
 
 def a_week_at_school(clever: RunningSimulator) -> None:
-    """A new name, a class left and joined again, somebody gone, and back."""
+    """Rename a student, leave and rejoin a section, unshare the student, and share again."""
     section = section_of(clever, "student")
     clever.change("name", "student", last="Adler")
     clever.change("class", "student", section=section, enrolled=False)
@@ -151,7 +151,7 @@ def test_event_filters_work_from_v2_on_and_are_rejected_locally_in_v1(
     assert not list(events.read(after=None, school="5f" * 12))
 
 
-# Cursors that are too old
+# Expired cursors
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -220,7 +220,7 @@ def test_a_refused_page_of_events_does_not_look_like_the_end(clever: RunningSimu
         next(found)
 
 
-# Events that we do not know
+# Unknown events
 
 
 def feed(clever: RunningSimulator, *events: dict[str, Any]) -> list[Event]:

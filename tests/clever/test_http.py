@@ -1,4 +1,4 @@
-"""The one way out: one pool, kept alive, in parallel, without memory of anyone."""
+"""Tests the HTTP client for Clever: one pool of persistent connections, without cookies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.running_app import Site
 
 
 class CountingProxy:
-    """Passes bytes on, counts the connections that were opened to it, keeps what was asked.
+    """Forwards bytes, counts its connections, and records the requests.
 
     With a certificate it is reached by https.
     """
@@ -39,7 +39,7 @@ class CountingProxy:
 
     @contextmanager
     def before(self, target: str) -> Iterator[str]:
-        """Stand before the server at this address; yields the address to use instead."""
+        """Run in front of the server at this URL. Yields the URL to use instead."""
         host, port = target.removeprefix("http://").split(":")
         with socket.create_server(("127.0.0.1", 0)) as listener:
             accepting = threading.Thread(
@@ -63,7 +63,7 @@ class CountingProxy:
         try:
             if self._tls:
                 client = self._tls.wrap_socket(client, server_side=True)
-        except OSError:  # a client that does not trust us
+        except OSError:  # a client that does not trust the certificate
             client.close()
             return
         with client, socket.create_connection(target) as server:
@@ -74,7 +74,7 @@ class CountingProxy:
 
 
 def _pump(source: socket.socket, sink: socket.socket, kept: bytearray | None = None) -> None:
-    with contextlib.suppress(OSError):  # one side has gone
+    with contextlib.suppress(OSError):  # one side has closed the connection
         while data := source.recv(65536):
             if kept is not None:
                 kept += data
@@ -112,7 +112,7 @@ def test_a_cookie_that_clever_sets_is_never_sent_for_another_person(
     site = make_site(between=proxy.before)
     for endpoint in ("me", "user", "district", "school"):
         site.clever.fault(endpoint, status=503, headers={"Set-Cookie": "ada=1; Path=/"})
-    for _ in range(4):  # each fault spoils one login
+    for _ in range(4):  # each fault affects one login
         visitor = by_button(site, "teacher")
     assert visitor.role == "teacher"
     assert b"authorization: bearer il" in bytes(proxy.asked).lower()
@@ -120,7 +120,7 @@ def test_a_cookie_that_clever_sets_is_never_sent_for_another_person(
 
 
 class Answering:
-    """A server that gives every request the same bytes, and knows how many of them were taken."""
+    """A server that answers every request with the same bytes, and counts those that were read."""
 
     def __init__(self, head: str, body: bytes = b"") -> None:
         self._head = f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode("latin-1")
@@ -159,7 +159,7 @@ def test_an_endless_body_is_cut_off(make_site: SiteMaker, status: str) -> None:
     clever = Answering(f"HTTP/1.1 {status}", b" " * 50_000_000)
     visitor = by_portal(make_site(between=clever.before), "student")
     assert visitor.code == "clever_unexpected"
-    assert clever.taken < 20_000_000  # one megabyte, and what was on its way
+    assert clever.taken < 20_000_000  # one megabyte, plus data in transit
 
 
 def test_a_decompression_bomb_is_cut_off(make_site: SiteMaker) -> None:
@@ -208,7 +208,7 @@ def test_the_ca_bundle_is_read_once_for_all_connections(
     assert by_button(site, "student").path == "/dashboard"
     certificate.certificate.unlink()
     opened = proxy.connections
-    site.clever.fault("me", drop="before")  # so that a new connection is needed
+    site.clever.fault("me", drop="before")  # forces a new connection
     assert by_button(site, "student").path == "/dashboard"
     assert proxy.connections > opened
 
@@ -221,7 +221,7 @@ def test_a_get_on_a_connection_closed_by_clever_is_sent_again_once(site: Site) -
 def test_all_unresponsive_addresses_of_a_host_share_a_two_second_limit(
     make_site: SiteMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A listener whose queue is full: the next connections get no answer at all."""
+    """The listener's queue is full, so further connections get no answer."""
     site = make_site(clever_api_url="http://127.0.0.2:1")
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Records with values that make no sense: each costs its own field, and nothing else."""
+"""Tests records with invalid values: each affects only its own field."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ COLLECTIONS = {
     "v3.1": ("schools", "terms", "users"),
 }
 Json = dict[str, Any]
-Altered = dict[str, dict[str, Any]]  # by the id of the record: values by path
+Altered = dict[str, dict[str, Any]]  # record id -> values by path
 
 
 def district_of(site: Site) -> District:
@@ -47,7 +47,7 @@ def district_of(site: Site) -> District:
 
 
 def records(clever: RunningSimulator, version: str) -> Iterator[list[Json]]:
-    """The lists of the first district that a sync reads, as Clever shows them."""
+    """Yield the lists of the first district that a sync reads, as Clever returns them."""
     for name in (*COLLECTIONS[version], "sections"):
         answer = get(clever, f"/{version}/{name}?limit=10000")
         yield [
@@ -58,7 +58,7 @@ def records(clever: RunningSimulator, version: str) -> Iterator[list[Json]]:
 
 
 def paths(record: Json, inside: str = "") -> Iterator[str]:
-    """Every field of a record but its id, those inside of objects, too."""
+    """Yield the path of every field of a record except its id, including nested fields."""
     for name, value in record.items():
         if inside or name != "id":
             yield f"{inside}{name}"
@@ -67,7 +67,7 @@ def paths(record: Json, inside: str = "") -> Iterator[str]:
 
 
 def odd(lists: list[list[Json]], turn: int) -> Altered:
-    """For each record some of its fields with odd values: all fields among those of one kind."""
+    """Return odd values for some fields of each record. All records together cover every field."""
     found: Altered = {}
     for listed in lists:
         for number, record in enumerate(listed):
@@ -84,7 +84,7 @@ def alter(site: Site, altered: Altered) -> None:
 
 
 def columns(path: str) -> set[int]:
-    """Which columns of a person's row in `held` a field is for."""
+    """Return the columns of a person's row that a field fills."""
     whole = {"name": {2, 3}, "name.first": {2}, "name.last": {3}, "email": {4}, "roles": {1, 5}}
     if path in whole:
         return whole[path]
@@ -94,7 +94,7 @@ def columns(path: str) -> set[int]:
 
 
 def rows_without(rows: Rows, altered: Altered) -> Rows:
-    """The rows without what the altered fields are for."""
+    """Return the rows with the values of the altered fields masked."""
 
     def has(key: str, *names: str) -> bool:
         found = altered.get(key, {})
@@ -127,7 +127,7 @@ def assert_nothing_else_differs(site: Site, altered: Altered) -> None:
 
 
 def play(site: Site, turns: range) -> None:
-    """Alter everything in turn; what events and a full read make of it is the same."""
+    """Alter everything in turns. Events and a full read must give the same result."""
     words = ("--district", district_of(site).id)
     sync_site(site, *words)
     lists = list(records(site.clever, site.settings.clever_api_version))
@@ -207,7 +207,7 @@ def test_a_malformed_student_list_leaves_the_class_unchanged(
 
 
 def with_junk(events: list[dict[str, Any]]) -> str:
-    """The same events, with some between them that make no sense."""
+    """Return these events as a list response with invalid entries in between."""
     somebody = {"id": "5f" * 12}
     junk: list[Any] = [
         *(None, 7, {"data": {"id": "no id", "type": "users.deleted"}}),

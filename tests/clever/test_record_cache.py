@@ -1,4 +1,4 @@
-"""District and school are asked for once in ten minutes; nothing of a person ever is kept."""
+"""Tests the record cache: districts and schools for ten minutes, never a user's data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.running_app import Site
 
 
 def asked(site: Site, collection: str) -> int:
-    """How often Clever was asked for a record of this kind."""
+    """Return how many requests Clever received for records of this kind."""
     return sum(f"/{collection}/" in each["path"] for each in site.clever.journal())
 
 
@@ -43,7 +43,7 @@ def test_another_districts_record_is_requested_separately(site: Site) -> None:
 @pytest.mark.parametrize("status", [404, 503])
 def test_a_refused_or_failed_school_request_is_not_cached(site: Site, status: int) -> None:
     school = site.person("student").schools[0].name
-    site.clever.fault("school", times=2, status=status)  # 503 is tried twice
+    site.clever.fault("school", times=2, status=status)  # a 503 is retried once
     assert school not in by_button(site, "student").text
     site.clever.clear_faults()
     assert school in by_button(site, "student").text

@@ -1,4 +1,4 @@
-"""Temporary failures of Clever: a login tries once more, a district read several times."""
+"""Tests temporary failures of Clever: a login retries once, a district read several times."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ AT_A_LOGIN = [*({"status": status} for status in (408, 425, 500, 504, 520, 530))
 
 
 def posts_of_codes(site: Site) -> int:
-    """How many times a code was sent to the token endpoint."""
+    """Return how many codes were sent to the token endpoint."""
     asked = [(each["method"], each["path"]) for each in site.clever.journal()]
     return asked.count(("POST", "/oauth/tokens"))
 
@@ -97,7 +97,7 @@ def test_a_busy_token_endpoint_is_not_retried_at_once(site: Site, status: int) -
 
 @pytest.fixture
 def lookups_fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[Site, int], None]:
-    """Let the next lookups of Clever's host fail, as where DNS does not answer."""
+    """Return a function that makes the next lookups of Clever's host fail, as when DNS is down."""
 
     def fail(site: Site, times: int) -> None:
         real, clever, left = socket.getaddrinfo, urlsplit(site.clever.url).port, [times]
@@ -117,7 +117,7 @@ def test_a_single_dns_failure_does_not_fail_the_login(
     site: Site, lookups_fail: Callable[[Site, int], None]
 ) -> None:
     visitor = stop_before_callback(site, "student")
-    lookups_fail(site, 1)  # of the exchange: nothing was sent, so the code is still good
+    lookups_fail(site, 1)  # of the exchange: nothing was sent, so the code is still valid
     assert visitor.open(visitor.url).path == "/dashboard"
     assert (posts_of_codes(site), len(visitor.hops)) == (1, 2)
 
@@ -131,7 +131,7 @@ def test_two_dns_failures_show_an_error_page(
 
 
 def in_seconds(seconds: int) -> str:
-    """That moment as a date."""
+    """Return the time in this many seconds as an HTTP date."""
     return formatdate(time.time() + seconds, usegmt=True)
 
 
@@ -147,7 +147,7 @@ def test_a_login_waits_for_retry_after_if_there_is_time(
         for each in site.clever.journal()
         if each["path"] == "/v3.0/me"
     )
-    assert (second - first).total_seconds() > 0.9  # a date has whole seconds
+    assert (second - first).total_seconds() > 0.9  # an HTTP date has whole seconds
     visitor = stop_before_callback(site, "student")
     site.clever.fault("me", status=status, headers={"Retry-After": form(600)})
     assert visitor.open(visitor.url).code == "clever_unavailable"
@@ -212,7 +212,7 @@ def test_a_retry_after_in_seconds_is_honored_up_to_a_minute(
 def test_a_retry_after_date_is_honored_up_to_a_minute_by_clevers_clock(
     clever: RunningSimulator, seconds: int, waited: float
 ) -> None:
-    """Clever's clock is an hour behind ours: its two dates are what counts."""
+    """Clever's clock is an hour slow. Only the difference of Clever's two dates counts."""
     now = time.time() - 3600
     dates = {"Date": formatdate(now, usegmt=True), "Retry-After": a_date(now + seconds)}
     clever.fault("data", status=503, headers=dates)
@@ -233,7 +233,7 @@ def a_date(moment: float) -> str:
 
 @pytest.fixture
 def synced_site(make_site: SiteMaker, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """An app with tables; waiting takes no time."""
+    """An app with tables, in which waiting takes no time."""
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     return account_app.make_account_app(make_site, None)
 

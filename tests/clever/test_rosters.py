@@ -1,4 +1,4 @@
-"""A district's roster through its own token: whole, in every version, at Clever's pace."""
+"""Tests reading a district's roster with its token: complete, in every version, rate-limited."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def clever(one_clever: RunningSimulator) -> RunningSimulator:
 
 
 def here(clever: RunningSimulator, version: str, kind: RecordKind) -> set[str]:
-    """The ids of those who must be found: one a person from v3 on, one a role before."""
+    """Return the ids that must be found: one per person from v3 on, one per role before."""
     role, district = ROLE[kind], clever.people.districts[0].id
     posts = (
         (person, post)
@@ -61,7 +61,7 @@ def here(clever: RunningSimulator, version: str, kind: RecordKind) -> set[str]:
     return {person.id if one_id else post.legacy_id for person, post in posts}
 
 
-# What is there
+# Content
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -395,7 +395,7 @@ def test_responses_without_links_are_paged_by_the_last_id(clever: RunningSimulat
     assert asked == ["limit=1", *(f"limit=1&starting_after={each}" for each in ids)]
 
 
-# Records of the wrong shape, and new fields
+# Malformed records, and new fields
 
 
 @pytest.mark.parametrize(
@@ -501,7 +501,7 @@ def test_the_repr_of_a_record_shows_only_its_id(clever: RunningSimulator) -> Non
     assert "Ada" not in repr(ada) + repr(ada.posts)
 
 
-# Clever's pace
+# Clever's rate limit
 
 
 @pytest.mark.parametrize("ahead", [0, 120, -120])
@@ -533,7 +533,7 @@ def test_the_client_waits_when_no_calls_remain_in_the_rate_window(
 
 def test_the_limit_of_1200_calls_per_minute_is_kept_without_a_429(clever: RunningSimulator) -> None:
     here = clever.app.extensions["clever_simulator"].clock.now() % 60
-    clever.advance(61 - here)  # a minute that ended meanwhile would give 1,200 more
+    clever.advance(61 - here)  # otherwise a new minute could allow 1,200 more
     reader = make_job(clever)
     for _ in range(1250):
         reader.roster.district()
@@ -675,7 +675,7 @@ def test_a_district_token_is_looked_up_once_and_never_shown(
 def test_a_refused_district_token_is_looked_up_again_once(clever: RunningSimulator) -> None:
     reader = make_job(clever)
     list(reader.roster.schools())
-    clever.reset()  # every token is another one now
+    clever.reset()  # replaces every token
     assert list(reader.roster.schools())
     paths = [each["path"] for each in clever.journal()]
     assert paths == ["/v3.0/schools", "/oauth/tokens", "/v3.0/schools"]

@@ -1,4 +1,4 @@
-"""Trouble at Clever is told below the button, and nobody waits for it."""
+"""Tests that Clever's incidents are shown below the button, without delaying a page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHILD = "Clever has a problem. If you cannot get in, wait a bit. Then try again.
 
 @pytest.fixture
 def site(make_site: SiteMaker) -> Site:
-    """An app that knows where the simulator's status page is."""
+    """An app that is configured with the simulator's status page."""
     return make_site(clever_status_url="{clever}/_status")
 
 
@@ -33,11 +33,11 @@ def wait_until_asked(site: Site, times: int = 1) -> None:
     ):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    time.sleep(0.1)  # the answer is on its way
+    time.sleep(0.1)  # the response is on its way
 
 
 def opened(site: Site, path: str = "/") -> Visitor:
-    """A page, once the status page has been asked because of an earlier one."""
+    """Open a page after an earlier one has caused a status request."""
     site.visitor().open("/")
     wait_until_asked(site)
     return site.visitor().open(path)
@@ -101,7 +101,7 @@ def test_a_failing_status_page_affects_no_page(site: Site, fault: dict[str, obje
 
 def test_pages_do_not_wait_for_a_slow_status_page(site: Site) -> None:
     site.clever.fault("status", delay_s=3)
-    site.visitor().open("/")  # whoever waits for this is not asked at all before it is there
+    site.visitor().open("/")  # the app must not wait for the status request
     assert [e["status"] for e in site.clever.journal() if "summary" in e["path"]] in ([], [None])
 
 

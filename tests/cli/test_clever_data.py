@@ -1,4 +1,4 @@
-"""`flask clever districts`, `sections` and `whoami`, as an operator types them."""
+"""Tests `flask clever districts`, `sections`, `events`, and `whoami`."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_an_expired_cursor_tells_the_operator_to_read_the_roster_again(site: Sit
 
 
 def person_token(site: Site, user_name: str, client_id: str = "simulator") -> str:
-    """The token of a login, as an app's server gets it."""
+    """Return a user token, as an app's server gets it."""
     site.clever.configure(default_config(APP_URL, site.settings.clever_api_version))
     return log_in_and_exchange(site.clever, client_id, user_name)["access_token"]
 

@@ -1,4 +1,4 @@
-"""The tables of accounts and rosters: made by steps, up and down, on SQLite and PostgreSQL."""
+"""Tests the migrations, up and down, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from tests.support.running_app import ROOT
 
 @pytest.fixture
 def app(tmp_path: Path, database_url: str | None) -> Iterator[Flask]:
-    """An app beside an empty database, to which nobody has come yet."""
+    """An app with an empty database, before its first request."""
     made = an_app(tmp_path, database_url)
     yield made
     database(made).close()
@@ -66,7 +66,7 @@ def tables(own: Database) -> set[str]:
 
 
 def fill(kept: Database) -> None:
-    """A row of everything."""
+    """Add a row to every table."""
     with kept.begin() as session:
         session.add(District(id="d1", name="Harrow Creek"))
         session.flush()
@@ -103,7 +103,7 @@ def test_the_newest_revision_is_alembics_head(
     config = Config()
     config.set_main_option("script_location", str(steps))
     config.set_main_option("path_separator", "os")
-    alembic.command.revision(config, "One more", rev_id="a1")  # as a developer adds one
+    alembic.command.revision(config, "One more", rev_id="a1")  # as a developer adds a migration
     assert "is behind (at 0001, not a1)" in str(migrate.outdated_reason(database(app).engine))
     alembic.command.revision(config, "Another's", rev_id="b2", head="0001", splice=True)
     assert "no step comes after a1, b2" in str(migrate.outdated_reason(database(app).engine))
@@ -151,7 +151,7 @@ def test_apps_that_start_concurrently_create_the_tables_once(
     settings = running_app.settings_for(
         "http://localhost:3000", "http://127.0.0.1:3001", tmp_path, database_url=database_url
     )
-    copy = tmp_path / "a copy"  # for SQLite: its file is in the app's own folder
+    copy = tmp_path / "a copy"  # for SQLite, whose file is in the app's instance folder
     for name in ("clever_login", "templates", "static"):
         shutil.copytree(ROOT / name, copy / name)
     for name in ("app.py", "dashboard.py"):

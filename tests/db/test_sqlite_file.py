@@ -1,4 +1,4 @@
-"""A SQLite file that cannot be used now: 503 with its cause, and everything works afterwards."""
+"""Tests that an unusable SQLite file gives 503 with the cause, and that the app recovers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.login_flows import by_button
 
 @contextmanager
 def damaged(file: Path) -> Iterator[None]:
-    """As a disk leaves it that has lost the middle of a file."""
+    """Damage the file, like a disk that has lost part of it."""
     kept = file.with_suffix(".kept")
     shutil.copy(file, kept)
     content = bytearray(file.read_bytes())
@@ -40,7 +40,7 @@ def overwritten(file: Path) -> Iterator[None]:
 
 @contextmanager
 def without_a_folder(file: Path) -> Iterator[None]:
-    """As where a disk is not mounted, and its place cannot be written."""
+    """Replace the folder, as when a disk is not mounted and its mount point is not writable."""
     elsewhere = file.parent.with_name("elsewhere")
     file.parent.rename(elsewhere)
     file.parent.write_text("not a folder")
@@ -76,7 +76,7 @@ def test_an_unusable_database_file_gives_503_with_its_cause_until_it_is_usable(
     file = instance / DATABASE_FILE
     site = make_site(instance_path=str(instance))
     file.parent.mkdir(parents=True, exist_ok=True)
-    elsewhere = tmp_path / "database" / DATABASE_FILE  # so that the sessions stay where they are
+    elsewhere = tmp_path / "database" / DATABASE_FILE  # separate from the sessions
     elsewhere.parent.mkdir()
     file.symlink_to(elsewhere)
     assert by_button(site, "student").path == "/dashboard"

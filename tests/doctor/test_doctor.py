@@ -1,4 +1,4 @@
-"""`flask clever doctor`: each thing that can be wrong is found, said, and stops no other check."""
+"""Tests `flask clever doctor`: every problem is found and stops no other check."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ONLINE = {check.name for check in CHECKS if check.asks_clever}
 
 
 class Report:
-    """What the doctor printed with --json, and its exit code."""
+    """The doctor's --json output and exit code."""
 
     def __init__(self, output: str, exit_code: int) -> None:
         self.output, self.exit_code = output, exit_code
@@ -47,7 +47,7 @@ class Report:
             assert each["says"][-1] in '.)"', each
 
     def found(self, name: str, outcome: str, *words: str) -> None:
-        """There is a finding of this check with this outcome, and all of these words are in it."""
+        """Assert that this check has a finding with this outcome and all of these words."""
         found = [each for each in self.checks if each["name"] == name]
         assert any(
             each["outcome"] == outcome and all(word in each["says"] + each["do"] for word in words)
@@ -59,7 +59,7 @@ class Report:
 
 
 def examine(environ: dict[str, str], *arguments: str) -> Report:
-    """The doctor's report on exactly this environment."""
+    """Run the doctor with exactly this environment."""
     only: dict[str, str | None] = dict.fromkeys(os.environ)
     keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     ended = CliRunner().invoke(doctor, ["--json", *arguments], env=only | keep | environ)
@@ -69,7 +69,7 @@ def examine(environ: dict[str, str], *arguments: str) -> Report:
 
 @contextmanager
 def a_clever(**tls: Any) -> Iterator[tuple[RunningSimulator, dict[str, str]]]:
-    """A simulator, and the environment of a developer's app that talks to it."""
+    """Run a simulator. Yields it and the environment of a development app that uses it."""
     with run_in_background(**tls) as clever:
         config = default_config(URL)
         apps = [replace(each, client_secret=CLIENT_SECRET) for each in config.apps]
@@ -328,7 +328,7 @@ def test_the_doctor_checks_only_the_first_of_many_districts_and_says_so() -> Non
 def clever_com(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[RunningSimulator, str]]:
-    """A simulator that is found as clever.com, and the file of its authority."""
+    """Run a simulator as clever.com. Yields it and its certificate authority's file."""
     made, real = certificates.make_certificate(tmp_path, "clever.com"), socket.getaddrinfo
 
     def here(host: str, *rest: Any, **more: Any) -> Any:
@@ -448,7 +448,7 @@ def run(folder: Path, environ: dict[str, str], *command: str) -> subprocess.Comp
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """A copy of the app beside which nothing was written yet."""
+    """A copy of the app without any files written at run time."""
     folder = tmp_path / "app"
     folder.mkdir()
     for name in ("clever_login", "templates", "static"):
@@ -509,7 +509,7 @@ def test_an_unwritable_store_folder_is_a_failure(installed: Path) -> None:
     Report(ended.stdout, ended.returncode).found("store", "fault", "instance/store")
 
 
-@pytest.mark.servers  # which may install what the app needs
+@pytest.mark.servers  # may install the app's packages
 def test_bin_doctor_reads_the_env_file(copy: Path) -> None:
     (copy / ".env").write_text("CLEVER_CLIENT_ID=abc\nCLEVER_CLIENT_SECRET=def\n")
     try:

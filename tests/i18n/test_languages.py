@@ -1,4 +1,4 @@
-"""Which language a page speaks, who chooses it, and how long the choice holds."""
+"""Tests which language a page uses, how a user chooses it, and how long the choice lasts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEAD = 'msgid ""\nmsgstr ""\n"Language: {}\\n"\n"Content-Type: text/plain; chars
 
 
 def spoken(visitor: Visitor) -> str:
-    """What the page says of its own language, in both places alike."""
+    """Return the page's language. Asserts that the header and the HTML agree."""
     html = visitor.page.html
     assert isinstance(html, Tag)
     assert visitor.response.headers["Content-Language"] == html["lang"]
@@ -35,7 +35,7 @@ def spoken(visitor: Visitor) -> str:
 
 
 def choose(visitor: Visitor, label: str) -> Visitor:
-    """Click the language as a browser does, which says from where it comes."""
+    """Click a language link with a Referer header, as a browser does."""
     visitor.http.headers["Referer"] = visitor.url
     return visitor.click(label)
 

@@ -1,4 +1,4 @@
-"""No text is left in one language: found in the code, and on every page that somebody sees."""
+"""Tests that every text is translated, in the code and on every page."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from tests.support.running_app import ROOT, Site
 
 PLACEHOLDER = re.compile(r"(%\(\w+\)[sd]|%%)")
 LONGEST = 10  # words of a sentence
-WORD = re.compile(r"•|\d+|[^\W\d_][\w'’-]*")  # a name is one, too
-PSEUDO = "eo"  # with as many plurals as English
+WORD = re.compile(r"•|\d+|[^\W\d_][\w'’-]*")  # including names
+PSEUDO = "eo"  # has as many plural forms as English
 OF_BABEL = {
     "English",
     "Esperanto",
@@ -37,7 +37,7 @@ OF_BABEL = {
     "minuto",
     "minutoj",
     "jaroj",
-}  # names of languages, times
+}  # names of languages and times
 OF_BABEL |= set(Locale(PSEUDO).months["format"]["wide"].values())
 FILES = sorted((ROOT / "translations").glob("*/LC_MESSAGES/messages.po"))
 
@@ -78,7 +78,7 @@ def test_every_text_is_translated_and_no_translation_is_unused(
         english, other = forms(message.id), forms(message.string)
         assert all(other), f"not translated: {message.id}"
         assert not message.fuzzy, message.id
-        for form in other[-1:] if len(english) > 1 else other:  # one class needs no number
+        for form in other[-1:] if len(english) > 1 else other:  # one form may omit the number
             assert placeholders(form) == placeholders(english[-1]), message.id
 
 
@@ -92,7 +92,7 @@ def test_spanish_exists_and_no_catalog_has_problems() -> None:
 def bracketed(
     template: Catalog, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Site, set[str]]]:
-    """The app in a language in which every word of a catalog stands in brackets."""
+    """The app in a pseudo-language in which every text of a catalog is in brackets."""
     folder = tmp_path_factory.mktemp("bracketed")
     path = folder / PSEUDO / "LC_MESSAGES" / "messages.po"
     path.parent.mkdir(parents=True)
@@ -109,7 +109,7 @@ def bracketed(
 
 
 def in_brackets(text: str) -> str:
-    """What is filled in stays outside: it has to come from a catalog itself, or be data."""
+    """Placeholders stay outside the brackets: their values come from a catalog or are data."""
     parts = PLACEHOLDER.split(text)
     return "".join(
         part if PLACEHOLDER.fullmatch(part) or not part.strip() else f"⟦{part}⟧" for part in parts
@@ -117,14 +117,14 @@ def in_brackets(text: str) -> str:
 
 
 def outside(page_texts: list[str], names: set[str]) -> list[str]:
-    """What stands outside the brackets and is neither data nor a language's name for itself."""
+    """Return the texts outside brackets that are neither data nor a language's own name."""
     text = re.sub(r"⟦[^⟦⟧]*⟧", "\n", "\x1f".join(page_texts))
     rest = reading_level.remove_texts(text, names | OF_BABEL).split("\x1f")
     return [each.strip() for each in rest if re.search(r"[^\W\d_]", each)]
 
 
 def hard_coded(reader: PageReader, names: set[str]) -> dict[str, list[str]]:
-    """By page, what is outside; nobody has seen a page without a word."""
+    """Return these texts by page. Asserts that every page has bracketed text."""
     assert all("⟦" in page.get_text() for page in reader.pages.values())
     found = {
         path: outside(reading_level.all_texts(page), names) for path, page in reader.pages.items()
@@ -227,7 +227,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, set[s
 
 
 def of_students(site: Site, repaired: Site, language: str) -> Iterator[PageReader]:
-    """Everything that a student can meet, whatever has happened."""
+    """Yield readers of all pages that a student can see, including those after failures."""
     link = reading_level.claim_link(site)
     yield PageReader(site, NOT_LOGGED_IN, language).look_around(link)
     yield PageReader(site, "student", language).look_around(link, "/away")

@@ -1,4 +1,4 @@
-"""The house: who may import whom, and what stands in the texts about it."""
+"""Tests the code's structure, and that the documents about it are accurate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports(path: Path) -> set[str]:
-    """The full names of all that a module imports."""
+    """Return the full names of everything that a module imports."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -83,7 +83,7 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
 
 
 def anchors(path: Path) -> set[str]:
-    """The anchors of a document's headings, made as code hosts make them."""
+    """Return the anchors of a document's headings, as code hosts generate them."""
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
     headings = re.findall(r"^#+ (.+)$", text, re.M)
     return {re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in headings}
@@ -105,7 +105,7 @@ def python_blocks(path: Path) -> list[str]:
 
 
 def modules_in_the_documents() -> dict[str, list[str]]:
-    """The whole modules in docs/, by page: a block that begins with a docstring is one."""
+    """Return the complete modules in docs/ by page. A block with a module docstring is one."""
     return {
         path.name: [block for block in python_blocks(path) if block.startswith('"""')]
         for path in (ROOT / "docs").glob("*.md")
@@ -123,7 +123,7 @@ def test_the_code_in_the_docs_behaves_as_described(make_site: SiteMaker, tmp_pat
 
     def extend(app: Flask) -> None:
         app.config["FIND_OR_CREATE"] = names["find_or_create"]
-        if "books" not in app.blueprints:  # a cloner may have taken it over as it is
+        if "books" not in app.blueprints:  # a product's app may have added the example unchanged
             names["init_app"](app, None)
 
     site = make_site(extend=extend)

@@ -1,4 +1,4 @@
-"""bin/dev and bin/test before they can run: on an old Python, and without what they need."""
+"""Tests bin/dev and bin/test on an old Python, and with invalid ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts that the app stands on: pinned, hashed, new enough, and no more of them than needed."""
+"""Tests the dependencies: pinned, hashed, recent enough, and loaded only when needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clever_login.auth.load_shedding import MAX_CONCURRENT_LOGINS
 from clever_login.auth.pending_logins import MAX_WAITING_REPEATS
 from tests.support.running_app import ROOT
 
-# The first versions without the faults that are known today.
+# The first versions without the vulnerabilities known today.
 FLOORS = {
     "authlib": (1, 9, 0),
     "flask": (3, 1, 3),
@@ -52,10 +52,10 @@ def test_without_oidc_no_jose_code_is_imported() -> None:
 def test_gunicorn_is_configured_for_proxies_and_slow_responses_from_clever() -> None:
     conf = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
     assert conf["keepalive"] > 90  # a router keeps a connection that long
-    assert conf["graceful_timeout"] <= 30  # and a host waits that long before it kills
+    assert conf["graceful_timeout"] <= 30  # a host waits that long before it kills the process
     assert (
         conf["threads"] > MAX_CONCURRENT_LOGINS + MAX_WAITING_REPEATS
-    )  # some are left when Clever has stalled
+    )  # leaves some threads while Clever is stalled
     assert conf["worker_class"] == "clever_login.server.worker.Worker"
     assert conf["logger_class"] == "clever_login.server.access_log.Logger"
     for leak in ("%(r)s", "%(q)s", "%(f)s", "%(a)s"):

@@ -1,4 +1,4 @@
-"""docs/certification.md: what it names is there."""
+"""Tests that everything named in docs/certification.md exists."""
 
 from __future__ import annotations
 

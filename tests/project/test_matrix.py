@@ -1,4 +1,4 @@
-"""What is left of a matrix in the quick tiers, and what waits for the longest."""
+"""Tests which part of a matrix runs in the quick tiers, and which in the longest."""
 
 from __future__ import annotations
 

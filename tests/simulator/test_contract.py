@@ -1,4 +1,4 @@
-"""The simulator, held to what is known of Clever: an app that works here must work there."""
+"""Tests the simulator against Clever's known behavior, so that an app behaves alike with both."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def clever() -> Iterator[RunningSimulator]:
 
 
 def authorize(clever: RunningSimulator, **changes: str | None) -> str:
-    """An authorization request; None leaves a parameter out."""
+    """Return the URL of an authorization request. None leaves a parameter out."""
     query: dict[str, str | None] = {
         "response_type": "code",
         "client_id": "simulator",
@@ -52,7 +52,7 @@ def authorize(clever: RunningSimulator, **changes: str | None) -> str:
 def arrive(
     clever: RunningSimulator, user_name: str = "student", **changes: str | None
 ) -> dict[str, str]:
-    """Log in at Clever and come back to the app: the query that arrives there."""
+    """Log in at Clever and return to the app. Returns the query parameters of the callback."""
     visitor = Visitor(APP_URL)
     visitor.stop_at = "/oauth/callback"
     visitor.open(authorize(clever, **changes))
@@ -302,7 +302,7 @@ def test_the_sample_districts_are_large_enough_and_always_the_same(
         assert again.people.people == people.people
 
 
-# Journal and faults
+# Request log and faults
 
 
 def test_the_request_log_has_every_request_in_order_and_no_secret(clever: RunningSimulator) -> None:

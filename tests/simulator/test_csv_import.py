@@ -1,4 +1,4 @@
-"""A district from Clever's CSV files: user names as they are live, a sentence for each fault."""
+"""Tests a district from Clever's CSV files: user names as in production, one message per error."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def clever() -> Iterator[RunningSimulator]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy that may be spoilt."""
+    """A copy of the files that a test may damage."""
     return Path(shutil.copytree(FOLDER, tmp_path / "pine_hollow"))
 
 
@@ -47,13 +47,13 @@ def people(clever: RunningSimulator) -> dict[str, Person]:
 
 
 def refusal(path: Path) -> str:
-    """What is said of files that are no good."""
+    """Return the message with which the simulator refuses files."""
     with pytest.raises(DataError) as caught, run_in_background(config(path)):
         pass
     return str(caught.value)
 
 
-# What is in the files
+# The content of the files
 
 
 def test_everyone_logs_in_with_their_clever_user_name(clever: RunningSimulator) -> None:
@@ -187,7 +187,7 @@ def test_every_api_version_can_read_a_csv_district(clever: RunningSimulator, ver
     assert found["data"]["name"] == "Pine Hollow Middle, North"
 
 
-# Every form of good files
+# Every form of valid files
 
 
 def zipped(folder: Path, inside: str = "") -> Path:
@@ -259,7 +259,7 @@ def test_two_teachers_with_the_same_email_stay_two_people(folder: Path) -> None:
         assert people(other)["800003"].roles == ("teacher",)
 
 
-# Every kind of bad files
+# Every kind of invalid files
 
 
 FAULTS = {

@@ -1,4 +1,4 @@
-"""The simulator's data API: every list, record and relation in all six versions."""
+"""Tests the simulator's data API: every list, record, and relation in all six versions."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def clever() -> Iterator[RunningSimulator]:
 
 
 def district_tokens(clever: RunningSimulator, client_id: str = "simulator") -> list[str]:
-    """The tokens of all districts, the first of them first."""
+    """Return the tokens of all districts, with the first district's token first."""
     url = f"{clever.url}/oauth/tokens?owner_type=district"
     listed = send_request(url, auth=(client_id, CLIENT_SECRET)).json()["data"]
     return [str(each["access_token"]) for each in listed]
 
 
 def district_token(clever: RunningSimulator, client_id: str = "simulator") -> str:
-    """The token of the first district."""
+    """Return the token of the first district."""
     return district_tokens(clever, client_id)[0]
 
 
 def get(clever: RunningSimulator, path: str, bearer: str | None = None) -> Any:
-    """What a district's token reads at a path; it must be there."""
+    """Return the JSON that a district token reads at a path. Asserts status 200."""
     answer = read_endpoint(clever, path, bearer or district_token(clever))
     assert answer.status_code == 200, (path, answer.text)
     return answer.json()
@@ -59,7 +59,7 @@ def link(answer: Any, rel: str) -> str | None:
 
 
 def all_pages(clever: RunningSimulator, path: str) -> list[Any]:
-    """Every page of a list, as a client walks through it."""
+    """Return every page of a list, following the next links."""
     pages, uri = [], path
     while True:
         pages.append(get(clever, uri))
@@ -162,7 +162,7 @@ def test_versions_without_filters_ignore_them(clever: RunningSimulator) -> None:
     assert len(get(clever, "/v2.0/students?where={")["data"]) > 1
 
 
-# What belongs together
+# Relations
 
 
 @pytest.mark.parametrize("version", OLD)
@@ -294,7 +294,7 @@ def test_the_location_of_the_district_status_depends_on_the_version(
         assert read_endpoint(clever, path, bearer).status_code == 404
 
 
-# Who sees what
+# Permissions
 
 
 def test_without_secure_sync_a_district_token_reads_only_the_district(
@@ -391,11 +391,11 @@ def test_the_limit_of_1200_calls_per_minute_applies_to_each_token(clever: Runnin
     )
 
 
-# The Library
+# Clever Library
 
 
 def library_token(clever: RunningSimulator, user_name: str) -> str:
-    """The token of a login at the Library, where a teacher consents."""
+    """Return the token of a Clever Library login, in which a teacher consents."""
     visitor = log_in(clever, "simulator-library", user_name)
     if visitor.url.startswith(clever.url):
         visitor.press("Yes")

@@ -1,4 +1,4 @@
-"""A district pauses, leaves and comes back, and an app of the Library gets a district."""
+"""Tests districts that pause, disconnect, return, or connect a Library app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator's unusual people: each can log in, and is to be read in every version."""
+"""Tests the simulator's unusual people: each can log in and is read in every version."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read(clever: RunningSimulator, path: str, bearer: str) -> dict[str, Any]:
 def record(
     clever: RunningSimulator, user_name: str, version: str = "v3.0", shortname: str = "odd-corner"
 ) -> dict[str, Any]:
-    """The own record of someone who has just logged in."""
+    """Return a person's own record after a login."""
     bearer = token(clever, user_name, shortname)
     me = read(clever, f"/{version}/me", bearer)
     canonical = next(link["uri"] for link in me["links"] if link["rel"] == "canonical")
@@ -80,7 +80,7 @@ def record(
 def listed(
     clever: RunningSimulator, shortname: str, version: str, collection: str
 ) -> list[dict[str, Any]]:
-    """A whole list of a district, by the token of the district."""
+    """Return a complete list of a district, read with the district's token."""
     district = clever.people.portal(shortname)
     assert district is not None
     tokens = f"{clever.url}/oauth/tokens?owner_type=district&district={district.id}"
@@ -242,7 +242,7 @@ def test_a_person_can_return_with_the_same_user_name_and_another_id() -> None:
 
 @contextmanager
 def command_line(*options: str) -> Iterator[str]:
-    """The address of a simulator that is started as one does it by hand."""
+    """Start a simulator on the command line, and yield its URL."""
     command = [sys.executable, "-m", "clever_simulator", "--port", "0", "--app-url", APP_URL]
     with subprocess.Popen([*command, *options], cwd=ROOT, stdout=PIPE, text=True) as child:
         assert child.stdout is not None

@@ -1,4 +1,4 @@
-"""What happens in a district while an app runs: the data and the events both show it."""
+"""Tests that changes in a district appear both in its data and in its events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def clever() -> Iterator[RunningSimulator]:
 
 
 def told(clever: RunningSimulator, version: str = "v3.0", query: str = "") -> list[Any]:
-    """The events of the first district, oldest first."""
+    """Return the events of the first district, oldest first."""
     pages = all_pages(clever, f"/{version}/events?{query}")
     return [each["data"] for page in pages for each in page["data"]]
 

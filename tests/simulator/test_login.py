@@ -1,4 +1,4 @@
-"""Who may log in where at the simulator: the Library, who is not shared, admins as others."""
+"""Tests who may log in at the simulator: Library users, unshared users, admins as other users."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def clever() -> Iterator[RunningSimulator]:
 
 
 def agree(clever: RunningSimulator, user_name: str = "teacher") -> str:
-    """A teacher's first login to the Library app; the access token that it ends with."""
+    """Log a teacher in to the Library app for the first time. Returns the access token."""
     visitor = log_in(clever, LIBRARY, user_name).press("Yes")
     code = callback_query(visitor)["code"]
     return str(exchange_code(clever, LIBRARY, code).json()["access_token"])
 
 
 def student_of(clever: RunningSimulator, user_name: str) -> Person:
-    """A student of this teacher, who has a last name to hide and an email."""
+    """Return a student of this teacher who has an email."""
     found = [
         student
         for section in clever.people.sections
@@ -188,11 +188,11 @@ def test_people_keep_their_ids_when_a_district_connects_a_library_app(
     assert after["district"] == clever.people.districts[0].id
 
 
-# Who is not shared
+# Unshared users
 
 
 def with_sample(**changes: Any) -> Config:
-    """The first sample app with something changed."""
+    """Return the first sample app with these changes."""
     return Config(apps=(replace(default_config(APP_URL).apps[0], **changes),))
 
 
@@ -227,11 +227,11 @@ def test_a_person_with_two_roles_logs_in_with_a_role_that_the_app_supports(
     assert read_endpoint(clever, "/userinfo", bearer).json()["user_type"] == "staff"
 
 
-# District admins who act as somebody
+# District admins who act as another user
 
 
 def acting(clever: RunningSimulator, user_name: str = "student") -> Visitor:
-    """A district admin's browser, in the portal as somebody else."""
+    """Return a district admin's browser, in the portal as another user."""
     visitor = Visitor(APP_URL).open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
     visitor.press("Log in", username="district_admin", password="clever").click("Log in as")
     visitor.press(clever.people.person(user_name).name.full)

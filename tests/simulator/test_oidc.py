@@ -1,4 +1,4 @@
-"""OpenID Connect at the simulator; signatures are checked without any JOSE library."""
+"""Tests the simulator's OpenID Connect. Signatures are verified without a JOSE library."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def published(clever: RunningSimulator) -> dict[str, dict[str, str]]:
 
 
 def claims(clever: RunningSimulator, id_token: str) -> dict[str, Any]:
-    """The claims of an ID token, whose signature fits one of the published keys."""
+    """Return the claims of an id token. Asserts that its signature fits a published key."""
     key = published(clever)[header(id_token)["kid"]]
     n, e = (int.from_bytes(decoded(key[name])) for name in "ne")
     signed, _, signature = id_token.rpartition(".")

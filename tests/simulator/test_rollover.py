@@ -1,4 +1,4 @@
-"""In August everybody is a grade further, and every class is new."""
+"""Tests the rollover in August: everybody is in the next grade, and all sections are new."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_after_rollover_each_student_is_at_a_school_with_their_grade_and_in_its_
         assert one["students"]
     for one_id, one in read_students(clever, version).items():
         if "schools" not in student_data(version, one):
-            continue  # of whom only the guaranteed is known
+            continue  # records with only the guaranteed fields
         school = schools[student_data(version, one)["school"]]
         grade = order.index(student_data(version, one)["grade"])
         assert order.index(school["low_grade"]) <= grade <= order.index(school["high_grade"])

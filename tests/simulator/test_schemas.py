@@ -1,4 +1,4 @@
-"""The simulator against Clever's own description of its API, as far as that is on this machine."""
+"""Tests the simulator against Clever's OpenAPI files, as far as they are on this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.simulator_client import APP_URL
 
 SPECS = Path(os.environ.get("CLEVER_SPECS") or ROOT.parent / "shared" / "specs")
 FILES = [f"{version}{kind}" for version in VERSIONS for kind in ("", "-events")]
-# Clever's texts speak of these, its files do not.
+# Statuses that Clever's documentation names, but not its OpenAPI files.
 ONLY_IN_TEXTS = {400, 401, 403, 413, 429, 501}
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 QUERIES: dict[str, list[str]] = {
@@ -56,7 +56,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def clever() -> Iterator[RunningSimulator]:
-    # The third district is full of the unusual, the last two are of another make.
+    # The third district has the edge cases; the last two are generated or imported.
     config = replace(default_config(APP_URL), students=60, data=ROOT / "tests/data/pine_hollow")
     with run_in_background(config) as started:
         for district in started.people.districts:
@@ -72,7 +72,7 @@ def clever() -> Iterator[RunningSimulator]:
 
 
 class Caller:
-    """Asks the simulator about one file's endpoints with the token of a district."""
+    """Sends requests to the endpoints of one file, with a district token."""
 
     def __init__(self, clever: RunningSimulator, version: str) -> None:
         self.clever, self.base_url = clever, f"{clever.url}/{version}"
@@ -81,7 +81,7 @@ class Caller:
         self._ids: dict[str, list[str]] = {}
 
     def ids(self, path: str) -> list[str]:
-        """Real ids of what stands before {id} in a path, many of them."""
+        """Return several real ids for the {id} in a path."""
         collection = path.split("/")[1]
         if collection not in self._ids:
             url = f"{self.base_url}/{collection}?limit=10000"
@@ -91,8 +91,8 @@ class Caller:
         return self._ids[collection]
 
     def check(self, case: Any, token: str = "") -> int:
-        """Asks, holds the answer to the file and gives its status."""
-        self.clever.advance(0.1)  # 1200 calls a minute are many, but not enough
+        """Send a request, validate the response against the file, and return the status."""
+        self.clever.advance(0.1)  # keeps the calls below 1,200 per minute
         headers = self._headers(token or self.token)
         answer = case.call(base_url=self.base_url, session=self.session, headers=headers)
         checks = list(CHECKS)
@@ -102,7 +102,7 @@ class Caller:
         return int(answer.status_code)
 
     def check_elsewhere(self, operation: Any) -> None:
-        """Asks for the whole list with the tokens of all other districts."""
+        """Request the whole list with the tokens of all other districts."""
         for token in self.other_tokens:
             status = self.check(operation.Case(query={"limit": "10000"}), token)
             assert status == 200
@@ -112,14 +112,14 @@ class Caller:
 
 
 def operations(name: str) -> list[Any]:
-    """Every endpoint of one of Clever's files."""
+    """Return every endpoint of one of Clever's files."""
     schema = schemathesis.openapi.from_path(SPECS / f"{name}.yml")
     found: list[Any] = list(schema.get_all_operations())
     return [each.ok() for each in found]
 
 
 def paths_of(operation: Any, caller: Caller) -> list[dict[str, str]]:
-    """The path with real ids, and what else it needs."""
+    """Return the path parameters, with real ids."""
     if "{id}" not in operation.path:
         return [{}]
     return [{"id": one} for one in caller.ids(operation.path)]

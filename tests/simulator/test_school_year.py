@@ -1,4 +1,4 @@
-"""How a step of the school year is asked for, and what is told of it."""
+"""Tests how school year steps are requested, and how they are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator's status page, in the shape that the status page of Clever has."""
+"""Tests the simulator's status page, which has the format of Clever's."""
 
 from __future__ import annotations
 

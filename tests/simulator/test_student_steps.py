@@ -1,4 +1,4 @@
-"""A school year brings a new teacher, a new school or a new id to a class and a child."""
+"""Tests school year steps for a section and a student: a new teacher, school, or id."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_student_who_returns_after_three_hundred_days_has_a_new_id(
     assert guardian_ids(clever, version, new.id) == family != []
     contacts = "contacts" if version in OLD else "users"
     assert old.id not in str(read_all(clever, f"/{version}/{contacts}"))
-    # Only the coming back is younger than thirty days, and an old cursor leads nowhere.
+    # Only the student's return is less than thirty days old, so an old cursor has expired.
     assert types(clever, version)[0] == f"{people_collection(version)}.created"
     gone = f"/v3.1/events?starting_after={cursor}"
     assert read_endpoint(clever, gone, bearer).status_code == 404

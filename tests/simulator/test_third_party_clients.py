@@ -1,4 +1,4 @@
-"""Clients of Clever that nobody here wrote log in against the simulator."""
+"""Tests third-party Clever clients against the simulator."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def clever(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
 
 
 def register(clever: RunningSimulator, tier: Tier = "secure_sync") -> None:
-    # Neither sends HTTP Basic.
+    # Neither client sends HTTP Basic.
     app = RegisteredApp(
         client_id=django_clients.CLIENT_ID,
         client_secret=django_clients.CLIENT_SECRET,
@@ -52,7 +52,7 @@ def register(clever: RunningSimulator, tier: Tier = "secure_sync") -> None:
 def come_back(
     clever: RunningSimulator, peer: str, user_name: str, district: District | None = None
 ) -> tuple[Client, str]:
-    """Log in at Clever from the client's site: its browser, and the address that it is sent to."""
+    """Log in at Clever from the client's site. Returns the browser and the callback's path."""
     browser = Client()
     begun = browser.post(BEGIN[peer])
     at_clever = Visitor(f"http://{django_clients.HOST}")
@@ -68,7 +68,7 @@ def come_back(
 def log_in(
     clever: RunningSimulator, peer: str, user_name: str, district: District | None = None
 ) -> Any:
-    """The account in which the client's site has this person."""
+    """Log in, and return the account of this person on the client's site."""
     browser, back = come_back(clever, peer, user_name, district)
     assert "state=" in back
     assert browser.get(back).status_code == 302
@@ -109,7 +109,7 @@ def test_a_person_without_an_email_logs_in_with_allauth(clever: RunningSimulator
 def test_social_auth_fails_without_an_email_which_clever_does_not_guarantee(
     clever: RunningSimulator,
 ) -> None:
-    # It splits the email before it looks whether it needs a part of it.
+    # It splits the email before it checks whether it needs the parts.
     browser, back = come_back(clever, "social", "sparse")
     with pytest.raises(AttributeError, match="split"):
         browser.get(back)
@@ -121,7 +121,7 @@ def test_a_forged_state_logs_nobody_in_at_third_party_clients(
 ) -> None:
     browser, back = come_back(clever, peer, "student")
     wrong = re.sub("state=[^&]+", "state=forged", back)
-    browser.raise_request_exception = False  # one of them says it with an exception
+    browser.raise_request_exception = False  # one of the clients raises an exception
     browser.get(wrong)
     with pytest.raises(KeyError):
         django_clients.logged_in_user(browser)

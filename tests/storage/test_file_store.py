@@ -1,4 +1,4 @@
-"""Sessions in a file: what happens to the file, and what is in it."""
+"""Tests the file that stores sessions: what happens to the file, and its content."""
 
 from __future__ import annotations
 

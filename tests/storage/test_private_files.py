@@ -1,4 +1,4 @@
-"""Files under instance/: nobody but the user who runs the app can read them."""
+"""Tests that only the user who runs the app can read the files under instance/."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    """The permissions of a folder and of everything in it, by path."""
+    """Return the permissions of a folder and of everything in it, by path."""
     paths = [folder, *folder.rglob("*")]
     return {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in paths}
 
 
 def log_of(text: str) -> dict[str, set[str]]:
-    """Which files each event of the log names."""
+    """Return the file names in the log, by event."""
     found: dict[str, set[str]] = {}
     for line in (json.loads(each) for each in text.splitlines() if each.startswith("{")):
         found.setdefault(line["event"], set()).add(line.get("file", ""))
@@ -58,7 +58,7 @@ def test_after_a_login_only_the_owner_has_permissions_on_the_apps_files(
 
 
 class Opened:
-    """The permissions of each SQLite file at the moment before SQLite opens it."""
+    """Records the permissions of each SQLite file just before SQLite opens it."""
 
     def __init__(self) -> None:
         self.on, self.modes = True, set[int | None]()
@@ -82,7 +82,7 @@ def test_the_database_file_is_private_before_sqlite_opens_it(make_site: SiteMake
 
 
 def widen(instance: Path) -> None:
-    """Give the files the permissions that the umask of most machines gives."""
+    """Set the permissions that the usual umask gives."""
     for path in (instance, *instance.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -92,7 +92,7 @@ def test_wider_permissions_are_corrected_at_start_and_logged(
 ) -> None:
     instance = tmp_path / "instance"
     by_button(make_site(instance_path=str(instance)), "student")
-    for end in ("-wal", "-shm"):  # as a process that was killed leaves them
+    for end in ("-wal", "-shm"):  # as left by a process that was killed
         (instance / f"{DATABASE}{end}").touch()
     widen(instance)
     capfd.readouterr()

@@ -1,4 +1,4 @@
-"""Every failure has words: for a child, and for the adult who is asked for help."""
+"""Tests that every error page has text for a student, and for the adult who is asked for help."""
 
 from __future__ import annotations
 
@@ -112,13 +112,13 @@ def test_a_browser_that_returns_from_clever_without_a_cookie_sees_cookie_help(si
         for site_it_says in ("cross-site", "none")
     }
     assert "cookies_blocked" in answers["cross-site"].text
-    assert "login_expired" in answers["none"].text  # a bookmark: nothing is known of cookies
+    assert "login_expired" in answers["none"].text  # a bookmark, so nothing is known about cookies
     kept = send_request(url, headers={"Sec-Fetch-Site": "cross-site"}, cookies={"language": "en"})
     assert "login_expired" in kept.text
 
 
 def test_users_in_a_paused_district_can_log_in(make_site: SiteMaker) -> None:
-    """Clever freezes the district's data and lets its people in: so do we."""
+    """Clever freezes a paused district's data, but its users can still log in."""
     site = account_app.make_account_app(make_site, None)
     site.clever.year("pause", district=site.person("student").district.id)
     account_app.run_flask_clever(site, "sync")

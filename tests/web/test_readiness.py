@@ -1,4 +1,4 @@
-"""/readyz: whether the stores can be written to, asked as often as a platform likes."""
+"""Tests /readyz: whether the stores are writable, however often a platform asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Static files and pages on a slow network: as little as possible, and seldom twice."""
+"""Tests static files and pages for slow networks: small responses, and long caching."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ FIRST_VISIT, AFTERWARDS = 30_000, 5_000  # bytes on the wire
 
 
 def linked(site: Site, page: str) -> list[str]:
-    """The files that a page asks for."""
+    """Return the static files to which a page refers."""
     found = re.findall(r'(?:src|href)="(/static/[^"#]+)', page)
     return sorted({urljoin(site.url, each) for each in found})
 
 
 def on_the_wire(url: str, **how: object) -> tuple[requests.Response, int]:
-    """An answer, and how many bytes its body takes before it is unpacked."""
+    """Return a response and the size of its body before decompression."""
     answer = requests.get(url, stream=True, timeout=10, **how)  # type: ignore[arg-type] # headers, cookies
     size = len(answer.raw.read(decode_content=False))
     return answer, size
@@ -94,7 +94,7 @@ def test_a_first_visit_stays_under_30_kb_and_the_next_under_5_kb(
 
 
 def test_a_page_that_repeats_another_sites_input_is_not_compressed(make_site: SiteMaker) -> None:
-    """A guess that is on the page already would pack better than a wrong one (BREACH)."""
+    """When compressed, a guess that is on the page is smaller than a wrong one (BREACH)."""
     site = make_account_app(make_site, None, ask_preferred_name=True)
     student = by_button(site, "student")
     name = site.person("student").name.last
@@ -108,4 +108,4 @@ def test_a_page_that_repeats_another_sites_input_is_not_compressed(make_site: Si
     for fetch_site in ("cross-site", "same-site"):
         right, wrong = sizes(fetch_site)
         assert right == wrong
-    assert max(sizes("same-origin")) < right / 2  # our own pages' links are on a slow network, too
+    assert max(sizes("same-origin")) < right / 2  # the app's own links stay compressed
