@@ -1,4 +1,4 @@
-"""Tests that external text cannot forge log lines or control a terminal, and that no log has ids."""
+"""Tests that external text cannot forge log lines or control a terminal. No log contains ids."""
 
 from __future__ import annotations
 

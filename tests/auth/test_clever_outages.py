@@ -1,7 +1,4 @@
-"""Tests logins while Clever is down, slow, or wrong, on each endpoint.
-
-The tests check the page that the user sees, and who is logged in afterwards.
-"""
+"""Tests logins while Clever is down, slow, or wrong: the page shown, and who is logged in."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_a_session_copied_over_another_one_is_invalid(
 def test_a_session_in_the_former_format_is_invalid(site: Site) -> None:
     visitor = by_button(site, "student")
     assert site.app is not None
-    fernet: Any = site.app.session_interface._fernet  # type: ignore[attr-defined] # ours
+    fernet: Any = site.app.session_interface._fernet  # type: ignore[attr-defined] # the app's own
     ((key, sealed),) = session_file.values(site, "session-*").items()
     data = msgspec.msgpack.decode(fernet.decrypt(sealed))["data"]
     session_file.put(site, key, fernet.encrypt(msgspec.msgpack.encode(data)))

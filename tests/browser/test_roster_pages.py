@@ -60,7 +60,7 @@ def browser() -> Iterator[Browser]:
 def page_of(browser: Browser, site: Site, user_name: str, **choices: str) -> Iterator[Page]:
     """Yield a page in the browser of a logged-in user."""
     cookies = by_button(site, user_name).http.cookies
-    context = browser.new_context(**choices)  # type: ignore[arg-type] # colours, by their names
+    context = browser.new_context(**choices)  # type: ignore[arg-type] # color options, by name
     context.add_cookies(
         [{"name": each.name, "value": each.value or "", "url": site.url} for each in cookies]
     )

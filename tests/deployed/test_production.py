@@ -67,7 +67,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def make_certificates(folder: Path) -> None:
-    """Create a private certificate authority, and a certificate for Clever's and the app's hosts."""
+    """Create a private certificate authority and a certificate for Clever's and the app's names."""
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _certificate("a network's own authority", authority_key, authority_key)
     signed = _certificate(CLEVER_HOST, key, authority_key)

@@ -27,7 +27,7 @@ from tests.support.roster_fixtures import LONG_AGO, database_session
 from tests.support.running_app import ROOT, Site
 
 PLACEHOLDER = re.compile(r"(%\(\w+\)[sd]|%%)")
-LONGEST = 10  # words of a sentence
+LONGEST = 10  # words in a sentence
 WORD = re.compile(r"•|\d+|[^\W\d_][\w'’-]*")  # including names
 PSEUDO = "eo"  # has as many plural forms as English
 OF_BABEL = {

@@ -1,4 +1,4 @@
-"""Tests bin/dev and bin/test on an old Python, and with invalid ports."""
+"""Tests bin/dev and bin/test before they start anything: old Python versions, invalid ports."""
 
 from __future__ import annotations
 

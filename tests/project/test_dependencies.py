@@ -1,4 +1,4 @@
-"""Tests the dependencies: pinned, hashed, recent enough, and loaded only when needed."""
+"""Tests the dependencies (pinned, hashed, recent enough) and gunicorn's configuration."""
 
 from __future__ import annotations
 

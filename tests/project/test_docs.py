@@ -1,4 +1,4 @@
-"""Tests that everything named in docs/certification.md exists."""
+"""Tests docs/certification.md: everything it names exists, and its answers are accurate."""
 
 from __future__ import annotations
 

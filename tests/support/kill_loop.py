@@ -69,10 +69,10 @@ class SyncedSchool:
         return said
 
     def course(self, *words: str) -> list[float]:
-        """Run a complete sync. Returns when it began work and when it printed each line, in
-        seconds.
+        """Run a complete sync and return its timeline in seconds.
 
-        The last line is left out, because it is printed after the work is done.
+        The timeline has the moment it began work and the moment of each line of output. The last
+        line is left out, because it is printed after the work is done.
         """
         began = time.monotonic()
         with self.start(*words) as child:
@@ -84,10 +84,9 @@ class SyncedSchool:
         return times[:-1]
 
     def kill(self, moment: float, course: list[float], *words: str) -> bool:
-        """Run a complete sync and return its timeline in seconds.
+        """Kill a sync at `moment` in seconds of its `course`. Returns whether it was at work.
 
-        The timeline has the moment it began work and the moment of each line of output. The last
-        line is left out, because it is printed after the work is done.
+        The sync's output lines serve as its clock, so the load on the machine doesn't matter.
         """
         passed = bisect(course, moment)
         with self.start(*words) as child:

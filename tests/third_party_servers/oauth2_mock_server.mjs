@@ -1,7 +1,7 @@
-// oauth2-mock-server, with its routes named as Clever names them.
+// Runs oauth2-mock-server with Clever's paths.
 //
-// It reads and checks the form of both requests; client secrets and used codes it takes as they
-// come. Those are refused by the hooks that it has for this, below.
+// The server validates the form of both requests, but accepts any client secret and any code. The
+// hooks below refuse wrong client secrets and used codes.
 
 import { Events, OAuth2Issuer, OAuth2Service } from 'oauth2-mock-server';
 

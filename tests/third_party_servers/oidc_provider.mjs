@@ -1,10 +1,10 @@
-// oidc-provider, a certified server, with our app as its one client. It does all of the checking.
+// Runs oidc-provider, a certified server with the app as its only client. It validates everything.
 //
-// Its routes are named as Clever names them, so nothing stands between the app and the server. PKCE
-// is not required, as Clever has none.
+// It uses Clever's paths, so nothing stands between the app and the server. PKCE is not required,
+// because Clever has none.
 //
-// One thing is added: our app asks for no scope, as at Clever, and this server grants nothing then.
-// OAuth 2.0 has a default for that (RFC 6749, section 3.3), which it lacks: here it is `openid`.
+// This file adds a default scope. The app requests no scope, as Clever expects, and this server
+// then grants nothing. RFC 6749, section 3.3 allows a default value, which is `openid` here.
 
 import Provider from 'oidc-provider';
 
@@ -35,7 +35,7 @@ serve((url) => {
     interactions: { url: (_, interaction) => INTERACTION + interaction.uid },
     allowOmittingSingleRegisteredRedirectUri: false,
     pkce: { required: () => false },
-    // What Clever puts into an id token beside the standard's claims.
+    // Clever's claims in an id token, in addition to the standard ones.
     claims: { openid: Object.keys(claims) },
     conformIdTokenClaims: false,
     findAccount: (_, accountId) => ({ accountId, claims: () => claims }),
@@ -56,7 +56,7 @@ function withScope(path) {
   return asksForNone ? `${path}&scope=${DEFAULT_SCOPE}` : path;
 }
 
-/** Log in and agree at once; or, with a cookie `says=no`, do not agree. */
+/** Log in and consent immediately, or deny the request if there is a cookie `says=no`. */
 async function answerForThePerson(provider, request, response) {
   const { params } = await provider.interactionDetails(request, response);
   if ((request.headers.cookie ?? '').includes('says=no')) {

@@ -1,17 +1,17 @@
-// What both servers are started with, and how each listens: on a free port of this machine alone.
+// The arguments of both servers, and how they listen: on a free port, on loopback only.
 
 import { createServer } from 'node:http';
 
 export const [clientId, clientSecret, redirectUri, person = '{}'] = process.argv.slice(2);
 
-/** Who logs in, as Clever's id tokens tell it: `sub`, and what else there is. */
+/** The claims of the user who logs in: `sub`, and any others from Clever's id tokens. */
 export const claims = { sub: 'somebody', ...JSON.parse(person) };
 
 /**
- * Listen, and only then make the handler: an issuer has to know its own address.
+ * Listen first, and then create the handler, because an issuer has to know its own URL.
  *
- * Says `listening at URL`, and then of each request its method and path, one a line. Never its
- * query, which has the code.
+ * Prints `listening at URL`, and then the method and path of each request, one per line. The query
+ * is never printed, because it has the code.
  */
 export function serve(makeHandler) {
   const server = createServer();
