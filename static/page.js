@@ -1,10 +1,10 @@
-// What a page does beyond HTML. Without it everything works, only less comfortably.
+// Progressive enhancement: every page also works without JavaScript.
 (() => {
   const root = document.documentElement;
   const tabs = window.BroadcastChannel ? new BroadcastChannel("login") : { postMessage() {} };
   const dialog = document.querySelector("dialog[data-seconds]");
 
-  // The log-in link says that Clever was asked; a second click does no harm.
+  // After a click, the login link shows that Clever is loading and ignores a second click.
   document.querySelectorAll("a[data-waiting]").forEach((link) => {
     const words = link.querySelector("span");
     const before = words.textContent;
@@ -16,15 +16,15 @@
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       if (link.hasAttribute("aria-busy")) return event.preventDefault();
       busy(true);
-      setTimeout(busy, 15000, false); // whoever has stopped it may ask again
+      setTimeout(busy, 15000, false); // if the user stopped loading, they can click again
     });
-    addEventListener("pageshow", () => busy(false)); // Back
+    addEventListener("pageshow", () => busy(false)); // also after the Back button
   });
 
   if (document.querySelector("[data-nobody]")) tabs.postMessage({ login: "" });
   if (!dialog) return;
 
-  // Somebody is logged in: their page goes before anybody else sees it.
+  // A user is logged in: leave the page when the session ends, before anyone else sees it.
   const { away, loggedOut, login, warning } = dialog.dataset;
   const form = dialog.querySelector("form");
   let end = Date.now() + dialog.dataset.seconds * 1000;
@@ -56,7 +56,7 @@
       if (answer.status === 400 || answer.status === 401) return leave(away);
       return answer.json().then(({ seconds }) => {
         goOn(Date.now() + seconds * 1000);
-        say("over"); // seen only if the dialog is still there: the hours are over, too
+        say("over"); // seen only if the dialog stays open: no time is left to add
         tabs.postMessage({ login, end });
       });
     }).catch(() => say("failed"));
@@ -72,10 +72,10 @@
   };
   tabs.postMessage({ login, end });
 
-  // A timer sleeps with the computer: look at the clock whenever somebody may look at the page.
+  // Timers stop while the computer sleeps, so also check the clock when the page becomes visible.
   setInterval(look, 1000);
   ["focus", "pageshow"].forEach((name) => addEventListener(name, look));
   ["visibilitychange", "resume"].forEach((name) => document.addEventListener(name, look));
-  addEventListener("pagehide", () => { root.hidden = true; }); // Back shows it as it was left
+  addEventListener("pagehide", () => { root.hidden = true; }); // the Back button shows the page as it was left
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 })();

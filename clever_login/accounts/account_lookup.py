@@ -1,11 +1,11 @@
-"""Whoever comes back as ever: their account, found and kept up to date in one statement.
+"""Find or create the account of a user who logs in.
 
-Nearly every login is such a one. Where there is anything to decide, `school.accounts` decides it.
+Users are found by Clever id, never by email, name or the school's own numbers: Clever verifies none
+of those. A user who had an account before Clever claims it with a link
+(`clever_login.accounts.claims`).
 
-Whoever logs in -> their account: found by Clever's id, or made.
-
-Never by email, name or the school's own numbers: Clever verifies none of them. Who had an account
-before they came with Clever claims it (`school.claims`).
+Most logins are by returning users. For them, one UPDATE finds the account and brings it up to date.
+All other cases run in one transaction (`_create_or_update`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HAS_DUPLICATE_ROWS = exists().where(
     _OTHER_PERSON.clever_id.in_(bindparam("legacy_ids", expanding=True)),
     _OTHER_PERSON.id != Person.id,
 )
-# The same as `accounts` writes: what Clever has not said stays as it was.
+# Writes the same as `_update_from_login`: fields that Clever omits keep their values.
 _UPDATE_RETURNING_USER = (
     update(Person)
     .where(Person.provider == PROVIDER, Person.clever_id == bindparam("this_id"))
@@ -55,9 +55,11 @@ _UPDATE_RETURNING_USER = (
 
 
 def find_returning_user(user: User) -> Account | None:
-    """Their account, seen now; None unless they are known, in this district, and not archived.
+    """Find and update the account of a returning user in one UPDATE.
 
-    None, too, where another row would have to become one with theirs. Raises DatabaseUnavailable.
+    Returns None unless the account is known, in this district and not archived, and the district is
+    not archived. Also returns None when another row has to be merged into it. Raises
+    DatabaseUnavailable.
     """
     if user.district_id is None:
         return None
@@ -77,10 +79,10 @@ def find_returning_user(user: User) -> Account | None:
 
 
 def find_or_create_account(user: User) -> Account:
-    """The account of whoever has just logged in, in one transaction.
+    """Return the account of the user who has just logged in, created in one transaction if needed.
 
-    Clever lets only shared users in. So its answer is newer than what the last sync knew, and an
-    archived account, or an archived district, is restored. Raises DatabaseUnavailable.
+    Clever lets only shared users log in, so its answer is newer than the last sync: an archived
+    account or archived district is restored. Raises DatabaseUnavailable.
     """
     return find_returning_user(user) or database().work(
         lambda session: _create_or_update(session, user)
@@ -90,7 +92,7 @@ def find_or_create_account(user: User) -> Account:
 def add_unlinked_account(
     *, first_name: str = "", last_name: str = "", email: str | None = None
 ) -> str:
-    """Add somebody who has an account already, and comes with Clever later; their id here."""
+    """Add an account for a user who will log in with Clever later, and return its id."""
     with database().begin() as session:
         person = Person(first_name=first_name, last_name=last_name, email=email)
         session.add(person)
@@ -98,7 +100,7 @@ def add_unlinked_account(
 
 
 def set_preferred_name(account_id: str, name: str) -> None:
-    """Keep what somebody wants to be called; empty: they have been asked, and would not say."""
+    """Store a user's preferred name. An empty name means that they were asked and skipped it."""
     with database().begin() as session:
         session.get_one(Person, account_id).preferred_name = name
 
@@ -115,7 +117,7 @@ def _create_or_update(session: Session, user: User) -> Account:
 
 
 def _open(session: Session, district_id: str | None) -> None:
-    """Add the district's row if this is the first login from it, and restore it if it had left."""
+    """Add the district's row at the first login from it, and restore an archived one."""
     if district_id is None:
         return
     district = session.get(District, district_id)
@@ -135,8 +137,8 @@ def _add_person(session: Session, user: User) -> Person:
 def _restore(session: Session, person: Person, user: User) -> None:
     """Restore an archived account with the schools that Clever names at this login.
 
-    No sync kept the schools of an archived person up to date, so those of before are dropped: a
-    former principal must not see the old school. Enrollments are kept up by their sections.
+    No sync keeps the schools of an archived person up to date, so the old ones are dropped: a
+    former principal must not see the old school. Enrollments are kept up to date by their sections.
     """
     person.archived_at, person.district_id = None, None
     session.execute(delete(RoleAssignment).where(RoleAssignment.person_id == person.id))
@@ -149,7 +151,7 @@ def _restore(session: Session, person: Person, user: User) -> None:
 
 
 def _update_from_login(person: Person, user: User) -> None:
-    """What Clever has said at this login; what it has not said stays as it was."""
+    """Write what Clever sent at this login; fields that it omits keep their values."""
     person.district_id = user.district_id or person.district_id
     person.roles = [record.role.value for record in user.roles] or person.roles
     person.first_name = user.first_name or person.first_name

@@ -1,6 +1,6 @@
-"""/claim: where a one-time link to an account from before Clever leads.
+"""/claim: the page behind a one-time link to an account from before Clever.
 
-The token is in the query and not in the path, for access logs have paths.
+The token is in the query and not in the path, because access logs contain paths.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ bp = Blueprint("claims", __name__, template_folder="../templates")
 @bp.get("/claim")
 @public
 def claim() -> ResponseReturnValue:
-    """Ask to log in with Clever, then whether the two shall be one; nothing changes yet."""
+    """Ask the user to log in, then to confirm the merge. Changes nothing yet."""
     from clever_login.accounts import claims
 
     token, user = request.args.get("token", ""), current_user()
@@ -40,13 +40,14 @@ def claim() -> ResponseReturnValue:
 
 @bp.post("/claim")
 def join() -> ResponseReturnValue:
-    """Join the account of the link with the person who is logged in and has said so."""
+    """Merge the link's account with the logged-in user, who has confirmed it."""
     from clever_login.accounts import claims
 
     user = _require_user()
     joined = claims.redeem(request.form.get("token", ""), user.clever_id)
     for clever_id in {user.clever_id, joined.former_clever_id} - {None}:
-        for secret in services().settings.secrets:  # other browsers have the account from before
+        # Sessions in other browsers still name the former account.
+        for secret in services().settings.secrets:
             end_sessions(person=pseudonym(secret, "person", clever_id))
     log_in(replace(user, account_id=joined.account_id), "")
     claimed = user.impersonation_claimed

@@ -1,6 +1,6 @@
-"""One-time links by which somebody proves that an account from before Clever is theirs.
+"""One-time links that prove who owns an account from before Clever.
 
-Only a hash of a link's token is kept: whoever reads the database cannot use one.
+Only a hash of a link's token is stored, so read access to the database is not enough to use a link.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from clever_login.db.models import PROVIDER, Claim, Person, RoleAssignment, utc_
 from clever_login.errors import ClaimLinkInvalid
 
 DEFAULT_LINK_HOURS = 72
-IN_USE_PREFIX = "new."  # how the token begins of a link that may lead to an account in use
+IN_USE_PREFIX = "new."  # prefix of tokens whose link may take over an account in use
 
 
 class NotClaimable(Exception):
-    """This account cannot be claimed; the message is a sentence for an operator."""
+    """The account cannot be claimed. The message is a sentence for an operator."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimPreview:
-    """What a link offers: an account, by the names that it has."""
+    """The names on the account that a link offers."""
 
     first_name: str
     last_name: str
@@ -36,7 +36,7 @@ class ClaimPreview:
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimResult:
-    """The account that a person has from now on, and the Clever id that it had before, if any."""
+    """The claimed account, and the Clever id that it had before, if any."""
 
     account_id: str
     former_clever_id: str | None
@@ -45,10 +45,11 @@ class ClaimResult:
 def create_link(
     person_id: str, *, hours: int = DEFAULT_LINK_HOURS, new_clever_id: bool = False
 ) -> str:
-    """The token of a new link to this account, which is named by its id here or at Clever.
+    """Return the token of a new link to this account, given its id or its Clever id.
 
-    Earlier links to it are void. An account that has a Clever id is somebody's already: only with
-    `new_clever_id`, or when it is archived, may it pass to another one. Raises NotInvited.
+    Earlier links to the account become invalid. An account that has a Clever id already belongs to
+    someone: it can be claimed only if it is archived or `new_clever_id` is set. Raises
+    NotClaimable.
     """
     token = (IN_USE_PREFIX if new_clever_id else "") + secrets.token_urlsafe(32)
     with database().begin() as session:
@@ -62,7 +63,10 @@ def create_link(
 
 
 def preview(token: str) -> ClaimPreview:
-    """What this link offers; ClaimUseless when it is wrong, used or too old."""
+    """Return what a link offers.
+
+    Raises ClaimLinkInvalid when the link is unknown, used or expired, or its account is in use.
+    """
     with database().read() as session:
         claim = session.get(Claim, _hash_token(token))
         if claim is None or claim.used_at is not None or claim.expires_at <= utc_now():
@@ -73,16 +77,16 @@ def preview(token: str) -> ClaimPreview:
 
 
 def had_account_before(clever_id: str, since: float) -> bool:
-    """Whether this person had an account of their own before the login at this Unix time."""
+    """Return whether this user had an account before their login at `since` (Unix time)."""
     with database().read() as session:
         own = _find_by_clever_id(session, clever_id)
         return bool(own and own.first_login and own.first_login.timestamp() < since - 60)
 
 
 def redeem(token: str, clever_id: str) -> ClaimResult:
-    """Use the link up, and let this Clever id lead to its account from now on.
+    """Use up the link and attach this Clever id to its account.
 
-    What the id led to before becomes a row that leads there, too. Raises ClaimUseless.
+    The id's previous account, if any, is merged into it. Raises ClaimLinkInvalid.
     """
     return database().work(lambda session: _redeem_in_session(session, token, clever_id))
 
@@ -99,7 +103,7 @@ def _redeem_in_session(session: Session, token: str, clever_id: str) -> ClaimRes
 
 
 def _mark_used(session: Session, token: str) -> str:
-    """The id of the link's account; of two that come at once, one gets it."""
+    """Mark the link as used and return its account's id. Of two concurrent calls, one succeeds."""
     moment = utc_now()
     found: str | None = session.scalar(
         update(Claim)
@@ -118,13 +122,16 @@ def _is_in_use(person: Person) -> bool:
 
 
 def _check_still_valid(person: Person, token: str) -> None:
-    """Raise ClaimUseless if its owner came back, or it became one with another, after the link."""
+    """Raise ClaimLinkInvalid if the account has come into use since the link was made.
+
+    Its owner may have logged in again, or it was merged with another account.
+    """
     if _is_in_use(person) and not token.startswith(IN_USE_PREFIX):
         raise ClaimLinkInvalid("somebody logs in to the account of the link with Clever by now")
 
 
 def _copy_current_data(session: Session, kept: Person, own: Person) -> None:
-    """What Clever says of the person now; where they were at school before is over."""
+    """Copy Clever's current data to the kept account; its former school roles no longer apply."""
     session.execute(delete(RoleAssignment).where(RoleAssignment.person_id == kept.id))
     kept.district_id, kept.roles, kept.grade = own.district_id, own.roles, own.grade
     kept.first_name = own.first_name or kept.first_name

@@ -1,4 +1,4 @@
-"""What a Clever Library teacher shares, kept: sections, the students in them, who is in which."""
+"""Stores what a Clever Library teacher shares: sections, their students and enrollments."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ STUDENT, TEACHER = PersonRole.STUDENT.value, PersonRole.TEACHER.value
 
 
 def save_sections(account: Account, sections: tuple[SharedSection, ...]) -> None:
-    """Write all of it in one transaction; who is no longer in a section is taken out of it.
+    """Write a teacher's sections in one transaction, and remove members who have left them.
 
-    What a district's sync keeps is left to it. Raises DatabaseUnavailable.
+    Sections that a district's sync maintains are not changed. Raises DatabaseUnavailable.
     """
     database().work(lambda session: _save_in_session(session, account.id, sections))
 
@@ -35,12 +35,12 @@ def _save_in_session(
         if section := _find_or_add_section(session, each):
             _set_members(session, section, TEACHER, {teacher_id}, only_add=True)
             _set_members(session, section, STUDENT, {people[one.id].id for one in each.students})
-    if len(sections) < MAX_SECTIONS:  # else there may be more than were read
+    if len(sections) < MAX_SECTIONS:  # at the limit, there may be more sections
         _remove_teacher_from_others(session, teacher_id, {each.section.id for each in sections})
 
 
 def _find_or_add_people(session: Session, shared: Iterable[Shared]) -> dict[str, Person]:
-    """Everybody's row by Clever's id; new people have one before they ever log in."""
+    """Return the students' rows by Clever id. New students get a row before their first login."""
     by_id = {each.id: each for each in shared}
     known = select(Person).where(Person.provider == PROVIDER, Person.clever_id.in_(by_id))
     found = {each.clever_id: each for each in session.scalars(known) if each.clever_id}
@@ -55,13 +55,13 @@ def _find_or_add_people(session: Session, shared: Iterable[Shared]) -> dict[str,
 
 
 def _update_name(person: Person, shared: Shared) -> None:
-    """A Library's last name is an initial, which must not replace a whole one."""
+    """Clever Library shortens last names to an initial, which must not replace a full one."""
     person.first_name = shared.first_name or person.first_name
     person.last_name = person.last_name or shared.last_name or ""
 
 
 def _find_or_add_section(session: Session, shared: SharedSection) -> Section | None:
-    """The section's row, made or renamed; None for one that a district's sync keeps."""
+    """Create or rename the section's row; return None for one that a district's sync maintains."""
     section = session.get(Section, shared.section.id)
     if section is not None and section.district_id is not None:
         return None
@@ -77,7 +77,7 @@ def _find_or_add_section(session: Session, shared: SharedSection) -> Section | N
 def _set_members(
     session: Session, section: Section, role: str, people: set[str], *, only_add: bool = False
 ) -> None:
-    """Let these people be in this section in this role, and nobody else unless only adding."""
+    """Make these people the section's only members in this role, or only add them (`only_add`)."""
     seats = select(Enrollment).where(Enrollment.section_id == section.id, Enrollment.role == role)
     there = {each.person_id: each for each in session.scalars(seats)}
     for person_id in sorted(people - there.keys()):
@@ -88,7 +88,7 @@ def _set_members(
 
 
 def _remove_teacher_from_others(session: Session, teacher_id: str, still: set[str]) -> None:
-    """Take the teacher out of what they no longer share; a section without teachers is over."""
+    """Remove the teacher from sections no longer shared; archive those with no teacher left."""
     own = (
         select(Section)
         .join(Enrollment, Enrollment.section_id == Section.id)

@@ -1,4 +1,4 @@
-"""Rows that turn out to be one person: one stays, the others lead to it."""
+"""Merges rows that belong to one person: one row is kept, and the others point to it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from clever_login.db.models import (
 def find_by_clever_id(
     session: Session, clever_id: str, legacy_ids: Collection[str], district_id: str | None
 ) -> Person | None:
-    """The row of whoever has this Clever id today; one that has an id from before v3 gets this one.
+    """Return the row of this Clever id. Rows with the user's ids from before v3 are merged into it.
 
-    Before v3 each role had an id, so that one person may have several rows: one stays, and the
-    others lead to it. A row of another district is somebody else's.
+    Before v3 each role had its own id, so one person may have several rows. One is kept, gets
+    `clever_id`, and the others point to it. A row of another district belongs to someone else.
     """
     asked = select(Person).where(Person.provider == PROVIDER)
     rows = session.scalars(asked.where(Person.clever_id.in_((clever_id, *legacy_ids))))
@@ -41,15 +41,15 @@ def find_by_clever_id(
 
 
 def _survivor_key(person: Person, clever_id: str) -> tuple[float, bool, str]:
-    """Who has logged in last stays, for they find what they left; else who has today's id."""
+    """The most recent login wins, so users find their data; then the row with the current id."""
     last = person.last_login.timestamp() if person.last_login else 0.0
     return last, person.clever_id == clever_id, person.id
 
 
 def merge_people(session: Session, kept: Person, other: Person) -> None:
-    """Give what there is of `other` to `kept`, and leave a row that only leads there.
+    """Move everything from `other` to `kept`, and leave `other` as a row that points to it.
 
-    That row keeps its id, so that what a product has noted under it can be found and moved.
+    `other` keeps its id, so that product data stored under that id can be found and moved.
     """
     _move_references(session, kept, other)
     _fill_missing_fields(kept, other)
@@ -61,11 +61,11 @@ def merge_people(session: Session, kept: Person, other: Person) -> None:
     other.merged_into = kept.id
     for earlier in session.scalars(select(Person).where(Person.merged_into == other.id)):
         earlier.merged_into = kept.id
-    session.flush()  # the id is free now, for `kept` to take
+    session.flush()  # frees the unique Clever id for `kept`
 
 
 def _move_references(session: Session, kept: Person, other: Person) -> None:
-    """Schools and enrolments, of which some may be there already, and links to the account."""
+    """Move school roles and enrollments, some of which may exist already, and claim links."""
     for place in session.scalars(
         select(RoleAssignment).where(RoleAssignment.person_id == other.id)
     ):
@@ -79,7 +79,7 @@ def _move_references(session: Session, kept: Person, other: Person) -> None:
 
 
 def _fill_missing_fields(kept: Person, other: Person) -> None:
-    """Where nothing was known; whom Clever shares in one of the rows it shares."""
+    """Fill missing fields from `other`. The kept row is active if either row is."""
     kept.district_id = kept.district_id or other.district_id
     kept.roles = kept.roles or other.roles
     kept.first_name = kept.first_name or other.first_name

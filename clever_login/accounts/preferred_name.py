@@ -1,6 +1,7 @@
-"""/preferred-name: what Clever does not tell and the app wants to know, asked once, skippable.
+"""/preferred-name: asks once for a name that Clever does not provide. It can be skipped.
 
-An example of such a field, off unless ASK_PREFERRED_NAME is on: a column in `tables`, this page.
+An example of an extra field, off unless ASK_PREFERRED_NAME is on: a column in
+`clever_login.db.models` and this page.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ bp = Blueprint("names", __name__, template_folder="../templates")
 
 @bp.get("/preferred-name")
 def ask() -> ResponseReturnValue:
-    """Ask whoever is logged in."""
+    """Show the form to a logged-in user."""
     after = safe_next(request.args.get("next"))
     return render_template("school/preferred_name.html", next=after, longest=MAX_NAME_LENGTH)
 
 
 @bp.post("/preferred-name")
 def answer() -> ResponseReturnValue:
-    """Keep the name, or that they would rather not say, and go on to where they were going."""
+    """Store the name, or that the user skipped it, and redirect to the page they were going to."""
     from clever_login.accounts.account_lookup import set_preferred_name
 
     user = current_user()
@@ -42,7 +43,7 @@ def answer() -> ResponseReturnValue:
 
 
 def ask_after_login() -> None:
-    """Lead whoever is logging in to the question first."""
+    """Redirect the user who is logging in to the form first."""
     g.ask_preferred_name = True
 
 
@@ -53,6 +54,6 @@ def _redirect_to_question(response: Response) -> Response:
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Mount the page, and lead to it from a first login."""
+    """Register the page and the redirect after a first login."""
     app.register_blueprint(bp)
     app.after_request(_redirect_to_question)

@@ -1,6 +1,7 @@
-"""Rows go away for good: whole people and whole districts, with all that refers to them.
+"""Export, deletion and retention of personal data.
 
-What is held of somebody, and how it goes: asked for by a person, or past its date.
+Rows are deleted for good, for people or whole districts, with everything that refers to them: on
+request, or after the retention period.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from clever_login.db.models import (
     utc_now,
 )
 
-RowCounts = Counter[str]  # how many of each table
+RowCounts = Counter[str]  # rows, by table
 IS_LIBRARY_PERSON = and_(Person.district_id.is_(None), Person.clever_id.is_not(None))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeletionScope:
-    """Which rows are to go, as conditions; None where none of a table."""
+    """Conditions for the rows to delete; None for a table with none."""
 
     people: ColumnElement[bool]
     sections: ColumnElement[bool] | None = None
@@ -46,7 +47,7 @@ class DeletionScope:
 
 
 def delete_scope(session: Session, doomed: DeletionScope) -> RowCounts:
-    """Delete these, and what refers to them, from the leaves on; how many rows of each table."""
+    """Delete these rows and all rows that refer to them; return the number deleted per table."""
     rows = RowCounts()
     people = select(Person.id).where(doomed.people)
     merged = Person.merged_into.in_(people)
@@ -72,9 +73,10 @@ def delete_scope(session: Session, doomed: DeletionScope) -> RowCounts:
 
 
 def _delete_orphans(session: Session, rows: RowCounts) -> None:
-    """Classes of Clever Library without a teacher, then people who were in those alone.
+    """Delete Clever Library sections without a teacher, then people who were only in those.
 
-    Nobody but the teacher shared them, so nobody would ever end them. Who has logged in stays.
+    Only the teacher shared them, so nothing else would ever remove them. People who have logged in
+    are kept.
     """
     taught = exists().where(Enrollment.section_id == Section.id, Enrollment.role == Role.TEACHER)
     alone = and_(Section.district_id.is_(None), Section.archived_at.is_(None), ~taught)
@@ -98,7 +100,7 @@ def _delete_matching(
 
 @dataclass(frozen=True, kw_only=True)
 class DeletionReceipt:
-    """What is gone; `known` is whether there was a row, `shared` whether Clever still has them."""
+    """What was deleted. `known`: a row existed; `shared`: Clever still shares the data."""
 
     at: datetime
     clever_id: str | None
@@ -109,9 +111,10 @@ class DeletionReceipt:
 
 
 def forget_person(key: str) -> DeletionReceipt:
-    """Remove somebody by Clever's id or ours.
+    """Delete a person, given the Clever id or ours, and end their sessions.
 
-    Their sessions end before the rows are gone for good: if that fails, nothing is.
+    Sessions end before the deletion is committed. If ending them fails, nothing is deleted. Raises
+    DatabaseUnavailable and StoreUnavailable.
     """
     with database().begin() as session:
         person = _find_person(session, key)
@@ -134,7 +137,10 @@ def forget_person(key: str) -> DeletionReceipt:
 
 
 def forget_district(district_id: str) -> DeletionReceipt:
-    """Remove a district with everybody and everything in it, and end all sessions from there."""
+    """Delete a district with all its data, and end all sessions of its users.
+
+    Raises DatabaseUnavailable and StoreUnavailable, with nothing deleted.
+    """
     with database().begin() as session:
         found = session.get(District, district_id)
         shared = found is not None and found.archived_at is None
@@ -151,7 +157,7 @@ def forget_district(district_id: str) -> DeletionReceipt:
 
 
 def export_person(key: str) -> dict[str, Any] | None:
-    """All that is held of one person, ready for JSON; None where nobody has this id."""
+    """Return all stored data of one person, ready for JSON, or None if the id is unknown."""
     with database().read() as session:
         person = _find_person(session, key)
         if person is None:
@@ -169,9 +175,9 @@ def export_person(key: str) -> dict[str, Any] | None:
 
 
 def apply_retention(days: int, *, remove: bool) -> RowCounts:
-    """Remove what has been archived for longer than so many days; how many rows that are.
+    """Delete what has been archived for more than `days` days; return the number of rows per table.
 
-    Without `remove` the same is done and undone again.
+    Expired claim links go too. If `remove` is False, the deletion is rolled back.
     """
     with database().begin() as session:
         rows = delete_scope(session, _expired_scope(utc_now() - timedelta(days=days)))
@@ -186,7 +192,7 @@ def apply_retention(days: int, *, remove: bool) -> RowCounts:
 
 
 def _find_person(session: Session, key: str) -> Person | None:
-    """Whose id this is; an id of ours from before a merge leads to who they are now."""
+    """Find a person by our id or Clever's. An id from before a merge finds the merged account."""
     clevers = and_(Person.provider == PROVIDER, Person.clever_id == key)
     found = session.scalars(select(Person).where(or_(Person.id == key, clevers))).first()
     return session.get(Person, found.merged_into) if found and found.merged_into else found
@@ -204,7 +210,7 @@ def _district_scope(district_id: str) -> DeletionScope:
 
 
 def _expired_scope(cutoff: datetime) -> DeletionScope:
-    """Archived before this time, or come by Clever Library and not seen since."""
+    """Rows archived before `cutoff`, and Clever Library users whose last login was before it."""
     in_use = (School.district_id, Section.district_id, Term.district_id, Person.district_id)
     return DeletionScope(
         people=or_(

@@ -1,1 +1,1 @@
-"""`flask clever ...`"""
+"""The `flask clever` commands."""

@@ -1,4 +1,4 @@
-"""`flask clever accounts add|invite`: accounts from before Clever, and links to them."""
+"""`flask clever accounts add|invite`: accounts from before Clever, and claim links."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ accounts = AppGroup("accounts", help="Look after accounts from before Clever.")
 @click.option("--last-name", default="")
 @click.option("--email")
 def add(first_name: str, last_name: str, email: str | None) -> None:
-    """Add an account for somebody who will come with Clever later, and print its id."""
+    """Add an account for someone who will log in with Clever later, and print its id."""
     try:
         echo(add_unlinked_account(first_name=first_name, last_name=last_name, email=email))
     except DatabaseUnavailable as error:
@@ -33,9 +33,9 @@ def add(first_name: str, last_name: str, email: str | None) -> None:
 )
 @click.option("--new-clever-id", is_flag=True, help="Its owner comes with another Clever id now.")
 def invite(person: str, hours: int, new_clever_id: bool) -> None:
-    """Print a link that gives this account, once, to whoever opens it and logs in with Clever.
+    """Print a one-time link that gives this account to the person who opens it and logs in.
 
-    Hand it to the account's owner, and to nobody else. Earlier links to the account are void.
+    Give it to the account's owner and to nobody else. Earlier links to the account become invalid.
     """
     try:
         token = claims.create_link(person, hours=hours, new_clever_id=new_clever_id)

@@ -1,4 +1,4 @@
-"""`flask clever districts`, `sections`, `events`: what Clever shares with this app."""
+"""`flask clever districts`, `sections` and `events`: what Clever shares with this app."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from clever_login.safe_output import command_failed, echo, echo_json, escape_unp
 P = ParamSpec("P")
 T = TypeVar("T")
 Row = dict[str, str | int | list[str] | None]
-PROGRESS_INTERVAL = 1000  # after how many records progress is said
+PROGRESS_INTERVAL = 1000  # records between two progress messages
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
 def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
-    """A command whose failures end it with one sentence and the exit code 1."""
+    """Wrap a command: on failure it prints one sentence and exits with code 1."""
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -41,7 +41,7 @@ def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def validate_id(_context: object, _parameter: object, value: str | None) -> str | None:
-    """The value itself; a usage error (exit code 2) for what no id of Clever's can be."""
+    """Return the value. Raises a usage error (exit code 2) if it is not a valid Clever id."""
     if value is not None and not is_valid_id(value):
         raise click.BadParameter("an id of Clever's has letters, digits, - and _ only.")
     return value
@@ -51,7 +51,7 @@ def validate_id(_context: object, _parameter: object, value: str | None) -> str 
 @json_option
 @exit_on_error
 def list_districts(as_json: bool) -> None:
-    """List the districts that authorised this app: id, name, state, last sync, name in the log."""
+    """List the districts that authorized this app: id, name, state, last sync, name in the log."""
     failures: list[Exception] = []
     _print_rows(_district_rows(failures), as_json)
     for failed in failures:
@@ -82,7 +82,7 @@ def list_sections(district_id: str, as_json: bool) -> None:
 @json_option
 @exit_on_error
 def list_events(district_id: str, after: str | None, latest: bool, as_json: bool) -> None:
-    """List what changed in a district: id, time, type, the record's id; the oldest first."""
+    """List what changed in a district: id, time, type and the record's id, oldest first."""
     events = districts_announcing_waits().events(district_id)
     if latest:
         echo(events.latest() or "")
@@ -107,7 +107,7 @@ def _print_rows(rows: Iterable[Row], as_json: bool) -> None:
 
 
 def _with_progress(records: Iterator[T], what: str, total: int | None) -> Iterator[T]:
-    """The same records; how many there were is said on standard error, now and then."""
+    """Yield the records, and print progress and their total number on standard error."""
     number = 0
     for number, each in enumerate(records, start=1):
         yield each
@@ -122,7 +122,7 @@ def _echo_report(report: ReadReport) -> None:
 
 
 def _district_rows(failures: list[Exception]) -> Iterator[Row]:
-    """A row for each district; one that cannot be read does not hide the others."""
+    """Yield a row per district. One that cannot be read is added to `failures` and skipped."""
     found = districts_announcing_waits()
     ids = found.ids()
     if not ids:
@@ -135,7 +135,7 @@ def _district_rows(failures: list[Exception]) -> Iterator[Row]:
 
 
 def _district_row(district: DistrictRecord, settings: Settings) -> Row:
-    """What is known of a district, with the name that stands for it in the log."""
+    """Return a district's data, with its pseudonym in the log."""
     return {
         "id": district.id,
         "name": district.name,

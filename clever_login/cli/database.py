@@ -1,4 +1,4 @@
-"""`flask clever db upgrade|downgrade|current`: the tables of accounts and rosters."""
+"""`flask clever db upgrade|downgrade|current`: migrations of the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ db = AppGroup("db", help="Look after the tables of accounts and rosters.")
 @db.command("upgrade")
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
-    """Bring the tables up to this version of the app; nothing happens when they are."""
+    """Upgrade the tables to this version of the app. Does nothing if they are up to date."""
     _run_migration(lambda engine: migrate.upgrade(engine, revision))
 
 
@@ -29,18 +29,18 @@ def upgrade(revision: str) -> None:
 @click.argument("revision")
 @click.confirmation_option(prompt="What these steps have added is lost. Go on?")
 def downgrade(revision: str) -> None:
-    """Take the tables back to an earlier step, or to `base`, which deletes everybody."""
+    """Downgrade the tables to a revision. `base` deletes all data."""
     _run_migration(lambda engine: migrate.downgrade(engine, revision))
 
 
 @db.command("current")
 def current() -> None:
-    """Say which step the tables are at."""
+    """Print the revision of the tables."""
     _run_migration(lambda _engine: None)
 
 
 def _run_migration(work: Callable[[Engine], None]) -> None:
-    """Do it, then say where the tables are; a failure is one sentence."""
+    """Run it, then print the revision of the tables. Failures exit with one sentence."""
     engine = database().engine
     try:
         with translate_driver_errors():

@@ -1,4 +1,4 @@
-"""`flask clever ...`: what an operator does from a terminal."""
+"""`flask clever ...`: the operator's commands."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from clever_login.services import services
 
 
 class LazyGroup(AppGroup):
-    """A group that imports some of its commands when they are asked for: `later` says whence."""
+    """A group that imports some commands at first use. `later`: name to "module:attribute"."""
 
-    def __init__(self, name: str, help: str) -> None:  # noqa: A002 # click's own word
+    def __init__(self, name: str, help: str) -> None:  # noqa: A002 # the name of click's parameter
         super().__init__(name, help=help)
         self.later: dict[str, str] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names."""
+        """Return the names of all commands."""
         return sorted({*super().list_commands(ctx), *self.later})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command with this name."""
+        """Return the command with this name."""
         if cmd_name not in self.later:
             return super().get_command(ctx, cmd_name)
         module, _, name = self.later[cmd_name].partition(":")
@@ -49,7 +49,7 @@ clever.add_command(doctor)
 @click.option("--district", metavar="ID", help="The Clever id of a district.")
 @click.option("--all", "everybody", is_flag=True, help="Everybody who is logged in.")
 def end(person: str | None, district: str | None, everybody: bool) -> None:
-    """Log out one person, one district, or everybody, wherever they are logged in."""
+    """Log out one person, one district, or everybody, in all browsers."""
     if sum(map(bool, (person, district, everybody))) != 1:
         raise click.UsageError("Say whom: --person ID, --district ID, or --all.")
     count = 0
@@ -68,8 +68,8 @@ def end(person: str | None, district: str | None, everybody: bool) -> None:
 def show_pseudonym(person: str | None, district: str | None) -> None:
     """Print the name that stands for a person or a district in the log.
 
-    The first one is made with SECRET_KEY, the others with SECRET_KEY_FALLBACKS: lines from before
-    the key was changed have those.
+    The first one is made with SECRET_KEY, the others with SECRET_KEY_FALLBACKS: log lines from
+    before the key was changed have those.
     """
     if (person is None) == (district is None):
         raise click.UsageError("Say whose: --person ID or --district ID.")
@@ -79,7 +79,7 @@ def show_pseudonym(person: str | None, district: str | None) -> None:
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Add the commands."""
+    """Register the commands."""
     for command in (*clever_data.COMMANDS, whoami.whoami):
         clever.add_command(command)
     app.cli.add_command(clever)

@@ -1,4 +1,4 @@
-"""`flask clever forget`, `export`, `retention`: what a family or a district may ask for."""
+"""`flask clever forget`, `export` and `retention`: requests by families and districts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STILL_SHARED_MESSAGE = (
 
 
 def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
-    """A command that ends with a sentence when the database or the session store is down."""
+    """Wrap a command: it exits with one sentence if the database or session store is down."""
 
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -48,7 +48,7 @@ def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
 @click.option("--yes", is_flag=True, help="Do not ask before a district is forgotten.")
 @exit_on_error
 def forget(user: str | None, district: str | None, yes: bool) -> None:
-    """Remove every row of a person or a district, end their sessions, and print a receipt."""
+    """Delete all data of a person or a district, end their sessions, and print a receipt."""
     if (user is None) == (district is None):
         raise click.UsageError("Say whom: --user ID or --district ID.")
     if district is not None:
@@ -63,7 +63,7 @@ def forget(user: str | None, district: str | None, yes: bool) -> None:
 @click.option("--user", metavar="ID", required=True, help="One person, by Clever's id or ours.")
 @exit_on_error
 def export(user: str) -> None:
-    """Print all that is held of a person, as JSON."""
+    """Print all stored data of a person, as JSON."""
     found = privacy.export_person(user)
     if found is None:
         raise command_failed(NOT_FOUND_MESSAGE)
@@ -75,7 +75,7 @@ def export(user: str) -> None:
 @click.option("--yes", is_flag=True, help="Remove them; else they are counted and stay.")
 @exit_on_error
 def retention(yes: bool) -> None:
-    """Remove what has been archived for longer than RETENTION_DAYS; for the scheduler."""
+    """Delete what has been archived for longer than RETENTION_DAYS. Run it from a scheduler."""
     days = services().settings.retention_days
     rows = privacy.apply_retention(days, remove=yes)
     _print_rows(rows)
@@ -87,7 +87,7 @@ def retention(yes: bool) -> None:
 
 
 def _receipt(kind: str, receipt: DeletionReceipt) -> None:
-    """The receipt; whom it is about is told by the name that the log has, too."""
+    """Print the receipt, which names its subject by the same pseudonym as the log."""
     name = _pseudonym(kind, receipt.clever_id)
     fields = {"rows": receipt.rows.total(), "sessions": receipt.sessions}
     logs.log_event("forgotten", kind=kind, subject=name, **fields)

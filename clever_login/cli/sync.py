@@ -1,4 +1,4 @@
-"""`flask clever sync`: the rosters brought up to date, by a scheduler or by hand."""
+"""`flask clever sync`: syncs the rosters, from a scheduler or by hand."""
 
 from __future__ import annotations
 
@@ -12,11 +12,7 @@ from clever_login.roster_sync.job import SyncOptions, run_sync
 from clever_login.roster_sync.lock import AlreadyRunning
 from clever_login.safe_output import command_failed, echo
 
-EXIT_FAILED, EXIT_REFUSED, EXIT_RUNNING = (
-    1,
-    3,
-    4,
-)  # exit codes; 2 is click's, for words that it does not know
+EXIT_FAILED, EXIT_REFUSED, EXIT_RUNNING = 1, 3, 4  # click exits with 2 for usage errors
 
 
 @click.command("sync")
@@ -25,13 +21,13 @@ EXIT_FAILED, EXIT_REFUSED, EXIT_RUNNING = (
 @click.option("--yes", is_flag=True, help="Remove what is missing, however much it is.")
 @exit_on_error
 def sync_command(district: str | None, full: bool, yes: bool) -> None:
-    """Bring schools, terms, people, sections and enrollments up to what Clever shares.
+    """Sync schools, terms, people, sections and enrollments with Clever.
 
-    When more than a tenth of a kind of record is missing, or all of it, nothing of that kind is
-    removed before you run the same with --yes.
+    If more than a tenth of a kind of record is missing, or all of it, nothing of that kind is
+    removed until you run the same command with --yes.
 
-    Exit codes: 0 when all is well, 1 when a district could not be read, 3 when --yes is needed,
-    4 when another sync is running.
+    Exit codes: 0 on success, 1 when a district could not be read, 3 when --yes is needed, 4 when
+    another sync is running.
     """
     worst = 0
     try:
@@ -48,7 +44,7 @@ def sync_command(district: str | None, full: bool, yes: bool) -> None:
             "The session store does not answer, so that people who left are still logged in: the"
             " next sync makes up for it."
         ) from None
-    except DBAPIError as error:  # its own words may have somebody's data in them
+    except DBAPIError as error:  # the driver's message may contain personal data
         why = (
             unavailable_reason(error)
             or f"it refused a statement ({type(error.orig or error).__name__})"

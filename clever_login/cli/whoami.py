@@ -1,4 +1,4 @@
-"""`flask clever whoami`: what a token is, and what it may read."""
+"""`flask clever whoami`: describes a token and what it may read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_TOKEN_LENGTH = 4096
 
 @dataclass(frozen=True)
 class _StaticToken:
-    """The one token there is; when it is refused there is no other."""
+    """A token source with one token. If Clever refuses it, there is no other."""
 
     value: str = field(repr=False)
 
@@ -36,7 +36,7 @@ class _StaticToken:
 @click.command("whoami")
 @exit_on_error
 def whoami() -> None:
-    """Read a token from standard input, and say what it is and what it may read."""
+    """Read a token from standard input, and print what it is and what it may read."""
     token = _read_token()
     client = services().client(token, Deadline(TIMEOUT_SECONDS))
     try:

@@ -1,4 +1,4 @@
-"""How many connections to PostgreSQL are kept, and how long anything may take, by purpose."""
+"""PostgreSQL connection pool sizes and timeouts, by purpose."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
-    """All times are seconds."""
+    """Pool size and timeouts of one engine. All times are in seconds."""
 
-    pool: int  # connections kept for the next use; 0: each is closed after its use
-    wait: float  # for a connection that is free, of the pool or of the server
-    connect: int  # for a new connection
-    statement: float  # for the answer to one statement
-    idle: float = 300  # after which a connection that is kept is closed
+    pool: int  # connections kept open for reuse; 0: a connection is closed after each use
+    wait: float  # for a free connection, from the pool or from the server
+    connect: int  # to open a connection
+    statement: float  # for the result of one statement
+    idle: float = 300  # before a pooled connection is closed
 
 
 def page_limits(connections: int) -> ConnectionLimits:
-    """For requests: somebody waits, and a page is a few statements of milliseconds."""
+    """Return the limits for requests. A user waits, and a page needs a few short statements."""
     return ConnectionLimits(pool=connections, wait=3, connect=3, statement=4)
 
 
-# For commands: a sync, a migration, retention. One connection, which is closed after its use.
+# For commands (sync, migration, retention): one connection, closed after use.
 COMMAND_LIMITS = ConnectionLimits(pool=0, wait=10, connect=10, statement=15 * 60)
-# For the doctor, whose patience is ten seconds for each check.
+# For the doctor, which allows ten seconds for each check by default.
 DOCTOR_LIMITS = ConnectionLimits(pool=0, wait=0, connect=3, statement=4)

@@ -1,7 +1,7 @@
-"""The database of accounts and rosters: SQLite under instance/, or what DATABASE_URL names.
+"""The database of accounts and rosters: DATABASE_URL, or a SQLite file under instance/.
 
-Engines are made at first use: workers are forked before. Every piece of work is one
-short transaction: `with database().begin() as session:`, or `.read()` for what only looks.
+Engines are created at first use, after the server has forked its workers. All work is done in
+short transactions: `with database().begin() as session:`, or `.read()` for read-only work.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from clever_login.storage import private_files
 
 _EXTENSION_KEY = "clever_login_database"
 T = TypeVar("T")
-MAX_ATTEMPTS = 5  # of work that another transaction may come in between of
+MAX_ATTEMPTS = 5  # for work that may conflict with another transaction
 
 
 class Database:
-    """One database; nothing is opened before the first transaction.
+    """One database. It opens no connection before the first transaction.
 
-    Requests and jobs have an engine each: outside a request (in a command) one connection is
-    opened for each transaction, and statements may take long.
+    Requests and jobs use separate engines on PostgreSQL. Outside a request (in a command) each
+    transaction opens its own connection, and statements may take long.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """The engine for what is being done, whatever state the tables are in."""
-        here = has_request_context() or self._is_a_file  # a file has one engine for both
+        """The engine for the current context. Does not check or migrate the tables."""
+        here = has_request_context() or self._is_a_file  # SQLite uses one engine for both
         return self.pages if here else self._engine(self._jobs)
 
     @property
     def pages(self) -> Engine:
-        """The engine of requests."""
+        """The engine for requests."""
         return self._engine(self._pages)
 
     def _engine(self, of: ConnectionLimits) -> Engine:
@@ -69,9 +69,9 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
-        """One transaction: kept when the block ends, undone when it raises.
+        """Run the block in one transaction: commit at its end, roll back if it raises.
 
-        Raises DatabaseUnavailable when the database does not answer or its tables are old.
+        Raises DatabaseUnavailable when the database does not respond or its tables are outdated.
         """
         with translate_driver_errors():
             self._make_ready()
@@ -79,7 +79,11 @@ class Database:
                 yield session
 
     def work(self, do: Callable[[Session], T]) -> T:
-        """Do something in one transaction, again when another one has come in between."""
+        """Run `do` in one transaction and return its result; retry when another one conflicts.
+
+        Makes up to MAX_ATTEMPTS attempts. Raises IntegrityError or RetryableError if the last
+        attempt conflicts too, and DatabaseUnavailable like `begin`.
+        """
         for left in reversed(range(MAX_ATTEMPTS)):
             try:
                 with self.begin() as session:
@@ -91,7 +95,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """One transaction that only looks; it waits for no writer. Raises the same."""
+        """Run the block in a read-only transaction, which never waits for a writer.
+
+        Raises DatabaseUnavailable like `begin`.
+        """
         with translate_driver_errors():
             self._make_ready()
             with (
@@ -102,7 +109,10 @@ class Database:
 
     @contextmanager
     def one_statement(self) -> Iterator[Connection]:
-        """A transaction for no more than one statement, a quarter of the work. Raises the same."""
+        """Run at most one statement in its own transaction, at a quarter of the cost of `begin`.
+
+        Raises DatabaseUnavailable like `begin`.
+        """
         with translate_driver_errors():
             self._make_ready()
             with autocommit(self.engine).begin() as connection:
@@ -111,7 +121,7 @@ class Database:
     def probe(self) -> None:
         """Write a row, read it back and delete it; raise DatabaseUnavailable if that fails.
 
-        A read-only or full database still reads, so that a read alone would not show it.
+        A read-only or full database still answers reads, so a read alone would not detect it.
         """
         row = SyncLock(name=f"probe-{secrets.token_hex(8)}", holder="probe", until=utc_now())
         with self.begin() as session:
@@ -122,22 +132,23 @@ class Database:
                 raise DatabaseUnavailable("the database does not give back what was written to it")
 
     def most_connections(self) -> int | None:
-        """How many connections PostgreSQL takes from this user; None if a pooler shares them."""
+        """Return how many connections PostgreSQL allows this user; None if a pooler shares them."""
         with translate_driver_errors():
             return max_connections(self.engine)
 
     def close(self) -> None:
-        """Close its connections; the next transaction opens new ones."""
+        """Close all connections. The next transaction opens new ones."""
         with self._lock:
             for engine in self._engines.values():
                 engine.dispose()
             self._engines, self._ready = {}, False
 
     def _make_ready(self) -> None:
-        """Look at the tables once a process: a SQLite file is brought up to date by itself."""
+        """Check the tables once per process. A SQLite file is migrated if it is outdated."""
         if self._ready:
             return
-        # Waiting adds up where the database is silent; a new file has its tables created meanwhile.
+        # On a silent database, threads would wait one after another. SQLite gets longer: a thread
+        # may be creating the tables of a new file.
         if not self._looking.acquire(timeout=10 if self._is_a_file else 3):
             raise DatabaseUnavailable(NO_ANSWER)
         try:
@@ -156,7 +167,7 @@ class Database:
 
 
 def resolve_url(settings: Settings, folder: Path) -> str:
-    """The database's URL as SQLAlchemy wants it; Heroku says postgres:// and means psycopg."""
+    """Return the SQLAlchemy URL. Heroku's postgres:// becomes postgresql+psycopg://."""
     given = settings.database_url
     if not given:
         return f"sqlite:///{folder / private_files.DATABASE_FILE}"
@@ -165,17 +176,17 @@ def resolve_url(settings: Settings, folder: Path) -> str:
 
 
 def database(app: Flask | None = None) -> Database:
-    """That of this app, or of the one that answers this request."""
+    """Return the database of this app, by default the current app's."""
     here = app or current_app
     if _EXTENSION_KEY not in here.extensions:
         url = resolve_url(services(app).settings, Path(here.instance_path))
         new = Database(url, services(app).settings.database_connections)
-        here.extensions.setdefault(_EXTENSION_KEY, new)  # of two threads the first one's is kept
+        here.extensions.setdefault(_EXTENSION_KEY, new)  # the first of two threads wins
     return cast(Database, here.extensions[_EXTENSION_KEY])
 
 
 def not_ready_reason() -> str | None:
-    """Why this app cannot keep accounts now, in a sentence for an operator; None when it can."""
+    """Return why the app cannot store accounts now, as a sentence for operators, else None."""
     try:
         database().probe()
     except DatabaseUnavailable as error:

@@ -1,6 +1,6 @@
-"""What a database cannot do now, in words for the log and for operators.
+"""Driver errors, translated into messages for logs and operators.
 
-The driver's own messages may quote a person's row, so they are never repeated.
+The driver's own messages may quote personal data, so they are never repeated.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from clever_login.errors import DatabaseUnavailable
 
-DEADLOCK_SQLSTATES = {"40P01", "40001"}  # PostgreSQL has undone one of two transactions
+DEADLOCK_SQLSTATES = {"40P01", "40001"}  # PostgreSQL rolled back one of two transactions
 NO_ANSWER = "the database does not answer"
-# SQLSTATE (PostgreSQL's manual, appendix A), whole or its class: the states that pass without a
-# change of this code, by an operator or by themselves.
+# SQLSTATE codes or classes (PostgreSQL manual, appendix A) that an operator can fix, or that
+# clear without a change to this code.
 POSTGRESQL_CAUSES = {
     "08": NO_ANSWER,
     "25006": "the database is read-only",
@@ -33,17 +33,17 @@ POSTGRESQL_CAUSES = {
     "58": "the database's machine has a fault",
     "XX": "the database's files have a fault",
 }
-# Answers to a new connection come without a SQLSTATE.
+# Errors while connecting carry no SQLSTATE, so the text of the message is matched.
 CONNECT_MESSAGES = {
     "too many": "53300",
     "remaining connection slots": "53300",
-    "no more connections": "53300",  # PgBouncer's
+    "no more connections": "53300",  # PgBouncer
     "password authentication": "28P01",
     'role "': "28000",
     'database "': "3D000",
     "the database system is": "57P03",
 }
-# Result codes (sqlite.org/rescode.html), without their extended part.
+# Primary result codes (sqlite.org/rescode.html).
 SQLITE_CAUSES = {
     3: "the database file may not be opened",
     5: "the database file is locked by another process",
@@ -57,20 +57,20 @@ SQLITE_CAUSES = {
     15: "the database file is locked by another process",
     26: "the database file is not a SQLite file",
 }
-# Classes of states that say something of every connection, not of one statement alone.
+# SQLSTATE classes that affect every connection, not one statement only.
 SERVER_WIDE_CLASSES = {"08", "25", "28", "57", "58", "XX"}
 STATEMENT_CANCELED = "57014"
 
 
 class RetryableError(DatabaseUnavailable):
-    """It would work the next time."""
+    """The transaction failed because of a conflict; a retry can succeed."""
 
 
 @contextmanager
 def translate_driver_errors() -> Iterator[None]:
-    """Turn what a driver raises into DatabaseUnavailable, or Again after a deadlock.
+    """Turn driver errors into DatabaseUnavailable, or into RetryableError after a deadlock.
 
-    Errors of our own making, such as an unknown column, stay as they are.
+    Programming errors, such as an unknown column, are not translated.
     """
     try:
         yield
@@ -85,7 +85,7 @@ def translate_driver_errors() -> Iterator[None]:
 
 
 def unavailable_reason(error: DBAPIError) -> str | None:
-    """Why the database cannot do it now; None for an error that would come again."""
+    """Return why the database is unavailable; None for an error that a retry would not change."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     if isinstance(code, int) and code & 0xFF in SQLITE_CAUSES:
         return SQLITE_CAUSES[code & 0xFF]
@@ -98,17 +98,17 @@ def unavailable_reason(error: DBAPIError) -> str | None:
 
 
 def describe_sqlstate(state: str) -> str | None:
-    """What a SQLSTATE means, if it is one of those that pass."""
+    """Return what a SQLSTATE means if it is in POSTGRESQL_CAUSES, else None."""
     return POSTGRESQL_CAUSES.get(state) or POSTGRESQL_CAUSES.get(state[:2])
 
 
 def is_server_wide(state: str) -> bool:
-    """Whether other connections to the same server will meet the same."""
+    """Return whether other connections to the same server get the same error."""
     return state[:2] in SERVER_WIDE_CLASSES and state != STATEMENT_CANCELED
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:
-    """The SQLSTATE of PostgreSQL's answer, None for SQLite and where there was no answer."""
+    """Return the SQLSTATE of a PostgreSQL error; None for SQLite, or if the server sent nothing."""
     state: str | None = getattr(error, "sqlstate", None)
     if state or not hasattr(error, "sqlstate"):
         return state

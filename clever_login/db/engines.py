@@ -1,4 +1,4 @@
-"""How SQLite and PostgreSQL are spoken to, each so that two at once never lose anything."""
+"""SQLAlchemy engines for SQLite and PostgreSQL, set up so that concurrent writes lose no data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from clever_login.errors import DatabaseUnavailable
 from clever_login.storage.private_files import make_file, make_folder
 from clever_login.storage.sqlite_files import enable_wal
 
-BUSY_TIMEOUT_SECONDS = 10  # for another's transaction, in SQLite
-# A connection to SQLite keeps its last statements, 128 unless told otherwise. One with 5,000 ids
-# weighs almost a megabyte, and each number of ids is another statement.
+BUSY_TIMEOUT_SECONDS = 10  # to wait for another SQLite transaction
+# Statements that a SQLite connection caches (default 128). A statement with 5,000 ids takes almost
+# a megabyte, and each number of ids makes a different statement.
 STATEMENTS = 16
 READ_ONLY_OPTIONS: dict[str, Any] = {"reading": True}
-# PostgreSQL is asked without BEGIN and COMMIT, each of which is a round trip: between two
-# statements of a transaction others' changes are seen there, too (READ COMMITTED).
+# On PostgreSQL, reads skip BEGIN and COMMIT, each of which is a round trip. A transaction would not
+# isolate them more: in READ COMMITTED each statement sees what others have committed.
 AUTOCOMMIT_OPTIONS: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 MAX_CONNECTIONS_QUERY = """
 SELECT least(
@@ -35,12 +35,12 @@ SELECT least(
 
 
 def make_engine(url: str, limits: ConnectionLimits) -> Engine:
-    """An engine that quotes no values in its errors; nothing is opened yet."""
+    """Return an engine that quotes no values in its errors. Opens no connection."""
     return _make_sqlite_engine(url) if url.startswith("sqlite") else _postgresql(url, limits)
 
 
 def _postgresql(url: str, limits: ConnectionLimits) -> Engine:
-    from clever_login.db import postgresql  # loads the driver
+    from clever_login.db import postgresql  # imports the driver
 
     engine = create_engine(url, hide_parameters=True, **_pool(limits))
     event.listen(
@@ -58,17 +58,17 @@ def _pool(limits: ConnectionLimits) -> dict[str, Any]:
     if not limits.pool:
         return {"poolclass": NullPool}
     return {
-        "pool_use_lifo": True,  # so that those in use stay few, and the others are closed
+        "pool_use_lifo": True,  # few connections stay in use, so idle ones are closed
         "pool_size": limits.pool,
-        "max_overflow": 0,  # what is above the size would be opened anew for each use
+        "max_overflow": 0,  # overflow connections would be reopened for each use
         "pool_timeout": limits.wait,
     }
 
 
 def _discard(context: ExceptionContext) -> None:
-    """Close a connection whose server cannot serve now, and others that led to the same server.
+    """Drop the connection if its server is unavailable, and the pool if the whole server is.
 
-    Otherwise they would stay with the former primary after a failover, or keep the
+    Otherwise connections would stay with the former primary after a failover, or keep the
     `default_transaction_read_only` that they were opened with.
     """
     state = sqlstate_of(context.original_exception)
@@ -78,14 +78,14 @@ def _discard(context: ExceptionContext) -> None:
 
 
 def read_only(engine: Engine) -> Engine:
-    """The same engine for what only looks: SQLite waits for no writer then."""
+    """Return the engine with options for reads only. On SQLite, reads never wait for a writer."""
     return engine.execution_options(
         **(READ_ONLY_OPTIONS if engine.dialect.name == "sqlite" else AUTOCOMMIT_OPTIONS)
     )
 
 
 def autocommit(engine: Engine) -> Engine:
-    """The same engine for one statement that is a transaction by itself."""
+    """Return the engine with options for a single statement that is its own transaction."""
     return (
         engine
         if engine.dialect.name == "sqlite"
@@ -94,17 +94,17 @@ def autocommit(engine: Engine) -> Engine:
 
 
 def analyze_tables(connection: Connection) -> None:
-    """Let PostgreSQL count what is in our tables, after they were filled.
+    """Run ANALYZE on the app's tables after a bulk write (PostgreSQL only).
 
-    It does so by itself, but not at once, and until then pages take seconds: it takes full tables
-    for empty ones.
+    Autovacuum does this too, but later. Until then the planner assumes empty tables, and pages take
+    seconds.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"ANALYZE {', '.join(Base.metadata.tables)}")
 
 
 def max_connections(engine: Engine) -> int | None:
-    """How many connections PostgreSQL takes from this user; None if a pooler shares them."""
+    """Return how many connections PostgreSQL allows this user, or None if a pooler shares them."""
     with read_only(engine).connect() as connection:
         if getattr(connection.connection.driver_connection, "pooled", True):
             return None
@@ -114,17 +114,17 @@ def max_connections(engine: Engine) -> int | None:
 
 def _make_sqlite_engine(url: str) -> Engine:
     path = Path(url.removeprefix("sqlite:///"))
-    # Opened for each transaction: cheap for a file, and none is left open behind an app.
+    # Opened for each transaction: cheap for a file, and no connection outlives the app.
     options = {"timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": STATEMENTS}
     engine = create_engine(url, hide_parameters=True, poolclass=NullPool, connect_args=options)
-    event.listen(engine, "do_connect", lambda *_: _create(path))  # returns None: go on
+    event.listen(engine, "do_connect", lambda *_: _create(path))  # None: SQLAlchemy connects
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_transaction)
     return engine
 
 
 def _create(path: Path) -> None:
-    """Create the file, private from the start, unless it exists."""
+    """Create the file if it does not exist, with private permissions from the start."""
     try:
         make_folder(path.parent)
         make_file(path)
@@ -134,7 +134,7 @@ def _create(path: Path) -> None:
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
-    """Foreign keys hold, readers do not wait for a writer, and a transaction is ours to begin."""
+    """Enforce foreign keys, use WAL so readers don't wait, and leave BEGIN to this module."""
     connection.isolation_level = None
     enable_wal(connection, BUSY_TIMEOUT_SECONDS)
     connection.execute("PRAGMA foreign_keys=ON")
@@ -142,6 +142,6 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_transaction(connection: Connection) -> None:
-    """Take the right to write at once: asked for later, it is refused without waiting."""
+    """Start a write with BEGIN IMMEDIATE: SQLite refuses a later lock upgrade without waiting."""
     reading = connection.get_execution_options().get("reading")
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

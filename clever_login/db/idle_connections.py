@@ -1,4 +1,4 @@
-"""Connections that wait in a pool: tried before they are used again, and closed after a while."""
+"""Pooled connections: tested before reuse, and closed after an idle time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-PING_AFTER_IDLE_SECONDS = 1  # a connection that was used so lately is not tried first
+PING_AFTER_IDLE_SECONDS = 1  # a connection used more recently is not tested
 PING_TIMEOUT_SECONDS = 2
 
 
 class IdleConnections:
-    """Closes what nobody has used for so many seconds, so that an idle process holds none."""
+    """Closes connections that were idle for `seconds`, so that an idle process holds none."""
 
     def __init__(self, engine: Engine, seconds: float) -> None:
         self._dialect, self._seconds = engine.dialect, seconds
@@ -33,13 +33,13 @@ class IdleConnections:
                 self._look_again()
 
     def _taken(self, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-        """Try a connection that has lain idle: the server may have closed it meanwhile.
+        """Test a connection that was idle: the server may have closed it.
 
-        Not one that was in use just now: that would cost each page a round trip.
+        A connection that was just in use is not tested, because that costs each page a round trip.
         """
         with self._lock:
             since = self._since.pop(record, None)
-        if connection.closed:  # by `_close_idle`, at this moment
+        if connection.closed:  # by a concurrent `_close_idle`
             raise DisconnectionError
         if since is not None and time.monotonic() - since >= PING_AFTER_IDLE_SECONDS:
             self._try(connection)
@@ -49,11 +49,11 @@ class IdleConnections:
         try:
             self._dialect.do_ping(connection)
         except self._dialect.loaded_dbapi.Error as error:
-            raise DisconnectionError from error  # the pool opens another one
+            raise DisconnectionError from error  # the pool opens a new connection
         connection.limit = limit
 
     def _look_again(self) -> None:
-        """Wake up when the connection that has been idle longest is due."""
+        """Start a timer for when the connection that has been idle longest is due."""
         if self._timer is None and self._since:
             due = min(self._since.values()) + self._seconds - time.monotonic()
             self._timer = Timer(max(due, 0.1), self._close_idle)
@@ -66,7 +66,7 @@ class IdleConnections:
             due = time.monotonic() - self._seconds
             for record in [each for each, since in self._since.items() if since <= due]:
                 del self._since[record]
-                record.invalidate()  # it stays in the pool, and is opened anew for its next use
+                record.invalidate()  # the entry stays in the pool and reconnects at its next use
             self._look_again()
 
     def _disposed(self, _engine: Engine) -> None:

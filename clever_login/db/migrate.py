@@ -1,7 +1,7 @@
-"""The steps by which the tables came to be as they are: up, down, and whether any is missing.
+"""Database migrations: upgrade, downgrade, and whether the tables match the code.
 
-Alembic goes them. Where the tables are is asked without it: its import would make the first login
-of each process a tenth of a second slower, and the process 8 MB larger.
+Alembic runs the migrations. The current revision is read without Alembic: importing it would make
+the first login of each process a tenth of a second slower, and the process 8 MB larger.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS_FOLDER = Path(__file__).resolve().parent / "migrations"
-ADVISORY_LOCK_ID = (
-    7236401  # PostgreSQL's lock of those who change the tables: any number that stays the same
-)
+ADVISORY_LOCK_ID = 7236401  # PostgreSQL advisory lock for migrations: any number that never changes
 UPGRADE_HINT = (
     "run `flask --app app clever db upgrade` (on your own machine `bin/clever db upgrade`)"
 )
-# In a step's file, as Alembic writes it: of a type or of none, and of a merge with several names.
+# Assignments in a migration file, with or without a type; a merge lists several revisions.
 REVISION_PATTERN = re.compile(r"^(revision|down_revision)\b[^=\n]*=(.*)$", re.M)
 QUOTED_NAME_PATTERN = re.compile(r"[\"'](\w+)[\"']")
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Bring the tables up to this step; many may try at once, and one does it."""
+    """Upgrade the tables to this revision. Of several concurrent calls, one does the work."""
     from alembic import command
 
     with _exclusive_transaction(engine) as connection:
@@ -40,7 +38,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Take the tables back to this step; `base` leaves none of them, and nothing in them."""
+    """Downgrade the tables to this revision. `base` drops all tables and their data."""
     from alembic import command
 
     with _exclusive_transaction(engine) as connection:
@@ -48,7 +46,7 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def current_revision(engine: Engine) -> str | None:
-    """The step that the tables are at; None before the first."""
+    """Return the revision of the tables, or None before the first migration."""
     with read_only(engine).connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
@@ -57,12 +55,12 @@ def current_revision(engine: Engine) -> str | None:
 
 
 def head_revisions() -> list[str]:
-    """The step that this code is written for: the one, as it should be, that none comes after."""
+    """Return the newest revisions of this code; more than one means a branched history."""
     return sorted(_revision_names("revision") - _revision_names("down_revision"))
 
 
 def outdated_reason(engine: Engine) -> str | None:
-    """A sentence for an operator when the tables are not those of this code, else None."""
+    """Return why the tables do not match this code, as a sentence for an operator, or None."""
     found, (wanted, *others) = current_revision(engine), head_revisions()
     if others:
         ends = ", ".join([wanted, *others])
@@ -77,7 +75,7 @@ def outdated_reason(engine: Engine) -> str | None:
 
 
 def _revision_names(kind: str) -> set[str]:
-    """The names of all steps, or of those that another one comes after."""
+    """Return all revisions, or those that another revision follows (`kind`: "down_revision")."""
     files = (each.read_text("utf-8") for each in (MIGRATIONS_FOLDER / "versions").glob("*.py"))
     lines = (
         names for text in files for named, names in REVISION_PATTERN.findall(text) if named == kind
@@ -97,7 +95,7 @@ def _alembic_config(connection: Connection | None = None) -> Config:
 
 @contextmanager
 def _exclusive_transaction(engine: Engine) -> Iterator[Connection]:
-    """One transaction for all steps; SQLite's own lock keeps others out by itself."""
+    """Run all migrations in one transaction. On SQLite, BEGIN IMMEDIATE is the lock."""
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": ADVISORY_LOCK_ID})

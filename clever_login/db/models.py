@@ -1,7 +1,7 @@
-"""The tables of accounts and rosters; PRIVACY.md says of each column why it is there.
+"""The tables of accounts and rosters. PRIVACY.md states the purpose of each column.
 
-Ids of Clever's are text. Times are UTC. Nothing is deleted when Clever stops sharing it: the row
-gets the time at which it was archived, and loses that again when it comes back.
+Clever ids are text. Times are UTC. Nothing is deleted when Clever stops sharing it: the row gets
+an `archived_at` time, which is cleared when Clever shares it again.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ ID_TYPE = String(64)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time that is in UTC and says so, also where the database keeps no time zone (SQLite)."""
+    """A timezone-aware time in UTC, also on databases without time zones (SQLite)."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 # SQLAlchemy's
-        """Turn another zone's time into UTC."""
+        """Convert a time to UTC."""
         return value.astimezone(UTC) if value else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 # SQLAlchemy's
-        """Say that it is UTC, whatever zone the connection speaks in."""
+        """Return the time in UTC, whatever time zone the connection uses."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
-    """What every table has: names for its constraints, so that a migration can speak of them."""
+    """Base class of the tables. It names constraints, so that migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -62,27 +62,27 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
 
 
 def utc_now() -> datetime:
-    """This moment, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def new_id() -> str:
-    """An id of ours: 32 hexadecimal digits that tell nothing."""
+    """Return a new id: 32 random hexadecimal digits."""
     return uuid.uuid4().hex
 
 
 class District(Base):
-    """A district: filled from the district-app tokens, or by the first login from it."""
+    """A district, created by the sync of its district-app token or by its first login."""
 
     __tablename__ = "districts"
 
     id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     name: Mapped[str] = mapped_column(String(255), default="")
     connected: Mapped[bool] = mapped_column(default=False)  # a district-app token was seen
-    state: Mapped[str | None] = mapped_column(String(32), default=None)  # at Clever
+    state: Mapped[str | None] = mapped_column(String(32), default=None)  # Clever's sync state
     error: Mapped[str | None] = mapped_column(String(255), default=None)
     launch_date: Mapped[date | None] = mapped_column(Date, default=None)
-    problem: Mapped[str | None] = mapped_column(String(16), default=None)  # of our last sync
+    problem: Mapped[str | None] = mapped_column(String(16), default=None)  # set by our last sync
     synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     cursor: Mapped[str | None] = mapped_column(
         ID_TYPE, default=None
@@ -91,7 +91,7 @@ class District(Base):
 
 
 class School(Base):
-    """A school of a district."""
+    """A school in a district."""
 
     __tablename__ = "schools"
 
@@ -102,7 +102,7 @@ class School(Base):
 
 
 class Term(Base):
-    """A part of a school year."""
+    """A term of a school year."""
 
     __tablename__ = "terms"
 
@@ -115,10 +115,10 @@ class Term(Base):
 
 
 class Person(Base):
-    """One person: an account once they have logged in, before that a line of a roster.
+    """A user: an account once they have logged in, before that only a roster entry.
 
-    `id` is ours and never changes: it is what a product's own tables refer to. The key by which
-    Clever's people are found is (provider, clever_id), exact.
+    `id` is ours and never changes, so a product's own tables can refer to it. Clever users are
+    found by (provider, clever_id), compared exactly.
     """
 
     __tablename__ = "people"
@@ -126,9 +126,8 @@ class Person(Base):
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default_factory=new_id)
     provider: Mapped[str] = mapped_column(String(16), default=PROVIDER)
-    clever_id: Mapped[str | None] = mapped_column(
-        ID_TYPE, default=None
-    )  # None: before Clever, unclaimed
+    # None: an account from before Clever, not claimed yet.
+    clever_id: Mapped[str | None] = mapped_column(ID_TYPE, default=None)
     district_id: Mapped[str | None] = mapped_column(
         ForeignKey("districts.id"), index=True, default=None
     )
@@ -137,19 +136,19 @@ class Person(Base):
     last_name: Mapped[str] = mapped_column(String(255), default="")
     email: Mapped[str | None] = mapped_column(String(255), default=None)
     grade: Mapped[str | None] = mapped_column(String(32), default=None)
-    preferred_name: Mapped[str | None] = mapped_column(
-        String(64), default=None
-    )  # None: not asked yet; empty: they would rather not say
+    # None: not asked yet. Empty: asked, and skipped.
+    preferred_name: Mapped[str | None] = mapped_column(String(64), default=None)
     first_login: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     last_login: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
+    # The account that this one was merged into. Its other data is cleared.
     merged_into: Mapped[str | None] = mapped_column(
         ForeignKey("people.id", ondelete="CASCADE"), index=True, default=None
-    )  # the account that this one has become; its row has nothing else left
+    )
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
 
 
 class RoleAssignment(Base):
-    """Who is at which school, as a student, a teacher or staff: in each role a row of its own."""
+    """A user's role at a school: student, teacher or staff. Each role has its own row."""
 
     __tablename__ = "people_schools"
 
@@ -157,11 +156,11 @@ class RoleAssignment(Base):
         ForeignKey("people.id", ondelete="CASCADE"), primary_key=True
     )
     school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
-    role: Mapped[str] = mapped_column(String(16), primary_key=True)  # in the words of models.Role
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)  # a value of clever.models.Role
 
 
 class Section(Base):
-    """A class; one that a Clever Library teacher shares has no district and no school."""
+    """A section (class). One shared by a Clever Library teacher has no district and no school."""
 
     __tablename__ = "sections"
 
@@ -181,7 +180,7 @@ class Section(Base):
 
 
 class Enrollment(Base):
-    """Who is in which section, as a student or as a teacher."""
+    """A student or teacher in a section."""
 
     __tablename__ = "enrolments"
     section_id: Mapped[str] = mapped_column(
@@ -194,20 +193,19 @@ class Enrollment(Base):
 
 
 class Claim(Base):
-    """A one-time link by which somebody proves that an account from before Clever is theirs."""
+    """A one-time link that proves who owns an account from before Clever."""
 
     __tablename__ = "claims"
 
-    token_hash: Mapped[str] = mapped_column(
-        String(64), primary_key=True
-    )  # SHA-256, never the token
+    # SHA-256 of the token; the token itself is never stored.
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
 
 
 class SyncLock(Base):
-    """Who may do something that only one may do at a time, such as a sync, and until when."""
+    """A lock with an expiry time, for work that only one process may do, such as a sync."""
 
     __tablename__ = "leases"
 
@@ -217,5 +215,5 @@ class SyncLock(Base):
 
 
 def has_role(role: Role, person: type[Person] = Person) -> ColumnElement[bool]:
-    """Whether the store has somebody in a role; `roles` is a JSON list of our own words."""
+    """Return a condition for people with a role. `roles` is a JSON list of Role values."""
     return cast(person.roles, String).like(f'%"{role.value}"%')

@@ -1,7 +1,7 @@
-"""A connection to PostgreSQL that waits for no answer longer than it may.
+"""PostgreSQL connections with a time limit for every answer.
 
-psycopg itself has no limit on a server that is silent: the kernel of a stopped or overloaded
-server still confirms packets, so that `tcp_user_timeout` alone does not help.
+psycopg has no limit for a server that sends nothing. `tcp_user_timeout` alone does not help: the
+kernel of a stopped or overloaded server still acknowledges packets.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from clever_login.db.connection_limits import ConnectionLimits
 from clever_login.db.driver_errors import sqlstate_of
 
 RV = TypeVar("RV")
-SETUP_SECONDS = 3  # for the first question on a new connection
-INTERVAL_SECONDS = 0.1  # after which psycopg looks for a signal, as by default
+SETUP_SECONDS = 3  # for the first query on a new connection
+INTERVAL_SECONDS = 0.1  # how often psycopg checks for signals; its default
 PAUSE_SECONDS = 0.1
 TOO_MANY_CONNECTIONS = "53300"
-# A pooler in between gives out a process id of its own. What is set for a session there stays for
-# the next client, so that the time limits are set only where the server itself answers.
+# A pooler reports its own process id. Session settings made through a pooler would stay for its
+# next client, so the time limits are set only on a direct connection.
 SETUP_QUERY = """
 SELECT CASE WHEN pg_backend_pid() = %(process)s THEN
   set_config('statement_timeout', %(statement)s, false)
@@ -31,28 +31,28 @@ END
 
 
 class AnswerTimeout(psycopg.OperationalError):
-    """The server did not answer in time; the connection is closed."""
+    """The server did not answer in time. The connection is closed."""
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection that is closed when an answer takes longer than `limit` seconds."""
+    """A connection that closes itself when an answer takes longer than `limit` seconds."""
 
     limit: float = SETUP_SECONDS
-    pooled: bool = False  # by a pooler such as PgBouncer between the app and the server
+    pooled: bool = False  # whether a pooler such as PgBouncer is in between
 
     def wait(
         self, gen: PQGen[RV], interval: float = INTERVAL_SECONDS, timeout: float | None = None
     ) -> RV:
-        """See psycopg.Connection; every statement waits here for its answer."""
+        """Wait for an answer. See psycopg.Connection; every statement calls this."""
         try:
             return super().wait(gen, interval, self.limit if timeout is None else timeout)
         except psycopg.errors._WaitTimeout as error:
-            self.close()  # its answer may still come, and must not be taken for another one's
+            self.close()  # a late answer must not be read as the next statement's
             raise AnswerTimeout("no answer in time") from error
 
 
 def connect(limits: ConnectionLimits, *arguments: Any, **parameters: Any) -> BoundedConnection:
-    """A connection with these limits; what is in DATABASE_URL comes before ours."""
+    """Open a connection with these limits. Parameters in DATABASE_URL override the defaults."""
     connection = _open_connection(limits, *arguments, **(_default_parameters(limits) | parameters))
     try:
         _configure_session(connection, limits)
@@ -65,7 +65,7 @@ def connect(limits: ConnectionLimits, *arguments: Any, **parameters: Any) -> Bou
 def _open_connection(
     limits: ConnectionLimits, *arguments: Any, **parameters: Any
 ) -> BoundedConnection:
-    """Open it, and wait for a short while if the server takes no more connections."""
+    """Connect; retry for up to `limits.wait` seconds while the server has too many connections."""
     give_up = time.monotonic() + limits.wait
     while True:
         try:
@@ -77,7 +77,7 @@ def _open_connection(
 
 
 def _default_parameters(limits: ConnectionLimits) -> dict[str, int]:
-    """Parameters of libpq: when a connection to a machine that has gone is given up."""
+    """Return libpq parameters that detect a server machine that is gone."""
     return {
         "connect_timeout": limits.connect,
         "keepalives": 1,
@@ -98,6 +98,6 @@ def _configure_session(connection: BoundedConnection, limits: ConnectionLimits) 
     row = connection.execute(SETUP_QUERY, values).fetchone()
     if not row or row[0] is None:
         connection.pooled = True
-        connection.prepare_threshold = None  # a pooler may give them to another client
+        connection.prepare_threshold = None  # a pooler may give these to another client
     connection.autocommit = False
-    connection.limit = limits.statement + 1  # the server's own limit comes first
+    connection.limit = limits.statement + 1  # so the server's own limit applies first

@@ -1,4 +1,4 @@
-"""Rows written in bulk, each as often as one likes: SQLite and PostgreSQL say it the same way."""
+"""Idempotent bulk writes, with the ON CONFLICT syntax that SQLite and PostgreSQL share."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ T = TypeVar("T")
 Row = dict[str, Any]
 Insert = postgresql.Insert | sqlite.Insert
 OTHER_DISTRICT = "outside"
-MAX_PARAMETERS = 5_000  # in one statement; SQLite takes 32,766
+MAX_PARAMETERS = 5_000  # per statement; SQLite's limit is 32,766
 
 
 def chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The same things, so many at a time."""
+    """Yield the items in lists of at most `size`."""
     rest = iter(things)
     while chunk := list(islice(rest, size)):
         yield chunk
 
 
 def model_table(model: type[Base]) -> Table:
-    """The table of a model."""
+    """Return the table of a model."""
     return cast(Table, model.__table__)
 
 
 def build_insert(connection: Connection, model: type[Base] | Table) -> Insert:
-    """An INSERT that knows ON CONFLICT."""
+    """Return an INSERT that supports ON CONFLICT."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return cast(Insert, dialect.insert(model))
 
@@ -39,10 +39,11 @@ def build_insert(connection: Connection, model: type[Base] | Table) -> Insert:
 def upsert_rows(
     connection: Connection, model: type[Base], key: str, rows: Sequence[Row]
 ) -> dict[str, str]:
-    """Write rows, found by `key`, that are new, changed or archived; what each was, by key.
+    """Write the rows that are new, changed or archived, and return what happened, by key.
 
-    Rows that are there already are not written. A row whose key is not its id gets an id. One that
-    another district has is left as it is: OUTSIDE.
+    Values are "new", "changed", "restored", or OTHER_DISTRICT for a row of another district, which
+    is not written. Unchanged rows are neither written nor returned. If `key` is not "id", a new row
+    gets an id.
     """
     into, found = model_table(model), _existing_rows(connection, model, key, rows)
     outcome = {row[key]: _change_kind(row, found.get(row[key])) for row in rows}
@@ -54,7 +55,7 @@ def upsert_rows(
             write = [{"id": new_id(), **row} for row in write]
         statement = build_insert(connection, into)
         news = {name: statement.excluded[name] for name in rows[0] if name not in unique}
-        ours = None  # a second wall: the row may have come to another district since we looked
+        ours = None  # a second check: the row may have moved to another district since the read
         if "district_id" in news:
             ours = or_(
                 into.c.district_id.is_(None), into.c.district_id == statement.excluded.district_id
@@ -97,10 +98,10 @@ def replace_links(
     stays: Callable[[tuple[str, ...]], bool] = lambda _row: False,
     remove: bool = True,
 ) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
-    """Make these the only links of their owners, who stand in the first column: added, removed.
+    """Make `wanted` the only links of their owners; return the links added and removed.
 
-    A link of theirs that `stays` is left in any case. Without `remove` those that should go are
-    only named.
+    The owner is the first column. Links for which `stays` returns True are kept. If `remove` is
+    False, stale links are returned as removed but not deleted.
     """
     columns = list(model_table(model).primary_key)
     own = columns[0]

@@ -1,4 +1,4 @@
-"""`python -m clever_login.doctor`."""
+"""`python -m clever_login.doctor` runs the checks."""
 
 from clever_login.doctor.runner import doctor
 

@@ -1,4 +1,4 @@
-"""Checks that ask Clever itself: is it there, does it know the app, what does the app see there."""
+"""Checks that call Clever: connection, clock, credentials, districts and redirect URI."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from clever_login.doctor.clever_probe import CleverProbe, ProbeReply
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, skipped, warning
 
-CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = (
-    60,
-    120,
-)  # codes live a minute; id tokens are given two of leeway
+# Authorization codes expire after a minute; id tokens get two minutes of leeway.
+CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 60, 120
 DEMO_MARKER = "#DEMO"
 NO_DISTRICT_MESSAGE = (
     "Cannot be told before a district has connected (to a Clever Library app none does)."
@@ -21,12 +19,12 @@ NO_DISTRICT_MESSAGE = (
 
 
 def check_login_host(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
-    """DNS, TLS and an answer, where people log in."""
+    """Check DNS, TLS and a response from Clever's login host."""
     yield _check_host("Clever's login", case.settings.clever_url, visit.listing)
 
 
 def check_data_host(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
-    """The same for the data API."""
+    """Check DNS, TLS and a response from the data API's host."""
     yield _check_host("Clever's data", case.settings.clever_api_url, visit.api)
 
 
@@ -45,7 +43,7 @@ def _check_host(name: str, url: str, reply: ProbeReply) -> Finding:
 
 
 def check_clock(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
-    """This machine's clock beside Clever's."""
+    """Compare this machine's clock with Clever's."""
     ahead = visit.listing.seconds_ahead
     if ahead is None:
         yield warning("clock", "Clever's answer does not tell the time.", "Look at the clock.")
@@ -59,7 +57,7 @@ def check_clock(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Findin
 
 
 def check_credentials(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
-    """The client id and secret, tried by asking for the tokens of districts."""
+    """Check the client id and secret by requesting the district-app tokens."""
     reply, name = visit.listing, "credentials"
     if reply.answer is None or reply.cannot_now:
         yield skipped(name, ["Clever's login"])
@@ -88,7 +86,7 @@ def check_credentials(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[
 
 
 def check_districts(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
-    """Whether these are credentials for development, by the names of the districts."""
+    """Tell development from production credentials by the names of the districts."""
     name, developing = "districts", case.settings.app_env == DEVELOPMENT
     if not visit.tokens:
         yield ok(name, NO_DISTRICT_MESSAGE)
@@ -115,7 +113,7 @@ def check_districts(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Fin
 
 
 def _count_demo_districts(visit: CleverProbe) -> tuple[int, bool]:
-    """How many #DEMO districts were met, and whether a real one ended the search."""
+    """Return the number of #DEMO districts seen, and whether a real one ended the search."""
     demo = 0
     for each in visit.district_names():
         if DEMO_MARKER not in each:
@@ -125,7 +123,7 @@ def _count_demo_districts(visit: CleverProbe) -> tuple[int, bool]:
 
 
 def check_tier(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
-    """What Clever shares with the app, by what a district's token opens."""
+    """Check what Clever shares with the app, by what a district's token can read."""
     if not visit.tokens:
         yield ok("tier", NO_DISTRICT_MESSAGE)
         return
@@ -139,7 +137,7 @@ def check_tier(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding
 
 
 def check_authorization_request(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
-    """The redirect URI, tried as a browser would that is not logged in."""
+    """Try the redirect URI with an authorization request, as a logged-out browser would."""
     reply, name = visit.authorization, "redirect URI, tried"
     if reply.answer is None or reply.cannot_now:
         yield skipped(name, ["Clever's login"])

@@ -1,4 +1,4 @@
-"""Checks of the database of accounts and rosters, where the app keeps any."""
+"""Checks of the database of accounts and rosters, if the app has one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ CHECK_NAME = "database"
 
 
 def check_connection_and_tables(case: DoctorEnvironment) -> Iterator[Finding]:
-    """The database answers, and its tables are those of this code."""
+    """Check that the database responds and that its tables match this code."""
     if find_spec("clever_login.extension") is None:
-        return  # deleted: the app keeps nobody
+        return  # removed by the product, which then stores no accounts
     if case.settings.database_url:
         yield from _check_postgresql(case)
         return
@@ -49,7 +49,7 @@ def _check_postgresql(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def _asked(case: DoctorEnvironment, database: Database) -> Iterator[Finding]:
-    """What /readyz asks, too: whether it can be written to; then how many connections it takes."""
+    """Run the probe that /readyz runs, then check the limit on connections."""
     try:
         database.probe()
     except DatabaseUnavailable as error:

@@ -1,4 +1,4 @@
-"""Checks of what stands around the app: proxies in front, and its way out to Clever."""
+"""Checks of the app's surroundings: proxies in front of it, and its connections to Clever."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", 
 
 
 def check_proxies(case: DoctorEnvironment) -> Iterator[Finding]:
-    """Routers in front of the app, which it must know to tell https from http."""
+    """Check TRUSTED_PROXIES: behind a router, the app needs it to tell https from http."""
     count = case.settings.trusted_proxies
     if count:
         yield ok(
@@ -46,7 +46,7 @@ def check_proxies(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def check_outgoing_variables(case: DoctorEnvironment) -> Iterator[Finding]:
-    """Variables of other programs that the app does not follow on its way to Clever."""
+    """Report proxy variables that the app does not use for its calls to Clever."""
     found = case.says(*PROXY_VARIABLES)
     if case.clever_is_on_this_machine:
         yield ok("way out", "CLEVER_URL is on this machine: no network is between it and the app.")
@@ -62,7 +62,7 @@ def check_outgoing_variables(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def check_ca_bundle(case: DoctorEnvironment) -> Iterator[Finding]:
-    """The file of authorities that vouch for Clever, where a network has its own."""
+    """Check the CA file used to verify Clever's certificate, where a network has its own."""
     bundle, others = case.settings.clever_ca_bundle, case.says(*CA_BUNDLE_VARIABLES)
     if bundle is None and case.clever_is_on_this_machine:
         yield ok("certificates", "CLEVER_URL is http on this machine: no certificate is needed.")

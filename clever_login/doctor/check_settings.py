@@ -1,7 +1,4 @@
-"""Checks of the environment alone: settings, secret, mode, redirect URI, API version.
-
-Checks of the languages that the pages speak.
-"""
+"""Checks of the environment and the translation files; they need no network."""
 
 from __future__ import annotations
 
@@ -16,11 +13,11 @@ from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.i18n.catalogs import Catalogs
 
-NON_APP_VARIABLES = {"CLEVER_SPECS"}  # the tests' own
+NON_APP_VARIABLES = {"CLEVER_SPECS"}  # used by the tests
 
 
 def check_variables(case: DoctorEnvironment) -> Iterator[Finding]:
-    """Every fault that would stop the app at its start, and names that nobody reads."""
+    """Report settings that keep the app from starting, and unknown CLEVER_ variables."""
     for each in case.faults:
         yield failure(
             "settings",
@@ -40,11 +37,11 @@ def check_variables(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def check_secret_key(case: DoctorEnvironment) -> Iterator[Finding]:
-    """Whether sessions are sealed with something that cannot be guessed."""
+    """Check that the keys that protect sessions cannot be guessed."""
     read = EnvironmentReader({})
     for secret in case.settings.secrets:
         read.strong("SECRET_KEY", secret)
-    if read.faults:  # in production this is a fault of the settings already
+    if read.faults:  # in production, `check_variables` already reports it as a fault
         yield warning(
             "secret key",
             "SECRET_KEY or one of its fallbacks is weak or a sample; production refuses it.",
@@ -55,7 +52,7 @@ def check_secret_key(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def check_app_env(case: DoctorEnvironment) -> Iterator[Finding]:
-    """Whether APP_ENV is what this place needs."""
+    """Check that APP_ENV suits this host."""
     if case.settings.app_env == PRODUCTION:
         yield ok("mode", "APP_ENV is production: all checks at start are on.")
     elif case.platform or (case.settings.https and not _is_loopback_url(case)):
@@ -70,7 +67,7 @@ def check_app_env(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def check_redirect_uri(case: DoctorEnvironment) -> Iterator[Finding]:
-    """Whether the address that Clever sends people to can be reached by them."""
+    """Check that users' browsers can reach the redirect URI."""
     uri = case.settings.redirect_uri
     local = _is_loopback_url(case)
     paste = f"In Clever's dashboard the first line of Redirect URIs must be exactly {uri}"
@@ -92,7 +89,7 @@ def check_redirect_uri(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def check_api_version(case: DoctorEnvironment) -> Iterator[Finding]:
-    """Whether Clever serves the version that is set."""
+    """Check that Clever supports the configured API version."""
     version, name = VERSIONS[case.settings.clever_api_version], "API version"
     says, do = support_summary(version), "Unset CLEVER_API_VERSION, or set it to v3.0."
     if version.standing.state == "gone":
@@ -104,7 +101,7 @@ def check_api_version(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def check_library_settings(case: DoctorEnvironment) -> Iterator[Finding]:
-    """Whether what the Library has not is asked of it."""
+    """Check for settings that do not work with Clever Library."""
     settings, name = case.settings, "kind of app"
     if not settings.clever_library:
         yield ok(name, "CLEVER_LIBRARY is off: this is an app for districts.")
@@ -120,7 +117,7 @@ def check_library_settings(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def _is_loopback_url(case: DoctorEnvironment) -> bool:
-    """Whether APP_URL is an address that each machine has for itself."""
+    """Return whether APP_URL is a loopback address."""
     host = urlsplit(case.settings.app_url).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
 
@@ -131,7 +128,7 @@ TRANSLATIONS_FOLDER = (
 
 
 def check_catalogs(_case: DoctorEnvironment) -> Iterator[Finding]:
-    """Each file of translations can be read, and breaks no page."""
+    """Check that every translation file can be read and breaks no page."""
     catalogs = Catalogs(TRANSLATIONS_FOLDER)
     faults = [*catalogs.faults()]
     for each in faults:

@@ -1,9 +1,4 @@
-"""Checks of the place where sessions are kept.
-
-How many connections the app may open, beside how many a server takes.
-
-Checks of the files that the app writes beside itself.
-"""
+"""Checks of the session store, of connection limits, and of file permissions in instance/."""
 
 from __future__ import annotations
 
@@ -25,13 +20,14 @@ STORE_FOLDER = Path(__file__).resolve().parent.parent.parent / "instance" / "sto
 
 
 def check_store(case: DoctorEnvironment) -> Iterator[Finding]:
-    """A value is kept, read and forgotten again."""
+    """Check that the store keeps a value, returns it and deletes it."""
     yield from _check_redis(case) if case.settings.redis_url else _check_file_store(case)
 
 
 def _check_file_store(case: DoctorEnvironment) -> Iterator[Finding]:
     if not (STORE_FOLDER / FILE_NAME).exists():
-        yield _folder_missing_finding()  # by the app: made here, it might be another user's
+        # The app creates the folder. Created here, it might belong to another user.
+        yield _folder_missing_finding()
     elif why := _why_not(FileStore(STORE_FOLDER)):
         yield failure(
             "store",
@@ -79,7 +75,7 @@ def _check_redis(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def _why_not(place: Store) -> str | None:
-    """Why a throwaway value is not kept, None if it is; /readyz asks the same."""
+    """Return why the store does not keep a throwaway value, or None. /readyz runs this too."""
     try:
         probe(place)
     except StoreUnavailable as error:
@@ -100,10 +96,10 @@ def _check_redis_tls(case: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def _check_eviction_policy(client: Any) -> Iterator[Finding]:
-    """What Redis does when its memory is full; a host that does not tell is left in peace."""
+    """Check what Redis does when its memory is full. Skipped if the host does not tell."""
     try:
         memory = client.info("memory")
-    except Exception:  # noqa: BLE001 # hosts forbid INFO in many ways, and it is an extra
+    except Exception:  # noqa: BLE001 # hosts forbid INFO in many ways, and this check is optional
         return
     policy = memory.get("maxmemory_policy", "noeviction")
     if memory.get("maxmemory") and policy != "noeviction":
@@ -116,7 +112,7 @@ def _check_eviction_policy(client: Any) -> Iterator[Finding]:
 
 
 def _limit(case: DoctorEnvironment, client: Any) -> Iterator[Finding]:
-    """How many connections this Redis takes, where it tells."""
+    """Check the number of connections that Redis allows, if it tells."""
     try:
         told = client.info("clients").get("maxclients") or client.config_get("maxclients")
         limit = int(told["maxclients"] if isinstance(told, dict) else told)
@@ -132,7 +128,7 @@ COMMANDS = 3  # the release command, a sync and the doctor
 def check_connection_limit(
     case: DoctorEnvironment, name: str, server: str, variable: str, limit: int
 ) -> Finding:
-    """Whether this server's limit is enough for a restart, in which old and new workers overlap."""
+    """Check that the server allows enough connections for a restart, when workers overlap."""
     each = int(getattr(case.settings, variable.lower()))
     workers = _worker_count(case)
     needed = 2 * workers * each + COMMANDS
@@ -158,7 +154,7 @@ FILE_PERMISSIONS = "file permissions"
 
 
 def check_file_permissions(_case: DoctorEnvironment) -> Iterator[Finding]:
-    """Whether another user of this machine could read accounts or sessions."""
+    """Check that other users of this machine cannot read accounts or sessions."""
     instance = STORE_FOLDER.parent
     found = [path.name for path in find_exposed_files(instance)]
     if not found:

@@ -1,4 +1,4 @@
-"""What the doctor asks of Clever; each question goes out once, and silence is explained."""
+"""The doctor's calls to Clever. Each is sent once, and failures are explained."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from clever_login.config import Settings
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.errors import LoginError
 
-MAX_DISTRICTS = 20  # whose names are read, until a real one is among them
+MAX_DISTRICTS = 20  # maximum number of names to read; stops at the first real district
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeReply:
-    """An answer and when it came (Unix seconds), or why there is none and what to do."""
+    """A response and when it arrived (Unix seconds), or why there is none and what to do."""
 
     answer: CleverResponse | None = None
     when: float = 0.0
@@ -33,17 +33,17 @@ class ProbeReply:
 
     @property
     def status(self) -> int:
-        """The status, or 0 for silence."""
+        """The HTTP status, or 0 without a response."""
         return self.answer.status if self.answer else 0
 
     @property
     def cannot_now(self) -> bool:
-        """Whether Clever says that it has no time or is not well."""
+        """Whether Clever is rate limiting or has a server error."""
         return self.status == 429 or self.status >= 500
 
     @property
     def seconds_ahead(self) -> float | None:
-        """How far the answer's clock is ahead of ours; None where it does not say."""
+        """How many seconds the server's clock is ahead of ours, or None without a Date header."""
         try:
             date = self.answer.headers["Date"] if self.answer else ""
             return parsedate_to_datetime(date).timestamp() - self.when
@@ -52,17 +52,17 @@ class ProbeReply:
 
 
 class CleverProbe:
-    """One doctor's round at Clever; what was learned stays in memory and is never shown."""
+    """The calls to Clever of one run. Responses stay in memory and are never shown."""
 
     def __init__(self, case: DoctorEnvironment, seconds: float) -> None:
         self._settings: Settings = case.settings
-        self._seconds = seconds  # for the calls of one check
+        self._seconds = seconds  # time limit for the calls of one check
         self._replies: dict[str, ProbeReply] = {}
         self._transport = HttpClient(ca_bundle=case.settings.clever_ca_bundle)
 
     @property
     def listing(self) -> ProbeReply:
-        """The list of district-app tokens, asked for with the app's credentials."""
+        """The list of district-app tokens, requested with the app's credentials."""
         settings = self._settings
         return self._once(
             f"{settings.clever_url}/oauth/tokens",
@@ -72,12 +72,12 @@ class CleverProbe:
 
     @property
     def api(self) -> ProbeReply:
-        """What the data API says to nobody: a refusal, if it is there."""
+        """The data API's response without a token: a refusal, if the API is there."""
         return self._once(f"{self._api}/me")
 
     @property
     def authorization(self) -> ProbeReply:
-        """What the authorization endpoint says to somebody who is not logged in."""
+        """The authorization endpoint's response to a logged-out user."""
         settings = self._settings
         return self._once(
             f"{settings.clever_url}/oauth/authorize",
@@ -88,7 +88,7 @@ class CleverProbe:
 
     @property
     def tokens(self) -> tuple[str, ...] | None:
-        """The district-app tokens; None when Clever gave no list."""
+        """The district-app tokens, or None if Clever returned no list."""
         listed = _data_rows(self.listing)
         if listed is None:
             return None
@@ -96,14 +96,14 @@ class CleverProbe:
         return tuple(value for value in values if isinstance(value, str) and value)
 
     def district_names(self) -> Iterator[str]:
-        """The names of the first districts, one call each, as long as there is time."""
+        """Yield the names of the first districts, one call per token, until time runs out."""
         deadline = Deadline(self._seconds)
         for token in (self.tokens or ())[:MAX_DISTRICTS]:
             reply = self._ask(f"{self._api}/districts", deadline, token=token)
             yield from filter(None, _district_names(reply))
 
     def reads(self, what: str) -> bool | None:
-        """Whether the first district's token may list this; None when Clever does not say."""
+        """Return whether the first district's token may list this; None if Clever does not say."""
         token = next(iter(self.tokens or ()), None)
         deadline = Deadline(self._seconds / 2)
         reply = self._ask(f"{self._api}/{what}", deadline, token=token, limit="1")
@@ -130,7 +130,7 @@ class CleverProbe:
 
 
 def _data_rows(reply: ProbeReply) -> list[dict[str, Any]] | None:
-    """The `data` of a list; None when the answer is something else."""
+    """Return the `data` array of a list response, or None for any other response."""
     if reply.answer is None or reply.status != 200:
         return None
     try:
@@ -148,7 +148,7 @@ def _district_names(reply: ProbeReply) -> Iterator[str]:
 
 
 def _explain_failure(error: BaseException, host: str) -> tuple[str, str]:
-    """Why there was no answer, and what to do about it, from the innermost cause."""
+    """Return why there was no response and what to do, from the innermost cause."""
     cause = error
     while inner := cause.__cause__ or cause.__context__:
         cause = inner

@@ -1,4 +1,4 @@
-"""What the doctor has before it: an environment, and the settings as far as they can be read."""
+"""The environment that the doctor checks, and its settings as far as they are valid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from clever_login.config import Settings, SettingsError, load_settings
 
-# In place of a value that is wrong, so that the others can still be looked at; never used.
+# Stand-ins for invalid values, so that the other settings can be checked. The app never uses them.
 PLACEHOLDER_VALUES = {
     "SECRET_KEY": secrets.token_hex(32),
     "APP_URL": "https://app.invalid",
@@ -20,7 +20,7 @@ PLACEHOLDER_VALUES = {
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorEnvironment:
-    """An environment, its faults, and settings in which the faulty variables are made up."""
+    """An environment, its faults, and settings with placeholders for the faulty variables."""
 
     environ: Mapping[str, str] = field(repr=False)
     settings: Settings
@@ -29,19 +29,19 @@ class DoctorEnvironment:
 
     @property
     def live(self) -> bool:
-        """Whether this is Clever itself, and not something to develop against."""
+        """Whether the app uses Clever itself, and not a simulator."""
         host = self.settings.clever_url.removeprefix("https://").partition(":")[0]
         return f".{host}".endswith(".clever.com")
 
     @property
     def clever_is_on_this_machine(self) -> bool:
-        """Whether the app talks to a Clever to develop against, by http and over no network."""
+        """Whether the app uses a simulator on this machine, over http."""
         urls = urlsplit(self.settings.clever_url), urlsplit(self.settings.clever_api_url)
         return all(each.scheme == "http" and each.hostname in LOOPBACKS for each in urls)
 
     @property
     def platform(self) -> str | None:
-        """The kind of host that this runs on: one with a router in front and files that vanish."""
+        """The hosting platform, or None. All known ones have a router in front and lose files."""
         return next(
             (
                 name
@@ -52,7 +52,7 @@ class DoctorEnvironment:
         )
 
     def says(self, *names: str) -> list[str]:
-        """Those of these variables that are set."""
+        """Return which of these variables are set."""
         return [name for name in names if self.environ.get(name, "").strip()]
 
 
@@ -66,7 +66,7 @@ PLATFORM_VARIABLES = {
 
 
 def read_environment(environ: Mapping[str, str]) -> DoctorEnvironment:
-    """Read the settings; where some are wrong, read them again with those made up."""
+    """Read the settings; replace invalid ones with placeholders."""
     try:
         return DoctorEnvironment(environ=environ, settings=load_settings(environ))
     except SettingsError as error:
@@ -74,10 +74,11 @@ def read_environment(environ: Mapping[str, str]) -> DoctorEnvironment:
 
 
 def _with_placeholders(environ: Mapping[str, str], first: SettingsError) -> DoctorEnvironment:
-    """A stand-in may lay another fault bare: without APP_ENV production's rules count."""
+    """A placeholder may reveal another fault: without APP_ENV, production's rules apply."""
     faulty, error = frozenset[str](), first
     while True:
-        more = faulty | {each.partition(" ")[0] for each in error.faults}  # its variable's name
+        # A fault starts with the variable's name.
+        more = faulty | {each.partition(" ")[0] for each in error.faults}
         if more == faulty:
             raise error
         faulty = more

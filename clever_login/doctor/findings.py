@@ -1,4 +1,4 @@
-"""What a check has found, in words for whoever must mend it."""
+"""What a check found, in words for the person who has to fix it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NOT_TRIED_MESSAGE = "Not tried."
 
 
 class Outcome(StrEnum):
-    """How bad it is; a fault stops logins, a warning may."""
+    """How severe a finding is. A fault stops logins; a warning might."""
 
     OK = "ok"
     WARNING = "warning"
@@ -19,7 +19,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One sentence on what is so, and one on what to do where something is to be done."""
+    """One sentence on what was found, and one on what to do, if anything."""
 
     name: str
     outcome: Outcome
@@ -28,31 +28,31 @@ class Finding:
 
 
 def ok(name: str, says: str) -> Finding:
-    """Nothing to do."""
+    """Return a finding that needs no action."""
     return Finding(name=name, outcome=Outcome.OK, says=says)
 
 
 def warning(name: str, says: str, do: str) -> Finding:
-    """Logins work, or may work, and somebody should look."""
+    """Return a finding to look into: logins work, or may work."""
     return Finding(name=name, outcome=Outcome.WARNING, says=says, do=do)
 
 
 def failure(name: str, says: str, do: str) -> Finding:
-    """Logins fail, or people are not safe."""
+    """Return a finding for a fault: logins fail, or user data is not safe."""
     return Finding(name=name, outcome=Outcome.FAULT, says=says, do=do)
 
 
 def skipped(name: str, first: Iterable[str]) -> Finding:
-    """What could not be looked at because of something that is wrong."""
+    """Return a finding for a check not run because of the faults in `first`."""
     return warning(name, NOT_TRIED_MESSAGE, f"First mend {' and '.join(first)}.")
 
 
 def blocks_dependents(findings: Iterable[Finding]) -> bool:
-    """Whether what stands on these findings need not be tried."""
+    """Return whether checks that depend on these findings should be skipped."""
     return any(each.outcome is Outcome.FAULT or each.says == NOT_TRIED_MESSAGE for each in findings)
 
 
 def worst_outcome(findings: Iterable[Finding]) -> Outcome:
-    """The outcome of them all."""
+    """Return the most severe outcome."""
     found = {each.outcome for each in findings}
     return next((each for each in (Outcome.FAULT, Outcome.WARNING) if each in found), Outcome.OK)

@@ -1,6 +1,6 @@
-"""`python -m clever_login.doctor`: looks at everything a login needs, and says what to do.
+"""`python -m clever_login.doctor`: checks everything a login needs, and says what to do.
 
-It reads the environment by itself, so that it works where the app does not even start.
+It reads the environment without the app, so it works even if the app does not start.
 """
 
 from __future__ import annotations
@@ -34,14 +34,12 @@ from clever_login.doctor.findings import (
 )
 from clever_login.safe_output import echo, echo_json
 
-CALL_TIME_SHARE = (
-    0.8  # of the time of a check is for its calls, so that it can still say what it found
-)
+CALL_TIME_SHARE = 0.8  # share of a check's time for its calls; the rest is for its findings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A check, the variables and the other checks without which it makes no sense."""
+    """A check, with the variables and other checks that it depends on."""
 
     name: str
     run: Callable[[DoctorEnvironment, CleverProbe], Iterator[Finding]]
@@ -128,7 +126,10 @@ CHECKS = (
 
 
 def run_checks(case: DoctorEnvironment, *, offline: bool, patience: float) -> Iterator[Finding]:
-    """Everything that was found, as it is found; no check stops another."""
+    """Run the checks and yield their findings as they come. A failing check stops no other check.
+
+    `patience` is the time limit of each check in seconds. `offline` skips checks that call Clever.
+    """
     visit, failed = CleverProbe(case, patience * CALL_TIME_SHARE), set[str]()
     for check in CHECKS:
         if check.asks_clever and offline:
@@ -149,13 +150,13 @@ def run_checks(case: DoctorEnvironment, *, offline: bool, patience: float) -> It
 def _run_with_timeout(
     check: Check, case: DoctorEnvironment, visit: CleverProbe, seconds: float
 ) -> list[Finding]:
-    """Run a check in a thread of its own, which is left behind when it takes too long."""
+    """Run a check in its own thread, which is abandoned if it takes longer than `seconds`."""
     ended: Queue[list[Finding]] = Queue()
 
     def run() -> None:
         try:
             ended.put([*check.run(case, visit)])
-        except Exception as error:  # noqa: BLE001 # whatever it is, the other checks go on
+        except Exception as error:  # noqa: BLE001 # the other checks still run
             says = f"The check itself failed ({type(error).__name__})."
             ended.put([failure(check.name, says, "Tell those who look after the app's code.")])
 
@@ -168,7 +169,7 @@ def _run_with_timeout(
 
 
 def format_finding(finding: Finding) -> list[str]:
-    """A finding as lines for a terminal, unbroken, so that an address can be copied."""
+    """Return a finding as lines for a terminal, not wrapped, so that addresses can be copied."""
     text = f"{finding.outcome:<8} {finding.name}: {finding.says}"
     return [text, f"         Do: {finding.do}"] if finding.do else [text]
 
@@ -178,9 +179,9 @@ def format_finding(finding: Finding) -> list[str]:
 @click.option("--offline", is_flag=True, help="Leave out what needs Clever.")
 @click.option("--patience", type=click.FloatRange(1, 60), default=10, help="Seconds for a check.")
 def doctor(as_json: bool, offline: bool, patience: float) -> None:
-    """Look at everything that a login needs, and say what to do; no secret is shown.
+    """Check everything a login needs, and say what to do. No secret is shown.
 
-    The exit code is 1 when there is a fault.
+    The exit code is 1 if there is a fault.
     """
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # quotes paths and headers
     found = []

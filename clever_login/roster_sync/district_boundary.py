@@ -1,7 +1,7 @@
-"""The boundary of a district in a sync: what is another district's is left out, and counted.
+"""District boundaries in a sync: other districts' data is left out and counted.
 
-A district's token can say anything of anybody. So a record that names another district, a record
-whose row belongs to another one, and a reference to such a row change nothing.
+A district's token could return data about anyone. A record that names another district, a record
+whose row belongs to another district, and a reference to such a row change nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from clever_login.db.upsert import MAX_PARAMETERS, OTHER_DISTRICT, chunks
 
 
 class HasDistrictId(Protocol):
-    """A record that may say which district it is of."""
+    """A record that may name its district."""
 
     @property
     def district_id(self) -> str | None:
-        """The id of that district, or None."""
+        """The district's id, or None."""
 
 
 R = TypeVar("R", bound=HasDistrictId)
@@ -30,7 +30,7 @@ R = TypeVar("R", bound=HasDistrictId)
 
 @dataclass(frozen=True)
 class FoundRows:
-    """Rows by Clever's ids: those of this district with our ids, and those of others."""
+    """Rows found by Clever id: in this district (Clever id to our id), and in other districts."""
 
     here: dict[str, str]
     elsewhere: set[str]
@@ -39,7 +39,7 @@ class FoundRows:
 def find_rows(
     connection: Connection, district_id: str, key: Any, ids: Collection[str | None]
 ) -> FoundRows:
-    """Look for rows by a column with Clever's ids; one without a district is in neither part."""
+    """Find rows by a column of Clever ids. Rows without a district are left out."""
     model = key.class_
     asked = select(key, model.id, model.district_id)
     if model is Person:
@@ -57,7 +57,7 @@ def find_rows(
 def drop_records_of_other_districts(
     records: dict[str, R], district_id: str, kind: str, outside: Counter[str]
 ) -> dict[str, R]:
-    """The records that do not say that they are another district's."""
+    """Return the records that do not name another district, and count the rest in `outside`."""
     kept = {key: each for key, each in records.items() if each.district_id in (None, district_id)}
     outside[kind] += len(records) - len(kept)
     return kept
@@ -66,7 +66,7 @@ def drop_records_of_other_districts(
 def drop_rows_of_other_districts(
     wrote: dict[str, str], kind: str, outside: Counter[str]
 ) -> dict[str, str]:
-    """What `put` did, without the rows that it left to another district."""
+    """Return `upsert_rows`'s result without rows of other districts; count those in `outside`."""
     kept = {key: what for key, what in wrote.items() if what != OTHER_DISTRICT}
     outside[kind] += len(wrote) - len(kept)
     return kept
@@ -75,5 +75,5 @@ def drop_rows_of_other_districts(
 def count_foreign_references(
     named: Iterable[str | None], found: FoundRows, field: str, outside: Counter[str]
 ) -> None:
-    """Count the references of a field that lead to another district."""
+    """Count the references in a field that lead to another district."""
     outside[field] += sum(1 for each in named if each in found.elsewhere)

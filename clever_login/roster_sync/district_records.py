@@ -1,4 +1,4 @@
-"""The table of districts: who gave the app a token, how they do at Clever, and who has left."""
+"""The districts table: connected districts, their state at Clever, and districts that left."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from clever_login.roster_sync.writer import MODEL_BY_KIND, Counts
 
 
 class DistrictInUse(RosterError):
-    """A district that seemed to have left has people who log in."""
+    """A district seemed to have left, but its users log in."""
 
 
 def connected_districts(connection: Connection) -> dict[str, str]:
-    """The names of the districts whose token was there at the last sync, by id."""
+    """Return the names, by id, of the districts that had a token at the last sync."""
     district = models.District
     found = connection.execute(select(district.id, district.name).where(district.connected))
     return {row.id: row.name for row in found}
 
 
 def save_district(steps: TransactionRunner, record: DistrictRecord) -> None:
-    """Write what Clever says of a district; one that had left is back."""
+    """Write Clever's record of a district. An archived district is restored."""
     steps.do(lambda db: upsert_rows(db, models.District, "id", [row_values.district_row(record)]))
 
 
 def mark_synced(steps: TransactionRunner, district_id: str, problem: str | None = None) -> None:
-    """It was synced now, and nothing is in the way but this."""
+    """Set the time of the last sync to now, and the problem that remains, if any."""
     _update_district(steps, district_id, synced_at=models.utc_now(), problem=problem)
 
 
 def set_problem(steps: TransactionRunner, district_id: str, problem: str | None) -> None:
-    """Remember what its administrators can do something about; None changes nothing."""
+    """Store a problem that the district's administrators can fix; None changes nothing."""
     if problem:
         _update_district(steps, district_id, problem=problem)
 
 
 def has_left(tokens: DistrictTokens, district_id: str) -> bool:
-    """Whether Clever has no token for it, asked for by its name: a list may be cut short."""
+    """Return whether Clever has no token for the district. Asks by id: a list may be cut short."""
     try:
         tokens.token(district_id, anew=True)
     except DistrictDisconnected:
@@ -54,7 +54,7 @@ def has_left(tokens: DistrictTokens, district_id: str) -> bool:
 
 
 def is_in_use(connection: Connection, district_id: str, since: datetime) -> bool:
-    """Whether somebody of a district has logged in since, so that it must be connected."""
+    """Return whether a user of the district has logged in since, so that it must be connected."""
     person = models.Person
     came = (person.district_id == district_id) & (person.last_login >= since)
     return connection.scalar(select(person.id).where(came).limit(1)) is not None
@@ -63,10 +63,11 @@ def is_in_use(connection: Connection, district_id: str, since: datetime) -> bool
 def archive_district(
     steps: TransactionRunner, district_id: str, unless_used_since: datetime | None = None
 ) -> Counts:
-    """Archive a district that has left with its people, and log them out; what was archived.
+    """Archive a district that left, with its data, end its users' sessions, and return the counts.
 
-    It counts as connected until everybody is out, so that a run that is killed is made up for.
-    Raises InUse, with nothing archived, when somebody of it has logged in since that time.
+    The district stays marked as connected until the sessions have ended, so the next run finishes a
+    run that was killed. Raises DistrictInUse, with nothing archived, if one of its users has logged
+    in since `unless_used_since`.
     """
     counts = steps.do(lambda db: _archive_people(db, district_id, unless_used_since))
     sessions.end_sessions_in_district(district_id)

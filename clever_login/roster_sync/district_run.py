@@ -1,6 +1,6 @@
-"""The steps of a sync: each is one transaction, and in each the lease is ours.
+"""One district's sync: what full reads and event syncs have in common.
 
-One sync of one district: what the two ways of reading it have in common.
+A sync runs in steps. Each step is one transaction, which first renews the lock.
 """
 
 from __future__ import annotations
@@ -26,30 +26,25 @@ from clever_login.roster_sync.loss_limits import Loss
 from clever_login.roster_sync.writer import Counts, WriteResult
 
 T = TypeVar("T")
-RETRY_PAUSES_SECONDS = (
-    0.1,
-    0.5,
-    2.0,
-    5.0,
-)  # seconds; a login may be in the way, but only for a moment
+RETRY_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0)  # a conflicting login takes only a moment
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransactionRunner:
-    """A connection and a lease."""
+    """Runs the steps of a sync on one connection, under a lock."""
 
     connection: Connection
     hold: HeldLock
 
     def do(self, work: Callable[[Connection], T]) -> T:
-        """Do something in one transaction, and again when it got into a jam.
+        """Run `work` in one transaction and return its result; retry after a conflict.
 
-        `work` must leave the same rows if it is done twice.
+        `work` must leave the same rows if it runs twice.
         """
         for pause in RETRY_PAUSES_SECONDS:
             try:
                 return self._once(work)
-            except (IntegrityError, OperationalError):  # a login came first, a deadlock, a lock
+            except (IntegrityError, OperationalError):  # a concurrent login, a deadlock, a lock
                 if self.connection.invalidated:
                     raise
             time.sleep(pause)
@@ -63,9 +58,9 @@ class TransactionRunner:
 
 @dataclass(frozen=True, kw_only=True)
 class DistrictSync:
-    """A district, how to read it, and where to write it. `say` tells an operator.
+    """A district, how to read it, and where to write it. `say` shows progress to an operator.
 
-    `report` is that of `roster` and `events`: what they could not understand.
+    `report` is shared by `roster` and `events`: it collects what they could not parse.
     """
 
     steps: TransactionRunner
@@ -76,18 +71,18 @@ class DistrictSync:
     yes: bool
     say: Callable[[str], None]
     report: ReadReport
-    held: list[Loss] = field(default_factory=list)  # what was not removed
+    held: list[Loss] = field(default_factory=list)  # losses that were not removed
     counts: Counts = field(default_factory=Counter)
     began: datetime = field(default_factory=models.utc_now)
 
     def write(self, work: Callable[[Connection], WriteResult]) -> None:
-        """Do a step that writes records: it is counted, and whoever was archived is logged out."""
+        """Run a step that writes records, count it, and end the sessions of archived users."""
         written = self.steps.do(work)
         self.counts.update(written.counts)
         self.report.outside.update(written.outside)
         sessions.end_sessions_of_people((*written.archived, *written.former))
 
     def keep_cursor(self, connection: Connection, cursor: str | None) -> None:
-        """Remember up to where events have been applied, in the transaction that applied them."""
+        """Store the cursor, in the same transaction as the events it covers."""
         here = models.District.id == self.district_id
         connection.execute(update(models.District).where(here).values(cursor=cursor))

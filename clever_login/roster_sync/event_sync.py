@@ -1,9 +1,8 @@
-"""The cursor of a district: the id of the last event applied, and the version that it is of.
+"""Syncs a district by events: what changed since the stored cursor.
 
-An empty id is before the first event. Ids of people differ between versions, so that a cursor of
-another version is good for nothing.
-
-Events: what changed since the kept cursor, each batch and its cursor in one transaction.
+Each batch of events is applied in one transaction together with its cursor. A cursor is the API
+version and the id of the last event applied; an empty id is before the first event. User ids differ
+between versions, so a cursor of another version cannot be used.
 """
 
 from __future__ import annotations
@@ -31,13 +30,17 @@ from clever_login.roster_sync.writer import Batch, WriteResult, write_batch
 
 
 def format_cursor(version: ApiVersion, event_id: str) -> str | None:
-    """As it stands in the column; None for an id that is longer than any that Clever has had."""
+    """Return the cursor as stored, or None if the event id does not fit the column."""
     text = f"{version.name}:{event_id}"
     return text if len(text) <= (ID_TYPE.length or 0) else None
 
 
 def parse_cursor(version: ApiVersion, kept: str, synced_at: datetime | None) -> str | None:
-    """The event behind which to go on; CursorTooOld where that would miss something."""
+    """Return the event id to continue after, or None for the first event.
+
+    Raises CursorTooOld if events could be missed: the cursor is of another API version, or has no
+    event id and the last sync was more than RETENTION_DAYS ago.
+    """
     name, _, found = kept.partition(":")
     if name != version.name:
         raise CursorTooOld(f"The last sync read Clever's API {name}, and this is {version.name}.")
@@ -47,7 +50,7 @@ def parse_cursor(version: ApiVersion, kept: str, synced_at: datetime | None) -> 
 
 
 def _is_past_retention(synced_at: datetime | None) -> bool:
-    """SQLite forgets the zone, which is UTC."""
+    """SQLite returns the time without its zone, which is UTC."""
     if synced_at is None:
         return False
     moment = utc_now()
@@ -55,18 +58,19 @@ def _is_past_retention(synced_at: datetime | None) -> bool:
 
 
 T = TypeVar("T")
-EVENTS_PER_TRANSACTION = 500  # events in one transaction
-EVENTS_PER_PAGE = 2500  # events in one answer; so many are held at once
+EVENTS_PER_TRANSACTION = 500
+EVENTS_PER_PAGE = 2500  # per response; at most this many are kept in memory
 
 
 class TooManyRemovals(RosterError):
-    """Events would take too much away, so that the lists themselves are to be asked."""
+    """The events would remove too much, so a full read has to decide."""
 
 
 def apply_events(run: DistrictSync, after: str | None) -> None:
-    """Apply every event behind the cursor; TooMuch, before the first one, and CursorTooOld.
+    """Apply every event after the cursor.
 
-    What makes no sense is counted and passed: the cursor goes on behind it.
+    Raises TooManyRemovals before the first event is applied, and CursorTooOld. Events that cannot
+    be parsed are counted and skipped, and the cursor moves past them.
     """
     number = 0
     for chunk in chunks(_events_within_limits(run, after), EVENTS_PER_TRANSACTION):
@@ -76,11 +80,11 @@ def apply_events(run: DistrictSync, after: str | None) -> None:
 
 
 def _events_within_limits(run: DistrictSync, after: str | None) -> Iterator[Event]:
-    """The events once it is known what they take away; many are read twice for that."""
+    """Yield the events after checking what they remove. More than one page is read twice."""
     if run.yes:
         yield from run.events.read(after=after)
         return
-    counted = replace(run.events, report=ReadReport())  # of what may be read a second time
+    counted = replace(run.events, report=ReadReport())  # separate, because events may be read twice
     coming = counted.read(after=after)
     first = list(islice(coming, EVENTS_PER_PAGE))
     more = next(coming, None)
@@ -104,7 +108,7 @@ def _check(run: DistrictSync, changes: NetChanges) -> None:
 
 
 def _events_until(last: str, events: Iterator[Event]) -> Iterator[Event]:
-    """No event that was not counted."""
+    """Stop after the last event that was checked."""
     for event in events:
         yield event
         if event.id == last:
@@ -123,7 +127,7 @@ def _batch_writer(run: DistrictSync, events: list[Event]) -> Callable[[Connectio
 
 
 def build_batch(events: Iterable[Event], report: ReadReport) -> Batch:
-    """What is left to do: each event has the whole record, so that only its last one counts."""
+    """Reduce events to one batch. Each event has the whole record, so only the last one counts."""
     batch = Batch()
     for event in events:
         if event.unknown:

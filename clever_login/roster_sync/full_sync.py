@@ -1,13 +1,11 @@
-"""What a full read has seen: ids in temporary tables, so that memory stays flat.
+"""Full read: writes everything a district shares, then archives what was not seen.
 
-What it has not seen is missing, and links that it no longer found are stale. Both are removed at
-its end, and not before it is known how many there are. The tables are the connection's own and go
-with it. A read that breaks off begins again.
+Seen ids and stale links go into temporary tables, so memory use stays flat. What was not seen is
+removed at the end, once the number is known. The tables belong to the connection and end with it;
+an interrupted read starts over.
 
-A full read: everything that a district shares, and at its end what was not seen is removed.
-
-A list that came back empty, or takes too much away, is read again. If it stays so, nothing of that
-kind is removed, and everything else is applied: `Run.held` says what.
+A list that is empty or would remove too much is read again. If too much is still missing, nothing
+of that kind is removed and everything else is applied; `DistrictSync.held` lists the losses.
 """
 
 from __future__ import annotations
@@ -67,24 +65,24 @@ _STALE = Table(
     "stale_after_a_full_read",
     _METADATA,
     Column("kind", String(16), primary_key=True),
-    Column("one", models.ID_TYPE, primary_key=True),  # a link's columns, in their order
+    Column("one", models.ID_TYPE, primary_key=True),  # the link's key columns, in order
     Column("other", models.ID_TYPE, primary_key=True),
     Column("role", String(16), primary_key=True),
-    Column("counted", Boolean),  # whether the owner counts as changed already
+    Column("counted", Boolean),  # whether the owner is already counted as changed
     prefixes=["TEMPORARY"],
 )
 _LINKS: dict[str, Link] = {"people_schools": models.RoleAssignment, "enrolments": models.Enrollment}
 
 
 def create_snapshot(connection: Connection) -> None:
-    """Nothing has been seen yet."""
+    """Create or empty the temporary tables."""
     for table in (_SNAPSHOT, _STALE):
         table.create(connection, checkfirst=True)
         connection.execute(delete(table))
 
 
 def add_to_snapshot(connection: Connection, kind: str, ids: Iterable[str]) -> None:
-    """These are there."""
+    """Mark these ids as seen."""
     found = [{"kind": kind, "id": each} for each in ids]
     if found:
         connection.execute(build_insert(connection, _SNAPSHOT).on_conflict_do_nothing(), found)
@@ -97,7 +95,10 @@ def note_stale(
     stale: Collection[tuple[str, ...]],
     counted: Collection[str],
 ) -> None:
-    """Of all links of these owners, these are no longer there; who is `counted` has changed."""
+    """Record the stale links of these owners, replacing what was recorded for them.
+
+    Owners in `counted` are already counted as changed.
+    """
     kind = model.__tablename__
     for part in chunks(owners, MAX_PARAMETERS):
         connection.execute(delete(_STALE).where(_STALE.c.kind == kind, _STALE.c.one.in_(part)))
@@ -110,7 +111,7 @@ def note_stale(
 
 
 def drop_snapshot(connection: Connection) -> None:
-    """Let go of it."""
+    """Drop the temporary tables."""
     for table in (_SNAPSHOT, _STALE):
         table.drop(connection, checkfirst=True)
 
@@ -118,7 +119,7 @@ def drop_snapshot(connection: Connection) -> None:
 def count_missing_people(
     connection: Connection, district_id: str, since: datetime, kinds: Collection[str]
 ) -> LossCounts:
-    """How much of these kinds would be removed."""
+    """Return how many rows and links of these kinds would be removed."""
     found = LossCounts()
     for kind, model in MODEL_BY_KIND.items():
         if kind in kinds:
@@ -138,7 +139,7 @@ def count_missing_people(
 def remove_missing(
     connection: Connection, district_id: str, since: datetime, held: Collection[str]
 ) -> WriteResult:
-    """Archive what was not seen since the read began, and unlink what is stale, unless held."""
+    """Archive rows not seen since the read began and delete stale links, except of held kinds."""
     counts: Counter[tuple[str, str]] = Counter()
     at = models.utc_now()
     people: tuple[str, ...] = ()
@@ -175,22 +176,21 @@ def _is_missing(kind: str, district_id: str, since: datetime) -> ColumnElement[b
     here = and_(model.district_id == district_id, model.archived_at.is_(None), ~found)
     if model is not models.Person:
         return here
-    # Who has logged in since came too late for the read; the login may be by another clock.
+    # A user who logged in after the read began may be missing from the lists. The login time may
+    # come from another machine's clock.
     person, login = models.Person, since - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS)
     before = or_(person.last_login.is_(None), person.last_login < login)
     ours = and_(person.provider == models.PROVIDER, person.clever_id.is_not(None))
     return and_(here, ours, before)
 
 
-RECORDS_PER_TRANSACTION = 500  # records in one transaction
-SECTIONS_PER_PAGE = (
-    5_000  # in one answer: with their lists of students they weigh less than 10,000 people
-)
+RECORDS_PER_TRANSACTION = 500
+SECTIONS_PER_PAGE = 5_000  # per response: with their student lists, still smaller than 10,000 users
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Lists that are read one after the other, and the kinds of rows that they fill."""
+    """Lists that are read one after another, and the kinds of rows that they fill."""
 
     name: str
     kinds: tuple[str, ...]
@@ -198,9 +198,9 @@ class _Group:
 
 
 def read_everything(run: DistrictSync) -> None:
-    """Read everything; what happens meanwhile comes again as an event, behind the cursor.
+    """Read the whole district. Changes made meanwhile arrive as events after the stored cursor.
 
-    There is no cursor where something is held: the next sync has to look at it again.
+    If anything is held, no cursor is stored, so the next sync is a full read again.
     """
     cursor = _latest_cursor(run)
     run.steps.do(create_snapshot)
@@ -225,7 +225,7 @@ def _latest_cursor(run: DistrictSync) -> str | None:
 
 
 def _groups(run: DistrictSync) -> Iterable[_Group]:
-    """In an order in which each refers only to those before it."""
+    """Ordered so that records refer only to earlier groups."""
     roster = run.roster
     people = [kind for kind in run.version.people if kind != "contacts"]
     everybody = tuple(partial(roster.people, kind) for kind in people)
@@ -237,7 +237,7 @@ def _groups(run: DistrictSync) -> Iterable[_Group]:
 
 
 def _read_for_sure(run: DistrictSync, group: _Group, before: LossCounts) -> None:
-    """Read a group, and again when it is empty or too much of it is missing."""
+    """Read a group, and once more if it is empty or too much of it is missing."""
     report = run.report.copy()
     number = _read_list(run, group)
     lost = _lost(run, group, before)

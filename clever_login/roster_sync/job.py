@@ -1,6 +1,6 @@
-"""What a sync did, in words for an operator and for the log of a scheduler.
+"""Syncs the districts one after another, and reports the results to operators and the log.
 
-The districts one after the other: those that have left, those that wait, and the others.
+First come districts that the list no longer has, then the listed ones.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ SyncMode = Literal["full read", "events", "left", "skipped", "failed", "refused"
 
 @dataclass(frozen=True, kw_only=True)
 class SyncResult:
-    """What came of one district; `why` is a sentence where there is something to say.
+    """The result for one district. `why` is a sentence, or empty.
 
-    `held` is what was missing and has not been removed, `notes` are further sentences, such as what
-    was not understood.
+    `held` lists what was missing but not removed. `notes` are further sentences, such as what could
+    not be parsed.
     """
 
     district_id: str
@@ -61,7 +61,7 @@ class SyncResult:
     notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """The district with how it was read, a line for each table that changed, and the notes."""
+        """Return the district and how it was read, a line per table that changed, and the notes."""
         head = f"{self.name or 'District'} ({self.district_id}): {self.how}."
         if self.why:
             head += f" {self.why}"
@@ -89,7 +89,7 @@ class SyncResult:
 
 SUPPORTED_VERSIONS = ("v2.1", "v3.0", "v3.1")
 LOCK_NAME = "sync"
-# What administrators are told of; other failures pass by themselves, or are the operator's.
+# Problems shown to district administrators; others are temporary, or for the operator to fix.
 HELD_PROBLEM = "too_many"
 PROBLEM_BY_ERROR: dict[type[Exception], str] = {
     DistrictDisconnected: "token",
@@ -97,7 +97,7 @@ PROBLEM_BY_ERROR: dict[type[Exception], str] = {
 }
 
 
-# What a district's state at Clever means; `running` and `success` need no words.
+# What a district's state at Clever means; `running` and `success` need no explanation.
 STATE_DESCRIPTIONS = {
     "paused": "At Clever it is paused: its data stays as it was last school year.",
     "pending": "At Clever it is pending: there is an error that the district can fix.",
@@ -106,16 +106,16 @@ STATE_DESCRIPTIONS = {
 
 
 class UnsupportedVersion(RosterError):
-    """This version of Clever's API is not one that rosters are kept from."""
+    """Rosters cannot be synced from this version of Clever's API."""
 
 
 class DatabaseNotReady(RosterError):
-    """The database does not answer, or its tables are old."""
+    """The database does not respond, or its tables are outdated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyncOptions:
-    """What an operator asks for."""
+    """The operator's options for a sync."""
 
     district: str | None = None
     full: bool = False
@@ -123,9 +123,11 @@ class SyncOptions:
 
 
 def run_sync(wish: SyncOptions, say: Callable[[str], None]) -> Iterator[SyncResult]:
-    """Bring the store up to what Clever shares, and tell of each district when it is done.
+    """Sync the districts with Clever; yield the result of each when it is done.
 
-    OldVersion, lease.Taken, lease.Lost and the errors of `districts().ids()` end it as a whole.
+    Raises UnsupportedVersion, DatabaseNotReady, AlreadyRunning, LockLost and the errors of
+    `Districts.ids()`, which end the whole sync. Raises DistrictDisconnected if Clever has no token
+    for the district that was asked for.
     """
     found = districts_announcing_waits()
     version = found.services.version
@@ -162,7 +164,7 @@ class _SyncJob:
                 yield self._outside(each, known) if outside else self._guarded(each, known)
 
     def _unlisted(self, district_id: str, name: str) -> SyncResult | None:
-        """A district that the list leaves out: archived if it has left, None if it has not."""
+        """Archive a district missing from the list if it has left; return None if it has not."""
         began = models.utc_now()
         try:
             if not district_records.has_left(self.districts.tokens, district_id):
@@ -177,7 +179,7 @@ class _SyncJob:
         return SyncResult(district_id=district_id, name=name, how="left", counts=counts)
 
     def _outside(self, district_id: str, known: dict[str, str]) -> SyncResult:
-        """A district that the allow-list leaves out; what is kept of it is archived with a yes."""
+        """A district that is not in CLEVER_DISTRICT_IDS: its data is archived only with `yes`."""
         name, why = known.get(district_id, ""), "It is not one of CLEVER_DISTRICT_IDS."
         if district_id not in known:
             return SyncResult(district_id=district_id, name=name, how="skipped", why=why)
@@ -188,7 +190,7 @@ class _SyncJob:
         return SyncResult(district_id=district_id, name=name, how="left", counts=counts, why=why)
 
     def _guarded(self, district_id: str, known: dict[str, str]) -> SyncResult:
-        """One district; what goes wrong with it does not keep the others from their turn."""
+        """Sync one district. Its failure does not stop the sync of the others."""
         name = known.get(district_id, "")
         try:
             return self._one(district_id)
@@ -251,7 +253,7 @@ class _SyncJob:
         return "full read"
 
     def _make_up_for(self, district_id: str, synced_at: datetime | None) -> None:
-        """Log out whom a run had archived that was killed before it came to that."""
+        """End the sessions of users whom an interrupted run archived without logging them out."""
         person = models.Person
         archived = (person.district_id == district_id) & person.archived_at.is_not(None)
         if synced_at is not None:
@@ -262,14 +264,14 @@ class _SyncJob:
 
 
 def _describe_state(record: DistrictRecord) -> str:
-    """How the district does at Clever, where there is something to say."""
+    """Return the district's state and error at Clever, where there is something to say."""
     told = [STATE_DESCRIPTIONS.get(record.state or "", "")]
     told.append(f"Clever says: {record.error}" if record.error else "")
     return " ".join(filter(None, told))
 
 
 def _log_run(run: DistrictSync) -> None:
-    """What was left out, by the names of fields: never a value, nor whose it was."""
+    """Log what was left out, by field name: never a value, nor whose it was."""
     report, district = run.report, sessions.name_of_district(run.district_id)
     told = {
         "sync_values_not_understood": report.values,

@@ -1,4 +1,4 @@
-"""One sync at a time: a lease that its holder renews, and that runs out when the holder is gone."""
+"""Lets only one sync run at a time, with a lock that its holder renews and that expires."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ LOCK_DURATION = timedelta(minutes=10)  # longer than any wait for Clever
 
 
 class AlreadyRunning(RosterError):
-    """Somebody else holds the lease."""
+    """Another process holds the lock."""
 
 
 class LockLost(RosterError):
-    """The lease ran out, and somebody else took it."""
+    """The lock expired, and another process took it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldLock:
-    """A lease that is ours for as long as every transaction begins with `renew`."""
+    """A lock that stays ours as long as every transaction starts with `renew`."""
 
     name: str
     holder: str
 
     def renew(self, connection: Connection) -> None:
-        """Hold on for another period, at the start of a transaction; Lost when it is too late.
+        """Extend the lock by LOCK_DURATION, at the start of a transaction.
 
-        The row stays locked until the transaction ends, so nobody takes over in the middle.
+        The row stays locked until the transaction ends, so no other process takes over in the
+        middle. Raises LockLost if another process has taken it.
         """
         ours = (SyncLock.name == self.name) & (SyncLock.holder == self.holder)
         renewed = connection.execute(
@@ -52,7 +53,7 @@ class HeldLock:
 
 @contextmanager
 def hold_lock(connection: Connection, name: str) -> Iterator[HeldLock]:
-    """Hold a lease while the block runs; Taken when somebody else does."""
+    """Hold a lock while the block runs. Raises AlreadyRunning if another process holds it."""
     hold = HeldLock(name=name, holder=_holder_name())
     with connection.begin():
         _acquire(connection, hold)
@@ -90,7 +91,7 @@ def _holder_name() -> str:
 
 
 def _is_dead_process(holder: str) -> bool:
-    """Whether it was a process of this machine that is no more, such as one that was killed."""
+    """Return whether the holder was a process on this machine that no longer exists."""
     host, _, rest = holder.partition(":")
     number = rest.partition(":")[0]
     if host != socket.gethostname()[:40] or not number.isdecimal() or os.name != "posix":

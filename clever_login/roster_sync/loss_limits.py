@@ -1,7 +1,7 @@
-"""How much of a district a sync would take away, net, and from when on that is held back.
+"""Limits on how much of a district's data a sync may remove, net.
 
-A semester that replaces every section takes nothing away: as many are new as are gone. A list that
-came back cut short, or empty, does.
+A new semester that replaces every section removes nothing net: as many are new as are gone. A list
+that was cut short or empty does.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from clever_login.clever.models import Role
 from clever_login.db import models
 from clever_login.db.models import has_role
 
-LossCounts = Counter[str]  # of what -> how many
+LossCounts = Counter[str]  # name of what is counted -> number
 RECORD_KINDS = ("schools", "terms", "people", "people_schools", "sections", "enrolments")
-# What cannot be trusted either when one kind of record is held.
+# Kinds that depend on a held kind and cannot be trusted either.
 _DEPENDENT = {
     "schools": {"sections", "people_schools", "enrolments"},
     "people": {"people_schools", "enrolments"},
@@ -28,7 +28,10 @@ _DEPENDENT = {
 
 @dataclass(frozen=True, kw_only=True)
 class LossRule:
-    """`few` may go on an ordinary day, however small the district; or all, unless `never_all`."""
+    """How much of one thing may be removed, whatever the size of the district.
+
+    `few` may always be removed. If `never_all` is set, removing all of it is too much in any case.
+    """
 
     kind: str
     few: int
@@ -67,7 +70,7 @@ _MODEL_BY_KIND: dict[str, type[models.School] | type[models.Term] | type[models.
 
 @dataclass(frozen=True)
 class Loss:
-    """More of one thing would be gone than anybody should lose unasked."""
+    """A loss over the limit, which needs the operator's confirmation."""
 
     what: str
     missing: int
@@ -78,9 +81,10 @@ class Loss:
 
 
 def find_excessive_losses(before: LossCounts, now: LossCounts, missing: LossCounts) -> list[Loss]:
-    """Compare what was there with what will be once what is missing is gone from what is now.
+    """Return the losses over the limit, net of what is new.
 
-    More than a tenth is too much, unless it is only a few, and everything always is.
+    More than a tenth is over the limit, unless it is at most `few`. Losing everything is over the
+    limit where `never_all` is set.
     """
     found = []
     for what, rule in LOSS_RULES.items():
@@ -95,7 +99,7 @@ def find_excessive_losses(before: LossCounts, now: LossCounts, missing: LossCoun
 
 
 def held_kinds(losses: Iterable[Loss]) -> set[str]:
-    """The kinds of which nothing is removed: those with a loss, and what depends on them."""
+    """Return the kinds of which nothing is removed: those with a loss, and their dependents."""
     kinds = {LOSS_RULES[each.what].kind for each in losses}
     return kinds.union(*(_DEPENDENT.get(each, set()) for each in kinds))
 
@@ -103,7 +107,7 @@ def held_kinds(losses: Iterable[Loss]) -> set[str]:
 def count_active(
     connection: Connection, district_id: str, kinds: Collection[str] = RECORD_KINDS
 ) -> LossCounts:
-    """What there is of a district, but for what is archived."""
+    """Count a district's rows and links that are not archived."""
     found = LossCounts()
     for kind, model in _MODEL_BY_KIND.items():
         if kind in kinds:
@@ -120,14 +124,14 @@ def count_active(
 
 
 def count_people(connection: Connection, where: ColumnElement[bool]) -> LossCounts:
-    """How many people there are, and how many in each role."""
+    """Count people, in total and by role."""
     each = [func.count().filter(has_role(role)) for role in ROLE_NAMES]
     row = connection.execute(select(func.count(), *each).select_from(models.Person).where(where))
     return LossCounts(dict(zip(("people", *ROLE_NAMES.values()), row.one(), strict=True)))
 
 
 def link_label(kind: str, role: str) -> str:
-    """What links of a kind in a role are called."""
+    """Return the name of a kind of link with a role."""
     if kind == "enrolments":
         return f"{role} enrollments"
     return f"schools of {ROLE_NAMES[Role(role)]}"

@@ -1,4 +1,4 @@
-"""What the events that wait would take away, net, before any of them is applied."""
+"""What pending events would remove, net, computed before any of them is applied."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from clever_login.roster_sync import loss_limits, row_values
 from clever_login.roster_sync.loss_limits import Loss, LossCounts, link_label
 from clever_login.roster_sync.writer import MODEL_BY_KIND, clever_id_column
 
-LinkCounts = Counter[str]  # how many of one record, by role
+LinkCounts = Counter[str]  # number of one record's links, by role
 _RECORD_TYPES = {"schools": SchoolRecord, "terms": Term, "people": Person, "sections": Section}
 
 
 @dataclass(frozen=True)
 class NetChanges:
-    """For each record the last that its events say: None for gone, else its links by role."""
+    """The final state of each record in the events: None if deleted, else its links by role."""
 
     last: dict[str, dict[str, LinkCounts | None]] = field(
         default_factory=lambda: {kind: {} for kind in MODEL_BY_KIND}
     )
-    roles: dict[str, tuple[PersonRole, ...]] = field(default_factory=dict)  # of people
+    roles: dict[str, tuple[PersonRole, ...]] = field(default_factory=dict)  # by user id
 
     def follow(self, event: Event) -> None:
-        """Take note of one more event."""
+        """Add one more event."""
         if event.unknown:
             return
         record = event.record()
@@ -46,7 +46,7 @@ class NetChanges:
             self.roles[record.id] = record.roles
 
     def losses(self, connection: Connection, district_id: str) -> list[Loss]:
-        """What of the district would be gone, where that is too much."""
+        """Return the losses in the district that are over the limit."""
         count = _StoredCounts(connection, district_id)
         now, missing, kinds = LossCounts(), LossCounts(), set()
         for kind, said in self.last.items():
@@ -78,13 +78,13 @@ class NetChanges:
 
 @dataclass(frozen=True)
 class _StoredCounts:
-    """Numbers of what the store has."""
+    """Counts of what the database holds."""
 
     connection: Connection
     district_id: str
 
     def active(self, kind: str, ids: Iterable[str]) -> LossCounts:
-        """How many of these are there and not archived."""
+        """Count those of these records that exist and are not archived."""
         model, found = MODEL_BY_KIND[kind], LossCounts()
         here = (model.district_id == self.district_id) & model.archived_at.is_(None)
         for part in chunks(ids, MAX_PARAMETERS):
@@ -99,7 +99,7 @@ class _StoredCounts:
     def links(
         self, kind: str, links: str, said: dict[str, LinkCounts]
     ) -> tuple[LossCounts, LossCounts]:
-        """How many links of these records go, and by how many there are more then, by role."""
+        """Return, by role, how many links of these records go, and the net change in number."""
         there: dict[str, LinkCounts] = {}
         for part in chunks(said, MAX_PARAMETERS):
             for key, role, number in self.connection.execute(self._links_of(kind, links, part)):
@@ -108,7 +108,7 @@ class _StoredCounts:
         for key, now in said.items():
             before = there.get(key, LinkCounts())
             for role in now.keys() | before.keys():
-                if now[role] < 0:  # not understood: it stays as it is
+                if now[role] < 0:  # the list could not be parsed, so its links stay
                     continue
                 name = link_label(links, role)
                 fewer[name] += max(0, before[role] - now[role])

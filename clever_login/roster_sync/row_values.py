@@ -1,4 +1,4 @@
-"""What Clever says, as rows of our tables: only the fields that these have."""
+"""Converts Clever's records to table rows, with only the columns that the tables have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clever_login.db.upsert import Row, model_table
 
 
 def district_row(record: DistrictRecord) -> Row:
-    """A district that has given us its token."""
+    """Return the row of a district with a token."""
     return {
         "id": record.id,
         "name": record.name or "",
@@ -25,18 +25,18 @@ def district_row(record: DistrictRecord) -> Row:
 
 
 def school_row(record: SchoolRecord, district_id: str) -> Row:
-    """A school."""
+    """Return the row of a school."""
     return _base_row(record.id, district_id, record.name)
 
 
 def term_row(record: Term, district_id: str) -> Row:
-    """A term; one without an id is no record of its own."""
+    """Return the row of a term. A term without an id has no record of its own."""
     days = {"start_date": _to_date(record.start_date), "end_date": _to_date(record.end_date)}
     return _base_row(record.id or "", district_id, record.name) | days
 
 
 def person_row(record: Person, district_id: str) -> Row:
-    """A person, without our id; before v3 one of their roles."""
+    """Return the row of a user, without our id. Before v3, a record is one of the user's roles."""
     student = record.post(PersonRole.STUDENT)
     grade = student.student.grade if student and student.student else None
     return {
@@ -53,7 +53,7 @@ def person_row(record: Person, district_id: str) -> Row:
 
 
 def section_row(record: Section, district_id: str, known: Collection[str]) -> Row:
-    """A section; `known` are the ids of schools and terms that we have."""
+    """Return the row of a section. `known` holds the ids of stored schools and terms."""
     words = {
         name: _truncate(models.Section, name, getattr(record, name))
         for name in ("subject", "grade", "period")
@@ -66,18 +66,18 @@ def section_row(record: Section, district_id: str, known: Collection[str]) -> Ro
 
 
 def is_synced(record: Person) -> bool:
-    """Whether we have a use for a person: contacts of students do not log in."""
+    """Return whether a user is stored. Students' contacts are not: they do not log in."""
     return set(record.roles) != {PersonRole.CONTACT}
 
 
 def former_ids(record: Person) -> list[str]:
-    """The ids that a person had before v3, where they are not the id of today."""
+    """Return the ids that a user had before v3, if they differ from the current one."""
     found = (post.legacy_id for post in record.posts if post.role is not PersonRole.CONTACT)
     return [each for each in found if each and each != record.id]
 
 
 def schools_with_roles(record: Person) -> set[tuple[str, str]]:
-    """The schools with the role that the person has there."""
+    """Return (school id, role) pairs of a user."""
     return {
         (school, post.role.value)
         for post in record.posts
@@ -95,6 +95,6 @@ def _to_date(moment: datetime | None) -> object:
 
 
 def _truncate(model: type[models.Base], column: str, text: str | None) -> str | None:
-    """As much as the column takes."""
+    """Cut the text to the length of the column."""
     length: int = model_table(model).c[column].type.length  # type: ignore[attr-defined] # all are String
     return (text or "")[:length] or None

@@ -1,4 +1,4 @@
-"""Records written to the store: applied once or ten times, they leave the same rows."""
+"""Writes Clever's records to the database. Writing a record twice leaves the same rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from clever_login.db.upsert import (
 from clever_login.roster_sync import district_boundary, row_values
 from clever_login.roster_sync.district_boundary import FoundRows
 
-CLOCK_TOLERANCE = timedelta(minutes=2)  # by which ours and Clever's may differ
+CLOCK_TOLERANCE = timedelta(minutes=2)  # allowed difference between our clock and Clever's
 Counts = Counter[tuple[str, str]]  # (table, what happened) -> how many
 DeletedIds = dict[str, set[str]]
 Link = type[models.RoleAssignment] | type[models.Enrollment]
@@ -41,32 +41,32 @@ MODEL_BY_KIND: dict[str, RosterModel] = {
 
 @dataclass(frozen=True)
 class Batch:
-    """Records that are written in one transaction, by their ids, and the ids of what is gone."""
+    """Records to write in one transaction, by id, and the ids of deleted records."""
 
     schools: dict[str, SchoolRecord] = field(default_factory=dict)
     terms: dict[str, Term] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     sections: dict[str, Section] = field(default_factory=dict)
     gone: DeletedIds = field(default_factory=lambda: {name: set() for name in MODEL_BY_KIND})
-    leaving: dict[str, Person] = field(default_factory=dict)  # the people among `gone`
-    left_at: dict[str, datetime] = field(default_factory=dict)  # when Clever says they left
+    leaving: dict[str, Person] = field(default_factory=dict)  # records of the people in `gone`
+    left_at: dict[str, datetime] = field(default_factory=dict)  # time of deletion, from Clever
 
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What a batch did, and the Clever ids with which nobody may be logged in any more."""
+    """What a batch changed, and the Clever ids whose sessions have to end."""
 
     counts: Counts
     archived: tuple[str, ...] = ()
-    former: tuple[str, ...] = ()  # from before v3
-    outside: Counter[str] = field(default_factory=Counter)  # what is another district's, by field
+    former: tuple[str, ...] = ()  # ids from before v3
+    outside: Counter[str] = field(default_factory=Counter)  # data of other districts, by field
 
 
 class RemoveLater(Protocol):
-    """What takes note of links that are to be removed later, if at all.
+    """A callback that records stale links to be removed later, if at all.
 
-    It is given the links that are stale, all owners that were looked at, and those who count as
-    changed already.
+    It gets the stale links, all owners that were checked, and the owners already counted as
+    changed.
     """
 
     def __call__(
@@ -77,12 +77,12 @@ class RemoveLater(Protocol):
         stale: Collection[Row],
         counted: Collection[str],
     ) -> None:
-        """Take note."""
+        """Record the stale links."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A batch of one district, and what comes of it."""
+    """A batch for one district, and its results."""
 
     connection: Connection
     district_id: str
@@ -92,7 +92,7 @@ class _Job:
     outside: Counter[str] = field(default_factory=Counter)
 
     def find(self, key: Any, ids: Iterable[str | None]) -> FoundRows:
-        """Look for what records refer to."""
+        """Find rows that records refer to."""
         return district_boundary.find_rows(self.connection, self.district_id, key, set(ids))
 
     def link(
@@ -103,7 +103,7 @@ class _Job:
         stays: Callable[[Row], bool] = lambda _row: False,
         counted: Collection[str] = (),
     ) -> tuple[set[Row], set[Row]]:
-        """Make these the only links of their owners: those added, and those removed now."""
+        """Make `wanted` the only links of their owners; return the links added and removed now."""
         now = self.later is None
         added, stale = replace_links(
             self.connection, model, owners, wanted, stays=stays, remove=now
@@ -118,9 +118,9 @@ class _Job:
 def write_batch(
     connection: Connection, district_id: str, batch: Batch, later: RemoveLater | None = None
 ) -> WriteResult:
-    """Write a batch in the transaction that is open; what is another district's is left out.
+    """Write a batch in the open transaction, leaving out other districts' data.
 
-    With `later` no link is removed now.
+    If `later` is given, stale links are passed to it instead of being deleted.
     """
     job = _Job(connection, district_id, batch, later)
     job = replace(job, batch=_without_other_districts(job))
@@ -142,7 +142,7 @@ def write_batch(
 
 
 def clever_id_column(model: RosterModel) -> Any:
-    """The column by which Clever's records are found."""
+    """Return the column that holds the Clever id."""
     return model.clever_id if model is models.Person else model.id
 
 
@@ -181,10 +181,9 @@ def _upsert_terms(job: _Job) -> dict[str, str]:
 
 
 def _upsert_people(job: _Job) -> dict[str, str]:
-    """The people with their schools."""
-    everyone = sorted(
-        job.batch.people.values(), key=lambda each: each.id
-    )  # in one order: no deadlock
+    """Write users and their schools."""
+    # A fixed order avoids deadlocks.
+    everyone = sorted(job.batch.people.values(), key=lambda each: each.id)
     found = [row_values.person_row(each, job.district_id) for each in everyone]
     wrote = upsert_rows(job.connection, models.Person, "clever_id", found)
     wrote = district_boundary.drop_rows_of_other_districts(wrote, "user", job.outside)
@@ -210,7 +209,7 @@ def _upsert_people(job: _Job) -> dict[str, str]:
 
 
 def _upsert_sections(job: _Job) -> dict[str, str]:
-    """The sections with whoever is in them, as far as we know these people."""
+    """Write sections and the enrollments of known users."""
     found = list(job.batch.sections.values())
     schools = job.find(models.School.id, (each.school_id for each in found))
     terms = job.find(models.Term.id, (each.term_id for each in found))
@@ -229,7 +228,7 @@ def _upsert_sections(job: _Job) -> dict[str, str]:
 
 
 def _write_enrollments(job: _Job, sections: list[Section]) -> None:
-    """Let exactly those be in these sections of whom the records say so."""
+    """Make the members in the records the only members of these sections."""
     members = [
         (each.id, clever_id, role)
         for each in sections
@@ -243,7 +242,7 @@ def _write_enrollments(job: _Job, sections: list[Section]) -> None:
     }
     unknown = {(each.id, role) for each in sections for role in each.unknown_members}
 
-    def stays(row: Row) -> bool:  # a list that is none does not empty a class
+    def stays(row: Row) -> bool:  # a list that could not be parsed does not empty a class
         section, _person, role = row
         return (section, role) in unknown
 
@@ -254,7 +253,7 @@ def _write_enrollments(job: _Job, sections: list[Section]) -> None:
 
 
 def _merge_legacy_people(job: _Job) -> tuple[str, ...]:
-    """Rows with an id from before v3 get that of today, as at a login; ids somebody came with."""
+    """Merge rows with ids from before v3, as a login does; return old ids that have logged in."""
     people = job.batch.people | job.batch.leaving
     today = {legacy: each for each in people.values() for legacy in row_values.former_ids(each)}
     before = job.find(models.Person.clever_id, today)
@@ -272,7 +271,7 @@ def _merge_legacy_people(job: _Job) -> tuple[str, ...]:
 
 
 def _legacy_rows(job: _Job, legacy_ids: Collection[str]) -> dict[str, bool]:
-    """Which of these ids rows have, of this district or none, and whether somebody came by it."""
+    """Return which of these ids have a row of this district or none, and if it has logged in."""
     person = models.Person
     asked = select(person.clever_id, person.last_login).where(
         person.provider == models.PROVIDER,
@@ -286,7 +285,7 @@ def _legacy_rows(job: _Job, legacy_ids: Collection[str]) -> dict[str, bool]:
 
 
 def _returned_people(connection: Connection, batch: Batch) -> set[str]:
-    """People who logged in after they left: Clever shares them again, and will say so."""
+    """People who logged in after they left. Clever shares them again, and will send an event."""
     person, found = models.Person, set()
     ours = person.provider == models.PROVIDER
     for part in chunks(batch.left_at, MAX_PARAMETERS):
@@ -300,7 +299,7 @@ def _returned_people(connection: Connection, batch: Batch) -> set[str]:
 def _archive_rows(
     connection: Connection, district_id: str, model: RosterModel, ids: Iterable[str]
 ) -> tuple[str, ...]:
-    """The ids of those that were there until now."""
+    """Archive these rows, and return the ids of those that were active."""
     found: list[str] = []
     for part in chunks(sorted(ids), MAX_PARAMETERS):
         here = (model.district_id == district_id) & clever_id_column(model).in_(part)

@@ -1,1 +1,1 @@
-"""Who may see whom, and the pages that show classes, schools and districts."""
+"""Roster visibility, and the pages that show classes, schools and districts."""

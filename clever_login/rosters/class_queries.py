@@ -1,6 +1,6 @@
-"""Classes and the people in them, as the pages list them: each list a fixed number of queries.
+"""Classes and their members, as pages list them. Each list takes a fixed number of queries.
 
-Of a long list all classes are read, and who is in them of one page alone.
+For a long list, all classes are read, but teachers and class sizes only for one page.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Query = Select[*tuple[Any, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class ListedPerson:
-    """A person in a list: what Clever calls them, and a student's grade."""
+    """A person in a list: name as Clever gives it, and a student's grade."""
 
     first: str
     last: str
@@ -35,7 +35,7 @@ class ListedPerson:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassSummary:
-    """A section: `students` says how many, None for whom that is not meant."""
+    """A section. `students` is the number of students, or None if the viewer may not see it."""
 
     id: str
     name: str
@@ -50,7 +50,10 @@ class ClassSummary:
 def list_classes(
     session: Session, viewer: Viewer, page: int = 1, *, school_id: str | None = None
 ) -> Page[ClassSummary]:
-    """The classes that one may see, by period and name; those of one school where it is given."""
+    """Return one page of the classes the viewer may see, by period and name.
+
+    With `school_id`, only the classes of that school.
+    """
     query = (
         _classes_query(viewer.role) if school_id is None else _classes_at_school_query(viewer.role)
     )
@@ -60,7 +63,7 @@ def list_classes(
 
 
 def find_class(session: Session, viewer: Viewer, section_id: str) -> ClassSummary | None:
-    """One class, or None where it is not for this person's eyes."""
+    """Return one class, or None if the viewer may not see it."""
     found = session.execute(_class_query(viewer.role), viewer.with_values(section=section_id)).all()
     return next(iter(_with_teachers_and_sizes(session, viewer, found)), None)
 
@@ -68,7 +71,7 @@ def find_class(session: Session, viewer: Viewer, section_id: str) -> ClassSummar
 def list_students(
     session: Session, viewer: Viewer, section_id: str, page: int = 1
 ) -> Page[ListedPerson]:
-    """The students of a class, by last name."""
+    """Return one page of a class's students, by last name."""
     found = session.execute(_students_query(viewer.role), viewer.with_values(sections=[section_id]))
     names = [ListedPerson(first=first, last=last, grade=grade) for first, last, grade in found]
     return paginate(_sort_by_last_name(names), page)
@@ -77,7 +80,7 @@ def list_students(
 def _with_teachers_and_sizes(
     session: Session, viewer: Viewer, rows: Sequence[Row[*tuple[Any, ...]]]
 ) -> list[ClassSummary]:
-    """These classes with their teachers and, for whom that is meant, how many students."""
+    """Add the teachers and, unless the viewer is a student, the number of students."""
     if not rows:
         return []
     seen = viewer.with_values(sections=[each.id for each in rows])
@@ -146,7 +149,7 @@ def _class_sizes_query(role: Role | None) -> Query:
 
 
 def _members_query(role: Role | None, seated: Role) -> Query:
-    """Who is in some of the classes that one may see."""
+    """Members of some of the classes that the viewer may see."""
     some = Enrollment.section_id.in_(bindparam("sections", expanding=True))
     return visibility.visible_members(role, seated).where(some)
 

@@ -1,6 +1,6 @@
-"""Grades and times as the pages say them, in the language of the request.
+"""Labels of grades and times in the request's language, and sort keys for lists.
 
-In which order people, classes, schools and grades stand in a list, on any database.
+The sort keys give the same order on every database.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NUMBERED_GRADE_LABEL = _("Grade %(number)s")
 
 
 def grade_label(code: str) -> str:
-    """A grade on its own: Grade 7, Kindergarten; a word of the district's own as it is."""
+    """Return a grade's label, such as "Grade 7" or "Kindergarten"; unknown words as they are."""
     return (
         str(NUMBERED_GRADE_LABEL) % {"number": code}
         if code.isdecimal()
@@ -42,19 +42,19 @@ def grade_label(code: str) -> str:
 
 
 def short_grade_label(code: str | None) -> str:
-    """A grade where it is said that it is one, or little room is: 7, K."""
+    """Return a short label, such as "7" or "K", for narrow places or under a "Grade" heading."""
     return str(SHORT_GRADE_LABELS.get(code or "") or GRADE_LABELS.get(code or "", code or ""))
 
 
 def time_ago(time: datetime) -> str:
-    """How long ago something was: 3 hours ago; never "in 2 minutes", by another machine's clock."""
+    """Return how long ago a time was, such as "3 hours ago". Times in the future count as now."""
     passed = max(datetime.now(UTC) - time, timedelta(seconds=1))
     return str(format_timedelta(-passed, "minute", add_direction=True))
 
 
 TEMPLATE_FILTERS = {"grade": grade_label, "short_grade": short_grade_label, "ago": time_ago}
 
-# Clever's words for a grade, from the youngest on.
+# Clever's grade values, youngest first.
 GRADE_ORDER = (
     "InfantToddler",
     "Preschool",
@@ -69,9 +69,9 @@ GRADE_ORDER = (
 
 
 def name_sort_key(name: str) -> str:
-    """A text as it is looked for in a list: Ñandú beside Nandu, and School 2 before School 10.
+    """Sort key of a name: Ñandú next to Nandu, and School 2 before School 10.
 
-    Databases do not agree on it.
+    Computed here because databases sort text differently.
     """
     letters = name.casefold()
     if not letters.isascii():
@@ -81,10 +81,10 @@ def name_sort_key(name: str) -> str:
 
 
 def person_sort_key(last: str, first: str) -> tuple[str, str]:
-    """A person in a class list."""
+    """Sort key of a person in a class list: last name, first name."""
     return name_sort_key(last), name_sort_key(first)
 
 
 def class_sort_key(period: str | None, name: str) -> tuple[bool, str, str]:
-    """A class in a day: period 2 before period 10, and who has none last."""
+    """Sort key of a class: by period (2 before 10), classes without a period last, then by name."""
     return not period, name_sort_key(period or ""), name_sort_key(name)

@@ -1,4 +1,4 @@
-"""What each page of the school shows, read in one transaction."""
+"""The data of each roster page, read in one transaction."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from clever_login.rosters.viewer import Viewer
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    """What is one's own; what a role has none of is empty."""
+    """The viewer's classes, schools and district. Parts that the role does not have are empty."""
 
     classes: Page[ClassSummary]
     schools: Page[RosterCounts]
     district: RosterCounts | None
     grades: list[GradeCount]
-    sync: SyncStatus  # empty for students who have classes: their page does not speak of it
+    sync: SyncStatus  # empty for students who have classes: their page does not show it
 
     @property
     def several_schools(self) -> bool:
-        """Whether a class's school tells it from another."""
+        """Whether the classes are at different schools, so that the list has to name them."""
         return len({each.school for each in self.classes}) > 1
 
     @property
     def synced_at(self) -> datetime | None:
-        """When the lists were last synced; None for never, and for who has no district."""
+        """When the lists were last synced; None if never, or if the viewer has no district."""
         return self.sync.synced_at
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassPage:
-    """A class, and its students where those are for this person."""
+    """A class, with its students if the viewer may see them."""
 
     section: ClassSummary
     students: Page[ListedPerson]
@@ -47,7 +47,7 @@ class ClassPage:
 
 @dataclass(frozen=True, kw_only=True)
 class SchoolPage:
-    """A school in numbers, and its classes."""
+    """A school's numbers and classes."""
 
     of: RosterCounts
     grades: list[GradeCount]
@@ -57,7 +57,7 @@ class SchoolPage:
 
 @dataclass(frozen=True, kw_only=True)
 class DistrictPage:
-    """A district in numbers, and its schools."""
+    """A district's numbers and schools."""
 
     of: RosterCounts
     grades: list[GradeCount]
@@ -66,7 +66,7 @@ class DistrictPage:
 
 
 def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
-    """The own classes, the own schools, the own district."""
+    """Return the viewer's classes, schools and district."""
     enrolled = viewer.role in (Role.STUDENT, Role.TEACHER)
     staff, admin = viewer.role is Role.STAFF, viewer.role is Role.DISTRICT_ADMIN
     with database().read() as session:
@@ -90,7 +90,7 @@ def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
 
 
 def load_class_page(viewer: Viewer, section_id: str, page: int) -> ClassPage | None:
-    """The page of a class; None where it is not for this person."""
+    """Return the data of a class's page, or None if the viewer may not see the class."""
     with database().read() as session:
         found = class_queries.find_class(session, viewer, section_id)
         if found is None:
@@ -103,7 +103,7 @@ def load_class_page(viewer: Viewer, section_id: str, page: int) -> ClassPage | N
 
 
 def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage | None:
-    """The page of a school; None where it is not for this person."""
+    """Return the data of a school's page, or None if the viewer may not see the school."""
     with database().read() as session:
         found = school_queries.find_school(session, viewer, school_id)
         if found is None:
@@ -117,7 +117,7 @@ def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage | 
 
 
 def load_district_page(viewer: Viewer, page: int) -> DistrictPage | None:
-    """The page of a district administrator's own district; None for anybody else."""
+    """Return the page of a district administrator's district, or None for other viewers."""
     with database().read() as session:
         found = school_queries.find_district(session, viewer)
         if found is None:

@@ -1,4 +1,4 @@
-"""Long lists, page by page: so many rows each, and what is said of the rest."""
+"""Splits long lists into pages."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 U = TypeVar("U")
-PAGE_SIZE = 50  # rows; such a page weighs less than 30 KB
-ALL_PAGES = 0  # instead of a page's number: all rows, for paper
+PAGE_SIZE = 50  # rows; such a page is smaller than 30 KB
+ALL_PAGES = 0  # as page number: all rows, for printing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page(Generic[T]):
-    """One page of a list, which is empty only where the list is."""
+    """One page of a list. It is empty only if the list is."""
 
     rows: Sequence[T]
-    number: int = 1  # from 1 on, or WHOLE
+    number: int = 1  # from 1, or ALL_PAGES
     total: int  # rows of the whole list
 
     def __iter__(self) -> Iterator[T]:
@@ -28,12 +28,12 @@ class Page(Generic[T]):
 
     @property
     def pages(self) -> int:
-        """How many there are."""
+        """The number of pages."""
         return _page_count(self.total)
 
     @property
     def near(self) -> list[int | None]:
-        """The pages to offer: the first, the last, those beside this one; None for a gap."""
+        """The page numbers to link: first, last, and two on each side. None stands for a gap."""
         beside = range(self.number - 2, self.number + 3)
         found: list[int | None] = []
         for page in range(1, self.pages + 1):
@@ -45,16 +45,16 @@ class Page(Generic[T]):
 
     @property
     def before(self) -> int:
-        """How many rows stand on the pages before this one."""
+        """The number of rows on earlier pages."""
         return max(self.number - 1, 0) * PAGE_SIZE
 
     def of(self, rows: Sequence[U]) -> Page[U]:
-        """The same page with what its rows stand for."""
+        """Return the same page with other rows."""
         return Page(rows=rows, number=self.number, total=self.total)
 
 
 def paginate(rows: Sequence[T], number: int) -> Page[T]:
-    """This page of a list; the last one where there are not so many."""
+    """Return one page of a list; the last one if `number` is too high."""
     if number == ALL_PAGES:
         return Page(rows=rows, number=ALL_PAGES, total=len(rows))
     number = min(max(number, 1), _page_count(len(rows)))

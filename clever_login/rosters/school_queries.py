@@ -1,4 +1,4 @@
-"""Schools and districts in numbers: who is there now, and students by grade."""
+"""Numbers of schools and districts: current people and classes, and students by grade."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Query = Select[*tuple[Any, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class RosterCounts:
-    """A school or a district, and how many of each it has."""
+    """A school or district, with its numbers of students, teachers and sections."""
 
     id: str
     name: str
@@ -33,7 +33,7 @@ class RosterCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class GradeCount:
-    """How many students are in a grade, and which share that is of the fullest one."""
+    """The number of students in a grade, and its percentage of the largest grade's number."""
 
     grade: str
     students: int
@@ -41,20 +41,20 @@ class GradeCount:
 
 
 def list_schools(session: Session, viewer: Viewer, page: int = 1) -> Page[RosterCounts]:
-    """The schools that one may see, by name, with their numbers."""
+    """Return one page of the schools the viewer may see, by name, with their numbers."""
     found = session.execute(_schools_query(viewer.role), viewer.with_values())
     shown = paginate(sorted(found, key=lambda each: name_sort_key(each[1])), page)
     return shown.of(_with_counts(session, dict(shown.rows)))
 
 
 def find_school(session: Session, viewer: Viewer, school_id: str) -> RosterCounts | None:
-    """One school, or None where it is not for this person's eyes."""
+    """Return one school, or None if the viewer may not see it."""
     found = session.execute(_school_query(viewer.role), viewer.with_values(school=school_id))
     return next(iter(_with_counts(session, dict(found.all()))), None)
 
 
 def find_district(session: Session, viewer: Viewer) -> RosterCounts | None:
-    """A district administrator's own district with its numbers, else None."""
+    """Return a district administrator's district with its numbers; None for other viewers."""
     found = session.execute(_district_query(viewer.role), viewer.with_values())
     return next(map(_to_counts, found), None)
 
@@ -62,7 +62,7 @@ def find_district(session: Session, viewer: Viewer) -> RosterCounts | None:
 def count_students_by_grade(
     session: Session, viewer: Viewer, *, school_id: str | None = None
 ) -> list[GradeCount]:
-    """The students of one school by grade, or all whom an administrator may see."""
+    """Return the students by grade of one school, or of all schools that the viewer may see."""
     if school_id is not None:
         query = _grades_of_school_query(viewer.role)
     elif viewer.role is Role.DISTRICT_ADMIN:
@@ -81,7 +81,7 @@ def count_students_by_grade(
 
 
 def _with_counts(session: Session, names: dict[str, str]) -> list[RosterCounts]:
-    """These schools, of which one may see each, as they are given by id."""
+    """Add the numbers to these schools (names by id), which the viewer may see."""
     these = {"schools": [*names]}
     people = {
         (each[0], each[1]): each[2] for each in session.execute(_people_per_school_query(), these)
@@ -157,7 +157,7 @@ def _people_in_district(role: Role) -> ScalarSelect[int]:
 
 @cache
 def _grades_of_schools_query(role: Role | None) -> Query:
-    """Students by grade; who is at two of these schools is one student."""
+    """Students by grade. A student at two of these schools counts once."""
     return (
         select(Person.grade, func.count(distinct(Person.id)))
         .join(RoleAssignment, RoleAssignment.person_id == Person.id)

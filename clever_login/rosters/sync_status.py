@@ -1,4 +1,4 @@
-"""How the sync of the own district does: when it was last done, and what keeps it from its work."""
+"""The sync status of the viewer's district: when it last ran, and what blocks it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from clever_login.db.models import District, utc_now
 from clever_login.rosters import visibility
 from clever_login.rosters.viewer import Viewer
 
-OVERDUE_AFTER = timedelta(
-    hours=25
-)  # one sync a night, which may take an hour longer than the last one
+# One sync per night, which may take an hour longer than the previous one.
+OVERDUE_AFTER = timedelta(hours=25)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyncStatus:
-    """What the store knows; `problem` is what the last sync left there, a word of ours."""
+    """What the database knows of a district's sync. `problem` is a code set by the last sync."""
 
     synced_at: datetime | None = None
-    state: str | None = None  # at Clever
-    error: str | None = None  # in Clever's words
+    state: str | None = None  # Clever's sync state
+    error: str | None = None  # Clever's error message
     launch_date: date | None = None
     problem: str | None = None
 
     @property
     def problems(self) -> list[str]:
-        """Each in a word; a pause is none, for it comes every summer."""
+        """Codes of the current problems. A paused sync is not one: it happens every summer."""
         found = [self.problem or self._late]
         if self.state == "pending":
             found.append("pending")
@@ -42,7 +41,7 @@ class SyncStatus:
 
     @property
     def opens(self) -> date | None:
-        """From when on the district's people may log in, where that day has not come."""
+        """The day from which the district's users may log in, if it is in the future."""
         day = self.launch_date
         return day if day and day > utc_now().date() else None
 
@@ -54,7 +53,7 @@ class SyncStatus:
 
 
 def load_sync_status(session: Session, viewer: Viewer) -> SyncStatus:
-    """That of the viewer's district; an empty one for who has none."""
+    """Return the status of the viewer's district; an empty one if there is no district."""
     found = session.execute(_own_district_query(viewer.role), viewer.with_values()).one_or_none()
     return SyncStatus(**found._asdict()) if found else SyncStatus()
 

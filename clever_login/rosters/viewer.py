@@ -1,4 +1,4 @@
-"""Whoever is logged in, as the queries of the school need them."""
+"""The logged-in user, as roster queries need them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from clever_login.clever.models import Role
 
 @dataclass(frozen=True, kw_only=True)
 class Viewer:
-    """Who asks, and in which of their roles; the id is that of their row in `people`."""
+    """The user whose roster is shown, in one role. `person_id` is the id in table `people`."""
 
     person_id: str
     role: Role | None
 
     def with_values(self, **values: object) -> dict[str, object]:
-        """What a query of `visibility` is run with: who asks, and the query's own values."""
+        """Return the parameters of a `visibility` query: the viewer, and the query's own values."""
         return {"viewer": self.person_id, **values}
 
 
 def current_viewer() -> Viewer:
-    """Whoever is logged in, in the role in which they are here; 401 for nobody."""
+    """Return the logged-in user in their current role. Aborts with 401 if nobody is logged in."""
     user = current_user() or abort(401)
     return Viewer(person_id=user.account_id, role=user.role)

@@ -1,7 +1,7 @@
-"""The pages of the school: a class, a school, a district; what one may not see is a 404.
+"""Pages for classes, schools and districts. What a user may not see is a 404.
 
-They read the store alone: no page asks Clever for anything. What reads it is imported by the first
-page that does.
+The pages read only the database and never call Clever. The first page view imports the modules that
+read it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ bp = Blueprint("classes", __name__, template_folder="../templates")
 
 @bp.get("/classes/<section_id>")
 def section(section_id: str) -> ResponseReturnValue:
-    """A class and, for its teachers and those above them, its students."""
+    """Show a class and, to its teachers and administrators, its students."""
     from clever_login.rosters import page_data
 
     found = page_data.load_class_page(
@@ -37,7 +37,7 @@ def section(section_id: str) -> ResponseReturnValue:
 
 @bp.get("/schools/<school_id>")
 def school(school_id: str) -> ResponseReturnValue:
-    """A school in numbers, and its classes."""
+    """Show a school's numbers and classes."""
     from clever_login.rosters import page_data
 
     found = page_data.load_school_page(
@@ -48,7 +48,7 @@ def school(school_id: str) -> ResponseReturnValue:
 
 @bp.get("/district")
 def district() -> ResponseReturnValue:
-    """A district in numbers, and its schools."""
+    """Show a district's numbers and schools."""
     from clever_login.rosters import page_data
 
     found = page_data.load_district_page(current_viewer(), _requested_page()) or abort(404)
@@ -56,7 +56,7 @@ def district() -> ResponseReturnValue:
 
 
 def current_dashboard() -> Dashboard:
-    """What whoever is logged in has on their dashboard; read once a request."""
+    """Return the dashboard data of the logged-in user, read once per request."""
     from clever_login.rosters import page_data
 
     if "own_lists" not in g:
@@ -65,12 +65,12 @@ def current_dashboard() -> Dashboard:
 
 
 def _valid_id(text: str) -> str:
-    """What may be an id of Clever's; PostgreSQL refuses some other texts, such as a NUL."""
+    """Return a well-formed Clever id, or abort with 404. PostgreSQL rejects some texts (NUL)."""
     return text if is_valid_id(text) else abort(404)
 
 
 def _requested_page(*, whole: bool = False) -> int:
-    """Which page of a list is asked for; what is no number is the first, `all` is for paper."""
+    """Return the page number asked for: 1 if invalid, ALL_PAGES for `all` (for printing)."""
     asked = request.args.get("page", "")
     if whole and asked == "all":
         return ALL_PAGES
@@ -78,7 +78,7 @@ def _requested_page(*, whole: bool = False) -> int:
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Mount the pages, and let the dashboards show their lists."""
+    """Register the pages, and the dashboard data and filters for templates."""
     app.jinja_env.globals["own_lists"] = current_dashboard
     app.jinja_env.filters.update(formatting.TEMPLATE_FILTERS)
     app.register_blueprint(bp)

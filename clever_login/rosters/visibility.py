@@ -1,11 +1,12 @@
-"""Who may see whom: the only room whose queries keep people apart.
+"""Who may see whom: the only module whose queries separate users from each other.
 
-Each function gives what somebody in a role may see, as a query to be used inside another:
-`select(School).where(School.id.in_(school_ids(role)))`. What is outside of it does not exist. Who
-asks is given when the query is run (`Viewer.with_values`), so that each query is made once: making
-one takes longer than most take to run.
-The store decides, not the session: who was archived, or has lost the role, sees nothing.
-Each role has a query of its own, because none of both engines finds its way through an OR of them.
+Each function returns what a role may see, as a query for use in another one:
+`select(School).where(School.id.in_(visible_school_ids(role)))`. The viewer's id is a parameter
+given when the query runs (`Viewer.with_values`), so each query is built once: building one takes
+longer than most take to run.
+
+The database decides, not the session: a user who was archived or has lost the role sees nothing.
+Each role has its own query, because neither SQLite nor PostgreSQL plans an OR of them well.
 """
 
 from __future__ import annotations
@@ -35,25 +36,25 @@ from clever_login.db.models import (
 )
 
 IdQuery = Select[str]
-VIEWER_ID = bindparam("viewer", type_=String)  # the id of whoever asks
+VIEWER_ID = bindparam("viewer", type_=String)  # the viewer's id in table `people`
 _VIEWER_ROW = aliased(Person)
 
 
 def own_district_ids(role: Role | None) -> IdQuery:
-    """The district that somebody is in, in whatever role."""
+    """The viewer's district, in any role."""
     return select(District.id).where(
         District.archived_at.is_(None), District.id.in_(_viewer_district(role))
     )
 
 
 def visible_district_ids(role: Role | None) -> IdQuery:
-    """A district administrator's own district."""
+    """The viewer's district if they are a district administrator, else none."""
     own = own_district_ids(role)
     return own if role is Role.DISTRICT_ADMIN else own.where(false())
 
 
 def visible_school_ids(role: Role | None) -> IdQuery:
-    """The schools at which somebody is staff, or all of a district administrator's district."""
+    """The schools where the viewer is staff; for a district administrator, all in the district."""
     own = select(School.id).where(
         School.archived_at.is_(None), School.district_id.in_(_viewer_district(role))
     )
@@ -68,7 +69,7 @@ def visible_school_ids(role: Role | None) -> IdQuery:
 
 
 def section_is_visible(role: Role | None) -> ColumnElement[bool]:
-    """Whether a class is one's own, or one of one's schools, or of one's district."""
+    """Return the condition for the classes of the viewer, of their schools or of their district."""
     if role in (Role.STUDENT, Role.TEACHER):
         own = _viewer_district(role)
         seats = select(Enrollment.section_id).where(
@@ -82,7 +83,8 @@ def section_is_visible(role: Role | None) -> ColumnElement[bool]:
     elif role is Role.STAFF:
         seen = and_(
             Section.school_id.in_(visible_school_ids(role)),
-            Section.district_id.in_(_viewer_district(role)),  # should a school's id be another's
+            # In case a school's id belongs to another district.
+            Section.district_id.in_(_viewer_district(role)),
         )
     else:
         seen = Section.district_id.in_(visible_district_ids(role))
@@ -90,9 +92,9 @@ def section_is_visible(role: Role | None) -> ColumnElement[bool]:
 
 
 def visible_members(role: Role | None, seated: Role) -> Select[str, str]:
-    """Who is in the classes that one may see, as a student or as a teacher: class and person.
+    """The (section id, person id) of students or teachers (`seated`) in the viewer's classes.
 
-    A student sees no students, not even classmates.
+    Students see no students, not even classmates.
     """
     hidden = role is Role.STUDENT and seated is Role.STUDENT
     return (
@@ -105,7 +107,7 @@ def visible_members(role: Role | None, seated: Role) -> Select[str, str]:
 
 
 def _viewer_district(role: Role | None) -> Select[str | None]:
-    """The viewer's district; nothing unless they hold the role in which they are here."""
+    """The viewer's district; empty unless they are active and hold the role they are using."""
     held = false() if role is None else has_role(role, _VIEWER_ROW)
     own = select(_VIEWER_ROW.district_id).where(
         _VIEWER_ROW.id == VIEWER_ID, _VIEWER_ROW.archived_at.is_(None), held
@@ -116,5 +118,5 @@ def _viewer_district(role: Role | None) -> Select[str | None]:
 def _same_district(
     district: SQLColumnExpression[str | None],
 ) -> ColumnElement[bool]:
-    """A second wall, should an enrolment be wrong; a class of Clever Library has no district."""
+    """A second check in case an enrollment is wrong. Clever Library classes have no district."""
     return or_(Section.district_id.is_(None), Section.district_id == district)

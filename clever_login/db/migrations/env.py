@@ -1,4 +1,4 @@
-"""What Alembic runs around the steps: on the connection that `school.migrate` has opened."""
+"""Alembic's environment. It uses the connection that `clever_login.db.migrate` has opened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clever_login.db.models import Base
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
-    render_as_batch=True,  # SQLite changes a table by making it anew
+    render_as_batch=True,  # on SQLite, tables are altered by recreating them
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Go up a step."""
+    """Apply this migration."""
     op.create_table(
         "districts",
         sa.Column("id", sa.String(length=64), nullable=False),
