@@ -43,7 +43,7 @@ def answer() -> ResponseReturnValue:
 
 
 def ask_after_login() -> None:
-    """Redirect the user who is logging in to the form first."""
+    """Send the user to the form after the login in progress."""
     g.ask_preferred_name = True
 
 
@@ -54,6 +54,6 @@ def _redirect_to_question(response: Response) -> Response:
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Register the page and the redirect after a first login."""
+    """Register the page, and the redirect to it after login while no answer is stored."""
     app.register_blueprint(bp)
     app.after_request(_redirect_to_question)

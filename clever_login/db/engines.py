@@ -20,8 +20,8 @@ BUSY_TIMEOUT_SECONDS = 10  # to wait for another SQLite transaction
 # a megabyte, and each number of ids makes a different statement.
 STATEMENTS = 16
 READ_ONLY_OPTIONS: dict[str, Any] = {"reading": True}
-# On PostgreSQL, reads skip BEGIN and COMMIT, each of which is a round trip. A transaction would not
-# isolate them more: in READ COMMITTED each statement sees what others have committed.
+# On PostgreSQL, reads and single statements skip BEGIN and COMMIT, each of which is a round trip.
+# A transaction would not isolate reads more: in READ COMMITTED each statement sees new commits.
 AUTOCOMMIT_OPTIONS: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 MAX_CONNECTIONS_QUERY = """
 SELECT least(

@@ -43,7 +43,7 @@ class ProbeReply:
 
     @property
     def seconds_ahead(self) -> float | None:
-        """How many seconds the server's clock is ahead of ours, or None without a Date header."""
+        """How many seconds the server's clock is ahead of ours; None without a valid Date."""
         try:
             date = self.answer.headers["Date"] if self.answer else ""
             return parsedate_to_datetime(date).timestamp() - self.when

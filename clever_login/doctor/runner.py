@@ -183,7 +183,7 @@ def doctor(as_json: bool, offline: bool, patience: float) -> None:
 
     The exit code is 1 if there is a fault.
     """
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # quotes paths and headers
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # urllib3 logs paths and headers
     found = []
     for each in run_checks(read_environment(os.environ), offline=offline, patience=patience):
         found.append(each)

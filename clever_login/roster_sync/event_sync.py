@@ -127,7 +127,7 @@ def _batch_writer(run: DistrictSync, events: list[Event]) -> Callable[[Connectio
 
 
 def build_batch(events: Iterable[Event], report: ReadReport) -> Batch:
-    """Reduce events to one batch. Each event has the whole record, so only the last one counts."""
+    """Reduce events to one batch. Each has the whole record, so only a record's last one counts."""
     batch = Batch()
     for event in events:
         if event.unknown:

@@ -117,7 +117,7 @@ def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage | 
 
 
 def load_district_page(viewer: Viewer, page: int) -> DistrictPage | None:
-    """Return the page of a district administrator's district, or None for other viewers."""
+    """Return the data of a district administrator's district page, or None for other viewers."""
     with database().read() as session:
         found = school_queries.find_district(session, viewer)
         if found is None:

@@ -62,7 +62,7 @@ def find_district(session: Session, viewer: Viewer) -> RosterCounts | None:
 def count_students_by_grade(
     session: Session, viewer: Viewer, *, school_id: str | None = None
 ) -> list[GradeCount]:
-    """Return the students by grade of one school, or of all schools that the viewer may see."""
+    """Return the students by grade of one school, or of all that an administrator may see."""
     if school_id is not None:
         query = _grades_of_school_query(viewer.role)
     elif viewer.role is Role.DISTRICT_ADMIN:

@@ -12,7 +12,7 @@ from clever_login.clever.models import Role
 
 @dataclass(frozen=True, kw_only=True)
 class Viewer:
-    """The user whose roster is shown, in one role. `person_id` is the id in table `people`."""
+    """The logged-in user in one of their roles. `person_id` is the id in table `people`."""
 
     person_id: str
     role: Role | None

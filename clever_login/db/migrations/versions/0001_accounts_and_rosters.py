@@ -1,4 +1,4 @@
-"""Accounts and rosters."""
+"""Create the tables of accounts and rosters."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back a step."""
+    """Revert this migration."""
     for name in (
         "enrolments",
         "sections",
