@@ -126,7 +126,7 @@ def _district_rows(failures: list[Exception]) -> Iterator[Row]:
     found = districts_announcing_waits()
     ids = found.ids()
     if not ids:
-        echo("No district has authorised this app.", aside=True)
+        echo("No district has authorized this app.", aside=True)
     for each in ids:
         try:
             yield _district_row(found.roster(each).district(), found.services.settings)

@@ -153,7 +153,7 @@ def _explain_failure(error: BaseException, host: str) -> tuple[str, str]:
     while inner := cause.__cause__ or cause.__context__:
         cause = inner
     if isinstance(cause, socket.gaierror):
-        return f"The name {host} is not found (DNS).", "Mend this machine's DNS or its network."
+        return f"The name {host} is not found (DNS).", "Fix this machine's DNS or its network."
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
             f"{host} shows a certificate that the app does not trust: {cause.verify_message}.",

@@ -99,7 +99,7 @@ def test_the_data_commands_say_when_the_app_has_no_secure_sync(make_site: SiteMa
 def test_the_commands_say_when_no_district_has_authorized_the_app(make_site: SiteMaker) -> None:
     result = command(make_site(clever_client_id="simulator-library"), "districts")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "No district has authorised this app.\n"
+    assert result.stderr == "No district has authorized this app.\n"
 
 
 def test_a_disconnected_district_does_not_hide_the_others(site: Site) -> None:

@@ -73,7 +73,7 @@ class DistrictTokens:
                 self._kept[district_id] = found
         if not found:
             raise DistrictDisconnected(
-                f"Clever has no token for the district {district_id}: it has not authorised"
+                f"Clever has no token for the district {district_id}: it has not authorized"
                 " this app, or it has left."
             )
         return found
