@@ -1,4 +1,4 @@
-"""The fullest record of a section and of what hangs on it: course, term, resource, contact."""
+"""The most complete records of a section and its course, term, resources and contacts."""
 
 from clever_simulator.data_api.derived_records import Contact, Course, Resource, Term
 from clever_simulator.data_api.index import DistrictIndex, id_in_version
@@ -8,7 +8,7 @@ from clever_simulator.directory.models import Section
 
 
 def section_record(rules: ApiVersion, index: DistrictIndex, one: Section) -> Record:
-    """A class with the ids of its people; what it teaches and when is part of it before v2.0."""
+    """Returns a section with the IDs of its people. Before v2.0 it includes the course and term."""
     course, term = index.course_of[one.id], index.term_of[one.id]
     teachers = [id_in_version(rules, "teacher", p) for p in index.teachers_of(one)]
     number = str(int(one.id[-4:], 16))
@@ -40,12 +40,12 @@ def section_record(rules: ApiVersion, index: DistrictIndex, one: Section) -> Rec
 
 
 def course_record(one: Course) -> Record:
-    """What several sections teach."""
+    """Returns a course, which several sections can teach."""
     return {"id": one.id, "district": one.district.id, "name": one.name, "number": one.number}
 
 
 def term_record(one: Term) -> Record:
-    """A part of the school year."""
+    """Returns a term, a part of the school year."""
     return {
         "id": one.id,
         "district": one.district.id,
@@ -56,7 +56,7 @@ def term_record(one: Term) -> Record:
 
 
 def resource_record(one: Resource) -> Record:
-    """Something that an app offers to some courses."""
+    """Returns a resource, which an app offers to some courses."""
     return {
         "id": one.id,
         "district": one.district.id,
@@ -69,7 +69,7 @@ def resource_record(one: Resource) -> Record:
 
 
 def contact_record(one: Contact) -> Record:
-    """A guardian; v1 shows the only student, v2 all of them, v3 what each is to the contact."""
+    """Returns a guardian. v1 has one student, v2 all students, v3 the relationship to each."""
     relation = {"relationship": "Parent", "type": "Parent/Guardian"}
     return {
         "id": one.legacy_id,
@@ -88,7 +88,7 @@ def contact_record(one: Contact) -> Record:
 
 
 def contact_user_record(one: Contact) -> Record:
-    """What API v3 says of a contact beside `roles`: the whole name is in `last`."""
+    """Returns a contact's API v3 fields outside `roles`. The whole name is in `last`."""
     return {
         "id": one.id,
         "district": one.district.id,

@@ -1,4 +1,4 @@
-"""What a district has besides people and sections: courses, terms, contacts and resources."""
+"""District records derived from people and sections: courses, terms, contacts and resources."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ _GUARDIAN_FIRST_NAMES = ("Alma", "Bao", "Carmen", "Dov", "Elif", "Farid", "Greta
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What several sections teach."""
+    """A course, which several sections can teach."""
 
     id: str
     district: District
@@ -23,7 +23,7 @@ class Course:
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """A part of the school year; both dates are days, as YYYY-MM-DD, or unknown."""
+    """A part of the school year. Dates are YYYY-MM-DD, or None if unknown."""
 
     id: str
     district: District
@@ -34,7 +34,7 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Contact:
-    """A guardian of one student or of two; `legacy_id` is the id before API v3."""
+    """A guardian of one or two students. `legacy_id` is the ID before API v3."""
 
     id: str
     legacy_id: str
@@ -59,7 +59,7 @@ class Resource:
 
 
 def course_for_section(section: Section) -> Course:
-    """The course that a section belongs to: that of its facts, or one for each subject."""
+    """Returns a section's course: the one in its data, or one for each subject."""
     district, facts = section.school.district, section.facts
     name = facts.get("course_name") or section.subject.capitalize()
     course_id = _derived_id(district.id, "course", name, str(facts.get("course_number", "")))
@@ -68,7 +68,7 @@ def course_for_section(section: Section) -> Course:
 
 
 def term_for_section(section: Section) -> Term:
-    """The term in which a section meets: that of its facts, or the year, or its second half."""
+    """Returns a section's term: the one in its data, the full year, or the spring semester."""
     usual = _SPRING_TERM if section.period in ("2", "4") else _FULL_YEAR
     facts = section.facts.get("term", {})
     name, start, end = (facts.get(key) for key in ("name", "start_date", "end_date"))
@@ -80,7 +80,7 @@ def term_for_section(section: Section) -> Term:
 
 
 def build_contacts(district: District, students: Iterable[Person]) -> list[Contact]:
-    """Guardians for two in three students; one in three of them has two children at school."""
+    """Returns guardians for two in three students. One guardian in three has two students."""
     last_names = {student.id: student.name.last for student in students}
     ordered = sorted(last_names)
     found = []
@@ -92,7 +92,7 @@ def build_contacts(district: District, students: Iterable[Person]) -> list[Conta
 
 
 def build_resources(district: District, courses: Sequence[Course]) -> tuple[Resource, ...]:
-    """Two resources: one for the first course, one for the teachers of all courses."""
+    """Returns two resources: one for the first course, one for the teachers of all courses."""
     if not courses:
         return ()
     return (
@@ -102,7 +102,7 @@ def build_resources(district: District, courses: Sequence[Course]) -> tuple[Reso
 
 
 def split_by_student(contact: Contact) -> list[Contact]:
-    """The same contact as API v1 has it: once for each student, each time with another id."""
+    """Returns a contact as API v1 has it: one contact with its own ID for each student."""
     return [
         replace(contact, legacy_id=_derived_id(contact.legacy_id, student), students=(student,))
         for student in contact.students
@@ -141,4 +141,4 @@ def _build_resource(
 
 
 def _derived_id(*what: str) -> str:
-    return make_id(0, *what)  # whatever is named here differs from seed to seed already
+    return make_id(0, *what)  # the parts already differ between seeds

@@ -1,4 +1,4 @@
-"""One district as the API reads it: all things by id, each list in ascending order of id."""
+"""One district as the API reads it: things by ID, each list in ascending order of ID."""
 
 import threading
 from bisect import bisect_left, bisect_right
@@ -18,30 +18,33 @@ Thing = Any  # a District, School, Person, Section, Course, Term, Contact or Res
 
 @dataclass(frozen=True)
 class Listing:
-    """Things in ascending order of the ids that one API version has for them."""
+    """Things in ascending order of their IDs in one API version."""
 
     ids: Sequence[str]
     things: Sequence[Thing]
 
     def get(self, one_id: str) -> Thing | None:
-        """The thing with this id, or None."""
+        """Returns the thing with this ID, or None."""
         place = bisect_left(self.ids, one_id)
         found = place < len(self.ids) and self.ids[place] == one_id
         return self.things[place] if found else None
 
     def after(self, one_id: str, limit: int) -> slice:
-        """Where the first things after this id are, whether or not something has the id."""
+        """Returns the slice of up to `limit` things after this ID, whether or not the ID exists."""
         place = bisect_right(self.ids, one_id)
         return slice(place, min(place + limit, len(self.ids)))
 
     def before(self, one_id: str, limit: int) -> slice:
-        """Where the last things before this id are; `last` stands for the end of the list."""
+        """Returns the slice of up to `limit` things before this ID.
+
+        `last` means the end of the list.
+        """
         place = len(self.ids) if one_id == "last" else bisect_left(self.ids, one_id)
         return slice(max(0, place - limit), place)
 
 
 class DistrictIndex:
-    """A district at one moment; it never changes: after a change there is another one."""
+    """An immutable snapshot of a district. A change creates a new index."""
 
     def __init__(
         self,
@@ -54,8 +57,8 @@ class DistrictIndex:
         altered: dict[str, RecordOverride] | None = None,
     ) -> None:
         self.district = district
-        self.facts = facts or {}  # of the district, in place of what its record would say
-        self.altered = altered or {}  # by the id of the record
+        self.facts = facts or {}  # override fields of the district's record
+        self.altered = altered or {}  # by record ID
         self.schools = _index_by_id(schools)
         self.people = _index_by_id(people)
         self.sections = _index_by_id(self._kept(section) for section in sections)
@@ -80,7 +83,7 @@ class DistrictIndex:
         self._lock = threading.Lock()
 
     def listing(self, version: str, collection: str) -> Listing:
-        """All that a collection of one API version holds; sorted once."""
+        """Returns everything in a collection of one API version. Sorted once, then cached."""
         rules = VERSIONS[version]
         key = (collection, rules.one_id, rules.one_student_contacts)
         with self._lock:
@@ -90,7 +93,7 @@ class DistrictIndex:
             return self._listings[key]
 
     def teachers_of(self, section: Section) -> list[Person]:
-        """Those who teach a section and are shared, the primary teacher first."""
+        """Returns the shared teachers of a section, the primary teacher first."""
         return [self.people[one.id] for one in section.teachers if one.id in self.people]
 
     def _all(self, rules: ApiVersion, kind: str) -> Iterable[Thing]:
@@ -111,7 +114,7 @@ class DistrictIndex:
         return (person for person in self.people.values() if kind in person.roles)
 
     def _kept(self, section: Section) -> Section:
-        """A section with the people as they are now, without those that are not shared."""
+        """Returns a section with its shared students as they are now."""
         students = [self.people[s.id] for s in section.students if s.id in self.people]
         return replace(section, students=tuple(students))
 
@@ -122,7 +125,7 @@ class DistrictIndex:
                 yield replace(contact, students=students)
 
     def _sections_of(self) -> dict[str, list[Section]]:
-        """The sections of each person, school, course and term, by the id of that thing."""
+        """Returns the sections of each person, school, course and term, by ID."""
         return _group_pairs(
             (one_id, section)
             for section in self.sections.values()
@@ -137,14 +140,14 @@ class DistrictIndex:
 
 
 def make_listing(rules: ApiVersion, kind: str, things: Iterable[Thing]) -> Listing:
-    """Things of one kind in the order in which a version of the API lists them, each once."""
+    """Lists things of one kind in the order of an API version, each once."""
     found = {id_in_version(rules, kind, thing): thing for thing in things}
     ids = sorted(found)
     return Listing(ids, [found[one_id] for one_id in ids])
 
 
 def id_in_version(rules: ApiVersion, kind: str, thing: Thing) -> str:
-    """The id that a thing goes by: before v3 each role of a person has its own."""
+    """Returns a thing's ID in an API version. Before v3, each role of a person has its own ID."""
     if rules.one_id:
         return str(thing.id)
     if isinstance(thing, Person):
@@ -153,7 +156,7 @@ def id_in_version(rules: ApiVersion, kind: str, thing: Thing) -> str:
 
 
 def contacts_in_version(rules: ApiVersion, contacts: Iterable[Contact]) -> Iterable[Contact]:
-    """Contacts as a version has them: in v1 each knows one student only."""
+    """Returns the contacts as a version has them. In v1 a contact has one student."""
     if not rules.one_student_contacts:
         return contacts
     return (single for contact in contacts for single in derived_records.split_by_student(contact))

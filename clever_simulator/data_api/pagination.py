@@ -1,4 +1,4 @@
-"""Pages of a list: what a query may ask for, which part it gets and the links around that part."""
+"""Pagination: validates the query, selects the page and builds its links."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ QueryArgs = MultiDict[str, str]
 
 
 class QueryError(ValueError):
-    """A query that Clever refuses; `status` is 400, 404 or 413."""
+    """A query that Clever refuses. `status` is 400, 404 or 413."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -26,14 +26,14 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One page: the things on it and the links around it."""
+    """One page: its things and its links."""
 
     things: list[tuple[str, Thing]]
     links: list[dict[str, str]]
 
 
 def paginate(listing: Listing, path: str, args: QueryArgs, limit: int) -> Page:
-    """The part of a listing that the query asks for; raises QueryError."""
+    """Returns the page that the query asks for. Raises QueryError for an invalid query."""
     after, before = args.get("starting_after"), args.get("ending_before")
     if after is not None and before is not None:
         raise QueryError(400, "Give starting_after or ending_before, not both.")
@@ -42,14 +42,15 @@ def paginate(listing: Listing, path: str, args: QueryArgs, limit: int) -> Page:
     links = [{"rel": "self", "uri": _page_uri(path, args)}]
     if ids and part.stop < len(listing.ids):
         links.append({"rel": "next", "uri": _page_uri(path, args, starting_after=ids[-1])})
-    # Clever says that the previous page may be empty, so there is one even where nothing precedes.
+    # Clever documents that the previous page may be empty, so add the link even if nothing
+    # precedes.
     if ids and (after is not None or before is not None):
         links.append({"rel": "prev", "uri": _page_uri(path, args, ending_before=ids[0])})
     return Page(things=list(zip(ids, listing.things[part], strict=True)), links=links)
 
 
 def parse_limit(args: QueryArgs) -> int:
-    """How many things a page may have; raises QueryError (413 above 10,000)."""
+    """Returns the page size. Raises QueryError (413 above 10,000, 400 if invalid)."""
     text = args.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdecimal() and text.strip("0")):
         raise QueryError(400, "limit must be a whole number from 1 to 10000.")
@@ -59,7 +60,7 @@ def parse_limit(args: QueryArgs) -> int:
 
 
 def filter_listing(listing: Listing, where: str, record: Callable[[Thing], Record]) -> Listing:
-    """The things whose records have all the values of a JSON object; raises QueryError."""
+    """Keeps the things whose records match all values of a JSON object. Raises QueryError."""
     wanted = _parse_conditions(where)
     kept = [
         (one_id, thing)

@@ -1,4 +1,4 @@
-"""What a person's token may read: its own user, and as much around it as the app's tier allows."""
+"""What a user's token may read: its own user, and what the app's tier allows around it."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from clever_simulator.data_api.index import DistrictIndex, Thing
 from clever_simulator.data_api.versions import VERSIONS
 from clever_simulator.directory.models import Person
 
-_RECORD_ITSELF = ""  # the record itself, where the others are what is listed below it
+_RECORD_ITSELF = ""  # the record itself; other parts are lists below it
 
 
 @dataclass(frozen=True)
 class _AccessRule:
-    """What a tier opens to a person, as the parts of a path that may follow the id."""
+    """What a tier lets a user read: the path parts that may follow the ID."""
 
     own: frozenset[str] = frozenset()
     school: frozenset[str] = frozenset()
@@ -45,12 +45,12 @@ _LIBRARY_STUDENT_RULE = _AccessRule(own=_path_parts(""))
 
 
 def is_district_token(token: Token) -> bool:
-    """Whether a token reads everything of its district."""
+    """Whether a token reads everything in its district."""
     return token.login is None and token.app.tier == "secure_sync"
 
 
 def may_read_endpoint(token: Token, version: str, collection: str, nested: str | None) -> bool:
-    """Whether such a token ever reads anything at such an endpoint."""
+    """Whether such a token can read anything at such an endpoint."""
     if is_district_token(token):
         return True
     kind = VERSIONS[version].collections[collection].kind
@@ -64,7 +64,7 @@ def may_read_endpoint(token: Token, version: str, collection: str, nested: str |
 def may_read(
     token: Token, index: DistrictIndex, thing: Thing, kind: str, nested: str | None
 ) -> bool:
-    """Whether a token reads this very thing, or what is `nested` below it."""
+    """Whether a token can read this thing, or the `nested` list below it."""
     login, part = token.login, nested or _RECORD_ITSELF
     if login is None:
         return is_district_token(token) or (kind == "district" and nested is None)
@@ -79,7 +79,7 @@ def may_read(
     if kind == "section":
         own = relations.find_nested(index, person, "sections")
         return part in door.own_section and any(one is thing for one in own)
-    if thing is person:  # before v3 the record of another role is somebody else's
+    if thing is person:  # before v3, another role of the same person is another record
         return part in door.own and kind in ("user", login.role)
     taught = person if "teacher" in person.roles else None
     return part in door.own_student and taught is not None and _teaches(index, taught, thing)

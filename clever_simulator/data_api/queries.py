@@ -1,4 +1,4 @@
-"""From a path and a query to JSON: lists, records, and what belongs to a record."""
+"""Turns a path and a query into JSON: lists, records, and lists below a record."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from clever_simulator.data_api.records import Record
 from clever_simulator.data_api.versions import VERSIONS, ApiVersion
 from clever_simulator.directory.models import Person, School
 
-# Below a record most parts of a path list things; these lead to a single one.
+# Below a record most path parts list things. These return a single record.
 _SINGLE_RECORD_PATHS = {"course", "district", "school", "student", "teacher", "term"}
-# The parts of a path that are not named after the collection that they list.
+# Path parts that are not named after the collection that they list.
 _COLLECTION_BY_PATH = {"admins": "district_admins"} | dict.fromkeys(
     ("mycontacts", "mystudents", "myteachers"), "users"
 )
@@ -34,7 +34,7 @@ _NO_PAGING_MESSAGE = "The token of a person reads whole lists: leave out limit a
 
 @dataclass(frozen=True, kw_only=True)
 class ApiQuery:
-    """One question to the API by one token."""
+    """One API request, made with one token."""
 
     token: Token
     version: str
@@ -44,14 +44,14 @@ class ApiQuery:
 
     @property
     def rules(self) -> ApiVersion:
-        """What the version of the question has."""
+        """The rules of the request's API version."""
         return VERSIONS[self.version]
 
 
 def run_query(
     call: ApiQuery, collection: str, record_id: str | None, nested: str | None
 ) -> Record | None:
-    """The answer, or None where there is nothing for this token; raises QueryError."""
+    """Returns the answer, or None if this token cannot read the record. Raises QueryError."""
     if call.token.login and any(name in call.args for name in pagination.PAGING_PARAMETERS):
         raise QueryError(400, _NO_PAGING_MESSAGE)
     listing = call.index.listing(call.version, collection)
@@ -110,7 +110,7 @@ def _list_answer(
 
 
 def _filter_by_role(call: ApiQuery, listing: Listing, collection: str) -> Listing:
-    """Only the users in the role that the query names, from v3 on."""
+    """From v3 on, keeps only the users in the role that the query names."""
     role = call.args.get("role")
     if role is None or not call.rules.one_id or collection not in _ROLE_FILTERS:
         return listing
@@ -127,7 +127,7 @@ def _roles_of_thing(thing: Thing) -> Iterable[str]:
 
 
 def _filter_primary(thing: Thing, things: list[Thing]) -> list[Thing]:
-    """The first school of a person, or the people whose first school this is."""
+    """Returns a person's first school, or the people whose first school this is."""
     if isinstance(thing, School):
         return [one for one in things if one.schools[:1] == (thing,)]
     return things[:1]

@@ -1,4 +1,4 @@
-"""Records with other values than they would have: odd data, on request."""
+"""Overrides fields of records, to serve unusual data on request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,21 +8,21 @@ from clever_simulator.data_api.records import Record
 
 
 class OverrideError(ValueError):
-    """An alteration that cannot be made; the message names the field."""
+    """An override that cannot be applied. The message names the field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordOverride:
-    """Fields of one record that get other values, or are left out.
+    """Fields of one record to replace or to omit.
 
-    A field inside an object is named by its path: `name.first`, `roles.student.grade`.
+    A nested field is named by its path: `name.first`, `roles.student.grade`.
     """
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
 
     def applied(self, record: Record) -> Record:
-        """The record with the other values; the original is left as it is."""
+        """Returns a copy of the record with the override applied."""
         for path, value in self.fields.items():
             record = _set_field(record, path.split("."), value)
         for path in self.drop:
@@ -31,7 +31,7 @@ class RecordOverride:
 
 
 def parse_override(description: object) -> tuple[str, RecordOverride]:
-    """The id of the record and what to change, from decoded JSON; raises AlterationError."""
+    """Parses decoded JSON into a record ID and its override. Raises OverrideError."""
     if not isinstance(description, dict) or not isinstance(description.get("id"), str):
         raise OverrideError("id: expected the id of a record.")
     fields, drop = description.get("fields", {}), description.get("drop", [])

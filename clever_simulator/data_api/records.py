@@ -1,4 +1,4 @@
-"""The fullest record of each kind; which of its fields a version and a tier show is in shapes."""
+"""The most complete record of each kind. `serializers` selects the fields that are shown."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ Record = dict[str, Any]
 
 
 def district_record(one: District) -> Record:
-    """A district; ours have synced well and were never paused."""
+    """Returns a district. By default its last sync succeeded and it was never paused."""
     return {
         "id": one.id,
         "name": one.name,
@@ -37,12 +37,12 @@ def district_record(one: District) -> Record:
 
 
 def status_record(one: District) -> Record:
-    """How a district's data comes along, which has an endpoint of its own before v2.0."""
+    """Returns a district's sync status, which has its own endpoint before v2.0."""
     return district_record(one) | {"state": "running", "instant_login": True}
 
 
 def school_record(one: School) -> Record:
-    """A school with an address and a principal of its own."""
+    """Returns a school with its own phone number and principal."""
     return {
         "id": one.id,
         "district": one.district.id,
@@ -65,7 +65,7 @@ def school_record(one: School) -> Record:
 
 
 def person_record(person: Person) -> Record:
-    """What is true of a person whatever their role; `email` is absent when there is none."""
+    """Returns a person's fields that do not depend on a role. Omits a missing `email`."""
     name = {"first": person.name.first, "last": person.name.last}
     if not person.guaranteed_only:
         name["middle"] = person.name.middle
@@ -80,7 +80,7 @@ def person_record(person: Person) -> Record:
 
 
 def role_record(person: Person, one: RoleAssignment) -> Record:
-    """What one role adds to a person; empty for someone of whom only the guaranteed is known."""
+    """Returns the fields that a role adds. Empty if only guaranteed fields are known."""
     if person.guaranteed_only:
         return {}
     common = {"legacy_id": one.legacy_id, "ext": {}}
@@ -154,5 +154,5 @@ def _location_field(number: int) -> Record:
 
 
 def _to_number(number: str) -> int:
-    """A number out of a number that districts may write as they like."""
+    """Converts a school or person number to an integer. Districts may use any format."""
     return int(number) if number.isdecimal() else len(number)

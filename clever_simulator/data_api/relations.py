@@ -1,4 +1,4 @@
-"""Who and what belongs to each thing: what the API lists below the id of a record."""
+"""Relations between things: what the API lists below a record's ID."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,12 +8,12 @@ from clever_simulator.directory.models import District, Person, School, Section
 
 
 def find_nested(index: DistrictIndex, thing: Thing, nested: str) -> list[Thing]:
-    """The things that a version may list as `nested` (a path's last part) below another thing."""
+    """Returns the things below another thing. `nested` is the last part of the path."""
     return list(_RELATED_BY_PATH[nested](index, thing))
 
 
 def related_sections(index: DistrictIndex, thing: Thing) -> Iterable[Section]:
-    """The sections of a district, school, course, term, resource or person."""
+    """Returns the sections of a district, school, course, term, resource or person."""
     if isinstance(thing, District):
         return index.sections.values()
     if isinstance(thing, Resource):
@@ -22,7 +22,7 @@ def related_sections(index: DistrictIndex, thing: Thing) -> Iterable[Section]:
 
 
 def related_schools(index: DistrictIndex, thing: Thing) -> Iterable[School]:
-    """The schools of a district or person, or those where a course or term is taught."""
+    """Returns the schools of a district or person, or those where a course or term is taught."""
     if isinstance(thing, District):
         return index.schools.values()
     if isinstance(thing, Person):
@@ -31,7 +31,10 @@ def related_schools(index: DistrictIndex, thing: Thing) -> Iterable[School]:
 
 
 def related_people(index: DistrictIndex, thing: Thing) -> Iterable[Person]:
-    """Everyone in a district, school, section or resource, and whom a person has to do with."""
+    """Returns the people of a district, school, section, resource or contact.
+
+    For a person, returns the students of a teacher or the teachers of a student.
+    """
     if isinstance(thing, District):
         return index.people.values()
     if isinstance(thing, School):
@@ -47,7 +50,7 @@ def related_people(index: DistrictIndex, thing: Thing) -> Iterable[Person]:
 
 
 def _teachers_or_students(index: DistrictIndex, person: Person) -> Iterable[Person]:
-    """The students of a teacher, or the teachers of a student."""
+    """Returns the students of a teacher, or the teachers of a student."""
     own = list(related_sections(index, person))
     if "student" in person.roles:
         return [teacher for one in own for teacher in index.teachers_of(one)]

@@ -1,4 +1,4 @@
-"""One thing in six API versions and three tiers: what of its record each of them shows."""
+"""Serializes a thing for six API versions and three tiers."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from clever_simulator.data_api.records import Record
 from clever_simulator.data_api.versions import ROLE_NAMES_BEFORE_V3, VERSIONS, ApiVersion
 from clever_simulator.directory.models import District, Person, Role, RoleAssignment
 
-# What the files of a district hold beside its people; at the Library nothing says where it is.
+# Builders for everything except people and contacts. Library apps do not see where a thing is.
 _RECORD_BUILDERS: dict[str, Callable[[ApiVersion, DistrictIndex, Thing], Record]] = {
     "district": lambda _rules, index, one: records.district_record(one) | index.facts,
     "status": lambda rules, index, one: records.status_record(one) | _district_status(rules, index),
@@ -39,7 +39,7 @@ _GRADES_BEFORE_V2_1 = {
 
 
 def serialize_me(version: str, person: Person, role: Role, tier: Tier) -> Record:
-    """The answer of /me: before v3 it names the role, from v3 on it only says `user`."""
+    """Returns the answer of /me. Before v3 `type` is the role, from v3 on it is `user`."""
     rules = VERSIONS[version]
     who_id = user_id_in_version(version, person, role)
     kind = "user" if rules.one_id else ROLE_NAMES_BEFORE_V3[role]
@@ -59,7 +59,7 @@ def serialize_me(version: str, person: Person, role: Role, tier: Tier) -> Record
 
 
 def serialize_district_me(version: str, district: District) -> Record:
-    """The answer of /me to the token of a district, behind which there is no person."""
+    """Returns the answer of /me to a district token, which belongs to no user."""
     return {
         "type": "district",
         "data": {"id": district.id, "district": district.id, "type": "district"},
@@ -71,12 +71,12 @@ def serialize_district_me(version: str, district: District) -> Record:
 
 
 def user_id_in_version(version: str, person: Person, role: Role) -> str:
-    """The id that a person goes by: one for all roles from v3 on, one per role before."""
+    """Returns a person's ID: one for all roles from v3 on, one per role before."""
     return id_in_version(VERSIONS[version], role, person)
 
 
 def serialize_user(version: str, person: Person, role: str, tier: Tier) -> Record:
-    """The record of a person; before v3 it is the record of one of their roles."""
+    """Returns the record of a person. Before v3 it is the record of one role."""
     rules = VERSIONS[version]
     data = records.person_record(person)
     if rules.one_id:
@@ -98,7 +98,7 @@ def serialize_user(version: str, person: Person, role: str, tier: Tier) -> Recor
 def serialize_record(
     version: str, index: DistrictIndex, kind: str, thing: Thing, tier: Tier
 ) -> Record:
-    """The record of anything that a version of the API has."""
+    """Returns the record of any thing that an API version has."""
     data = _record(version, index, kind, thing, tier)
     altered = index.altered.get(data["id"])
     return altered.applied(data) if altered else data
@@ -120,7 +120,7 @@ def _record(version: str, index: DistrictIndex, kind: str, thing: Thing, tier: T
 
 
 def serialize_userinfo(person: Person, role: Role, tier: Tier) -> Record:
-    """The OpenID answer, the only one that names the role of this very login."""
+    """Returns the OpenID userinfo, the only answer that names the role of this login."""
     hidden = tier == "library" and role == "student"
     last = person.name.last[:1] if hidden else person.name.last
     schools = person.post(role).schools if tier == "secure_sync" else ()
@@ -145,12 +145,12 @@ def _authorized_by(tier: Tier) -> str:
 
 
 def _district_fields(person: Person, tier: Tier, *names: str) -> Record:
-    """The district under these names; a Library app never hears of it."""
+    """Returns the district under these names, or nothing for Library apps."""
     return {} if tier == "library" else dict.fromkeys(names, person.district.id)
 
 
 def _redact_for_library(data: Record, is_student: bool) -> Record:
-    """Without the district; of a student only the initial of the last name, and no email."""
+    """Removes the district. For students, also the email and all but the last name's initial."""
     hidden = {"district", "email"} if is_student else {"district"}
     data = {key: value for key, value in data.items() if key not in hidden}
     if is_student:
@@ -159,7 +159,7 @@ def _redact_for_library(data: Record, is_student: bool) -> Record:
 
 
 def _district_status(rules: ApiVersion, index: DistrictIndex) -> Record:
-    # A district that is paused has no word of its own in v1.1.
+    # v1.1 has no separate state for a paused district.
     known = "pause_start" in rules.fields["status"]
     return index.facts if known or not index.facts else {"state": "pending"}
 
@@ -176,7 +176,7 @@ def _serialize_contact(rules: ApiVersion, one: Contact) -> Record:
 def _role_fields(
     fields: frozenset[str], person: Person, post: RoleAssignment, tier: Tier
 ) -> Record:
-    # The fields of the person as a whole stand beside `roles`, not inside of each.
+    # Fields of the person as a whole are beside `roles`, not inside each role.
     data = _pick_fields(records.role_record(person, post), fields)
     if tier == "secure_sync" or not data:
         return data
@@ -185,7 +185,7 @@ def _role_fields(
 
 
 def _with_old_values(data: Record) -> Record:
-    """With the grades and genders that were there before v2.1."""
+    """Converts grades and gender to the values that existed before v2.1."""
     spelled = {name: _grade_before_v2_1(data[name]) for name in _GRADE_FIELDS if name in data}
     if data.get("gender") == "X":
         spelled["gender"] = ""

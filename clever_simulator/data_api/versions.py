@@ -1,10 +1,10 @@
-"""The six API versions as tables: which endpoints each has, and which fields of each record."""
+"""The six API versions as tables: the endpoints of each, and the fields of each record."""
 
 from dataclasses import dataclass
 
 from clever_simulator.directory.models import Role
 
-# What each role is called before API v3, where every role has an id and an endpoint of its own.
+# Each role's name before API v3, where every role has its own ID and endpoint.
 ROLE_NAMES_BEFORE_V3: dict[Role, str] = {
     "student": "student",
     "teacher": "teacher",
@@ -15,7 +15,7 @@ ROLE_NAMES_BEFORE_V3: dict[Role, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """An endpoint that lists records of one kind, and what can be asked below each of them."""
+    """An endpoint that lists records of one kind, and the paths below each record."""
 
     kind: str
     nested: frozenset[str]
@@ -23,11 +23,11 @@ class Collection:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiVersion:
-    """One API version; `users` maps each endpoint for people to the roles found there.
+    """One API version. `users` maps each endpoint for people to the roles it lists.
 
-    `unwrapped` are the lists of bare records, and `never_missing` those that are empty for an
-    unknown id, where the others are a 404; each is a collection and the last part of the path.
-    One of `few_words` knows fewer grades and genders than the later ones.
+    `unwrapped` are the lists of bare records. `never_missing` are the lists that are empty for an
+    unknown ID, where others return 404. Each entry is a collection and the last part of the path. A
+    version with `few_words` has fewer grades and genders than later versions.
     """
 
     collections: dict[str, Collection]
@@ -69,7 +69,7 @@ _KIND_BY_COLLECTION = {
     "users": "user",
 }
 
-# Each line: an endpoint, and what may follow the id of one of its records.
+# Each line: an endpoint, and the path parts that may follow a record's ID.
 _V1_COLLECTIONS = _parse_collections(
     _KIND_BY_COLLECTION,
     """
@@ -116,7 +116,7 @@ _USER_PATHS_BEFORE_V3: dict[str, tuple[Role, ...]] = {
 }
 _USER_PATHS_V3: dict[str, tuple[Role, ...]] = {"users": tuple(ROLE_NAMES_BEFORE_V3)}
 
-# Fields by kind of record. The names are those of Clever's published API definitions.
+# Fields by kind of record. The names are from Clever's published API definitions.
 _COMMON_FIELDS = "id district name email created last_modified "
 _V1_1_FIELDS = {
     "student": _COMMON_FIELDS
@@ -174,7 +174,7 @@ _V3_1_FIELDS = _V3_0_FIELDS | {
     "district": _V3_0_FIELDS["district"] + " last_attendance_sync lms_state lms_type",
 }
 
-# The records that have events, and what the type of such an event begins with.
+# The records that have events, and the prefix of the event type.
 _V1_EVENT_TYPES = {
     "contacts": "studentcontacts",
     "districts": "districts",

@@ -1,6 +1,7 @@
-"""A district from the CSV files that districts upload to Clever, and that its sandboxes are of.
+"""Builds a district from the CSV files that districts upload to Clever.
 
-The people of a district's CSV files: who they are, and the name that each logs in by.
+Clever's sandbox districts come from the same files. `PeopleBuilder` builds the people and the name
+that each one logs in with.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from clever_simulator.directory.models import (
     Section,
 )
 
-ONE_CLICK_PEOPLE_PER_ROLE = 3  # so many people of each role get a button on the log-in page
+ONE_CLICK_PEOPLE_PER_ROLE = 3  # this many people of each role get a button on the login page
 TEACHER_COLUMNS = ("Teacher_id", *(f"Teacher_{number}_id" for number in range(2, 11)))
 
 
 def build_directory(seed: int, path: Path) -> Directory:
-    """The district of a folder or zip; raises DataError with a sentence, a file and a line."""
+    """Builds the district of a folder or zip. Raises DataError naming the file and line."""
     rows, district = read_rows(path), _build_district(seed, path)
     schools = _build_schools(seed, district, rows["schools.csv"])
     people = PeopleBuilder(seed, district, rows, schools)
@@ -45,7 +46,7 @@ def build_directory(seed: int, path: Path) -> Directory:
 def _build_district(seed: int, path: Path) -> District:
     name = path.resolve().stem
     shortname = "demo-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "data")
-    # Clever's sandbox districts are known by this sign.
+    # Clever marks its sandbox districts with this prefix.
     return District(
         id=make_id(seed, "district", shortname), name=f"#DEMO {name}", shortname=shortname
     )
@@ -69,7 +70,7 @@ def _build_schools(seed: int, district: District, rows: list[Row]) -> dict[str, 
 def _build_sections(
     seed: int, rows: dict[str, list[Row]], schools: dict[str, School], people: PeopleBuilder
 ) -> Iterator[Section]:
-    """The sections that somebody attends: Clever has no others."""
+    """Yields the sections that have students. Clever has no others."""
     lines = index_rows(rows["sections.csv"], "Section_id")
     students = _students_by_section(rows["enrollments.csv"], lines, schools, people)
     for section_id, row in lines.items():
@@ -125,7 +126,7 @@ def _one_click_people(people: Iterable[Person]) -> Iterator[Person]:
 
 @dataclass(frozen=True, kw_only=True)
 class RoleColumns:
-    """How one role is written down; `number` is the column that is their user name, too."""
+    """The CSV columns of one role. `number` is the column that is also the user name."""
 
     role: Role
     file: str
@@ -162,12 +163,12 @@ ROLE_COLUMNS = (
     ),
 )
 
-# All lines of one person in one file: one for each school, and one for each contact.
+# All lines of one person in one file: one for each school and one for each contact.
 RoleRows = tuple[RoleColumns, list[Row]]
 
 
 class PeopleBuilder:
-    """Everybody of one district, also by role and the id that the files have for them."""
+    """All people of one district, also indexed by role and by their ID in the files."""
 
     def __init__(
         self,
@@ -218,7 +219,7 @@ class PeopleBuilder:
         )
 
     def _user_name(self, kind: RoleColumns, row: Row) -> str:
-        # Small letters, because that is what the log-in page makes of what is typed.
+        # Lowercase, because the login page lowercases what is typed.
         own_id = row.get(kind.id)
         tries = (row.get("Username"), row.get(kind.number), own_id, f"{kind.role}-{own_id}")
         free = (each.lower() for each in tries if each and each.lower() not in self._user_names)
@@ -231,7 +232,7 @@ class PeopleBuilder:
 
 
 def _group_by_person(rows: dict[str, list[Row]]) -> Iterable[list[RoleRows]]:
-    """The parts of each person: a teacher and staff with one email are one person at Clever."""
+    """Groups rows by person. In Clever, a teacher and staff with the same email are one person."""
     found: dict[str, list[RoleRows]] = {}
     for kind in ROLE_COLUMNS:
         for one_id, lines in _rows_by_id(kind, rows[kind.file]).items():

@@ -1,6 +1,6 @@
-"""How districts spell what Clever has one spelling for; what is not understood becomes empty.
+"""Normalizes CSV values to Clever's spelling and maps CSV columns to record fields.
 
-What the columns of Clever's CSV files are called in Clever's records.
+Most values that are not recognized become empty.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _SUBJECT_BY_SPELLING = {subject.lower(): subject for subject in SUBJECTS}
 
 
 def parse_grade(text: str) -> str:
-    """Kindergarten, 1 to 13 and so on; Other for a grade that is not understood."""
+    """Returns Kindergarten, 1 to 13 and so on; Other for an unrecognized grade."""
     word = re.sub(r"[\s_/-](?!\d)|grade|(?<=\d)(st|nd|rd|th)", "", text.lower()).strip()
     if re.fullmatch("0?[1-9]|1[0-3]", word):
         return str(int(word))
@@ -60,33 +60,33 @@ def parse_grade(text: str) -> str:
 
 
 def parse_gender(text: str) -> str:
-    """M, F or X."""
+    """Returns M, F or X, or an empty string."""
     letter = text[:1].upper()
     return letter if letter and letter in "MFX" else ""
 
 
 def parse_yes_or_no(text: str) -> str:
-    """Y or N."""
+    """Returns Y or N, or an empty string."""
     return {"y": "Y", "t": "Y", "1": "Y", "n": "N", "f": "N", "0": "N"}.get(text[:1].lower(), "")
 
 
 def parse_race(text: str) -> str:
-    """One of Clever's seven words."""
+    """Returns one of Clever's seven race values, or an empty string."""
     return _RACE_BY_SPELLING.get(re.sub(r"[^a-z]", "", text.lower()), "")
 
 
 def parse_lunch_status(text: str) -> str:
-    """Free, Reduced, Paid or Other."""
+    """Returns Free, Reduced, Paid or Other, or an empty string."""
     return _LUNCH_STATUS_BY_LETTER.get(text[:1].lower(), "")
 
 
 def parse_subject(text: str) -> str:
-    """One of Clever's subjects; `other` for all that it has no word for."""
+    """Returns one of Clever's subjects; `other` if Clever has no such subject."""
     return _SUBJECT_BY_SPELLING.get(text.lower(), "other") if text else ""
 
 
 def parse_birthday(text: str) -> str:
-    """Month, day and year as 1/31/2012, from that or from 2012-01-31."""
+    """Returns a date as 1/31/2012, from that format or from 2012-01-31, or an empty string."""
     iso = re.fullmatch(r"(\d{4})-(\d{1,2})-(\d{1,2})", text)
     if iso:
         year, month, day = iso.groups()
@@ -95,7 +95,7 @@ def parse_birthday(text: str) -> str:
 
 
 def parse_day(text: str) -> str:
-    """A day as 2025-08-31, from that or from 8/31/2025."""
+    """Returns a date as 2025-08-31, from that format or from 8/31/2025, or an empty string."""
     american = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text)
     if american:
         month, number, year = american.groups()
@@ -104,7 +104,7 @@ def parse_day(text: str) -> str:
 
 
 def school_fields(row: Row) -> dict[str, Any]:
-    """What a school's record says besides name and grades."""
+    """Returns the fields of a school's record other than name and grades."""
     return {
         "sis_id": row.get("School_id"),
         "school_number": row.get("School_number"),
@@ -118,7 +118,7 @@ def school_fields(row: Row) -> dict[str, Any]:
 
 
 def student_fields(row: Row) -> dict[str, Any]:
-    """What a student's record says besides name, email and schools."""
+    """Returns the fields of a student's record other than name, email and schools."""
     return _credentials_field(row) | {
         "sis_id": row.get("Student_id"),
         "student_number": row.get("Student_number"),
@@ -139,7 +139,7 @@ def student_fields(row: Row) -> dict[str, Any]:
 
 
 def teacher_fields(row: Row) -> dict[str, Any]:
-    """What a teacher's record says besides name, email and schools."""
+    """Returns the fields of a teacher's record other than name, email and schools."""
     return _credentials_field(row) | {
         "sis_id": row.get("Teacher_id"),
         "teacher_number": row.get("Teacher_number"),
@@ -149,7 +149,7 @@ def teacher_fields(row: Row) -> dict[str, Any]:
 
 
 def staff_fields(row: Row) -> dict[str, Any]:
-    """What the record of staff says besides name, email and schools."""
+    """Returns the fields of a staff record other than name, email and schools."""
     lead = row.get("Role").lower().replace(" ", "") == "schooltechlead"
     return _credentials_field(row) | {
         "staff_id": row.get("Staff_id"),
@@ -160,7 +160,7 @@ def staff_fields(row: Row) -> dict[str, Any]:
 
 
 def section_fields(row: Row) -> dict[str, Any]:
-    """What a section's record says besides name, subject, people and period."""
+    """Returns the fields of a section's record other than name, subject, people and period."""
     return {
         "sis_id": row.get("Section_id"),
         "section_number": row.get("Section_number"),

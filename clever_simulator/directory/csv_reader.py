@@ -1,4 +1,4 @@
-"""Clever's CSV files from a folder or a zip: rows by column, or a sentence about what is wrong."""
+"""Reads Clever's CSV files from a folder or a zip. Errors name the file and line."""
 
 import csv
 import io
@@ -13,11 +13,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# What Python's zip module raises of a zip that is encrypted, damaged or of a strange kind.
+# What Python's zip module raises for an encrypted, damaged or unsupported zip.
 UNZIP_ERRORS = (RuntimeError, NotImplementedError, EOFError, ValueError, struct.error, zlib.error)
-MAX_BYTES = 64_000_000  # of one file, unpacked
+MAX_BYTES = 64_000_000  # per file, uncompressed
 
-# The columns that each file must have and fill in, in the order of Clever's own description.
+# The columns that each file must have with a value in every row, in the order of Clever's docs.
 REQUIRED_COLUMNS = {
     "schools.csv": ("School_id", "School_name"),
     "students.csv": ("School_id", "Student_id", "Last_name", "First_name"),
@@ -30,23 +30,23 @@ OPTIONAL_FILES = {"staff.csv"}
 
 
 class DataError(ValueError):
-    """What is wrong with the files of a district, in one sentence with file and line."""
+    """An error in a district's files: one sentence with the file and line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of one file; `values` are by column name in small letters."""
+    """One line of one file. `values` is keyed by lowercase column name."""
 
     file: str
     line: int
     values: dict[str, str]
 
     def get(self, column: str) -> str:
-        """The value without blanks around it, empty when the file has no such column."""
+        """Returns the stripped value, or an empty string if the file has no such column."""
         return self.values.get(column.lower(), "").strip()
 
     def refers_to(self, column: str, known: Mapping[str, T]) -> T:
-        """What this value stands for; DataError when there is no such thing."""
+        """Returns the object that this value refers to. Raises DataError if there is none."""
         one_id = self.get(column)
         if one_id not in known:
             file = f"{column.partition('_')[0].lower()}s.csv"
@@ -54,12 +54,12 @@ class Row:
         return known[one_id]
 
     def error(self, problem: str) -> DataError:
-        """The error that says where in which file."""
+        """Returns a DataError that names the file and line."""
         return DataError(f"{self.file}, line {self.line}: {problem}")
 
 
 def read_rows(path: Path) -> dict[str, list[Row]]:
-    """The rows of each of Clever's six files; DataError when they cannot be read."""
+    """Returns the rows of each of Clever's six files. Raises DataError if they cannot be read."""
     contents = _read_contents(path)
     missing = [
         name for name in REQUIRED_COLUMNS if name not in contents and name not in OPTIONAL_FILES
@@ -70,7 +70,7 @@ def read_rows(path: Path) -> dict[str, list[Row]]:
 
 
 def index_rows(rows: Iterable[Row], column: str) -> dict[str, Row]:
-    """The rows by their id; DataError when an id is there twice."""
+    """Returns the rows by ID. Raises DataError for a duplicate ID."""
     found: dict[str, Row] = {}
     for row in rows:
         one_id = row.get(column)
@@ -124,7 +124,11 @@ def _unzip_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) ->
 
 
 def _entry_name(name: str, path: Path) -> str:
-    """The last part of an entry's name; nothing is ever written, but such a zip means harm."""
+    """Returns the last part of an entry's name.
+
+    Nothing is written to disk, but a zip with a path that leaves the zip is probably malicious.
+    Raises DataError for such a path.
+    """
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or re.match(r"[/\\]|[A-Za-z]:", name):
         raise DataError(f"{path} has an entry that leads out of it: {name!r}.")
@@ -175,7 +179,7 @@ def _decode(name: str, content: bytes) -> str:
 
 
 def _split_records(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record that is not blank, with the line on which it begins."""
+    """Yields each nonblank record and the line on which it starts."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     while True:
         line = reader.line_num + 1

@@ -1,10 +1,7 @@
-"""Everything in the simulated districts, found by id and by what belongs together.
+"""All simulated districts, with lookups by ID and by relation.
 
-Tables built once, so that finding one of 20,000 people takes no search.
-
-Ids that look like Clever's and are the same for the same seed.
-
-A directory with a few of its people changed, everywhere that they stand in it.
+Lookup tables are built once, so finding one of 20,000 people is not a scan. IDs look like Clever's
+and are the same for the same seed.
 """
 
 from __future__ import annotations
@@ -20,9 +17,9 @@ from clever_simulator.directory.models import District, Person, School, Section
 
 @dataclass(frozen=True, kw_only=True)
 class Directory:
-    """Everybody and everything; the first district is the main one.
+    """All districts, schools, people and sections. The first district is the main one.
 
-    What belongs together (`people_of`, `sections_of`, ...) comes in ascending order of id.
+    Related things (`people_of`, `sections_of`, ...) are in ascending order of ID.
     """
 
     districts: tuple[District, ...]
@@ -32,52 +29,52 @@ class Directory:
     named_people: tuple[Person, ...]
 
     def person(self, user_name: str) -> Person:
-        """The person with this user name, of the first district that has one, else KeyError."""
+        """Returns the first person with this user name. Raises KeyError if there is none."""
         return self._by_user_name[user_name]
 
     def by_id(self, person_id: str | None) -> Person | None:
-        """The person with this v3 id, or None."""
+        """Returns the person with this v3 ID, or None."""
         return self._by_id.get(person_id or "")
 
     def named(self, district: District | None = None) -> tuple[Person, ...]:
-        """The people that are always there, of one district or of all."""
+        """Returns the people that are in every simulator, of one district or of all."""
         return tuple(p for p in self.named_people if district in (None, p.district))
 
     def district(self, district_id: str | None) -> District | None:
-        """The district with this id, or None."""
+        """Returns the district with this ID, or None."""
         return next((d for d in self.districts if d.id == district_id), None)
 
     def portal(self, shortname: str) -> District | None:
-        """The district whose portal has this shortname, or None."""
+        """Returns the district whose portal has this short name, or None."""
         return next((d for d in self.districts if d.shortname == shortname), None)
 
     def school(self, school_id: str) -> School | None:
-        """The school with this id, or None."""
+        """Returns the school with this ID, or None."""
         return self._schools_by_id.get(school_id)
 
     def section(self, section_id: str) -> Section | None:
-        """The section with this id, or None."""
+        """Returns the section with this ID, or None."""
         return self._sections_by_id.get(section_id)
 
     def people_of(self, one: District | School) -> tuple[Person, ...]:
-        """The people of a district or of a school, those of several schools in each of them."""
+        """Returns the people of a district or school. A person can belong to several schools."""
         return self._people_of.get(one.id, ())
 
     def schools_of(self, district: District) -> tuple[School, ...]:
-        """The schools of a district."""
+        """Returns the schools of a district."""
         return self._schools_of.get(district.id, ())
 
     def sections_of(self, one: District | School | Person) -> tuple[Section, ...]:
-        """The sections of a district or school, or those that someone teaches or attends."""
+        """Returns the sections of a district or school, or those a person teaches or attends."""
         return self._sections_of.get(one.id, ())
 
     def students_of(self, teacher: Person) -> tuple[Person, ...]:
-        """Everyone who attends a section of this teacher, each once."""
+        """Returns everyone who attends a section of this teacher, each once."""
         taught = [one for one in self.sections_of(teacher) if teacher in one.teachers]
         return sort_by_id({p.id: p for one in taught for p in one.students}.values())
 
     def teachers_of(self, student: Person) -> tuple[Person, ...]:
-        """Everyone who teaches a section of this student, each once."""
+        """Returns everyone who teaches a section of this student, each once."""
         attended = [one for one in self.sections_of(student) if student not in one.teachers]
         return sort_by_id({p.id: p for one in attended for p in one.teachers}.values())
 
@@ -128,7 +125,7 @@ def _ids_in(things: Iterable[HasId]) -> Iterator[str]:
 
 
 class HasId(Protocol):
-    """Anything that Clever would give an id."""
+    """Anything with an ID in Clever."""
 
     @property
     def id(self) -> str:
@@ -139,7 +136,7 @@ T = TypeVar("T", bound=HasId)
 
 
 def first_by_key(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
-    """One thing for each key: the first that came with it."""
+    """Maps each key to the first thing with that key."""
     found: dict[str, T] = {}
     for key, thing in pairs:
         found.setdefault(key, thing)
@@ -147,7 +144,7 @@ def first_by_key(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
 
 
 def group_by_key(pairs: Iterable[tuple[str, T]]) -> dict[str, tuple[T, ...]]:
-    """All things for each key, each once, in the order in which they come."""
+    """Maps each key to its things, each once, in input order."""
     found: dict[str, dict[str, T]] = {}
     for key, thing in pairs:
         found.setdefault(key, {})[thing.id] = thing
@@ -155,18 +152,18 @@ def group_by_key(pairs: Iterable[tuple[str, T]]) -> dict[str, tuple[T, ...]]:
 
 
 def sort_by_id(things: Iterable[T]) -> tuple[T, ...]:
-    """Things in ascending order of id, as Clever lists them."""
+    """Returns things in ascending order of ID, as Clever lists them."""
     return tuple(sorted(things, key=lambda thing: thing.id))
 
 
 def make_id(seed: int, *what: object) -> str:
-    """24 hexadecimal digits that begin, as Clever's do, with a time."""
+    """Returns 24 hexadecimal digits that start with a timestamp, as Clever's IDs do."""
     digest = hashlib.sha256(repr((seed, *what)).encode()).hexdigest()
     return f"64{digest[:22]}"
 
 
 def with_people(before: Directory, changed: Mapping[str, Person]) -> Directory:
-    """The same directory with other people in place of those of these ids."""
+    """Returns a copy of the directory in which the people with these IDs are replaced."""
 
     def now(people: tuple[Person, ...]) -> tuple[Person, ...]:
         return tuple(changed.get(person.id, person) for person in people)
@@ -190,7 +187,7 @@ def with_people(before: Directory, changed: Mapping[str, Person]) -> Directory:
 
 
 def with_classes(before: Directory, student: Person, section_ids: set[str]) -> Directory:
-    """The same directory where a student attends these sections and no others."""
+    """Returns a copy of the directory in which a student attends exactly these sections."""
 
     def of(section: Section) -> Section:
         others = tuple(one for one in section.students if one.id != student.id)

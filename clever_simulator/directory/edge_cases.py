@@ -1,4 +1,4 @@
-"""A third district whose people are all unusual: what Clever's certification tries an app with."""
+"""A third district with unusual people only, like those that Clever's certification uses."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ LONG_NAME = Name(first="Adolph-Blaine-Charles-David-Earl-" * 6 + "Zeus", last="W
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeCase:
-    """One unusual person; `schools` are places in SCHOOLS, no `email` gives the usual one."""
+    """One unusual person. `schools` are indexes into SCHOOLS. No `email` means the default one."""
 
     user_name: str
     name: Name
@@ -94,12 +94,12 @@ EDGE_CASES = (
         roles=("teacher",),
         email="home@odd-corner.example",
     ),
-    # The first district has a user of this name, too.
+    # The first district also has a user with this name.
     EdgeCase(user_name="student", name=_make_name("Stu", "Elsewhere")),
     EdgeCase(user_name=LONG_USER_NAME, name=LONG_NAME),
 )
 
-# (name, teacher, other teachers); every student of the district is in each.
+# (name, teacher, other teachers). Every section has all students of the district.
 SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (" ", "odd_sections", ()),
     ("\u200b", "odd_sections", ()),
@@ -113,7 +113,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def build_directory(seed: int = 1) -> Directory:
-    """The district of the unusual people, the same for the same seed."""
+    """Builds the district of unusual people. Equal seeds give equal people."""
     name, shortname = DISTRICT
     district = District(id=make_id(seed, "district", shortname), name=name, shortname=shortname)
     schools = tuple(_build_school(seed, district, place) for place in range(len(SCHOOLS)))

@@ -1,4 +1,4 @@
-"""A district of any size in the proportions of a real one, the same for the same seed."""
+"""A district of any size with realistic proportions, the same for the same seed."""
 
 import random
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ MAX_STUDENTS = 200_000
 STUDENTS_PER_TEACHER = 16
 STUDENTS_PER_CLASS = 25
 
-# (name, lowest grade, highest grade, students in a usual school).
+# (name, lowest grade, highest grade, students in a typical school).
 SCHOOL_LEVELS = (
     ("Elementary", "Kindergarten", "5", 450),
     ("Middle", "6", "8", 600),
@@ -30,7 +30,7 @@ SCHOOL_LEVELS = (
 STAFF_TITLES = ("Principal", "Assistant Principal")
 DISTRICT_ADMIN_TITLES = ("Superintendent", "Technology Director", "Curriculum Director")
 
-# People have numbers for user names, as in Clever's own sandbox districts: the first of each role.
+# The first number of each role. As in Clever's sandbox districts, user names are numbers.
 FIRST_NUMBER_BY_ROLE: dict[Role, int] = {
     "student": 1_000_001,
     "teacher": 2_000_001,
@@ -40,16 +40,16 @@ FIRST_NUMBER_BY_ROLE: dict[Role, int] = {
 
 
 def build_directory(seed: int, students: int) -> Directory:
-    """One district with exactly so many students; they and the schools are spread over grades."""
+    """Builds one district with exactly this many students, spread over grades and schools."""
     return _DistrictBuilder(seed).grow(students)
 
 
 class _DistrictBuilder:
-    """Holds what has been handed out so far while one district grows."""
+    """Holds the state of one district while it is built."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.random = random.Random(f"crowd {seed}")  # noqa: S311 - repeatable on purpose
+        self.random = random.Random(f"crowd {seed}")  # noqa: S311 # repeatable on purpose
         name, shortname = DISTRICT
         district_id = make_id(seed, "district", shortname)
         self.district = District(id=district_id, name=name, shortname=shortname)
@@ -77,7 +77,7 @@ class _DistrictBuilder:
         return tuple(sorted(named, key=lambda person: person.user_name))
 
     def _level(self, level: int, students: int) -> None:
-        """All schools of one level, with as near as can be the same number in each grade."""
+        """Builds all schools of one level, with students distributed evenly over the grades."""
         name, low, high, usual = SCHOOL_LEVELS[level]
         first, last = sample_names.GRADES.index(low), sample_names.GRADES.index(high)
         all_grades = len(sample_names.GRADES)
@@ -120,7 +120,7 @@ class _DistrictBuilder:
         ]
         lessons = [(*each, subject) for each in classes for subject in sample_names.SUBJECTS]
         for place, (grade, group, (name, subject)) in enumerate(lessons):
-            # One after the other, so that a teacher has few classes in several subjects.
+            # In order, so that a teacher has a few classes in several subjects.
             teacher = teachers[place * len(teachers) // len(lessons)]
             self._section(school, grade, (f"{name}, {grade}", subject), teacher, group)
 
@@ -165,7 +165,7 @@ class _DistrictBuilder:
             title=title,
             grade=grade,
         )
-        # Young children often have no email at Clever, so one student in four has none here.
+        # Young children often have no email in Clever, so one student in four has none.
         email = not student or int(number) % 4
         person = Person(
             id=person_id,

@@ -1,16 +1,16 @@
-"""The people of the simulated districts, as plain frozen records."""
+"""The simulated districts, schools, people and sections, as frozen dataclasses."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["student", "teacher", "staff", "district_admin"]
 
-DEFAULT_PASSWORD = "clever"  # noqa: S105 - everyone's password: these people do not exist
+DEFAULT_PASSWORD = "clever"  # noqa: S105 # everyone's password: these people do not exist
 
 
 @dataclass(frozen=True, kw_only=True)
 class Name:
-    """A name as Clever splits it; `middle` is empty when there is none."""
+    """A name in Clever's format. `middle` is empty if there is none."""
 
     first: str
     last: str
@@ -18,13 +18,13 @@ class Name:
 
     @property
     def full(self) -> str:
-        """First and last name with one blank between them."""
+        """The first and last name, separated by a space."""
         return f"{self.first} {self.last}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class District:
-    """A school district; `shortname` is the last part of its portal's address."""
+    """A school district. `shortname` is the last part of its portal URL."""
 
     id: str
     name: str
@@ -33,9 +33,9 @@ class District:
 
 @dataclass(frozen=True, kw_only=True)
 class School:
-    """A school; its grades are spelled as in Clever's lists, e.g. Kindergarten or 5.
+    """A school. Grades use Clever's spelling, such as Kindergarten or 5.
 
-    `facts`, here and below, stand in place of what its record would make up.
+    In this class and below, `facts` replaces generated fields of the record.
     """
 
     id: str
@@ -49,10 +49,10 @@ class School:
 
 @dataclass(frozen=True, kw_only=True)
 class RoleAssignment:
-    """One role of one person; `legacy_id` is the id that the role has before API v3.
+    """One role of one person. `legacy_id` is the role's ID before API v3.
 
-    One that is not `shared` is left out of `roles` from v3 on; `called` is what it is named
-    there instead, for a role that no app has ever heard of.
+    A role that is not `shared` is left out of `roles` from v3 on. `called` replaces the role's name
+    there, to test unknown roles.
     """
 
     role: Role
@@ -68,9 +68,9 @@ class RoleAssignment:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Someone who can log in; `id` is the v3 id, times are ISO 8601 in UTC.
+    """A person who can log in. `id` is the v3 ID. Times are ISO 8601 in UTC.
 
-    Without `has_user_name` their record has no credentials, and `user_name` is their number.
+    Without `has_user_name` the record has no credentials, and `user_name` is the person's number.
     """
 
     id: str
@@ -92,27 +92,27 @@ class Person:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """The role names of API v3, the one that a login uses unless asked first."""
+        """The API v3 names of the roles, starting with the one that a login uses by default."""
         return tuple(post.role for post in self.posts)
 
     @property
     def shared_posts(self) -> dict[str, RoleAssignment]:
-        """What `roles` has from API v3 on, by the name that a role has there."""
+        """The content of `roles` from API v3 on, by role name."""
         return {post.called or post.role: post for post in self.posts if post.shared}
 
     def accepts(self, password: str) -> bool:
-        """Whether they log in with it: the one of all, or, as in Clever's sandboxes, a number."""
+        """Whether a password is valid: the shared one or, as in Clever's sandboxes, a number."""
         return password == DEFAULT_PASSWORD or password in {post.number for post in self.posts}
 
     def post(self, role: Role) -> RoleAssignment:
-        """What belongs to one of this person's roles; KeyError when they do not have it."""
+        """Returns the assignment of one of this person's roles. Raises KeyError if missing."""
         found = {post.role: post for post in self.posts}
         return found[role]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A class that meets; `period` is the hour of the timetable, as text."""
+    """A section (a class). `period` is text."""
 
     id: str
     school: School
@@ -127,5 +127,5 @@ class Section:
 
     @property
     def teachers(self) -> tuple[Person, ...]:
-        """All who teach it, the primary teacher first."""
+        """All teachers, the primary teacher first."""
         return (self.teacher, *self.co_teachers)

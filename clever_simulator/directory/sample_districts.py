@@ -1,4 +1,4 @@
-"""Two districts grown from a seed: the same seed gives the same people and the same ids."""
+"""Two districts generated from a seed. The same seed gives the same people and IDs."""
 
 import random
 import unicodedata
@@ -21,16 +21,16 @@ TEACHERS_PER_SCHOOL = 2
 
 
 def build_directory(seed: int = 1) -> Directory:
-    """The two usual districts of one seed, named people included."""
+    """Builds the two standard districts of a seed, including the named people."""
     return _DirectoryBuilder(seed).grow()
 
 
 class _DirectoryBuilder:
-    """Holds what has been handed out so far while one directory grows."""
+    """Holds the state of one directory while it is built."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.random = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self.random = random.Random(seed)  # noqa: S311 # repeatable on purpose
         self.people: list[Person] = []
         self.named: list[Person] = []
         self.schools: list[School] = []
@@ -83,7 +83,7 @@ class _DirectoryBuilder:
         sparse = user_name == "sparse"
         schools = [] if sparse else self._schools_of(district)[-1:]
         if user_name == "teacher_admin":
-            schools = self._schools_of(district)[2:]  # two schools: the plural has to be seen
+            schools = self._schools_of(district)[2:]  # two schools, so that pages show the plural
         person = self._person(
             district, schools, Name(first=first, last=last), tuple(roles), user_name
         )
@@ -141,7 +141,7 @@ class _DirectoryBuilder:
         user_name: str,
     ) -> Person:
         person_id, sparse = self._id("person", user_name), user_name == "sparse"
-        # Young children often have no email at Clever, so one in four has none here.
+        # Young children often have no email in Clever, so one student in four has none.
         email = not sparse and (roles != ("student",) or len(self.people) % 4 != 3)
         person = Person(
             id=person_id,
@@ -162,7 +162,7 @@ class _DirectoryBuilder:
         student = role == "student"
         return RoleAssignment(
             role=role,
-            # Only a student kept the id that they had before API v3.
+            # Only students kept their ID from before API v3.
             legacy_id=person_id if student else self._id(role, user_name),
             schools=() if role == "district_admin" else tuple(schools),
             number=str(200001 + 7 * len(self.people)),

@@ -1,4 +1,4 @@
-"""Made-up names, as plain data: nobody here is a real person, school or district."""
+"""Made-up names as plain data. No real person, school or district."""
 
 from clever_simulator.directory.models import Role
 
@@ -19,7 +19,7 @@ _LAST_NAMES_TEXT = """
 """
 FIRST_NAMES, LAST_NAMES = tuple(_FIRST_NAMES_TEXT.split()), tuple(_LAST_NAMES_TEXT.split())
 
-# (name, shortname, schools); a school is (name, lowest grade, highest grade).
+# (name, short name, schools). A school is (name, lowest grade, highest grade).
 DISTRICTS = (
     (
         "Harrow Creek Unified School District",
@@ -43,7 +43,7 @@ DISTRICTS = (
 
 GRADES = ("Kindergarten", *(str(number) for number in range(1, 13)))
 
-# (name of a section, its subject in Clever's own list of subjects).
+# (section name, subject from Clever's list).
 SUBJECTS = (
     ("Reading Workshop", "english/language arts"),
     ("Mathematics", "math"),
@@ -53,8 +53,8 @@ SUBJECTS = (
     ("Homeroom", "homeroom/advisory"),
 )
 
-# User names of the people that are always there, in the order of the log-in page:
-# (user name, first name, last name, roles).
+# The people that are in every simulator, in the order of the login page: (user name, first name,
+# last name, roles).
 NAMED_PEOPLE: tuple[tuple[str, str, str, tuple[Role, ...]], ...] = (
     ("student", "Ada", "Moreno", ("student",)),
     ("teacher", "Grace", "Whitaker", ("teacher",)),

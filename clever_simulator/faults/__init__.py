@@ -1,1 +1,1 @@
-"""Switches that make the simulated Clever fail, and its request log."""
+"""Faults and incidents that make the simulated Clever fail, and the request log."""

@@ -1,4 +1,4 @@
-"""Failures on request: what may be asked for, and which of them comes next."""
+"""Faults on request: validates them and decides which one applies next."""
 
 import re
 import threading
@@ -17,10 +17,10 @@ _HEADER_NAME_PATTERN = re.compile(r"[A-Za-z0-9-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One way to fail; `times` 0 means until cleared, `delay_s` is in seconds.
+    """One fault. `times` 0 means until cleared. `delay_s` is in seconds.
 
-    With `path` it waits for a request whose path ends so. `rows` cuts a list after so many
-    records, and takes away the link to the next page.
+    With `path`, the fault applies to requests whose path ends with it. `rows` truncates a list
+    after this many records and removes the link to the next page.
     """
 
     endpoint: str
@@ -37,40 +37,43 @@ class Fault:
 
     @property
     def replaces(self) -> bool:
-        """Whether the endpoint is not asked at all; otherwise its real answer is only spoiled."""
+        """Whether the fault replaces the response.
+
+        Otherwise the view runs and its response is altered.
+        """
         return self.body != "truncated" and (self.status is not None or self.body is not None)
 
 
 class FaultError(ValueError):
-    """A fault that cannot be; the message names the field."""
+    """An invalid fault. The message names the field."""
 
 
 class FaultQueue:
-    """The faults in waiting, first come first served for each endpoint."""
+    """The pending faults, first in, first out for each endpoint. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[tuple[Fault, int]] = []
 
     def add(self, description: object) -> Fault:
-        """Arms one fault; raises FaultError when the description is wrong."""
+        """Adds one fault. Raises FaultError if the description is invalid."""
         fault = parse_fault(description)
         with self._lock:
             self._waiting.append((fault, fault.times))
         return fault
 
     def forget(self) -> None:
-        """Clears every fault."""
+        """Removes all faults."""
         with self._lock:
             self._waiting.clear()
 
     def read(self) -> list[dict[str, Any]]:
-        """The faults in waiting; `times` is how often each will still happen."""
+        """Returns the pending faults. `times` is how many more times each one applies."""
         with self._lock:
             return [asdict(fault) | {"times": left} for fault, left in self._waiting]
 
     def take(self, endpoint: str | None, path: str) -> Fault | None:
-        """The fault for a request to this endpoint, which is thereby used up once."""
+        """Returns the next fault for a request to this endpoint, and counts one use of it."""
         with self._lock:
             for index, (fault, left) in enumerate(self._waiting):
                 if fault.endpoint == endpoint and path.endswith(fault.path or ""):
@@ -83,7 +86,7 @@ class FaultQueue:
 
 
 def parse_fault(description: object) -> Fault:
-    """A fault from decoded JSON; raises FaultError with the name of the first wrong field."""
+    """Parses decoded JSON into a Fault. Raises FaultError naming the first invalid field."""
     if not isinstance(description, dict):
         raise FaultError("A fault is a JSON object with at least the field endpoint.")
     for key, value in description.items():
@@ -112,7 +115,7 @@ def _is_valid_delay(value: object) -> bool:
 
 
 def _is_valid_headers(value: object) -> bool:
-    # A line break in a header would be a second header, or the end of all of them.
+    # A line break in a header value would start another header or end the headers.
     return isinstance(value, dict) and all(
         _HEADER_NAME_PATTERN.fullmatch(name)
         and (text is None or (isinstance(text, str) and text.isprintable() and text.isascii()))

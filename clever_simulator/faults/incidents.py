@@ -1,10 +1,10 @@
-"""What is wrong at Clever at this moment, as its status page would have it."""
+"""Current incidents at Clever, as its status page reports them."""
 
 import secrets
 import threading
 from dataclasses import dataclass
 
-# What Statuspage says of the whole, by the worst that is going on, from bad to good.
+# Statuspage's overall descriptions, from worst to best impact.
 DESCRIPTIONS = {
     "critical": "Major Service Outage",
     "major": "Partial System Outage",
@@ -15,12 +15,12 @@ DESCRIPTIONS = {
 
 
 class IncidentError(ValueError):
-    """An incident that cannot be; the message names the field."""
+    """An invalid incident. The message names the field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """One incident, or a maintenance under way; `since` is in seconds since 1970."""
+    """One incident or maintenance in progress. `since` is in seconds since 1970."""
 
     id: str
     name: str
@@ -30,14 +30,14 @@ class Incident:
 
 
 class Incidents:
-    """All incidents that are not over; safe to use from several threads."""
+    """All open incidents. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: list[Incident] = []
 
     def add(self, name: object, impact: object, body: object, since: float) -> Incident:
-        """Begins one; raises IncidentError when a field is wrong."""
+        """Opens an incident. Raises IncidentError if a field is invalid."""
         if not (isinstance(name, str) and name.strip()):
             raise IncidentError("name: expected what is wrong, in a few words.")
         if not isinstance(impact, str) or impact not in DESCRIPTIONS:
@@ -50,11 +50,11 @@ class Incidents:
         return one
 
     def read(self) -> list[Incident]:
-        """Those that are not over, the newest first."""
+        """Returns the open incidents, newest first."""
         with self._lock:
             return self._open[::-1]
 
     def clear(self) -> None:
-        """All is well again."""
+        """Ends all incidents."""
         with self._lock:
             self._open.clear()

@@ -1,4 +1,4 @@
-"""The requests that the simulator saw, in the order in which they arrived; no secrets."""
+"""The requests that the simulator received, in order of arrival, without secrets."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ SECRET_PARAMETERS = {"code", "client_secret", "access_token", "token", "password
 
 @dataclass(kw_only=True)
 class LoggedRequest:
-    """One request; `status` and `ms` are None until it is answered, and if it never is."""
+    """One request. `status` and `ms` are None until there is a response."""
 
     method: str
     path: str
@@ -27,24 +27,24 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """The last 10,000 requests, the simulator's own control pages left out."""
+    """The last 10,000 requests, except those to the simulator's control pages. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: deque[LoggedRequest] = deque(maxlen=MAX_ENTRIES)
 
     def forget(self) -> None:
-        """Empties the journal."""
+        """Removes all entries."""
         with self._lock:
             self._entries.clear()
 
     def read(self) -> list[dict[str, Any]]:
-        """The entries as plain dictionaries, oldest first."""
+        """Returns the entries as dictionaries, oldest first."""
         with self._lock:
             return [asdict(entry) for entry in self._entries]
 
     def start(self) -> None:
-        """Flask hook: writes the request down before anything can fail."""
+        """Flask hook: logs the request before anything can fail."""
         if request.path.startswith("/_simulator"):
             return
         g.journal_entry = LoggedRequest(
@@ -60,7 +60,7 @@ class RequestLog:
             self._entries.append(g.journal_entry)
 
     def finish(self, response: Response) -> Response:
-        """Flask hook: notes the answer just before it is sent, unless the connection is cut."""
+        """Flask hook: logs the response just before it is sent, unless the connection is cut."""
         if "journal_entry" in g and "cut" not in g:
             g.journal_entry.ms = round((time.perf_counter() - g.journal_started) * 1000, 1)
             g.journal_entry.status = response.status_code
@@ -68,6 +68,6 @@ class RequestLog:
 
 
 def mask_query(query: str) -> str:
-    """A query string with *** for what must not be written down; `state` stays readable."""
+    """Masks secrets in a query string with ***. `state` stays readable."""
     pairs = parse_qsl(query, keep_blank_values=True)
     return urlencode([(k, "***" if k in SECRET_PARAMETERS else v) for k, v in pairs], safe="*:/")

@@ -1,4 +1,4 @@
-"""School years and grades: when a year begins, and what comes after a grade."""
+"""School years and grades: when a year starts, and which grade follows another."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,33 +24,33 @@ GRADUATING_GRADES = ("12", "13", "PostGraduate")
 
 @dataclass(frozen=True, kw_only=True)
 class SchoolYear:
-    """A school year; `first` is the calendar year of its August."""
+    """A school year. `first` is the calendar year of its August."""
 
     first: int
 
     @property
     def name(self) -> str:
-        """As districts write it: 2026-27."""
+        """The name as districts write it: 2026-27."""
         return f"{self.first}-{(self.first + 1) % 100:02}"
 
     @property
     def begins(self) -> float:
-        """Its first day, in seconds since 1970."""
+        """The first day, in seconds since 1970."""
         return datetime(self.first, 8, 16, 12, tzinfo=UTC).timestamp()
 
     @property
     def days(self) -> dict[str, Any]:
-        """Its first and last day, as records have them."""
+        """The first and last day, in the format of records."""
         return {"start_date": f"{self.first}-08-16", "end_date": f"{self.first + 1}-06-10"}
 
     @property
     def term(self) -> dict[str, Any]:
-        """The term that lasts all year."""
+        """The full-year term."""
         return {"name": self.name, **self.days}
 
     @property
     def spring(self) -> dict[str, Any]:
-        """The term of its second half."""
+        """The spring term."""
         return self.term | {
             "name": f"Spring {self.first + 1}",
             "start_date": f"{self.first + 1}-01-11",
@@ -58,18 +58,18 @@ class SchoolYear:
 
 
 def next_school_year(seconds: float) -> SchoolYear:
-    """The first school year that begins after this moment."""
+    """Returns the first school year that starts after this time."""
     this = SchoolYear(first=datetime.fromtimestamp(seconds, UTC).year)
     return this if this.begins > seconds else SchoolYear(first=this.first + 1)
 
 
 def next_grade(grade: str) -> str:
-    """The grade a year later; one that is not a step of school stays as it is."""
+    """Returns the grade a year later. Values outside the grade sequence stay the same."""
     return _NEXT_GRADE.get(grade, grade)
 
 
 def school_has_grade(school: School, grade: str) -> bool:
-    """Whether a school has a grade; true of what is no step of school."""
+    """Whether a school has a grade. True for values outside the grade sequence."""
     if grade not in _GRADE_ORDER:
         return True
     low = _GRADE_ORDER.index(school.low_grade) if school.low_grade in _GRADE_ORDER else 0
@@ -84,7 +84,7 @@ def school_has_grade(school: School, grade: str) -> bool:
 def with_enrollments(
     post: RoleAssignment, days: Mapping[str, object] | None = None
 ) -> RoleAssignment:
-    """A student's role with the enrollments that its schools make, in the year of these days."""
+    """Returns a student's role with one enrollment per school, for the year of these days."""
     known = post.facts.get("enrollments") or [{}]
     shown = days or {name: value for name, value in known[0].items() if name != "school"}
     if not shown:

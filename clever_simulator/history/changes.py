@@ -1,4 +1,4 @@
-"""What happens in the districts while the simulator runs, and the events that tell of it."""
+"""Changes to the districts while the simulator runs, and the events that report them."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -13,12 +13,12 @@ from clever_simulator.history.roster_state import RosterState
 
 
 class ChangeError(ValueError):
-    """A change that cannot be made; the message names the field."""
+    """A change that cannot be made. The message names the field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _PlannedChange:
-    """One change that can be made, and the ids of all that it may show in."""
+    """One validated change, and the IDs of all records that it can affect."""
 
     district: District
     ids: set[str]
@@ -26,7 +26,7 @@ class _PlannedChange:
 
 
 class ChangeMaker:
-    """Makes changes one after the other, each in the data and in the events at once."""
+    """Makes changes one at a time, updating the data and the events together."""
 
     def __init__(self, data: RosterState, events: EventLog, clock: Clock) -> None:
         self.lock = threading.RLock()
@@ -35,10 +35,11 @@ class ChangeMaker:
         self._clock = clock
 
     def make(self, description: object) -> list[dict[str, str]]:
-        """Makes a change from decoded JSON, or a list of them; id and type of its v3.1 events.
+        """Makes one change or a list of changes from decoded JSON.
 
-        Raises ChangeError. The changes of a list are of one district and are told at once: the
-        large tables of a district are then made once for all of them.
+        Returns the ID and type of the v3.1 events. Raises ChangeError. The changes of a list must
+        be in one district. They are reported together, so the district's large tables are built
+        once for all of them.
         """
         asked = description if isinstance(description, list) else [description]
         with self.lock:
@@ -55,10 +56,10 @@ class ChangeMaker:
             return self.settle(next(iter(districts.values())), all_of_them, ids)
 
     def alter(self, description: object) -> list[dict[str, str]]:
-        """Gives records other values, from decoded JSON, one or a list of one district.
+        """Overrides fields of one or more records, from decoded JSON, in one district.
 
-        Returns id and type of the v3.1 events. Raises AlterationError for a wrong field,
-        ChangeError for an id that no record has.
+        Returns the ID and type of the v3.1 events. Raises OverrideError for an invalid field and
+        ChangeError for an ID that no record has.
         """
         asked = description if isinstance(description, list) and description else [description]
         altered = dict(map(record_overrides.parse_override, asked))
@@ -85,7 +86,7 @@ class ChangeMaker:
         )
 
     def _is_sharing(self, name: str, person: Person) -> bool:
-        """Whether a change is one of sharing, which a district may also change while paused."""
+        """Whether a change affects sharing only, which a paused district can still change."""
         return name == "unshared" or (name == "back" and not self._data.is_deleted(person))
 
     def _person(self, description: Mapping[str, object]) -> Person:
@@ -97,19 +98,19 @@ class ChangeMaker:
     def settle(
         self, district: District, make: Callable[[], None], ids: Iterable[str] | None = None
     ) -> list[dict[str, str]]:
-        """Makes a change and tells what is other than before, among these ids or anywhere."""
+        """Makes a change and logs events for what differs, among these IDs or everywhere."""
         among = None if ids is None else sorted(ids)
         with self.lock:
             before = self._data.index(district)
             try:
                 make()
-            finally:  # what came before the one that failed is told, too
+            finally:  # also log the changes made before one that failed
                 after, now = self._data.index(district), self._clock.now()
                 told = self._events.tell(before, after, among, now)
             return told
 
     def check_running(self, district: District) -> None:
-        """Raises ChangeError for a district that is paused."""
+        """Raises ChangeError if a district is paused."""
         if self._data.standings.is_paused(district):
             raise ChangeError(f"district: {district.name} is paused, so nothing changes there.")
 
@@ -152,7 +153,7 @@ _CHANGE_METHODS: dict[str, Callable[[ChangeMaker, Person, Mapping[str, object]],
 
 
 def _ids(index: DistrictIndex) -> set[str]:
-    """Every id that a record of the district has in any version."""
+    """Returns every ID that a record of the district has in any version."""
     kinds = (index.schools, index.terms, index.courses, index.sections, index.contacts)
     people = index.people.values()
     return {

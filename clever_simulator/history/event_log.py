@@ -1,6 +1,6 @@
-"""The events of every version: kept for 30 days, oldest first, each with an id above the last.
+"""The events of every API version, kept for 30 days, oldest first, with ascending IDs.
 
-How the things of a district look at one moment, in every version of the API.
+Also takes snapshots of a district's records in each version.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from clever_simulator.data_api.versions import VERSIONS, ApiVersion
 from clever_simulator.directory.models import Person, Section
 
 EVENT_RETENTION_SECONDS = 30 * 24 * 60 * 60
-# What others refer to comes first and goes last, so that an app may apply events one by one.
+# Creates referenced records first and deletes them last, so that an app can apply events in order.
 _VERB_ORDER = ("created", "updated", "deleted")
 _COLLECTION_ORDER = (
     "districts",
@@ -35,7 +35,7 @@ _COLLECTION_ORDER = (
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One record that was created, updated or deleted; `time` is in seconds since 1970."""
+    """One created, updated or deleted record. `time` is in seconds since 1970."""
 
     id: str
     time: float
@@ -60,14 +60,14 @@ class Event:
 
 
 class EventLog:
-    """All events so far; safe to use from several threads."""
+    """All events so far. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
-        """As if nothing had ever happened."""
+        """Removes all events and restarts their numbers."""
         with self._lock:
             self._told: dict[str, list[Event]] = {version: [] for version in VERSIONS}
             self._numbers = count(1)
@@ -75,19 +75,20 @@ class EventLog:
     def tell(
         self, before: DistrictIndex, after: DistrictIndex, ids: Sequence[str] | None, now: float
     ) -> list[dict[str, str]]:
-        """Notes what differs among these ids, in each version; id and type of those of v3.1.
+        """Logs the differences among these IDs in each version.
 
-        Without ids two moments of the whole district are compared.
+        Returns the ID and type of the v3.1 events. Without IDs, compares the whole district.
         """
         with self._lock:
-            for version in VERSIONS:  # one after the other: a large district fills the memory
+            # One at a time, because snapshots of a large district use a lot of memory
+            for version in VERSIONS:
                 seen = take_snapshot(version, before, ids), take_snapshot(version, after, ids)
                 events = self._between(version, after.district.id, *seen, now)
                 self._told[version] += events
         return [{"id": event.id, "type": event.type} for event in events]
 
     def read(self, version: str, district: str, now: float) -> list[Event]:
-        """The events of a district that are not 30 days old yet, oldest first."""
+        """Returns the events of a district from the last 30 days, oldest first."""
         with self._lock:
             return [
                 event
@@ -148,25 +149,25 @@ def _find_differences(
 
 
 def _previous_values(before: Record, after: Record) -> Record:
-    """The old values of all that has another value now."""
+    """Returns the old values of all fields that changed."""
     names = (name for name in before | after if before.get(name) != after.get(name))
     return {name: before.get(name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSnapshot:
-    """One record at one moment, and the schools that it has to do with."""
+    """One record at one moment, and the schools that it belongs to."""
 
     record: Record
     schools: frozenset[str]
 
 
-# By collection and id.
+# By collection and ID.
 Snapshot = dict[tuple[str, str], RecordSnapshot]
 
 
 def take_snapshot(version: str, index: DistrictIndex, ids: Iterable[str] | None = None) -> Snapshot:
-    """The records of what has these ids, as far as it is there, or of the whole district."""
+    """Returns the records with these IDs, if they exist, or all records of the district."""
     rules, found = VERSIONS[version], {}
     for thing in _select_things(index, ids):
         for collection, kind, one in _listings(rules, thing):
@@ -189,7 +190,7 @@ def _select_things(index: DistrictIndex, ids: Iterable[str] | None) -> Iterable[
 
 
 def _listings(rules: ApiVersion, thing: Thing) -> Iterable[tuple[str, str, Thing]]:
-    """Where a version lists a thing: collection, kind, and the thing as it is listed there."""
+    """Yields where a version lists a thing: collection, kind, and the thing as listed there."""
     for name, collection in rules.collections.items():
         kind = collection.kind
         if kind in _record_kinds(thing):
@@ -198,7 +199,7 @@ def _listings(rules: ApiVersion, thing: Thing) -> Iterable[tuple[str, str, Thing
 
 
 def _record_kinds(thing: Thing) -> Iterable[str]:
-    """The kinds of record that a thing may have; a person has one for each role, before v3."""
+    """Returns the record kinds of a thing. Before v3, a person has one for each role."""
     if isinstance(thing, Person | Contact):
         return ("user", *thing.roles)
     return (type(thing).__name__.lower(),)

@@ -1,7 +1,4 @@
-"""The end of a school year: everybody a grade further, and all classes made anew.
-
-Children who come to school for the first time.
-"""
+"""The end of a school year: students move up a grade, classes restart, new students arrive."""
 
 from __future__ import annotations
 
@@ -31,12 +28,12 @@ from clever_simulator.history.calendar import (
     with_enrollments,
 )
 
-_GradeGroup = tuple[str, str]  # the id of a school, and a grade
+_GradeGroup = tuple[str, str]  # (school ID, grade)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RolloverResult:
-    """What a rollover makes of a district; `up` is everybody who stays, as they are now."""
+    """The result of a rollover. `up` maps IDs to the students who stay, with their new grade."""
 
     directory: Directory
     up: Mapping[str, Person]
@@ -49,9 +46,10 @@ class RolloverResult:
 def roll_over_district(
     directory: Directory, district: District, gone: Iterable[Person], year: SchoolYear, now: str
 ) -> RolloverResult:
-    """The directory in the next school year; who is `gone` moves up too, and stays gone.
+    """Returns the directory in the next school year. Deleted people (`gone`) move up too.
 
-    Seniors are in the directory still: whoever calls takes them out. `now` is ISO 8601.
+    Graduates are still in the returned directory; the caller removes them (`left`). `now` is ISO
+    8601.
     """
     everyone = [*(one for one in directory.people if one.district == district), *gone]
     students = [one for one in everyone if "student" in one.roles]
@@ -76,7 +74,7 @@ def roll_over_district(
 def _promote(
     person: Person, schools: Iterable[School], year: SchoolYear, now: str
 ) -> Person | None:
-    """A student one grade further, at a school that has the grade; None when there is none."""
+    """Moves a student up a grade, to a school that has it. None if they graduate or none has it."""
     post = person.post("student")
     if post.grade in GRADUATING_GRADES:
         return None
@@ -87,8 +85,8 @@ def _promote(
     stays = tuple(one for one in post.schools if one in fitting)
     if not fitting:
         return None
-    elsewhere = fitting[int(person.id, 16) % len(fitting)]  # so that no school gets them all
-    # When they were born and when they will finish does not change with the grade.
+    elsewhere = fitting[int(person.id, 16) % len(fitting)]  # spread the students over the schools
+    # The date of birth and the graduation year do not change with the grade.
     shown = records.role_record(person, post)
     facts: records.Record = {
         name: shown[name] for name in ("dob", "graduation_year") if name in shown
@@ -109,7 +107,10 @@ def _next_sections(
     year: SchoolYear,
     now: str,
 ) -> Iterable[Section]:
-    """Each class again: whoever is now in a grade takes the places of those who were in it."""
+    """Recreates each class.
+
+    Students who are now in a grade take the places of last year's students.
+    """
     attended: dict[str, list[str]] = defaultdict(list)
     for section in ended:
         for student in section.students:
@@ -162,9 +163,9 @@ def new_students(
     year: SchoolYear,
     now: str,
 ) -> Iterable[Person]:
-    """As many in Kindergarten as there were, and one at least, in each school that has it."""
+    """Yields as many Kindergarten students as before, at least one, for each school that has it."""
     students = [one for one in everyone if "student" in one.roles]
-    chance = random.Random(f"{year.name} {len(everyone)}")  # noqa: S311 - repeatable on purpose
+    chance = random.Random(f"{year.name} {len(everyone)}")  # noqa: S311 # repeatable on purpose
     taken = {one.user_name for one in (*directory.people, *everyone)}
     numbers = count(_highest_number(students) + 1)
     before: dict[str, int] = defaultdict(int)

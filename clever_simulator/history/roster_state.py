@@ -1,6 +1,6 @@
-"""The districts as the API reads them now: who was there at first, and what has changed since.
+"""The current state of the districts: the initial directory and the changes since.
 
-How the districts stand with the apps: running, paused since a day, or no longer connected.
+Also tracks whether each district is running, paused since a day, or disconnected.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from clever_simulator.history.rollover import RolloverResult
 
 
 class RosterState:
-    """One index for each district and each set of unshared people, made when first asked for."""
+    """The current rosters, with one cached index per district and set of unshared people."""
 
     def __init__(self, directory: Directory) -> None:
         self._lock = threading.RLock()
@@ -40,16 +40,16 @@ class RosterState:
 
     @property
     def first(self) -> Directory:
-        """Everybody who was there before anything happened."""
+        """The directory before any change."""
         return self._first
 
     @property
     def directory(self) -> Directory:
-        """Everybody who can log in to Clever."""
+        """Everyone who can log in to Clever."""
         return self._directory
 
     def index(self, district: District, unshared: frozenset[str] = frozenset()) -> DistrictIndex:
-        """A district without the people of these user names and those whom nobody shares."""
+        """Returns a district without the people of these user names and without unshared people."""
         with self._lock:
             key = (district.id, unshared)
             if key not in self._indexes:
@@ -57,50 +57,51 @@ class RosterState:
             return self._indexes[key]
 
     def find(self, name: str) -> Person | None:
-        """The first person of this user name, or the one of this v3 id; deleted ones, too."""
+        """Returns the first person with this user name or v3 ID, even if deleted, or None."""
         everyone = chain(self._first.people, self._directory.people, self._gone.values())
         one_id = next((one.id for one in everyone if name in (one.user_name, one.id)), "")
         now_id = self._new_ids.get(one_id, one_id)
         return self._directory.by_id(now_id) or self._gone.get(now_id)
 
     def around(self, person: Person) -> frozenset[str]:
-        """The ids of the sections and contacts of a person, also of one who is not shared."""
+        """Returns the IDs of a person's sections and contacts, even if the person is not shared."""
         sections = {one.id for one in self._directory.sections_of(person)}
         contacts = self._contacts_in(person.district)
         return frozenset(sections | {one.id for one in contacts if person.id in one.students})
 
     def pause(self, district: District, since: str | None) -> None:
-        """Stops the changes of a district from a day on, or with None lets them go on."""
+        """Pauses a district from a day (YYYY-MM-DD) on. None resumes it."""
         with self._lock:
             self.standings.pause(district, since)
             self._indexes.clear()
 
     def shares(self, person: Person) -> bool:
-        """Whether a person is there and shared with the apps."""
+        """Whether a person exists and is shared with the apps."""
         return person.id not in self._unshared and person.id not in self._gone
 
     def alter(self, alterations: dict[str, RecordOverride]) -> None:
-        """Shows records with other values from now on; one alteration replaces another."""
+        """Overrides records from now on. A new override replaces the record's previous one."""
         with self._lock:
-            self._altered = self._altered | alterations  # an index of before keeps the former ones
+            # A new dict, because existing indexes keep the old one
+            self._altered = self._altered | alterations
             self._indexes.clear()
 
     def is_deleted(self, person: Person) -> bool:
-        """Whether a person was taken out of the district, not only unshared."""
+        """Whether a person was deleted from the district, not only unshared."""
         return person.id in self._gone
 
     def put(self, person: Person) -> None:
-        """Replaces the record of the person with the same id."""
+        """Replaces the record of the person with the same ID."""
         self.become(with_people(self._directory, {person.id: person}))
 
     def become(self, directory: Directory) -> None:
-        """Takes everybody and everything from another directory."""
+        """Replaces the current directory."""
         with self._lock:
             self._directory = directory
             self._indexes.clear()
 
     def enrol(self, person: Person, section_id: str, *, enrolled: bool) -> None:
-        """Puts a student into a section, or takes them out of it."""
+        """Enrolls a student in a section, or unenrolls them."""
         sections = []
         for one in self._directory.sections:
             if one.id == section_id:
@@ -111,13 +112,13 @@ class RosterState:
         self.become(replace(self._directory, sections=tuple(sections)))
 
     def unshare(self, person: Person) -> None:
-        """Hides a person from all apps; they still log in to Clever."""
+        """Hides a person from all apps. They can still log in to Clever."""
         with self._lock:
             self._unshared |= {person.id}
             self._indexes.clear()
 
     def delete(self, person: Person) -> None:
-        """Takes a person out of their district; their sections remember them."""
+        """Deletes a person from the district. Their sections keep a reference to them."""
         with self._lock:
             self._gone[person.id] = person
             kept = tuple(one for one in self._directory.people if one.id != person.id)
@@ -134,7 +135,7 @@ class RosterState:
             self._indexes.clear()
 
     def renew(self, person: Person, renewed: Person) -> None:
-        """Gives someone who is there another id, in their classes and to their guardians too."""
+        """Gives a current person a new ID, also in their sections and contacts."""
         with self._lock:
             for old in (
                 person.id,
@@ -148,11 +149,11 @@ class RosterState:
             self.become(with_people(self._directory, {person.id: renewed}))
 
     def gone(self, district: District) -> tuple[Person, ...]:
-        """Those of a district who were deleted, as they will be when they come back."""
+        """Returns the deleted people of a district, as they will be if they return."""
         return tuple(one for one in self._gone.values() if one.district == district)
 
     def roll(self, district: District, rolled: RolloverResult) -> None:
-        """Begins the next school year of a district."""
+        """Starts the next school year of a district."""
         with self._lock:
             contacts = self._contacts_in(district)
             self._contacts[district.id] = [
@@ -184,7 +185,7 @@ class RosterState:
         )
 
     def _contacts_in(self, district: District) -> list[derived_records.Contact]:
-        # Made of the people at first, so that nobody gets another guardian when others leave.
+        # Built from the initial people, so that contacts stay the same when others leave.
         if district.id not in self._contacts:
             everyone = self._first.people_of(district)
             students = (one for one in everyone if "student" in one.roles)
@@ -193,35 +194,35 @@ class RosterState:
 
 
 class DistrictStatuses:
-    """Which districts are paused and which have left; all run at first."""
+    """Which districts are paused or disconnected. All run at first."""
 
     def __init__(self) -> None:
         self._paused: dict[str, str] = {}
         self._left: frozenset[str] = frozenset()
 
     def pause(self, district: District, since: str | None) -> None:
-        """Pauses a district from a day (YYYY-MM-DD) on; None ends that."""
+        """Pauses a district from a day (YYYY-MM-DD) on. None resumes it."""
         self._paused.pop(district.id, None)
         if since is not None:
             self._paused[district.id] = since
 
     def is_paused(self, district: District) -> bool:
-        """Whether nothing of a district reaches Clever at present."""
+        """Whether Clever currently takes no data from a district."""
         return district.id in self._paused
 
     def leave(self, district: District) -> None:
-        """Ends what connects a district to the apps."""
+        """Disconnects a district from the apps."""
         self._left |= {district.id}
 
     def rejoin(self, district: District) -> None:
-        """Connects it again."""
+        """Reconnects a district."""
         self._left -= {district.id}
 
     def has_left(self, district: District) -> bool:
-        """Whether a district is connected to no app."""
+        """Whether a district is disconnected from all apps except Library apps."""
         return district.id in self._left
 
     def facts(self, district: District) -> Record:
-        """What this changes in the record of a district."""
+        """Returns the fields of the district's record that a pause changes."""
         since = self._paused.get(district.id)
         return {"state": "paused", "pause_start": since} if since else {}

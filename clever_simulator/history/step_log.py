@@ -1,4 +1,4 @@
-"""The steps of the school year so far: what each did, and to whom."""
+"""The school year's steps so far: what each did, and to whom."""
 
 import threading
 from dataclasses import asdict, dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One thing that a step changed; `before` and `after` are what differs, empty where nothing.
+    """One change made by a step. `before` and `after` are the old and new value, or empty.
 
-    `kind` is person, section, district or app; `user_name` is that of a person.
+    `kind` is person, section, district or app. `user_name` is set for a person.
     """
 
     kind: str
@@ -23,7 +23,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedStep:
-    """One step that was made; `time` is the simulator's, `events` have id and type of v3.1."""
+    """One completed step. `time` is the simulator's. `events` have the ID and type of v3.1."""
 
     step: str
     district: str
@@ -33,29 +33,29 @@ class LoggedStep:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The step as JSON has it."""
+        """The step as JSON."""
         return asdict(self)
 
 
 class StepLog:
-    """All steps, oldest first; safe to use from several threads."""
+    """All steps, oldest first. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
-        """As if the year had not begun."""
+        """Removes all steps."""
         with self._lock:
             self._steps: list[LoggedStep] = []
 
     def note(self, step: LoggedStep) -> LoggedStep:
-        """Keeps a step that was made, and gives it back."""
+        """Adds a completed step and returns it."""
         with self._lock:
             self._steps.append(step)
         return step
 
     def read(self) -> list[LoggedStep]:
-        """The steps so far, oldest first."""
+        """Returns the steps so far, oldest first."""
         with self._lock:
             return list(self._steps)
