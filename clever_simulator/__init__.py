@@ -1,4 +1,4 @@
-"""A simulator of Clever to develop and test against; it is not Clever and not for production."""
+"""A Clever simulator for development and tests. It is not Clever and not for production."""
 
 import re
 import secrets
@@ -25,7 +25,8 @@ from clever_simulator.views import (
 __all__ = ["create_app"]
 
 _LOOPBACK_HOST_PATTERN = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?")
-_CLEVER_HOST_PATTERN = re.compile(r"(api\.)?clever\.com(:[0-9]+)?")  # for machines that call us so
+# Clever's names, for machines whose hosts file maps them to this machine.
+_CLEVER_HOST_PATTERN = re.compile(r"(api\.)?clever\.com(:[0-9]+)?")
 _SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
     " base-uri 'none'; frame-ancestors 'none'",
@@ -35,7 +36,7 @@ _SECURITY_HEADERS = {
 
 
 def create_app(config: Config) -> Flask:
-    """The simulator as a Flask app; `python -m clever_simulator` is the way to run it."""
+    """Builds the simulator as a Flask app. To run it, use `python -m clever_simulator`."""
     app = Flask(__name__, static_url_path="/_simulator/static")
     app.config.update(
         SECRET_KEY=secrets.token_hex(32),
@@ -57,7 +58,7 @@ def _add_hooks(app: Flask, world: SimulatorState) -> None:
     app.before_request(_refuse_unknown_hosts)
     app.before_request(world.journal.start)
     app.before_request(fault_hooks.apply_next_fault)
-    # Flask runs these from the last to the first: spoil the answer, note it, send it.
+    # Flask runs these in reverse order: spoil the response, log it, then deliver it.
     app.after_request(fault_hooks.deliver_response)
     app.after_request(world.journal.finish)
     app.after_request(fault_hooks.spoil_response)
@@ -65,8 +66,9 @@ def _add_hooks(app: Flask, world: SimulatorState) -> None:
 
 
 def _refuse_unknown_hosts() -> None:
-    # A web site whose name was made to point at this machine would be a stranger in our origin.
-    # With TLS, Clever's own names need a certificate that this machine was made to trust.
+    # DNS rebinding: a website could point its own name at this machine and run in our origin.
+    # Clever's own names are accepted over TLS only, because that needs a certificate that this
+    # machine was configured to trust.
     as_clever = request.is_secure and _CLEVER_HOST_PATTERN.fullmatch(request.host)
     if not (as_clever or _LOOPBACK_HOST_PATTERN.fullmatch(request.host)):
         abort(400, "The simulator answers to 127.0.0.1, localhost and [::1] only.")

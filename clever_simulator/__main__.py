@@ -1,4 +1,4 @@
-"""`python -m clever_simulator`: one simulator on a loopback port until Ctrl-C or SIGTERM."""
+"""`python -m clever_simulator`: runs one simulator on a loopback port until Ctrl-C or SIGTERM."""
 
 import argparse
 import os
@@ -17,7 +17,11 @@ from clever_simulator.server import CertificateError, NotLoopbackError, run_in_b
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs until told to stop; 0 then, 1 when it could not start, 2 for options and data."""
+    """Runs the simulator until a signal stops it.
+
+    Returns 0 after a stop, and 1 when it cannot start or cannot listen. Returns 2 for bad data;
+    argparse exits with 2 for bad options.
+    """
     options = _parse_options(arguments)
     report_crashes()
     stop = threading.Event()
@@ -59,7 +63,7 @@ def _print_line(line: str, where: TextIO) -> int:
 def _build_config(options: argparse.Namespace) -> Config:
     config = default_config(options.app_url, options.api_version)
     extra = tuple(_build_app(text, options.api_version) for text in options.app)
-    # An app of one's own may take the name of a sample, and then stands in its place.
+    # An app from --app replaces the sample app with the same client ID.
     taken = {app.client_id for app in extra}
     samples = tuple(app for app in config.apps if app.client_id not in taken)
     return Config(

@@ -1,4 +1,4 @@
-"""What a simulator is started with: the apps registered at it and the seed of its people."""
+"""The simulator's configuration: the registered apps and the data to generate."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,14 +13,17 @@ _LIBRARY_ROLES = ("student", "teacher")
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredApp:
-    """One app as Clever's dashboard would hold it; the first redirect URI is the primary one.
+    """One app as registered in Clever's dashboard. The first redirect URI is the primary one.
 
-    `user_types` are the roles that it supports, `unshared` the user names of people who are not
-    shared with it, in whatever district. With `loginas_repeats` every login of an admin who acts as
-    somebody says so, without it only one that Clever starts. With `secret_in_body` it may send its
-    secret in the body of a token request instead of HTTP Basic, which is all that Clever documents.
-    People of `library_districts` (short names) come by Clever Library, and their logins have no id
-    token, also where the app has OIDC. `/me` has `authorized_by` only with `says_authorized_by`.
+    - `user_types`: the roles that the app supports.
+    - `unshared`: user names of people who are not shared with the app, in any district.
+    - `loginas_repeats`: every login of an impersonating admin is marked as impersonation. Without
+      it, only the login that Clever starts is marked.
+    - `secret_in_body`: the app may send its secret in the body of a token request. Clever documents
+      HTTP Basic only.
+    - `library_districts`: short names of districts whose users log in through Clever Library. Their
+      logins have no ID token, even if the app has OIDC.
+    - `says_authorized_by`: `/me` includes `authorized_by`.
     """
 
     client_id: str
@@ -44,36 +47,36 @@ class RegisteredApp:
             raise ValueError(f"{self.client_id}: Clever gives no OIDC to Library apps.")
 
     def seen_from(self, shortname: str) -> Self:
-        """The app as the people of a district come to it: by that district, or by the Library."""
+        """Returns the app as a district's users see it: connected by the district or by Library."""
         if shortname not in self.library_districts:
             return self
         return replace(self, tier="library", oidc=False, library_districts=())
 
     @property
     def primary_uri(self) -> str:
-        """Where every login that Clever starts is delivered."""
+        """The redirect URI that receives every login started by Clever."""
         return self.redirect_uris[0]
 
     @property
     def supported(self) -> tuple[Role, ...]:
-        """The roles in which anyone may come; the Library knows teachers and students only."""
+        """The roles that can log in. Clever Library supports students and teachers only."""
         if self.tier != "library":
             return self.user_types
         return tuple(role for role in self.user_types if role in _LIBRARY_ROLES)
 
     @property
     def before_v3(self) -> bool:
-        """Whether the app reads an API in which each role of a person has an id of its own."""
+        """Whether the app uses an API version in which each role of a person has its own ID."""
         return self.api_version.startswith(("v1.", "v2."))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that may differ between two simulators; equal configs make equal people.
+    """Everything that can differ between two simulators. Equal configs generate equal people.
 
-    `new_ids` are user names of people who have come back with another id. With `students` there
-    is one more district, with so many of them (1 to 200,000). With `data`, a folder or a zip of
-    Clever's CSV files, there is theirs, too.
+    `new_ids` are user names of people who have returned with a new ID. `students` adds one more
+    district with that many students (1 to 200,000). `data`, a folder or zip of Clever's CSV files,
+    adds the district in those files.
     """
 
     apps: tuple[RegisteredApp, ...]
@@ -83,15 +86,15 @@ class Config:
     data: Path | None = None
 
     def app(self, client_id: str | None) -> RegisteredApp | None:
-        """The app of this client id, or None when nobody registered it."""
+        """Returns the app with this client ID, or None if there is none."""
         return next((app for app in self.apps if app.client_id == client_id), None)
 
 
 def default_config(app_url: str, api_version: str = "v3.0") -> Config:
-    """One app of each kind, all of them delivered to `<app_url>/oauth/callback`."""
+    """Returns a config with one app of each kind, all redirecting to `<app_url>/oauth/callback`."""
     sample = RegisteredApp(
         client_id="simulator",
-        client_secret="simulator-secret",  # noqa: S106 - a sample, printed in the README
+        client_secret="simulator-secret",  # noqa: S106 # a sample, printed in the README
         redirect_uris=(app_url.rstrip("/") + "/oauth/callback",),
         api_version=api_version,
     )

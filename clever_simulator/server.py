@@ -1,6 +1,6 @@
-"""Runs the simulator on a loopback port: in the background for tests, or for `__main__`.
+"""Runs the simulator on a loopback port, in the background for tests or from `__main__`.
 
-A threaded server whose connections stay open between requests, as Clever's do.
+The server is threaded and keeps connections open between requests, as Clever does.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 
 class NotLoopbackError(ValueError):
-    """The host could be reached from other machines, which the simulator never allows."""
+    """The host is not a loopback address. The simulator never accepts other machines."""
 
 
 class CertificateError(ValueError):
-    """The files of the certificate and its key cannot be used; the message says why."""
+    """The certificate or key file cannot be used. The message says why."""
 
 
 class RunningSimulator:
-    """A simulator that answers at `url`; its methods do what the control endpoints do."""
+    """A simulator running at `url`. Its methods do the same as the control endpoints."""
 
     def __init__(self, url: str, app: Flask) -> None:
         self.url = url
@@ -51,60 +51,60 @@ class RunningSimulator:
 
     @property
     def people(self) -> Directory:
-        """The people of this simulator, to know whom to expect."""
+        """The people of this simulator, for tests to compare with."""
         return self._world.people
 
     def configure(self, config: Config) -> None:
-        """Takes other apps and another seed, e.g. once both addresses are known."""
+        """Replaces the apps and the seed, for example once both URLs are known."""
         self._world.configure(config)
 
     def reset(self) -> None:
-        """Forgets codes, tokens, consents, faults, incidents, journal and all changes."""
+        """Resets codes, tokens, consents, faults, incidents, request log, clock and all changes."""
         self._world.reset()
 
     def fault(self, endpoint: str, **fields: object) -> Fault:
-        """Arms a fault; raises FaultError (a ValueError) that names a wrong field."""
+        """Adds a fault. Raises FaultError (a ValueError) naming an invalid field."""
         return self._world.faults.add({"endpoint": endpoint, **fields})
 
     def change(self, change: str, person: str, **fields: object) -> list[dict[str, str]]:
-        """Changes a district as POST /_simulator/events does; raises ChangeError (a ValueError)."""
+        """Changes a district like POST /_simulator/events. Raises ChangeError (a ValueError)."""
         return self._world.changes.make({"change": change, "person": person, **fields})
 
     def alter(self, record: str, *, drop: Iterable[str] = (), **fields: object) -> None:
-        """Gives a record other values as POST /_simulator/records does.
+        """Overrides a record's fields like POST /_simulator/records.
 
-        A path of fields is joined by two underscores: `name__first`. Raises AlterationError or
+        Two underscores separate the parts of a field's path: `name__first`. Raises OverrideError or
         ChangeError (both ValueError).
         """
         paths = {name.replace("__", "."): value for name, value in fields.items()}
         self._world.changes.alter({"id": record, "fields": paths, "drop": list(drop)})
 
     def alterations(self, descriptions: Iterable[Mapping[str, object]]) -> None:
-        """Gives many records of one district other values at once."""
+        """Overrides fields of many records in one district at once."""
         self._world.changes.alter(list(descriptions))
 
     def changes(self, descriptions: Iterable[Mapping[str, object]]) -> list[dict[str, str]]:
-        """Makes many changes of one district at once; raises ChangeError."""
+        """Makes many changes in one district at once. Raises ChangeError."""
         return self._world.changes.make(list(descriptions))
 
     def year(self, step: str, **fields: object) -> dict[str, Any]:
-        """Makes a step of the school year as POST /_simulator/year does; raises ChangeError."""
+        """Makes a school year step like POST /_simulator/year. Raises ChangeError."""
         return steps.make_step(self._world, {"step": step, **fields}).record
 
     def clear_faults(self) -> None:
-        """Clears every fault in waiting."""
+        """Removes all pending faults."""
         self._world.faults.forget()
 
     def rotate_keys(self, *, keep_old: bool = False) -> str:
-        """Signs ID tokens with a new key and returns its kid; old keys are no longer published."""
+        """Signs ID tokens with a new key and returns its `kid`. Unpublishes old keys by default."""
         return self._world.keys.rotate(keep_old=keep_old)
 
     def change_claims(self, **claims: object) -> None:
-        """Puts these claims into every ID token until a reset; None leaves a claim out."""
+        """Puts these claims into every ID token until a reset. None leaves a claim out."""
         self._world.other_claims = claims
 
     def incident(self, name: str, impact: str = "major", body: str = "") -> Incident:
-        """Puts an incident on the status page; `impact` as Statuspage has it, or maintenance."""
+        """Adds an incident to the status page. `impact` is a Statuspage impact or `maintenance`."""
         return self._world.incidents.add(name, impact, body, self._world.clock.now())
 
     def clear_incidents(self) -> None:
@@ -112,11 +112,11 @@ class RunningSimulator:
         self._world.incidents.clear()
 
     def journal(self) -> list[dict[str, Any]]:
-        """The requests seen so far, oldest first."""
+        """Returns the requests seen so far, oldest first."""
         return self._world.journal.read()
 
     def advance(self, seconds: float) -> None:
-        """Puts the simulator's clock forward: codes and tokens grow old without waiting."""
+        """Moves the simulator's clock forward, so that codes and tokens age without waiting."""
         self._world.clock.advance(seconds)
 
 
@@ -127,12 +127,12 @@ def run_in_background(
     port: int = 0,
     tls: tuple[str, str] | None = None,
 ) -> Iterator[RunningSimulator]:
-    """Serves from a background thread until the block ends; port 0 picks a free one.
+    """Serves from a background thread until the block ends. Port 0 picks a free one.
 
-    Without a config no app is registered: read `.url`, then call `.configure(config)`.
-    With `tls`, the files of a certificate and its key, it is reached by https.
+    Without a config no app is registered: read `.url`, then call `.configure(config)`. `tls`, the
+    files of a certificate and its key, enables https.
     Raises NotLoopbackError for other hosts, CertificateError for files that cannot be used, and
-    OSError when the port is taken.
+    OSError if the port is taken.
     """
     app = create_app(config_for or Config(apps=()))
     app.config["SESSION_COOKIE_SECURE"] = tls is not None
@@ -152,7 +152,7 @@ def run_in_background(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket on a loopback address; raises NotLoopbackError or OSError."""
+    """Returns a listening socket on a loopback address. Raises NotLoopbackError or OSError."""
     if host != "localhost" and not _is_loopback(host):
         raise NotLoopbackError(
             f"The simulator lets anyone in, so it listens on this machine only, not on {host}."
@@ -171,7 +171,8 @@ def _tls_context(certificate: str, key: str) -> ssl.SSLContext:
             ) from error
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(certificate, key, password=lambda: "")  # else OpenSSL asks for it
+        # Otherwise OpenSSL prompts for it
+        context.load_cert_chain(certificate, key, password=lambda: "")
     except ssl.SSLError as error:
         raise CertificateError(
             f"{certificate} and {key} are not a certificate and its key without a password."
@@ -194,13 +195,13 @@ MAX_BODY_BYTES = 1_000_000
 
 
 class RequestHandler(WSGIRequestHandler):
-    """Answers many requests on one connection, each in a single write, and logs none of them."""
+    """Handles many requests per connection, with a single write per response and no logging."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # a header that waits for its body costs a client 40 ms
+    disable_nagle_algorithm = True  # with Nagle, a header waiting for its body costs 40 ms
 
     def run_wsgi(self) -> None:
-        """Answers one request; the parent's way would close the connection after each."""
+        """Handles one request. The parent's version closes the connection after each one."""
         if self.headers.get("Expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         environ = self.make_environ()
@@ -211,7 +212,10 @@ class RequestHandler(WSGIRequestHandler):
             self.close_connection = True
 
     def make_environ(self) -> WSGIEnvironment:
-        """The parent's, but with the body read: what is left over would be the next request."""
+        """Reads the body into the parent's environ.
+
+        Unread bytes would be parsed as the next request.
+        """
         environ = super().make_environ()
         length = environ.get("CONTENT_LENGTH", "0")
         known = length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES
@@ -222,17 +226,17 @@ class RequestHandler(WSGIRequestHandler):
         return environ
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Says nothing: the journal is the log."""
+        """Does nothing, because the simulator has its own request log."""
 
     def _now(self) -> float:
-        """The time at which the simulator has arrived, so that its Date header says so, too."""
+        """The simulator's time, for the Date header."""
         app: Any = self.server.app
         return float(app.extensions["clever_simulator"].clock.outside())
 
     def _send(self, status: str, headers: Headers, body: bytes) -> None:
         bodiless = status.startswith(("204", "304"))
         head = [f"HTTP/1.1 {status}"]
-        if "Date" not in headers:  # a fault may say another one
+        if "Date" not in headers:  # a fault can set another Date
             head.append(f"Date: {self.date_time_string(self._now())}")
         head += [f"{k}: {v}" for k, v in headers if k.lower() != "content-length"]
         if not bodiless:
@@ -244,7 +248,7 @@ class RequestHandler(WSGIRequestHandler):
 
 
 class HttpServer(ThreadedWSGIServer):
-    """Knows its open connections, so that a stopped simulator does not go on answering."""
+    """Tracks its open connections, so that a stopped simulator stops responding."""
 
     def __init__(
         self,
@@ -257,29 +261,30 @@ class HttpServer(ThreadedWSGIServer):
         self._open_lock = threading.Lock()
         port = listener.getsockname()[1]
         super().__init__(host, port, app, RequestHandler, fd=listener.fileno())
-        listener.close()  # the server works on a duplicate
+        listener.close()  # the server uses a duplicate
         if tls:
-            # Each connection's own thread shakes hands: a silent client must not keep others out.
+            # The TLS handshake runs in each connection's thread, so a silent client does not block
+            # others.
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
             self.ssl_context = tls
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Notes the connection and starts its thread."""
+        """Tracks the connection and starts its thread."""
         with self._open_lock:
             self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forgets the connection and closes it."""
+        """Untracks the connection and closes it."""
         with self._open_lock:
             self._open.discard(request)
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """Ends every connection that is still open."""
+        """Closes every open connection."""
         with self._open_lock:
             for connection in self._open:
-                with contextlib.suppress(OSError):  # the client may have gone already
+                with contextlib.suppress(OSError):  # the client may have disconnected already
                     connection.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,7 @@
-"""All that one running simulator knows, in one place that views reach through `world()`.
+"""The state of one running simulator. Views get it from `simulator_state()`.
 
-Everybody of one config: the usual districts, the unusual one, and what the config asks for.
+Also builds the directory for a config: the two standard districts, the district of edge cases, and
+the districts that the config adds.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _EXTENSION_KEY = "clever_simulator"
 
 
 class SimulatorState:
-    """The registered apps, the people, and what has happened since the start or a reset."""
+    """The registered apps, the people, and everything since the start or the last reset."""
 
     def __init__(self, config: Config) -> None:
         self.clock = Clock()
@@ -45,7 +46,7 @@ class SimulatorState:
         self.configure(config)
 
     def configure(self, config: Config) -> None:
-        """Takes other apps and another seed; codes and tokens of before are forgotten."""
+        """Replaces the apps and the people. Removes all codes, tokens, consents and events."""
         self.config = self._registered = config
         self.passed = StepLog()
         self.data = RosterState(build_directory(config))
@@ -56,11 +57,11 @@ class SimulatorState:
 
     @property
     def people(self) -> Directory:
-        """Everybody who can log in to Clever now."""
+        """Everyone who can log in to Clever now."""
         return self.data.directory
 
     def reset(self) -> None:
-        """Forgets all that happened, and ends what was switched on; keys stay."""
+        """Undoes all changes and removes faults, incidents and logs. Signing keys stay."""
         self.config = self._registered
         self.clock.restore()
         self.passed.forget()
@@ -75,14 +76,14 @@ class SimulatorState:
 
 
 def simulator_state() -> SimulatorState:
-    """The world of the app that is answering now."""
+    """Returns the state of the current app."""
     return cast(SimulatorState, current_app.extensions[_EXTENSION_KEY])
 
 
 def build_directory(config: Config) -> Directory:
-    """The people of a simulator; equal configs give equal people.
+    """Builds the people of a simulator. Equal configs give equal people.
 
-    Raises DataError (a ValueError) with a sentence when the files of `config.data` are no good.
+    Raises DataError (a ValueError) if the files of `config.data` are invalid.
     """
     parts = [_usual(config.seed)]
     if config.students is not None:
@@ -94,14 +95,14 @@ def build_directory(config: Config) -> Directory:
 
 @lru_cache(maxsize=2)
 def _usual(seed: int) -> Directory:
-    """The usual districts and the unusual one; never changed, so simulators share them."""
+    """Returns the standard districts and the edge cases. Immutable, so simulators share them."""
     return join_directories(
         [sample_districts.build_directory(seed), edge_cases.build_directory(seed)]
     )
 
 
 def join_directories(parts: list[Directory]) -> Directory:
-    """Several directories as one, the districts in the order given."""
+    """Joins several directories into one, with districts in the given order."""
     return Directory(
         districts=tuple(one for part in parts for one in part.districts),
         schools=tuple(one for part in parts for one in part.schools),
@@ -112,7 +113,7 @@ def join_directories(parts: list[Directory]) -> Directory:
 
 
 def _with_new_ids(before: Directory, config: Config) -> Directory:
-    """The same people, of whom those in `config.new_ids` have come back as somebody new."""
+    """Returns the same people. Those in `config.new_ids` have a new ID."""
     if not config.new_ids:
         return before
     changed = {
@@ -124,7 +125,7 @@ def _with_new_ids(before: Directory, config: Config) -> Directory:
 
 
 def with_new_id(seed: int, person: Person) -> Person:
-    """The same person under another id, as Clever makes it of someone it has forgotten."""
+    """Returns the same person with a new ID, as Clever creates for a person it has forgotten."""
     person_id = make_id(seed, "again", person.id)
     posts = (
         replace(

@@ -1,4 +1,4 @@
-"""The simulator's own switches: journal, faults and reset, as JSON and as a page."""
+"""Control endpoints for the request log, faults, keys, incidents and reset: JSON and a page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from clever_simulator.views.data_api import error_response
 
 bp = Blueprint("control", __name__, url_prefix="/_simulator")
 
-# The faults that have a button: (key, what the button says, what the fault is).
+# The faults that have a button: (key, button label, fault fields).
 COMMON_FAULTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("503", "Answer 503", {"status": 503}),
     ("504", "Answer 504", {"status": 504}),
@@ -34,9 +34,9 @@ COMMON_FAULTS: tuple[tuple[str, str, dict[str, object]], ...] = (
 
 @bp.before_request
 def refuse_cross_site_changes() -> Response | None:
-    """Refuses a change that some other web site sent: JSON, or a form of our own page, only."""
+    """Refuses cross-site changes: accepts JSON, or a form from the simulator's own page."""
     if request.method in ("GET", "HEAD", "OPTIONS", "DELETE"):
-        return None  # a browser sends a DELETE to another site only after asking it, and we say no
+        return None  # cross-site DELETE needs a CORS preflight, which we never grant
     if request.mimetype == "application/json" or _is_same_origin():
         return None
     return error_response(403, "Send application/json, or the forms of the simulator's own page.")
@@ -44,7 +44,7 @@ def refuse_cross_site_changes() -> Response | None:
 
 @bp.get("/", strict_slashes=False)
 def switches() -> str:
-    """The page with the same switches, and the journal as a table."""
+    """Shows the same controls as a page, with the request log as a table."""
     return render_template(
         "switches.html",
         title="Journal and switches",
@@ -63,19 +63,19 @@ def switches() -> str:
 
 @bp.get("/journal")
 def journal() -> Response:
-    """The requests so far, oldest first."""
+    """Returns the requests so far, oldest first."""
     return jsonify(requests=simulator_state().journal.read())
 
 
 @bp.get("/faults")
 def list_faults() -> Response:
-    """The faults in waiting; `times` is how often each will still happen."""
+    """Returns the pending faults. `times` is how many more times each one applies."""
     return jsonify(faults=simulator_state().faults.read())
 
 
 @bp.post("/faults")
 def add_fault() -> ResponseReturnValue:
-    """Arms a fault: 201 with the list, or 400 naming the field that is wrong."""
+    """Adds a fault. Returns 201 with the list, or 400 naming the invalid field."""
     try:
         simulator_state().faults.add(_fault_description())
     except FaultError as error:
@@ -85,28 +85,28 @@ def add_fault() -> ResponseReturnValue:
 
 @bp.delete("/faults")
 def clear_faults() -> ResponseReturnValue:
-    """Clears every fault."""
+    """Removes all faults."""
     simulator_state().faults.forget()
     return "", 204
 
 
 @bp.post("/faults/clear")
 def clear_faults_form() -> ResponseReturnValue:
-    """The same for a form, which cannot send DELETE."""
+    """Removes all faults, for a form, which cannot send DELETE."""
     simulator_state().faults.forget()
     return _success_response()
 
 
 @bp.post("/keys")
 def rotate_keys() -> ResponseReturnValue:
-    """Signs ID tokens with a new key; `keep_old` publishes the keys of before beside it."""
+    """Signs ID tokens with a new key. With `keep_old`, the old keys stay published."""
     kid = simulator_state().keys.rotate(keep_old=bool(_request_fields().get("keep_old")))
     return _success_response() if _is_form() else (jsonify(kid=kid), 201)
 
 
 @bp.post("/incidents")
 def add_incident() -> ResponseReturnValue:
-    """Puts an incident on the status page: 201 with its id, or 400 naming the field."""
+    """Adds an incident to the status page. Returns 201 with its ID, or 400 naming the field."""
     given = _request_fields()
     texts = given.get("name"), given.get("impact", "major"), given.get("body", "")
     try:
@@ -125,14 +125,14 @@ def clear_incidents() -> ResponseReturnValue:
 
 @bp.post("/incidents/clear")
 def clear_incidents_form() -> ResponseReturnValue:
-    """The same for a form, which cannot send DELETE."""
+    """Ends every incident, for a form, which cannot send DELETE."""
     simulator_state().incidents.clear()
     return _success_response()
 
 
 @bp.post("/reset")
 def reset() -> ResponseReturnValue:
-    """Forgets codes, tokens, consents, faults, incidents and journal."""
+    """Resets the simulator: codes, tokens, consents, faults, incidents, request log, roster."""
     simulator_state().reset()
     return _success_response() if _is_form() else ("", 204)
 
@@ -147,7 +147,7 @@ def _fault_description() -> object:
 
 
 def _request_fields() -> Mapping[str, Any]:
-    """The fields of a form or of a JSON object; none of anything else."""
+    """Returns the fields of a form or of a JSON object, or an empty mapping for anything else."""
     if _is_form():
         return request.form.to_dict()
     given = request.get_json(silent=True)

@@ -1,4 +1,4 @@
-"""The control endpoint that changes the districts: POST /_simulator/events."""
+"""Control endpoints that change rosters: POST /_simulator/events and /_simulator/records."""
 
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ bp.before_request(refuse_cross_site_changes)
 
 @bp.post("/events")
 def change() -> ResponseReturnValue:
-    """Makes a change: 201 with its events in v3.1, or 400 naming the field that is wrong."""
+    """Makes a change. Returns 201 with its events in v3.1, or 400 naming the invalid field."""
     try:
         told = simulator_state().changes.make(request.get_json(silent=True))
     except ChangeError as error:
@@ -26,7 +26,7 @@ def change() -> ResponseReturnValue:
 
 @bp.post("/records")
 def alter() -> ResponseReturnValue:
-    """Gives a record other values: 201 with its events in v3.1, or 400 naming the wrong field."""
+    """Overrides a record's fields. Returns 201 with its events in v3.1, or 400 naming the field."""
     try:
         told = simulator_state().changes.alter(request.get_json(silent=True))
     except (OverrideError, ChangeError) as error:

@@ -15,7 +15,7 @@ bp.before_request(refuse_cross_site_changes)
 
 @bp.post("/year")
 def step() -> ResponseReturnValue:
-    """Makes a step: 201 with whom it changed, or 400 naming the field that is wrong."""
+    """Makes a step. Returns 201 with the people it changed, or 400 naming the invalid field."""
     is_form = request.mimetype != "application/json"
     asked = request.form.to_dict() if is_form else request.get_json(silent=True)
     try:
@@ -30,7 +30,7 @@ def step() -> ResponseReturnValue:
 
 @bp.get("/year")
 def page() -> ResponseReturnValue:
-    """A button for each step, and what the steps so far have done."""
+    """Shows a button for each step, and the results of the steps so far."""
     return _render_page("", 200)
 
 

@@ -1,4 +1,4 @@
-"""Clever Library: which teachers have let which app into their classes."""
+"""Clever Library consents: which teachers have connected which app to their sections."""
 
 import threading
 
@@ -7,23 +7,23 @@ from clever_simulator.directory.models import Person
 
 
 class Consents:
-    """Every Yes on a consent page; safe to use from several threads."""
+    """The consents given so far. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._given: set[tuple[str, str]] = set()
 
     def give(self, app: RegisteredApp, teacher: Person) -> None:
-        """Lets the app into this teacher's classes."""
+        """Records that this teacher consented to this app."""
         with self._lock:
             self._given.add((app.client_id, teacher.id))
 
     def given(self, app: RegisteredApp, teacher: Person) -> bool:
-        """Whether this teacher said Yes to this app."""
+        """Whether this teacher consented to this app."""
         with self._lock:
             return (app.client_id, teacher.id) in self._given
 
     def forget(self) -> None:
-        """Asks every teacher again."""
+        """Removes all consents, so that every teacher is asked again."""
         with self._lock:
             self._given.clear()

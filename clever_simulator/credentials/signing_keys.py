@@ -1,4 +1,4 @@
-"""The keys that ID tokens are signed with; made when first needed, replaced when told to."""
+"""The keys that sign ID tokens. The first key is created on first use."""
 
 import secrets
 import threading
@@ -13,26 +13,29 @@ _KEY_BITS = 2048
 
 
 class SigningKeys:
-    """One signing key and those that are still published; safe to use from several threads."""
+    """The signing key and the older keys that are still published. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._keys: list[RSAKey] = []
 
     def published(self) -> list[dict[str, Any]]:
-        """The public halves as JWKs, the newest last."""
+        """Returns the public keys as JWKs, newest last."""
         with self._lock:
             self._newest()
             return [dict(key.as_dict(private=False)) for key in self._keys]
 
     def sign(self, claims: Mapping[str, object]) -> str:
-        """A JWT with these claims, signed with the newest key, whose kid is in the header."""
+        """Returns a JWT with these claims, signed with the newest key. The header has its `kid`."""
         with self._lock:
             key = self._newest()
         return jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}, dict(claims), key)
 
     def rotate(self, *, keep_old: bool = False) -> str:
-        """Signs with a new key from now on, and says its kid; else only that one is published."""
+        """Creates a new signing key and returns its `kid`.
+
+        Unpublishes older keys unless `keep_old`.
+        """
         with self._lock:
             self._keys = [*(self._keys if keep_old else ()), _new_key()]
             return str(self._keys[-1].kid)

@@ -1,4 +1,4 @@
-"""Authorization codes, the tokens they are exchanged for, and the tokens of whole districts."""
+"""Authorization codes, the access tokens they are exchanged for, and district tokens."""
 
 import secrets
 import threading
@@ -23,52 +23,56 @@ _SCOPES_BY_TIER: dict[Tier, str] = {
 
 
 def scopes_for_tier(tier: Tier) -> list[str]:
-    """The scopes that Clever gives to every app of a tier; nobody asks for them."""
+    """Returns the scopes that Clever grants every app of a tier. Apps do not request scopes."""
     return _SCOPES_BY_TIER[tier].split()
 
 
 def format_timestamp(seconds: float) -> str:
-    """Seconds since 1970 as ISO 8601 in UTC, with milliseconds."""
+    """Formats seconds since 1970 as ISO 8601 in UTC, with milliseconds."""
     text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
 class Clock:
-    """The time in seconds since 1970, which a test may put forward."""
+    """The current time in seconds since 1970, which a test can move forward."""
 
     def __init__(self) -> None:
         self.restore()
 
     def restore(self) -> None:
-        """The time that it really is."""
+        """Resets to the real time."""
         self._ahead = 0.0
         self._skipped = 0.0
 
     def now(self) -> float:
-        """Seconds since 1970 as this simulator sees them."""
+        """Returns seconds since 1970 as the simulator sees them."""
         return time.time() + self._ahead
 
     def text(self) -> str:
-        """The time now, as records have it."""
+        """Returns the current time in the format of records."""
         return format_timestamp(self.now())
 
     def advance(self, seconds: float) -> None:
-        """Makes codes, tokens and rate limits that much older, without waiting."""
+        """Moves the clock forward, so that codes, tokens and rate limits age without waiting."""
         self._ahead += seconds
 
     def skip(self, seconds: float) -> None:
-        """The same for a part of a school year, which passes at Clever only."""
+        """Moves the clock forward for a step of the school year, on the simulator's side only."""
         self._ahead += seconds
         self._skipped += seconds
 
     def outside(self) -> float:
-        """The time without what was skipped: an app goes by its own clock and would refuse it."""
+        """Returns the time without skipped seconds.
+
+        ID tokens and the Date header use it: an app checks them against its own clock and would
+        refuse a skipped time.
+        """
         return self.now() - self._skipped
 
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """One person logged in to one app, in one of their roles; `nonce` is what the app sent."""
+    """One person logged in to one app in one role. `nonce` is the value that the app sent."""
 
     app: RegisteredApp
     person: Person
@@ -78,7 +82,7 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """An access token; one with a login is a person's, one without is a district's."""
+    """An access token: a user's if it has a login, a district's otherwise."""
 
     value: str = field(repr=False)
     id: str
@@ -96,7 +100,7 @@ class _AuthorizationCode:
 
 
 class TokenStore:
-    """Every code and token that is in force; safe to use from several threads."""
+    """Every valid code and token. Thread-safe."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -104,7 +108,7 @@ class TokenStore:
         self.forget()
 
     def forget(self) -> None:
-        """Makes every code and every token invalid at once."""
+        """Invalidates every code and every token."""
         with self._lock:
             self._codes: dict[str, _AuthorizationCode] = {}
             self._tokens: dict[str, Token] = {}
@@ -113,7 +117,7 @@ class TokenStore:
             self._minute = 0
 
     def issue_code(self, login: Login, redirect_uri: str) -> str:
-        """A new code of 40 hexadecimal digits for this app and this redirect URI only."""
+        """Returns a new code of 40 hexadecimal digits, valid for this app and redirect URI only."""
         code, expires = secrets.token_hex(20), self._clock.now() + CODE_LIFETIME_SECONDS
         with self._lock:
             self._codes[code] = _AuthorizationCode(
@@ -122,7 +126,7 @@ class TokenStore:
         return code
 
     def redeem(self, code: str, app: RegisteredApp, redirect_uri: str) -> Token | None:
-        """The token for a code, or None; any attempt spends the code, a wrong one too."""
+        """Returns the token for a code, or None. Any attempt uses up the code, even a wrong one."""
         with self._lock:
             found = self._codes.pop(code, None)
             if found is None or found.expires < self._clock.now():
@@ -133,7 +137,7 @@ class TokenStore:
             return self._keep(value, app.seen_from(district.shortname), district, found)
 
     def district_token(self, app: RegisteredApp, district: District) -> Token:
-        """The token with which an app reads a district: the same one until all is forgotten."""
+        """Returns the token with which an app reads a district. It is the same until `forget`."""
         with self._lock:
             key = (app.client_id, district.id)
             if key not in self._district_tokens:
@@ -141,13 +145,13 @@ class TokenStore:
             return self._district_tokens[key]
 
     def find(self, value: str) -> Token | None:
-        """The token with this value, unless it is unknown or a day old."""
+        """Returns the token with this value, or None if it is unknown or a day old."""
         with self._lock:
             token = self._tokens.get(value)
         return token if token and token.expires > self._clock.now() else None
 
     def revoke(self, district: District) -> None:
-        """Ends what a district has allowed: its own tokens and those of its people."""
+        """Revokes a district's tokens and its users' tokens, except those of Library apps."""
         with self._lock:
             self._tokens = {
                 value: one
@@ -158,7 +162,11 @@ class TokenStore:
                 del self._district_tokens[key]
 
     def calls_left(self, value: str) -> tuple[int, int]:
-        """Counts a call; how many are left in this minute (below 0: too many) and its end."""
+        """Counts a call to the rate limit.
+
+        Returns the calls left in this minute (negative: over the limit) and the minute's end in
+        seconds since 1970.
+        """
         minute = int(self._clock.now() // 60)
         with self._lock:
             if minute != self._minute:
@@ -169,7 +177,7 @@ class TokenStore:
     def _keep(
         self, value: str, app: RegisteredApp, district: District, code: _AuthorizationCode | None
     ) -> Token:
-        # Only a person's token grows old: an app keeps that of a district for as long as it likes.
+        # Only a user's token expires. An app may keep a district token indefinitely.
         token = Token(
             value=value,
             id=secrets.token_hex(12),

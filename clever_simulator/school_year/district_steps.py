@@ -1,4 +1,4 @@
-"""What a school year brings to a whole district, and to the app that it is connected to."""
+"""School year steps for a whole district and for the app that it is connected to."""
 
 from dataclasses import replace
 

@@ -1,7 +1,4 @@
-"""What the steps of a school year have in common: where they happen, and what they have done.
-
-Whom a step of the school year changes when nobody says: always the same ones.
-"""
+"""What the steps of a school year share: their context, result and default people."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ EventList = list[dict[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What a step has changed, and the events that tell of it."""
+    """What a step changed, and the events that report it."""
 
     touched: list[Change]
     events: EventList
@@ -28,7 +25,7 @@ class StepResult:
 
 @dataclass(frozen=True, kw_only=True)
 class StepContext:
-    """One district at the moment of a step, and what the caller has asked for."""
+    """One district at the time of a step, and the caller's request."""
 
     world: SimulatorState
     district: District
@@ -36,18 +33,21 @@ class StepContext:
 
     @property
     def people(self) -> Directory:
-        """Everybody as they are before the step."""
+        """The directory before the step."""
         return self.world.people
 
     def student(self) -> Person:
-        """The student of the step, or the one whom it is about when nobody says; ChangeError."""
+        """Returns the requested or default student. Raises ChangeError if there is none."""
         one = self.person()
         if "student" not in one.roles or not one.schools:
             raise ChangeError("person: expected a student who has a school.")
         return one
 
     def person(self) -> Person:
-        """The person of the step, there or gone; raises ChangeError."""
+        """Returns the requested or default person, deleted or not.
+
+        Raises ChangeError if there is none.
+        """
         name = self.asked.get("person")
         if not name:
             child = default_student(self.world.data.first, self.district)
@@ -60,14 +60,17 @@ class StepContext:
         return found
 
     def present(self, one: Person) -> Person:
-        """The same person; raises ChangeError when they are not in the district's data."""
+        """Returns the same person.
+
+        Raises ChangeError if they are not in the district's shared data.
+        """
         if not self.world.data.shares(one):
             raise ChangeError(f"person: {one.name.full} is not shared at present.")
         return one
 
 
 def person_change(one: Person, what: str, before: str = "", after: str = "") -> Change:
-    """A person whom a step has changed."""
+    """Returns a Change for a person."""
     return Change(
         kind="person",
         id=one.id,
@@ -80,7 +83,7 @@ def person_change(one: Person, what: str, before: str = "", after: str = "") -> 
 
 
 def default_student(directory: Directory, district: District) -> Person | None:
-    """The first student who can change school this year and the next, else the first student."""
+    """Returns the first student who can change school this year and next, else the first one."""
     students = [
         one
         for one in directory.people
@@ -91,7 +94,7 @@ def default_student(directory: Directory, district: District) -> Person | None:
 
 
 def next_school(directory: Directory, student: Person) -> School | None:
-    """Where a student would go next: a school of the district with their grade, else any other."""
+    """Returns another school of the district that has the student's grade, else any other."""
     others = [one for one in directory.schools_of(student.district) if one not in student.schools]
     grade = student.post("student").grade
     fitting = (one for one in others if school_has_grade(one, grade))
@@ -99,7 +102,7 @@ def next_school(directory: Directory, student: Person) -> School | None:
 
 
 def replacement_teacher(directory: Directory, section: Section) -> Person | None:
-    """Who takes a class over: a teacher of the same school, else one of the district."""
+    """Returns a teacher who can take over a class: from the same school, else the district."""
     teaching = {one.id for one in section.teachers}
     for place in (section.school, section.school.district):
         for one in directory.people_of(place):
@@ -109,7 +112,7 @@ def replacement_teacher(directory: Directory, section: Section) -> Person | None
 
 
 def sections_to_attend(directory: Directory, student: Person, school: School) -> set[str]:
-    """The sections that a student of a school attends: those of the first one in their grade."""
+    """Returns the sections of the first student in the same grade at that school."""
     grade = student.post("student").grade
     here = [one for one in directory.people_of(school) if one.roles == ("student",)]
     same = [one for one in here if one.post("student").grade == grade and one.id != student.id]

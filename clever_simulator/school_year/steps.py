@@ -1,4 +1,4 @@
-"""A school year, step by step: which steps there are, and how one is made by its name."""
+"""The steps of a school year by name, and the function that makes one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from clever_simulator.state import SimulatorState
 
 @dataclass(frozen=True)
 class StepKind:
-    """A step as it can be asked for; `button` says it in a few words.
+    """A kind of step. `button` is its button label.
 
-    One that `waits` cannot be made while the district is paused; one that is not `of_district`
-    is about a single child.
+    A step that `waits` cannot be made while the district is paused. A step that is not
+    `of_district` affects a single student.
     """
 
     make: Callable[[StepContext], StepResult]
@@ -26,7 +26,7 @@ class StepKind:
 
     @property
     def words(self) -> str:
-        """What it does, in one sentence."""
+        """What it does, in one sentence: the docstring of `make`."""
         return str(self.make.__doc__)
 
 
@@ -63,7 +63,7 @@ STEPS: Mapping[str, StepKind] = {
 
 
 def make_step(world: SimulatorState, asked: object) -> LoggedStep:
-    """Makes the step that decoded JSON asks for; raises ChangeError naming the wrong field."""
+    """Makes the step that decoded JSON asks for. Raises ChangeError naming the invalid field."""
     if not isinstance(asked, dict):
         raise ChangeError("A step is a JSON object with the field step.")
     name = str(asked.get("step"))
@@ -85,7 +85,7 @@ def make_step(world: SimulatorState, asked: object) -> LoggedStep:
 
 
 def _requested_district(world: SimulatorState, asked: Mapping[str, object]) -> District:
-    """That of the person, else the one asked for by id or short name, else the first."""
+    """Returns the person's district, else the one requested by ID or short name, else the first."""
     person = world.data.find(str(asked["person"])) if asked.get("person") else None
     if person:
         return person.district

@@ -1,4 +1,4 @@
-"""What a school year brings to one class and one child."""
+"""School year steps for one class or one student."""
 
 from dataclasses import replace
 

@@ -1,1 +1,1 @@
-"""Every URL of Clever's that the simulator serves."""
+"""The views of Clever's URLs."""

@@ -17,12 +17,12 @@ bp = Blueprint("launch", __name__)
 
 
 class LinkError(Exception):
-    """A link that leads to Clever's own error page, never back to the app; says what is wrong."""
+    """An invalid link: shows Clever's error page and never redirects to the app."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoginRequest:
-    """One login on its way to an app; `state` is None when the link has none."""
+    """One login in progress. `state` is None if the link has none."""
 
     app: RegisteredApp
     redirect_uri: str
@@ -36,7 +36,7 @@ class LoginRequest:
 
 @bp.get("/oauth/authorize")
 def authorize() -> ResponseReturnValue:
-    """Log in with Clever, and the tiles of the portal: ends at the redirect URI with a code."""
+    """Serves Log in with Clever and portal tiles. Redirects to the redirect URI with a code."""
     app = _requested_app()
     if request.args.get("response_type") != "code":
         raise LinkError("The link must say response_type=code.")
@@ -55,11 +55,9 @@ def authorize() -> ResponseReturnValue:
 
 @bp.get("/oauth/instant-login")
 def instant_login() -> ResponseReturnValue:
-    """An Instant Login link: always to the primary redirect URI, never with a state."""
+    """Serves an Instant Login link, which uses the primary redirect URI and never has a state."""
     app = _requested_app()
-    _requested_redirect_uri(
-        app
-    )  # may be given, and must then be listed, but is not where the login goes
+    _requested_redirect_uri(app)  # optional; must be registered if given, but is not used
     district = _requested_district()
     if district is None:
         raise LinkError("An Instant Login link must name a district in district_id.")
@@ -72,7 +70,7 @@ def instant_login() -> ResponseReturnValue:
 def render_login_page(
     district: District, target: str, *, refused: bool = False
 ) -> ResponseReturnValue:
-    """The log-in form of a district; afterwards the browser goes on to `target`."""
+    """Renders a district's login form. After login the browser goes to `target`."""
     browser_session.remember_district(district)
     page = render_template(
         "login.html",
@@ -89,7 +87,7 @@ def _continue_login(launch: LoginRequest) -> ResponseReturnValue:
     person = browser_session.logged_in_person()
     if person is None or launch.district not in (None, person.district):
         return _ask_for_login(launch)
-    # A person with two roles before v3 has two accounts; a student never has.
+    # Before v3, a person with two roles has two accounts. A student never has two roles.
     if (
         launch.confirm
         and "student" in person.roles
@@ -133,7 +131,7 @@ def _ask_for_login(launch: LoginRequest) -> ResponseReturnValue:
 
 
 def _choose_role(app: RegisteredApp, posts: tuple[RoleAssignment, ...]) -> RoleAssignment | None:
-    """In which role the person comes; None when they have to be asked first."""
+    """Returns the role for this login, or None if the person must choose first."""
     if len(posts) == 1 or not app.before_v3:
         return posts[0]
     account = browser_session.take_choice("account")

@@ -1,4 +1,4 @@
-"""What the simulator remembers of one browser: the only file that reads or writes its session."""
+"""The simulator's session data for one browser. Only this module reads or writes the session."""
 
 from flask import session
 
@@ -7,55 +7,55 @@ from clever_simulator.state import simulator_state
 
 
 def logged_in_person() -> Person | None:
-    """Who is logged in to the simulator in this browser."""
+    """Returns the person who is logged in to the simulator in this browser, or None."""
     return simulator_state().people.by_id(session.get("person"))
 
 
 def impersonating_admin() -> Person | None:
-    """The district admin who acts as the person in this browser."""
+    """Returns the district admin who impersonates the person in this browser, or None."""
     return simulator_state().people.by_id(session.get("admin"))
 
 
 def start_impersonation(one: Person) -> None:
-    """Makes whoever is logged in, an admin, act as this person."""
+    """Makes the logged-in admin impersonate this person."""
     session["admin"] = session.get("admin") or session["person"]
     session["person"] = one.id
 
 
 def stop_impersonation() -> None:
-    """Ends that; nothing happens where nobody acts as another."""
+    """Ends impersonation. Does nothing if there is none."""
     session["person"] = session.pop("admin", session.get("person"))
 
 
 def last_district() -> District | None:
-    """The district that this browser was last seen in, logged in or not."""
+    """Returns the district that this browser last used, logged in or not, or None."""
     return simulator_state().people.district(session.get("district"))
 
 
 def remember_district(one: District) -> None:
-    """Makes this the district of the browser."""
+    """Sets the district of this browser."""
     session["district"] = one.id
 
 
 def log_in(one: Person) -> None:
-    """Replaces whoever was logged in."""
+    """Logs in a person and clears the previous session."""
     session.clear()
     session["person"] = one.id
     remember_district(one.district)
 
 
 def log_out() -> None:
-    """Forgets the person and keeps the district, as a school's computer would."""
+    """Logs out the person and keeps the district, like a shared school computer."""
     for key in ("person", "admin", "confirmed", "account"):
         session.pop(key, None)
 
 
 def store_choice(key: str, value: str) -> None:
-    """Keeps an answer of the person (`confirmed`, `account`) for the next step only."""
+    """Stores the person's answer (`confirmed`, `account`) for the next step only."""
     session[key] = value
 
 
 def take_choice(key: str) -> str | None:
-    """The answer that was kept, which is thereby used up."""
+    """Returns the stored answer, or None, and removes it."""
     value: str | None = session.pop(key, None)
     return value

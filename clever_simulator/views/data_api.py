@@ -1,4 +1,4 @@
-"""The endpoints that an access token opens: /userinfo and those of the six API versions."""
+"""The endpoints that need an access token: /userinfo and the six API versions."""
 
 from flask import Blueprint, Response, abort, g, jsonify, request
 
@@ -25,7 +25,7 @@ COLLECTION_RULE = _url_choice(_COLLECTIONS, "collection")
 
 @bp.before_request
 def check_token() -> Response | None:
-    """Answers 401 without a valid token and 429 after too many calls with one."""
+    """Returns 401 without a valid token and 429 when a token is over the rate limit."""
     token = simulator_state().vault.find(bearer_token())
     g.limit = simulator_state().vault.calls_left(token.value if token else "")
     if token is None:
@@ -36,8 +36,8 @@ def check_token() -> Response | None:
 
 @bp.after_request
 def add_rate_limit_headers(response: Response) -> Response:
-    """Adds the rate-limit headers, which Clever sends with every answer of the API."""
-    # Nothing was counted where a fault answered in place of the endpoint.
+    """Adds the rate-limit headers, which Clever sends with every API response."""
+    # No call was counted if a fault replaced the response.
     untouched = 0 if response.status_code == 429 else CALLS_PER_MINUTE
     left, resets = g.get("limit", (untouched, int(simulator_state().clock.now()) + 60))
     for name, value in rate_limit_headers(left, resets).items():
@@ -47,7 +47,7 @@ def add_rate_limit_headers(response: Response) -> Response:
 
 @bp.route("/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
-    """Who logged in, and in which role."""
+    """Returns the logged-in user and the role of the login."""
     login = _current_login()
     if login is None:
         return not_found_response()
@@ -58,7 +58,7 @@ def userinfo() -> Response:
 
 @bp.get(f"{VERSION_RULE}/me")
 def me(version: str) -> Response:
-    """Whose token this is: a person's, or a district's."""
+    """Returns the token's owner: a user or a district."""
     login = _current_login()
     if login is None:
         return jsonify(serializers.serialize_district_me(version, current_token().district))
@@ -73,10 +73,10 @@ def me(version: str) -> Response:
 def data(
     version: str, collection: str, record_id: str | None = None, nested: str | None = None
 ) -> Response:
-    """Any list, any record, and what belongs to a record, as far as the token reaches."""
+    """Returns a list, a record, or a list below a record, if the token can read it."""
     if collection not in VERSIONS[version].collections:
         abort(404)
-    # Clever has a page, not JSON, for an endpoint that is not for this kind of token at all.
+    # Clever returns an HTML page for an endpoint that never accepts this kind of token.
     opened = permissions.may_read_endpoint(current_token(), version, collection, nested)
     listed = record_id is None and collection != "districts"
     if not opened or (listed and current_token().login):
@@ -89,11 +89,11 @@ def data(
 
 
 def no_such_path(collection: str, **_parts: str) -> Response:
-    """An id, or a last part of a path, that nothing can have."""
+    """Handles an ID or a last path part that cannot exist."""
     return not_found_response() if collection else abort(404)
 
 
-# The names of these endpoints are those by which a fault finds them.
+# Faults refer to views by these endpoint names.
 for _endpoint, _rule in (
     ("districts", "/<any(districts):collection>"),
     ("district", "/<any(districts):collection>/<record_id>"),
@@ -108,19 +108,19 @@ bp.add_url_rule(f"{VERSION_RULE}{COLLECTION_RULE}/<path:rest>", "no_such_path", 
 
 
 def not_found_response() -> Response:
-    """What Clever says of all that a token may not reach: its status table has no 403."""
+    """Returns Clever's answer for anything the token cannot read: its status table has no 403."""
     return error_response(404, "Resource not found")
 
 
 def error_response(status: int, text: str) -> Response:
-    """An error in the only form that Clever's API definitions know."""
+    """Returns an error in the only format in Clever's API definitions."""
     answer = jsonify(message=text)
     answer.status_code = status
     return answer
 
 
 def too_many_requests() -> Response:
-    """Clever's 429, which has an empty body."""
+    """Returns Clever's 429, which has an empty body."""
     answer = Response(status=429)
     del answer.headers["Content-Type"]
     answer.headers.update(rate_limit_headers(0, int(simulator_state().clock.now()) + 60))
@@ -128,7 +128,7 @@ def too_many_requests() -> Response:
 
 
 def rate_limit_headers(left: int, resets: int) -> dict[str, str]:
-    """The four headers; `resets` is in seconds since 1970."""
+    """Returns the four rate-limit headers. `resets` is in seconds since 1970."""
     return {
         "X-RateLimit-Limit": str(CALLS_PER_MINUTE),
         "X-RateLimit-Remaining": str(max(0, left)),
@@ -138,7 +138,7 @@ def rate_limit_headers(left: int, resets: int) -> dict[str, str]:
 
 
 def current_token() -> Token:
-    """The token of the request that is being answered."""
+    """Returns the token of the current request."""
     found: Token = g.token
     return found
 
@@ -155,7 +155,7 @@ def _new_query(version: str) -> queries.ApiQuery:
 
 
 def _current_person(person: Person) -> Person:
-    """Somebody who has logged in, as they are now."""
+    """Returns the current record of a person who logged in earlier."""
     return simulator_state().people.by_id(person.id) or person
 
 

@@ -1,4 +1,4 @@
-"""The events API: what changed in a district, for the tokens of districts at Secure Sync."""
+"""The events API: what changed in a district, for district tokens of Secure Sync apps."""
 
 from flask import Blueprint, Response, abort, jsonify, request
 
@@ -15,13 +15,13 @@ bp = Blueprint("feed", __name__)
 bp.before_request(data_api.check_token)
 bp.after_request(data_api.add_rate_limit_headers)
 
-# The records of which v1 lists the events.
+# The collections that have per-record events in v1.
 _RECORD_COLLECTIONS = ("school_admins", "schools", "sections", "students", "teachers")
 
 
 @bp.get(f"{data_api.VERSION_RULE}/events")
 def events(version: str) -> Response:
-    """All events of the district, oldest first."""
+    """Returns all events of the district, oldest first."""
     _check_token_kind()
     found = _visible_events(version)
     if VERSIONS[version].event_filters:
@@ -31,7 +31,7 @@ def events(version: str) -> Response:
 
 @bp.get(f"{data_api.VERSION_RULE}/events/<event_id>")
 def event(version: str, event_id: str) -> Response:
-    """One event."""
+    """Returns one event."""
     _check_token_kind()
     found = next((one for one in _visible_events(version) if one.id == event_id), None)
     if found is None:
@@ -42,7 +42,7 @@ def event(version: str, event_id: str) -> Response:
 
 @bp.get(f"{data_api.VERSION_RULE}{data_api.COLLECTION_RULE}/<record_id>/events")
 def events_of_record(version: str, collection: str, record_id: str) -> Response:
-    """The events of one record; of a school also those of its people and sections."""
+    """Returns the events of one record. For a school, includes its people and sections."""
     _check_token_kind()
     if VERSIONS[version].event_filters or collection not in _RECORD_COLLECTIONS:
         return data_api.not_found_response()
@@ -77,7 +77,7 @@ def _visible_events(version: str) -> list[Event]:
 
 
 def _filter_events(found: list[Event]) -> list[Event]:
-    """Those of one school, and of the record types, that the query asks for."""
+    """Keeps the events of the school and record types that the query asks for."""
     school, types = request.args.get("school"), set(request.args.getlist("record_type"))
     return [
         one

@@ -1,4 +1,4 @@
-"""Plays the faults: hooks that Flask calls around every view."""
+"""Flask hooks that apply faults before and after every view."""
 
 import contextlib
 import gzip
@@ -16,7 +16,7 @@ from clever_simulator.state import simulator_state
 from clever_simulator.views.data_api import error_response, too_many_requests
 from clever_simulator.views.oauth import oauth_error
 
-# The name of a fault's endpoint for each view that it stands for.
+# The fault endpoint of each view.
 _FAULT_ENDPOINT_BY_VIEW = {
     "launch.authorize": "authorize",
     "oauth.exchange": "token",
@@ -41,7 +41,7 @@ _OAUTH_ERRORS = {400: ("invalid_grant", "invalid code"), 401: ("invalid_client",
 
 
 def apply_next_fault() -> Response | None:
-    """Takes the next fault for this endpoint; an answer of its own replaces the view's."""
+    """Takes the next fault for this endpoint. Returns a response if it replaces the view's."""
     fault = simulator_state().faults.take(
         _FAULT_ENDPOINT_BY_VIEW.get(request.endpoint or ""), request.path
     )
@@ -56,7 +56,7 @@ def apply_next_fault() -> Response | None:
 
 
 def spoil_response(response: Response) -> Response:
-    """Cuts the answer in half and changes its status and headers, as far as asked for."""
+    """Truncates the response and changes its status and headers, as the fault says."""
     fault: Fault | None = g.get("fault")
     if fault is None:
         return response
@@ -83,7 +83,7 @@ def _spoil_body(response: Response, fault: Fault) -> None:
 
 
 def deliver_response(response: Response) -> Response:
-    """Last of all: closes the connection instead of answering, in the middle, or drips."""
+    """Runs last: drops the connection before or during the response, or sends it slowly."""
     fault: Fault | None = g.get("fault")
     if fault is None:
         return response
@@ -91,7 +91,7 @@ def deliver_response(response: Response) -> Response:
     if not (fault.drop or fault.drip or in_the_middle):
         return response
     connection: socket.socket = request.environ["werkzeug.socket"]
-    with contextlib.suppress(OSError):  # the client went away
+    with contextlib.suppress(OSError):  # the client disconnected
         if in_the_middle and not fault.drop:
             _cut_off(connection, response, fault.cut)
         elif not fault.drop:
@@ -101,7 +101,7 @@ def deliver_response(response: Response) -> Response:
 
 
 def _spoil_gzip(response: Response, *, damaged: bool) -> None:
-    """Half of a compressed answer, or a whole one with a byte that is wrong."""
+    """Sends half of a gzip body, or a complete one with a wrong byte."""
     packed = bytearray(gzip.compress(response.get_data()))
     if damaged:
         packed[len(packed) // 2] ^= 0xFF
@@ -110,7 +110,7 @@ def _spoil_gzip(response: Response, *, damaged: bool) -> None:
 
 
 def _cut_off(connection: socket.socket, response: Response, how: str | None) -> None:
-    """Sends half of an answer whose head promises more, and resets the connection if asked to."""
+    """Sends half of a response whose headers promise more, then resets the connection if asked."""
     body = response.get_data()
     half = body[: len(body) // 2]
     if how == "chunked":
@@ -119,8 +119,9 @@ def _cut_off(connection: socket.socket, response: Response, how: str | None) -> 
         half = b"%x\r\n%b\r\n" % (len(half), half)
     connection.sendall(_head(response) + half)
     if how == "reset":
-        time.sleep(0.1)  # else the reset takes back what the client has not read yet
-        with socket.socket(fileno=connection.detach()) as plain:  # closed with it, whoever has it
+        time.sleep(0.1)  # otherwise the reset discards data that the client has not read
+        # Take over the file descriptor, so that closing this socket resets the connection.
+        with socket.socket(fileno=connection.detach()) as plain:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -144,7 +145,7 @@ def _fault_response(fault: Fault) -> Response:
 
 
 def _typical_response(endpoint: str, status: int) -> Response:
-    """What the endpoint itself would say with this status, as far as that is known."""
+    """Returns the endpoint's own error response for this status, where it is known."""
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return too_many_requests()
     if endpoint == "authorize":
@@ -163,7 +164,7 @@ def _error_page(status: int) -> str:
 
 
 def _cut(answer: dict[str, Any], rows: int) -> str:
-    """A list without the records after the first ones, as if it ended there."""
+    """Truncates a list to its first records, as if it ended there."""
     links = [link for link in answer.get("links", ()) if link.get("rel") != "next"]
     records = answer.get("data")
     kept = records[:rows] if isinstance(records, list) else records

@@ -1,4 +1,4 @@
-"""A district admin acts as somebody of the same district: "Log in as..." in the portal."""
+"""Impersonation: "Log in as..." in the portal, for a district admin within the same district."""
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,7 +12,7 @@ bp = Blueprint("impersonation", __name__, url_prefix="/as")
 
 @bp.get("/", strict_slashes=False)
 def choose() -> str:
-    """Lists the people that are always there, for an admin to choose one."""
+    """Lists the named people for an admin to choose from."""
     admin = _require_admin()
     people = [one for one in simulator_state().people.named(admin.district) if one.id != admin.id]
     return render_template("as.html", title="Log in as...", people=people, admin=admin)
@@ -20,7 +20,7 @@ def choose() -> str:
 
 @bp.post("/", strict_slashes=False)
 def begin() -> ResponseReturnValue:
-    """From now on this browser is the other person, and the apps may know that it is not."""
+    """Starts impersonating a person. Apps can be told about the impersonation."""
     admin = _require_admin()
     one = simulator_state().people.by_id(request.form.get("person"))
     if one is None or one.district != admin.district:
@@ -31,7 +31,7 @@ def begin() -> ResponseReturnValue:
 
 @bp.post("/end")
 def end() -> ResponseReturnValue:
-    """The browser is the admin's again."""
+    """Ends the impersonation."""
     browser_session.stop_impersonation()
     return _redirect_to_portal(_require_admin())
 

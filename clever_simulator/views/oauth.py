@@ -1,4 +1,4 @@
-"""The endpoints of OAuth that programs call: a code for a token, and what a token is."""
+"""OAuth endpoints that servers call: code exchange, district tokens and token info."""
 
 import hmac
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _REQUIRED_FIELDS = ("grant_type", "code", "redirect_uri")
 
 @bp.post("/oauth/tokens")
 def exchange() -> Response:
-    """Gives an `il` token for a code, once; a JSON or form body only."""
+    """Exchanges a code, once, for an `il` token. Accepts a JSON or form body only."""
     values = _request_body()
     app = _authenticated_app() or _app_from_body(values or {})
     if app is None:
@@ -38,14 +38,14 @@ def exchange() -> Response:
 
 @bp.get("/oauth/tokens")
 def district_tokens() -> Response:
-    """Lists the tokens with which an app reads the districts that are connected to it."""
+    """Lists an app's tokens for the districts that are connected to it."""
     app = _authenticated_app()
     if app is None:
         return _invalid_client()
     if request.args.get("owner_type") != "district":
         return oauth_error(400, "invalid_request", "owner_type must be district")
     wanted = request.args.get("district")
-    # A Library app is authorised by teachers, never by a district.
+    # A Library app is authorized by teachers, never by a district.
     joined = [
         d
         for d in simulator_state().people.districts
@@ -64,7 +64,7 @@ def district_tokens() -> Response:
 
 @bp.get("/oauth/tokeninfo")
 def tokeninfo() -> Response:
-    """Says which app a token was issued to, so that another app's token can be told."""
+    """Returns the app that a token was issued to, so that clients can reject others' tokens."""
     token = simulator_state().vault.find(bearer_token())
     if token is None:
         return oauth_error(401, "invalid_token", "the token is unknown or expired")
@@ -74,13 +74,13 @@ def tokeninfo() -> Response:
 
 
 def bearer_token() -> str:
-    """The token of the Authorization header, empty when there is none of this kind."""
+    """Returns the bearer token of the Authorization header, or an empty string."""
     given = request.authorization
     return (given.token or "") if given and given.type == "bearer" else ""
 
 
 def oauth_error(status: int, error: str, description: str) -> Response:
-    """An error in the form of RFC 6749, section 5.2."""
+    """Returns an error in the format of RFC 6749, section 5.2."""
     answer = _forbid_caching(jsonify(error=error, error_description=description))
     answer.status_code = status
     return answer
@@ -120,7 +120,7 @@ def _find_app(client_id: object, secret: object) -> RegisteredApp | None:
 
 
 def _request_body() -> Mapping[str, str] | None:
-    """The fields of the body, or None when it is of another kind than the two that count."""
+    """Returns the fields of a JSON or form body, or None for other content types."""
     if request.mimetype == "application/json":
         values = request.get_json(silent=True)
         return values if isinstance(values, dict) else {}
@@ -131,7 +131,7 @@ def _request_body() -> Mapping[str, str] | None:
 
 
 def _find_problem(values: Mapping[str, object], app: RegisteredApp) -> str:
-    """What is wrong with a request for a token, as text; empty when nothing is."""
+    """Returns what is wrong with a token request, or an empty string."""
     if request.content_length is None:
         return "Content-Length is missing"
     beside = "client_secret" in values and not app.secret_in_body

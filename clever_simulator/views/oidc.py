@@ -1,4 +1,4 @@
-"""OpenID Connect, for the apps that have it switched on: ID tokens, discovery and keys."""
+"""OpenID Connect, for apps that have it enabled: ID tokens, discovery and keys."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ bp = Blueprint("oidc", __name__)
 
 ID_TOKEN_SECONDS = 60 * 60
 
-# Clever's pages name the kinds of user so, with a blank in the last.
+# Clever's docs use these user types, with a space in the last one.
 _USER_TYPES: dict[Role, str] = {
     "student": "student",
     "teacher": "teacher",
@@ -26,12 +26,12 @@ _SUPPORTED_CLAIMS = (
 )
 _API_HOST_BY_HOST = {
     "clever.com": "api.clever.com"
-}  # the one name at which the API has another host
+}  # the only host name whose API is on another host
 
 
 @bp.get("/.well-known/openid-configuration")
 def discovery() -> Response:
-    """Where the endpoints are, at the host that was asked."""
+    """Returns the endpoints, at the requested host."""
     here = issuer()
     api = f"{request.scheme}://{_API_HOST_BY_HOST.get(request.host, request.host)}"
     return jsonify(
@@ -52,17 +52,17 @@ def discovery() -> Response:
 
 @bp.get("/oauth/certs")
 def certs() -> Response:
-    """The public keys that are in force (JWKS)."""
+    """Returns the published public keys (JWKS)."""
     return jsonify(keys=simulator_state().keys.published())
 
 
 def issuer() -> str:
-    """Who signs: this simulator, by the name that it is asked at, without a slash at the end."""
+    """Returns the issuer: the requested scheme and host, without a trailing slash."""
     return f"{request.scheme}://{request.host}"
 
 
 def make_id_token(login: Login) -> str:
-    """The signed ID token of a login, good for an hour."""
+    """Returns the signed ID token of a login, valid for an hour."""
     claims = _build_claims(login) | simulator_state().other_claims
     return simulator_state().keys.sign(
         {name: value for name, value in claims.items() if value is not None}

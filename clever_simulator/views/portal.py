@@ -1,6 +1,6 @@
-"""The pages that a person sees besides the login links: index, portal, logging in and out.
+"""Pages other than the login links: index, portal, login, logout.
 
-The tiles of a district's portal: the apps that a person may open from there.
+`list_tiles` builds the tiles of a district's portal: the apps that a person can open from there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ bp = Blueprint("web", __name__)
 
 @bp.get("/")
 def index() -> str:
-    """What this is, whom to log in as, and where."""
+    """Shows what the simulator is, and which people can log in to which apps."""
     return render_template(
         "index.html",
         title="Clever simulator",
@@ -34,7 +34,7 @@ def index() -> str:
 
 @bp.get("/in/<shortname>")
 def portal(shortname: str) -> ResponseReturnValue:
-    """The portal of a district: its log-in page, or a tile for every app."""
+    """Shows a district's portal: the login page, or a tile for every app."""
     district = simulator_state().people.portal(shortname)
     if district is None:
         abort(404)
@@ -53,7 +53,7 @@ def portal(shortname: str) -> ResponseReturnValue:
 
 @bp.post("/login")
 def log_in() -> ResponseReturnValue:
-    """Checks user name and password, or takes the person of a one-click button."""
+    """Checks the user name and password, or logs in the person of a one-click button."""
     target = _requested_target()
     district = simulator_state().people.district(request.form.get("district_id"))
     if district is None:
@@ -69,7 +69,7 @@ def log_in() -> ResponseReturnValue:
 
 @bp.post("/confirm")
 def confirm() -> ResponseReturnValue:
-    """Takes the answer to `Is this you?`; No logs out, so that the log-in page comes next."""
+    """Takes the answer to `Is this you?`. No logs out, so the login page comes next."""
     target, person = _requested_target(), browser_session.logged_in_person()
     if person and request.form.get("answer") == "yes":
         browser_session.store_choice("confirmed", person.id)
@@ -80,14 +80,14 @@ def confirm() -> ResponseReturnValue:
 
 @bp.post("/account")
 def account() -> ResponseReturnValue:
-    """Takes the account that someone with two of them chose for this login."""
+    """Takes the account that a person with two accounts chose for this login."""
     browser_session.store_choice("account", request.form.get("account", ""))
     return redirect(_requested_target(), 303)
 
 
 @bp.post("/consent")
 def consent() -> ResponseReturnValue:
-    """Takes a teacher's answer to a Library app; after a No the app hears nothing."""
+    """Takes a teacher's consent to a Library app. After a No, the app gets no request."""
     target, person = _requested_target(), browser_session.logged_in_person()
     app = simulator_state().config.app(request.form.get("client_id"))
     if person and app and request.form.get("answer") == "yes":
@@ -99,7 +99,7 @@ def consent() -> ResponseReturnValue:
 
 @bp.post("/logout")
 def log_out() -> ResponseReturnValue:
-    """Logs out of the simulator, which no app can do."""
+    """Logs out of the simulator. Apps cannot do this."""
     browser_session.log_out()
     district = browser_session.last_district()
     return redirect(
@@ -109,7 +109,7 @@ def log_out() -> ResponseReturnValue:
 
 
 def is_safe_target(target: str) -> bool:
-    """Whether a `next` leads to one of our login links or portals and to nothing else."""
+    """Whether a `next` URL is one of our login links or portals."""
     parts = urlsplit(target)
     return (
         target.isprintable()
@@ -142,7 +142,7 @@ def _find_by_user_name(district: District, user_name: str) -> Person | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One app in the portal; `instant_login` is empty for a Library app, which has no such link."""
+    """One app in the portal. `instant_login` is empty for a Library app, which has no such link."""
 
     app: RegisteredApp
     link: str
@@ -151,7 +151,7 @@ class Tile:
 
 
 def list_tiles(person: Person) -> list[Tile]:
-    """A tile for every app that the person may come to; neither link carries a state."""
+    """Returns a tile for every app that the person can open. Neither link has a state."""
     apps = [app.seen_from(person.district.shortname) for app in simulator_state().config.apps]
     return [_build_tile(app, person) for app in apps if sharing.allowed_roles(app, person)]
 

@@ -1,4 +1,4 @@
-"""Who may come to which app, and in which roles: user types, sharing, the Library's consents."""
+"""Which people can log in to which app, in which roles: user types, sharing, Library consent."""
 
 from clever_simulator.config import RegisteredApp
 from clever_simulator.directory.models import District, Person, Role, RoleAssignment
@@ -6,7 +6,7 @@ from clever_simulator.state import simulator_state
 
 
 def allowed_roles(app: RegisteredApp, person: Person) -> tuple[RoleAssignment, ...]:
-    """The roles in which a person may come to an app; none when they are not shared with it."""
+    """Returns the roles in which a person can log in to an app. Empty if they are not shared."""
     if person.user_name in app.unshared or not simulator_state().data.shares(person):
         return ()
     if not is_connected(app, person.district):
@@ -19,12 +19,12 @@ def allowed_roles(app: RegisteredApp, person: Person) -> tuple[RoleAssignment, .
 
 
 def is_connected(app: RegisteredApp, district: District) -> bool:
-    """Whether an app has to do with a district; the Library is authorised by teachers alone."""
+    """Whether an app is connected to a district. A Library app needs no district connection."""
     return app.tier == "library" or not simulator_state().data.standings.has_left(district)
 
 
 def needs_consent(app: RegisteredApp, person: Person, role: Role) -> bool:
-    """Whether this teacher has to be asked before the Library app hears of them."""
+    """Whether this teacher must consent before the Library app learns about them."""
     asked = app.tier == "library" and role == "teacher"
     return asked and not simulator_state().consents.given(app, person)
 

@@ -1,4 +1,4 @@
-"""The JSON of Clever's status page, in the shape that Atlassian Statuspage gives it."""
+"""The JSON of Clever's status page, in the format of Atlassian Statuspage."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ _PAGE_ID = "simulatorstatus"
 
 @bp.get("/api/v2/summary.json")
 def summary() -> Response:
-    """The whole in a word, every incident that is not over, and maintenance under way."""
+    """Returns the overall status, open incidents, and maintenance in progress."""
     found = simulator_state().incidents.read()
     return jsonify(
         page=_page_object(),
@@ -30,7 +30,7 @@ def summary() -> Response:
 
 @bp.get("/api/v2/status.json")
 def status() -> Response:
-    """The whole in a word."""
+    """Returns the overall status."""
     return jsonify(page=_page_object(), status=_status_object(simulator_state().incidents.read()))
 
 
