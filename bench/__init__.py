@@ -1,1 +1,1 @@
-"""Measurements that anyone can run again; the folder can be deleted."""
+"""Repeatable benchmarks. The app does not need this folder."""

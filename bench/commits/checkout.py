@@ -1,4 +1,4 @@
-"""A commit of this repository in a folder of its own, with the packages that it asks for."""
+"""Checks out a commit of this repository into its own folder and installs its packages."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ REQUIREMENTS = "requirements.txt"
 
 
 class CannotCheckOut(Exception):
-    """A commit or its packages cannot be had; the message says why."""
+    """A commit or its packages are not available. The message says why."""
 
 
 @dataclass(frozen=True)
 class Checkout:
     """One commit, ready to run."""
 
-    commit: str  # as git abbreviates it
+    commit: str  # git's abbreviation
     subject: str
     folder: Path
     programs: Path  # the folder of its Python, gunicorn and flask
 
     def process(self, kind: str) -> str:
-        """The command of one line of its Procfile, such as `web`."""
+        """Returns the command of a process in its Procfile, such as `web`.
+
+        Raises CannotCheckOut if there is none.
+        """
         for line in (self.folder / "Procfile").read_text().splitlines():
             name, found, command = line.partition(":")
             if found and name.strip() == kind:
@@ -39,7 +42,7 @@ class Checkout:
 
 
 def check_out(folder: Path, revisions: Iterable[str]) -> list[Checkout]:
-    """The old and the new revision; equal requirements share one environment."""
+    """Checks out the old and the new revision. Equal requirements share one environment."""
     found = []
     for name, revision in zip(("old", "new"), revisions, strict=True):
         commit = _git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
@@ -48,7 +51,7 @@ def check_out(folder: Path, revisions: Iterable[str]) -> list[Checkout]:
             archive.extractall(here, filter="data")
         found.append((commit, here))
     wanted = [(here / REQUIREMENTS).read_bytes() for _, here in found]
-    # The environment of the tests has these packages, too, and costs no time to make.
+    # The test environment also has these packages, so using it takes no time.
     shared = {(ROOT / REQUIREMENTS).read_bytes()} == set(wanted)
     return [
         Checkout(
@@ -62,12 +65,12 @@ def check_out(folder: Path, revisions: Iterable[str]) -> list[Checkout]:
 
 
 def uncommitted() -> bool:
-    """Whether the working tree has changes that no commit has."""
+    """Whether the working tree has uncommitted changes."""
     return bool(_git("status", "--porcelain"))
 
 
 def _environment(folder: Path, checkout: Path) -> Path:
-    """The programs of a virtual environment with a commit's requirements, made if need be."""
+    """Returns the programs of a virtual environment for a commit, creating it if necessary."""
     requirements = checkout / REQUIREMENTS
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     environment = folder / f"environment-{digest}"

@@ -1,9 +1,10 @@
-"""Two commits in turn, so that a busy machine is busy for both: `bench/ab OLD NEW`.
+"""Compares two commits in alternating turns, so that other load affects both: `bench/ab OLD NEW`.
 
-Each commit runs as its Procfile says, with one worker, beside a Redis, a PostgreSQL and an upstream
-in Clever's place. What is measured comes from outside: HTTP, /proc, Redis's and PostgreSQL's own
-counts. The code that measures is that of the working tree, and none of it is of OLD or NEW.
-Exit code 1: a count grew, or processor time is more than 5 % above the old with 95 % confidence.
+Each commit runs as its Procfile says, with one worker, next to a Redis, a PostgreSQL and an
+upstream in place of Clever. All measurements come from outside: HTTP, /proc, and the counters of
+Redis and PostgreSQL. The code that measures is from the working tree, never from OLD or NEW.
+
+Exit code 1: a count grew, or CPU time is more than 5 % above the old with 95 % confidence.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Pair = tuple[Turn, Turn]
 
 
 def main(words: list[str] | None = None) -> int:
-    """Compare, print, and give the exit code."""
+    """Compares, prints a report, and returns the exit code."""
     options = _options(words)
     try:
         with tempfile.TemporaryDirectory() as name, start_stack(Path(name), milliseconds=2) as here:
@@ -78,7 +79,7 @@ def _head(old: Checkout, new: Checkout, options: argparse.Namespace) -> str:
 
 
 def _pairs(here: Stack, both: tuple[Checkout, Checkout], options: argparse.Namespace) -> list[Pair]:
-    """Old, new, old, new ...; each turn is a fresh start."""
+    """Alternates old and new. Each turn is a fresh start."""
     old, new = (install(here, each, place) for place, each in enumerate(both, 1))
     here.log_statements(on=True)
     pairs = []
@@ -89,7 +90,7 @@ def _pairs(here: Stack, both: tuple[Checkout, Checkout], options: argparse.Names
 
 
 def report(pairs: list[Pair]) -> tuple[list[str], list[str]]:
-    """A table in lines, and what has become worse."""
+    """Returns the lines of a table, and what has become worse."""
     lines, worse, open_questions = ["", "| | old | new | |", "| --- | --- | --- | --- |"], [], []
     for unit in (LOGIN, STUDENT, TEACHER):
         took, cpu = _cpu(pairs, unit)
@@ -120,7 +121,7 @@ def _in_words(cpu: Ratio) -> str:
 
 
 def _counts(pairs: list[Pair], unit: str, kind: str) -> list[float]:
-    """The median of all turns: what happens in one turn by chance does not count."""
+    """Returns the medians of all turns, so that chance events in one turn do not count."""
     sides = (0, 1)
     return [
         statistics.median(each[side].costs[unit].count(kind) for each in pairs) for side in sides
@@ -128,7 +129,7 @@ def _counts(pairs: list[Pair], unit: str, kind: str) -> list[float]:
 
 
 def _differences(pairs: list[Pair], unit: str, kind: str) -> Iterator[str]:
-    """Each command, statement or path whose number is another one."""
+    """Yields a row for each command, statement or path whose count differs."""
     old, new = (pairs[-1][side].costs[unit].by_name(kind) for side in (0, 1))
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name, 0.0), new.get(name, 0.0)
@@ -137,7 +138,7 @@ def _differences(pairs: list[Pair], unit: str, kind: str) -> Iterator[str]:
 
 
 def _beside(pairs: list[Pair]) -> Iterator[str]:
-    """What is shown and not judged."""
+    """Yields rows that are shown but do not affect the exit code."""
     for name, digits, values in (
         ("idle worker, MB", 1, [[each.idle_mb for each in pair] for pair in pairs]),
         ("start to first answer, s", 2, [[each.start_seconds for each in pair] for pair in pairs]),

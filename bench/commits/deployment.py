@@ -1,4 +1,4 @@
-"""A commit as a host runs it: by its Procfile, with settings in the environment alone."""
+"""Runs a commit as a host does: from its Procfile, with settings in the environment only."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ INHERITED = ("HOME", "LANG", "TMPDIR")
 
 
 class DidNotRun(Exception):
-    """A command of a commit failed, or its server did not answer; the message has its output."""
+    """A commit's command failed or its server did not respond. The message has its output."""
 
 
 @dataclass(frozen=True)
 class Installed:
-    """A commit with a database and a Redis database of its own, on ports that stay the same."""
+    """A commit with its own PostgreSQL and Redis databases. Its port stays the same."""
 
     checkout: Checkout
     port: int
@@ -37,34 +37,34 @@ class Installed:
 
     @property
     def url(self) -> str:
-        """Where it answers once it runs."""
+        """The URL once it runs."""
         return f"http://localhost:{self.port}"
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A commit that answers."""
+    """A running commit."""
 
     url: str
     pid: int
     start_seconds: float
 
     def cpu_seconds(self) -> float:
-        """Processor time so far of all its processes."""
+        """Returns the CPU time so far of all its processes, in seconds."""
         return cpu_seconds(self.pid)
 
     def worker_mb(self) -> float:
-        """The memory of its largest process, with its share of what processes share."""
+        """Returns the memory (PSS) of its largest process, in MB."""
         return max(map(pss_mb, process_tree(self.pid)))
 
 
 def install(stage: Stack, checkout: Checkout, place: int) -> Installed:
-    """Run the release command, as a host does, and sync the upstream's rosters."""
+    """Runs the release command, as a host does, and syncs the upstream's rosters."""
     port = running_app.free_port()
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     path = os.pathsep.join([str(checkout.programs), os.environ.get("PATH", os.defpath)])
     settings = {
-        "APP_ENV": "development",  # lets Clever be somewhere else
+        "APP_ENV": "development",  # allows another URL for Clever
         "APP_URL": f"http://localhost:{port}",
         "SECRET_KEY": "0f" * 32,
         "CLEVER_CLIENT_ID": responses.CLIENT_ID,
@@ -77,7 +77,7 @@ def install(stage: Stack, checkout: Checkout, place: int) -> Installed:
         "DATABASE_URL": running_app.new_database(stage.postgres_url),
         "PORT": str(port),
         "WEB_CONCURRENCY": "1",
-        "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",  # not to other machines
+        "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",  # loopback only
         "PYTHONHASHSEED": "0",
     }
     log = stage.folder / f"{place}.log"
@@ -89,7 +89,7 @@ def install(stage: Stack, checkout: Checkout, place: int) -> Installed:
 
 @contextmanager
 def deployed(here: Installed) -> Iterator[Deployed]:
-    """Start the web process of a commit, and stop it at the end."""
+    """Starts a commit's web process, and stops it at the end of the block."""
     command = ["sh", "-c", f"exec {here.checkout.process('web')}"]
     with here.log.open("ab") as log:
         began = time.perf_counter()
@@ -138,7 +138,7 @@ def _wait_for_an_answer(here: Installed, process: subprocess.Popen[bytes], until
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, then make it: its session holds all that it has started."""
+    """Terminates the process, then kills its session, which contains everything it started."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(30)

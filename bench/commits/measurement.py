@@ -1,4 +1,4 @@
-"""One turn of a comparison: a commit starts, warms up, and is counted at logins and pages."""
+"""One turn of a comparison: starts a commit, warms it up, and measures logins and pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.harness.open_loop import Login, Site, WrongAnswer, log_in, open_brows
 from bench.harness.stack import Stack
 
 WARM_LOGINS = 12  # psycopg prepares a statement at its fifth use
-PAGES_A_LOGIN = 2  # a page costs a quarter of a login, and is measured as precisely
+PAGES_A_LOGIN = 2  # a page costs a quarter of a login, so measure more for the same precision
 STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): *(\w+)")
 LOGIN, STUDENT, TEACHER = "login", "dashboard of a student", "dashboard of a teacher"
 STATEMENTS, STORE, CALLS = "SQL statements", "store commands", "calls to Clever"
@@ -25,24 +25,24 @@ Do = Callable[[int], Coroutine[None, None, None]]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one login, or one page, costs on average."""
+    """The average cost of one login or one page."""
 
     cpu_ms: float
-    counts: dict[str, Counter[str]]  # of each kind: how many by name, of all of them together
+    counts: dict[str, Counter[str]]  # by kind: totals by name, over all `times`
     times: int
 
     def count(self, kind: str) -> float:
-        """How many of a kind."""
+        """Returns the average count of a kind."""
         return self.counts[kind].total() / self.times
 
     def by_name(self, kind: str) -> dict[str, float]:
-        """The same, by the names of commands, statements or paths."""
+        """Returns the average counts of a kind, by command, statement or path."""
         return {name: found / self.times for name, found in self.counts[kind].items()}
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What was measured of a commit between its start and its end."""
+    """The measurements of a commit from start to stop."""
 
     start_seconds: float
     idle_mb: float
@@ -50,7 +50,7 @@ class Turn:
 
 
 def turn(stage: Stack, here: Installed, logins: int) -> Turn:
-    """Start a commit, warm it up, measure it, and stop it."""
+    """Starts a commit, warms it up, measures it, and stops it."""
     with deployed(here) as app:
         found = Turn(app.start_seconds, app.worker_mb())
         asyncio.run(_logins(app, WARM_LOGINS))
@@ -84,20 +84,20 @@ def _cost(stage: Stack, app: Deployed, do: Do, times: int) -> Cost:
 
 
 async def _logins(app: Deployed, times: int) -> None:
-    """Logins one after the other, each in a browser of its own: login page, callback, dashboard."""
+    """Logs in one user after another, each in a new browser: login page, callback, dashboard."""
     for number in range(times):
         await _cookies(app, number % ENROLLED)
 
 
 async def _cookies(app: Deployed, number: int) -> dict[str, str]:
-    """What the browser of a person has after their login."""
+    """Returns the cookies of a user's browser after login."""
     login = Login(number, time.perf_counter())
     await log_in(Site(app.url, "/login", "/oauth/callback"), login)
     return login.cookies
 
 
 async def _pages(app: Deployed, cookies: dict[str, str], times: int) -> None:
-    """The dashboard of one person, again and again."""
+    """Requests one user's dashboard repeatedly."""
     async with open_browser(app.url, cookies) as here:
         for _ in range(times):
             page = await here.get("/dashboard")

@@ -1,4 +1,4 @@
-"""Whether one commit costs what another did: ratios of pairs, with a confidence interval."""
+"""Compares the costs of two commits: ratios of pairs, with a confidence interval."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MARGIN = 0.05  # processor time may differ by so much
-SAME = 0.01  # of a login or page: counts are whole numbers, so less is a chance of the moment
-# Student's t, two-sided 95 %, by degrees of freedom; beyond the table it changes little.
+MARGIN = 0.05  # CPU time may differ by this share
+SAME = 0.01  # per login or page; smaller differences are chance, because counts are whole numbers
+# Student's t, two-sided 95 %, by degrees of freedom. Beyond the table it changes little.
 T_95 = (
     (1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (5, 2.571), (6, 2.447), (7, 2.365),
     (8, 2.306), (9, 2.262), (10, 2.228), (11, 2.201), (12, 2.179), (13, 2.160), (14, 2.145),
@@ -19,7 +19,7 @@ T_95 = (
 
 @dataclass(frozen=True)
 class Ratio:
-    """New over old: the best guess, and a 95 % confidence interval."""
+    """New divided by old: the estimate and its 95 % confidence interval."""
 
     middle: float
     low: float
@@ -27,7 +27,7 @@ class Ratio:
 
     @property
     def verdict(self) -> str:
-        """In a word or two, which `bench/ab` and its exit code go by."""
+        """The result in words, which `bench/ab` prints and uses for its exit code."""
         if self.low >= 1 - MARGIN and self.high <= 1 + MARGIN:
             return "same"
         if self.low > 1 + MARGIN:
@@ -38,7 +38,7 @@ class Ratio:
 
 
 def ratio(old: Sequence[float], new: Sequence[float]) -> Ratio:
-    """The ratio of pairs measured one after the other, by a t interval of its logarithm."""
+    """Returns the ratio of pairs measured in turn, with a t interval of its logarithm."""
     logs = [math.log(after / before) for before, after in zip(old, new, strict=True)]
     middle = statistics.fmean(logs)
     error = statistics.stdev(logs) / math.sqrt(len(logs)) * student(len(logs) - 1)
@@ -46,12 +46,12 @@ def ratio(old: Sequence[float], new: Sequence[float]) -> Ratio:
 
 
 def student(degrees: int) -> float:
-    """Student's t for a 95 % interval; between two rows of the table that of the fewer."""
+    """Returns Student's t for a 95 % interval. Between two rows, uses the lower row."""
     return next(value for known, value in reversed(T_95) if known <= degrees)
 
 
 def counted(old: float, new: float) -> str:
-    """Whether a count of whole things is the same."""
+    """Returns whether a count is the same, more or less."""
     if abs(new - old) <= SAME:
         return "same"
     return "more" if new > old else "less"

@@ -1,1 +1,1 @@
-"""A Clever that answers at once, for measurements."""
+"""A stand-in for Clever that responds immediately, for benchmarks."""

@@ -1,4 +1,4 @@
-"""What the upstream says, in Clever's shapes: any number of pupils, each known by a number."""
+"""The stand-in's responses, in Clever's format, for any number of students, each with a number."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from bench.fake_clever.rosters import Listed
 
 CLIENT_ID, OIDC_CLIENT_ID, CLIENT_SECRET = "bench", "bench-with-oidc", "bench-secret"
 DISCOVERY_PATH, KEYS_PATH = "/.well-known/openid-configuration", "/oauth/keys"
-TEACHERS = 9_000_000  # people with this number or a higher one are teachers
-ENROLLED, TEACHING = 100, 8  # the pupils and teachers of the rosters: those with the lowest numbers
+TEACHERS = 9_000_000  # teachers have this number or a higher one
+ENROLLED, TEACHING = 100, 8  # students and teachers in the rosters: the lowest numbers
 Json = dict[str, Any]
 
 
 def first_name(number: int) -> str:
-    """The first name of a person, which no other pupil's page can contain."""
+    """Returns a person's first name, which no other student's page can contain."""
     return f"{'Teacher' if number >= TEACHERS else 'Pupil'}{number:07d}"
 
 
 def new_code(number: int, login: str, nonce: str = "") -> str:
-    """An authorization code says who has come, in which login, and what an id token must name."""
+    """Returns an authorization code that contains the user, the login, and the ID token's nonce."""
     return f"{number}.{login}.{nonce}"
 
 
 class FakeResponses:
-    """One Clever: how many districts and schools it has decides what can be known already."""
+    """Clever's responses. The number of districts and schools decides what an app can cache."""
 
     def __init__(self, issuer: str, districts: int = 1, schools: int = 8) -> None:
         self._issuer, self.districts, self.schools = issuer, districts, schools
@@ -41,7 +41,7 @@ class FakeResponses:
         self.codes: Counter[str] = Counter()
 
     def to(self, method: str, target: str, headers: str, body: str) -> tuple[int, Json]:
-        """The status and the JSON of an answer."""
+        """Returns the status and the JSON of a response."""
         path = target.partition("?")[0]
         if path == "/oauth/tokens":
             return (
@@ -185,17 +185,17 @@ class FakeResponses:
 
 
 def make_student_id(number: int) -> str:
-    """Clever's id of a pupil or teacher."""
+    """Returns the Clever ID of a student or teacher."""
     return f"a{number:023x}"
 
 
 def make_district_id(place: int) -> str:
-    """The id of a district."""
+    """Returns the ID of a district."""
     return f"d{place:023x}"
 
 
 def make_school_id(place: int) -> str:
-    """The id of a school."""
+    """Returns the ID of a school."""
     return f"5{place:023x}"
 
 
@@ -215,7 +215,7 @@ def _self_link(path: str) -> list[Json]:
 
 
 def encode_response(status: int, body: Json) -> bytes:
-    """An answer on the wire, with the headers that Clever's have."""
+    """Encodes a response, with Clever's headers."""
     content = json.dumps(body).encode()
     head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\n"
     head += "X-RateLimit-Limit: 1200\r\nX-RateLimit-Remaining: 1100\r\n"

@@ -1,4 +1,4 @@
-"""The rosters of the upstream: what a district's own token reads, so that any commit can sync."""
+"""The stand-in's rosters, which a district token reads, so that any commit can sync."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
 TOKEN = "district-token"  # noqa: S105 # of an upstream on this machine
-SECTIONS, SEATS = 6, 25  # sections of a pupil, pupils in a section
+SECTIONS, SEATS = 6, 25  # sections per student, students per section
 SUBJECTS = ("math", "science", "english/language arts", "social studies", "PE and health", "other")
 
 
 class Listed:
-    """The lists of one district with so many pupils and teachers, each list in a single page."""
+    """The lists of one district with these students and teachers. Each list is a single page."""
 
     def __init__(
         self, district: Json, schools: list[Json], pupils: list[Json], teachers: list[Json]
@@ -22,7 +22,7 @@ class Listed:
         self._pupils, self._teachers = pupils, teachers
 
     def to(self, target: str) -> tuple[int, Json]:
-        """The status and the JSON of an answer to the district's token."""
+        """Returns the status and the JSON of a response to the district's token."""
         parts = urlsplit(target)
         kind = parts.path.rpartition("/")[2]
         if kind == self._district["id"]:
@@ -79,7 +79,7 @@ class Listed:
 
 
 def tokens(district_id: str) -> Json:
-    """The districts that use the app, each with its token."""
+    """Returns the districts that use the app, each with its token."""
     entry = {
         "id": f"7{0:023x}",
         "created": "2024-08-12T14:05:00.000Z",

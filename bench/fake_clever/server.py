@@ -1,6 +1,4 @@
-"""A Clever that answers at once, over TLS, and counts: `python -m bench.fake_clever.server
---help`.
-"""
+"""A stand-in for Clever that responds immediately over TLS and counts requests."""
 
 from __future__ import annotations
 
@@ -19,17 +17,18 @@ COUNTER_NAMES = ("handshakes", "resumed", "requests")
 
 
 class FakeClever:
-    """What all connections share: the answers, the counts, and how badly it behaves."""
+    """The state of all connections: the responses, the counts, and the faults."""
 
     def __init__(self, answers: FakeResponses) -> None:
         self.answers = answers
         self.counts = Counter(dict.fromkeys(COUNTER_NAMES, 0))
         self.by_path: Counter[str] = Counter()
-        self.shares: dict[str, float] = {}  # of answers that are "slow", an "error", a "reset"
-        self._random = random.Random(7)  # noqa: S311 # the same bad morning each time
+        # The shares of responses that are "slow", an "error" or a "reset".
+        self.shares: dict[str, float] = {}
+        self._random = random.Random(7)  # noqa: S311 # the same faults each time
 
     def fault(self) -> str:
-        """What is wrong with the next answer; mostly nothing."""
+        """Returns the fault of the next response, usually none."""
         drawn = self._random.random()
         for kind, share in self.shares.items():
             if drawn < share:
@@ -38,7 +37,7 @@ class FakeClever:
         return ""
 
     def obey(self, command: Json) -> Json:
-        """Behave as the command says; tell the counts since the last `reset`."""
+        """Applies a command. Returns the counts since the last `reset`."""
         self.shares = command.get("shares", self.shares)
         self.answers.districts = command.get("districts", self.answers.districts)
         self.answers.schools = command.get("schools", self.answers.schools)
@@ -52,19 +51,19 @@ class FakeClever:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: requests come one after the other, as those of HTTP/1.1 clients do."""
+    """One connection. Requests arrive one at a time, as those of HTTP/1.1 clients do."""
 
     def __init__(self, clever: FakeClever) -> None:
         self._clever, self._buffer = clever, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """With TLS this is after the handshake."""
+        """Counts the connection. With TLS, this runs after the handshake."""
         self._transport = cast(asyncio.Transport, transport)
         self._clever.counts["handshakes"] += 1
         self._clever.counts["resumed"] += transport.get_extra_info("ssl_object").session_reused
 
     def data_received(self, data: bytes) -> None:
-        """Answer a request once it is whole."""
+        """Responds to a request once it is complete."""
         self._buffer += data
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
         length = _content_length(head)
@@ -102,13 +101,13 @@ def _content_length(head: bytes) -> int:
 
 
 def _path_kind(path: str) -> str:
-    """A path without the id in it."""
+    """Returns a path without its ID."""
     parts = path.split("/")
     return "/".join(parts[:-1]) if len(parts[-1]) == 24 else path
 
 
 async def main(options: Any) -> None:
-    """Listen until standard input is closed."""
+    """Listens until standard input is closed."""
     clever = FakeClever(FakeResponses(options.issuer))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(options.certificate, options.key)
@@ -117,7 +116,7 @@ async def main(options: Any) -> None:
         lambda: Connection(clever), "127.0.0.1", options.port, ssl=context, backlog=1024
     )
     await serve_commands(clever.obey)
-    server.close()  # and no waiting for clients who keep their connections
+    server.close()  # does not wait for clients that keep their connections open
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""A wire with a set round-trip time: `python -m bench.harness.latency_proxy PORT UPSTREAM_PORT
-MILLISECONDS`.
+"""A proxy with a fixed round-trip time.
 
-Every byte waits half of the time each way; what comes first on a new connection waits for one round
-trip more, as TCP's handshake does.
+    python -m bench.harness.latency_proxy PORT UPSTREAM_PORT MILLISECONDS
+
+Every byte is delayed by half of the time in each direction. The first bytes on a new connection
+wait for one more round trip, as with TCP's handshake.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from bench.harness.subprocesses import Json, serve_commands
 
 
 class LatencyProxy:
-    """What all connections share: the length of the wire, and whether it is cut."""
+    """The state of all connections: the delay, the counts, and whether the network is down."""
 
     def __init__(self, upstream_port: int, seconds: float) -> None:
         self.upstream_port, self.half = upstream_port, seconds / 2
         self.connections = self.most_waiting = 0
         self.cut = False
         self.ends: set[ProxyEnd] = set()
-        self.waiting: set[ProxyEnd] = set()  # the app's ends that have asked and heard nothing yet
+        self.waiting: set[ProxyEnd] = set()  # the app's ends that wait for a response
 
     def obey(self, command: Json) -> Json:
-        """Cut the wire or mend it; tell what was counted since the last `reset`."""
+        """Takes the network down or up. Returns the counts since the last `reset`."""
         self.cut = command.get("cut", self.cut)
         for end in list(self.ends) if self.cut else ():
             end.abort()
@@ -39,22 +40,25 @@ class LatencyProxy:
         return told
 
     def asked(self, end: ProxyEnd) -> None:
-        """A call has set out."""
+        """Counts a request in flight."""
         self.waiting.add(end)
         self.most_waiting = max(self.most_waiting, len(self.waiting))
 
 
 class ProxyEnd(asyncio.Protocol):
-    """One end of a connection: what it hears, the other end says half a round trip later."""
+    """One end of a connection.
+
+    The other end sends what this end receives half a round trip later.
+    """
 
     def __init__(self, wire: LatencyProxy, other: ProxyEnd | None = None) -> None:
         self._wire, self._other, self._of_app = wire, other, other is None
         self._transport: asyncio.Transport | None = None
         self._heard: deque[bytes] = deque()
-        self._open_at = 0.0  # what is heard before waits for that
+        self._open_at = 0.0  # data received earlier waits until then
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The app's end opens the upstream's, which costs TCP's round trip."""
+        """Opens the upstream's end for the app's end, which takes TCP's round trip."""
         self._transport = cast(asyncio.Transport, transport)
         self._wire.ends.add(self)
         if self._wire.cut:
@@ -69,31 +73,31 @@ class ProxyEnd(asyncio.Protocol):
             task.add_done_callback(lambda done: self.abort() if done.exception() else None)
 
     def data_received(self, data: bytes) -> None:
-        """Pass it on, in the order in which it came."""
+        """Passes data on, in order."""
         self._heard.append(data)
         if self._of_app:
             self._wire.asked(self)
         self._later(self._pass_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """What has been said already still arrives."""
+        """Closes the other end, after data that is still in transit."""
         del exc
         self._wire.ends.discard(self)
         self._wire.waiting.discard(self)
         self._later(self._hang_up)
 
     def close(self) -> None:
-        """Hang up."""
+        """Closes the connection."""
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
-        """Break off, without a word."""
+        """Aborts the connection."""
         if self._transport is not None:
             self._transport.abort()
 
     def say(self, data: bytes) -> None:
-        """What the other end has heard."""
+        """Sends what the other end received."""
         assert self._transport is not None
         self._wire.waiting.discard(self)
         self._transport.write(data)
@@ -120,26 +124,26 @@ class ProxyEnd(asyncio.Protocol):
 
 
 async def main(port: int, upstream_port: int, milliseconds: float) -> None:
-    """Listen until standard input is closed."""
+    """Listens until standard input is closed."""
     wire = LatencyProxy(upstream_port, milliseconds / 1000)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: ProxyEnd(wire), "localhost", port, backlog=1024)
     await serve_commands(wire.obey)
-    server.close()  # and no waiting for clients who keep their connections
+    server.close()  # does not wait for clients that keep their connections open
 
 
 class PreciseSelector(selectors.EpollSelector):
-    """Wait for less than a millisecond, like select(), but for more than its 1,024 files."""
+    """A selector with timeouts below a millisecond, like select(), without its 1,024 file limit."""
 
     def select(self, timeout: float | None = None) -> Any:
-        """Wait with select() for the one file that stands for all."""
+        """Waits with select() on the single epoll file descriptor."""
         if timeout is None or timeout > 0:
             select.select([self.fileno()], [], [], timeout)
         return super().select(0)
 
 
 def make_precise_loop() -> asyncio.AbstractEventLoop:
-    """An event loop for short delays."""
+    """Creates an event loop for short delays."""
     return asyncio.SelectorEventLoop(PreciseSelector())
 
 

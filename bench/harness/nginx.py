@@ -1,4 +1,4 @@
-"""Several app processes, each as on a machine of its own, behind a real nginx."""
+"""Runs several app processes, as on separate machines, behind nginx."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ http {{
 
 @contextmanager
 def run_behind_nginx(stage: Stack, count: int) -> Iterator[RunningContender]:
-    """So many apps with one worker each; one Redis and one PostgreSQL for all."""
+    """Runs `count` apps with one worker each, which share one Redis and one PostgreSQL."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         raise SystemExit("More machines need nginx: on Debian, apt install nginx.")

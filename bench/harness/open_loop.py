@@ -1,6 +1,6 @@
-"""An open loop of logins: each begins when it is due, whether others are answered or not.
+"""An open loop of logins: each one starts at its scheduled time, even if others are waiting.
 
-A login's time counts from when it was due: a server that stalls is charged with all who came.
+A login's time counts from its scheduled time, so a stalled server is charged for all arrivals.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from bench.fake_clever import responses
 
 LOOPBACK, TIMEOUT_SECONDS = "127.0.0.1", 30.0  # routers wait as long
-MAX_REDIRECTS, MAX_TRIPS_TO_CLEVER = 4, 3  # redirects in a row, ways to Clever and back
+MAX_REDIRECTS, MAX_TRIPS_TO_CLEVER = 4, 3  # redirects in a row, trips to Clever and back
 REQUEST_HEADERS = (
     "Accept: text/html\r\nAccept-Encoding: gzip\r\nSec-Fetch-Mode: navigate\r\n"
     "Sec-Fetch-Dest: document\r\nSec-Fetch-Site: cross-site\r\n"
@@ -29,40 +29,40 @@ _SET_COOKIE_PATTERN = re.compile(r"^set-cookie: *([^=;\s]+)=([^;\r]*)", re.I | r
 
 
 class WrongAnswer(Exception):
-    """An answer that is not the one for this person."""
+    """A response that is not the one for this user."""
 
 
 class WrongPersonPage(WrongAnswer):
-    """A page with the name of another person: what must never be."""
+    """A page with another user's name, which must never happen."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """An answer."""
+    """A response."""
 
     status: int
     head: str
     body: str
 
     def header(self, name: str) -> str:
-        """A header, or nothing."""
+        """Returns a header, or an empty string."""
         found = re.search(rf"^{name}: *([^\r]*)", self.head, re.I | re.M)
         return found[1] if found else ""
 
 
 @dataclass
 class Browser:
-    """One person's browser: a connection that is kept alive, and cookies."""
+    """One user's browser: a persistent connection and cookies."""
 
     host: str
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     cookies: dict[str, str] = field(default_factory=dict)
-    came: list[float] = field(default_factory=list)  # when each page had come
-    hung_up: bool = False  # the site has, as it said: what is next needs a new connection
+    came: list[float] = field(default_factory=list)  # when each page arrived
+    hung_up: bool = False  # the site closed the connection, so the next request needs a new one
 
     async def get(self, target: str, method: str = "GET") -> Page:
-        """One page; redirects are not followed."""
+        """Requests one page, without following redirects."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         head = f"{method} {target} HTTP/1.1\r\nHost: {self.host}\r\n{REQUEST_HEADERS}"
         head += f"Cookie: {cookies}\r\n" if cookies else ""
@@ -82,7 +82,10 @@ class Browser:
         return Page(int(head[9:12]), head, body.decode("utf-8", "replace"))
 
     async def follow(self, target: str) -> Page:
-        """A page, by way of this site's redirects."""
+        """Requests a page and follows redirects within this site.
+
+        Raises WrongAnswer above the limit.
+        """
         for _ in range(MAX_REDIRECTS):
             page = await self.get(target)
             parts = urlsplit(page.header("location"))
@@ -105,7 +108,7 @@ class Browser:
 
 @asynccontextmanager
 async def open_browser(url: str, cookies: dict[str, str] | None = None) -> AsyncIterator[Browser]:
-    """A browser at a site, on a new connection."""
+    """Opens a browser for a site, on a new connection."""
     parts = urlsplit(url)
     connection = await asyncio.open_connection(LOOPBACK, parts.port)
     here = Browser(parts.netloc, *connection, dict(cookies or {}))
@@ -117,38 +120,44 @@ async def open_browser(url: str, cookies: dict[str, str] | None = None) -> Async
 
 @dataclass(frozen=True)
 class Site:
-    """Where somebody logs in: the address, and the two paths."""
+    """The site to log in to: its URL and the two paths."""
 
     url: str
     login: str
     callback: str
-    method: str = "GET"  # of the button: some want a form
+    method: str = "GET"  # of the login button; some sites need a form
 
 
 @dataclass
 class Login:
-    """One login: when it was due and ended (seconds of one clock), and how; `error` if badly."""
+    """One login.
+
+    `due` is its scheduled time, from time.perf_counter(). A failed login has an `error`.
+    """
 
     number: int
     due: float
-    steps: list[float] = field(default_factory=list)  # when its pages had come, and its end
+    steps: list[float] = field(default_factory=list)  # when its pages arrived, and its end
     error: str = ""
     cookies: dict[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
-        """From when it was due to its end."""
+        """The time from the scheduled start to the end, in seconds."""
         return self.steps[-1] - self.due
 
 
 async def log_in(site: Site, login: Login, *, clicks: int = 1) -> None:
-    """From the login page to the own dashboard; with two clicks the callback comes twice."""
+    """Logs in, from the login page to the dashboard. With two clicks the callback is sent twice.
+
+    Raises WrongAnswer if the result is not this user's page.
+    """
     async with open_browser(site.url) as here:
         here.came = login.steps
         page = await here.get(site.login, site.method)
         for _ in range(
             MAX_TRIPS_TO_CLEVER
-        ):  # who is logged in at Clever is sent back by it each time
+        ):  # Clever sends a user who is logged in there straight back
             callback = _callback_from_clever(site, login, page)
             first = [
                 asyncio.ensure_future(_abandoned_click(site, here, callback))
@@ -169,7 +178,7 @@ async def log_in(site: Site, login: Login, *, clicks: int = 1) -> None:
 
 
 def _callback_from_clever(site: Site, login: Login, sent: Page) -> str:
-    """Where Clever sends whoever was sent to it: back, with a new code and the same state."""
+    """Returns Clever's redirect back to the site, with a new code and the same state."""
     query = parse_qs(urlsplit(sent.header("location")).query)
     if sent.status != 302 or "state" not in query:
         raise WrongAnswer(f"status {sent.status} instead of the way to Clever")
@@ -179,7 +188,7 @@ def _callback_from_clever(site: Site, login: Login, sent: Page) -> str:
 
 
 async def _abandoned_click(site: Site, here: Browser, callback: str) -> None:
-    """A click whose answer the browser drops, since another came after it."""
+    """Sends a click whose response the browser drops, because another click followed."""
     async with open_browser(site.url, here.cookies) as first:
         await first.get(callback)
 
@@ -187,7 +196,7 @@ async def _abandoned_click(site: Site, here: Browser, callback: str) -> None:
 async def run_open_loop(
     numbers: Sequence[int], rate: float, do: Callable[[Login], Awaitable[None]], *, seed: int = 1
 ) -> list[Login]:
-    """So many logins a second, at random moments; all of them, in the order in which they came."""
+    """Starts `rate` logins a second at random times. Returns all logins in order of arrival."""
     gap, began = random.Random(seed), time.perf_counter()  # noqa: S311 # the same each time
     logins, tasks, due = [], [], began
     for number in numbers:

@@ -1,4 +1,4 @@
-"""Latency over arrival rate as a picture, drawn without any library."""
+"""Draws latency over arrival rate as an SVG, without a library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Point = tuple[float, float]
 
 
 def draw_svg(lines: Mapping[str, Sequence[Point]], *, x: str, y: str, most: float) -> str:
-    """Lines through points, the names beside them; what is above `most` is cut off."""
+    """Draws labeled lines through points. Values above `most` are cut off."""
     right = max(point[0] for points in lines.values() for point in points)
 
     def place(point: Point) -> str:

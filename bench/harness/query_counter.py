@@ -1,4 +1,4 @@
-"""What a login and a page say to the store and to the database."""
+"""Counts the store commands and database statements of a login and a page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bench.peers.contenders import RunningContender
 
 @dataclass(frozen=True)
 class QueryCounts:
-    """To Redis and to PostgreSQL, on average."""
+    """The average number of commands to Redis and statements to PostgreSQL."""
 
     store: float
     database: float
 
 
 def count_queries(stage: Stack, app: RunningContender, times: int) -> dict[str, QueryCounts]:
-    """Store commands and database statements of a login, a signed-in page, an anonymous page."""
+    """Counts commands and statements of a login, a signed-in page and an anonymous page."""
     login = Login(0, time.perf_counter())
     asyncio.run(log_in(app.site, login))
     pages = {
@@ -35,7 +35,7 @@ def count_queries(stage: Stack, app: RunningContender, times: int) -> dict[str, 
 
 def _average_counts(stage: Stack, do: partial[None], times: int) -> QueryCounts:
     stage.log_statements(on=True)
-    do()  # a connection of this setting
+    do()  # opens a connection with this setting
     commands, statements = stage.store_commands(), stage.statements()
     for _ in range(times):
         do()

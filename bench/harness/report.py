@@ -1,4 +1,4 @@
-"""docs/performance.md, of which each measurement writes its own section."""
+"""Writes docs/performance.md, in which each benchmark has its own section."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REPORT_PATH = ROOT / "docs" / "performance.md"
 
 
 def write_section(title: str, text: str) -> None:
-    """Put a section in place of the one with this title, or at the end."""
+    """Replaces the section with this title, or appends it."""
     head, *rest = re.split(r"^## ", REPORT_PATH.read_text(), flags=re.M)
     sections = dict(each.split("\n", 1) for each in rest)
     sections[title] = _wrap_paragraphs(text)
@@ -20,7 +20,7 @@ def write_section(title: str, text: str) -> None:
 
 
 def _wrap_paragraphs(text: str) -> str:
-    """Paragraphs in lines of an even length; tables, lists and pictures as they are."""
+    """Wraps paragraphs. Tables, lists and images stay as they are."""
     parts = text.strip().split("\n\n")
     return "\n\n".join(
         part

@@ -1,4 +1,4 @@
-"""What processes use, read from Linux."""
+"""Resource use of processes, read from Linux."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time, user and system, of a process and all that it has started."""
+    """Returns the user and system CPU time of a process and its descendants, in seconds."""
     return sum(_process_seconds(each) for each in process_tree(pid))
 
 
 def pss_mb(pid: int) -> float:
-    """The memory of a process in MB, what it shares divided among those who share it."""
+    """Returns the memory (PSS) of a process in MB. Shared memory is divided among its users."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def process_tree(pid: int) -> list[int]:
-    """A process and its descendants."""
+    """Returns a process and its descendants."""
     parents = {int(each.name): parent_pid(int(each.name)) for each in _processes()}
     found = [pid]
     for each in found:
@@ -30,13 +30,13 @@ def process_tree(pid: int) -> list[int]:
 
 
 def parent_pid(pid: int) -> int:
-    """The process that started this one; 0 if this one has ended."""
+    """Returns the parent process, or 0 if this process has ended."""
     fields = _stat_fields(pid)
     return int(fields[1]) if fields and fields[0] != "Z" else 0
 
 
 def machine_description() -> str:
-    """This machine, in words."""
+    """Describes this machine."""
     cpu = next(
         line.partition(": ")[2]
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -47,7 +47,7 @@ def machine_description() -> str:
 
 
 def load_average() -> float:
-    """How many processes have wanted a processor in the last minute."""
+    """Returns the load average of the last minute."""
     return os.getloadavg()[0]
 
 
@@ -56,13 +56,13 @@ def _processes() -> list[Path]:
 
 
 def _process_seconds(pid: int) -> float:
-    """Of itself, and of its children that have ended."""
+    """Returns the CPU time of a process and its ended children, in seconds."""
     fields = _stat_fields(pid)
     return sum(map(int, fields[11:15])) / CLOCK_TICKS if fields else 0.0
 
 
 def _stat_fields(pid: int) -> list[str]:
-    """The fields after the name, which may have blanks; none for a process that has ended."""
+    """Returns the fields after the name, which may contain spaces. Empty for an ended process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a sync leaves: pupils in six classes each, so that the dashboards have something to show."""
+"""Seeds the result of a sync, six classes per student, so that dashboards have content."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bench.fake_clever import responses
 from clever_login.clever.models import Role
 from clever_login.db.models import Base, District, Enrollment, Person, School, Section
 
-STUDENT_COUNT = 100  # those with the lowest numbers, who have been here before
+STUDENT_COUNT = 100  # the lowest numbers; these students have logged in before
 PERIOD_COUNT, CLASS_SIZE = 6, 25
 SUBJECTS = ("math", "science", "english/language arts", "social studies", "pe and health", None)
 
 
 def seed_database(postgres_url: str) -> None:
-    """Write it into a database that has the tables."""
+    """Writes the rosters into a database that has the tables."""
     engine = create_engine(postgres_url.replace("postgresql:", "postgresql+psycopg:", 1))
     try:
         _insert_rows(engine)

@@ -1,4 +1,4 @@
-"""What every contender is measured against: one Clever behind one wire, a Redis, a PostgreSQL."""
+"""The services that every contender uses: one Clever behind one proxy, a Redis, a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATEMENT_LOG_PREFIXES = ("LOG:  statement:", "LOG:  execute ")
 
 @dataclass(frozen=True)
 class Stack:
-    """Where everything is."""
+    """The addresses of the services."""
 
     folder: Path
     ca_bundle: Path
@@ -33,11 +33,11 @@ class Stack:
     wire: ChildProcess
 
     def counted(self, **command: Any) -> dict[str, Any]:
-        """What upstream and wire have counted since this was last asked with `reset`."""
+        """Returns the counts of upstream and proxy since the last `reset`."""
         return self.upstream.ask(**command) | self.wire.ask(**command)
 
     def store_commands(self) -> dict[str, int]:
-        """The commands that Redis has had so far, without those that a connection begins with."""
+        """Returns the Redis command counts so far, without the commands that open a connection."""
         with Redis.from_url(self.redis_url) as redis:
             stats = redis.info("commandstats")
         begin = {"client|setinfo", "hello", "info", "select", "ping", "config|resetstat"}
@@ -45,18 +45,18 @@ class Stack:
         return {name: calls for name, calls in told.items() if name not in begin}
 
     def log_statements(self, on: bool) -> None:
-        """Let PostgreSQL write each statement into its log, or not."""
+        """Turns PostgreSQL's statement log on or off."""
         with psycopg.connect(self.postgres_url, autocommit=True) as connection:
             connection.execute(f"ALTER SYSTEM SET log_statement = '{'all' if on else 'none'}'")
             connection.execute("SELECT pg_reload_conf()")
 
     def statements(self) -> int:
-        """How many statements are in PostgreSQL's log."""
+        """Returns the number of statements in PostgreSQL's log."""
         log = (self.folder / "postgres.log").read_text(errors="replace")
         return sum(log.count(words) for words in STATEMENT_LOG_PREFIXES)
 
     def cpu(self) -> dict[str, float]:
-        """Processor seconds so far of each program on the stage."""
+        """Returns the CPU seconds so far of each service."""
         with Redis.from_url(self.redis_url) as redis:
             redis_pid = redis.info("server")["process_id"]
         with psycopg.connect(self.postgres_url) as connection:
@@ -72,13 +72,13 @@ class Stack:
 
 @contextmanager
 def start_stack(folder: Path, *, milliseconds: float = 40) -> Iterator[Stack]:
-    """Start it all; the round trip to Clever takes so many milliseconds."""
+    """Starts all services. A round trip to Clever takes this many milliseconds."""
     made = certificates.make_certificate(folder)
-    # Clients read their authorities for each new connection: as many as in life, and ours.
+    # Clients load their CA certificates for each new connection: the usual number, plus ours.
     bundle = folder / "authorities.pem"
     bundle.write_text(Path(certifi.where()).read_text() + made.certificate.read_text())
     port, behind = running_app.free_port(), running_app.free_port()
-    # Two origins, as Clever's are.
+    # Two origins, as with Clever.
     clever_url, api_url = f"https://localhost:{port}", f"https://127.0.0.1:{port}"
     arguments = {
         "--certificate": made.certificate,

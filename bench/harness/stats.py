@@ -1,4 +1,4 @@
-"""What logins at one rate were like."""
+"""Statistics of logins at one rate."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ class RateStats:
     p50: float  # milliseconds
     p95: float
     p99: float
-    pages: list[float]  # the medians of the login page, the callback, the dashboard
-    cpu_ms: float  # of the whole process tree, a login
+    # The medians of the login page, the callback and the dashboard, in milliseconds.
+    pages: list[float]
+    cpu_ms: float  # of the whole process tree, per login
 
     @property
     def well(self) -> bool:
-        """Whether nobody was lost, and nearly nobody waited long."""
+        """Whether no login failed and the 99th percentile is below a second."""
         return not self.errors and self.p99 < LATE_SECONDS * 1000
 
 
 def summarize_logins(rate: float, logins: list[Login], cpu: float) -> RateStats:
-    """What these logins were like."""
+    """Summarizes logins. Failed logins count for times only if all failed."""
     well = [each for each in logins if not each.error] or logins
     took = [each.seconds * 1000 for each in well]
     starts = [[each.due, *each.steps] for each in well]
@@ -52,6 +53,6 @@ def summarize_logins(rate: float, logins: list[Login], cpu: float) -> RateStats:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value under which this share of all lies."""
+    """Returns the value below which this share of the values lies."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

@@ -1,4 +1,4 @@
-"""Programs of the benchmark, each a process that takes commands as lines of JSON and answers so."""
+"""Benchmark processes that take commands and respond as lines of JSON."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The process ID."""
         return self.process.pid
 
     def ask(self, **command: Any) -> Json:
-        """Give a command, and wait for the answer."""
+        """Sends a command and waits for the response."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(command) + "\n")
@@ -40,7 +40,7 @@ class ChildProcess:
 
 @contextmanager
 def start_child(module: str, *arguments: str) -> Iterator[ChildProcess]:
-    """Start a module of ours; it ends when nobody holds its standard input any more."""
+    """Starts one of our modules. It ends when its standard input is closed."""
     command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(
         command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -51,7 +51,7 @@ def start_child(module: str, *arguments: str) -> Iterator[ChildProcess]:
 
 
 async def serve_commands(do: Callable[[Json], Json]) -> None:
-    """The child's end: answer each command, until standard input is closed."""
+    """The child's end: responds to commands until standard input is closed."""
     over = asyncio.get_running_loop().create_future()
     loop, rest = asyncio.get_running_loop(), bytearray()
 

@@ -1,6 +1,6 @@
-"""The floor: three bare Flask answers, and four bare calls to Clever on kept connections.
+"""The floor: three bare Flask responses, and four bare calls to Clever on open connections.
 
-Nothing is checked, and nothing is kept.
+It checks nothing and stores nothing.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ app = Flask(__name__)
 
 @app.get("/login")
 def login() -> ResponseReturnValue:
-    """To Clever."""
+    """Redirects to Clever."""
     return redirect(f"{AUTHORIZE}&state={secrets.token_urlsafe(32)}")
 
 
 @app.get("/callback")
 def callback() -> ResponseReturnValue:
-    """The four calls that a login cannot do without."""
+    """Makes the four calls that every login needs."""
     parts = {"grant_type": "authorization_code", "code": request.args["code"]}
     data, secret = (
         parts | {"redirect_uri": CALLBACK},
@@ -55,11 +55,11 @@ def _get(path: str, bearer: dict[str, str]) -> responses.Json:
 
 @app.get("/dashboard")
 def dashboard() -> ResponseReturnValue:
-    """A page."""
+    """Returns a page."""
     return f"<h1>Hello {request.args['name']}</h1>"
 
 
 @app.get("/healthz")
 def hello() -> ResponseReturnValue:
-    """A page for anybody."""
+    """Returns a public page."""
     return "hello"

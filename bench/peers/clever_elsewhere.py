@@ -1,4 +1,4 @@
-"""social-auth-core's Clever backend with another address: the API's stands inside its code."""
+"""social-auth-core's Clever backend with another URL, because the API's is hard-coded."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ CLEVER, API = os.environ["BENCH_CLEVER"], os.environ["BENCH_API"]
 
 
 class Clever(CleverOAuth2):  # type: ignore[misc] # untyped, as mypy sees it
-    """The same backend."""
+    """The same backend with other URLs."""
 
     AUTHORIZATION_URL = f"{CLEVER}/oauth/authorize"
     ACCESS_TOKEN_URL = f"{CLEVER}/oauth/tokens"
 
     def get_json(self, url: str, *args: Any, **parts: Any) -> Any:
-        """Ask the upstream instead of Clever."""
+        """Calls the upstream instead of Clever."""
         return super().get_json(url.replace("https://api.clever.com", API), *args, **parts)

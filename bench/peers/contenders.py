@@ -1,4 +1,4 @@
-"""Who is measured, and how each is started: the same server, threads, upstream and wire for all."""
+"""The contenders, all started with the same server, threads, upstream and proxy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ call_command("migrate", verbosity=0)
 
 @dataclass(frozen=True)
 class Contender:
-    """One of them: what gunicorn loads, where its logins begin and come back to."""
+    """One contender: what gunicorn loads, and its login and callback paths."""
 
     name: str
     label: str
@@ -37,15 +37,15 @@ class Contender:
     callback: str
     prepare: tuple[str, ...] = ()
     own_config: bool = False
-    form: bool = False  # whether a login begins with one
+    form: bool = False  # whether a login starts with a form
     settings: dict[str, str] = field(default_factory=dict)
 
     def environment(self, stage: Stack, url: str, postgres_url: str) -> dict[str, str]:
-        """Where everything is, in the variables that each of them reads."""
+        """Returns the addresses of all services, in the variables that the contender reads."""
         place = sorted(CONTENDERS).index(self.name) + 1
         redis_url = f"{stage.redis_url.rpartition('/')[0]}/{place}"
         ours = {
-            "APP_ENV": "development",  # it lets Clever be somewhere else, and changes nothing else
+            "APP_ENV": "development",  # allows another URL for Clever, and changes nothing else
             "APP_URL": url,
             "SECRET_KEY": "0f" * 32,
             "CLEVER_CLIENT_ID": responses.CLIENT_ID,
@@ -120,7 +120,7 @@ CONTENDERS = {
 
 @dataclass(frozen=True)
 class RunningContender:
-    """A contender that answers."""
+    """A running contender."""
 
     contender: Contender
     url: str
@@ -132,13 +132,13 @@ class RunningContender:
 
     @property
     def site(self) -> Site:
-        """Where people log in."""
+        """The site to log in to."""
         one = self.contender
         return Site(self.url, one.login, one.callback, "POST" if one.form else "GET")
 
     @property
     def workers(self) -> list[int]:
-        """The processes that answer."""
+        """The worker processes."""
         return process_tree(self.pid)[1:]
 
 
@@ -151,7 +151,7 @@ def run_contender(
     url: Callable[[int], str] = "http://localhost:{}".format,
     postgres_url: str | None = None,
 ) -> Iterator[RunningContender]:
-    """Gunicorn with so many workers; `url` is its address by its port, if a proxy is before it."""
+    """Runs gunicorn with this many workers. `url` maps its port to its URL, behind a proxy."""
     port = running_app.free_port()
     address = url(port)
     own_database = postgres_url is None

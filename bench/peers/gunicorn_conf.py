@@ -1,4 +1,4 @@
-"""The server of the peers: the same as ours in the root, as far as it costs anything."""
+"""The gunicorn settings of the peers: like ours in the root, as far as they affect cost."""
 
 worker_class = "gthread"
 threads = 80

@@ -1,6 +1,4 @@
-"""gunicorn with its own workers, as `python -m bench.scenarios.compare_servers` measures them:
-gthread or gevent.
-"""
+"""gunicorn with its own workers, gthread or gevent, for bench.scenarios.compare_servers."""
 
 worker_class = "gthread"
 threads = 80

@@ -1,4 +1,4 @@
-"""The floor of a signed-in page: a greeting, from a session that Flask-Session keeps in Redis."""
+"""The floor of a signed-in page: a greeting, with a Flask-Session session in Redis."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Session(app)
 
 @app.get("/login")
 def login() -> ResponseReturnValue:
-    """Begin a session."""
+    """Starts a session."""
     session["name"] = "Pupil"
     return "in"
 
 
 @app.get("/dashboard")
 def dashboard() -> ResponseReturnValue:
-    """The own page."""
+    """Returns the user's page."""
     return f"<h1>Hello {session['name']}</h1>"
 
 
 @app.get("/healthz")
 def hello() -> ResponseReturnValue:
-    """A page for anybody."""
+    """Returns a public page."""
     return "hello"

@@ -1,6 +1,4 @@
-"""The servers that `python -m bench.scenarios.compare_servers` compares: how each is started with
-this app.
-"""
+"""The servers that bench.scenarios.compare_servers compares, and how each one runs this app."""
 
 from __future__ import annotations
 
@@ -23,14 +21,14 @@ PLAIN = (*GUNICORN, "--config", "bench/peers/gunicorn_plain.py")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A server; `command` is a program of its environment and its arguments."""
+    """A server. `command` is a program of its environment and its arguments."""
 
     name: str
     label: str
     command: tuple[str, ...]
 
     def started_by(self, programs: Path, port: int) -> list[str]:
-        """The command for a port."""
+        """Returns the command for a port."""
         program, *rest = (word.format(port=port) for word in self.command)
         return [str(programs / program), *rest]
 
@@ -74,7 +72,7 @@ CANDIDATES = {
 
 @dataclass(frozen=True)
 class Running:
-    """A candidate that answers."""
+    """A running candidate."""
 
     candidate: Candidate
     port: int
@@ -82,12 +80,12 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The URL."""
         return f"http://localhost:{self.port}"
 
     @property
     def site(self) -> Site:
-        """Where people log in."""
+        """The site to log in to."""
         return Site(self.url, "/login", "/oauth/callback")
 
 
@@ -95,7 +93,7 @@ class Running:
 def running(
     candidate: Candidate, programs: Path, variables: dict[str, str], folder: Path
 ) -> Iterator[Running]:
-    """Start one on a free port, with an app that believes to be there."""
+    """Starts a candidate on a free port, with an app whose APP_URL is there."""
     port = running_app.free_port()
     address = f"http://localhost:{port}"
     env = variables | {"APP_URL": address, "PORT": str(port)}
@@ -115,7 +113,7 @@ def running(
 
 
 def _end_orphans(pids: list[int], port: int) -> None:
-    """End workers that outlive the process that started them; their command has the port."""
+    """Kills workers that outlive their parent. Their command line contains the port."""
     for pid in pids:
         with suppress(OSError):
             if str(port).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():

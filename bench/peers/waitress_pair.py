@@ -15,7 +15,7 @@ PROCESSES, THREADS = 2, 80
 
 
 def main() -> None:
-    """Fork as often, and end with the parent."""
+    """Forks the processes, and stops them with the parent."""
     sock = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=1024)
     children = []
     for _ in range(PROCESSES):
@@ -30,13 +30,13 @@ def main() -> None:
 
 
 def stop(children: list[int]) -> None:
-    """Pass SIGTERM on."""
+    """Passes on SIGTERM."""
     for each in children:
         os.kill(each, signal.SIGTERM)
 
 
 def serve(sock: socket.socket) -> None:
-    """Serve until SIGTERM, as waitress-serve does: what is being answered has five seconds."""
+    """Serves until SIGTERM, like waitress-serve, which gives requests in progress five seconds."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = create_server(
         create_app(), sockets=[sock], threads=THREADS, connection_limit=500, asyncore_use_poll=True

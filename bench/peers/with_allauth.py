@@ -30,7 +30,7 @@ settings.configure(
             "USER": POSTGRES.username,
             "HOST": POSTGRES.hostname,
             "PORT": POSTGRES.port,
-            "CONN_MAX_AGE": None,  # connections are kept, which is not the default
+            "CONN_MAX_AGE": None,  # persistent connections, which are not the default
         }
     },
     CACHES={
@@ -82,14 +82,14 @@ CleverOAuth2Adapter.user_details_url = f"{API}/v3.0/users"
 
 
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """The own page."""
+    """Returns the user's page."""
     if not request.user.is_authenticated:
         return HttpResponse(status=403)
     return HttpResponse(f"<h1>Hello {request.user.first_name}</h1>")
 
 
 def hello(_request: HttpRequest) -> HttpResponse:
-    """A page for anybody."""
+    """Returns a public page."""
     return HttpResponse("hello")
 
 

@@ -1,4 +1,4 @@
-"""Flask and Authlib as their quickstarts say: no accounts, the person in a signed cookie."""
+"""Flask and Authlib as in their quickstarts: no accounts, the user in a signed cookie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CALLBACK = f"{os.environ['BENCH_URL']}/callback"
 
 
 def _add_token_type(response: Any) -> Any:
-    """Clever's tokens name none, and Authlib needs one."""
+    """Adds a token type, which Authlib needs and Clever does not send."""
     body = response.json()
     response.json = lambda: body | {"token_type": "bearer"}
     return response
@@ -42,14 +42,14 @@ clever = OAuth(app).register(  # type: ignore[no-untyped-call] # Authlib's
 
 @app.get("/login")
 def login() -> ResponseReturnValue:
-    """To Clever."""
+    """Redirects to Clever."""
     answer: ResponseReturnValue = clever.authorize_redirect(CALLBACK)
     return answer
 
 
 @app.get("/callback")
 def callback() -> ResponseReturnValue:
-    """Back from Clever."""
+    """Handles the callback from Clever."""
     token = clever.authorize_access_token()
     me = clever.get("me", token=token).json()
     user = clever.get(f"users/{me['data']['id']}", token=token).json()
@@ -59,11 +59,11 @@ def callback() -> ResponseReturnValue:
 
 @app.get("/dashboard")
 def dashboard() -> ResponseReturnValue:
-    """The own page."""
+    """Returns the user's page."""
     return f"<h1>Hello {session['name']}</h1>" if "name" in session else abort(403)
 
 
 @app.get("/healthz")
 def hello() -> ResponseReturnValue:
-    """A page for anybody."""
+    """Returns a public page."""
     return "hello"

@@ -1,4 +1,4 @@
-"""What keeping accounts adds to a login: `python -m bench.scenarios.account_overhead`."""
+"""Measures what accounts add to a login: `python -m bench.scenarios.account_overhead`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ PEOPLE_COUNT = 300
 
 
 def make_user(number: int) -> User:
-    """One of many, with an id from before v3."""
+    """Returns one of many users, with an ID from before v3."""
     role = RoleRecord(role=Role.STUDENT, legacy_id=f"before{number}")
     return User(id=f"person{number}", district_id="district", first_name="Ada", roles=(role,))
 
 
 def login_milliseconds(user: User) -> float:
-    """How long one login spends on its account."""
+    """Returns how long one login spends on its account, in milliseconds."""
     began = time.perf_counter()
     find_or_create_account(user)
     return (time.perf_counter() - began) * 1000
 
 
 def measure_database(name: str, folder: Path, database_url: str | None) -> None:
-    """Everybody's first login, then everybody's second."""
+    """Measures the first login of all users, then the second."""
     settings = running_app.settings_for(
         "http://localhost:3000", "http://127.0.0.1:3001", folder, database_url=database_url
     )

@@ -1,4 +1,4 @@
-"""Whole logins of this app, compared with other libraries: `bench/run [--quick]`."""
+"""Compares whole logins of this app with other libraries: `bench/run [--quick]`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ TABLE_ROWS: tuple[tuple[str, Callable[[ContenderFigures], str]], ...] = (
 
 
 def main() -> None:
-    """Measure, print, and write our sections of docs/performance.md."""
+    """Measures, prints, and writes sections of docs/performance.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two minutes instead of fifteen")
     parser.add_argument(
@@ -118,7 +118,7 @@ def main() -> None:
 
 
 def compare_contenders(here: Stack, names: list[str], length: PhaseLengths) -> tuple[str, str]:
-    """The text and the picture."""
+    """Returns the text and the picture."""
     load = resources.load_average()
     found = dict(
         zip(names, measure_contenders(here, [CONTENDERS[n] for n in names], length), strict=True)
@@ -155,13 +155,13 @@ def _method_text(load: float, length: PhaseLengths) -> str:
 
 
 def build_table(found: list[ContenderFigures]) -> str:
-    """One column a contender."""
+    """Returns a table with one column per contender."""
     head = ["", *(each.contender.label for each in found)]
     return _format_table([head, *([name, *map(show, found)] for name, show in TABLE_ROWS)])
 
 
 def above_floor_text(found: dict[str, ContenderFigures], ways: LoginTimes) -> str:
-    """Each way in, beside the round trips that it cannot do without."""
+    """Returns each kind of login compared with the round trips that it needs."""
     wire = found["bare"].steady.pages[1] / 4
     trips = (
         ("login, nothing cached", 4, ways.cold),
@@ -188,7 +188,7 @@ def above_floor_text(found: dict[str, ContenderFigures], ways: LoginTimes) -> st
 
 
 def own_results_text(burst: dict[str, int], pages: dict[str, float]) -> str:
-    """Ours at once, and its pages beside a floor of the same run."""
+    """Returns this app's burst, and its pages compared with a floor of the same run."""
     bursts = "\n".join(f"- {name}: {count}" for name, count in burst.items())
     share = pages["ours"] / pages["hello"] * 100
     return (
@@ -206,7 +206,7 @@ def _format_table(rows: list[list[str]]) -> str:
 
 
 def draw_picture(found: list[ContenderFigures]) -> str:
-    """The p99 of each over the arrival rate."""
+    """Draws the 99th percentile of each contender over the arrival rate."""
     lines = {f.contender.label: [(s.rate, s.p99) for s in f.steps] for f in found}
     return plot.draw_svg(lines, x="logins per second", y="99th percentile, ms", most=2000)
 

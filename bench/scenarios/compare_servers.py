@@ -1,7 +1,8 @@
-"""Web servers with this app, under logins and slow clients: `python -m
-bench.scenarios.compare_servers --help`.
+"""Compares web servers running this app, under logins and slow clients.
 
-The servers are installed apart, in .venv-servers, from bench/servers.txt.
+    python -m bench.scenarios.compare_servers --help
+
+The servers are installed separately, in .venv-servers, from bench/servers.txt.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from tests.support.steady_load import steady_load
 
 TITLE = "Web servers with logins and slow clients"
 AT_ONCE = 32  # browsers
-PROBES, PATIENCE_SECONDS = 4, 25.0  # of a health check; a host gives up sooner
+PROBES, PATIENCE_SECONDS = 4, 25.0  # of a health check; a host times out sooner
 CLIENTS = {"busy": 8, "new": 8, "resting": 40}
 TEXT = """\
 Measured with `.venv-test/bin/python -m bench.scenarios.compare_servers` on {date}: {machine}. The
@@ -70,18 +71,18 @@ HEAD = (
 
 @dataclass
 class Figures:
-    """What was measured of one server."""
+    """The measurements of one server."""
 
     cpu_ms: list[float] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     failed: int = 0
-    checks: dict[str, float | None] = field(default_factory=dict)  # by attack; None: no answer
+    checks: dict[str, float | None] = field(default_factory=dict)  # by attack; None: no response
     lost: int = 0
     answered: int = 0
     mb: float = 0.0
 
     def row(self, label: str) -> str:
-        """A line of the table."""
+        """Returns a row of the table."""
         checks = ["none" if each is None else f"{each:.2f}" for each in self.checks.values()]
         failed = f" ({self.failed} failed)" if self.failed else ""
         cells = [
@@ -97,19 +98,19 @@ class Figures:
 
 @dataclass(frozen=True)
 class Place:
-    """Where servers are started."""
+    """What the servers need to start."""
 
     stage: Stack
     programs: Path
     variables: dict[str, str]
 
     def running(self, candidate: Candidate) -> Any:
-        """A candidate that is started."""
+        """Starts a candidate."""
         return running(candidate, self.programs, self.variables, self.stage.folder)
 
 
 def programs() -> Path:
-    """Where the programs of all servers are; they are installed if need be."""
+    """Returns the folder of all servers' programs, installing them if necessary."""
     environment = importlib.import_module("tools.venv").Environment
     python: Path = environment(".venv-servers", "bench/servers.txt").ready()
     return python.parent
@@ -117,7 +118,7 @@ def programs() -> Path:
 
 @contextmanager
 def place(found: Path) -> Iterator[Place]:
-    """Clever, Redis, a PostgreSQL with a roster, and the settings of an app that uses them."""
+    """Starts Clever, Redis and PostgreSQL with a roster, and yields the settings of an app."""
     with tempfile.TemporaryDirectory() as name, start_stack(Path(name)) as here:
         database = running_app.new_database(here.postgres_url)
         ours = CONTENDERS["ours"]
@@ -131,7 +132,7 @@ def place(found: Path) -> Iterator[Place]:
 
 
 def measure(here: Place, names: list[str], rounds: int, logins: int) -> dict[str, Figures]:
-    """Everything, of each of these servers."""
+    """Measures everything for each of these servers."""
     found = {name: Figures() for name in names}
     with ExitStack() as stack:
         up = {name: stack.enter_context(here.running(CANDIDATES[name])) for name in names}
@@ -151,7 +152,7 @@ def measure(here: Place, names: list[str], rounds: int, logins: int) -> dict[str
 
 
 def one_turn(server: Running, figures: Figures, logins: int, *, counted: bool) -> None:
-    """So many logins, as fast as they go."""
+    """Runs this many logins at full speed."""
     cpu, began = cpu_seconds(server.pid), time.perf_counter()
     failed = asyncio.run(closed_loop(server, logins))
     seconds, cpu = time.perf_counter() - began, cpu_seconds(server.pid) - cpu
@@ -162,7 +163,7 @@ def one_turn(server: Running, figures: Figures, logins: int, *, counted: bool) -
 
 
 async def closed_loop(server: Running, logins: int) -> int:
-    """The logins, AT_ONCE at a time; how many failed."""
+    """Runs the logins, AT_ONCE at a time. Returns how many failed."""
     turn = asyncio.Semaphore(AT_ONCE)
     reasons: Counter[str] = Counter()
 
@@ -182,7 +183,7 @@ async def closed_loop(server: Running, logins: int) -> int:
 
 
 def longest_check(server: Running, attack: str) -> float | None:
-    """The longest of some health checks during an attack, in seconds; None for no answer."""
+    """Returns the longest of some health checks during an attack, in seconds. None: no response."""
     took = []
     with under(ATTACKS[attack], server.url):
         for _ in range(PROBES):
@@ -196,7 +197,7 @@ def longest_check(server: Running, attack: str) -> float | None:
 
 
 def stop_under_load(server: Running, figures: Figures) -> None:
-    """Ask for it to end while many clients ask, and count who got no answer."""
+    """Sends SIGTERM while many clients send requests, and counts requests without a response."""
     request = f"GET /login HTTP/1.1\r\nHost: localhost:{server.port}\r\n\r\n".encode()
     with steady_load(partial(connect, server.url), request, CLIENTS) as load:
         load.wait_for(100)
@@ -209,7 +210,7 @@ def stop_under_load(server: Running, figures: Figures) -> None:
 
 
 def main() -> None:
-    """Measure, print, and write docs/performance.md."""
+    """Measures, prints, and writes docs/performance.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", default=list(CANDIDATES), choices=list(CANDIDATES))
     parser.add_argument("--rounds", type=int, default=8, help="turns of logins")

@@ -1,7 +1,7 @@
-"""What the processor time of a login goes to: our app in this process, one login after the other.
+"""Profiles the CPU time of a login: runs this app in this process, one login at a time.
 
-The profiler's clock is processor time, so waiting is not in it; what it costs itself is, and makes
-small functions look larger than they are. Shares are what to read.
+The profiler's clock is CPU time, so waiting does not count. The profiler's own cost does, which
+makes small functions look larger than they are. Read the shares only.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PACKAGES_BY_GROUP = {
 
 
 def measure_shares(stage: Stack, logins: int = LOGIN_COUNT) -> dict[str, float]:
-    """The share of each group, and last of everything else, in the processor time of a login."""
+    """Returns each group's share of a login's CPU time, with everything else last."""
     variables = CONTENDERS["ours"].environment(
         stage, APP_URL, running_app.new_database(stage.postgres_url)
     )
@@ -76,9 +76,10 @@ def _log_in(app: Flask, number: int) -> None:
 
 
 def _seconds_by_group(stats: pstats.Stats) -> dict[str, float]:
-    """Own time by group; what is built in belongs to whoever called it."""
+    """Returns own time by group. Built-in functions count for their callers."""
     took: Counter[str] = Counter()
-    for (file, _, _), (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined] # not in its stub
+    # The stub of pstats has no `stats`.
+    for (file, _, _), (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined]
         if file.endswith(BROWSER_FILES):
             continue
         if file != "~":

@@ -1,4 +1,4 @@
-"""First bell: a whole district at once, a bad morning, Clever gone, and more machines."""
+"""First bell: a whole district at once, a bad morning, a Clever outage, and more machines."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ FAULT_SHARES = {"slow": 0.01, "error": 0.005, "reset": 0.001}
 DOUBLE_CLICK_SHARE, RETRY_AFTER_SECONDS = (
     0.1,
     3.0,
-)  # who clicks twice; after how long who failed tries again
+)  # share who click twice; delay before a failed user retries
 OUTAGE_SECONDS, BAD_MINUTE_SHARE = 30, 0.1
-_student_numbers = itertools.count(1_000_000)  # nobody has been here before
+_student_numbers = itertools.count(1_000_000)  # new users
 
 
 @dataclass(frozen=True)
 class SpikeResult:
-    """Logins at one rate, and what each program took of the processors meanwhile, in seconds."""
+    """Logins at one rate, and the CPU time that each program used meanwhile, in seconds."""
 
     step: RateStats
     seconds: float
@@ -57,7 +57,7 @@ def _warm_app(stage: Stack) -> Iterator[RunningContender]:
 def find_highest_rate(
     stage: Stack, app: RunningContender, rates: tuple[float, ...], seconds: float
 ) -> list[SpikeResult]:
-    """Ever higher rates, each for so many seconds, up to the first that is not kept."""
+    """Measures increasing rates, `seconds` each, up to the first that is not sustained."""
     found: list[SpikeResult] = []
     for rate in rates:
         found.append(run_spike(stage, app, rate, int(rate * seconds)))
@@ -67,7 +67,7 @@ def find_highest_rate(
 
 
 def run_spike(stage: Stack, app: RunningContender, rate: float, people: int) -> SpikeResult:
-    """So many people who have never been here, at a constant rate."""
+    """Logs in this many new users at a constant rate."""
     before, began = _cpu(stage, app), time.perf_counter()
     logins = asyncio.run(
         run_open_loop(
@@ -94,7 +94,7 @@ def _cpu(stage: Stack, app: RunningContender) -> dict[str, float]:
 def run_district_spike(
     stage: Stack, rates: tuple[float, ...], seconds: float, people: int
 ) -> tuple[list[SpikeResult], SpikeResult]:
-    """What is kept, and 222 a second beside it."""
+    """Returns the sustained rates, and a run at 222 logins a second."""
     with _warm_app(stage) as app:
         kept = find_highest_rate(stage, app, rates, seconds)
         return kept, run_spike(stage, app, SPIKE_RATE, people)
@@ -102,12 +102,12 @@ def run_district_spike(
 
 @dataclass(frozen=True)
 class DegradedResult:
-    """What became of everybody in a bad morning."""
+    """The results of a bad morning."""
 
     logins: int
     tries: int
     worst_minute: float  # share of tries that failed
-    never: int  # who did not get in by the third try
+    never: int  # users who did not log in within three tries
     exchanged_again: int
     wrong_pages: int
     memory_mb: tuple[float, float]  # of a worker, before and after
@@ -115,8 +115,9 @@ class DegradedResult:
 
 
 def run_degraded(stage: Stack, rate: float, seconds: float) -> DegradedResult:
-    """Clever is slow, fails and hangs up now and then; people click twice and try again."""
-    chance, tries, wrong = random.Random(3), list[tuple[float, bool]](), list[int]()  # noqa: S311 # the same each time
+    """Logs in users who click twice and retry, while Clever is sometimes slow or failing."""
+    # A fixed seed, so that each run is the same.
+    chance, tries, wrong = random.Random(3), list[tuple[float, bool]](), list[int]()  # noqa: S311
 
     async def arrive(app: RunningContender, login: Login) -> None:
         for attempt in range(3):
@@ -157,7 +158,10 @@ def run_degraded(stage: Stack, rate: float, seconds: float) -> DegradedResult:
 
 
 def _worst_minute(tries: list[tuple[float, bool]]) -> float:
-    """The largest share of failures in any whole minute, or in all if it was shorter."""
+    """Returns the highest failure share of any minute with over 100 tries.
+
+    If no minute has over 100 tries, all minutes count.
+    """
     first = min(moment for moment, _ in tries)
     minutes: dict[int, Counter[bool]] = {}
     for moment, well in tries:
@@ -168,17 +172,17 @@ def _worst_minute(tries: list[tuple[float, bool]]) -> float:
 
 @dataclass(frozen=True)
 class OutageResult:
-    """What people saw while Clever was gone."""
+    """What users saw during an outage of Clever."""
 
     told: Counter[str]
-    told_p99: float  # milliseconds until they were told
+    told_p99: float  # milliseconds until the error page
     pages: Counter[int]  # by status
     pages_p99: float
-    well_after: float  # seconds after it was back until the last login failed
+    well_after: float  # seconds from the end of the outage to the last failed login
 
 
 def run_outage(stage: Stack, rate: float, seconds: float = OUTAGE_SECONDS) -> OutageResult:
-    """Before, during and after an outage of so many seconds; somebody signed in looks all along."""
+    """Measures before, during and after an outage, while a signed-in user opens pages."""
     with _warm_app(stage) as app:
         signed_in = Login(0, time.perf_counter())
         asyncio.run(log_in(app.site, signed_in))
@@ -214,7 +218,7 @@ def run_outage(stage: Stack, rate: float, seconds: float = OUTAGE_SECONDS) -> Ou
 async def _poll_dashboard(
     app: RunningContender, cookies: dict[str, str], pages: list[tuple[float, int]]
 ) -> None:
-    """The dashboard, ten times a second."""
+    """Requests the dashboard ten times a second."""
     while True:
         began = time.perf_counter()
         async with open_browser(app.url, cookies) as here:
@@ -226,7 +230,7 @@ async def _poll_dashboard(
 def run_scale_out(
     stage: Stack, counts: tuple[int, ...], rates: tuple[float, ...], seconds: float
 ) -> dict[int, list[SpikeResult]]:
-    """So many app processes behind one nginx: what each number of them keeps."""
+    """Measures the sustained rates of different numbers of app processes behind one nginx."""
     found = {}
     for count in counts:
         with run_behind_nginx(stage, count) as app:

@@ -1,4 +1,4 @@
-"""The section of docs/performance.md with the measurements of bench/scenarios/load_spike.py."""
+"""Writes the section of docs/performance.md for bench/scenarios/load_spike.py."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ cores for the app and {needed_beside:.0f} for Redis and PostgreSQL.
 
 
 def measure_and_report(stage: Stack, *, quick: bool) -> str:
-    """Ring the bell; `quick` with a tenth of the people."""
+    """Runs all load spike scenarios. `quick` uses a tenth of the users."""
     seconds, people = (4.0, 2_000) if quick else (15.0, load_spike.PEOPLE_COUNT)
     rates, counts = (RATES[:4], (1, 2)) if quick else (RATES, (1, 2, 4))
     kept, whole = load_spike.run_district_spike(stage, rates, seconds, people)

@@ -1,4 +1,4 @@
-"""What is measured of our own app alone: its ways in, its pages, against floors of the same run."""
+"""Measurements of this app alone: its logins and its pages, with floors of the same run."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from bench.harness.stats import percentile
 from bench.peers.contenders import CONTENDERS, RunningContender, run_contender
 from bench.scenarios.phases import PhaseLengths, every_student, run_at_rate, student_batch
 
-MANY_RECORDS = 1_000_000  # so many districts and schools that nobody's is known yet
+MANY_RECORDS = 1_000_000  # so many districts and schools that none is cached yet
 BURST_SIZE = 64
 
 
 @dataclass(frozen=True)
 class LoginTimes:
-    """Medians in milliseconds, of what is measured of us alone."""
+    """Median times in milliseconds, measured for this app only."""
 
     cold: float
     portal: float
 
 
 def measure_login_times(stage: Stack, length: PhaseLengths) -> LoginTimes:
-    """Logins that know nothing yet, and launches from the Portal."""
+    """Measures logins with nothing cached, and launches from the Portal."""
     numbers, rate = student_batch(length, length.steady_rate, length.steady_seconds / 2)
     with run_contender(stage, CONTENDERS["ours"]) as app:
         run_at_rate(app, every_student(length))
@@ -45,7 +45,7 @@ FIRST_UNSEEN_STUDENT = 500_000
 
 
 async def _measure_portal(site: Site, times: int) -> float:
-    """What a launch by Clever adds: the callback without a state, led back to Clever."""
+    """Measures what a Portal launch adds: the callback without a state, redirected to Clever."""
     took = []
     for number in range(times):
         async with open_browser(site.url) as here:
@@ -57,7 +57,7 @@ async def _measure_portal(site: Site, times: int) -> float:
 
 
 def measure_burst(stage: Stack) -> dict[str, int]:
-    """So many logins at the same moment, twice: who fails, and what is opened."""
+    """Runs two bursts of simultaneous logins, and counts failures and connections."""
     with run_contender(stage, CONTENDERS["ours"]) as app:
         stage.counted(reset=True)
         told = {}
@@ -80,7 +80,7 @@ async def _log_in_at_once(site: Site) -> list[Login]:
 
 
 def measure_pages_per_second(stage: Stack, seconds: float, turns: int = 8) -> dict[str, float]:
-    """Signed-in dashboards a processor-second, and those of hello world, in turn."""
+    """Measures signed-in dashboards per CPU second, alternating with a hello-world page."""
     counts, cpu = Counter[str](), defaultdict[str, float](float)
     with ExitStack() as stack:
         apps = {
@@ -109,7 +109,7 @@ async def _session_cookies(app: RunningContender) -> dict[str, str]:
 
 
 async def _count_pages(app: RunningContender, cookies: dict[str, str], seconds: float) -> int:
-    """Four browsers that look again and again."""
+    """Counts the pages that four browsers request repeatedly."""
     until, counts = time.perf_counter() + seconds, []
 
     async def look() -> None:

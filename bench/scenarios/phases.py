@@ -1,4 +1,4 @@
-"""What is measured of one contender, phase by phase."""
+"""Measures one contender, phase by phase."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from bench.harness.stack import Stack
 from bench.harness.stats import RateStats, percentile, summarize_logins
 from bench.peers.contenders import Contender, RunningContender, run_contender
 
-COUNTER_NAMES = ("requests", "connections", "handshakes")  # at the upstream, of each contender
+# The upstream's counters, for each contender.
+COUNTER_NAMES = ("requests", "connections", "handshakes")
 
 
 @dataclass(frozen=True)
 class PhaseLengths:
-    """How long each phase is."""
+    """The length of each phase."""
 
     steady_seconds: float = 40
     turns: int = 8
@@ -48,13 +49,13 @@ QUICK = PhaseLengths(
     step_seconds=3,
     rates=(40,),
 )
-# For a test: so slow that a machine with other work to do turns nobody away.
+# For a test: slow enough for a busy machine to refuse no login.
 TINY = replace(QUICK, steady_seconds=5, steady_rate=4, warm_rate=5, rates=())
 
 
 @dataclass
 class ContenderFigures:
-    """All that was measured of one contender."""
+    """All measurements of one contender."""
 
     contender: Contender
     start_seconds: float = 0.0
@@ -63,34 +64,34 @@ class ContenderFigures:
     used_mb: float = 0.0
     upstream: Counter[str] = field(default_factory=Counter)
     commands: dict[str, QueryCounts] = field(default_factory=dict)
-    steps: list[RateStats] = field(default_factory=list)  # a steady one, and then ever more
+    steps: list[RateStats] = field(default_factory=list)  # the steady rate, then increasing rates
 
     @property
     def steady(self) -> RateStats:
-        """The one at which nothing is short."""
+        """The step at a rate without overload."""
         return self.steps[0]
 
     @property
     def kept(self) -> float:
-        """The highest rate at which nobody was lost or late."""
+        """The highest rate at which no login failed or was late."""
         return max((each.rate for each in self.steps if each.well), default=0)
 
     def a_login(self, name: str) -> float:
-        """What the upstream has counted in the steady step, a login."""
+        """Returns an upstream counter of the steady step, per login."""
         return self.upstream[name] / self.steady.logins
 
 
 def measure_contenders(
     stage: Stack, contenders: Sequence[Contender], length: PhaseLengths
 ) -> list[ContenderFigures]:
-    """All of them: first each alone, then all side by side."""
+    """Measures each contender alone, then all side by side."""
     found = [_measure_alone(stage, each, length) for each in contenders]
     _measure_side_by_side(stage, found, length)
     return found
 
 
 def _measure_alone(stage: Stack, contender: Contender, length: PhaseLengths) -> ContenderFigures:
-    """How it starts, what it keeps up with, what it says to store and database, its memory."""
+    """Measures startup, sustained rates, store and database commands, and memory."""
     figures = ContenderFigures(contender)
     starts = []
     for _ in range(length.starts):
@@ -116,9 +117,9 @@ def _measure_alone(stage: Stack, contender: Contender, length: PhaseLengths) -> 
 def _measure_side_by_side(
     stage: Stack, found: list[ContenderFigures], length: PhaseLengths
 ) -> None:
-    """Logins at one rate, a few seconds of each contender in turn.
+    """Measures logins at one rate, a few seconds of each contender in turn.
 
-    A machine that others share is now fast and now slow: in turn, it is so for everybody.
+    The speed of a shared machine varies. Taking turns exposes all contenders to the same variation.
     """
     seconds = length.steady_seconds / length.turns
     with ExitStack() as stack:
@@ -142,17 +143,17 @@ def _measure_side_by_side(
 
 
 def every_student(length: PhaseLengths) -> tuple[list[int], float]:
-    """Each pupil once, so that all have been here before."""
+    """Returns each student once, so that all have logged in before, and the warm-up rate."""
     return [*range(length.pupils)], length.warm_rate
 
 
 def student_batch(length: PhaseLengths, rate: float, seconds: float) -> tuple[list[int], float]:
-    """Those who log in in so many seconds, one after the other, and their rate."""
+    """Returns the students who log in during this many seconds, in order, and their rate."""
     return [number % length.pupils for number in range(int(rate * seconds))], rate
 
 
 def run_at_rate(app: RunningContender, who: tuple[Sequence[int], float]) -> RateStats:
-    """Logins at a constant rate, in an open loop."""
+    """Runs logins at a constant rate, in an open loop."""
     numbers, rate = who
     before = cpu_seconds(app.pid)
     logins = asyncio.run(run_open_loop(numbers, rate, partial(log_in, app.site)))

@@ -1,5 +1,6 @@
-"""Rosters of a large district, read and kept up: `.venv-test/bin/python -m
-bench.scenarios.roster_sync`.
+"""Measures full and incremental roster syncs of a large district.
+
+.venv-test/bin/python -m bench.scenarios.roster_sync
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ PostgreSQL does not wait for the disk; SQLite does.
 
 @dataclass(frozen=True, kw_only=True)
 class SyncFigures:
-    """What one engine took."""
+    """The measurements of one database engine."""
 
     rows: int
     first: float
@@ -74,17 +75,17 @@ class SyncFigures:
 
     @property
     def rate(self) -> float:
-        """Rows a second of the first sync."""
+        """Rows per second of the first sync."""
         return self.rows / self.first
 
     @property
     def bare_rate(self) -> float:
-        """Rows a second when nothing but the database has to do."""
+        """Rows per second when only the database works."""
         return self.rows / self.writing
 
 
 def main() -> None:
-    """Measure, print, and write our section of docs/performance.md."""
+    """Measures, prints, and writes a section of docs/performance.md."""
     busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         sqlite = _measure(Path(name), postgresql=False)
@@ -109,7 +110,7 @@ def _measure(folder: Path, *, postgresql: bool) -> SyncFigures:
     with ExitStack() as stack:
         url = stack.enter_context(running_app.run_postgres(folder)) if postgresql else None
         school = start_school(stack, folder, STUDENT_COUNT, url)
-        school.clever.people.people_of(school.district)  # the simulator's tables are made once
+        school.clever.people.people_of(school.district)  # builds the simulator's tables in advance
         before = _children_cpu_seconds()
         first, asked, said = _time_sync(school)
         cpu = _children_cpu_seconds() - before
@@ -148,7 +149,7 @@ def _time_sync(school: SyncedSchool, *words: str) -> tuple[float, list[str], str
 
 
 def _children_cpu_seconds() -> float:
-    """That of all processes that this one has started and seen the end of."""
+    """Returns the CPU time of all child processes that have ended, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -158,7 +159,10 @@ def _request_uri(entry: dict[str, Any]) -> str:
 
 
 def _measure_bare_reading(school: SyncedSchool, uris: list[str]) -> tuple[float, int]:
-    """The same requests on one connection; and how many it had to be: the pages of each list."""
+    """Sends the same requests on one connection.
+
+    Returns the seconds and the minimum number of requests: the pages of each list.
+    """
     with requests.Session() as http:
         http.trust_env = False
         tokens = http.get(
@@ -183,7 +187,7 @@ def _measure_bare_reading(school: SyncedSchool, uris: list[str]) -> tuple[float,
 
 
 def _measure_bare_writing(school: SyncedSchool) -> tuple[int, float]:
-    """All rows taken out and put in again: how many, and how long the putting in takes."""
+    """Deletes and reinserts all rows. Returns their number and the seconds of the insert."""
     with database(school.app).engine.connect() as db:
         rows = [
             (m, [dict(r) for r in db.execute(select(m.__table__)).mappings()])

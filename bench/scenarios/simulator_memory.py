@@ -1,6 +1,8 @@
-"""A large district in the simulator: `.venv-test/bin/python -m bench.scenarios.simulator_memory`.
+"""Measures a large district in the simulator.
 
-Each figure of the large district stands beside that of the usual ones, from the same run.
+    .venv-test/bin/python -m bench.scenarios.simulator_memory
+
+Each figure is compared with that of the standard districts in the same run.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ district's token, 10,000 per page.
 
 @dataclass(frozen=True)
 class StartFigures:
-    """What one start took."""
+    """The measurements of one start."""
 
     start_s: float
     login_ms: float
@@ -51,7 +53,7 @@ class StartFigures:
 
 
 def main() -> None:
-    """Measure, print, and write our section of docs/performance.md."""
+    """Measures, prints, and writes a section of docs/performance.md."""
     large, usual = [], []
     for _ in range(START_COUNT):
         large.append(_measure("broad-plains", "1000001", "--students", str(STUDENT_COUNT)))
@@ -123,7 +125,7 @@ def _run_simulator(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]
 
 
 def _peak_memory_mb(pid: int) -> float:
-    """The largest that the process has been, in MB; Linux only."""
+    """Returns the peak memory of the process in MB. Linux only."""
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024

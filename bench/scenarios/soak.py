@@ -1,4 +1,4 @@
-"""Ten minutes of logins: whether memory, connections and answers stay as they were."""
+"""Ten minutes of logins: checks that memory, connections and responses stay stable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Memory is the memory of the larger worker.
 
 
 def measure_and_report(stage: Stack, *, minutes: int, seconds: int = 60) -> str:
-    """A row for each minute, which a test makes shorter."""
+    """Returns a table with a row per minute. A test uses shorter minutes."""
     rows, numbers = [], itertools.count(2_000_000)
     with run_contender(stage, CONTENDERS["ours"], workers=2) as app:
         rows.append(f"| 0 | 0 | 0 |  | 0 | {max(map(pss_mb, app.workers)):.0f} |\n")

@@ -1,8 +1,8 @@
-"""Start to first answer, and the median login: `.venv-test/bin/python -m bench.scenarios.startup`.
+"""Measures startup and median login: `.venv-test/bin/python -m bench.scenarios.startup`.
 
-Each figure stands beside something else from the same run, because machines differ and are noisy:
-the start beside that of a Flask app of three lines on the same server, the login beside the bare
-calls to the simulator that it cannot do without.
+Each figure is compared with another one from the same run, because machines differ and are noisy:
+startup with a three-line Flask app on the same server, and login with the bare calls to the
+simulator that it needs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BARE_APP = "from flask import Flask\napp = Flask('bare')\napp.route('/healthz')(
 
 
 def main() -> None:
-    """Measure, print, and write docs/performance.md."""
+    """Measures, prints, and writes docs/performance.md."""
     with tempfile.TemporaryDirectory() as name, run_in_background() as clever:
         folder = Path(name)
         (folder / "bare.py").write_text(BARE_APP)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _measure_starts(folder: Path, clever_url: str) -> dict[str, float]:
-    """gunicorn with one worker, from its start to its first answer, ours and the bare in turn."""
+    """Times gunicorn with one worker from start to first response, for this app and a bare app."""
     ours, bare = [], []
     for _ in range(START_COUNT):
         ours.append(_time_start(folder, clever_url, "app:create_app()", ROOT))
@@ -95,7 +95,7 @@ def _gunicorn(folder: Path, clever_url: str, app: str, cwd: Path) -> Iterator[st
 
 
 def _measure_logins(folder: Path) -> dict[str, float]:
-    """Whole logins of one student, after Clever has her password: three addresses of a browser."""
+    """Measures whole logins of a student who is logged in to Clever: three URLs of a browser."""
     with (
         run_in_background() as clever,
         _gunicorn(folder, clever.url, "app:create_app()", ROOT) as url,
@@ -125,13 +125,13 @@ def _median_milliseconds(action: Callable[[], object]) -> float:
 
 
 def _log_in(visitor: Visitor) -> None:
-    """Follow the redirects without reading the pages: this is not about our HTML parser."""
+    """Follows the redirects without parsing the pages, because our HTML parser is not measured."""
     answer = visitor.http.get(f"{visitor.app_url}/login", headers={"Accept": "text/html"})
     assert answer.url.endswith("/dashboard")
 
 
 def _median_callback(visitor: Visitor) -> float:
-    """The request that exchanges the code and reads the person."""
+    """Measures the request that exchanges the code and reads the user."""
     times = []
     for _ in range(LOGIN_COUNT):
         visitor.stop_at = "/oauth/callback"
@@ -144,7 +144,7 @@ def _median_callback(visitor: Visitor) -> float:
 
 
 def _measure_floor(site: Site, visitor: Visitor) -> float:
-    """token, /me, user, district and school, one after the other on one connection."""
+    """Measures token, /me, user, district and school, in sequence on one connection."""
     person, session = site.person("student"), requests.Session()
     session.trust_env = False
     visitor.stop_at = "/oauth/callback"
