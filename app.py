@@ -1,4 +1,4 @@
-"""The app: its table of contents."""
+"""The application factory and the list of the app's parts."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ from clever_login.web import (
 PRODUCT = "Reading Room"  # the name on every page
 
 PARTS = (
-    logs,  # one line per event, nobody's data
+    logs,  # one log line per event, without personal data
     services,  # settings, store, transport, pending logins
-    languages,  # which language a request speaks
-    security_headers,  # what every answer carries, which hosts are ours
-    static_files,  # static files, named by their content
-    compression,  # pages, packed for slow networks
-    sessions,  # who is logged in
-    permissions,  # closed unless marked public
+    languages,  # the language of a request
+    security_headers,  # headers of every response, allowed hosts
+    static_files,  # static files, with content hashes in their URLs
+    compression,  # compressed pages
+    sessions,  # the logged-in user
+    permissions,  # views are private unless marked public
     language_views,  # /language/es
-    idle_timeout,  # a page goes when its session has ended
-    error_pages,  # every failure has a page
+    idle_timeout,  # pages log out when their session has ended
+    error_pages,  # an error page for every failure
     health,  # /healthz, /readyz
     login_views,  # /login, /logout
     callback,  # /oauth/callback
-    dashboard,  # what each role sees: begin here
+    dashboard,  # what each role sees: start here
     group,  # flask clever ...
     import_module("clever_login.extension"),  # accounts, rosters: see docs/make-it-yours.md
 )
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The whole app; without settings they are read from the environment."""
+    """Creates the app. Reads the settings from the environment by default."""
     settings = settings or load_settings_or_exit()
     app = Flask(__name__, instance_path=settings.instance_path)
-    app.config["FIND_OR_CREATE"] = find_or_create  # who is who in your product
-    app.config["KEEP_SECTIONS"] = keep_sections  # what a Clever Library teacher shares
+    app.config["FIND_OR_CREATE"] = find_or_create  # finds the account in your product
+    app.config["KEEP_SECTIONS"] = keep_sections  # stores what a Clever Library teacher shares
     app.jinja_env.globals["product"] = PRODUCT
     for room in PARTS:
         room.init_app(app, settings)

@@ -1,7 +1,7 @@
-"""What each role sees: the part that you replace.
+"""What each role sees: the module to replace with your own.
 
-Copy it beside `app.py`, import the copy there, and change that. The other rooms lead people to its
-endpoints `dashboard.home` (nobody is logged in) and `dashboard.show` (somebody is).
+Copy it next to `app.py`, import the copy there, and change the copy. Other modules redirect to its
+endpoints `dashboard.home` (not logged in) and `dashboard.show` (logged in).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROLE_LABELS = {
 @bp.get("/")
 @public
 def home() -> ResponseReturnValue:
-    """The login page; who is logged in goes on to the dashboard."""
+    """Shows the login page. Redirects logged-in users to the dashboard."""
     if current_user() is not None:
         return redirect(url_for("dashboard.show"))
     library = services().settings.clever_library
@@ -38,7 +38,7 @@ def home() -> ResponseReturnValue:
 
 @bp.get("/dashboard")
 def show() -> ResponseReturnValue:
-    """The page of the person's role; the address never carries one."""
+    """Shows the page of the user's role. The URL never contains the role."""
     user = current_user()
     name = user.role.value if user and user.role else "no_role"
     return render_template(f"dashboard/{name}.html")
@@ -46,7 +46,7 @@ def show() -> ResponseReturnValue:
 
 @bp.post("/role")
 def switch() -> ResponseReturnValue:
-    """Change to another of one's own roles, and to no other."""
+    """Switches to another role of the user. Responds 403 for any other role."""
     user, wanted = current_user(), request.form.get("role", "")
     if user is None or wanted not in user.roles:
         abort(403)
@@ -56,6 +56,6 @@ def switch() -> ResponseReturnValue:
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Mount the views."""
+    """Registers the blueprint."""
     app.context_processor(lambda: {"role_labels": ROLE_LABELS})
     app.register_blueprint(bp)

@@ -1,1 +1,1 @@
-"""Programs that make parts of these texts: pictures, and the page on the API's versions."""
+"""Programs that generate parts of the documentation: screenshots and the API versions page."""

@@ -1,4 +1,4 @@
-"""Take screenshots of every page, and write their sizes and headings: `bin/screenshots`."""
+"""Takes screenshots of every page and writes their sizes and headings: `bin/screenshots`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ LOOKS = {
     for device, (width, height) in DEVICES.items()
     for scheme in ("light", "dark")
 }
-COLOURS = 64  # a page has few: a third of the size, and nobody sees it
-# Sentences as a reader meets them: the texts of blocks, cut after full stops.
+COLOURS = 64  # pages have few colors, so 64 look the same in a third of the bytes
+# The text of block elements, which is then split into sentences.
 BLOCKS = """() => [...document.querySelectorAll(
     "h1, h2, h3, p, li, dt, dd, td, th, a, button, summary, label, figcaption")]
     .filter(each => each.checkVisibility() && !each.querySelector("p, li, dd, td, a, button"))
@@ -62,7 +62,7 @@ page looks like, how large it is, and whether axe-core reports violations.
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What was found out of one page."""
+    """The measurements of one page."""
 
     heading: str
     first: int
@@ -71,7 +71,7 @@ class Seen:
     longest: dict[str, int]
 
     def row(self, stop: Stop) -> str:
-        """A line of the table."""
+        """Returns a row of the table."""
         link = f"[{stop.name}](pictures/{stop.name}-phone-light.png)"
         longest = " / ".join(str(self.longest[each]) for each in ("en", "es"))
         weights = f"{self.first:,} | {self.afterwards:,}"
@@ -80,7 +80,7 @@ class Seen:
 
 
 def main(names: list[str]) -> None:
-    """Walk past every page, or past those that are named (and then write no table)."""
+    """Visits every page and writes the table. With names, visits only those and writes no table."""
     PICTURES.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -139,14 +139,14 @@ def _longest(page: Page) -> int:
 
 
 class Weight:
-    """The bytes on the wire of the last page of a browser that keeps nothing, and of its files."""
+    """Counts the bytes on the wire of a browser's last page and its files, without a cache."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, float] = {}
         self._page = ""
 
     def watch(self, page: Page) -> None:
-        """Count from now on."""
+        """Starts counting the requests of a page."""
         session = page.context.new_cdp_session(page)
         session.on("Network.requestWillBeSent", self._asked)
         session.on("Network.loadingFinished", self._loaded)
@@ -155,12 +155,12 @@ class Weight:
 
     @property
     def first(self) -> int:
-        """The page and its files."""
+        """Bytes of the page and its files."""
         return int(sum(self._sizes.values()))
 
     @property
     def afterwards(self) -> int:
-        """The page alone: its files are kept."""
+        """Bytes of the page alone, as if its files were cached."""
         return int(self._sizes[self._page])
 
     def _asked(self, event: dict[str, Any]) -> None:

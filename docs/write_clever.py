@@ -1,4 +1,4 @@
-"""Write clever.md from the table of API versions: `.venv-test/bin/python -m docs.write_clever`."""
+"""Writes clever.md from the API versions table: `.venv-test/bin/python -m docs.write_clever`."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ The query parameters of each list: *paging* means `limit` (at most 10,000), `sta
 
 
 def main() -> None:
-    """Write the page."""
+    """Writes the page."""
     PAGE.write_text(text(), encoding="utf-8")
 
 
 def text() -> str:
-    """Return the whole page."""
+    """Returns the whole page."""
     standings = "".join(f"- {support_summary(each)}\n" for each in VERSIONS.values())
     parts = [
         HEAD,

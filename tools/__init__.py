@@ -1,1 +1,1 @@
-"""What the commands in bin/ are made of. Standard library only."""
+"""The code behind the commands in bin/. Standard library only."""

@@ -1,4 +1,4 @@
-"""Runs the app's commands with the variables that bin/dev runs the app with."""
+"""Runs the app's commands with the same variables as bin/dev."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tools.venv import ROOT, Environment
 
 @dataclass(frozen=True)
 class Situation:
-    """What bin/dev runs the app with, or would; and whether its simulator is running now."""
+    """The plan that bin/dev runs the app with, or would, and whether its simulator is running."""
 
     plan: Plan
     simulator_runs: bool
 
 
 def situation(folder: Path) -> Situation:
-    """Read the environment and .env, and find the ports of the bin/dev that runs in this folder."""
+    """Reads the environment and .env, and finds the ports of the bin/dev running in this folder."""
     variables, ports = read_variables(folder), running_ports(folder)
     if variables.get("CLEVER_CLIENT_ID"):
         variables["PORT"] = port_of_app_url(variables)
@@ -43,10 +43,10 @@ def situation(folder: Path) -> Situation:
 
 
 def become_python(arguments: list[str], environ: dict[str, str]) -> NoReturn:
-    """Go on as the Python of the app's environment, which has the terminal to itself.
+    """Replaces this process with the Python of the app's environment.
 
-    So exit codes, standard input and Ctrl-C are those of the command. What is said while packages
-    are installed goes to standard error: standard output is for the command's result.
+    The command then has its own exit code, standard input and Ctrl-C. Messages about installing
+    packages go to standard error, because standard output is for the command's result.
     """
     with contextlib.redirect_stdout(sys.stderr):
         python = str(Environment(".venv", "requirements.txt").ready())

@@ -1,4 +1,4 @@
-"""Finds the files that the app reads when it starts, and tells which of them have changed."""
+"""Finds the files that the app reads at startup, and detects which of them changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# Folders at the top of the project that are no part of the running app.
+# Top-level folders that are not part of the running app.
 OTHER_FOLDERS = {
     "bench",
     "bin",
@@ -21,16 +21,17 @@ CODE_AND_TEXTS = (".py", ".po")
 
 
 def app_files(root: Path) -> dict[str, str]:
-    """Each file that the app reads when it starts, with a stamp that changes when the file does.
+    """Maps each file that the app reads at startup to a stamp that changes when the file does.
 
-    Templates have an empty stamp, because the app rereads a changed one by itself: it has to
-    restart only when a template comes or goes, as another file of that name may take its place.
+    Templates have an empty stamp, because the app reloads a changed template without a restart. It
+    must restart only when a template is added or removed, because another file with that name may
+    take its place.
     """
     return dict(_walk(str(root), "", kind=""))
 
 
 def stamp(path: Path) -> str:
-    """A text that changes when the file does; empty where there is no file."""
+    """Returns a text that changes when the file does, or an empty string if there is no file."""
     try:
         status = path.stat()
     except OSError:
@@ -39,13 +40,13 @@ def stamp(path: Path) -> str:
 
 
 def changed_files(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """The names of the files that were changed, added or removed."""
+    """Returns the names of the files that were changed, added or removed."""
     names = sorted(before.keys() | after.keys())
     return [name for name in names if before.get(name) != after.get(name)]
 
 
 def _walk(folder: str, inside: str, kind: str) -> Iterator[tuple[str, str]]:
-    """The files of a folder, by their names in the project; `inside` is the folder's own name."""
+    """Yields the files of a folder by their path in the project. `inside` is the folder's path."""
     for entry in _entries(folder):
         name = f"{inside}{entry.name}"
         if entry.is_dir(follow_symlinks=False):
@@ -58,18 +59,18 @@ def _walk(folder: str, inside: str, kind: str) -> Iterator[tuple[str, str]]:
 
 
 def _kind(name: str) -> str:
-    """Which rule holds for a folder and all in it; of `static` folders the app has one, its own."""
+    """Returns the rule for a folder and its contents. Only the top-level `static` is the app's."""
     if name.rpartition("/")[2] == "templates":
         return "templates"
     return "static" if name == "static" else ""
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What is in a folder, without hidden files, editors' backup copies and compiled Python."""
+    """Returns a folder's entries without hidden files, editor backups and compiled Python."""
     try:
         with os.scandir(folder) as found:
             return [each for each in found if not _is_left_out(each.name)]
-    except OSError:  # the folder has just been removed
+    except OSError:  # the folder was just removed
         return []
 
 

@@ -1,4 +1,4 @@
-"""Runs the app's group of commands under the name bin/clever, in the app's own environment."""
+"""Runs the app's command group as bin/clever, in the app's own environment."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from flask.cli import ScriptInfo
 
 
 def main() -> None:
-    """Find the app as `flask` does, and run the command that the arguments name."""
-    os.environ["FLASK_RUN_FROM_CLI"] = "true"  # so that Flask ignores an app.run() in app.py
+    """Finds the app as `flask` does, and runs the command that the arguments name."""
+    os.environ["FLASK_RUN_FROM_CLI"] = "true"  # makes Flask ignore an app.run() in app.py
     script = ScriptInfo(app_import_path="app")
     script.load_app().cli.commands["clever"].main(prog_name="bin/clever", obj=script)
 

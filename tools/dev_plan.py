@@ -21,7 +21,7 @@ LOCAL_URL = re.compile(r"http://(?:localhost|127\.0\.0\.1)(?::(\d+))?/?")
 
 @dataclass(frozen=True)
 class Plan:
-    """Ports and variables of one start; without a simulator the app talks to the real Clever."""
+    """The ports and variables of one start. Without a simulator the app uses the real Clever."""
 
     variables: dict[str, str]
     port: int
@@ -29,16 +29,16 @@ class Plan:
 
     @property
     def app_url(self) -> str:
-        """Where the app is opened on this machine."""
+        """The URL of the app on this machine."""
         return f"http://localhost:{self.port}"
 
     @property
     def simulator_url(self) -> str:
-        """Where the simulator answers: another site than the app's, as Clever is."""
+        """The URL of the simulator: a different site than the app's, as with the real Clever."""
         return f"http://127.0.0.1:{self.simulator_port}"
 
     def app_environment(self, folder: Path) -> dict[str, str]:
-        """All variables of the app."""
+        """Returns all variables of the app."""
         own = self._for_simulator() if self.simulator_port else self._for_clever()
         if not self.variables.get("SECRET_KEY"):
             own["SECRET_KEY"] = development_key(folder)
@@ -61,13 +61,13 @@ class Plan:
         return {key: self.variables.get(key) or value for key, value in defaults.items()}
 
     def simulator_arguments(self) -> list[str]:
-        """How the simulator is run, after the name of the interpreter."""
+        """Returns the simulator's command line, without the interpreter."""
         version = self.variables.get("CLEVER_API_VERSION") or "v3.0"
         where = ["--port", str(self.simulator_port), "--app-url", self.app_url]
         return ["-m", "clever_simulator", *where, "--api-version", version]
 
     def greeting(self, folder: Path) -> str:
-        """What a person needs to know once everything answers."""
+        """Returns what the developer needs to know once everything has started."""
         if self.simulator_port:
             return (
                 f"\n  The app            {self.app_url}\n"
@@ -85,14 +85,14 @@ class Plan:
 
 
 def read_variables(folder: Path) -> dict[str, str]:
-    """The variables of .env; those of the environment take precedence."""
+    """Returns the variables of .env and the environment. The environment takes precedence."""
     return {**read_dotenv(folder / ".env"), **clean_environment()}
 
 
 def make_plan(folder: Path, running: Plan | None = None) -> Plan:
-    """Read the environment and .env, and choose the ports.
+    """Reads the environment and .env, and chooses the ports.
 
-    Where a plan is running already, its ports are kept unless the variables name other ones.
+    Keeps the ports of a running plan unless the variables name other ones.
     """
     variables = read_variables(folder)
     app = running.port if running else 3000
@@ -116,7 +116,7 @@ def make_plan(folder: Path, running: Plan | None = None) -> Plan:
 
 
 def port_of_app_url(variables: dict[str, str]) -> str:
-    """The port that Clever sends people back to, when APP_URL names this machine."""
+    """Returns the port that Clever redirects to, if APP_URL is on this machine, else PORT."""
     port = variables.get("PORT", "")
     here = LOCAL_URL.fullmatch(variables.get("APP_URL", ""))
     if not here:
@@ -130,13 +130,13 @@ def port_of_app_url(variables: dict[str, str]) -> str:
 
 
 def development_key(folder: Path) -> str:
-    """A random key of this folder, kept so that a session outlives a restart."""
+    """Returns this folder's random key, stored so that sessions survive a restart."""
     path = folder / "instance" / "dev-secret-key"
     with contextlib.suppress(FileNotFoundError):
         key = path.read_text(encoding="utf-8").strip()
         if len(key) >= SHORTEST_KEY:
             return key
-        path.unlink()  # its writing was cut short
+        path.unlink()  # the write was interrupted
     return _write_key(path)
 
 

@@ -1,4 +1,4 @@
-"""The app and the simulator while bin/dev runs: restarted when their files or .env change."""
+"""The app and the simulator under bin/dev, restarted when their files or .env change."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ SYNC = ("-m", "flask", "--app", "app", "clever", "sync")
 
 
 class Running:
-    """What one bin/dev has started.
+    """The processes that one bin/dev has started.
 
-    bin/dev opens the app's port itself and keeps it open, so that a page that is loaded while the
-    app restarts waits for the new app and is not refused.
+    bin/dev opens the app's port itself and keeps it open. A page that is loaded while the app
+    restarts waits for the new process instead of being refused.
     """
 
     def __init__(
         self, plan: Plan, dotenv: str, python: str, children: Children, published: RunningPlan
     ) -> None:
         self._plan = plan
-        self._dotenv = dotenv  # the stamp of the .env that the plan was made from
+        self._dotenv = dotenv  # the stamp of the .env that the plan is based on
         self._children = children
         self._python = python
         self._published = published
@@ -40,17 +40,20 @@ class Running:
         self._listener = _listen(plan.port)
         self._app: Child | None = None
         self._simulator: Child | None = None
-        self._simulator_arguments: list[str] = []  # empty where none runs
+        self._simulator_arguments: list[str] = []  # empty if none runs
 
     def start(self) -> str:
-        """Start everything, and give the greeting; SetupError when something does not start."""
+        """Starts everything and returns the greeting.
+
+        Raises SetupError if something does not start.
+        """
         self._start_simulator(self._plan)
         self._start_app("--exit-when-broken")
         self._wait_until_ready(self._plan)
         return self._plan.greeting(ROOT)
 
     def look(self) -> None:
-        """Restart what has changed; SetupError when a program has stopped by itself."""
+        """Restarts what has changed. Raises SetupError if a program has stopped by itself."""
         self._complain_of_stopped()
         dotenv = stamp(DOTENV)
         if dotenv != self._dotenv:
@@ -61,7 +64,7 @@ class Running:
             self._restart_for(files)
 
     def _restart_for(self, files: dict[str, str]) -> None:
-        """Restart the app once the files are left alone: a checkout changes many."""
+        """Restarts the app once the files stop changing, because a checkout changes many."""
         before, deadline = self._files, time.monotonic() + SETTLE_S
         while files != self._files and time.monotonic() < deadline:
             self._files = files
@@ -74,7 +77,7 @@ class Running:
             self._restart_app()
 
     def _read_dotenv(self) -> None:
-        """Apply a changed .env; while it has an error, everything goes on as it was."""
+        """Applies a changed .env. While it has an error, nothing changes."""
         before = self._plan
         try:
             plan = make_plan(ROOT, before)
@@ -130,7 +133,7 @@ class Running:
         self._app = self._children.start("the app", command, environ, pass_fds=(descriptor,))
 
     def _wait_until_ready(self, plan: Plan) -> None:
-        """Return when everything answers and the simulator's rosters were read."""
+        """Returns when everything responds and the simulator's rosters are synced."""
         waiting = {"the app": ("localhost", plan.port, "/healthz")}
         if plan.simulator_port:
             waiting["the simulator"] = ("127.0.0.1", plan.simulator_port, "/")
@@ -149,9 +152,9 @@ class Running:
             self._sync(plan)
 
     def _sync(self, plan: Plan) -> None:
-        """Read the simulator's rosters, so that people see their classes.
+        """Syncs the simulator's rosters, so that users see their classes.
 
-        A failure is ignored: the app may keep no rosters, or keep those of another day.
+        A failure is ignored: the app may keep no rosters, or still have those of an earlier sync.
         """
         environ = plan.app_environment(ROOT)
         command = [self._python, *SYNC]
@@ -167,12 +170,12 @@ class Running:
 
 
 def _simulator_of(plan: Plan) -> list[str]:
-    """The arguments of the plan's simulator; empty where the plan has none."""
+    """Returns the arguments of the plan's simulator, or an empty list if it has none."""
     return plan.simulator_arguments() if plan.simulator_port else []
 
 
 def _listen(port: int) -> socket.socket:
-    """Open a port on this machine's own address, as `localhost` in a browser leads there."""
+    """Opens a port on 127.0.0.1, where browsers find `localhost`."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -185,7 +188,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _answers(host: str, port: int, path: str) -> bool:
-    """Whether there is an HTTP answer, whatever it says."""
+    """Whether there is any HTTP response."""
     connection = http.client.HTTPConnection(host, port, timeout=5)  # uses no proxy
     try:
         connection.request("GET", path)

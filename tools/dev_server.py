@@ -1,8 +1,8 @@
-"""Serves the app on a port that bin/dev has opened; this runs in the app's own environment.
+"""Serves the app on a port that bin/dev has opened. Runs in the app's own environment.
 
-dev_server.py FD PORT [--exit-when-broken]
+    dev_server.py FD PORT [--exit-when-broken]
 
-An app that cannot start is replaced by a page that says why, until bin/dev restarts it.
+If the app cannot start, every page says why until bin/dev restarts it.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-REQUEST_S = 2.0  # that a request which has begun may take when the app is to stop
-CONNECTION_S = 0.2  # the same for a connection without a request, such as browsers open ahead
+REQUEST_S = 2.0  # how long a stopping server waits for a request in progress
+CONNECTION_S = 0.2  # the same for a connection without a request, such as browsers' preconnects
 
 
 class Handler(WSGIRequestHandler):
-    """Notes on the server while it answers a request."""
+    """Registers itself at the server while it handles a request."""
 
     def run_wsgi(self) -> None:
-        """Answer one request."""
+        """Handles one request."""
         with noted(self.server.requests):  # type: ignore[attr-defined] # it is a Server
             super().run_wsgi()
 
 
 class Server(ThreadedWSGIServer):
-    """A server that does not cut off its answers when it stops."""
+    """A server that finishes its responses before it stops."""
 
     def __init__(self, descriptor: int, port: int, app: WSGIApplication) -> None:
         super().__init__("localhost", port, app, Handler, fd=descriptor)
@@ -51,20 +51,20 @@ class Server(ThreadedWSGIServer):
         self._connections: set[int] = set()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer one connection in its own thread."""
+        """Handles one connection in its own thread."""
         with noted(self._connections):
             super().process_request_thread(request, client_address)
 
     def stop_on(self, number: int) -> None:
-        """Take no more connections once this signal has come: they wait for the next server."""
+        """Stops accepting connections on this signal. New ones wait for the next server."""
         signal.signal(number, lambda *_: threading.Thread(target=self.shutdown).start())
 
     def finish(self) -> None:
-        """Wait for what was begun, though not for long."""
+        """Waits for requests and connections in progress, up to REQUEST_S and CONNECTION_S."""
         started = time.monotonic()
         waiting = True
         while waiting:
-            time.sleep(0.02)  # by then the thread of the last connection has begun
+            time.sleep(0.02)  # lets the thread of the last connection start
             passed = time.monotonic() - started
             waiting = (bool(self.requests) and passed < REQUEST_S) or (
                 bool(self._connections) and passed < CONNECTION_S
@@ -73,7 +73,7 @@ class Server(ThreadedWSGIServer):
 
 @contextlib.contextmanager
 def noted(threads: set[int]) -> Iterator[None]:
-    """Have this thread in the set as long as the block runs."""
+    """Keeps this thread's ID in the set while the block runs."""
     threads.add(threading.get_ident())
     try:
         yield
@@ -82,23 +82,23 @@ def noted(threads: set[int]) -> Iterator[None]:
 
 
 class Copied(io.StringIO):
-    """Keeps what is written to it, and writes it to standard error, too."""
+    """Stores what is written to it, and also writes it to standard error."""
 
     def __init__(self) -> None:
         super().__init__()
         self._standard_error = sys.stderr
 
     def write(self, text: str) -> int:
-        """Write to both."""
+        """Writes to both."""
         self._standard_error.write(text)
         return super().write(text)
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Serves until SIGTERM."""
     descriptor, port, *options = sys.argv[1:]
     signal.signal(signal.SIGTERM, stop)
-    os.environ["FLASK_RUN_FROM_CLI"] = "true"  # so that Flask ignores an app.run() in app.py
+    os.environ["FLASK_RUN_FROM_CLI"] = "true"  # makes Flask ignore an app.run() in app.py
     said = Copied()
     with contextlib.redirect_stderr(said):
         app = load()
@@ -112,21 +112,21 @@ def main() -> None:
 
 
 class Stopped(BaseException):
-    """SIGTERM has come while the app was starting."""
+    """SIGTERM arrived while the app was starting."""
 
 
 def stop(*_: object) -> None:
-    """End Python in order, so that the app's temporary files are removed."""
+    """Exits Python cleanly, so that the app's temporary files are removed."""
     raise Stopped
 
 
 def load() -> Flask | None:
-    """The app, as `flask run` finds it; None when it has said on standard error why not."""
+    """Loads the app as `flask run` does. Returns None after an error, shown on standard error."""
     try:
         app = ScriptInfo(app_import_path="app").load_app()
-    except SystemExit:  # wrong settings or translations, already said
+    except SystemExit:  # invalid settings or translations, already reported
         return None
-    except Exception:  # noqa: BLE001 # whatever it is, a change of the code can correct it
+    except Exception:  # noqa: BLE001 # a code change can fix any exception
         traceback.print_exc()
         return None
     app.jinja_env.auto_reload = True
@@ -134,7 +134,7 @@ def load() -> Flask | None:
 
 
 def because(reason: str) -> WSGIApplication:
-    """A page for the developer in place of each page of the app."""
+    """Returns a WSGI app that shows the developer the reason on every page."""
     text = f"The app cannot start. Save a correction, then reload this page.\n\n{reason}"
 
     def answer(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

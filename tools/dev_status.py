@@ -14,21 +14,21 @@ from tools.dev_plan import Plan
 from tools.terminal import say
 
 PATIENCE_S = 1.0
-WIDTH = 80  # of the file, always the same: a reader never sees half of a new text
+WIDTH = 80  # fixed file size, so that a reader never sees part of a new text
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a running bin/dev listens; no simulator means that the app talks to the real Clever."""
+    """The ports of a running bin/dev. Without a simulator, the app uses the real Clever."""
 
     app: int
     simulator: int | None
 
 
 class RunningPlan:
-    """The file instance/bin-dev.json, which bin/dev keeps locked as long as it runs.
+    """The file instance/bin-dev.json, which bin/dev keeps locked while it runs.
 
-    The lock ends with the process, however it ends, so an old file is never taken for a running
+    The lock ends with the process, however it ends, so an old file is never mistaken for a running
     bin/dev.
     """
 
@@ -36,7 +36,7 @@ class RunningPlan:
         self._descriptor = descriptor
 
     def write(self, plan: Plan) -> None:
-        """Tell the ports of this plan."""
+        """Writes the ports of this plan."""
         if self._descriptor is not None:
             text = json.dumps({"app": plan.port, "simulator": plan.simulator_port})
             os.pwrite(self._descriptor, f"{text:<{WIDTH}}\n".encode(), 0)
@@ -44,7 +44,7 @@ class RunningPlan:
 
 @contextmanager
 def running_plan(folder: Path) -> Iterator[RunningPlan]:
-    """Hold the file for as long as the block runs; of two bin/dev in a folder the first has it."""
+    """Holds the file's lock during the block. If two bin/dev run in a folder, the first has it."""
     path = _path(folder)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT, 0o600)
@@ -60,7 +60,7 @@ def running_plan(folder: Path) -> Iterator[RunningPlan]:
 
 
 def running_ports(folder: Path) -> Ports | None:
-    """The ports of the bin/dev that runs in this folder; None where none has finished starting."""
+    """Returns the ports of the bin/dev in this folder, or None if none has finished starting."""
     try:
         descriptor = os.open(str(_path(folder)), os.O_RDONLY)
     except OSError:
@@ -70,7 +70,7 @@ def running_ports(folder: Path) -> Ports | None:
             return None  # no bin/dev holds it
         found = json.loads(os.read(descriptor, 1000))
         return Ports(found["app"], found["simulator"])
-    except ValueError:  # empty: it is starting
+    except ValueError:  # empty, because it is starting
         return None
     finally:
         os.close(descriptor)
@@ -81,7 +81,7 @@ def _path(folder: Path) -> Path:
 
 
 def _lock(descriptor: int) -> bool:
-    """Take the lock; somebody who only looks at it has it for a moment."""
+    """Takes the lock. Waits up to PATIENCE_S, because a reader holds it for a moment."""
     deadline = time.monotonic() + PATIENCE_S
     while not _try_to_lock(descriptor):
         if time.monotonic() > deadline:
@@ -91,7 +91,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _try_to_lock(descriptor: int) -> bool:
-    import fcntl  # not there on Windows, where this file must still load to say so
+    import fcntl  # missing on Windows, where this module must still load to report that
 
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Runs the doctor with the variables of bin/dev, and says which Clever it looks at."""
+"""Runs the doctor with the variables of bin/dev, and prints which Clever it checks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ PROGRAM = "from clever_login.doctor.runner import doctor; doctor(prog_name={name
 
 
 def examine(arguments: list[str], name: str) -> NoReturn:
-    """Become the doctor under this name; the exit code is 1 when there is a fault.
+    """Replaces this process with the doctor under this name. The exit code is 1 for a fault.
 
-    A simulator that is not running is no fault: nothing is wrong with the machine, and bin/dev
-    starts it. What needs it is left out, and a line says so.
+    A simulator that is not running is not a fault, because bin/dev starts it. The checks that need
+    it are skipped, and a line says so.
     """
     program = ["-c", PROGRAM.format(name=name)]
     if "--help" in arguments:
         become_python([*program, *arguments], clean_environment())
     variables = read_variables(ROOT)
     if variables.get("APP_ENV") == "production" and not variables.get("CLEVER_CLIENT_ID"):
-        # bin/dev would take the simulator; but these variables are meant for a host, where the
+        # bin/dev would use the simulator, but these variables are meant for a host, where the
         # missing CLEVER_CLIENT_ID is a fault.
         become_python([*program, *arguments], variables)
     found = situation(ROOT)

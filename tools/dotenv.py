@@ -17,7 +17,7 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """Give the variables of a .env file, or none where there is no such file."""
+    """Returns the variables of a .env file. Empty if there is no such file."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -34,7 +34,7 @@ def _says_something(line: str) -> bool:
 
 def _parse(path: Path, number: int, line: str) -> tuple[str, str]:
     match = LINE.match(line)
-    if not match:  # the line itself is not shown: it may hold a secret
+    if not match:  # do not show the line, because it may contain a secret
         raise SetupError(f"Line {number} of {path.name} is not KEY=VALUE: correct or remove it.")
     return match["key"], _value(match)
 

@@ -21,12 +21,12 @@ COVERAGE = (
     "--cov=clever_simulator",
     "--cov-report=term-missing:skip-covered",
 )
-TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # neighbors in a file share its fixtures
+TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # neighboring tests in a file share its fixtures
 PATIENCE_S = 10
 
 
 class Tier(enum.Enum):
-    """How much is tested: by the markers of the tests that are left out."""
+    """The tiers, each with the markers of the tests that it leaves out."""
 
     QUICK = ("servers", "browser", "long")
     CI = ("long",)
@@ -42,7 +42,7 @@ class Step:
 
 
 def checks() -> list[Step]:
-    """The steps before pytest; files without a suffix are found by no tool and so named here."""
+    """Returns the steps before pytest. Tools do not find scripts without a suffix, so name them."""
     scripts = _scripts()
     modules = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tools").glob("*.py")))
     strict = ("mypy", "--strict", "--scripts-are-modules", *scripts, *modules)
@@ -61,7 +61,7 @@ def _scripts() -> tuple[str, ...]:
 
 
 def tests(tier: Tier, extra: list[str], missing: tuple[Need, ...]) -> Step:
-    """The tests of a tier whose needs are met, two at a time; the longest tier adds coverage."""
+    """Returns the tests of a tier whose needs are met, two at a time. LONG adds coverage."""
     left_out = dict.fromkeys((*tier.value, *(need.marker for need in missing)))
     markers = ("-m", " and ".join(f"not {marker}" for marker in left_out)) if left_out else ()
     coverage = COVERAGE if tier is Tier.LONG else ()
@@ -69,26 +69,26 @@ def tests(tier: Tier, extra: list[str], missing: tuple[Need, ...]) -> Step:
 
 
 def run_steps(python: Path, steps: list[Step]) -> list[str]:
-    """Run all steps, whatever the earlier ones said; give the names of those that failed."""
+    """Runs all steps, even after a failure. Returns the names of the failed steps."""
     failed = []
     for step in steps:
         say(f"\n--- {step.name}")
         started = time.monotonic()
         if run_module(python, step.arguments):
             failed.append(step.name)
-        elif step.name != "pytest":  # its own summary has the time
+        elif step.name != "pytest":  # pytest's own summary has the time
             say(f"  ok in {time.monotonic() - started:.1f} s")
     return failed
 
 
 def say_failed(failed: list[str]) -> None:
-    """Name the steps that failed, the first of which may be far above."""
+    """Prints the names of the failed steps, because their output may be far above."""
     if failed:
         say(f"\n  FAILED: {', '.join(failed)}")
 
 
 def run_module(python: Path, arguments: tuple[str, ...]) -> int:
-    """Run a module on our own terminal, and give its exit code."""
+    """Runs a module on this terminal and returns its exit code."""
     with stop_signals.held():
         command = [str(python), "-m", *arguments]
         process = subprocess.Popen(command, cwd=str(ROOT), env=_activated(python))
@@ -100,14 +100,14 @@ def run_module(python: Path, arguments: tuple[str, ...]) -> int:
 
 
 def _activated(python: Path) -> dict[str, str]:
-    """The programs of the test environment come first, as a Procfile calls them by name."""
+    """Puts the programs of the test environment first, because a Procfile calls them by name."""
     variables = clean_environment()
     path = os.pathsep.join([str(python.parent), variables.get("PATH", os.defpath)])
     return {**variables, "PATH": path}
 
 
 def _stop(process: subprocess.Popen[bytes], number: int) -> None:
-    """Let pytest put away what it started; a Ctrl-C has reached it already."""
+    """Lets pytest clean up what it started. A Ctrl-C has reached it already."""
     if number != signal.SIGINT:
         process.send_signal(signal.SIGINT)
     try:
@@ -118,7 +118,7 @@ def _stop(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def say_what_was_skipped(python: Path, missing: tuple[Need, ...]) -> None:
-    """Count and name the tests that were left out."""
+    """Prints the number and marker of the tests that were left out."""
     for need in missing:
         tests = _how_many(_count(python, need.marker))
         say(f"  Skipped: {tests} marked {need.marker}, as {need.program} is not here.")
@@ -141,5 +141,5 @@ def _count(python: Path, marker: str) -> int:
         check=False,
     )
     lines = answer.stdout.decode("utf-8", "replace").splitlines()
-    # One line for each file, as in `tests/test_browser.py: 12`.
+    # One line per file, such as `tests/test_browser.py: 12`.
     return sum(int(line.rpartition(": ")[2]) for line in lines if line[-1:].isdigit())

@@ -1,6 +1,6 @@
-"""Checks the import contracts of pyproject.toml; this runs in the test environment.
+"""Checks the import contracts of pyproject.toml. Runs in the test environment.
 
-Like `lint-imports`, which a copied environment cannot start by name.
+Does the same as `lint-imports`, whose script does not work in a copied environment.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Breaks the app on purpose, by one patch of tests/mutants after the other: a named test must fail.
+"""Mutation tests: applies each patch of tests/mutants and runs a named test, which must fail.
 
-Two patches are tried at a time, each in a copy of the project of its own.
+Two patches are tested at a time, each in its own copy of the project.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tools.venv import ROOT
 
 HEAD = re.compile(r"\ABreaks: (?P<what>.+)\nTest: (?P<test>.+)\n")
 LEFT_OUT = (".git", ".venv*", "instance", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
-FAILED = 1  # pytest's exit code for red tests; others mean that none was run
+FAILED = 1  # pytest's exit code for failed tests; other codes mean that none ran
 PATIENCE_S = 120
 AT_A_TIME = 2
 _running: set[subprocess.Popen[bytes]] = set()
@@ -34,19 +34,19 @@ SIGNS = {"browser": ("tests/browser/",), "servers": ("tests/deployed/", "[deploy
 
 @dataclass(frozen=True)
 class Break:
-    """One patch, what it breaks, and the test that must notice."""
+    """One patch, what it breaks, and the test that must fail."""
 
     patch: Path
     what: str
     test: str
 
     def needs(self, need: Need) -> bool:
-        """Whether its test is one of those that need this program."""
+        """Whether its test needs this program."""
         return any(sign in self.test for sign in SIGNS[need.marker])
 
 
 def all_breaks() -> Iterator[Break]:
-    """The patches, each of which begins with a line of what it breaks and one of the test."""
+    """Yields the patches. Each starts with a line for what it breaks and a line for the test."""
     for path in sorted((ROOT / "tests" / "mutants").glob("*.patch")):
         head = HEAD.match(path.read_text(encoding="utf-8"))
         if not head:
@@ -55,7 +55,7 @@ def all_breaks() -> Iterator[Break]:
 
 
 def run_broken(python: Path, missing: tuple[Need, ...]) -> bool:
-    """Whether every break was noticed; each is said in a line."""
+    """Runs all breaks and prints a line for each. Returns whether all were noticed."""
     breaks = [each for each in all_breaks() if not any(each.needs(need) for need in missing)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_A_TIME) as threads:
         copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
@@ -63,7 +63,7 @@ def run_broken(python: Path, missing: tuple[Need, ...]) -> bool:
             copies.put(_copy(Path(folder) / f"copy {number}"))
         try:
             noticed = list(threads.map(lambda one: _is_noticed(python, copies, one), breaks))
-        except BaseException:  # such as a Ctrl-C, which reaches no session but ours
+        except BaseException:  # such as a Ctrl-C, which does not reach the other sessions
             threads.shutdown(wait=False, cancel_futures=True)
             for process in list(_running):
                 _signal(process, signal.SIGINT)
@@ -80,7 +80,7 @@ def _copy(target: Path) -> Path:
 
 
 def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], one: Break) -> bool:
-    """Apply a patch to a copy that nobody uses, run its test there, and take it back."""
+    """Applies a patch to an unused copy, runs its test there, and reverts the patch."""
     copy = copies.get()
     try:
         if not _apply(copy, one):
@@ -117,7 +117,7 @@ def _test(python: Path, copy: Path, test: str) -> int:
     except subprocess.TimeoutExpired:
         return FAILED  # a test that hangs on broken code has noticed
     finally:
-        _signal(process, signal.SIGKILL)  # also to what a test has left running
+        _signal(process, signal.SIGKILL)  # also to processes that a test left running
         process.wait()
         _running.discard(process)
 

@@ -20,9 +20,10 @@ def choose_port(
     avoid: int,
     ours: frozenset[int] = frozenset(),
 ) -> int:
-    """The port that a variable names, or else the first free one from the default on.
+    """Returns the port that a variable names, or the first free one from the default on.
 
-    Ports that the running bin/dev itself listens on (`ours`) count as free.
+    Ports that the running bin/dev itself listens on (`ours`) count as free. Raises SetupError if
+    the named port cannot be used, or no port is free.
     """
     if settings.get(variable):
         return _asked_for(variable, settings[variable], avoid, ours)
@@ -35,12 +36,12 @@ def choose_port(
 
 
 def wanted_port(settings: Mapping[str, str], variable: str, default: int) -> int:
-    """The port that a variable names, or the default, whether it is free or not."""
+    """Returns the port that a variable names, or the default, whether it is free or not."""
     return _number(variable, settings[variable]) if settings.get(variable) else default
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on the port, on either address that `localhost` may mean."""
+    """Whether the port is free on both addresses that `localhost` can mean."""
     return all(_can_listen(family, address, port) for family, address in LOOPBACKS)
 
 
@@ -65,7 +66,7 @@ def _number(variable: str, text: str) -> int:
 def _can_listen(family: int, address: str, port: int) -> bool:
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # Else a server that has just stopped would keep its port for a minute.
+            # Otherwise the port of a server that has just stopped counts as taken for a minute.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
     except OSError as error:  # a machine without IPv6 has no ::1 to share
@@ -74,7 +75,7 @@ def _can_listen(family: int, address: str, port: int) -> bool:
 
 
 def _answers(family: int, address: str, port: int) -> bool:
-    """Whether someone listens on all addresses, which macOS does not count as taken."""
+    """Whether something listens on all addresses, which macOS does not count as taken."""
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, port)) == 0

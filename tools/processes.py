@@ -1,4 +1,4 @@
-"""Programs that a command starts, each ended together with everything that it started itself."""
+"""Programs that a command starts. Each is stopped together with everything that it started."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE_S = 5.0
 
 
 class Child:
-    """A program in a session of its own: its process group holds whatever it starts."""
+    """A program in its own session, whose process group contains everything it starts."""
 
     def __init__(
         self,
@@ -49,34 +49,34 @@ class Child:
         return self._process.poll()
 
     def lines(self) -> Iterator[str]:
-        """Give the program's output line by line, until it ends."""
+        """Yields the program's output line by line, until it ends."""
         if self._process.stdout is not None:
             for line in self._process.stdout:
                 yield line.rstrip()
         self._process.wait()
 
     def signal(self, number: int) -> None:
-        """Send a signal to the whole process group."""
+        """Sends a signal to the whole process group."""
         if not self.is_gone():
             self._send(number)
 
     def is_gone(self) -> bool:
-        """Whether neither the program nor anything that it started is left."""
+        """Whether the program and everything that it started have ended."""
         self._process.poll()  # a zombie would count as running
-        # Once gone, always gone: the number may then belong to another program.
+        # Once gone, always gone: the process ID may then belong to another program.
         self._gone = self._gone or not self._send(0)
         return self._gone
 
     def _send(self, number: int) -> bool:
         try:
             os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):  # macOS refuses where only zombies are left
+        except (ProcessLookupError, PermissionError):  # macOS refuses if only zombies are left
             return False
         return True
 
 
 class Children:
-    """The programs of one command; leaving the block stops them all."""
+    """The programs of one command. Leaving the block stops them all."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -104,19 +104,19 @@ class Children:
         output: int | None = None,
         pass_fds: tuple[int, ...] = (),
     ) -> Child:
-        """Start a program; a signal cannot come between its start and our knowing of it."""
+        """Starts a program. Signals are held until the program is on the list."""
         with stop_signals.held():
             child = Child(name, command, env, self._folder, output, pass_fds)
             self._children.append(child)
         return child
 
     def stop(self) -> None:
-        """Ask all of them to end, and after a few seconds make them."""
+        """Sends SIGTERM to all of them, and SIGKILL after PATIENCE_S."""
         with stop_signals.held():
             _stop(self._children)
 
     def stop_one(self, child: Child) -> None:
-        """Stop one program and remove it from the list."""
+        """Stops one program and removes it from the list."""
         with stop_signals.held():
             _stop([child])
             self._children.remove(child)

@@ -1,4 +1,4 @@
-"""Finds a Python that is new enough and goes on under it; this file itself runs on Python 3.8."""
+"""Finds a supported Python and restarts the command with it. This module itself runs on 3.8."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.terminal import SetupError
 OLDEST = (3, 11)
 NAMES = ("python3.14", "python3.13", "python3.12", "python3.11", "python3")
 CHECK = f"import sys; print(sys.executable if sys.version_info >= {OLDEST} else '')"
-# What the caller's own Python was told must not reach the one of our virtual environments.
+# Settings for the caller's Python, which must not reach the Python of our virtual environments.
 FOREIGN = (
     "PYTHONPATH",
     "PYTHONHOME",
@@ -28,17 +28,20 @@ FOREIGN = (
 
 
 def command_name() -> str:
-    """The name of the running command, as a person types it in the project's folder."""
+    """Returns the name of the running command, as typed in the project's folder."""
     return f"bin/{Path(sys.argv[0]).resolve().name}"
 
 
 def clean_environment() -> dict[str, str]:
-    """The caller's environment without what belongs to another Python."""
+    """Returns the caller's environment without the variables of another Python."""
     return {key: value for key, value in os.environ.items() if key not in FOREIGN}
 
 
 def ensure_supported_python() -> None:
-    """Return if the running Python is new enough, else start over under one that is."""
+    """Returns if the running Python is supported, else restarts with one that is.
+
+    Raises SetupError if there is none, or on Windows.
+    """
     if os.name == "nt":
         raise SetupError(f"Windows runs this in WSL: open WSL and start {command_name()} there.")
     if sys.version_info < OLDEST:
@@ -65,7 +68,7 @@ def _candidates() -> Iterator[str]:
 
 
 def _really_runs(candidate: str) -> str:
-    """Give the interpreter behind a name, or nothing: a version manager's shim may lead nowhere."""
+    """Returns the interpreter behind a name, or nothing if it is a broken version manager shim."""
     try:
         answer = subprocess.run(
             [candidate, "-I", "-c", CHECK],

@@ -1,4 +1,4 @@
-"""Turns the signals that ask a command to stop into an exception, at moments when that is safe."""
+"""Turns the signals that stop a command into an exception, at moments when that is safe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 class StoppedBySignal(BaseException):
-    """Someone asked the command to stop."""
+    """A signal asked the command to stop."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -16,14 +16,14 @@ class StoppedBySignal(BaseException):
 
 
 class StopSignals:
-    """Raises StoppedBySignal for the first signal; later ones cannot interrupt the stopping."""
+    """Raises StoppedBySignal for the first signal. Later signals cannot interrupt the shutdown."""
 
     def __init__(self) -> None:
         self._held = False
         self._pending: int | None = None
 
     def install(self) -> None:
-        """Listen for Ctrl-C, a polite kill and a closed terminal (unless nohup says otherwise)."""
+        """Handles SIGINT, SIGTERM and SIGHUP (unless nohup ignores SIGHUP)."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)  # Windows has no SIGHUP
             if number is not None and not _is_nohup(number, name):
@@ -31,7 +31,7 @@ class StopSignals:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Let nothing interrupt this block; what arrived meanwhile is raised at its end."""
+        """Holds signals during this block, and raises a pending one at its end."""
         before, self._held = self._held, True
         try:
             yield

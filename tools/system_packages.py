@@ -1,4 +1,4 @@
-"""The programs that the full tests need beside Python, and how they get onto a Debian machine."""
+"""The programs that the full tests need besides Python, and how to install them on Debian."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TAIL = 15
 
 @dataclass(frozen=True)
 class Need:
-    """A program, the Debian package of the same name, and the tests that cannot do without it.
+    """A program, its Debian package of the same name, and the marker of the tests that need it.
 
-    Debian keeps some programs off the PATH: they match a pattern of files instead.
+    Debian keeps some programs off the PATH. Those are found by a file pattern.
     """
 
     program: str
@@ -30,7 +30,7 @@ class Need:
 
     @property
     def is_met(self) -> bool:
-        """Whether the program is here."""
+        """Whether the program is installed."""
         there = any(Path("/").glob(self.files)) if self.files else False
         return there or shutil.which(self.program) is not None
 
@@ -46,11 +46,12 @@ NEEDS = (
 
 
 def provide_needs() -> tuple[Need, ...]:
-    """Install what is missing, where that is possible, and give what is missing still."""
+    """Installs what is missing, if possible. Returns what is still missing."""
     packages = _missing_packages()
     if packages and os.geteuid() == 0 and shutil.which("apt-get"):
         say(f"Installing {', '.join(packages)}.")
-        _apt_get("update")  # one source that is out of reach need not matter: the next line tells
+        # One unreachable source may not matter; the next line shows whether it does
+        _apt_get("update")
         output = _apt_get("install", "-y", "--no-install-recommends", *packages)
         if _missing_packages():
             say("\n".join(output.splitlines()[-TAIL:]))
@@ -58,7 +59,7 @@ def provide_needs() -> tuple[Need, ...]:
 
 
 def require_needs(missing: tuple[Need, ...]) -> None:
-    """Refuse to go on without a program."""
+    """Raises SetupError if a program is missing."""
     if missing:
         names = " and ".join(need.program for need in missing)
         raise SetupError(
@@ -75,7 +76,7 @@ def _missing_packages() -> list[str]:
 
 
 def _apt_get(*arguments: str) -> str:
-    """Run apt-get without questions, and give what it printed."""
+    """Runs apt-get without prompts and returns its output."""
     command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", *arguments]
     try:
         answer = subprocess.run(

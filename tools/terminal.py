@@ -1,4 +1,4 @@
-"""What the commands say, and how they end when they cannot go on."""
+"""Output of the commands, and how they exit on an error."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tools.signals import StoppedBySignal, stop_signals
 
 
 class SetupError(Exception):
-    """A sentence for the person who ran the command: what is wrong, and what to do."""
+    """An error for the person who ran the command: what is wrong, and what to do."""
 
 
 def say(text: str = "", end: str = "\n") -> None:
-    """Print at once; a terminal that is gone is no reason to stop cleaning up."""
+    """Prints and flushes. A closed terminal must not stop the cleanup."""
     with contextlib.suppress(OSError):
         print(text, end=end, flush=True)
 
 
 def run(main: Callable[[], int]) -> None:
-    """Run a command to its end: what stops it becomes one sentence and an exit code."""
+    """Runs a command and exits. A SetupError or signal becomes a message and an exit code."""
     try:
         _open_standard_input()
         stop_signals.install()
@@ -43,7 +43,7 @@ def _open_standard_input() -> None:
 
 
 class Progress:
-    """A counter of packages: one line that changes on a terminal, plain lines elsewhere."""
+    """A counter of packages: one updated line on a terminal, plain lines elsewhere."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -51,12 +51,12 @@ class Progress:
         self._terminal = sys.stdout.isatty()
 
     def step(self, name: str) -> None:
-        """Count one package."""
+        """Counts one package."""
         self._count = min(self._count + 1, self._total)
         self.show(name)
 
     def show(self, what: str) -> None:
-        """Show what is going on, without counting."""
+        """Shows the current activity, without counting."""
         text = f"  {self._count:>3}/{self._total}  {what}"
         if self._terminal:
             say(f"\r\033[K{text[:78]}", end="")
@@ -64,6 +64,6 @@ class Progress:
             say(text)
 
     def close(self) -> None:
-        """Leave the terminal's line empty for what comes next."""
+        """Clears the terminal's line."""
         if self._terminal:
             say("\r\033[K", end="")

@@ -1,4 +1,4 @@
-"""Runs the programs of a throwaway environment, in the project's folder."""
+"""Runs programs of a temporary environment, in the project's folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools.venv import ROOT
 
 
 def call(*command: str) -> None:
-    """Run a program, whose own message is enough when it fails."""
+    """Runs a program. Raises SetupError if it fails; its own output says why."""
     try:
         subprocess.run(command, cwd=str(ROOT), env=clean_environment(), check=True)
     except subprocess.CalledProcessError as error:

@@ -1,4 +1,4 @@
-"""Makes a virtual environment of pinned packages, and knows when nothing is to be done."""
+"""Creates virtual environments of pinned packages, and detects when they are up to date."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tools.terminal import Progress, SetupError, say
 
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = re.compile(r"^[A-Za-z0-9][^=\s]*==", re.MULTILINE)
-# "Ignoring" is said of what is meant for another system, "Processing" of a file at hand.
+# pip says "Ignoring" for packages of another system, and "Processing" for a local file.
 SEEN = re.compile(
     r"(?:Collecting|Ignoring|Requirement already satisfied:) ([\w.-]+)"
     r"|Processing .*?([\w.]+)-\d[^/ ]*\.(?:whl|tar\.gz|zip)"
@@ -31,7 +31,7 @@ TAIL = 15
 
 
 class Environment:
-    """A virtual environment in the project's folder, holding exactly one requirements file."""
+    """A virtual environment in the project's folder, with exactly one requirements file."""
 
     def __init__(self, name: str, requirements: str) -> None:
         self._folder = ROOT / name
@@ -40,7 +40,7 @@ class Environment:
         self.python = self._folder / "bin" / "python"
 
     def ready(self) -> Path:
-        """Do what is left to do, if anything, and give the environment's Python."""
+        """Creates or updates the environment if necessary, and returns its Python."""
         with _one_at_a_time():
             version = self._version()
             if not version or not self._stamped().startswith(f"{version} "):
@@ -52,14 +52,14 @@ class Environment:
     def _stamped(self) -> str:
         try:
             return self._stamp.read_text(encoding="utf-8")
-        except OSError:  # none: never finished
+        except OSError:  # never finished
             return ""
 
     def _wanted(self) -> str:
         return f"{self._version()} {hashlib.sha256(self._requirements.read_bytes()).hexdigest()}\n"
 
     def _version(self) -> str:
-        """Ask the environment's Python for its version, as it may have vanished or changed."""
+        """Returns the version of the environment's Python. It may have been removed or upgraded."""
         try:
             answer = subprocess.run(
                 [str(self.python), "-I", "-S", "-c", VERSION],
@@ -93,7 +93,7 @@ class Environment:
         name = self._requirements.relative_to(ROOT)
         total = len(PINNED.findall(self._requirements.read_text(encoding="utf-8")))
         say(f"Installing {total} packages from {name} (only when it has changed).")
-        # An install that is cut short must not look finished.
+        # An interrupted install must not look complete.
         with contextlib.suppress(FileNotFoundError):
             self._stamp.unlink()
         command = ["pip", "install", *PIP_OPTIONS, "-r", str(self._requirements)]
@@ -123,7 +123,7 @@ class Environment:
 
 
 def _show(line: str, progress: Progress) -> None:
-    """Show one line of pip's output as progress."""
+    """Shows one line of pip's output as progress."""
     package = SEEN.match(line)
     if package:
         progress.step(package[1] or package[2])
@@ -133,8 +133,8 @@ def _show(line: str, progress: Progress) -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Keep a second command started meanwhile from building the same environment."""
-    import fcntl  # not there on Windows, where this file must still load to say so
+    """Keeps a concurrent command from building the same environment."""
+    import fcntl  # missing on Windows, where this module must still load to report that
 
     folder = os.open(str(ROOT / "bin"), os.O_RDONLY)
     try:
