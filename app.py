@@ -34,7 +34,7 @@ PARTS = (
     sessions,  # the logged-in user
     permissions,  # views are private unless marked public
     language_views,  # /language/es
-    idle_timeout,  # pages log out when their session has ended
+    idle_timeout,  # redirects open pages when their session ends
     error_pages,  # an error page for every failure
     health,  # /healthz, /readyz
     login_views,  # /login, /logout

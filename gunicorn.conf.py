@@ -27,7 +27,7 @@ keepalive = 100
 # can use 32 KiB of memory for headers and 64 KiB for a body, and is one of 1024 open files.
 worker_connections = 500
 
-# A worker that does not respond for this long is replaced. Routers time out after the same time.
+# A worker without a heartbeat for this long is replaced. Routers time out after the same time.
 timeout = 30
 
 # On SIGTERM, requests in progress can finish. A login takes at most 10 s.

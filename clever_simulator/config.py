@@ -18,7 +18,7 @@ class RegisteredApp:
     - `user_types`: the roles that the app supports.
     - `unshared`: user names of people who are not shared with the app, in any district.
     - `loginas_repeats`: every login of an impersonating admin is marked as impersonation. Without
-      it, only the login that Clever starts is marked.
+      it, only logins that Clever starts are marked.
     - `secret_in_body`: the app may send its secret in the body of a token request. Clever documents
       HTTP Basic only.
     - `library_districts`: short names of districts whose users log in through Clever Library. Their

@@ -46,7 +46,10 @@ def ratio(old: Sequence[float], new: Sequence[float]) -> Ratio:
 
 
 def student(degrees: int) -> float:
-    """Returns Student's t for a 95 % interval. Between two rows, uses the lower row."""
+    """Returns Student's t for a 95 % interval.
+
+    Between two rows of the table, uses the row with fewer degrees of freedom.
+    """
     return next(value for known, value in reversed(T_95) if known <= degrees)
 
 

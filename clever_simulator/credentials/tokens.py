@@ -145,7 +145,7 @@ class TokenStore:
             return self._district_tokens[key]
 
     def find(self, value: str) -> Token | None:
-        """Returns the token with this value, or None if it is unknown or a day old."""
+        """Returns the token with this value, or None if it is unknown or expired."""
         with self._lock:
             token = self._tokens.get(value)
         return token if token and token.expires > self._clock.now() else None

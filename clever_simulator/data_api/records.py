@@ -42,7 +42,7 @@ def status_record(one: District) -> Record:
 
 
 def school_record(one: School) -> Record:
-    """Returns a school with its own phone number and principal."""
+    """Returns a school with its own address, phone number and principal's email."""
     return {
         "id": one.id,
         "district": one.district.id,

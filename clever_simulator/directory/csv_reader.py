@@ -1,4 +1,4 @@
-"""Reads Clever's CSV files from a folder or a zip. Errors name the file and line."""
+"""Reads Clever's CSV files from a folder or a zip, and reports errors with the file and line."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ OPTIONAL_FILES = {"staff.csv"}
 
 
 class DataError(ValueError):
-    """An error in a district's files: one sentence with the file and line."""
+    """An error in a district's files: one sentence with the file and, if known, the line."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,7 +112,10 @@ def replacement_teacher(directory: Directory, section: Section) -> Person | None
 
 
 def sections_to_attend(directory: Directory, student: Person, school: School) -> set[str]:
-    """Returns the sections of the first student in the same grade at that school."""
+    """Returns the sections of the first student in the same grade at that school.
+
+    If no student in the grade has sections, uses the first student of the school who does.
+    """
     grade = student.post("student").grade
     here = [one for one in directory.people_of(school) if one.roles == ("student",)]
     same = [one for one in here if one.post("student").grade == grade and one.id != student.id]
