@@ -52,6 +52,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["FIND_OR_CREATE"] = find_or_create  # finds the account in your product
     app.config["KEEP_SECTIONS"] = keep_sections  # stores what a Clever Library teacher shares
     app.jinja_env.globals["product"] = PRODUCT
-    for room in PARTS:
-        room.init_app(app, settings)
+    for part in PARTS:
+        part.init_app(app, settings)
     return app

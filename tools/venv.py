@@ -85,7 +85,7 @@ class Environment:
 
     def _failed_to_make(self) -> SetupError:
         return SetupError(
-            f"{self._folder.name} could not be made: mend what the lines above say "
+            f"{self._folder.name} could not be created: fix the errors above "
             f"and run {command_name()} again."
         )
 
@@ -102,7 +102,7 @@ class Environment:
 
     def _failed_to_install(self) -> SetupError:
         return SetupError(
-            "The packages could not be installed: mend what pip's last lines above say (often the "
+            "The packages could not be installed: fix the errors of pip above (often the "
             f"network, or PIP_INDEX_URL where PyPI is not reached) and run {command_name()} again."
         )
 
