@@ -1,1 +1,1 @@
-"""Login, callback, logout, sessions and permissions."""
+"""Login, callback, logout, sessions, and permissions."""

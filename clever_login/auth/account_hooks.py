@@ -1,6 +1,6 @@
-"""The functions that you replace: what your product does with a person who has logged in.
+"""Default account hooks: replace them to decide what your product does with a user who logs in.
 
-Write your own in a file beside `app.py`, and import it there instead of this one.
+Write your own functions in a file beside `app.py`, and import them there instead of these.
 """
 
 from __future__ import annotations
@@ -13,30 +13,35 @@ from clever_login.clever.user_client import SharedSection
 
 @dataclass(frozen=True)
 class Account:
-    """A person in your product; the id is what your own tables refer to."""
+    """A user in your product. Your own tables refer to the id."""
 
     id: str
-    preferred_name: str | None = None  # what they want to be called; None: nobody has asked
+    preferred_name: str | None = None  # what the user wants to be called; None: never asked
 
 
 def find_or_create(user: User) -> Account:
-    """The account of this person, made if there is none; called once a login, after every check.
+    """Return the user's account, creating it if needed.
 
-    `user.id` is the key: it is Clever's, and it is the same in every later login. Never match by
-    email or name: Clever does not verify them, and two people may share one. `user.legacy_ids` are
-    the ids from before v3 of Clever's API, for apps that have kept those. Who comes by Clever
-    Library has no district; if their district connects, they come with it, by the same id.
-
-    Name, email and roles are empty when Clever does not share them or could not be read just now:
-    do not write that emptiness over what you have. Raise `errors.AccountRefused("...")` to turn
-    somebody away with a sentence that they will read. Views find the id, as text, in
+    Called once per login, after every check. Views read the account's id, as text, from
     `current_user().account_id`.
+
+    `user.id` is the key. Clever assigns it, and it is the same in every later login. Never match by
+    email or name: Clever does not verify them, and two people may share one. `user.legacy_ids` are
+    the ids from before v3 of Clever's API, for apps that stored those. A Clever Library user has no
+    district. If that user's district connects later, the user returns with the district and the
+    same id.
+
+    Name, email, and roles are empty when Clever does not share them or could not be read. Do not
+    overwrite stored values with empty ones.
+
+    Raises `errors.AccountRefused("...")` to refuse the user, who sees the message.
     """
     return Account(id=user.id)
 
 
 def keep_sections(account: Account, sections: tuple[SharedSection, ...]) -> None:
-    """Keep what a Clever Library teacher shares; called at each of their logins, after the above.
+    """Store the sections that a Clever Library teacher shares.
 
-    A section's students may log in before this teacher ever comes back, each by the same id.
+    Called at each login of such a teacher, after `find_or_create`. A section's students may log in
+    before this teacher returns, with the same ids.
     """

@@ -1,4 +1,4 @@
-"""An authorization code -> who has come, checked and with an account."""
+"""Exchanges an authorization code for a verified user with an account."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from clever_login.services import services
 
 
 def authenticate_user(code: str, nonce: str) -> CurrentUser:
-    """Exchange the code, read the person, find the account; the tokens are gone when this returns.
+    """Exchange the code, load the user's profile, and find or create the account.
 
-    The nonce is the one that was sent with this login's state: an id token has to name it. Raises
-    a LoginError when Clever does not say who it is, or the account is refused.
+    The tokens are discarded when this function returns. `nonce` was sent with this login's state,
+    and an ID token must contain it. Raises LoginError when Clever does not identify the user or
+    when the account is refused.
     """
     here = services()
     deadline = Deadline(here.settings.login_seconds)
@@ -53,10 +54,11 @@ def authenticate_user(code: str, nonce: str) -> CurrentUser:
 
 
 def _me_from_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | None:
-    """Whom the id token names, which saves asking `/me`; None where there is none to go by.
+    """Return the user named by the ID token, which saves a call to `/me`.
 
-    A token may lack Clever's own claims: `/me` says the same then. If Clever's keys cannot be read,
-    nobody can check the nonce: with CLEVER_OIDC on this raises CleverUnavailable.
+    Returns None without an ID token, and when the token lacks Clever's own claims: `/me` has the
+    same data. If Clever's keys cannot be read, the nonce cannot be checked: the function returns
+    None, or raises CleverUnavailable with CLEVER_OIDC on.
     """
     here = services()
     if tokens.id_token is None:
@@ -73,7 +75,7 @@ def _me_from_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | No
 
 
 def _me_without_id_token(client: UserClient) -> Me:
-    """Ask `/me` with CLEVER_OIDC on: only Clever Library logins come without an id token.
+    """Call `/me` with CLEVER_OIDC on. Only Clever Library logins come without an ID token.
 
     Raises CleverMisconfigured for any other login, because nothing ties it to its nonce.
     """
@@ -93,7 +95,7 @@ def _log_missing_parts(person: Profile) -> None:
 
 
 def _taught_classes(person: Profile) -> Fetched[tuple[TaughtClass, ...]]:
-    """What the page shows of a teacher's sections: no student's name is kept for it."""
+    """Return what the page shows of a teacher's sections. Students' names are not stored."""
     shared = person.sections
     names = [
         TaughtClass(name=each.section.name or "", students=len(each.students))

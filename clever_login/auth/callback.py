@@ -1,8 +1,9 @@
-"""/oauth/callback: where all three ways in end.
+"""/oauth/callback: completes every login.
 
-The button comes back with a state of ours. The Clever Portal and an Instant Login link come with a
-code and no state: that code is dropped, and the login begun anew with a state, as Clever's guide
-asks. Every code that arrives and is not exchanged becomes useless here, see `used_codes`.
+Logins started from the login button return with this app's state. Logins started from the Clever
+Portal or an Instant Login link arrive with a code and no state: the app drops that code and
+restarts the login with its own state, as Clever's guide recommends. Every code that arrives here
+and is not exchanged is invalidated, see `used_codes`.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ RESTARTED_ONCE: dict[type[Exception], str] = {
 @bp.get("/oauth/callback")
 @public
 def callback() -> ResponseReturnValue:
-    """End a login, or lead it back to its beginning."""
+    """Complete a login or restart it."""
     if fetch_metadata.is_head_or_prefetch():
         return "", 204
     fetch_metadata.check_parameters()
@@ -69,9 +70,9 @@ def callback() -> ResponseReturnValue:
 @bp.get("/login/again")
 @public
 def again() -> ResponseReturnValue:
-    """Where a repeated callback leads: on to the page, or once more to Clever.
+    """Redirect a repeated callback to the requested page, or restart the login once.
 
-    A double click cancels the first answer, and with it the cookie of its session.
+    A double click cancels the first response, which may have carried the session cookie.
     """
     state = request.args.get("login", "")
     login = pending_logins().find(request, state)
@@ -85,7 +86,10 @@ def again() -> ResponseReturnValue:
 
 
 def _handle_missing_state(code: str | None) -> ResponseReturnValue:
-    """Launched by Clever, or by nobody: never exchange this code."""
+    """Restart a login that Clever started. The code is never exchanged.
+
+    Raises BadCallback for a request that is not a browser's own navigation.
+    """
     if not fetch_metadata.is_top_level_navigation():
         raise BadCallback("no state, and not a browser's own navigation")
     if code:
@@ -94,11 +98,11 @@ def _handle_missing_state(code: str | None) -> ResponseReturnValue:
         return redirect_to_clever(PendingLogin(impersonation_claimed=claimed))
     if request.args.get("error"):
         return _ignore_unrequested_callback(BadCallback("an error without a state"))
-    return redirect(url_for("dashboard.home"))  # a bookmark, or Clever's staff having a look
+    return redirect(url_for("dashboard.home"))  # a bookmark, or a visit from Clever's staff
 
 
 def _handle_state(state: str, code: str | None) -> ResponseReturnValue:
-    """A callback with a state: ours or not, in time or not, for the first time or not."""
+    """Handle a callback with a state, which may be unknown, expired, or already used."""
     pending = pending_logins()
     login = pending.find(request, state)
     if login is None:
@@ -112,14 +116,17 @@ def _handle_state(state: str, code: str | None) -> ResponseReturnValue:
 
 
 def _missing_login_error() -> LoginError:
-    """Why no login waits: whoever comes from Clever itself has the cookie, if any is kept."""
+    """Return the reason why no login is pending for this state.
+
+    A browser that comes from Clever sends the cookies of this app if it stores any.
+    """
     if fetch_metadata.is_from_another_site() and not request.cookies:
         return CookiesBlocked("the browser sent no cookie at all")
     return LoginExpired("no login of this browser waits for this state")
 
 
 def _restart_login(login: PendingLogin, state: str, reason: str) -> Response:
-    """Begin the same login once more, without a word to the person."""
+    """Start the same login again without asking the user."""
     logs.log_event("login_restarted", reason=reason)
     response = redirect_to_clever(replace(login, restarts=login.restarts + 1))
     pending_logins().forget(response, state)
@@ -127,7 +134,10 @@ def _restart_login(login: PendingLogin, state: str, reason: str) -> Response:
 
 
 def _ignore_unrequested_callback(error: LoginError) -> ResponseReturnValue:
-    """A callback that this browser did not ask for changes nothing for whoever is logged in."""
+    """Redirect to the dashboard if a user is logged in, else raise the error.
+
+    A callback that this browser did not request must not change the current user's session.
+    """
     if sessions.current_user() is not None:
         logs.log_event("callback_ignored", reason=str(error))
         return redirect(url_for("dashboard.show"))
@@ -135,13 +145,14 @@ def _ignore_unrequested_callback(error: LoginError) -> ResponseReturnValue:
 
 
 def _handle_used_state(state: str, code: str | None) -> ResponseReturnValue:
-    """Refresh, Back, a bookmark, a double click, an iPad's second delivery: all quiet.
+    """Redirect a repeated callback to the dashboard or to `again`, without an error.
 
-    The answer sets no cookie, so it cannot take away what the first one has set.
+    A reload, Back, a bookmark, a double click, or an iPad's second delivery repeats a callback. The
+    response sets no cookie, so it cannot overwrite the session cookie of the first response.
     """
     logs.log_event("callback_repeated")
     if pending_logins().spent_with(state, code):
-        g.exchanged_code = code  # by the first request, which may still be about to claim it
+        g.exchanged_code = code  # by the first request, which may not have claimed it yet
     if sessions.was_logged_in_by(state):
         return redirect(url_for("dashboard.show"))
     pending_logins().wait(state)
@@ -149,7 +160,10 @@ def _handle_used_state(state: str, code: str | None) -> ResponseReturnValue:
 
 
 def _finish_login(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
-    """Exchange, read, check, log in. If any of it fails, whoever was logged in no longer is."""
+    """Exchange the code, load the user, and log the user in.
+
+    If any step fails, the user who was logged in before is logged out.
+    """
     pending, former = pending_logins(), sessions.current_user()
     claimed = login.impersonation_claimed or fetch_metadata.impersonation_claimed()
     login = replace(login, impersonation_claimed=claimed)
@@ -187,7 +201,10 @@ def _log_login(user: CurrentUser) -> None:
 
 
 def _validated_code(code: str | None) -> str:
-    """The code, or Clever's `error` by its few known values; its text is not shown or logged."""
+    """Return the code. Raises LoginError if the callback has an error or no code.
+
+    Clever's `error` is classified by its known values; its text is neither shown nor logged.
+    """
     issuer = request.args.get("iss", services().settings.clever_url)
     if issuer != services().settings.clever_url:  # RFC 9207, section 2.4
         raise BadCallback("the callback names another issuer")
@@ -202,7 +219,10 @@ def _validated_code(code: str | None) -> str:
 
 
 def _claimed(code: str) -> str:
-    """The code, reserved for this request; CodeSeenBefore if the app has seen it before."""
+    """Reserve the code for this request and return it.
+
+    Raises CodeAlreadySeen if the app has seen the code before.
+    """
     if not used_codes().claim(code):
         raise CodeAlreadySeen("the code was exchanged, refused or dropped before")
     g.exchanged_code = code
@@ -211,9 +231,9 @@ def _claimed(code: str) -> str:
 
 @bp.after_request
 def _drop_unused_codes(response: Response) -> Response:
-    """Make each code useless that came with this request and was not exchanged.
+    """Invalidate each code that came with this request and was not exchanged.
 
-    Whatever refused the request, also before the view ran, the code is still valid at Clever.
+    This also covers requests refused before the view ran: their codes are still valid at Clever.
     """
     for code in fetch_metadata.final_codes():
         if code != g.get("exchanged_code") and not used_codes().drop(code):
@@ -222,5 +242,5 @@ def _drop_unused_codes(response: Response) -> Response:
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Mount the views."""
+    """Register the blueprint."""
     app.register_blueprint(bp)

@@ -1,6 +1,7 @@
-"""Shared computers: a page goes by itself when its session has ended, and can be asked to stay.
+"""Idle timeout for shared computers: the page leaves when its session has ended.
 
-Without JavaScript the browser is told when to leave. With it, `static/page.js` warns first.
+Without JavaScript a meta refresh leaves the page. With JavaScript, `static/page.js` warns first and
+lets the user stay.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from clever_login.services import services
 from clever_login.web.routing import public
 
 bp = Blueprint("idle", __name__)
-MIN_WARNING_SECONDS, MAX_WARNING_SECONDS = 20, 120  # seconds; WCAG 2.2.1 asks for twenty at least
+MIN_WARNING_SECONDS, MAX_WARNING_SECONDS = 20, 120  # seconds; WCAG 2.2.1 asks for at least 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEnd:
-    """When a page has to go, for its template: seconds, and which login it belongs to."""
+    """When a page must leave, for its template.
+
+    Times are in seconds; `login` identifies the login.
+    """
 
     seconds: int
     warning: int
@@ -36,28 +40,31 @@ class SessionEnd:
 @bp.get("/away")
 @public
 def away() -> ResponseReturnValue:
-    """Where a page goes by itself; it holds nobody's data, and coming here is no click."""
+    """Show the page that a browser goes to after the idle timeout.
+
+    It contains no user's data. Requesting it does not extend the session.
+    """
     district = request.args.get("district_id")
     left = sessions.seconds_left()
     district = district if is_valid_id(district) else None
     page = render_template("away.html", user=None, ended=left is None, district_id=district)
     response = make_response(page)
     if left is None:
-        if "language" in request.args:  # not where somebody has chosen one on this page
-            clear_language_cookie(response)  # the next person's browser says what they speak
+        if "language" in request.args:  # not if a user chose a language on this page
+            clear_language_cookie(response)  # the next user's browser preference applies
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
-        pending_logins().confirm_next(response)  # Clever's own session goes on
+        pending_logins().confirm_next(response)  # the session at Clever is still open
     return response
 
 
 @bp.post("/still-here")
 def still_here() -> ResponseReturnValue:
-    """The button of the warning, a click like any other: how many seconds there are now."""
+    """Extend the session, as any other click does, and return the seconds left as JSON."""
     return jsonify(seconds=_seconds_left())
 
 
 def _session_end() -> SessionEnd | None:
-    """None on a page for nobody: there is nothing to hide."""
+    """Return when this page must leave, or None without a user: then there is nothing to hide."""
     user = sessions.current_user()
     if user is None:
         return None
@@ -70,16 +77,19 @@ def _session_end() -> SessionEnd | None:
 
 
 def _seconds_left() -> int:
-    """Rounded up, and one more: whoever comes when they are over finds the session ended."""
+    """Return the time left, rounded up, plus one second.
+
+    A request after that time finds the session ended.
+    """
     return math.ceil(sessions.seconds_left() or 0) + 1
 
 
 def _warning_seconds(settings: Settings) -> int:
-    """How long before the end the page asks: a tenth of the idle time, within limits."""
+    """Return how long before the end the page warns: a tenth of the idle time, within limits."""
     return min(max(settings.session_idle_minutes * 6, MIN_WARNING_SECONDS), MAX_WARNING_SECONDS)
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Mount the views, and tell templates when a page has to go."""
+    """Register the blueprint, and give templates `session_end`."""
     app.context_processor(lambda: {"session_end": _session_end})
     app.register_blueprint(bp)

@@ -1,9 +1,10 @@
-"""How many log in at once, and who is asked to come again when more come than can be answered.
+"""Load shedding: limits concurrent logins, and refuses new logins under overload.
 
-A process has threads for many logins, since each waits for Clever most of its time, and keeps some
-threads for all else. Were everybody let in who comes, all would wait ever longer, until routers
-hang up on them after 30 seconds, and the work done for those would be lost. So in a crowd no login
-is begun; who is on the way back from Clever is served, and who is inside.
+A process has threads for many logins, since each login waits for Clever most of its time, and keeps
+some threads for other requests. If every login were accepted, all of them would wait longer and
+longer, until routers close their connections after 30 seconds and the work done for them is lost.
+So under overload, new logins are refused. Logins already in progress and signed-in users are still
+served.
 """
 
 from __future__ import annotations
@@ -21,23 +22,26 @@ from clever_login.errors import Overloaded, TooBusy
 from clever_login.server.contract import LONG_WAIT_SECONDS, QUEUE_SECONDS_KEY
 
 MAX_CONCURRENT_LOGINS = (
-    64  # logins a process; fewer than gunicorn.conf.py's threads, as a test holds
+    64  # logins per process; a test checks that gunicorn.conf.py has more threads
 )
 AVERAGING_SECONDS, OVERLOAD_SECONDS = (
     3.0,
     0.5,
-)  # a class at the same moment is no crowd: it is soon in
+)  # a class that logs in at once waits less than this, and is not overload
 _free_slots = deque(range(MAX_CONCURRENT_LOGINS))
 
 
 class QueueTime:
-    """How long people have been in line lately: a mean that forgets, and rest counts as no wait."""
+    """Exponential moving average of the time that requests wait in the queue.
+
+    Time without requests counts as time without waiting.
+    """
 
     def __init__(self) -> None:
         self._mean, self._at, self._lock = 0.0, time.monotonic(), Lock()
 
     def add(self, waited: float) -> float:
-        """Take in how long somebody has waited, and return the mean; both in seconds."""
+        """Add one request's wait, and return the average. Both are in seconds."""
         with self._lock:
             now = time.monotonic()
             passed, self._at = now - self._at, now
@@ -50,7 +54,7 @@ _queue_time = QueueTime()
 
 
 def refuse_if_overloaded() -> None:
-    """Raise Crowded where a login is not to be begun: this one waited, as others have lately."""
+    """Raise Overloaded if this request waited too long and the recent average is high, too."""
     waited = request.environ.get(QUEUE_SECONDS_KEY, 0.0)  # other servers do not measure it
     lately = _queue_time.add(waited)
     if waited > LONG_WAIT_SECONDS and lately > OVERLOAD_SECONDS:
@@ -59,9 +63,10 @@ def refuse_if_overloaded() -> None:
 
 @contextmanager
 def login_slot() -> Iterator[None]:
-    """Hold one of the places for logins; TooBusy when Clever has stalled and all are taken.
+    """Hold one of the slots for logins.
 
-    So a stalled Clever cannot occupy every thread: health, static files and pages still answer.
+    So a stalled Clever cannot occupy every thread: health checks, static files, and pages still
+    work. Raises TooBusy when all slots are taken.
     """
     try:
         place = _free_slots.pop()

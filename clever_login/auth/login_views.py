@@ -1,4 +1,4 @@
-"""/login and /logout: the way to Clever, and the way out."""
+"""/login and /logout."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ bp = Blueprint("auth", __name__)
 @bp.get("/login")
 @public
 def login() -> ResponseReturnValue:
-    """Begin a login: with `district_id` at that district, with `next` to that page after it."""
+    """Start a login: at the district in `district_id`, with a redirect to `next` after it."""
     district = request.args.get("district_id")
     return redirect_to_clever(
         PendingLogin(
@@ -43,9 +43,10 @@ def login() -> ResponseReturnValue:
 @bp.post("/logout")
 @public
 def logout() -> ResponseReturnValue:
-    """End the session here, and never at Clever, which is asked to confirm the next student.
+    """End the session in this app. The session at Clever stays open.
 
-    A page whose session has ended asks for what has happened already: it needs no token.
+    The next login asks Clever to confirm the student, because Clever's session is still open.
+    Without a session no CSRF token is needed: there is nothing left to end.
     """
     user = sessions.current_user()
     if user is not None:
@@ -57,8 +58,9 @@ def logout() -> ResponseReturnValue:
         "auth.logged_out", district_id=district, language=languages.current_language().name
     )
     response = redirect(address, 303)
-    languages.clear_language_cookie(response)  # the next person's browser says what they speak
-    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # never "cookies": also neighbours'
+    languages.clear_language_cookie(response)  # the next user's browser preference applies
+    # Never "cookies": it would also delete those of other hosts of the site.
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
     pending_logins().confirm_next(response)
     return response
 
@@ -66,7 +68,7 @@ def logout() -> ResponseReturnValue:
 @bp.get("/logged-out")
 @public
 def logged_out() -> ResponseReturnValue:
-    """Say that Clever itself may still be logged in, and offer to log in again."""
+    """Tell the user that Clever may still be logged in, and offer to log in again."""
     if sessions.current_user() is not None:
         return redirect(url_for("dashboard.show"))
     district = request.args.get("district_id")
@@ -76,9 +78,9 @@ def logged_out() -> ResponseReturnValue:
 
 
 def redirect_to_clever(login: PendingLogin) -> Response:
-    """Send the browser to Clever with a fresh state, and the cookie that waits for it.
+    """Redirect the browser to Clever with a new state, and set the cookie of the pending login.
 
-    Raises Crowded when more people come than can be answered.
+    Raises Overloaded when this process cannot serve more logins.
     """
     load_shedding.refuse_if_overloaded()
     here = services()
@@ -97,9 +99,9 @@ def redirect_to_clever(login: PendingLogin) -> Response:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Mount the views."""
+    """Set up pending logins and used codes, and register the blueprint."""
     store = services(app).store
     app.extensions["clever_login_pending_logins"] = PendingLogins(settings, store)
     app.extensions["clever_login_used_codes"] = UsedCodes(store)
-    app.extensions["csrf"].exempt(logout)  # which asks for the token itself
+    app.extensions["csrf"].exempt(logout)  # logout checks the token itself
     app.register_blueprint(bp)

@@ -1,8 +1,8 @@
-"""Logins that have left for Clever and are not back yet: one signed cookie each, nothing stored.
+"""Logins that are waiting for the callback from Clever, each in one signed cookie.
 
-The state is 256 random bits; the cookie that waits for it is named by its hash, so that tabs do
-not overwrite one another, and it is what binds the state to this browser. Only its use is kept on
-the server, so that a state is spent once (RFC 9700, section 4.7).
+The state is 256 random bits. The cookie's name contains a hash of the state, so tabs do not
+overwrite one another's cookies, and the cookie binds the state to this browser. The server stores
+only that a state was used, so that it is used once (RFC 9700, section 4.7).
 """
 
 from __future__ import annotations
@@ -25,40 +25,41 @@ from clever_login.errors import StoreUnavailable
 from clever_login.storage.base import Store
 
 VALIDITY_SECONDS = 10 * 60
-REPEAT_WAIT_SECONDS = 2  # a second callback waits so long for the first
+REPEAT_WAIT_SECONDS = 2  # how long a second callback waits for the first
 COOKIE_MAX_AGE_SECONDS = (
     12 * 60 * 60
 )  # longer, so that a login page left open all morning can be restarted
 SPENT_SECONDS = (
     VALIDITY_SECONDS + 2 * MAX_CLOCK_DIFFERENCE_SECONDS
-)  # after that its cookie starts a new login
+)  # after that, the cookie only starts a new login
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
-MAX_WAITING_REPEATS = 3  # second callbacks a process: each holds a thread
+MAX_WAITING_REPEATS = 3  # second callbacks per process; each holds a thread
 MAX_PENDING_LOGINS = 10
-MAX_COOKIE_BYTES = 4000  # of all these cookies
-MAX_COOKIES_DROPPED = 20  # at a time: more than ten were not set by us
+MAX_COOKIE_BYTES = 4000  # of all these cookies together
+# Per response; a browser with more than ten has cookies that this app did not set.
+MAX_COOKIES_DROPPED = 20
 _waiting_slots = BoundedSemaphore(MAX_WAITING_REPEATS)
 
 
 @dataclass(frozen=True)
 class PendingLogin:
-    """What this browser was doing when it left for Clever."""
+    """A login that this browser started and that has not returned from Clever."""
 
     district_id: str | None = None
     next: str | None = None
-    restarts: int = 0  # how often this login was begun anew without the person's doing
+    restarts: int = 0  # how often the app restarted this login
     impersonation_claimed: bool = False  # by the callback that this login restarts
-    # Seconds since it left, set when it is found; negative if another machine's clock is ahead.
+    # Seconds since the login started, set by `find`. Negative if another machine's clock is ahead.
     age: float = 0.0
 
     @property
     def expired(self) -> bool:
-        """Whether its ten minutes are over, or its machine's clock was too far ahead of ours."""
+        """Whether ten minutes have passed, or the other machine's clock was too far ahead."""
         return not -MAX_CLOCK_DIFFERENCE_SECONDS <= self.age <= VALIDITY_SECONDS
 
 
 class _CookieFlags(TypedDict):
-    """What every cookie of ours has."""
+    """The attributes of all cookies set here."""
 
     secure: bool
     httponly: bool
@@ -76,7 +77,7 @@ class PendingLogins:
         self._confirm = "__Host-confirm" if settings.https else "confirm"
 
     def add(self, request: Request, response: Response, login: PendingLogin, state: str) -> None:
-        """Set the cookie that waits for `state`, and drop the oldest of too many."""
+        """Set the cookie for `state`, and delete the oldest cookies if there are too many."""
         for name in self._too_many(request):
             self._drop(response, name)
         value = self._signer.dumps({**asdict(login), "state": digest_state(state)})
@@ -88,7 +89,7 @@ class PendingLogins:
         )
 
     def find(self, request: Request, state_digest: str) -> PendingLogin | None:
-        """The login that waits for a state in this browser, expired or not."""
+        """Return this browser's pending login for a state, expired or not, or None."""
         found = self._read(request, self._name(state_digest))
         if found is None or not DIGEST_PATTERN.fullmatch(state_digest):
             return None
@@ -104,24 +105,27 @@ class PendingLogins:
         )
 
     def spend(self, state_digest: str, code: str | None) -> bool:
-        """Use the state up, before anything is done with it; False if it was used before."""
+        """Mark the state as used, before anything else. Returns False if it was used before."""
         return self._store.claim(f"state-{state_digest}", SPENT_SECONDS, _note(code))
 
     def spent_with(self, state_digest: str, code: str | None) -> bool:
-        """Whether the callback that used the state up brought this code."""
+        """Whether the callback that used the state had this code."""
         value = self._store.get(f"state-{state_digest}")
         return value is not None and value.startswith(_note(code))
 
     def ended(self, state_digest: str) -> None:
-        """Note that the login with this state is over, well or badly: others wait for that.
+        """Record that the login with this state has ended, successfully or not, for `wait`.
 
-        They wait for two seconds in any case, so a store that fails here fails nobody's login.
+        A store failure is ignored: waiting requests give up after two seconds anyway.
         """
         with suppress(StoreUnavailable):
             self._store.set(f"ended-{state_digest}", b"", REPEAT_WAIT_SECONDS * 10)
 
     def wait(self, state_digest: str) -> None:
-        """Wait until the login with this state is over, or two seconds; few may wait at once."""
+        """Wait until the login with this state has ended, for two seconds at most.
+
+        Returns at once if MAX_WAITING_REPEATS requests of this process are waiting.
+        """
         if not _waiting_slots.acquire(blocking=False):
             return
         try:
@@ -132,27 +136,33 @@ class PendingLogins:
             _waiting_slots.release()
 
     def confirm_next(self, response: Response) -> None:
-        """Let Clever ask the next student of this browser who they are: its session goes on."""
+        """Set a cookie that makes the next login ask the student to confirm their identity.
+
+        The session at Clever is still open.
+        """
         response.set_cookie(self._confirm, "1", **self._flags)
 
     def to_confirm(self, request: Request) -> bool:
-        """Whether somebody has logged out of this browser since the last login."""
+        """Whether a user has logged out in this browser since the last login."""
         return self._confirm in request.cookies
 
     def confirmed(self, request: Request, response: Response) -> None:
-        """Somebody has logged in: nothing is left to confirm."""
+        """Delete the cookie of `confirm_next` after a login."""
         if self.to_confirm(request):
             self._drop(response, self._confirm)
 
     def forget(self, response: Response, state_digest: str) -> None:
-        """Drop the cookie of a login that has come back."""
+        """Delete the cookie of a login that has returned."""
         self._drop(response, self._name(state_digest))
 
     def _name(self, state_digest: str) -> str:
         return self._prefix + state_digest[:16]
 
     def _too_many(self, request: Request) -> list[str]:
-        """All but the newest nine that are small enough together: servers bound a header's size."""
+        """Return the cookies to delete: all but the newest nine that fit into MAX_COOKIE_BYTES.
+
+        Servers limit the size of a request's headers.
+        """
         names = [name for name in request.cookies if name.startswith(self._prefix)]
         size, dropped = 0, []
         newest_first = sorted(names, key=lambda name: self._age(request, name))
@@ -163,7 +173,7 @@ class PendingLogins:
         return dropped[:MAX_COOKIES_DROPPED]
 
     def _read(self, request: Request, name: str) -> tuple[dict[str, Any], float] | None:
-        try:  # without max_age, which would refuse a negative age
+        try:  # without max_age, which would reject a negative age
             value = request.cookies.get(name, "")
             data, signed_at = self._signer.loads(value, return_timestamp=True)
         except BadData:
@@ -184,20 +194,23 @@ def _note(code: str | None) -> bytes:
 
 
 def new_state() -> str:
-    """256 bits from the operating system, in characters that need no quoting."""
+    """Return 256 bits from the operating system, in URL-safe characters."""
     return secrets.token_urlsafe(32)
 
 
 def derive_nonce(state_digest: str) -> str:
-    """What binds an id token to the login with this state, and so to this browser."""
+    """Derive the nonce that binds an ID token to the login with this state.
+
+    The state's cookie binds it to this browser, too.
+    """
     return hashlib.sha256(f"nonce of {state_digest}".encode()).hexdigest()
 
 
 def digest_state(state: str) -> str:
-    """What is kept of a state: whoever reads it cannot come back with it."""
+    """Return the SHA-256 of a state in hexadecimal, from which the state cannot be recovered."""
     return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()
 
 
 def pending_logins() -> PendingLogins:
-    """The pending logins of this app."""
+    """Return the PendingLogins of the current app."""
     return cast(PendingLogins, current_app.extensions["clever_login_pending_logins"])

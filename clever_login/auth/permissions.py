@@ -1,4 +1,4 @@
-"""Who may open what: every route is closed unless it is marked `public`."""
+"""Access control: every route requires a login unless it is marked `public`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def roles_required(*roles: Role | str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Open a view only to people whose current role is one of these; others get 403.
+    """Restrict a view to users whose current role is one of these; others get a 403.
 
-    A role may be named ("teacher"); a name that is none is a ValueError at once.
+    Roles may be given by name ("teacher"). Raises ValueError for an unknown role.
     """
     allowed = {Role(role) for role in roles}
 
@@ -40,7 +40,7 @@ def roles_required(*roles: Role | str) -> Callable[[Callable[P, R]], Callable[P,
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Close every route that is not marked, and refuse forms sent from another site."""
+    """Require a login for every unmarked route, and refuse forms sent from another site."""
 
     @app.before_request
     def same_origin() -> None:

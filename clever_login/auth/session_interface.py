@@ -1,4 +1,7 @@
-"""Flask-Session, fenced in: encrypted values, hashed ids, no pickle, and calm when it is down."""
+"""Server-side sessions on Flask-Session: encrypted values, hashed ids, no pickle.
+
+A store that is down results in a 503 page instead of a crash.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,14 @@ OWNED_ID_PATTERN = re.compile(
 
 
 class _Sealed(msgspec.Struct, frozen=True):
-    """What Fernet seals: the session's data with the store key that it belongs to."""
+    """The plaintext that Fernet encrypts: the session's data with the store key it belongs to."""
 
     store_id: str
     data: dict[str, Any]
 
 
 class EncryptedSession(ServerSideSession):  # type: ignore[misc] # Flask-Session is untyped
-    """A session that knows whether it came from the store, and whether the store was down."""
+    """A session that records whether it came from the store, and whether the store was down."""
 
     known_sid: str | None = None
     unavailable: StoreUnavailable | None = None
@@ -44,9 +47,9 @@ class EncryptedSession(ServerSideSession):  # type: ignore[misc] # Flask-Session
 
 
 class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session is untyped
-    """Sessions in our store: MessagePack inside Fernet, under a hash of the session id.
+    """Keeps sessions in the app's store: MessagePack inside Fernet.
 
-    The sealed value contains its key.
+    The store key contains a hash of the session id. The encrypted value contains its own key.
     """
 
     session_class = EncryptedSession
@@ -58,7 +61,10 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
         self._decoder = msgspec.msgpack.Decoder(_Sealed)
 
     def open_session(self, app: Flask, request: Request) -> EncryptedSession:
-        """The session of a request; with the store down an empty one that says so."""
+        """Return the session of a request.
+
+        If the store is down, it is empty and `unavailable` is set.
+        """
         if request.path in fetch_metadata.PROBE_PATHS or request.path.startswith("/static/"):
             return EncryptedSession(sid=self._generate_sid(self.sid_length))
         try:
@@ -71,8 +77,11 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
         return session
 
     def save_session(self, app: Flask, session: EncryptedSession, response: Response) -> None:
-        """Save, or turn the answer into a 503: nobody is ever half logged in."""
-        if session.unavailable:  # what could not be read is not changed either
+        """Save the session, or replace the response with a 503.
+
+        So no login is half complete.
+        """
+        if session.unavailable:  # do not overwrite a session that could not be read
             return
         try:
             if session or not session.modified:
@@ -88,25 +97,27 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
                 self._expire_cookie(app, response)
 
     def should_set_cookie(self, app: Flask, session: EncryptedSession) -> bool:  # noqa: ARG002 # Flask's
-        """Only for a new id: an answer to an older request must not bring an old one back."""
+        """Set a cookie only for a new id: a late response must not restore an old id."""
         return bool(session.sid != session.known_sid)
 
     def regenerate(self, session: EncryptedSession, owner: str = "") -> None:
-        """Give the session a new id, and only then forget the old one: that may fail.
+        """Give the session a new id, then delete the old one, which may fail.
 
-        `owner` is who is logged in by it: the pseudonyms of district and person with a dot between.
+        `owner` identifies the logged-in user: the pseudonyms of district and user, joined by a dot.
+
+        Raises StoreUnavailable if the store fails.
         """
         old, session.sid = session.sid, self._generate_sid(self.sid_length)
         if owner:
             session.sid = f"{owner}.{session.sid}"
         session.modified = True
-        if old == session.known_sid:  # else it was never in the store
+        if old == session.known_sid:  # otherwise it was never in the store
             self._delete_session(self._get_store_id(old))
 
     def _expire_cookie(self, app: Flask, response: Response) -> None:
         """Expire the session cookie.
 
-        Flask-Session does so without Secure, which browsers ignore for a `__Host-` name.
+        Flask-Session expires it without Secure, and browsers ignore that for a `__Host-` name.
         """
         response.delete_cookie(
             self.get_cookie_name(app),
@@ -117,9 +128,9 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
         response.vary.add("Cookie")
 
     def _get_store_id(self, sid: str) -> str:
-        """The owner's pseudonyms, by which sessions can be ended, and a hash.
+        """Return the store key: the owner's pseudonyms, by which sessions can be ended, and a hash.
 
-        Whoever reads the store learns no cookie: an id has 256 random bits.
+        The key does not reveal the cookie: a session id has 256 random bits.
         """
         owner = OWNED_ID_PATTERN.fullmatch(sid)
         district, person = owner.groups() if owner else (NOBODY_PSEUDONYM, NOBODY_PSEUDONYM)
@@ -127,10 +138,10 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
         return f"{self.key_prefix}{district}-{person}-{digest}"
 
     def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
-        """What was saved; anything that we did not write ourselves counts as nothing.
+        """Return the saved data, or None if there is none that this app wrote.
 
-        So does a value of another key: whoever can write to the store must not be able to copy one
-        user's session over another's.
+        A value stored under a different key counts as none: an attacker who can write to the store
+        must not be able to copy one user's session over another's.
         """
         sealed = self._store.get(store_id)
         if sealed is None:
@@ -150,7 +161,7 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
     def _upsert_session(
         self, lifetime: timedelta, session: EncryptedSession, store_id: str
     ) -> None:
-        """Save; a session that was logged out while this request ran is not brought back."""
+        """Save the session, unless it was logged out while this request ran."""
         plain = msgspec.msgpack.encode(_Sealed(store_id, dict(session)))
         sealed = self._fernet.encrypt(plain)
         seconds = int(lifetime.total_seconds())
@@ -159,12 +170,12 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
 
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
-    """Give the app its sessions."""
+    """Install the session interface and the settings of the session cookie."""
     app.config.update(
         SESSION_COOKIE_NAME="__Host-session" if settings.https else "session",
         SESSION_COOKIE_SECURE=settings.https,
         SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",  # Strict would be dropped on the way back from Clever
+        SESSION_COOKIE_SAMESITE="Lax",  # Strict would be dropped on the redirect back from Clever
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=timedelta(minutes=settings.session_idle_minutes),
     )
@@ -172,6 +183,6 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
 
 
 def _derive_fernet(secret: str) -> Fernet:
-    """Fernet with a key for this purpose alone, from a secret of any length."""
+    """Return Fernet with a key for this purpose only, derived from a secret of any length."""
     key = hmac.new(secret.encode(), b"clever-login session", hashlib.sha256).digest()
     return Fernet(base64.urlsafe_b64encode(key))

@@ -1,6 +1,6 @@
-"""Who is logged in: the only file that reads or writes session keys.
+"""The current user: the only module that reads or writes session keys.
 
-Who is archived is logged out.
+It also ends the sessions of users and districts, as when a user is archived.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _USER_KEY, _STATE_KEY = "login", "state"
 
 @dataclass(frozen=True, kw_only=True)
 class TaughtClass:
-    """A section of a Clever Library teacher, as their page lists it."""
+    """A section of a Clever Library teacher, as listed on the teacher's page."""
 
     name: str
     students: int
@@ -40,7 +40,7 @@ class TaughtClass:
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentUser:
-    """The person who is logged in, as the pages need them; nothing else of theirs is kept."""
+    """The logged-in user's data in the session. No other data of the user is stored in it."""
 
     account_id: str
     clever_id: str
@@ -50,24 +50,24 @@ class CurrentUser:
     email: str | None
     roles: tuple[Role, ...]
     role: Role | None
-    outcome: FetchStatus  # of the user record, which has name, email and roles
+    outcome: FetchStatus  # of the user record, which has name, email, and roles
     district: Fetched[District]
     schools: Fetched[tuple[School, ...]]
     more_schools: int
     logged_in_at: float  # Unix seconds
     seen_at: float
     classes: Fetched[tuple[TaughtClass, ...]] = field(default_factory=lambda: Fetched("none"))
-    impersonation_claimed: bool = False  # a note for the page and the log, which anybody can forge
-    preferred_name: str = ""  # what they want to be called, if your product has asked
+    impersonation_claimed: bool = False  # shown and logged only: anyone can forge it
+    preferred_name: str = ""  # what the user wants to be called, if your product has asked
 
     @property
     def pseudonym(self) -> str:
-        """What stands for this person in the log."""
+        """The user's pseudonym in the log."""
         return pseudonym(services().settings.secret_key, "person", self.clever_id)
 
     @property
     def district_pseudonym(self) -> str:
-        """What stands for this person's district in the log; NOBODY for a Library person."""
+        """The pseudonym of the user's district in the log; NOBODY_PSEUDONYM for a Library user."""
         return pseudonym(services().settings.secret_key, "district", self.district_id)
 
     @property
@@ -77,14 +77,15 @@ class CurrentUser:
 
     @property
     def called(self) -> str:
-        """What a greeting calls them."""
+        """The name for greetings."""
         return self.preferred_name or self.first_name
 
 
 def log_in(user: CurrentUser, state_digest: str) -> None:
-    """Replace whatever this browser's session held by this person, under a new id.
+    """Replace this browser's session with one for this user, under a new id.
 
-    The digest is of the state that this login came back with: a repeated callback is told by it.
+    `state_digest` is the digest of the state of this login, by which a repeated callback is
+    recognized. Raises StoreUnavailable if the store fails.
     """
     session.clear()
     g.pop("csrf_token", None)
@@ -97,23 +98,23 @@ def log_in(user: CurrentUser, state_digest: str) -> None:
             end_sessions(district=district, person=person)
         _session_interface().regenerate(session, owner=".".join(owner))
     except StoreUnavailable:
-        session.clear()  # else the error page's answer would save it
+        session.clear()  # otherwise the error page's response would save it
         raise
     g.current_user = user
 
 
 def was_logged_in_by(state_digest: str) -> bool:
-    """Whether whoever is logged in came with this state, and not by another login."""
+    """Whether the current user logged in with this state, and not by another login."""
     return current_user() is not None and session.get(_STATE_KEY) == state_digest
 
 
 def end_sessions(*, district: str = "*", person: str = "*") -> int:
-    """End the sessions of these pseudonyms, by default everybody's; how many there were."""
+    """End the sessions of these pseudonyms, by default all sessions. Returns their number."""
     return services().store.delete_matching(f"session-{district}-{person}-*")
 
 
 def end_sessions_of_pseudonyms(people: Collection[str]) -> int:
-    """End the sessions of many pseudonyms, in one walk over the store; how many there were."""
+    """End the sessions of many pseudonyms in one scan of the store. Returns their number."""
     if not people:
         return 0
     return services().store.delete_matching(
@@ -122,49 +123,52 @@ def end_sessions_of_pseudonyms(people: Collection[str]) -> int:
 
 
 def call_after_save(action: Callable[[], None]) -> None:
-    """Do something once this request's session is in the store: before that nobody is in."""
+    """Call `action` once this request's session is in the store: until then no one is logged in."""
     cast(EncryptedSession, session).when_saved = action
 
 
 def log_out() -> None:
-    """End this browser's session, here and in the store."""
+    """End this browser's session, in the browser and in the store."""
     session.clear()
     session.modified = True  # so that the cookie is expired, too
     g.current_user = None
 
 
 def current_user() -> CurrentUser | None:
-    """The person who is logged in, or None; an idle or too old session is ended."""
+    """Return the logged-in user, or None. Ends a session that is idle or too old."""
     if "current_user" not in g:
         g.current_user = _load_user()
     return cast("CurrentUser | None", g.current_user)
 
 
 def seconds_left() -> float | None:
-    """After how long without a click this session ends, None for nobody; asking is no click."""
+    """Return the seconds until this session ends without a click, or None without a user.
+
+    Calling this does not extend the session.
+    """
     user = cast("CurrentUser | None", g.current_user) if "current_user" in g else _find_user()
     return None if user is None else _ends_at(user, services().settings) - time.time()
 
 
 def login_marker() -> str:
-    """What tells this login from another one of the same browser, and is of no other use."""
+    """Return a value that distinguishes this login from others in the same browser."""
     return hashlib.sha256(f"tab of {session.get(_STATE_KEY)}".encode()).hexdigest()[:16]
 
 
 def check_csrf_token() -> None:
-    """Raise CSRFError unless the form that was sent belongs to this session."""
+    """Raise CSRFError unless the submitted form belongs to this session."""
     current_app.extensions["csrf"].protect()
 
 
 def switch_role(role: Role) -> None:
-    """Show the person another of their roles; the caller has checked that it is one."""
+    """Switch the current user to another role. The caller checks that the user has the role."""
     user = current_user()
     if user is not None:
         _save_user(replace(user, role=role))
 
 
 def rename_in_session(name: str) -> None:
-    """Call whoever is logged in by this name from now on."""
+    """Set the preferred name of the current user, if any."""
     user = current_user()
     if user is not None:
         _save_user(replace(user, preferred_name=name))
@@ -172,16 +176,16 @@ def rename_in_session(name: str) -> None:
 
 def _load_user() -> CurrentUser | None:
     user = _find_user()
-    if user is None or fetch_metadata.is_cross_site_subresource():  # no click of the person's
+    if user is None or fetch_metadata.is_cross_site_subresource():  # not a click by the user
         return user
-    # Another machine's clock may be ahead: a click has to count there as well as here.
+    # Another machine's clock may be ahead: a click must count there as well as here.
     if abs(time.time() - user.seen_at) > _write_interval_seconds(services().settings):
         return _save_user(user)
     return user
 
 
 def _find_user() -> CurrentUser | None:
-    """Whoever is logged in; a session that is over, or of another shape, is ended."""
+    """Return the logged-in user. Ends a session that has expired or has an unknown structure."""
     data: Any = session.get(_USER_KEY)
     if data is None:
         return None
@@ -197,10 +201,10 @@ def _find_user() -> CurrentUser | None:
 
 
 def _has_ended(user: CurrentUser, settings: Settings) -> bool:
-    """Whether its time is up, or its district was taken off the list of those that may come.
+    """Whether the session has expired, or its district is no longer in CLEVER_DISTRICT_IDS.
 
-    The store ends an idle session by its own clock. This check only has to end one that something
-    other than a click has written again, so it can allow for another machine's clock.
+    The store expires idle sessions by its own clock. This check only ends sessions that something
+    other than a click has saved, so it can allow for another machine's clock.
     """
     allowed = settings.clever_district_ids
     if allowed and user.district_id not in allowed:
@@ -211,13 +215,19 @@ def _has_ended(user: CurrentUser, settings: Settings) -> bool:
 
 
 def _ends_at(user: CurrentUser, settings: Settings) -> float:
-    """When it is over, idle or not; an idle one is then gone from the store, too."""
+    """Return when the session ends, in Unix seconds.
+
+    An idle session is gone from the store at that time, too.
+    """
     idle = user.seen_at + settings.session_idle_minutes * 60
     return min(idle, user.logged_in_at + settings.session_max_hours * 3600)
 
 
 def _write_interval_seconds(settings: Settings) -> float:
-    """How often a read is worth a write: so the idle limit is met to a sixth of it at worst."""
+    """Return how old `seen_at` may be before it is saved again, in seconds.
+
+    It is at most a sixth of the idle limit, which is the largest error of the idle timeout.
+    """
     return min(5 * 60, settings.session_idle_minutes * 60 / 6)
 
 
@@ -227,7 +237,7 @@ def _owner_pseudonyms(user: CurrentUser, secret: str) -> tuple[str, str]:
 
 
 def _save_user(user: CurrentUser) -> CurrentUser:
-    """Keep this, seen now: the store keeps what is written for the idle minutes from now on."""
+    """Save the user, seen now. The store keeps the session for the idle time from this write on."""
     g.current_user = seen = replace(user, seen_at=time.time())
     session[_USER_KEY] = msgspec.to_builtins(seen)
     return seen
@@ -238,18 +248,24 @@ def _session_interface() -> Any:
 
 
 def _require_store() -> None:
-    """A session that could not be read must not pass for nobody's."""
+    """Raise StoreUnavailable if the session could not be read.
+
+    An unreadable session must not count as logged out.
+    """
     if error := cast(EncryptedSession, session).unavailable:
         raise error
 
 
 def _template_context() -> dict[str, object]:
-    """Whoever is logged in; on a page that has not asked, not before its template does."""
+    """Return `user` for templates.
+
+    The session is read only if the view or the template needs it.
+    """
     return {"user": g.current_user if "current_user" in g else LocalProxy(current_user)}
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Give the app its sessions, CSRF tokens, and `user` in templates."""
+    """Set up sessions, CSRF protection, and `user` in templates."""
     with suppress(msgspec.ValidationError):
         # msgspec reads the types at the first use: two threads doing that at once crash (0.22.0).
         msgspec.convert({}, CurrentUser)
@@ -257,8 +273,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
-        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
-        WTF_CSRF_SSL_STRICT=False,  # wants a Referer; `access` checks where a form comes from
+        WTF_CSRF_TIME_LIMIT=None,  # a token is valid as long as its session
+        # Would require a Referer; `permissions` checks the origin of forms.
+        WTF_CSRF_SSL_STRICT=False,
     )
     app.before_request(_require_store)
     CSRFProtect(app)
@@ -266,7 +283,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def end_sessions_of_people(people: Iterable[str]) -> int:
-    """End the sessions of these Clever ids; how many there were."""
+    """End the sessions of the users with these Clever ids. Returns their number."""
     secrets = services().settings.secrets
     return end_sessions_of_pseudonyms(
         {pseudonym(secret, "person", each) for each in people for secret in secrets}
@@ -274,11 +291,11 @@ def end_sessions_of_people(people: Iterable[str]) -> int:
 
 
 def name_of_district(district_id: str) -> str:
-    """By which a district goes in the log."""
+    """Return the pseudonym of a district in the log."""
     return pseudonym(services().settings.secrets[0], "district", district_id)
 
 
 def end_sessions_in_district(district_id: str) -> int:
-    """End the sessions of everybody in a district; how many there were."""
+    """End the sessions of all users of a district. Returns their number."""
     secrets = services().settings.secrets
     return sum(end_sessions(district=pseudonym(each, "district", district_id)) for each in secrets)

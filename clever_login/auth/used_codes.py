@@ -1,7 +1,7 @@
-"""Authorization codes that this app exchanged, refused or dropped: none is exchanged again.
+"""Authorization codes that this app exchanged, refused, or dropped: none is exchanged again.
 
 A code stays valid at Clever for one minute, and Clever accepts it from this app whichever browser
-brought it. A code that the app left unused could log its reader in as somebody else. The store
+brought it. Anyone who reads a code that the app left unused could log in as its user. The store
 keeps a SHA-256 hash of each code for two minutes, so every process refuses it.
 
 Anyone can send codes, so each process writes a limited number of dropped codes to the store. It
@@ -23,13 +23,13 @@ from clever_login.errors import StoreUnavailable
 from clever_login.storage.base import Store
 
 RETENTION_SECONDS = 2 * 60  # Clever's codes are valid for one minute
-MAX_DROPPED = 5000  # dropped codes that a process writes in KEPT_SECONDS: about 1 MB of Redis
+MAX_DROPPED = 5000  # dropped codes that a process writes in RETENTION_SECONDS: about 1 MB of Redis
 STORE_PAUSE_SECONDS = 5.0  # after the store failed, dropped codes do not wait for it again
 FILTER_BITS = 1 << 22  # 512 KiB, twice; 400,000 codes in it give 1 % false matches
 
 
 class UsedCodes:
-    """One per process; all processes share the store."""
+    """The used codes of one process. All processes share the store."""
 
     def __init__(self, store: Store, most_dropped: int = MAX_DROPPED) -> None:
         self._store, self._most_dropped = store, most_dropped
@@ -39,15 +39,15 @@ class UsedCodes:
         self._store_failed = float("-inf")
 
     def claim(self, code: str) -> bool:
-        """Reserve a code for its exchange; False if any process has seen the code before.
+        """Reserve a code for its exchange. Returns False if any process has seen the code before.
 
-        Raises StoreUnavailable: without the store nobody can tell whether the code was used.
+        Raises StoreUnavailable: without the store, the app cannot tell whether the code was used.
         """
         digest = code_hash(code)
         return digest not in self._here and self._store.claim(f"code-{digest}", RETENTION_SECONDS)
 
     def drop(self, code: str) -> bool:
-        """Make a code useless; False if only this process knows about it."""
+        """Invalidate a code. Returns False if only this process knows about it."""
         digest = code_hash(code)
         if self._may_write():
             try:
@@ -73,10 +73,10 @@ class UsedCodes:
 
 
 class _BloomFilter:
-    """A Bloom filter of hashes: it forgets none for two minutes, and its size is fixed.
+    """A Bloom filter of hashes that keeps each for at least two minutes, with a fixed size.
 
-    A list with a limit would forget the oldest code, so a flood of codes could free a stolen one.
-    A false match costs a user one more redirect to Clever.
+    A list with a limit would forget the oldest code, so a flood of codes could free a stolen one. A
+    false match costs a user one more redirect to Clever.
     """
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class _BloomFilter:
             )
 
     def _turn(self) -> None:
-        """Every two minutes, forget the codes of the two minutes before."""
+        """Every two minutes, discard the hashes of the period before the last."""
         periods = (time.monotonic() - self._begun) // RETENTION_SECONDS
         if periods > 0:
             self._old = self._new if periods == 1 else bytearray(FILTER_BITS // 8)
@@ -108,7 +108,7 @@ class _BloomFilter:
 
 
 def code_hash(code: str) -> str:
-    """SHA-256 of a code, in hexadecimal digits."""
+    """Return the SHA-256 of a code in hexadecimal."""
     return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()
 
 
@@ -118,5 +118,5 @@ def _bit_positions(digest: str) -> list[tuple[int, int]]:
 
 
 def used_codes() -> UsedCodes:
-    """The used codes of this app."""
+    """Return the UsedCodes of the current app."""
     return cast(UsedCodes, current_app.extensions["clever_login_used_codes"])
