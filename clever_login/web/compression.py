@@ -1,8 +1,8 @@
-"""Pages are packed for slow networks.
+"""Compresses pages with gzip for slow networks.
 
-Packing beside a secret would tell it to whoever can have their own words repeated in the page
-(BREACH). Words of an address may be repeated, so that one with a query is packed only where no
-other site has led to it.
+Compressing a page that contains a secret would reveal the secret to an attacker whose input is
+repeated in the page (BREACH). A page may repeat parts of its URL, so a page with a query is
+compressed only if no other site led to it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from flask import Flask, Response, request
 
 from clever_login.config import Settings
 
-MIN_BODY_BYTES = 500  # bytes; below, packing saves no packet
-GZIP_LEVEL = 6  # gzip's middle: a higher one takes longer and saves a few bytes
+MIN_BODY_BYTES = 500  # bytes; compressing a smaller page does not save a packet
+GZIP_LEVEL = 6  # the middle of gzip's range: higher levels take longer and save few bytes
 
 
-def init_app(app: Flask, settings: Settings) -> None:  # noqa: ARG001 # every room takes both
-    """Pack every page for whoever can unpack it."""
+def init_app(app: Flask, settings: Settings) -> None:  # noqa: ARG001 # every init_app takes both
+    """Compress every page for browsers that accept gzip."""
     app.after_request(_compress)
 
 
@@ -37,6 +37,6 @@ def _compress(response: Response) -> Response:
 
 
 def _query_set_by_another_site() -> bool:
-    """Whether the words of the address may be another site's; old browsers do not say."""
+    """Whether another site may have chosen the query. Old browsers do not say."""
     site = request.headers.get("Sec-Fetch-Site")
     return bool(request.query_string) and site not in {"same-origin", "none"}

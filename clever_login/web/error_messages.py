@@ -1,6 +1,7 @@
-"""The words of every failure for a child, by its stable code; `error_causes` has the adults'.
+"""The texts of every failure, by its stable code: CHILD_MESSAGES and ADULT_MESSAGES.
 
-Every failure for the adult who helps, by its stable code: the cause, what to check, and who.
+A child reads what to do now. The adult who helps reads the cause, what to check, and who can fix
+it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from flask_babel import lazy_gettext as _
 
 @dataclass(frozen=True)
 class ChildMessage:
-    """What happened, what to do now, and where the button leads that helps with it.
+    """What happened, what to do now, and where the page's button leads.
 
-    "login" begins a login, "again" and "home" lead to the first page; where a teacher has to
-    help, "teacher" has that button, too, and makes little of it.
+    "login" starts a login. "again" and "home" lead to the first page. "teacher" also leads to the
+    first page, with a less prominent button: a teacher has to solve the problem.
     """
 
     title: LazyString
@@ -121,7 +122,7 @@ FIXED_BY_OPERATOR = _("Whoever runs this app. Tell them the code and the referen
 
 @dataclass(frozen=True)
 class AdultMessage:
-    """What an adult reads, in an administrator's words."""
+    """The cause, what to check, and who can fix it, in terms that administrators know."""
 
     cause: LazyString
     check: LazyString

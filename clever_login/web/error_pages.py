@@ -1,6 +1,6 @@
-"""Every failure as a page: what happened, what to do now, and a reference to read out.
+"""Renders every failure as a page: what happened, what to do now, and a reference to read out.
 
-Nothing that was sent to us, and nothing that Clever said, is ever repeated on a page.
+A page never repeats anything from the request or from Clever.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from clever_login.errors import (
 from clever_login.web import template_errors
 from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
 
-REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXYZ"  # none that look or sound like another
+REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXYZ"  # no two of them look or sound alike
 
 
 FALLBACK_PAGE = """<!doctype html>
@@ -45,8 +45,9 @@ RETRY_AFTER_SECONDS = {
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Turn every exception into its page."""
-    app.config["HOME"] = f"{settings.app_url}/"  # whole: the request may have gone to another host
+    """Register a handler for every exception."""
+    # Absolute: the request may have gone to another host.
+    app.config["HOME"] = f"{settings.app_url}/"
     app.config["SHOW_TEMPLATE_ERRORS"] = settings.app_env == DEVELOPMENT
     app.register_error_handler(LoginError, _handle_login_error)
     app.register_error_handler(
@@ -61,9 +62,9 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def replace_response(response: Response, error: StoreUnavailable) -> None:
-    """Turn an answer that is ready into the page of a session that could not be saved."""
+    """Turn a finished response into the error page for a session that could not be saved."""
     page = _render_error(error, "store_unavailable", 503)
-    for name in ("Set-Cookie", "Location", "Content-Encoding"):  # it is not packed
+    for name in ("Set-Cookie", "Location", "Content-Encoding"):  # the error page is not compressed
         response.headers.remove(name)
     response.status_code = page.status_code
     response.headers["Retry-After"] = page.headers["Retry-After"]
@@ -77,7 +78,7 @@ def _handle_login_error(error: LoginError) -> Response:
 
 
 def _handle_http_error(error: HTTPException) -> Response:
-    """Any other status, crashes among them (Flask wraps those in a 500)."""
+    """Handle any other HTTP status, including crashes (Flask wraps those in a 500)."""
     status = error.code or 500
     cause = getattr(error, "original_exception", None) or error
     response = _render_error(cause, f"http_{status}", status)
@@ -90,14 +91,17 @@ def _handle_http_error(error: HTTPException) -> Response:
 def _render_error(
     error: BaseException, code: str, status: int, message: str | None = None
 ) -> Response:
-    """The page of a failure, logged once; if even the template fails, a page that needs nothing."""
+    """Render the page of a failure, and log the failure once.
+
+    If the template fails, too, the page is FALLBACK_PAGE, which needs no template.
+    """
     shown = {"code": code, "reference": _new_reference(), "home": current_app.config["HOME"]}
     logs.log_failure(error, code=code, status=status, reference=shown["reference"])
     words = code if code in CHILD_MESSAGES else "http_400" if status < 500 else "http_500"
     texts = {"page": CHILD_MESSAGES[words], "cause": ADULT_MESSAGES[words], "message": message}
     try:
         body = render_template("error.html", **texts, **shown)
-    except Exception as second:  # noqa: BLE001 # whatever it is, the person gets an answer
+    except Exception as second:  # noqa: BLE001 # whatever it is, the user gets a response
         logs.log_failure(second, code="error_page", status=500, reference=shown["reference"])
         body, error = FALLBACK_PAGE.format(**shown), second
     if isinstance(error, TemplateError) and current_app.config["SHOW_TEMPLATE_ERRORS"]:
@@ -109,6 +113,6 @@ def _render_error(
 
 
 def _new_reference() -> str:
-    """Six letters to read out, such as K7Q-2MX."""
+    """Return six letters to read out, such as K7Q-2MX."""
     letters = [secrets.choice(REFERENCE_LETTERS) for _ in range(6)]
     return "".join([*letters[:3], "-", *letters[3:]])

@@ -1,6 +1,6 @@
-"""What has arrived: a person's browser, a frame, a probe, or something that only looks.
+"""Classifies a request: a user's navigation, a frame, a health probe, or a prefetch.
 
-Browsers say so themselves in Sec-Fetch headers, which no page can forge.
+Browsers describe a request in its Sec-Fetch headers, which no page can forge.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from flask import request
 
 from clever_login.errors import BadCallback
 
-PROBE_PATHS = ("/healthz", "/readyz")  # platforms ask for these, by an address of their own
+PROBE_PATHS = ("/healthz", "/readyz")  # platforms request these under a different host name
 SINGLE_USE_PARAMETERS = (
     "code",
     "state",
     "error",
     "iss",
 )  # parameters that a callback has at most once
-MAX_PARAMETER_LENGTH = 2000  # characters of a code or state; Clever's are a few dozen
-MAX_CODES = 3  # of one request: Clever sends one
+MAX_PARAMETER_LENGTH = 2000  # characters of a code or state; Clever's have a few dozen
+MAX_CODES = 3  # per request; Clever sends one
 
 
 def is_head_or_prefetch() -> bool:
-    """Whether this is a HEAD or a prefetch, which must not use up a code.
+    """Whether this is a HEAD or a prefetch, which must not use a code.
 
-    Flask runs a GET view for HEAD, too.
+    Flask also runs a GET view for HEAD.
     """
     purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
     return request.method != "GET" or "prefetch" in purpose
 
 
 def check_parameters() -> None:
-    """Raise BadCallback for a parameter that is repeated (RFC 6749, section 3.1) or endless."""
+    """Raise BadCallback for a parameter that is repeated (RFC 6749, section 3.1) or too long."""
     for name in SINGLE_USE_PARAMETERS:
         values = request.args.getlist(name)
         if len(values) > 1 or any(len(value) > MAX_PARAMETER_LENGTH for value in values):
@@ -40,11 +40,12 @@ def check_parameters() -> None:
 
 
 def final_codes() -> list[str]:
-    """The authorization codes of this request, unless it only looks ahead of one that uses them.
+    """Return the authorization codes of this request, MAX_CODES at most, also if it was refused.
 
-    Without a state no later request uses them either. Three at most, also of a refused request.
+    A HEAD or prefetch with a state returns none: a later request may use its code. Without a state,
+    no later request uses the code either.
     """
-    query = request.query_string.decode("utf-8", "replace")  # it may be no UTF-8
+    query = request.query_string.decode("utf-8", "replace")  # it may be invalid UTF-8
     found = parse_qsl(query)
     if is_head_or_prefetch() and any(name == "state" for name, _ in found):
         return []
@@ -55,34 +56,34 @@ def final_codes() -> list[str]:
 
 
 def impersonation_claimed() -> bool:
-    """Whether the address says that an administrator acts as this person ("Log in as").
+    """Whether the URL says that an administrator acts as this user ("Log in as").
 
-    Anybody can write such an address, and leave the mark out: nothing may depend on it.
+    Anyone can add or remove this parameter, so no permission may depend on it.
     """
     return request.args.get("loginas_by_admin") == "true"
 
 
 def is_framed() -> bool:
-    """Whether the answer is for a frame inside another page."""
+    """Whether the response is for a frame inside another page."""
     return request.headers.get("Sec-Fetch-Dest") in {"iframe", "frame", "embed", "object"}
 
 
 def is_from_another_site() -> bool:
-    """Whether another site led here, and not a bookmark or a typed address."""
+    """Whether another site led here, rather than a bookmark or a typed URL."""
     return request.headers.get("Sec-Fetch-Site", "cross-site") != "none"
 
 
 def is_cross_site_subresource() -> bool:
-    """Whether a page of another site asks for this as a part of itself, such as an image.
+    """Whether a page of another site requests this as a part of itself, such as an image.
 
-    A name beside ours counts as another site: its requests carry our cookie.
+    Another subdomain of the same site counts as another site: its requests carry this app's cookie.
     """
     elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
     return elsewhere and request.headers.get("Sec-Fetch-Mode") != "navigate"
 
 
 def is_top_level_navigation() -> bool:
-    """Whether a person's browser came here itself; older ones send no Sec-Fetch headers."""
+    """Whether a user's browser navigated here. Older browsers send no Sec-Fetch headers."""
     mode, dest = (request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest"))
     if mode or dest:
         return mode == "navigate" and dest == "document"

@@ -1,4 +1,4 @@
-"""/healthz (this process answers) and /readyz (its session store and database work, too)."""
+"""/healthz: this process answers. /readyz: its session store and database work, too."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from clever_login.web.routing import public
 bp = Blueprint("health", __name__)
 PLAIN_TEXT_HEADERS = {"Content-Type": "text/plain; charset=utf-8"}
 _KEY = "clever_login_readiness"
-FRESH_SECONDS = 1  # for which "ready" is believed; a failure is looked at again at once
-WAIT_SECONDS = 5  # for a check that another request runs
+FRESH_SECONDS = 1  # how long "ready" is cached; a failure is checked again at once
+WAIT_SECONDS = 5  # how long to wait for another request's check
 
 
 class Readiness:
-    """Whether this process can serve, looked at by one request at a time.
+    """Whether this process can serve requests, checked by one request at a time.
 
-    Anybody may ask, and platforms do so every few seconds from several places; each check writes
-    to the session store and to the database.
+    Anyone may request /readyz, and platforms do so every few seconds from several places. Each
+    check writes to the session store and to the database.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Readiness:
         self._began = self._ended = float("-inf")
 
     def why_not(self) -> str | None:
-        """A sentence for an operator; None when the process can serve."""
+        """Return why the process cannot serve, as a sentence for an operator, or None if it can."""
         arrived = time.monotonic()
         if not self._lock.acquire(timeout=WAIT_SECONDS):
             return self._why or "another check has not ended yet"
@@ -62,14 +62,14 @@ class Readiness:
 @bp.get("/healthz")
 @public
 def healthz() -> ResponseReturnValue:
-    """Answers without session or store, so that a store that is down restarts nothing."""
+    """Answer without session or store, so that a store outage does not restart the process."""
     return "ok\n", 200, PLAIN_TEXT_HEADERS
 
 
 @bp.get("/readyz")
 @public
 def readyz() -> ResponseReturnValue:
-    """Whether store and database take a value and give it back; Clever is not asked."""
+    """Report whether the store and the database work. Clever is not called."""
     why = cast(Readiness, current_app.extensions[_KEY]).why_not()
     return (f"{why}\n", 503, PLAIN_TEXT_HEADERS) if why else ("ready\n", 200, PLAIN_TEXT_HEADERS)
 
@@ -84,6 +84,6 @@ def _why_not() -> str | None:
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Mount the views."""
+    """Register the blueprint."""
     app.extensions[_KEY] = Readiness()
     app.register_blueprint(bp)

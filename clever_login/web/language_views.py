@@ -1,4 +1,4 @@
-"""/language/<name>: the links by which a person chooses a language, logged in or not."""
+"""/language/<name>: the links that choose a language, with or without a login."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ bp = Blueprint("language_switch", __name__)
 @bp.get("/language/<name>")
 @public
 def choose(name: str) -> ResponseReturnValue:
-    """Keep the choice, and go back to the page of the link."""
+    """Store the choice, and redirect to the page with the link."""
     chosen = languages.available_languages().get(name) or abort(404)
     response = redirect(_referring_path() or url_for("dashboard.home"), 303)
     languages.set_language_cookie(response, chosen)
@@ -26,21 +26,22 @@ def choose(name: str) -> ResponseReturnValue:
 
 
 def _referring_path() -> str | None:
-    """Where a page of ours had the link: its browser says so, and no address is put into links.
+    """Return the path of this app's page with the link, from the Referer header, or None.
 
-    Some of ours hold a code or a token. What answers to forms alone is no page to go back to.
+    The path is not a parameter of the link, because some URLs of this app contain a code or a
+    token. A URL that only accepts forms is not a page to return to.
     """
     came_from = (request.referrer or "").removeprefix(services().settings.app_url)
     path, routes = safe_next(came_from), current_app.create_url_adapter(request)
     if path is None or routes is None:
         return None
     page = urlsplit(path)
-    methods = {*routes.allowed_methods(page.path)}  # none where there is no page at all
+    methods = {*routes.allowed_methods(page.path)}  # empty if there is no such page
     values = parse_qsl(page.query, keep_blank_values=True)
     query = urlencode([each for each in values if each[0] != "language"])
     return page._replace(query=query).geturl() if "GET" in methods or not methods else None
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Mount the view."""
+    """Register the blueprint."""
     app.register_blueprint(bp)

@@ -1,4 +1,4 @@
-"""What views share: the mark that opens one to everybody, and which `next` may follow a login."""
+"""Helpers for views: the `public` decorator, and the check of `next` URLs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from urllib.parse import urlsplit
 
 P = ParamSpec("P")
 R = TypeVar("R")
-MAX_NEXT_LENGTH = 200  # characters; it travels in a cookie
+MAX_NEXT_LENGTH = 200  # characters; it is stored in a cookie
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
-    """Open a view to people who are not logged in."""
-    view.public = True  # type: ignore[attr-defined] # a mark on the function, read below
+    """Allow users who are not logged in to open a view."""
+    view.public = True  # type: ignore[attr-defined] # a mark on the function, read by `permissions`
     return view
 
 
 def safe_next(path: str | None) -> str | None:
-    """A path of this app that may follow a login, else None: no other site, no tricks.
+    """Return the path if it is a path of this app that is safe to redirect to, else None.
 
-    Only plain characters of a path and query pass; what browsers read as another host (`//`,
-    backslashes, control characters) never does.
+    Only printable ASCII characters are allowed. Anything that browsers interpret as another host
+    (`//`, backslashes, control characters) is rejected.
     """
     if not path or not path.startswith("/") or path.startswith("//") or len(path) > MAX_NEXT_LENGTH:
         return None

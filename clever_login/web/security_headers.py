@@ -1,4 +1,4 @@
-"""What every answer carries, which hosts are ours, and how far a proxy is believed."""
+"""Security headers, the host check, body limits, and trusted proxies."""
 
 from __future__ import annotations
 
@@ -38,15 +38,17 @@ COMMON_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
-    "Referrer-Policy": "same-origin",  # no-referrer would turn our own forms' Origin into "null"
+    # No-referrer would turn the Origin of this app's forms into "null"
+    "Referrer-Policy": "same-origin",
 }
 
 
 def body_limit(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Accept a body of so many bytes in this view; in the others the limit is BODY_BYTES.
+    """Accept bodies of up to `size` bytes in this view. The default limit is MAX_BODY_BYTES.
 
-    The server asks for it before it reads a larger body, so that no thread and little memory is
-    used for a body that would be refused. It stands below the route: @bp.post, then @body_limit.
+    The server looks up the limit before it reads a larger body, so a body that would be refused
+    uses no thread and little memory. Place it below the route decorator: @bp.post, then
+    @body_limit.
     """
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
@@ -57,7 +59,7 @@ def body_limit(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set the headers, check the host, and trust as many proxies as the settings say."""
+    """Set the headers, check the host, and trust the configured number of proxies."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions[BODY_LIMIT_KEY] = partial(_body_limit, app)
     app.before_request(partial(_limit_body, app))
@@ -74,7 +76,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _body_limit(app: Flask, method: str, path: str) -> int:
-    """How many bytes the view accepts to which this path leads (decoded as in WSGI)."""
+    """Return the body limit of the view for this path, which is decoded as in WSGI."""
     default = app.config["MAX_CONTENT_LENGTH"] or MAX_BODY_BYTES
     try:
         text = path.encode("latin-1").decode("utf-8", "replace")
@@ -85,14 +87,14 @@ def _body_limit(app: Flask, method: str, path: str) -> int:
 
 
 def _limit_body(app: Flask) -> None:
-    """Tell Flask the view's limit before anything reads the form."""
+    """Set Flask's limit to the view's before anything reads the form."""
     view = app.view_functions.get(request.endpoint or "")
     if (size := getattr(view, "body_limit", None)) is not None:
         request.max_content_length = size
 
 
 def _refuse_undecodable_query() -> None:
-    """Refuse a query that is not UTF-8, before anything stumbles over it."""
+    """Refuse a query that is not UTF-8 before other code fails on it."""
     try:
         request.query_string.decode("utf-8")
     except UnicodeDecodeError:
@@ -100,16 +102,16 @@ def _refuse_undecodable_query() -> None:
 
 
 def _redirect_to_https(settings: Settings) -> Response | None:
-    """Lead a browser that a trusted proxy says came by http to https; forms are refused."""
+    """Redirect to HTTPS if a trusted proxy says that the request used HTTP. Forms are refused."""
     if request.is_secure or request.path in fetch_metadata.PROBE_PATHS:
         return None
     if request.method not in {"GET", "HEAD"}:
         abort(400)
-    return redirect(settings.app_url + request.full_path.rstrip("?"), 308)  # type: ignore[return-value] # Werkzeug's, as Flask takes
+    return redirect(settings.app_url + request.full_path.rstrip("?"), 308)  # type: ignore[return-value] # Werkzeug's Response, which Flask accepts
 
 
 def _check_host(settings: Settings) -> None:
-    """Refuse a request that was sent to another name, except a platform's probe."""
+    """Refuse a request that was sent to another host name, except a platform's probe."""
     if request.endpoint == "static" or request.path in fetch_metadata.PROBE_PATHS:
         return
     expected = urlsplit(settings.app_url).netloc
@@ -118,9 +120,9 @@ def _check_host(settings: Settings) -> None:
 
 
 def _answer_framed_request() -> Response | None:
-    """In a frame there is only a link that opens a tab: cookies and children are safer there.
+    """In a frame, return a page with a link that opens a tab: cookies work there, and it is safer.
 
-    That page holds nothing, and it alone may be framed.
+    That page contains no data, and it is the only page that may be framed.
     """
     if (
         not fetch_metadata.is_framed()
@@ -136,7 +138,7 @@ def _answer_framed_request() -> Response | None:
 
 
 def common_headers(settings: Settings) -> dict[str, str]:
-    """What every answer carries, a file's as well as a page's."""
+    """Return the headers of every response, including those of static files."""
     if not settings.https:
         return COMMON_HEADERS
     names = "; includeSubDomains" if settings.hsts_subdomains else ""

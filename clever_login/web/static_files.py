@@ -1,4 +1,4 @@
-"""Static files: named by what is in them, packed at start-up, kept by browsers for years."""
+"""Static files: named by their content, compressed at startup, cached by browsers for years."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ HASH_DIGITS = 12
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Let `url_for("static", ...)` name files by their content, WhiteNoise serves those names.
+    """Make `url_for("static", ...)` return names with a hash, which WhiteNoise serves.
 
-    Under its plain name Flask still serves it, to be asked for again each time.
+    Flask still serves each file under its plain name, which browsers revalidate each time.
     """
     folder = Path(tempfile.mkdtemp(prefix="static-"))
     weakref.finalize(app, shutil.rmtree, folder, ignore_errors=True)
@@ -43,13 +43,16 @@ def init_app(app: Flask, settings: Settings) -> None:
         root=folder,
         prefix=app.static_url_path,
         allow_all_origins=False,
-        immutable_file_test=lambda path, url: True,  # noqa: ARG005 # every name in there has a hash
+        immutable_file_test=lambda path, url: True,  # noqa: ARG005 # every name there has a hash
         add_headers_function=same_as_pages,
     )
 
 
 def _publish_hashed_files(source: Path, folder: Path) -> dict[str, str]:
-    """Copy each file under a name with its hash, packed beside it: {plain name: that name}."""
+    """Copy each file, plus a compressed version, under a name with its hash.
+
+    Returns {plain name: name with hash}.
+    """
     packer = Compressor(quiet=True)
     names = {}
     for path in sorted(each for each in source.rglob("*") if each.is_file()):

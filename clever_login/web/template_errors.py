@@ -1,4 +1,4 @@
-"""A page for the developer about a template that cannot be rendered; never shown in production."""
+"""A page for developers about a template that cannot be rendered. Never shown in production."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE_TEMPLATE = """<!doctype html>
 
 
 def render_template_error(error: TemplateError, root: Path) -> str:
-    """The page: which file and line of the project under `root`, what is wrong, and the line."""
+    """Return a page with the template's file (relative to `root`), line, error, and source line."""
     file, number = _error_location(error, root)
     says = f"{error.message}" if error.message else type(error).__name__
     if not isinstance(error, TemplateSyntaxError):
@@ -33,7 +33,7 @@ def render_template_error(error: TemplateError, root: Path) -> str:
 
 
 def _error_location(error: TemplateError, root: Path) -> tuple[str, int]:
-    """A broken template's own line, or the line of the project that asked for it last."""
+    """Return the line of a syntax error, or the last line of the project in the traceback."""
     if isinstance(error, TemplateSyntaxError) and error.filename:
         return _relative_path(error.filename, root), error.lineno
     frames = [
