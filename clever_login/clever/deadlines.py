@@ -1,8 +1,8 @@
-"""A deadline for several calls, and connections that hold it at every read.
+"""A deadline for several calls, and connections that enforce it at every read.
 
-A time-out of requests is per read: an answer that drips a byte at a time never meets it. Here each
-read of headers or body waits only for what is left of the whole login; urllib3 closes the socket
-when one raises.
+The timeout of requests applies to each read, so a response that arrives one byte at a time never
+exceeds it. Here each read of headers or body waits only for the rest of the login's time; urllib3
+closes the socket when a read raises.
 """
 
 from __future__ import annotations
@@ -22,20 +22,23 @@ CONNECT_TIMEOUT_SECONDS = 2.0  # for a new connection, whatever the number of ad
 
 
 class Deadline:
-    """So many seconds from now, for everything that is done under it."""
+    """A point in time, `seconds` from its creation, that all calls made under it share."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def sleep(self, seconds: float) -> bool:
-        """Wait, if there is time for that and for something after it; False at once if not."""
+        """Sleep, if time remains after it. Returns False at once if not."""
         if time.monotonic() + seconds >= self._end:
             return False
         time.sleep(seconds)
         return True
 
     def remaining(self, at_most: float) -> float:
-        """Seconds left, capped; raise TimeoutError when there are none."""
+        """Return the seconds left, `at_most` at most.
+
+        Raises TimeoutError when no time is left.
+        """
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time for this login is over")
@@ -53,7 +56,7 @@ thread_deadline = _ThreadDeadline()
 
 
 class _DeadlineReader(io.RawIOBase):
-    """A socket's raw reader that asks the deadline before each read."""
+    """A socket's raw reader that sets the socket's timeout from the deadline before each read."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock, self._raw = sock, raw
@@ -78,9 +81,10 @@ class _DeadlineResponse(http.client.HTTPResponse):
 
 
 class _DeadlineConnection(HTTPConnection):
-    """Connects within one budget for all addresses of a host; urllib3 gives it to each of them.
+    """Connects within one time budget for all addresses of a host.
 
-    Looking the host up is left to the resolver's own time-out: nothing can cut it short.
+    urllib3 allows the full connect timeout for each address. The DNS lookup is limited only by the
+    resolver's own timeout: it cannot be interrupted.
     """
 
     response_class = _DeadlineResponse
@@ -122,12 +126,12 @@ class _DeadlineHTTPSConnection(_DeadlineConnection, HTTPSConnection):
 
 
 class DeadlineHTTPPool(HTTPConnectionPool):
-    """urllib3's pool over connections that hold the deadline."""
+    """urllib3's connection pool with connections that enforce the deadline."""
 
     ConnectionCls = _DeadlineHTTPConnection
 
 
 class DeadlineHTTPSPool(HTTPSConnectionPool):
-    """urllib3's pool over TLS connections that hold the deadline."""
+    """urllib3's connection pool with TLS connections that enforce the deadline."""
 
     ConnectionCls = _DeadlineHTTPSConnection

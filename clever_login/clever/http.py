@@ -1,6 +1,7 @@
-"""The one way out to Clever: pooled, kept alive, time-boxed, bounded, without memory of anyone.
+"""The HTTP client for all calls to Clever: pooled connections, deadlines, and size limits.
 
-Single requests of an operator who wants to know what Clever answers, whatever it is.
+Nothing of one user's call, such as a cookie, is kept for the next. `send_raw` sends a single
+request for an operator who wants to see Clever's response, whatever it is.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ DEFAULT_HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"clever-login/{__version__}",
 }
-RATE_LIMIT_PAUSE = 1.0  # seconds, where a 429 does not say how long
-MAX_JITTER_SECONDS = 0.2  # seconds; a school that was cut off does not come back all at once
-POOL_SIZE = 64  # connections kept a host, and threads for calls that go out together
+RATE_LIMIT_PAUSE = 1.0  # seconds, if a 429 does not say how long
+MAX_JITTER_SECONDS = 0.2  # seconds; the users of a school that was cut off do not all retry at once
+POOL_SIZE = 64  # connections kept per host, and threads for concurrent calls
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseLimits:
-    """How large and how slow an answer may be, and whether a request that failed is sent again."""
+    """The largest and slowest acceptable response, and whether a failed request is sent again."""
 
     largest_body: int = 1_000_000  # bytes, after decompression
     read_seconds: float = 5.0
@@ -58,15 +59,15 @@ class ResponseLimits:
 
 
 LOGIN_LIMITS = ResponseLimits()
-# For whoever has patience of their own: a page of 10,000 records is 15 MB with every field.
+# For callers that retry by themselves: a page of 10,000 records with all fields is 15 MB.
 LIST_LIMITS = ResponseLimits(largest_body=64_000_000, read_seconds=30.0, retry=False)
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    """requests' adapter over the time-boxed connection pools.
+    """The HTTP adapter of requests over connection pools that enforce deadlines.
 
-    All connections share one TLS context: requests has the authorities' certificates read anew for
-    each, which takes longer than the handshake.
+    All connections share one TLS context: requests reads the CA certificates again for each
+    connection, which takes longer than the handshake.
     """
 
     def __init__(self, ca_bundle: str | None) -> None:
@@ -85,14 +86,14 @@ class _DeadlineAdapter(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> Any:
-        """Where requests says how a host is to be checked: by our context."""
+        """Use the shared TLS context, where requests sets how a host is verified."""
         host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
         if host["scheme"] == "https":
             tls["ssl_context"] = self._context()
         return host, tls
 
     def cert_verify(self, *args: Any) -> None:
-        """What requests would set on each pool, the context knows."""
+        """Do nothing: the shared TLS context has the settings that requests sets on each pool."""
 
     def _context(self) -> SSLContext:
         with self._lock:
@@ -103,10 +104,12 @@ class _DeadlineAdapter(HTTPAdapter):
 
 
 class HttpClient:
-    """One a process; nothing is opened or started before the first call, so a fork is harmless.
+    """The HTTP client of one process.
 
-    It is requests' adapter without its Session, which would keep one person's cookies for the
-    next, read netrc and proxies of whoever started the process, and read a redirect to its end.
+    It opens no connection and starts no thread before the first call, so the process may fork. It
+    uses the adapter of requests without its Session, which would keep one user's cookies for the
+    next, read the netrc and proxy settings of the user running the process, and read the body of a
+    redirect.
     """
 
     def __init__(self, *, ca_bundle: str | None = None) -> None:
@@ -117,11 +120,14 @@ class HttpClient:
     def send(
         self, request: requests.Request, deadline: Deadline, bounds: ResponseLimits = LOGIN_LIMITS
     ) -> CleverResponse:
-        """Send one request; CleverUnavailable when there is no whole answer in time.
+        """Send one request and return the response. Redirects are not followed.
 
-        Redirects are not followed. Inside the deadline a request is sent once more if no connection
-        was made, and a GET also if its answer was cut off or is temporary (clever/retries), after
-        the time that Clever names. Any other request may have been received: CleverHungUp says so.
+        Within the deadline, a request is sent once more if no connection was made. A GET is also
+        sent once more if its response was cut off or is temporary (see clever/retries), after the
+        time that Clever asks for.
+
+        Raises CleverUnavailable without a complete response in time, and its subclass
+        CleverConnectionLost if Clever may have received the request.
         """
         request.headers = DEFAULT_HEADERS | request.headers
         prepared = request.prepare()
@@ -140,7 +146,7 @@ class HttpClient:
         return self._attempt(prepared, deadline, bounds)
 
     def start(self, call: Callable[[], T]) -> Future[T]:
-        """Make a call in another thread, so that this one can make its own."""
+        """Run a call in another thread, and return its Future."""
         with self._lock:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="clever")
@@ -174,7 +180,11 @@ def _read_limited_body(response: requests.Response, largest: int) -> bytes:
 
 
 def _unavailable_error_type(error: Exception) -> type[CleverUnavailable]:
-    """Whether Clever refused the connection, cut the answer off, or said nothing for too long."""
+    """Return the error type for a failed call.
+
+    CleverUnreachable: no connection. CleverConnectionLost: the response was cut off.
+    CleverUnavailable: no response in time.
+    """
     cause = error.args[0] if error.args else None
     if isinstance(cause, ProtocolError | DecodeError):
         return CleverConnectionLost
@@ -188,7 +198,7 @@ def _failed(answer: CleverResponse, bounds: ResponseLimits) -> bool:
 
 
 def _pause(answer: CleverResponse) -> float:
-    """Seconds before the second attempt: what Clever asks for, or a moment."""
+    """Return the seconds before the second attempt: Clever's value, or a short random time."""
     asked = answer.seconds_to_wait(time.time())
     if asked is not None:
         return asked
@@ -211,7 +221,10 @@ def send_raw(
     token: str | None = None,
     **query: str,
 ) -> CleverResponse:
-    """GET a URL as the app, with a token, or as nobody; CleverUnavailable without an answer."""
+    """GET a URL with the app's credentials, with a token, or with neither.
+
+    Raises CleverUnavailable without a response.
+    """
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = requests.Request("GET", url, auth=credentials, headers=headers, params=query)
     return transport.send(request, deadline, ANY_CONTENT)

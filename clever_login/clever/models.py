@@ -1,7 +1,7 @@
-"""Clever's JSON as frozen types: the only place that looks inside that JSON.
+"""Clever's JSON about the user who logs in, as frozen types.
 
-Unknown keys are ignored on purpose (Clever's minor versions only add). What Clever guarantees and
-is not there raises CleverUnexpected; what it does not guarantee may be absent, null or odd.
+Unknown keys are ignored on purpose: Clever's minor versions only add. Missing values that Clever
+guarantees raise CleverUnexpected; other values may be absent, null, or malformed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Role(StrEnum):
-    """What a person is at school, in v3's names, from the narrowest view to the widest."""
+    """The role of a user, named as in v3, from the narrowest view to the widest."""
 
     STUDENT = "student"
     TEACHER = "teacher"
@@ -45,26 +45,27 @@ _TYPES_BEFORE_V3 = {
     Role.DISTRICT_ADMIN: "district_admin",
 }
 
-# "none": there is nothing to ask for, as a school in a tier that has none.
+# "none": there is nothing to fetch, such as a school in a tier without schools.
 FetchStatus = Literal["loaded", "none", "refused", "failed"]
 
 
 @dataclass(frozen=True)
 class Fetched(Generic[T]):
-    """One part of a profile: its value, or why there is none, or not all of it."""
+    """One part of a profile: its value, or why it is missing or incomplete."""
 
     outcome: FetchStatus
     value: T | None = None
-    cause: str = ""  # for the log: a sentence of ours
+    cause: str = ""  # for the log: a sentence of this app
 
 
 @dataclass(frozen=True, kw_only=True)
 class Me:
-    """Whom a token belongs to. `type` is the role before v3 and always "user" from v3 on.
+    """The user that a token belongs to.
 
-    `login_role` is the role of this login, where it is known without asking `/userinfo`;
-    `by_library` tells a login by Clever Library, where a teacher shares the app and no district.
-    Clever sends no id token for those: `may_lack_id_token`.
+    `type` is the role before v3 and always "user" from v3 on. `login_role` is the role of this
+    login, if it is known without a call to `/userinfo`. `by_library` marks a Clever Library login,
+    where a teacher, not a district, authorized the app. Clever sends no ID token for those:
+    `may_lack_id_token`.
     """
 
     id: str
@@ -76,7 +77,7 @@ class Me:
 
     @classmethod
     def from_api(cls, body: Json) -> Me:
-        """Read `{"type", "data": {"id", "district", ...}}`."""
+        """Parse the response of `/me`: `{"type", "data": {"id", "district", ...}}`."""
         data = require_object(body, "data")
         kind = parse_text(body.get("type")) or parse_text(data.get("type"))
         if not kind:
@@ -91,9 +92,9 @@ class Me:
 
     @classmethod
     def from_claims(cls, claims: Json, *, one_id: bool) -> Me | None:
-        """Read a checked id token; None for one that lacks what Clever puts in beside the standard.
+        """Parse the claims of a verified ID token, or return None if it lacks Clever's own claims.
 
-        `one_id` where a person has one id for all roles, from v3 on.
+        `one_id` says whether a user has one id for all roles, as from v3 on.
         """
         role, named = login_role(claims), parse_text(claims.get("user_type"))
         district = claims.get("district") or claims.get("district_id")
@@ -103,14 +104,14 @@ class Me:
         return cls(
             id=parse_id(claims.get("sub" if one_id else "user_id")),
             type="user" if one_id else old,
-            district_id=parse_optional_id(district),  # the Library has no id tokens
+            district_id=parse_optional_id(district),  # Library logins have no ID tokens
             login_role=role,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoleRecord:
-    """One role of a person, with the id that it had before v3 and its schools, primary first."""
+    """One role of a user, with its id from before v3 and its schools, primary school first."""
 
     role: Role
     legacy_id: str | None = None
@@ -118,7 +119,7 @@ class RoleRecord:
 
     @classmethod
     def from_api(cls, role: Role, data: Json) -> RoleRecord:
-        """Read a role's object: `legacy_id`, `school` and `schools`, each of which may be gone."""
+        """Parse a role's object: `legacy_id`, `school`, and `schools`, each of them optional."""
         schools = data.get("schools")
         named = [data.get("school"), *(schools if isinstance(schools, list) else [])]
         ids = dict.fromkeys(each for each in named if is_valid_id(each))
@@ -130,7 +131,7 @@ class RoleRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A person, as far as Clever lets this app see."""
+    """A user, with the fields that Clever shares with this app."""
 
     id: str
     district_id: str | None = None
@@ -141,16 +142,17 @@ class User:
 
     @classmethod
     def from_api(cls, body: Json, me: Me, role: Role | None) -> User:
-        """Read the record of the person that `/me` named; WrongPerson if it is somebody else's.
+        """Parse the record of the user that `/me` named.
 
-        `role` is what the path said before v3, None where the record's `roles` says it.
+        `role` comes from the path before v3; it is None if the record's `roles` has it. Raises
+        WrongPerson if the record is another user's, CleverUnexpected if it has no id.
         """
         data = require_object(body, "data")
         if not data.get("id"):
             raise CleverUnexpected("the user record has no id")
         for key, expected in (("id", me.id), ("district", me.district_id)):
             if me.by_library and key == "district":
-                continue  # /me names none, so there is nothing to compare
+                continue  # /me has no district, so there is nothing to compare
             if data.get(key) not in (None, "", expected):
                 raise WrongPerson(f"the user record has another {key} than /me")
         name = data.get("name")
@@ -167,25 +169,25 @@ class User:
 
     @property
     def school_ids(self) -> tuple[str, ...]:
-        """The schools of all roles, each once."""
+        """The ids of the schools of all roles, without duplicates."""
         return tuple(dict.fromkeys(i for record in self.roles for i in record.school_ids))
 
     @property
     def legacy_ids(self) -> tuple[str, ...]:
-        """The ids that this person had before v3, one a role; for `find_or_create` alone."""
+        """The ids that this user had before v3, one per role. Only for `find_or_create`."""
         return tuple(record.legacy_id for record in self.roles if record.legacy_id)
 
 
 @dataclass(frozen=True, kw_only=True)
 class District:
-    """A district: the customer of an app, and the wall between people."""
+    """A district: the customer of an app, and the boundary between users."""
 
     id: str
     name: str
 
     @classmethod
     def from_api(cls, body: Json) -> District:
-        """Read a district record."""
+        """Parse a district record."""
         data = require_object(body, "data")
         return cls(id=parse_id(data.get("id")), name=parse_text(data.get("name")) or "")
 
@@ -199,7 +201,10 @@ class School:
 
     @classmethod
     def from_api(cls, body: Json, district_id: str | None) -> School:
-        """Read a school record; one of another district is CleverUnexpected."""
+        """Parse a school record.
+
+        Raises CleverUnexpected for a school of another district.
+        """
         data = require_object(body, "data")
         if data.get("district") not in (None, "", district_id):
             raise CleverUnexpected("the school is another district's")
@@ -207,31 +212,31 @@ class School:
 
 
 def login_role(claims: Json) -> Role | None:
-    """The role of the current login, as `/userinfo` and id tokens name it; `/me` does not."""
+    """Return the role of the current login from `/userinfo` or ID token claims. `/me` lacks it."""
     return ROLES_BY_NAME.get(parse_text(claims.get("user_type")) or "")
 
 
 def _is_library(data: Json) -> bool:
-    """Who authorized the app; before v2.1 nothing says so but the district that is missing."""
+    """Whether a teacher authorized the app. Before v2.1, only the missing district shows it."""
     return not data.get("district") and data.get("authorized_by", "teacher") == "teacher"
 
 
 def _may_lack_id_token(data: Json) -> bool:
-    """Whether this shows a Clever Library login; before v2.1 only the missing district does.
+    """Whether this is a Clever Library login. Before v2.1, only the missing district shows it.
 
-    An unknown value of `authorized_by` shows nothing.
+    An unknown value of `authorized_by` does not count.
     """
     authorized_by = data.get("authorized_by")
     return authorized_by == "teacher" or (authorized_by is None and not data.get("district"))
 
 
 def claims_match_user(claims: Json, person_id: str) -> bool:
-    """Whether `/userinfo` speaks of this person, by the id of today or the one before v3."""
+    """Whether `/userinfo` describes this user, by the current id or the one from before v3."""
     return person_id in (claims.get("sub"), claims.get("user_id"))
 
 
 def _parse_roles(value: object) -> tuple[RoleRecord, ...]:
-    """The known ones of `roles`, in our own order: the order of Clever's keys means nothing."""
+    """Return the known roles, sorted as in Role: the order of Clever's keys has no meaning."""
     if not isinstance(value, dict):
         return ()
     return tuple(

@@ -1,7 +1,8 @@
-"""Begin a login, finish a login: the authorization code grant (RFC 6749, section 4.1).
+"""The authorization code grant with Clever (RFC 6749, section 4.1).
 
-The only file that knows Authlib. It uses Authlib's client core over our own transport: the Flask
-integration opens a connection per call, has no time-out and keeps abandoned logins in the session.
+The only module that uses Authlib. It uses Authlib's client core with this app's HTTP client:
+Authlib's Flask integration opens a connection per call, has no timeout, and keeps abandoned logins
+in the session.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from clever_login.errors import (
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
-    """What a code was exchanged for; the id token is there where Clever has switched OIDC on."""
+    """The tokens that a code was exchanged for.
+
+    The ID token is present if Clever has enabled OIDC for the app.
+    """
 
     access_token: str = field(repr=False)
     id_token: str | None = field(default=None, repr=False)
@@ -39,9 +43,10 @@ class Tokens:
 def authorization_url(
     settings: Settings, *, state: str, nonce: str, district_id: str | None, confirm: bool
 ) -> str:
-    """Where to send a browser to log in at Clever; with `confirm` students are asked who they are.
+    """Return the URL that starts a login at Clever.
 
-    No scope is asked for: Clever manages scopes per app. The nonce comes back in an id token.
+    With `confirm`, Clever asks students to confirm who they are. No scope is requested: Clever
+    manages scopes per app. The nonce is returned in an ID token.
     """
     extra = {"nonce": nonce} | ({"district_id": district_id} if district_id else {})
     if confirm:
@@ -58,14 +63,16 @@ def exchange_code(
 ) -> Tokens:
     """Exchange the authorization code for a bearer token.
 
-    The POST is sent again only if no connection was made. CleverHungUp and NotJson mean that the
-    code may be spent without a token: the login can be restarted with a new code.
+    The POST is sent again only if no connection was made. CleverConnectionLost and NotJson mean
+    that the code may be used without a token: the login can be restarted with a new code. Raises
+    CodeUsed if Clever no longer accepts the code, and CleverMisconfigured if Clever rejects the
+    app's credentials or redirect URI.
     """
     client = _AuthlibClient(
         _AuthlibSession(transport, deadline),
         settings.clever_client_id,
         settings.clever_client_secret,
-        token_endpoint_auth_method="client_secret_basic",  # noqa: S106 # a method's name
+        token_endpoint_auth_method="client_secret_basic",  # noqa: S106 # the name of a method
         redirect_uri=settings.redirect_uri,
     )
     try:
@@ -73,8 +80,8 @@ def exchange_code(
             f"{settings.clever_url}/oauth/tokens", grant_type="authorization_code", code=code
         )
     except OAuth2Error as error:
-        raise _refusal_error(error) from None  # its description is Clever's text: not for our logs
-    except requests.HTTPError as error:  # Authlib's, for a status of 500 and above
+        raise _refusal_error(error) from None  # the description is Clever's text and is not logged
+    except requests.HTTPError as error:  # raised by Authlib for a status of 500 and above
         raise CleverUnavailable("the token endpoint failed") from error
     except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
         raise CleverUnexpected("the token endpoint's answer has a strange shape") from error
@@ -92,7 +99,10 @@ def _refusal_error(error: OAuth2Error) -> Exception:
 
 
 def _bearer_token(token: dict[str, Any]) -> str:
-    """The access token of a token response; Clever sends no token_type (RFC 6749 wants one)."""
+    """Return the access token of a token response.
+
+    Clever sends no token_type, which RFC 6749 requires.
+    """
     value = token.get("access_token")
     kind = token.get("token_type", "bearer")
     if not isinstance(value, str) or not isinstance(kind, str) or kind.lower() != "bearer":
@@ -103,7 +113,7 @@ def _bearer_token(token: dict[str, Any]) -> str:
 
 
 class _BasicAuth(ClientAuth):
-    """Authlib's client authentication, in the form in which requests calls it."""
+    """Authlib's client authentication, in the form of a requests auth object."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         parts = (request.method, request.url, request.headers, request.body)
@@ -116,7 +126,7 @@ class _AuthlibClient(OAuth2Client):
 
 
 class _AuthlibSession:
-    """What Authlib takes for a requests session; every call goes the one way out."""
+    """The subset of a requests session that Authlib needs, on this app's HTTP client."""
 
     def __init__(self, transport: HttpClient, deadline: Deadline) -> None:
         self._transport, self._deadline = transport, deadline

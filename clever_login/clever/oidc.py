@@ -1,8 +1,7 @@
-"""Clever's public keys, found by its discovery document and kept: one fetch for many logins.
+"""Clever's public keys, and the validation of ID tokens (OpenID Connect Core, section 3.1.3.7).
 
-Nothing of JOSE is loaded before the first id token arrives (R99): Clever switches OIDC on per app.
-
-An id token -> its claims, checked as OpenID Connect Core, section 3.1.3.7, asks.
+The keys are found through the discovery document and cached for many logins. No JOSE code is loaded
+before the first ID token arrives (R99): Clever enables OIDC per app.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ if TYPE_CHECKING:
 KEYS_TTL_SECONDS = 24 * 60 * 60
 REFRESH_AFTER_SECONDS = (
     12 * 60 * 60
-)  # from then on they are asked for again, and used if that fails
-# An unknown kid may mean that Clever has new keys, or that somebody plays: ask so often at most.
+)  # from then on they are fetched again, and still used if that fails
+# An unknown kid may mean that Clever has new keys, or that it was made up: limit the fetches.
 MIN_REFRESH_SECONDS = 60
 RETRY_AFTER_FAILURE_SECONDS = 5  # after a failure
-FETCH_TIMEOUT_SECONDS = 2.0  # of a login's ten: what is left has to do for the rest
+FETCH_TIMEOUT_SECONDS = 2.0  # of a login's ten; the other calls need the rest
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 
 
 class SigningKeys:
-    """One a process: the keys with which this issuer signs id tokens."""
+    """The cache of an issuer's signing keys, one per process."""
 
     def __init__(
         self, transport: HttpClient, issuer: str, clock: Callable[[], float] = time.monotonic
@@ -50,13 +49,13 @@ class SigningKeys:
         self._transport, self._issuer, self._clock = transport, issuer, clock
         self._lock = threading.Lock()
         self._keys: KeySet | None = None
-        self._asked: float | None = None  # when they were last read
-        self._not_before = -math.inf  # when they may be asked for again
+        self._asked: float | None = None  # when they were last fetched
+        self._not_before = -math.inf  # when they may be fetched again
 
     def for_kid(self, kid: str | None, deadline: Deadline) -> KeySet:
-        """The keys, fetched anew if none of them has this id.
+        """Return the keys, fetching them again if none of them has this id.
 
-        CleverUnavailable when they cannot be read now, or may not be asked for so soon again.
+        Raises CleverUnavailable when they cannot be read now or were fetched too recently.
         """
         if self._keys is not None and self._knows(kid, REFRESH_AFTER_SECONDS):
             return self._keys
@@ -69,7 +68,7 @@ class SigningKeys:
             return usable
 
     def _renewed(self, kid: str | None, deadline: Deadline, *, wait: bool) -> KeySet:
-        """Read the keys, unless another login does so first."""
+        """Fetch the keys, unless another login does so first."""
         seconds = deadline.remaining(FETCH_TIMEOUT_SECONDS) if wait else 0.0
         if not self._lock.acquire(timeout=seconds):
             raise CleverUnavailable("another login waits for Clever's keys")
@@ -84,12 +83,12 @@ class SigningKeys:
         return math.inf if self._asked is None else self._clock() - self._asked
 
     def _knows(self, kid: str | None, seconds: float) -> bool:
-        """Whether a key with this id was read within so many seconds."""
+        """Whether a key with this id was fetched less than `seconds` ago."""
         known = self._keys.keys if self._keys else ()
         return self._age() < seconds and (kid is None or any(k.kid == kid for k in known))
 
     def _fetch(self, deadline: Deadline) -> KeySet:
-        """Read them anew; a failure is remembered for a while, so that not every login waits."""
+        """Fetch the keys. A failure is remembered for a while, so that not every login waits."""
         if self._clock() < self._not_before:
             raise CleverUnavailable("Clever's keys were asked for a moment ago")
         self._not_before = self._clock() + RETRY_AFTER_FAILURE_SECONDS
@@ -99,7 +98,10 @@ class SigningKeys:
         return keys
 
     def _jwks_uri(self, deadline: Deadline) -> str:
-        """Where the keys are; the document must be this issuer's (OpenID Discovery, 4.3)."""
+        """Return the URL of the keys.
+
+        The discovery document must name this issuer (OpenID Discovery, 4.3).
+        """
         document = self._get(self._issuer + DISCOVERY_PATH, deadline)
         uri = document.get("jwks_uri")
         if document.get("issuer") != self._issuer:
@@ -119,7 +121,7 @@ class SigningKeys:
 
 
 def _parse_key_set(document: Json) -> KeySet:
-    """The keys that can be of use; a kind that this library does not know is passed over."""
+    """Return the usable keys, skipping key types that the library does not support."""
     from joserfc.errors import JoseError
     from joserfc.jwk import JWKRegistry, KeySet
 
@@ -136,7 +138,7 @@ def _parse_key_set(document: Json) -> KeySet:
     return KeySet(keys)
 
 
-# Clever does not say which it uses. None that needs a shared secret, and never "none".
+# Clever does not document its algorithm. These exclude shared-secret algorithms and "none".
 SIGNING_ALGORITHMS = (
     "RS256",
     "RS384",
@@ -152,7 +154,7 @@ SIGNING_ALGORITHMS = (
 
 @dataclass(frozen=True, kw_only=True)
 class IdToken:
-    """One as it came, with what it has to agree with."""
+    """An ID token as received, with the values it must match."""
 
     value: str = field(repr=False)
     access_token: str = field(repr=False)
@@ -162,9 +164,10 @@ class IdToken:
 def verify_id_token(
     token: IdToken, settings: Settings, keys: SigningKeys, deadline: Deadline
 ) -> Json:
-    """The claims of a token that is Clever's, for this app, for this login, and in time.
+    """Return the claims of a valid ID token: from Clever, for this app and login, and not expired.
 
-    Raises CleverUnexpected for any other, and CleverUnavailable when Clever's keys cannot be read.
+    Raises CleverUnexpected for any other token, and CleverUnavailable when Clever's keys cannot be
+    read.
     """
     header = _parse_header(token.value)
     if "crit" in header:
@@ -185,7 +188,7 @@ def _decode_verified(token: IdToken, settings: Settings, keys: KeySet) -> Json:
     from joserfc import jwt
     from joserfc.jws import JWSRegistry
 
-    # Headers that carry a key (jwk, jku, x5c) are not looked at: the keys are Clever's.
+    # Headers that carry a key (jwk, jku, x5c) are ignored: only Clever's keys count.
     registry = JWSRegistry(algorithms=list(SIGNING_ALGORITHMS), strict_check_header=False)
     decoded = jwt.decode(token.value, keys, registry=registry)
     client_id = settings.clever_client_id

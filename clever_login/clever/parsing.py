@@ -1,9 +1,8 @@
-"""Single values of Clever's JSON: an id, a text, an object, or CleverUnexpected.
+"""Parses values and records of Clever's JSON.
 
-One record of a roster, read by field: a value that makes no sense costs that field alone.
-
-Only a record's own id is strict. Whatever else is missing is None, and so is what is not
-understood, which is counted by the name of the field and never quoted.
+The `parse_` and `require_` functions return one value or raise CleverUnexpected. RecordReader reads
+the fields of a roster record: only the record's own id is required. A missing value is None. So is
+a value that cannot be parsed, which is counted by field name and never quoted.
 """
 
 from __future__ import annotations
@@ -26,27 +25,33 @@ _ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def is_valid_id(value: object) -> TypeGuard[str]:
-    """Whether this may be an id of Clever's: letters, digits, `-` and `_` only."""
+    """Whether the value is a possible Clever id: 1 to 64 letters, digits, `-`, and `_`."""
     return isinstance(value, str) and _ID_PATTERN.fullmatch(value) is not None
 
 
 def parse_id(value: object) -> str:
-    """An id that may enter a path, or CleverUnexpected."""
+    """Return an id that is safe in a URL path.
+
+    Raises CleverUnexpected for any other value.
+    """
     if not is_valid_id(value):
         raise CleverUnexpected("an id of Clever's has characters that no id has")
     return value
 
 
 def parse_optional_id(value: object) -> str | None:
-    """An id that may be missing; CleverUnexpected as above."""
+    """Return an id, or None for a missing one.
+
+    Raises CleverUnexpected like `parse_id`.
+    """
     return None if value in (None, "") else parse_id(value)
 
 
 def parse_text(value: object) -> str | None:
-    """A string with something in it, made fit for a page, else None.
+    """Return a non-empty string that is safe to show on a page, else None.
 
-    Lone surrogates (JSON allows them), control characters and those that turn the direction of
-    the text around are dropped, and what is longer than any name is cut.
+    Lone surrogates (JSON allows them), control characters, and characters that change the direction
+    of the text are removed. The text is cut after MAX_TEXT_LENGTH characters.
     """
     if not isinstance(value, str):
         return None
@@ -56,7 +61,10 @@ def parse_text(value: object) -> str | None:
 
 
 def require_object(body: Json, key: str) -> Json:
-    """The object inside an answer that Clever guarantees, or CleverUnexpected."""
+    """Return an object that Clever guarantees in a response.
+
+    Raises CleverUnexpected if it is missing.
+    """
     value = body.get(key)
     if not isinstance(value, dict):
         raise CleverUnexpected(f"an answer of Clever's has no {key!r} object")
@@ -64,9 +72,9 @@ def require_object(body: Json, key: str) -> Json:
 
 
 def unwrap_records(body: Json) -> list[object]:
-    """The records of a list, each of which stands in a `data` of its own.
+    """Return the records of a list, each of which is wrapped in a `data` object.
 
-    CleverUnexpected for an answer without a list; what an entry is, is for the reader to say.
+    Raises CleverUnexpected for a response without a list. The caller checks the entries.
     """
     items = body.get("data")
     if not isinstance(items, list):
@@ -74,15 +82,15 @@ def unwrap_records(body: Json) -> list[object]:
     return [each.get("data") if isinstance(each, dict) else None for each in items]
 
 
-# Fields whose value is a number by nature, so that 5 can only mean "5". A school's own numbers
-# are not among them: their leading zeros would be lost.
+# Numeric fields: the number 5 can only mean "5". Numbers that a school assigns are excluded: their
+# leading zeros would be lost.
 _NUMBERS = frozenset({"grade", "graduation_year", "high_grade", "low_grade", "period"})
 _ACROSS = ("reference to another district was", "references to another district were")
-_ABSENT = (None, "")  # what stands for no value, in one version or another
+_ABSENT = (None, "")  # the values that mean "no value" in some version
 
 
 class ReprWithoutData:
-    """Frozen records show their kind and id alone: no child's data gets into a log by accident."""
+    """A mixin whose repr is the type and id only, which keeps children's data out of logs."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({getattr(self, 'id', '...')})"
@@ -90,31 +98,32 @@ class ReprWithoutData:
 
 @dataclass
 class ReadReport:
-    """What was not understood, or left out, while records were read: names and numbers only."""
+    """Counts of values and records that were not understood or left out: no data, only names."""
 
     values: Counter[str] = field(default_factory=Counter)  # by field, such as student.dob
     skipped: Counter[str] = field(default_factory=Counter)  # whole records, by kind and reason
-    outside: Counter[str] = field(default_factory=Counter)  # what is another district's, by field
+    # References to other districts, by field.
+    outside: Counter[str] = field(default_factory=Counter)
 
     def update(self, other: ReadReport) -> None:
-        """Add what another report has."""
+        """Add the counts of another report."""
         self.values.update(other.values)
         self.skipped.update(other.skipped)
         self.outside.update(other.outside)
 
     def copy(self) -> ReadReport:
-        """The same numbers, which stay as they are."""
+        """Return an independent copy."""
         found = ReadReport()
         found.update(self)
         return found
 
     def reset(self, to: ReadReport) -> None:
-        """Go back to what another report has: a list is read a second time."""
+        """Restore the counts of another report, before a list is read a second time."""
         self.values, self.skipped = to.values.copy(), to.skipped.copy()
         self.outside = to.outside.copy()
 
     def sentences(self) -> list[str]:
-        """What an operator needs to know; nothing when everything was understood."""
+        """Return sentences for an operator, none if everything was understood."""
         told = (
             (self.values, "value was", "values were", "not understood"),
             (self.skipped, "record was", "records were", "skipped"),
@@ -128,13 +137,13 @@ class ReadReport:
 
 
 def listed(counts: Counter[str]) -> str:
-    """Names with their numbers, the largest first: `student.dob (2), section.grade (1)`."""
+    """Format names with their counts, largest first: `student.dob (2), section.grade (1)`."""
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{name} ({number})" for name, number in ordered)
 
 
 class RecordReader:
-    """A JSON object of Clever's. Fields that we do not know are never looked at.
+    """Reads the fields of a JSON object from Clever. Unknown fields are ignored.
 
     `label` names the object in reports, such as student or section.term.
     """
@@ -153,14 +162,17 @@ class RecordReader:
     def of_record(
         cls, kind: str, data: object, report: ReadReport | None = None
     ) -> tuple[str, RecordReader]:
-        """A whole record and its id; NoUsableId for what has none."""
+        """Return the id and a reader of a whole record.
+
+        Raises NoUsableId for a record without a valid id.
+        """
         record_id = data.get("id") if isinstance(data, Mapping) else None
         if not is_valid_id(record_id):
             raise NoUsableId(f"a record of the kind {kind} has no id")
         return record_id, cls(kind, data, report)
 
     def text(self, key: str) -> str | None:
-        """Text fit for a page, or None."""
+        """Return text that is safe to show on a page, or None."""
         value = self._data.get(key)
         if value is None:
             return None
@@ -171,19 +183,22 @@ class RecordReader:
         return parse_text(value)
 
     def texts(self, keys: str) -> dict[str, str | None]:
-        """Several texts by their names, which have blanks between them."""
+        """Return several texts by name. `keys` separates the names by spaces."""
         return {key: self.text(key) for key in keys.split()}
 
     def is_text(self, key: str) -> bool:
-        """Whether it is a string: some fields are an object in one version, text in another."""
+        """Whether the value is a string.
+
+        Some fields are an object in one version and a string in another.
+        """
         return isinstance(self._data.get(key), str)
 
     def is_list(self, key: str) -> bool:
-        """Whether it is a list, or absent: what is neither says nothing about who is on it."""
+        """Whether the value is a list or absent. Any other value says nothing about the members."""
         return isinstance(self._data.get(key), list) or self._data.get(key) in _ABSENT
 
     def id(self, key: str) -> str | None:
-        """The id of another record, or None."""
+        """Return the id of another record, or None."""
         value = self._data.get(key)
         if value in _ABSENT:
             return None
@@ -193,16 +208,16 @@ class RecordReader:
         return None
 
     def ids(self, key: str) -> tuple[str, ...]:
-        """Ids of other records, each once."""
+        """Return the ids of other records, without duplicates."""
         return tuple(dict.fromkeys(self._fitting(key, is_valid_id)))
 
     def words(self, key: str) -> tuple[str, ...]:
-        """A list of texts."""
+        """Return a list of texts."""
         found = map(parse_text, self._fitting(key, lambda value: isinstance(value, str)))
         return tuple(word for word in found if word)
 
     def flag(self, key: str) -> bool | None:
-        """True, false or not said."""
+        """Return True, False, or None if not given."""
         value = self._data.get(key)
         if value is None or isinstance(value, bool):
             return value
@@ -210,31 +225,34 @@ class RecordReader:
         return None
 
     def moment(self, key: str) -> datetime | None:
-        """A time with its zone; a day alone is that day's start in UTC. ISO 8601 only."""
+        """Return a time with its time zone. ISO 8601 only.
+
+        A date without a time is the start of that day in UTC.
+        """
         value = self.text(key)
         if value is None:
             return None
         try:
             found = datetime.fromisoformat(value)
             found = found if found.tzinfo else found.replace(tzinfo=UTC)
-            found.astimezone(UTC)  # the first and last days of the calendar have none
+            found.astimezone(UTC)  # fails for the first and last days of the calendar
         except (ValueError, OverflowError):
             self._odd(key)
             return None
         return found
 
     def inner(self, key: str, label: str | None = None) -> RecordReader:
-        """An object inside this one; one without fields when there is none."""
+        """Return a reader of a nested object, without fields if there is none."""
         value = self._data.get(key)
         label = label or f"{self._label}.{key}"
         return RecordReader(label, {} if value in _ABSENT else value, self._report)
 
     def as_it_is(self, key: str) -> Mapping[str, object]:
-        """An object whose fields are the district's own: they are passed on as they are."""
+        """Return an object whose fields are defined by the district, unchanged."""
         return self.inner(key)._data
 
     def each(self, key: str) -> tuple[RecordReader, ...]:
-        """A list of objects; an object in the place of a list is its only entry."""
+        """Return readers of a list of objects. A single object counts as a list with one entry."""
         value = self._data.get(key)
         values = [value] if isinstance(value, dict) else self._list(key)
         label = f"{self._label}.{key}"
@@ -245,7 +263,7 @@ class RecordReader:
         )
 
     def holds(self, key: str) -> bool:
-        """Whether there is an object; what is something else is not understood."""
+        """Whether the value is an object. Any other value is counted as not understood."""
         value = self._data.get(key)
         return value not in _ABSENT and self._is_object(key, value)
 
@@ -276,7 +294,7 @@ class RecordReader:
 
 
 def _digits(value: object) -> str | None:
-    """A small whole number as text."""
+    """Return a small whole number as text, else None."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10_000

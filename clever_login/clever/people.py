@@ -1,4 +1,4 @@
-"""Everybody of a roster as one frozen type, whichever version and list the record came from."""
+"""All users of a roster as one frozen type, for records from any version and list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clever_login.clever.parsing import ReadReport, RecordReader, ReprWithoutDat
 
 
 class PersonRole(StrEnum):
-    """What somebody is in a roster: the roles of a login, and contacts, who do not log in."""
+    """The role of a person in a roster: the login roles, and contacts, who do not log in."""
 
     STUDENT = "student"
     TEACHER = "teacher"
@@ -22,7 +22,7 @@ class PersonRole(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SchoolEnrollment(ReprWithoutData):
-    """When a student goes to a school."""
+    """The time for which a student is enrolled in a school."""
 
     school_id: str | None
     start_date: datetime | None
@@ -31,7 +31,7 @@ class SchoolEnrollment(ReprWithoutData):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class StudentDetails(ReprWithoutData):
-    """What is said of students alone; each word as Clever writes it."""
+    """The fields that only students have. The values are as Clever writes them."""
 
     grade: str | None
     graduation_year: str | None
@@ -59,7 +59,7 @@ class StudentDetails(ReprWithoutData):
 
     @classmethod
     def from_api(cls, data: RecordReader) -> StudentDetails:
-        """Read them beside the other fields of a student."""
+        """Parse the student's fields of a record."""
         own = data.texts(
             "grade graduation_year dob gender race hispanic_ethnicity ell_status frl_status"
             " iep_status gifted_status section_504_status home_language home_language_code"
@@ -77,7 +77,7 @@ class StudentDetails(ReprWithoutData):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Relationship(ReprWithoutData):
-    """Of which student somebody is the contact, and in which way."""
+    """The student that a contact belongs to, and the kind of relationship."""
 
     student_id: str
     relationship: str | None
@@ -86,7 +86,7 @@ class Relationship(ReprWithoutData):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ContactDetails(ReprWithoutData):
-    """What is said of contacts alone."""
+    """The fields that only contacts have."""
 
     phone: str | None
     phone_type: str | None
@@ -94,7 +94,7 @@ class ContactDetails(ReprWithoutData):
 
     @classmethod
     def from_api(cls, data: RecordReader) -> ContactDetails:
-        """Read `student_relationships`, or what stands in its place before v3."""
+        """Parse `student_relationships`, or the fields used for it before v3."""
         return cls(
             **data.texts("phone phone_type"), relationships=tuple(_parse_relationships(data))
         )
@@ -102,25 +102,25 @@ class ContactDetails(ReprWithoutData):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RoleAssignment(ReprWithoutData):
-    """One role of a person with all that belongs to it; the primary school is the first."""
+    """One role of a person, with its fields. The primary school is first."""
 
     role: PersonRole
     legacy_id: str | None
     school_ids: tuple[str, ...]
     sis_id: str | None
     state_id: str | None
-    number: str | None  # of a student or teacher, or the id of staff
+    number: str | None  # student number, teacher number, or staff id
     title: str | None
     department: str | None
     user_name: str | None  # at the district
     staff_roles: tuple[str, ...]
     student: StudentDetails | None
     contact: ContactDetails | None
-    ext: Mapping[str, object] = field(hash=False)  # columns of the district's own
+    ext: Mapping[str, object] = field(hash=False)  # columns defined by the district
 
     @classmethod
     def from_api(cls, role: PersonRole, data: RecordReader) -> RoleAssignment:
-        """Read a role's object of v3, or a whole record of before."""
+        """Parse the object of a role (v3), or a whole record (before v3)."""
         primary = data.id("school")
         schools = (primary, *data.ids("schools")) if primary else data.ids("schools")
         numbers = [data.text(key) for key in ("student_number", "teacher_number", "staff_id")]
@@ -140,7 +140,7 @@ class RoleAssignment(ReprWithoutData):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Person(ReprWithoutData):
-    """Somebody in a district, in one role or, from v3 on, in several."""
+    """A person in a district, with one role or, from v3 on, several."""
 
     id: str
     district_id: str | None
@@ -157,9 +157,11 @@ class Person(ReprWithoutData):
     def from_api(
         cls, record: object, role: PersonRole | None, report: ReadReport | None = None
     ) -> Person:
-        """Read a record; `role` is what its list says before v3, else None: `roles` says it.
+        """Parse a record.
 
-        What is not understood is counted in `report`. Raises NoUsableId.
+        `role` comes from the record's list before v3; None means that the record's `roles` has it.
+        Values that cannot be parsed are counted in `report`. Raises NoUsableId for a record without
+        a valid id.
         """
         person_id, data = RecordReader.of_record(role or "user", record, report)
         first, middle, last = _parse_names(data)
@@ -180,16 +182,16 @@ class Person(ReprWithoutData):
 
     @property
     def roles(self) -> tuple[PersonRole, ...]:
-        """The roles that this app may see; it may be none."""
+        """The roles that are visible to this app, possibly none."""
         return tuple(post.role for post in self.posts)
 
     def post(self, role: PersonRole) -> RoleAssignment | None:
-        """What belongs to one role."""
+        """Return the fields of one role, or None."""
         return next((post for post in self.posts if post.role is role), None)
 
 
 def _parse_role_assignments(roles: RecordReader) -> tuple[RoleAssignment, ...]:
-    """The roles that are objects; anything else in the place of one gives nobody that role."""
+    """Return the roles that are objects. Any other value does not assign the role."""
     return tuple(
         RoleAssignment.from_api(each, roles.inner(each, each))
         for each in PersonRole
@@ -198,7 +200,7 @@ def _parse_role_assignments(roles: RecordReader) -> tuple[RoleAssignment, ...]:
 
 
 def _parse_names(data: RecordReader) -> tuple[str | None, str | None, str | None]:
-    """First, middle and last; before v3 a contact has one string."""
+    """Return first, middle, and last name. Before v3, a contact has one string."""
     if data.is_text("name"):
         return None, None, data.text("name")
     name = data.inner("name")
@@ -215,7 +217,7 @@ def _parse_enrollment(data: RecordReader) -> SchoolEnrollment:
 
 def _parse_relationships(data: RecordReader) -> list[Relationship]:
     own = data.texts("relationship type")
-    if "student_relationships" not in data:  # v1: one student, v2: several in the same way
+    if "student_relationships" not in data:  # v1: one student; v2: a list of students
         one = data.id("student")
         students = (one,) if one else data.ids("students")
         return [Relationship(student_id=each, **own) for each in students]

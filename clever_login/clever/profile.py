@@ -1,10 +1,10 @@
-"""District and school records, kept for ten minutes: everybody who logs in asks for the same few.
+"""Loads a user's profile with one token, and caches district and school records.
 
-Any member of a district may read them. Nothing of a person is ever kept here.
+The order is `/me`, then user and district in parallel, then schools or sections. Only a failure of
+`/me` ends the login. Any other missing part is marked with the reason, for the page.
 
-One token -> one whole person: `/me`, then user and district together, then schools or sections.
-
-Only `/me` can stop a login. What else is missing is marked with the reason, for the page to say.
+District and school records are cached for ten minutes: many users request the same few, and any
+member of a district may read them. Data of a user is never cached.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from clever_login.errors import (
 
 T = TypeVar("T")
 CACHE_TTL_SECONDS = 10 * 60
-MAX_CACHED_RECORDS = 2000  # records; the ones that were read first go first
+MAX_CACHED_RECORDS = 2000  # records; the oldest are removed first
 
-# The version, the district by whose sharing the token reads (none in Clever Library), kind and id.
+# The version, the district that authorized the token (None in Clever Library), kind, and id.
 CacheKey = tuple[str, str | None, str, str]
 
 
 class RecordCache:
-    """One a process; what could not be read, or was refused, is not remembered."""
+    """A cache of records, one per process. Failures and refusals are not cached."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -55,12 +55,15 @@ class RecordCache:
         self._records: OrderedDict[CacheKey, tuple[float, Any]] = OrderedDict()
 
     def knows(self, key: CacheKey) -> bool:
-        """Whether `read` would not have to ask."""
+        """Whether the record is cached."""
         with self._lock:
             return self._clock() < self._records.get(key, (0.0, None))[0]
 
     def read(self, key: CacheKey, ask: Callable[[], T]) -> T:
-        """The record, asked for if it is not known; raises whatever asking raises."""
+        """Return the cached record, or call `ask` and cache its result.
+
+        Raises whatever `ask` raises.
+        """
         with self._lock:
             until, record = self._records.get(key, (0.0, None))
         if self._clock() >= until:
@@ -77,13 +80,13 @@ class RecordCache:
                 self._records.popitem(last=False)
 
 
-MAX_SCHOOLS = 8  # read by name at login; whoever has more sees how many
+MAX_SCHOOLS = 8  # loaded at login; a user with more schools sees the number of the others
 STATUSES_BY_SEVERITY: tuple[FetchStatus, ...] = ("loaded", "refused", "failed")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A person as Clever shows them to this app at this login."""
+    """A user's data as Clever shows it to this app at this login."""
 
     user: User
     role: Role | None
@@ -94,14 +97,15 @@ class Profile:
 
     @property
     def more_schools(self) -> int:
-        """How many schools the person has beyond those that were read."""
+        """The number of the user's schools beyond those that were loaded."""
         return max(0, len(self.user.school_ids) - MAX_SCHOOLS)
 
 
 def load_profile(client: UserClient, kept: RecordCache, me: Me | None = None) -> Profile:
-    """Read the whole person; raise a LoginError when Clever does not say who it is.
+    """Load a user's whole profile.
 
-    `/me` is not asked where an id token has said it.
+    Calls `/me` only if `me`, taken from an ID token, is missing. Raises LoginError when Clever does
+    not identify the user.
     """
     me = me or client.me()
     if me.type == "district":
@@ -111,7 +115,7 @@ def load_profile(client: UserClient, kept: RecordCache, me: Me | None = None) ->
     if record.outcome != "loaded":
         kept = (
             RecordCache()
-        )  # such a token may be refused more: it is served nothing that others have read
+        )  # the token may have fewer permissions: do not serve it records read with other tokens
     user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_from_me(me))
     role = _start_role_fetch(client, me, user)
     schools = _load_schools(client, kept, user)
@@ -129,7 +133,7 @@ def load_profile(client: UserClient, kept: RecordCache, me: Me | None = None) ->
 def _start_district_fetch(
     client: UserClient, kept: RecordCache, me: Me
 ) -> Future[Fetched[District]] | None:
-    """Ask for the district at the same time as for the user, unless it is known or none."""
+    """Start loading the district in parallel to the user, unless it is cached or there is none."""
     district_id = me.district_id
     if district_id is None or kept.knows(_cache_key(client, district_id, "district", district_id)):
         return None
@@ -139,7 +143,7 @@ def _start_district_fetch(
 def _load_district(
     client: UserClient, kept: RecordCache, district_id: str | None
 ) -> Fetched[District]:
-    """The district; a Library login has none."""
+    """Return the district. A Clever Library login has none."""
     if district_id is None:
         return Fetched("none")
     key = _cache_key(client, district_id, "district", district_id)
@@ -158,7 +162,7 @@ def _fetch_checked_district(client: UserClient, district_id: str) -> District:
 
 
 def _load_schools(client: UserClient, kept: RecordCache, user: User) -> Fetched[tuple[School, ...]]:
-    """The schools that the user record names, as many as are read; none may be named."""
+    """Return the schools named in the user record, MAX_SCHOOLS at most; it may name none."""
     if not user.school_ids:
         return Fetched("none")
     first, *others = [
@@ -188,9 +192,9 @@ def _fetch_checked_school(client: UserClient, user: User, school_id: str) -> Sch
 
 
 def _load_sections(client: UserClient, me: Me, user: User) -> Fetched[tuple[SharedSection, ...]]:
-    """Read what a Clever Library teacher shares; nobody else's token reads sections.
+    """Return what a Clever Library teacher shares. Other tokens cannot read sections.
 
-    In this thread: what waits for others of the pool must not be in the pool itself.
+    Runs in this thread: a task that waits for tasks of the pool must not run in the pool.
     """
     if not me.by_library or Role.TEACHER not in [record.role for record in user.roles]:
         return Fetched("none")
@@ -198,14 +202,17 @@ def _load_sections(client: UserClient, me: Me, user: User) -> Fetched[tuple[Shar
 
 
 def _start_role_fetch(client: UserClient, me: Me, user: User) -> Future[Role | None] | None:
-    """Ask which of several roles this login is in, while the schools are read."""
+    """Start asking which of several roles this login is in, in parallel to the schools."""
     if len(user.roles) < 2 or me.login_role:
         return None
     return client.transport.start(lambda: _fetch_part(lambda: client.login_role(user.id)).value)
 
 
 def _choose_role(user: User, named: Role | None) -> Role | None:
-    """The only role; of several the one that Clever names for this login, else the widest."""
+    """Return the role of this login.
+
+    With several roles, it is the one that Clever names for the login, else the widest.
+    """
     roles = [record.role for record in user.roles]
     if not roles:
         return None
@@ -213,13 +220,13 @@ def _choose_role(user: User, named: Role | None) -> Role | None:
 
 
 def _roles_from_me(me: Me) -> tuple[RoleRecord, ...]:
-    """What `/me` alone tells of the role: all before v3, nothing from v3 on."""
+    """Return the role in `/me`: the user's role before v3, none from v3 on."""
     role = ROLES_BY_NAME.get(me.type)
     return (RoleRecord(role=role),) if role else ()
 
 
 def _fetch_part(read: Callable[[], T | None]) -> Fetched[T]:
-    """Turn a failure into its word; only a record of somebody else ends the login."""
+    """Turn a failure into a FetchStatus. Only another user's record ends the login."""
     try:
         return Fetched("loaded", read())
     except WrongPerson:

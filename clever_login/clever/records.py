@@ -1,4 +1,4 @@
-"""What a roster has besides people, as frozen types: the same types in every version."""
+"""The roster records other than users, as frozen types: the same types in every API version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from clever_login.clever.parsing import ReadReport, RecordReader, ReprWithoutDat
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DistrictRecord(ReprWithoutData):
-    """A district and how its data does; None where the tier or the version does not say."""
+    """A district and its sync status.
+
+    Fields are None if the tier or version does not provide them.
+    """
 
     id: str
     name: str | None
@@ -37,7 +40,10 @@ class DistrictRecord(ReprWithoutData):
     def from_api(
         cls, record: object, status: object, report: ReadReport | None = None
     ) -> DistrictRecord:
-        """Read a district, and the record that has its status: before v2 that is another one."""
+        """Parse a district and the record with its status.
+
+        Before v2, the status is a separate record.
+        """
         district_id, data = RecordReader.of_record("district", record, report)
         state, contact = RecordReader("district", status, report), _contact(data)
         names = [contact.inner("name").text(each) for each in ("first", "last")]
@@ -80,11 +86,14 @@ class SchoolRecord(ReprWithoutData):
     zip: str | None
     created: datetime | None
     last_modified: datetime | None
-    ext: Mapping[str, object] = field(hash=False)  # columns of the district's own
+    ext: Mapping[str, object] = field(hash=False)  # columns defined by the district
 
     @classmethod
     def from_api(cls, record: object, report: ReadReport | None = None) -> SchoolRecord:
-        """Read a school; NoUsableId for a record without an id."""
+        """Parse a school.
+
+        Raises NoUsableId for a record without a valid id.
+        """
         school_id, data = RecordReader.of_record("school", record, report)
         principal = data.inner("principal")
         numbers = "sis_id school_number state_id nces_id mdr_number"
@@ -103,7 +112,7 @@ class SchoolRecord(ReprWithoutData):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Course(ReprWithoutData):
-    """What is taught; before v2 it has no id, and stands in its sections."""
+    """A course. Before v2 it has no id and is embedded in sections."""
 
     id: str | None
     name: str | None
@@ -112,14 +121,17 @@ class Course(ReprWithoutData):
 
     @classmethod
     def from_api(cls, record: object, report: ReadReport | None = None) -> Course:
-        """Read a course; NoUsableId for a record without an id."""
+        """Parse a course.
+
+        Raises NoUsableId for a record without a valid id.
+        """
         course_id, data = RecordReader.of_record("course", record, report)
         return cls(id=course_id, **data.texts("name number"), description=None)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Term(ReprWithoutData):
-    """A part of a school year; before v2 it has no id, and stands in its sections."""
+    """A term of a school year. Before v2 it has no id and is embedded in sections."""
 
     id: str | None
     district_id: str | None
@@ -129,13 +141,16 @@ class Term(ReprWithoutData):
 
     @classmethod
     def from_api(cls, record: object, report: ReadReport | None = None) -> Term:
-        """Read a term; NoUsableId for a record without an id."""
+        """Parse a term.
+
+        Raises NoUsableId for a record without a valid id.
+        """
         term_id, data = RecordReader.of_record("term", record, report)
         return cls.of(term_id, data)
 
     @classmethod
     def of(cls, term_id: str | None, data: RecordReader) -> Term:
-        """Read a term's fields, wherever they stand."""
+        """Parse a term's fields from a record or an embedded object."""
         return cls(
             id=term_id,
             district_id=data.id("district"),
@@ -147,7 +162,7 @@ class Term(ReprWithoutData):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Section(ReprWithoutData):
-    """A class of students with its teachers, the primary one first."""
+    """A section: a class of students with its teachers, primary teacher first."""
 
     id: str
     district_id: str | None
@@ -160,7 +175,7 @@ class Section(ReprWithoutData):
     sis_id: str | None
     teacher_ids: tuple[str, ...]
     student_ids: tuple[str, ...]
-    unknown_members: tuple[str, ...]  # "teacher", "student": whose list could not be read
+    unknown_members: tuple[str, ...]  # "teacher", "student": roles whose list could not be read
     course_id: str | None
     term_id: str | None
     course: Course | None  # before v2
@@ -168,11 +183,14 @@ class Section(ReprWithoutData):
     created: datetime | None
     last_modified: datetime | None
     synced_in_lms: bool | None
-    ext: Mapping[str, object] = field(hash=False)  # columns of the district's own
+    ext: Mapping[str, object] = field(hash=False)  # columns defined by the district
 
     @classmethod
     def from_api(cls, record: object, report: ReadReport | None = None) -> Section:
-        """Read a section; NoUsableId for a record without an id."""
+        """Parse a section.
+
+        Raises NoUsableId for a record without a valid id.
+        """
         section_id, data = RecordReader.of_record("section", record, report)
         primary = data.id("teacher")
         teachers = (primary, *data.ids("teachers")) if primary else data.ids("teachers")
@@ -199,7 +217,7 @@ class Section(ReprWithoutData):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Resource(ReprWithoutData):
-    """Something that a district gives to sections or people, from v3 on."""
+    """A resource that a district assigns to sections or users, from v3 on."""
 
     id: str
     district_id: str | None
@@ -211,7 +229,10 @@ class Resource(ReprWithoutData):
 
     @classmethod
     def from_api(cls, record: object, report: ReadReport | None = None) -> Resource:
-        """Read a resource; NoUsableId for a record without an id."""
+        """Parse a resource.
+
+        Raises NoUsableId for a record without a valid id.
+        """
         own_id, data = RecordReader.of_record("resource", record, report)
         return cls(
             id=own_id,
@@ -224,7 +245,7 @@ class Resource(ReprWithoutData):
 
 
 def _contact(data: RecordReader) -> RecordReader:
-    """Whom to ask at a district; in some of Clever's examples there is only their id."""
+    """Return a reader of the district's contact. In some of Clever's examples it is only an id."""
     key = "district_contact"
     return RecordReader(key, {}) if data.is_text(key) else data.inner(key)
 

@@ -1,4 +1,4 @@
-"""Which failures of a call to Clever are temporary, and how long to wait before trying again."""
+"""Which failures of a call to Clever are temporary, and how long to wait before a retry."""
 
 from __future__ import annotations
 
@@ -15,19 +15,17 @@ from requests.structures import CaseInsensitiveDict
 
 from clever_login.errors import CleverConnectionLost, CleverUnavailable, CleverUnreachable
 
-# RFC 9110 and RFC 8470; 520 to 530 are Cloudflare's, which stands in front of Clever.
+# RFC 9110 and RFC 8470; 520 to 530 are from Cloudflare, which is in front of Clever.
 TEMPORARY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
-MAX_WAIT_SECONDS = (
-    61.0  # seconds: rate limits are counted by the minute, and clocks differ a little
-)
-BUSY_STATUSES = frozenset({429, 503})  # Clever is busy: a login is not restarted at once
+MAX_WAIT_SECONDS = 61.0  # seconds: rate limits are counted per minute, and clocks differ a little
+BUSY_STATUSES = frozenset({429, 503})  # Clever is busy: do not restart a login at once
 NOT_JSON: Any = object()
-MAX_NUMBER_DIGITS = 100  # digits
+MAX_NUMBER_DIGITS = 100  # of an integer in JSON
 
 
 @dataclass(frozen=True)
 class CleverResponse:
-    """A response read to its end: status, headers (names without case), body."""
+    """A complete response: status, headers (case-insensitive names), and body."""
 
     status: int
     headers: CaseInsensitiveDict[str]
@@ -35,7 +33,7 @@ class CleverResponse:
 
     @cached_property
     def json(self) -> Any:
-        """The JSON value in the body; NOT_JSON for a page, for half a body, and for nothing."""
+        """The JSON value of the body; NOT_JSON for HTML, a truncated body, or an empty body."""
         try:
             return json.loads(self.body, parse_int=_parse_int)
         except (ValueError, RecursionError):
@@ -43,19 +41,19 @@ class CleverResponse:
 
     @property
     def cut_off(self) -> bool:
-        """Whether this is a 200 without JSON: cut off on its way, or sent by a proxy."""
+        """Whether this is a 200 without JSON: truncated in transit, or sent by a proxy."""
         return self.status == 200 and self.json is NOT_JSON
 
     @property
     def temporary(self) -> bool:
-        """Whether a GET that got this answer may get a better one soon."""
+        """Whether a GET with this response may succeed if it is retried soon."""
         return self.status in TEMPORARY_STATUSES or self.cut_off
 
     def seconds_to_wait(self, now: float) -> float | None:
-        """How long Clever asks us to wait, at most LONGEST_WAIT; None if it does not say.
+        """Return how long Clever asks to wait, MAX_WAIT_SECONDS at most; None if it does not say.
 
-        `now` is in seconds since 1970. Retry-After is seconds or a date (RFC 9110, 10.2.3). A date
-        is compared with the answer's own Date header, because clocks differ.
+        `now` is in seconds since 1970. Retry-After is in seconds or a date (RFC 9110, 10.2.3). A
+        date is compared with the response's own Date header, because clocks differ.
         """
         asked = _parse_seconds(self.headers.get("Retry-After"))
         if asked is None:
@@ -67,9 +65,10 @@ class CleverResponse:
         return _clamp_wait(asked)
 
     def seconds_until_reset(self, now: float) -> float | None:
-        """How long until Clever counts calls from zero; bounded and None as above.
+        """Return the seconds until Clever's rate limit resets, capped, or None if not given.
 
-        By the answer's own Date if there is one: with our clock ahead the wait would be too short.
+        Uses the response's own Date if there is one: if our clock is ahead, the wait would be too
+        short.
         """
         clevers_now = _parse_date(self.headers, "Date", now)
         return _clamp_wait(
@@ -78,10 +77,10 @@ class CleverResponse:
 
 
 def may_send_again(method: str | None, failure: CleverUnavailable) -> bool:
-    """Whether a request that got no answer may be sent again.
+    """Whether a request that got no response may be sent again.
 
-    Any request, if no connection was made. If the connection ended later, Clever may have received
-    the request: then only a GET, which changes nothing.
+    Any request may be, if no connection was made. If the connection ended later, Clever may have
+    received the request: then only a GET may be, because it changes nothing.
     """
     if isinstance(failure, CleverUnreachable):
         return True
@@ -99,7 +98,7 @@ def _parse_seconds(value: str | None) -> float | None:
 def _parse_date(
     headers: Mapping[str, str], name: str, otherwise: float | None = None
 ) -> float | None:
-    """The HTTP date in a header, in seconds since 1970."""
+    """Return the HTTP date in a header, in seconds since 1970."""
     try:
         date = parsedate_to_datetime(headers.get(name, ""))
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
@@ -116,5 +115,5 @@ def _subtract(later: float | None, earlier: float | None) -> float | None:
 
 
 def _parse_int(digits: str) -> int | None:
-    """None for a number with too many digits: Python refuses to parse those."""
+    """Return None for an integer with too many digits, which Python refuses to parse."""
     return int(digits) if len(digits) <= MAX_NUMBER_DIGITS else None

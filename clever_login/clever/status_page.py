@@ -1,4 +1,4 @@
-"""What Clever's status page says: asked in the background, never waited for by a person."""
+"""Clever's status page, polled in the background: no request waits for it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from clever_login.clever.parsing import Json, parse_text
 from clever_login.clever.user_client import json_object
 from clever_login.errors import LoginError
 
-POLL_SECONDS = 60  # at most once in so many, a process
-STALE_AFTER_SECONDS = 10 * 60  # what is older is not said any more
+POLL_SECONDS = 60  # at most one request per process in this time
+STALE_AFTER_SECONDS = 10 * 60  # older information is not shown
 SUMMARY_PATH = "/api/v2/summary.json"  # of Atlassian Statuspage
 
 
@@ -25,19 +25,22 @@ _IMPACTS_BY_SEVERITY = (
     "major",
     "minor",
     "maintenance",
-)  # from bad to good, as Statuspage says it
+)  # Statuspage's impacts, from worst to least
 
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """Something that goes wrong at Clever, in the words of its status page."""
+    """A current problem at Clever, in the words of its status page."""
 
     name: str
     impact: str
 
     @classmethod
     def worst_of(cls, summary: Json) -> Incident | None:
-        """The worst that goes on in a Statuspage summary; what cannot be read is passed over."""
+        """Return the worst current incident of a Statuspage summary, or None.
+
+        Entries that cannot be parsed are skipped.
+        """
         begun = [
             each for each in _objects_in(summary, "incidents") if each.get("status") != "resolved"
         ]
@@ -54,7 +57,7 @@ class Incident:
 
 
 class StatusPage:
-    """One a process; without an address nothing is ever asked."""
+    """The status page as last seen, one per process. Without a URL it makes no requests."""
 
     def __init__(
         self, transport: HttpClient, url: str | None, clock: Callable[[], float] = time.monotonic
@@ -65,7 +68,7 @@ class StatusPage:
         self._known_at = self._asked_at = float("-inf")
 
     def incident(self) -> Incident | None:
-        """The worst of what is known to go on; asks anew in the background, and never waits."""
+        """Return the worst known incident, or None. Never waits: updates run in the background."""
         if self._url and self._may_ask():
             self._transport.start(self._ask)
         fresh = self._clock() - self._known_at < STALE_AFTER_SECONDS
@@ -79,7 +82,7 @@ class StatusPage:
             return True
 
     def _ask(self) -> None:
-        """A status page that does not answer is nobody's trouble: what was known is kept."""
+        """Fetch the status page. On a failure, keep the last known incident."""
         request = requests.Request("GET", f"{self._url}{SUMMARY_PATH}")
         try:
             answer = self._transport.send(request, Deadline(5))

@@ -1,8 +1,7 @@
-"""The client's verbs: what one bearer token may ask of Clever's data API.
+"""The calls to Clever's data API with one user's access token.
 
-What a Clever Library teacher shares: their own sections, and the students in them.
-
-Read with the teacher's own token, at each login: without a district there is no token of one.
+A Clever Library teacher's sections and students are read with the teacher's own token, at each
+login: without a district there is no district token.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ from clever_login.errors import (
 
 @dataclass(frozen=True, kw_only=True)
 class UserClient:
-    """One token of one login, with what is left of that login's time."""
+    """A client for one access token, with the deadline of its login."""
 
     transport: HttpClient
     api_url: str
@@ -53,14 +52,20 @@ class UserClient:
     deadline: Deadline
 
     def me(self) -> Me:
-        """Whom the token belongs to; LoginRefused when Clever does not accept it."""
+        """Return the user that the token belongs to.
+
+        Raises LoginRefused when Clever does not accept the token.
+        """
         try:
             return Me.from_api(self._get(f"/{self.version.name}/me", "/me"))
         except NotShared as error:
             raise LoginRefused("Clever does not say whose token this is") from error
 
     def user(self, me: Me) -> User:
-        """The record of the person that `me` names; NotShared where this app may not read it."""
+        """Return the record of the user that `me` names.
+
+        Raises NotShared if this app may not read it.
+        """
         path = self.version.user_paths.get(me.type)
         if path is None:
             raise NotShared(f"{self.version.name} has no record for this type of user")
@@ -70,22 +75,31 @@ class UserClient:
         )
 
     def district(self, district_id: str) -> District:
-        """A district by its id."""
+        """Return a district by id."""
         return District.from_api(
             self._get(f"/{self.version.name}/districts/{district_id}", "the district")
         )
 
     def school(self, school_id: str, district_id: str | None) -> School:
-        """A school by its id, which must be one of this district."""
+        """Return a school by id.
+
+        Raises CleverUnexpected if it is not a school of this district.
+        """
         body = self._get(f"/{self.version.name}/schools/{school_id}", "the school")
         return School.from_api(body, district_id)
 
     def records(self, path: str, what: str) -> list[object]:
-        """The records of a list, as far as one answer holds them: such a token cannot page."""
+        """Return the records of a list.
+
+        Only the first response is read: such a token cannot page.
+        """
         return unwrap_records(self._get(f"/{self.version.name}{path}", what))
 
     def login_role(self, person_id: str) -> Role | None:
-        """The role in which the person came this time; WrongPerson if `/userinfo` is another's."""
+        """Return the role of this login.
+
+        Raises WrongPerson if `/userinfo` describes another user.
+        """
         claims = self._get("/userinfo", "/userinfo")
         if not claims_match_user(claims, person_id):
             raise WrongPerson("/userinfo speaks of somebody else")
@@ -101,7 +115,10 @@ class UserClient:
 
 
 def json_object(answer: CleverResponse) -> Json:
-    """The JSON object in a body; NotJson for HTML and for half a body, else CleverUnexpected."""
+    """Return the JSON object in a body.
+
+    Raises NotJson for HTML or a truncated body, else CleverUnexpected.
+    """
     if answer.json is NOT_JSON:
         raise NotJson("an answer of Clever's is not JSON")
     if not isinstance(answer.json, dict):
@@ -110,7 +127,7 @@ def json_object(answer: CleverResponse) -> Json:
 
 
 def _raise_for_status(answer: CleverResponse, what: str) -> None:
-    """Clever's table of errors: 401 bad token, 404 not shared; temporary ones try again."""
+    """Raise the error for a status: 401 bad token, 403 and 404 not shared, temporary ones retry."""
     if answer.status == 200:
         return
     if answer.status == 401:
@@ -123,22 +140,22 @@ def _raise_for_status(answer: CleverResponse, what: str) -> None:
 
 
 T = TypeVar("T")
-MAX_SECTIONS = 20  # read at login; whoever has more is shown these
-MAX_STUDENTS = 200  # of one section: an answer holds a hundred
+MAX_SECTIONS = 20  # loaded at login; a teacher with more sections sees these
+MAX_STUDENTS = 200  # per section; a response has a hundred
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedSection:
-    """A section and the students in it, whose last names are an initial and who have no email."""
+    """A section with its students, whose last names are initials and who have no email."""
 
     section: Section
     students: tuple[Person, ...]
 
 
 def load_shared_sections(client: UserClient, teacher_id: str) -> tuple[SharedSection, ...]:
-    """The teacher's sections, all of their students asked for together.
+    """Return the teacher's sections. All student lists are requested in parallel.
 
-    Raises LoginError or NotShared when a list of them cannot be read: half a class is no class.
+    Raises LoginError or NotShared when a list cannot be read: an incomplete class is not returned.
     """
     path = client.version.own_sections.format(id=teacher_id)
     found = _with_ids(Section.from_api, client.records(path, "the sections"))[:MAX_SECTIONS]
@@ -163,7 +180,7 @@ def _student_loader(client: UserClient, section: Section) -> Callable[[], tuple[
 
 
 def _with_ids(read: Callable[[object], T], records: list[object]) -> list[T]:
-    """The records as our types; one without an id is nobody's, and is skipped."""
+    """Return the records as typed objects, skipping records without an id."""
     found = []
     for record in records:
         with suppress(NoUsableId):

@@ -1,6 +1,6 @@
-"""The tokens of whole districts: looked up when needed, kept in memory only.
+"""District access tokens, and a client that reads records and lists with them.
 
-What a district's token may ask: single records and whole lists, with patience.
+Tokens are looked up when needed and kept in memory only. Calls are retried by RetryPolicy.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from clever_login.errors import (
     NotShared,
 )
 
-_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]+")  # what may stand in a header
-TOKEN_LOOKUP_TIMEOUT_SECONDS = 60.0  # for one answer
+_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]+")  # the characters allowed in a header
+TOKEN_LOOKUP_TIMEOUT_SECONDS = 60.0  # for one response
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistrictTokens:
-    """Asks Clever which districts authorised this app, and with which tokens it may read them.
+    """Looks up which districts authorized this app, and their access tokens.
 
-    A token is Clever's to change, and it goes when a district leaves: nothing here is stored.
+    Clever can replace a token, and the token ends when a district leaves, so tokens are not stored.
     """
 
     transport: HttpClient
@@ -50,9 +50,9 @@ class DistrictTokens:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def districts(self) -> tuple[str, ...]:
-        """The ids of the districts that authorised the app, in Clever's order.
+        """Return the ids of the districts that authorized the app, in Clever's order.
 
-        CleverMisconfigured when Clever does not accept the app's own credentials.
+        Raises CleverMisconfigured when Clever rejects the app's own credentials.
         """
         found = dict(self._look_up())
         with self._lock:
@@ -61,7 +61,10 @@ class DistrictTokens:
         return tuple(found)
 
     def token(self, district_id: str, *, anew: bool = False) -> str:
-        """The token of one district, from memory unless `anew`; DistrictGone when it has left."""
+        """Return the token of one district, from memory unless `anew`.
+
+        Raises DistrictDisconnected when Clever has no token for it.
+        """
         with self._lock:
             kept = self._kept.get(district_id)
         if kept and not anew:
@@ -111,21 +114,25 @@ def _parse_entry(entry: object) -> tuple[str, str]:
     return district_id, token
 
 
-CALL_TIMEOUT_SECONDS = 120.0  # for one answer: a page may have 10,000 records
+CALL_TIMEOUT_SECONDS = 120.0  # for one response: a page may have 10,000 records
 
 
 class TokenSource(Protocol):
-    """Where a district's token comes from."""
+    """Provides district tokens."""
 
     def token(self, district_id: str, *, anew: bool = False) -> str:
-        """The token; DistrictGone when there is none, or none but the one that was refused."""
+        """Return the token, looked up again with `anew`.
+
+        Raises DistrictDisconnected when Clever has none.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistrictClient:
-    """One district, read with its own token, for as long as it takes.
+    """Reads one district with the district's own token, without an overall time limit.
 
-    A token that is refused is looked up anew once; then the district has left: DistrictGone.
+    A rejected token is looked up once more. If Clever rejects that, too, the district has left:
+    calls raise DistrictDisconnected.
     """
 
     transport: HttpClient
@@ -138,15 +145,18 @@ class DistrictClient:
 
     @property
     def base(self) -> str:
-        """Under which all of this version is; no link is followed to anywhere else."""
+        """The base URL of this API version. Links to any other place are not followed."""
         return f"{self.api_url}/{self.version.name}/"
 
     def get(self, path: str) -> Json:
-        """The JSON object at a path of this version, with its query; NotShared on 404."""
+        """Return the JSON object at a path of this version, which may include a query.
+
+        Raises NotShared on 403 and 404.
+        """
         return self._get(self.base + path.removeprefix("/"))
 
     def record(self, path: str) -> Json | None:
-        """A record by its path, without its wrapper; None where the token may not read it."""
+        """Return the record at a path without its wrapper, or None if the token may not read it."""
         try:
             data = self.get(path).get("data")
         except NotShared:
@@ -158,7 +168,10 @@ class DistrictClient:
         return data
 
     def listed(self, path: str) -> Json:
-        """The answer of a list; NoSecureSync where this token reads `/districts` alone."""
+        """Return the response of a list.
+
+        Raises NoSecureSync if this token can read only `/districts`.
+        """
         try:
             return self.get(path)
         except NotShared:
@@ -166,7 +179,7 @@ class DistrictClient:
             raise
 
     def can_read(self, path: str) -> bool:
-        """Whether the token reaches a path."""
+        """Whether the token can read a path."""
         try:
             self.get(path)
         except NotShared:
@@ -174,7 +187,10 @@ class DistrictClient:
         return True
 
     def items(self, path: str, **parameters: QueryValue) -> Iterator[object]:
-        """Every entry of a list; NoSecureSync where this token reads `/districts` alone."""
+        """Iterate over every entry of a list.
+
+        Raises NoSecureSync if this token can read only `/districts`.
+        """
         url = url_with_query(self.base + path.removeprefix("/"), **parameters)
         try:
             yield from iterate_records(self._get, url, within=self.base)
@@ -183,7 +199,10 @@ class DistrictClient:
             raise
 
     def check_secure_sync(self) -> None:
-        """Raise NoSecureSync unless the token reaches what only Secure Sync opens."""
+        """Raise NoSecureSync if the token can read `/districts` but not `/schools`.
+
+        Only Secure Sync gives a token access to schools.
+        """
         own = f"/districts/{parse_id(self.district_id)}"
         if self.can_read("/schools?limit=1") or not self.can_read(own):
             return

@@ -1,4 +1,4 @@
-"""What changes in a district: each event once, the oldest first, from a cursor on."""
+"""The events of a district: each event once, oldest first, starting after a cursor."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ Record = Person | Section | SchoolRecord | DistrictRecord | Course | Term | Reso
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Event(ReprWithoutData):
-    """One change. Shared is `created` and no longer shared is `deleted`, as Clever has it.
+    """One event. Clever reports newly shared as `created` and no longer shared as `deleted`.
 
-    Its `id` is the cursor behind which to go on, once the event has been dealt with. One that
-    makes no sense has an empty `type`, or an empty `record_id` and no record.
+    Its `id` is the cursor to continue from once the event has been handled. An event that cannot be
+    understood has an empty `type`, or an empty `record_id` and no record.
     """
 
     id: str
@@ -55,11 +55,14 @@ class Event(ReprWithoutData):
     created: datetime | None
     record_id: str
     changed: tuple[str, ...]  # the names of the fields that an update changed
-    object: Json = field(compare=False)  # the record as Clever writes it
+    object: Json = field(compare=False)  # the record as Clever sent it
 
     @classmethod
     def from_api(cls, data: Any, report: ReadReport | None = None) -> Event:
-        """Read an event, of whatever kind; NoUsableId for one that cannot be a cursor."""
+        """Parse an event of any type.
+
+        Raises NoUsableId for an event whose id cannot be a cursor.
+        """
         event_id, fields = RecordReader.of_record("event", data, report)
         inner = fields.as_it_is("data")
         changed = inner.get("object")
@@ -77,23 +80,23 @@ class Event(ReprWithoutData):
 
     @property
     def kind(self) -> str:
-        """What has changed, as Clever names it in events: users, students, schooladmins..."""
+        """The kind of record, as named in event types: users, students, schooladmins..."""
         return self.type.partition(".")[0]
 
     @property
     def action(self) -> str:
-        """Created, updated or deleted, unless the event is of a type that is new."""
+        """Created, updated, or deleted; another word for an event type that is new."""
         return self.type.partition(".")[2]
 
     @property
     def unknown(self) -> str:
-        """Why nothing can be done with this event, in the plural; empty where something can."""
+        """Why this event cannot be processed, as a plural noun; empty if it can be."""
         if self.kind not in KINDS or self.action not in ACTIONS:
             return "events of an unknown type"
         return "" if self.record_id else "events without a usable record"
 
     def record(self, report: ReadReport | None = None) -> Record | None:
-        """The record as it is after the change, or None where it is unknown."""
+        """Return the record after the change, or None if its kind or id is unknown."""
         if self.kind not in KINDS or not self.record_id:
             return None
         if self.kind == "users":
@@ -114,16 +117,16 @@ _RECORD_CLASSES: dict[str, type[SchoolRecord | Section | Course | Term | Resourc
 }
 KINDS = frozenset(
     {"users", "districts", *_ROLE_BY_RECORD_TYPE, *_RECORD_CLASSES}
-)  # of which an event may tell
+)  # the kinds that events can be about
 ACTIONS = frozenset({"created", "updated", "deleted"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistrictEvents:
-    """The events of one district. Deal with them in their order, and keep the last one's id.
+    """The events of one district. Process them in order, and store the id of the last one.
 
-    The app must have switched events on at Clever, and have Secure Sync in this district. An event
-    without an id is skipped: `report` counts it.
+    The app must have events enabled at Clever, and Secure Sync in this district. Events without an
+    id are skipped and counted in `report`.
     """
 
     client: DistrictClient
@@ -131,17 +134,20 @@ class DistrictEvents:
     report: ReadReport = field(default_factory=ReadReport, compare=False)
 
     def latest(self) -> str | None:
-        """The cursor to keep before a roster is read for the first time; None without any event."""
+        """Return the id of the latest event, or None if there is none.
+
+        Store it as the cursor before the first read of a roster.
+        """
         found = next(self._readable(self._items(ending_before="last", limit=1)), None)
         return found.id if found else None
 
     def read(
         self, *, after: str | None, school: str | None = None, kinds: Sequence[str] = ()
     ) -> Iterator[Event]:
-        """Each event behind a cursor, or every event that Clever still has.
+        """Iterate over the events after a cursor, or over all events that Clever still has.
 
-        `school` and `kinds` (the first words of types) narrow it from v2 on; ValueError before.
-        CursorTooOld when events behind the cursor may be gone already.
+        `school` and `kinds` (record kinds, as in Event.kind) filter the events from v2 on; before
+        v2 they raise ValueError. Raises CursorTooOld when events after the cursor may be lost.
         """
         narrowed: dict[str, QueryValue] = {"school": school, "record_type": list(kinds) or None}
         if any(narrowed.values()) and "record_type" not in self.client.version.event_parameters:

@@ -1,4 +1,4 @@
-"""Lists of Clever's, page after page, one page in memory at a time."""
+"""Clever's paginated lists, with one page in memory at a time."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from urllib.parse import parse_qs, unquote, urlencode, urljoin, urlsplit
 from clever_login.clever.parsing import Json, is_valid_id
 from clever_login.errors import CleverUnexpected
 
-MAX_EMPTY_PAGES = 100  # in a row; addresses of their own would make an endless list of them
+MAX_EMPTY_PAGES = 100  # in a row; without a limit, empty pages with ever new URLs would never end
 QueryValue = str | int | Sequence[str] | None
 MAX_PAGE_SIZE = 10_000  # records; Clever answers 413 for more
 
 
 def iterate_records(get: Callable[[str], Json], url: str, *, within: str) -> Iterator[object]:
-    """Each entry of a list, in Clever's order, to the end; `within` is where a link may lead.
+    """Iterate over all entries of a list, in Clever's order.
 
-    An entry is a record, or whatever else Clever has put there. A page is let go entry by entry,
-    and an empty one that has a link to the next one is not the end. CleverUnexpected for what is
-    no list, for a next page that is elsewhere or that is the same again, and for too many pages
-    with nothing on them.
+    `within` is the URL that every next link must start with. An entry is a record, or whatever else
+    Clever sent in its place. The entries of a page are released one by one. An empty page with a
+    next link is not the end. Raises CleverUnexpected for a response that is not a list, for a next
+    link to another place or to a page already read, and for more than MAX_EMPTY_PAGES empty pages
+    in a row.
     """
-    seen: set[int] = set()  # hashes of addresses: a district has hundreds of pages
+    seen: set[int] = set()  # hashes of URLs: a district has hundreds of pages
     empty = 0
     while True:
         seen.add(hash(url))
@@ -43,13 +44,16 @@ def iterate_records(get: Callable[[str], Json], url: str, *, within: str) -> Ite
 
 
 def url_with_query(url: str, **parameters: QueryValue) -> str:
-    """The URL with those parameters that have a value, a list once for each of its words."""
+    """Return the URL with the parameters that are not None.
+
+    A list value is repeated for each item.
+    """
     given = {name: value for name, value in parameters.items() if value is not None}
     return f"{url}?{urlencode(given, doseq=True)}" if given else url
 
 
 def _page_records(body: Json) -> list[object]:
-    """The record of each entry: most lists give every record a wrapper with its address."""
+    """Return the record of each entry. Most lists wrap every record in an object with its URL."""
     entries = body.get("data")
     if not isinstance(entries, list):
         raise CleverUnexpected("a list of Clever's has no list in it")
@@ -69,7 +73,10 @@ def _next_page_url(body: Json, page: list[object], url: str, within: str) -> str
 
 
 def _checked_link(uri: object, url: str, within: str) -> str:
-    """The link made absolute; a token must not go to another host, scheme or folder."""
+    """Return the absolute URL of a link.
+
+    Raises CleverUnexpected for another host, scheme, or folder, which must not receive the token.
+    """
     try:
         there = urlsplit(urljoin(url, uri)) if isinstance(uri, str) else None
     except ValueError:
@@ -86,7 +93,10 @@ def _checked_link(uri: object, url: str, within: str) -> str:
 
 
 def _url_after_last_record(page: list[object], url: str) -> str | None:
-    """The next page where answers have no links, as in Clever's files of v1; an empty one ends."""
+    """Return the URL of the next page where responses have no links, as in Clever's files of v1.
+
+    An empty page is the last one.
+    """
     asked = urlsplit(url)
     query = parse_qs(asked.query)
     if "limit" not in query:

@@ -1,6 +1,7 @@
-"""Patience for long work: waits as Clever asks, and asks again as often as Clever advises.
+"""Rate limits and retries for jobs that read a whole district.
 
-A login has no time for this. It is for jobs and commands that read a whole district.
+Waits as long as Clever asks, MAX_WAIT_SECONDS at most, and retries as often as Clever advises. A
+login has no time for this.
 """
 
 from __future__ import annotations
@@ -12,23 +13,26 @@ from dataclasses import dataclass, field
 from clever_login.clever.retries import CleverResponse
 from clever_login.errors import CleverUnavailable, NotJson
 
-RETRY_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds; Clever's advice is to stop after five
+RETRY_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds; Clever advises to stop after five
 ATTEMPTS = len(RETRY_PAUSES_SECONDS) + 1
 
 
 @dataclass
 class RetryPolicy:
-    """The pace of one token. `clock` (seconds since 1970) and `sleep` may be a test's own."""
+    """Waits and retries for one token.
+
+    Tests may replace `clock` (seconds since 1970) and `sleep`.
+    """
 
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     _not_before: float = field(default=0.0, init=False)
 
     def ask(self, send: Callable[[], CleverResponse]) -> CleverResponse:
-        """Send until there is an answer that is not temporary (clever/retries).
+        """Send a request until the response is not temporary (see clever/retries).
 
-        After five pauses it is NotJson where the answer stayed cut off, else CleverUnavailable. A
-        status that blames the request is an answer.
+        A status that blames the request is returned, not retried. After five pauses, raises NotJson
+        if the last response was cut off, otherwise CleverUnavailable.
         """
         for pause in RETRY_PAUSES_SECONDS:
             answer = self._once(send)
@@ -55,7 +59,7 @@ class RetryPolicy:
 
 
 def _last(answer: CleverResponse | CleverUnavailable) -> CleverResponse:
-    """The answer to the last attempt, or why there is none."""
+    """Return the response to the last attempt, or raise the reason why there is none."""
     if isinstance(answer, CleverUnavailable):
         raise answer
     if answer.cut_off:

@@ -1,4 +1,4 @@
-"""A district's roster, list by list, in any version; for jobs and commands, never for a login."""
+"""Reads a district's roster, list by list, in any API version. Not for use in a login."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ _ROLE_BY_KIND = {
 
 @dataclass(frozen=True, kw_only=True)
 class Roster:
-    """All that a district's token may read.
+    """Everything that a district's token may read.
 
-    Each list comes in the order of its ids, one page in memory at a time. `after` is the id of the
-    last record that was dealt with: keep it, and a reading that broke off goes on behind it.
-    `where` is v1's query. A list that the version does not have is empty.
-    NoSecureSync where the token reaches the district's own record alone. A record without an id is
-    skipped, a value that is not understood is None: `report` counts them.
+    Each list is sorted by id, with one page in memory at a time. `after` is the id of the last
+    record that was processed: store it to resume an interrupted read after that record. `where` is
+    v1's query parameter. A list that the version does not have is empty.
+
+    Raises NoSecureSync if the token can read only the district's own record. Records without an id
+    are skipped, and values that cannot be parsed are None: `report` counts both.
     """
 
     client: DistrictClient
@@ -50,7 +51,7 @@ class Roster:
     report: ReadReport = field(default_factory=ReadReport, compare=False)
 
     def district(self) -> DistrictRecord:
-        """The district with its state, last sync, launch and pause."""
+        """Return the district with its state, last sync, launch date, and pause."""
         place = parse_id(self.client.district_id)
         record = self.client.record(f"/districts/{place}")
         if record is None:
@@ -63,13 +64,16 @@ class Roster:
     def schools(
         self, *, after: str | None = None, where: WhereFilter | None = None
     ) -> Iterator[SchoolRecord]:
-        """The schools."""
+        """Iterate over the schools."""
         return self._each(SchoolRecord.from_api, RecordKind.SCHOOLS, after=after, where=where)
 
     def people(
         self, kind: RecordKind, *, after: str | None = None, where: WhereFilter | None = None
     ) -> Iterator[Person]:
-        """The people of one kind; from v3 on also `Kind.USERS`: all. ValueError for other kinds."""
+        """Iterate over the users of one kind; from v3 on, RecordKind.USERS includes all kinds.
+
+        Raises ValueError for a kind that is not a list of users.
+        """
         version = self.client.version
         if kind not in (*_ROLE_BY_KIND, *version.people):
             raise ValueError(f"{version.name} has no list of people that is called {kind}")
@@ -81,30 +85,34 @@ class Roster:
         return self._each(person, kind, after=after, where=where)
 
     def everybody(self) -> Iterator[Person]:
-        """All people; before v3 somebody with two roles is two people, with two ids."""
+        """Iterate over all users. Before v3, a person with two roles is two users with two ids."""
         for kind in self.client.version.people:
             yield from self.people(kind)
 
     def sections(
         self, *, after: str | None = None, where: WhereFilter | None = None
     ) -> Iterator[Section]:
-        """The sections."""
+        """Iterate over the sections."""
         return self._each(Section.from_api, RecordKind.SECTIONS, after=after, where=where)
 
     def courses(self, *, after: str | None = None) -> Iterator[Course]:
-        """The courses; before v2 they stand in the sections."""
+        """Iterate over the courses. Before v2, courses are embedded in sections."""
         return self._each(Course.from_api, RecordKind.COURSES, after=after)
 
     def terms(self, *, after: str | None = None) -> Iterator[Term]:
-        """The terms; before v2 they stand in the sections."""
+        """Iterate over the terms. Before v2, terms are embedded in sections."""
         return self._each(Term.from_api, RecordKind.TERMS, after=after)
 
     def resources(self, *, after: str | None = None) -> Iterator[Resource]:
-        """The resources, which v3 has."""
+        """Iterate over the resources, which exist from v3 on."""
         return self._each(Resource.from_api, RecordKind.RESOURCES, after=after)
 
     def count(self, kind: RecordKind) -> int | None:
-        """How many there are; None where Clever does not say, as of one role in v3."""
+        """Return the number of records, or None if Clever does not report it.
+
+        Clever reports no number for a single role in v3. Raises NoSecureSync if the token can read
+        only `/districts`.
+        """
         listing = self.client.version.lists.get(kind)
         if listing is None or listing.role or "count" not in listing.parameters:
             return None
@@ -114,11 +122,14 @@ class Roster:
     def read(
         self, kind: RecordKind, *, after: str | None = None, where: WhereFilter | None = None
     ) -> Iterator[Json]:
-        """The records of one list as Clever writes them; ValueError for a `where` it has not."""
+        """Iterate over the records of one list as Clever sent them.
+
+        Raises ValueError for a `where` that the list does not support.
+        """
         return self._objects(kind, self._entries(kind, after, where))
 
     def _each(self, read: Reader[T], kind: RecordKind, **asked: Any) -> Iterator[T]:
-        """The records of one list as our types."""
+        """Iterate over the records of one list as typed objects."""
         return self._with_ids(read, kind, self.read(kind, **asked))
 
     def _with_ids(self, read: Reader[T], kind: RecordKind, records: Iterator[Json]) -> Iterator[T]:
