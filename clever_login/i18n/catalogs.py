@@ -1,9 +1,8 @@
-"""One file of translations: read, checked, made ready; imported when a file is first read.
+"""The available languages, and their translation catalogs: read, checked, and compiled.
 
-The languages there are: each file `translations/<language>/LC_MESSAGES/messages.po` is one.
-
-A catalog is read when somebody first speaks its language, once a process, and nothing is compiled
-to another file: whoever adds a language adds that file and no more.
+Each file `translations/<language>/LC_MESSAGES/messages.po` adds a language. A catalog is read once
+per process, when its language is first used, and compiled in memory: adding a language takes only
+that file.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ _PLACEHOLDER_PATTERN = re.compile(r"%\((\w+)\)")
 
 
 class CatalogError(ValueError):
-    """A file of translations cannot be read; the message says where."""
+    """A translation file cannot be read. The message says where."""
 
 
 def load_translations(path: Path, language: str) -> Translations:
-    """The texts of a file; one that would break its page is left in English."""
+    """Return the texts of a file. A text that would break its page is left in English."""
     catalog = _read_po_file(path, language)
     for message in catalog:
         if message.id and (_adds_markup(message) or not _placeholders_match(message)):
@@ -39,7 +38,7 @@ def load_translations(path: Path, language: str) -> Translations:
 
 
 def find_problems(path: Path, language: str) -> Iterator[str]:
-    """What is wrong in a file, one sentence each."""
+    """Return the problems of a file, one sentence each."""
     try:
         stat = path.stat()
     except OSError as error:
@@ -50,7 +49,7 @@ def find_problems(path: Path, language: str) -> Iterator[str]:
 
 @lru_cache(maxsize=64)
 def _faults(path: Path, language: str, mtime_ns: int, size: int) -> tuple[str, ...]:
-    """The faults of one version of a file: several apps in one process check it once."""
+    """Return the problems of one version of a file: several apps in one process check it once."""
     del mtime_ns, size  # part of the cache's key
     return tuple(_check(path, language))
 
@@ -76,7 +75,7 @@ def _read_po_file(path: Path, language: str) -> Catalog:
     try:
         with path.open("rb") as file:
             return read_po(file, locale=language, abort_invalid=True)
-    except Exception as error:  # Babel fails in many ways on a file that is no catalog
+    except Exception as error:  # Babel fails in many ways on an invalid file
         raise CatalogError(f"{_rel_path(path)} cannot be read: {error}.") from error
 
 
@@ -91,7 +90,7 @@ def _compile_translations(catalog: Catalog, path: Path) -> Translations:
 
 
 def _placeholders_match(message: Message) -> bool:
-    """Whether each form of a text takes what the English one is filled in with on the page."""
+    """Whether each form of a text can be filled in with the values of the English one."""
     names = {name for text in _as_tuple(message.id) for name in _PLACEHOLDER_PATTERN.findall(text)}
     values = dict.fromkeys({*names, "num"} if message.pluralizable else names, 0)
     try:
@@ -101,7 +100,10 @@ def _placeholders_match(message: Message) -> bool:
 
 
 def _adds_markup(message: Message) -> bool:
-    """Whether a text has more of it than the English one: templates escape neither, anywhere."""
+    """Whether a text has more `<` or `"` than the English one.
+
+    Templates do not escape translated texts.
+    """
     here = max(map(_count_markup, _as_tuple(message.id)))
     return any(_count_markup(text) > here for text in _plural_forms(message))
 
@@ -122,36 +124,36 @@ def _rel_path(path: Path) -> str:
     return "/".join(path.parts[-4:])
 
 
-ENGLISH = "en"  # what the code and the templates are written in
-DEFAULT_TERRITORY = "US"  # whose dates and numbers a language has, where it is spoken there
+ENGLISH = "en"  # the language of the code and the templates
+DEFAULT_TERRITORY = "US"  # the territory for dates and numbers, if the language is spoken there
 
 
 @dataclass(frozen=True, kw_only=True)
 class Language:
-    """A language that pages speak: the name of its folder, and what Babel knows of it."""
+    """A language of the pages: its folder's name and its Babel locale."""
 
     name: str
     locale: Locale
 
     @property
     def tag(self) -> str:
-        """As HTML and HTTP write it (BCP 47)."""
+        """The language tag for HTML and HTTP (BCP 47)."""
         return self.name.replace("_", "-")
 
     @cached_property
     def label(self) -> str:
-        """Its own name for itself: Español."""
+        """The language's name in that language, such as Español."""
         label = Locale.parse(self.name).get_display_name() or self.name
         return label[0].upper() + label[1:]
 
     @cached_property
     def direction(self) -> str:
-        """`ltr`, or `rtl` as Arabic is written."""
+        """`ltr`, or `rtl` for scripts such as Arabic."""
         return self.locale.text_direction
 
 
 class Catalogs:
-    """The languages of a folder; English is one of them also without a file."""
+    """The languages of a folder. English is always included, even without a file."""
 
     def __init__(self, folder: Path) -> None:
         self._paths = {path.parts[-3]: path for path in folder.glob("*/LC_MESSAGES/messages.po")}
@@ -165,7 +167,10 @@ class Catalogs:
         }
 
     def translations(self, name: str) -> NullTranslations:
-        """The texts in a language. A broken file raises BrokenCatalog once, and is English then."""
+        """Return the texts of a language.
+
+        For a broken file, the first call raises CatalogError and later calls return English.
+        """
         with self._reading:
             if name not in self._ready:
                 self._ready[name] = NullTranslations()
@@ -174,7 +179,7 @@ class Catalogs:
             return self._ready[name]
 
     def faults(self) -> Iterator[str]:
-        """What is wrong in the files, in sentences for whoever writes them."""
+        """Return the problems of all files as sentences for translators."""
 
         for name, path in sorted(self._paths.items()):
             if name in self.languages:

@@ -1,4 +1,4 @@
-"""Which language a request speaks: the person's choice, else the browser's, else English.
+"""The language of a request: the user's choice, else the browser's preference, else English.
 
 In templates and Python: `_("...")`, `ngettext("%(num)s class", "%(num)s classes", number)`.
 """
@@ -22,12 +22,12 @@ from clever_login.i18n.catalogs import ENGLISH, Catalogs, Language
 
 
 def available_languages() -> dict[str, Language]:
-    """All languages of this app, by name."""
+    """Return all languages of this app, by name."""
     return _catalogs().languages
 
 
 def current_language() -> Language:
-    """The language of this request; English outside of one."""
+    """Return the language of this request, or English outside of a request."""
     if not has_request_context():
         return available_languages()[ENGLISH]
     if "language" not in g:
@@ -36,25 +36,25 @@ def current_language() -> Language:
 
 
 def set_language_cookie(response: Response, chosen: Language) -> None:
-    """Keep a choice in this browser, until it is closed or its person logs out."""
+    """Store a choice in this browser until it is closed or the user logs out."""
     name, secure = _cookie_name_and_secure()
     response.set_cookie(name, chosen.name, secure=secure, httponly=True, samesite="Lax")
 
 
 def clear_language_cookie(response: Response) -> None:
-    """Let the browser's own languages count again, for whoever comes next."""
+    """Delete the stored choice, so that the browser's preference applies to the next user."""
     name, secure = _cookie_name_and_secure()
     response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
 
 
 def _cookie_name_and_secure() -> tuple[str, bool]:
-    """Its name, and whether it is for https alone; it holds no more than a language's name."""
+    """Return the cookie's name, and whether it requires HTTPS. It stores only a language's name."""
     secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
     return "__Host-language" if secure else "language", secure
 
 
 def _chosen_language() -> Language | None:
-    """The choice in the cookie, or what a link such as /?language=es asks for."""
+    """Return the choice in the cookie, or the language in a link such as /?language=es."""
     asked = request.cookies.get(_cookie_name_and_secure()[0]), _requested_name()
     return next(
         (available_languages()[name] for name in asked if name in available_languages()), None
@@ -64,12 +64,12 @@ def _chosen_language() -> Language | None:
 def _requested_name() -> str | None:
     try:
         return request.args.get("language")
-    except UnicodeDecodeError:  # the page that refuses such a query needs a language, too
+    except UnicodeDecodeError:  # the error page for such a query needs a language, too
         return None
 
 
 def _browser_language() -> Language | None:
-    """The best of Accept-Language: es-MX is answered in es, and zh in zh_Hans."""
+    """Return the best match of Accept-Language: es-MX is answered in es, and zh in zh_Hans."""
     by_tag = {each.tag.lower(): each for each in reversed(available_languages().values())}
     by_root = {tag.partition("-")[0]: each for tag, each in by_tag.items()}
     for tag, quality in request.accept_languages:
@@ -81,13 +81,16 @@ def _browser_language() -> Language | None:
 
 
 class _CatalogDomain(flask_babel.Domain):  # type: ignore[misc] # Flask-Babel is untyped
-    """Flask-Babel's texts, from our catalogs: it would look for compiled ones."""
+    """Flask-Babel's texts from this app's catalogs: by default it looks for compiled ones."""
 
     def get_translations(self) -> NullTranslations:
-        """Those of this request's language; a broken file is logged, and is English."""
+        """Return the texts of this request's language.
+
+        A broken file is logged, and English is used.
+        """
         if not has_request_context():
             return _load_translations(ENGLISH)
-        if "texts" not in g:  # which each text of a page would look for
+        if "texts" not in g:  # cached, because each text of a page requests it
             g.texts = _load_translations(current_language().name)
         return cast(NullTranslations, g.texts)
 
@@ -116,7 +119,7 @@ def _set_content_language(response: Response) -> Response:
 
 
 def _check_catalogs(catalogs: Catalogs) -> None:
-    """Tell whoever writes a catalog of its faults at once, as settings do."""
+    """In development, print the problems of the catalogs and exit, as invalid settings do."""
     faults = [*catalogs.faults()]
     if faults:
         sys.stderr.write("".join(f"{each}\n" for each in faults))
@@ -124,7 +127,7 @@ def _check_catalogs(catalogs: Catalogs) -> None:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Find the languages, and give `_`, `ngettext`, `language` and `languages` to templates."""
+    """Find the languages, and give `_`, `ngettext`, `language`, and `languages` to templates."""
     folder = app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
     catalogs = app.extensions["languages"] = Catalogs(Path(app.root_path, folder))
     if settings.app_env == DEVELOPMENT:

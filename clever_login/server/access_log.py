@@ -1,4 +1,4 @@
-"""gunicorn's logs, without queries, and without lines or escapes that a visitor has made up."""
+"""gunicorn's logs without query strings, and without forged lines or escape sequences."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from gunicorn import glogging
 
 from clever_login.safe_output import PlainTextFormatter
 
-# What a format may name: nothing that can hold a code, a state, a cookie or a token.
+# The atoms that an access log format may use. None can contain a code, state, cookie, or token.
 SAFE_ATOMS = ("h", "t", "s", "m", "U", "H", "b", "B", "a", "T", "D", "M", "L", "p")
-SAFE_PATH_CHARACTERS = "/:@!$&'()*+,;=-._~"  # what needs no percent-encoding there
+SAFE_PATH_CHARACTERS = "/:@!$&'()*+,;=-._~"  # characters that are not percent-encoded in a path
 
 
 def to_single_line(text: str) -> str:
-    """Printable ASCII without quotes; what else there is, is escaped as in Python."""
+    """Return the text as printable ASCII without quotes.
+
+    Other characters are escaped as in Python.
+    """
     return text.encode("unicode_escape").decode("ascii").replace('"', r"\"")
 
 
@@ -32,12 +35,12 @@ class _SingleLineAtoms(glogging.SafeAtoms):
 
 
 class Logger(glogging.Logger):
-    """gunicorn's logger, for every class of workers."""
+    """gunicorn's logger, for every worker class."""
 
     atoms_wrapper_class = _SingleLineAtoms
 
     def setup(self, cfg: Any) -> None:
-        """Write what waitress reports where gunicorn writes its own reports."""
+        """Send waitress's log records to gunicorn's error log."""
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(PlainTextFormatter(self.error_fmt, self.datefmt))
@@ -49,7 +52,7 @@ class Logger(glogging.Logger):
     def atoms(
         self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta
     ) -> dict[str, Any]:
-        """What a format may name; all else is a dash. A path is percent-encoded again."""
+        """Return the safe atoms. All others print as a dash. Paths are percent-encoded again."""
         atoms = super().atoms(resp, req, environ, request_time)
         safe = {name: atoms[name] for name in SAFE_ATOMS}
         safe["U"] = quote(str(safe["U"]).encode("latin-1", "replace"), SAFE_PATH_CHARACTERS)
@@ -57,7 +60,7 @@ class Logger(glogging.Logger):
 
 
 def _remove_message(record: logging.LogRecord) -> bool:
-    """Say where the app has failed, but not the message: it may quote a child's record."""
+    """Log where the app failed, without the message: it may quote a child's record."""
     record.msg, record.args = to_single_line(record.getMessage()), ()
     if record.exc_info and record.exc_info[0]:
         kind, _, place = record.exc_info

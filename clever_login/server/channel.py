@@ -1,4 +1,4 @@
-"""One connection: what it may make the server wait for, and how long."""
+"""One client connection, with limits on what the server waits for and how long."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from clever_login.server.contract import LONG_WAIT_SECONDS, MAX_BODY_BYTES
 from clever_login.server.parser import DiscardingParser, RequestParser, ServerLimits
 from clever_login.server.responses import AppResponse, RefusalResponse
 
-STALL_SECONDS = 30.0  # in which a client must take some of an answer; routers wait as long
-LINGER_SECONDS = 2.0  # in which the client of a refused request may still read the answer
+STALL_SECONDS = 30.0  # a client must read part of a response in this time; routers wait as long
+LINGER_SECONDS = 2.0  # in this time, the client of a refused request can still read the response
 
 
 class Channel(HTTPChannel):
-    """Waitress's, with a limit on everything that a client may make it wait for."""
+    """Waitress's channel with a time limit on everything that it waits for the client to do."""
 
     server: Any  # a Listener, whose module imports this one
     request: RequestParser | None
@@ -26,22 +26,22 @@ class Channel(HTTPChannel):
     task_class = AppResponse
     error_task_class = RefusalResponse
 
-    came = 0.0  # monotonic seconds: when the request that is answered now was complete
-    waited = 0.0  # seconds from then until a thread took it
-    rests_since = 0.0  # monotonic seconds: when it was accepted, or its last answer was made
-    refuses = False  # whether the answer is a refusal: what the client still sends is not read
-    _lingers_until = 0.0  # monotonic seconds; 0 before the end of the last answer
+    came = 0.0  # monotonic seconds: when the current request was complete
+    waited = 0.0  # seconds from then until a thread started it
+    rests_since = 0.0  # monotonic seconds: when it was accepted, or its last response was complete
+    refuses = False  # whether the response is a refusal: further input from the client is not read
+    _lingers_until = 0.0  # monotonic seconds; 0 before the end of the last response
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.rests_since = time.monotonic()
         super().__init__(*arguments, **options)
 
     def parser_class(self, limits: ServerLimits) -> RequestParser:
-        """For the next request; there is one at a time."""
+        """Return a parser for the next request. One request is served at a time."""
         return DiscardingParser(limits) if self.requests else RequestParser(limits)
 
     def received(self, data: bytes) -> bool:
-        """Take in what came; after the last answer it is dropped."""
+        """Process received bytes. After the last response they are dropped."""
         if self._lingers_until:
             return False
         if isinstance(self.request, DiscardingParser) and not self.requests:
@@ -49,17 +49,18 @@ class Channel(HTTPChannel):
         return bool(super().received(data))
 
     def service(self) -> None:
-        """Answer the request that is complete."""
-        with self.requests_lock:  # until everything that came with it has been looked at
+        """Answer the complete request."""
+        with self.requests_lock:  # until the data that came with it has been processed
             self.rests_since = time.monotonic()
         self.waited = self.rests_since - self.came
         super().service()
         self.rests_since = time.monotonic()
 
     def ends_now(self) -> bool:
-        """Whether the answer that is about to be sent is the last on this connection.
+        """Whether the response about to be sent is the last on this connection.
 
-        It is when the server stops, and when so many come that nobody's connection is kept.
+        It is when the rest of the input is dropped, when the server is stopping, and under load, so
+        that no connection is kept open.
         """
         return self._drops_rest or self.waited > LONG_WAIT_SECONDS or self.server.stopping
 
@@ -73,11 +74,14 @@ class Channel(HTTPChannel):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is in flight: no request, no part of one, and no answer."""
+        """Whether nothing is in progress: no request, no partial request, and no response."""
         return not (self.requests or self._is_begun or self.total_outbufs_len)
 
     def expire(self, now: float, idle_seconds: float) -> None:
-        """End what has taken too long; `now` is monotonic. Only the loop's thread may call this."""
+        """End what has taken too long. `now` is in monotonic seconds.
+
+        Call only from the loop's thread.
+        """
         if self._lingers_until:
             if now > self._lingers_until:
                 self.hang_up()
@@ -92,7 +96,7 @@ class Channel(HTTPChannel):
 
     @property
     def has_large_body(self) -> bool:
-        """Whether a request is coming that may have more than the usual body."""
+        """Whether an incoming request may have a body above the usual limit."""
         here = [*self.requests, self.request]
         return any(each is not None and each.body_limit > MAX_BODY_BYTES for each in here)
 
@@ -104,7 +108,10 @@ class Channel(HTTPChannel):
             self.server.add_task(self)
 
     def handle_close(self) -> None:
-        """Close; after a refusal only once its client could read it (RFC 9112, 9.6)."""
+        """Close the connection.
+
+        After a refusal, wait until the client could read it (RFC 9112, 9.6).
+        """
         if self._drops_rest and not self._lingers_until and self.socket is not None:
             self._lingers_until = time.monotonic() + LINGER_SECONDS
             with suppress(OSError):
@@ -114,21 +121,24 @@ class Channel(HTTPChannel):
         super().handle_close()
 
     def handle_expt(self) -> None:
-        """Hang up on urgent data, which HTTP does not have; waitress would warn of it in a loop."""
+        """Close on urgent data, which HTTP does not use.
+
+        Waitress would log a warning in a loop.
+        """
         self.hang_up()
 
     def handle_error(self) -> None:
-        """Log what went wrong here, and close this connection, not more."""
+        """Log the error, and close this connection only."""
         self._lingers_until = time.monotonic()
         super().handle_error()
 
     def hang_up(self) -> None:
-        """Close at once."""
+        """Close the connection at once."""
         self._lingers_until = self._lingers_until or time.monotonic()
         self.handle_close()
 
     def close_if_idle(self) -> None:
-        """Close, unless a request is in flight or has just come."""
+        """Close the connection, unless a request is in progress or has just arrived."""
         if not self.is_idle:
             return
         with suppress(BlockingIOError):

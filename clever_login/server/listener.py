@@ -1,4 +1,4 @@
-"""A listening socket, and the connections that came by it."""
+"""A listening socket, and the connections accepted from it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from clever_login.server.channel import Channel
 
 
 def seconds_since_last_byte(sock: socket.socket) -> float:
-    """Seconds since the last byte came, in which nobody has read it.
+    """Return the seconds since the last byte arrived, which may not have been read yet.
 
-    Linux knows it, even while the connection was not accepted yet. It is 0 where nobody knows: on
-    other systems, and on a Unix socket.
+    Linux reports it, even for a connection that was not accepted yet. Returns 0 where it is
+    unknown: on other systems, and on a Unix socket.
     """
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56)
@@ -28,7 +28,7 @@ def seconds_since_last_byte(sock: socket.socket) -> float:
 
 
 class Listener(BaseWSGIServer):
-    """Waitress's server, on a socket that gunicorn has opened: TCP or Unix."""
+    """Waitress's server on a socket opened by gunicorn: TCP or Unix."""
 
     channel_class = Channel
     active_channels: dict[int, Channel]
@@ -36,7 +36,7 @@ class Listener(BaseWSGIServer):
 
     def __init__(self, worker: Any, sock: socket.socket) -> None:
         self._worker = worker
-        self._started = time.monotonic()  # a wait for an app that starts is not a crowd
+        self._started = time.monotonic()  # waiting for the app to start does not count as overload
         self.multiprocess = worker.cfg.workers > 1
         super().__init__(
             worker.wsgi,
@@ -49,19 +49,19 @@ class Listener(BaseWSGIServer):
         )
 
     def getsockname(self) -> tuple[str, int]:
-        """Host and port, for SERVER_PORT; a Unix socket has none."""
+        """Return host and port, for SERVER_PORT. A Unix socket has neither."""
         if self.family == socket.AF_UNIX:
             return "localhost", 80
         host, port = self.socket.getsockname()[:2]
         return str(host), int(port)
 
     def set_socket_options(self, conn: socket.socket) -> None:
-        """Send small answers at once."""
+        """Disable Nagle's algorithm, so that small responses are sent at once."""
         if self.family != socket.AF_UNIX:
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def fix_addr(self, addr: Any) -> Any:
-        """Nothing is known of the client of a Unix socket; a proxy may say it."""
+        """Return the client's address. It is unknown on a Unix socket; a proxy may send it."""
         return ("", "") if self.family == socket.AF_UNIX else addr
 
     def readable(self) -> bool:
@@ -69,7 +69,7 @@ class Listener(BaseWSGIServer):
         return bool(self.accepting) and self._worker.has_room()
 
     def handle_accept(self) -> None:
-        """Accept one, and close one that rests if there are too many."""
+        """Accept a connection, and close an idle one if there are too many."""
         super().handle_accept()
         self._worker.make_room()
 
@@ -81,13 +81,13 @@ class Listener(BaseWSGIServer):
         self._worker.answer(channel)
 
     def log_access(self, answer: Any, took: timedelta) -> None:
-        """Write a line for an answer, if gunicorn's access log is on."""
+        """Write an access log line for a response, if gunicorn's access log is on."""
         self._worker.log_access(answer, took)
 
     def stop(self) -> None:
-        """Accept the connections that wait, and close the socket; the connections go on."""
+        """Accept the pending connections, then close the socket. Open connections stay open."""
         known = -1
         while known != len(self.active_channels):
             known = len(self.active_channels)
-            super().handle_accept()  # does nothing when nobody waits
+            super().handle_accept()  # does nothing when no connection is pending
         wasyncore.dispatcher.close(self)

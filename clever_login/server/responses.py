@@ -1,4 +1,4 @@
-"""One answer: of the app, or of the server to a request that no view sees."""
+"""One response: from the app, or from the server for a request that no view sees."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from waitress.task import ErrorTask, Task, WSGITask
 from clever_login.server.contract import QUEUE_SECONDS_KEY
 from clever_login.server.parser import REQUEST_TIMEOUT_SECONDS
 
-# Constant words: nothing that was sent is repeated.
+# Constant texts: nothing from the request is repeated.
 REFUSAL_TEXTS = {
     400: ("Bad Request", "The server could not read this request."),
     408: (
@@ -35,29 +35,35 @@ REFUSAL_HEADERS = [
 
 
 class ResponseTask(Task):
-    """What both have in common: the end of the connection, HEAD, and the access log."""
+    """The common part of both responses: closing the connection, HEAD, and the access log."""
 
     channel: Any  # a Channel, whose module imports this one
 
     def build_response_header(self) -> bytes:
-        """Say `Connection: close` with the last answer of a connection."""
+        """Add `Connection: close` to the last response of a connection."""
         if self.channel.ends_now():
             self.set_close_on_finish()
         return bytes(super().build_response_header())
 
     def write(self, data: bytes) -> None:
-        """Send the header before the first data, and nothing but it to HEAD."""
+        """Send the header before the first data. A response to HEAD has no body."""
         super().write(b"" if self.request.command == "HEAD" else data)
 
     def finish(self) -> None:
-        """Waitress would end the body with an empty chunk, which HEAD does not have."""
+        """Finish the response.
+
+        Waitress would end the body with an empty chunk, which HEAD does not have.
+        """
         if self.request.command != "HEAD":
             super().finish()
         elif not self.wrote_header:
             self.write(b"")
 
     def service(self) -> None:
-        """Answer, and log it; an app that fails is answered for by another task, which logs."""
+        """Send the response, and log it.
+
+        If the app fails, another task answers and logs instead.
+        """
         try:
             super().service()
         except ClientDisconnected:
@@ -71,20 +77,20 @@ class ResponseTask(Task):
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """As gunicorn's access log calls them."""
+        """The headers, under the name that gunicorn's access log uses."""
         return list(self.response_headers)
 
     @property
     def sent(self) -> int:
-        """The bytes of the body."""
+        """The number of bytes of the body, for gunicorn's access log."""
         return int(self.content_bytes_written)
 
 
 class AppResponse(ResponseTask, WSGITask):
-    """What the app answers."""
+    """A response from the app."""
 
     def get_environment(self) -> dict[str, Any]:
-        """Waitress's, and how long the request has waited for a thread."""
+        """Return waitress's environ, plus how long the request waited for a thread."""
         environ: dict[str, Any] = super().get_environment()
         environ[QUEUE_SECONDS_KEY] = self.channel.waited
         environ["wsgi.multiprocess"] = self.channel.server.multiprocess
@@ -92,10 +98,10 @@ class AppResponse(ResponseTask, WSGITask):
 
 
 class RefusalResponse(ResponseTask, ErrorTask):
-    """A short plain text; then the connection is closed, as what follows cannot be trusted."""
+    """A short plain text. The connection is then closed, because what follows cannot be trusted."""
 
     def execute(self) -> None:
-        """Send it."""
+        """Send the text."""
         code = self.request.error.code
         reason, text = REFUSAL_TEXTS[code]
         self.channel.refuses = code != 500

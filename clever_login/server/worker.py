@@ -1,4 +1,4 @@
-"""A gunicorn worker on waitress's event loop: a request gets a thread only when it is complete."""
+"""A gunicorn worker on waitress's event loop: only complete requests occupy a thread."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from clever_login.server.parser import MAX_HEADER_BYTES, ServerLimits
 from clever_login.server.responses import ResponseTask
 
 MAX_LARGE_BODIES = (
-    20  # bodies above 64 KiB at a time: each may be a temporary file of its view's limit
+    20  # bodies above 64 KiB at a time: each may be a temporary file up to its view's limit
 )
-LINGER_SECONDS = 2.0  # in which a stopping worker that has connections still takes requests
+LINGER_SECONDS = 2.0  # for which a stopping worker with connections still accepts requests
 
 
 class _SignalDispatcher(wasyncore.file_dispatcher):
-    """Wakes the loop when a signal has come: Python then writes a byte into gunicorn's pipe."""
+    """Wakes the loop on a signal: Python then writes a byte into gunicorn's pipe."""
 
     def handle_read(self) -> None:
         self.recv(4096)
@@ -36,13 +36,16 @@ class _SignalDispatcher(wasyncore.file_dispatcher):
 
 
 class Worker(base.Worker):
-    """Gunicorn starts, watches and stops it; waitress reads and writes; the app has the threads."""
+    """Gunicorn starts, monitors, and stops this worker. Waitress does its I/O in one event loop.
+
+    The app runs in a thread pool.
+    """
 
     alive: bool
 
     @classmethod
     def check_config(cls, cfg: Any, _log: object) -> None:
-        """Refuse to start with options that this worker does not have."""
+        """Exit with an error for options that this worker does not support."""
         if cfg.is_ssl:
             sys.exit(
                 "gunicorn was given a certificate or a key, but this app's worker does not speak"
@@ -56,10 +59,11 @@ class Worker(base.Worker):
             )
 
     def run(self) -> None:
-        """Serve until gunicorn says stop, or is gone."""
+        """Serve until gunicorn stops this worker, or gunicorn itself has ended."""
         self.map: dict[int, Any] = {}
         self.threads = ThreadPoolExecutor(self.cfg.threads, "answer")
-        self._refusals = ThreadPoolExecutor(1, "refusal")  # takes no time, and must not wait
+        # Refusals are fast and must not wait for the app's threads.
+        self._refusals = ThreadPoolExecutor(1, "refusal")
         self.limits = self._limits()
         self._next_look = 0.0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -83,7 +87,7 @@ class Worker(base.Worker):
         return limits
 
     def _body_limit(self, method: str, path: str) -> int:
-        """How much the app accepts there; 0 while too many large bodies are coming already."""
+        """Return the app's body limit for a path, or 0 while too many large bodies are arriving."""
         ask = getattr(self.wsgi, "extensions", {}).get(BODY_LIMIT_KEY)
         size = int(ask(method, path)) if ask else MAX_BODY_BYTES
         if (
@@ -94,7 +98,7 @@ class Worker(base.Worker):
         return max(size, MAX_BODY_BYTES)
 
     def _turn(self) -> None:
-        """Wait until something can be read or written, or for a second."""
+        """Wait until a socket is ready, for one second at most, and end expired connections."""
         wasyncore.loop(timeout=1, use_poll=True, map=self.map, count=1)
         now = time.monotonic()
         if now >= self._next_look:
@@ -104,14 +108,14 @@ class Worker(base.Worker):
                 channel.expire(now, self.cfg.keepalive)
 
     def _stop(self) -> None:
-        """Answer all that has come, within gunicorn's graceful timeout."""
+        """Answer all requests that have arrived, within gunicorn's graceful timeout."""
         for listener in self._listeners:
             listener.stopping = True
         end = time.monotonic() + self.cfg.graceful_timeout
         end_of_rest = min(time.monotonic() + LINGER_SECONDS, end)
         if not self._is_spent:
             self._serve_until(end_of_rest)
-        # A connection that comes between the last accept and the close is reset. The loop needs
+        # A connection that arrives between the last accept and the close is reset. The loop needs
         # the interpreter's lock in between, so it must not wait 5 ms for each busy thread.
         sys.setswitchinterval(0.0001)
         for listener in self._listeners:
@@ -124,7 +128,7 @@ class Worker(base.Worker):
         self._refusals.shutdown(wait=False)
 
     def _serve_until(self, end: float, *, close_idle: bool = False) -> None:
-        """Answer until there is no connection; `end` is in monotonic seconds."""
+        """Serve until no connection is left or the time is `end` (monotonic seconds)."""
         while self._channels() and time.monotonic() < end:
             self._turn()
             if close_idle:
@@ -139,9 +143,9 @@ class Worker(base.Worker):
         return len(self.map) < self._most or self._longest_at_rest() is not None
 
     def make_room(self) -> None:
-        """Where there are too many connections, close the one that has rested for the longest time.
+        """If there are too many connections, close the one that has been idle for the longest time.
 
-        So nobody is shut out by a crowd of connections that send nothing, or half of something.
+        So many connections that send nothing, or only part of a request, cannot shut out others.
         """
         if len(self.map) > self._most and (one := self._longest_at_rest()):
             one.hang_up()
@@ -151,7 +155,7 @@ class Worker(base.Worker):
         return min(resting, key=lambda each: each.rests_since, default=None)
 
     def answer(self, channel: Channel) -> None:
-        """Let a thread answer the first request of a connection."""
+        """Have a thread answer the first request of a connection."""
         self.nr += 1
         if self._is_spent and self.alive:
             self.log.info("Restarting this worker: it has had its number of requests.")
@@ -161,7 +165,7 @@ class Worker(base.Worker):
 
     @property
     def _is_spent(self) -> bool:
-        """Whether it has had its number of requests: another worker takes the next."""
+        """Whether this worker has reached max_requests, so that another worker takes over."""
         return bool(self.nr >= self.max_requests)
 
     def _answer(self, channel: Channel) -> None:
@@ -180,7 +184,7 @@ class Worker(base.Worker):
         environ = {
             "REQUEST_METHOD": request.command,
             "PATH_INFO": request.path,
-            "RAW_URI": "",  # it has the query
+            "RAW_URI": "",  # it contains the query
             "SERVER_PROTOCOL": f"HTTP/{answer.version}",
             "REMOTE_ADDR": answer.channel.addr[0],
         }

@@ -1,6 +1,6 @@
-"""Where sessions and one-time claims are kept: what every store can do.
+"""The interface of the stores that keep sessions and one-time claims.
 
-Values are bytes and keys are short ASCII words; what they mean is the callers' business.
+Values are bytes and keys are short ASCII words. Their meaning is up to the callers.
 """
 
 from __future__ import annotations
@@ -11,47 +11,51 @@ from typing import Protocol
 
 from clever_login.errors import StoreUnavailable
 
-PROBE_SECONDS = 30  # after which a probe is gone even if its process was killed
-KeyFilter = Callable[[str], bool]  # by its key
+PROBE_SECONDS = 30  # after which a probe has expired, even if its process was killed
+KeyFilter = Callable[[str], bool]  # takes a key
 
 
 def every_key(_key: str) -> bool:
-    """Choose every key."""
+    """Select every key."""
     return True
 
 
 class Store(Protocol):
-    """What every store can do; each method raises StoreUnavailable when it does not answer."""
+    """The methods of every store. Each raises StoreUnavailable when the store does not answer."""
 
     def get(self, key: str) -> bytes | None:
-        """The value, or None when there is none or its time is over."""
+        """Return the value, or None if there is none or it has expired."""
 
     def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
-        """Keep a value for so many seconds; with `only_existing`, never bring one back."""
+        """Store a value for `seconds`.
+
+        With `only_existing`, do nothing if the key does not exist.
+        """
 
     def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
-        """Take a name for so many seconds; True for exactly one of many callers.
+        """Claim a key for `seconds`. Returns True for exactly one of several callers.
 
-        The value of a claimed name begins with the winner's `note`.
+        The value of a claimed key begins with the `note` of the caller that claimed it.
         """
 
     def delete(self, key: str) -> None:
-        """Forget a value."""
+        """Delete a value."""
 
     def delete_matching(self, pattern: str, chosen: KeyFilter = every_key) -> int:
-        """Forget every value whose key matches (`*` stands for anything); how many there were.
+        """Delete the values whose keys match a glob pattern (`*`). Returns their number.
 
-        Of these only the `chosen` ones, in one walk over all keys.
+        Of the matching keys, only those for which `chosen` returns True, in one scan of all keys.
         """
 
     def load(self) -> None:
-        """Load the code that it needs, and open nothing."""
+        """Import the code that the store needs, without opening a connection."""
 
 
 def probe(store: Store) -> None:
-    """Write a value, read it back and delete it; raise StoreUnavailable if any of these fails.
+    """Check the store: write a value, read it back, and delete it.
 
-    A full or read-only store still reads, so that a read alone would not show it.
+    A full or read-only store can still be read, so a read alone would not show it. Raises
+    StoreUnavailable if any step fails.
     """
     key, value = f"probe-{secrets.token_hex(8)}", secrets.token_bytes(64)
     store.set(key, value, PROBE_SECONDS)

@@ -41,7 +41,7 @@ REPLACE_SQL = "UPDATE entries SET value = ?, expires = ? WHERE key = ? AND expir
 
 
 class FileStore:
-    """Values in one file that only this user can read; see Store for the methods.
+    """Stores values in one file that only this user can read. See Store for the methods.
 
     Each process has one connection, which its threads take turns to use.
     """
@@ -50,7 +50,7 @@ class FileStore:
         self._path = folder / FILE_NAME
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, ...] = ()  # of the process and the file it has opened
+        self._identity: tuple[int, ...] = ()  # of the process and the file that it has opened
         self._swept = 0.0  # Unix seconds
 
     def get(self, key: str) -> bytes | None:
@@ -69,7 +69,7 @@ class FileStore:
         self._sweep(now)
 
     def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
-        """See Store; SQLite lets one process write at a time."""
+        """See Store. SQLite lets only one process write at a time."""
         now = time.time()
         self._sweep(now)
         return self._change(CLAIM_SQL, key, note, now + seconds, now) == 1
@@ -88,20 +88,23 @@ class FileStore:
         return len(keys)
 
     def load(self) -> None:
-        """See Store: nothing."""
+        """Do nothing: SQLite is already imported."""
 
     def _change(self, statement: str, *values: object) -> int:
-        """Run a statement, and return the number of rows that it changed."""
+        """Run a statement, and return the number of changed rows."""
         return self._use(lambda sql: sql.execute(statement, values).rowcount)
 
     def _sweep(self, now: float) -> None:
-        """Remove expired values from time to time."""
+        """Delete expired values, at most every SWEEP_SECONDS."""
         if now - self._swept >= SWEEP_SECONDS:
             self._swept = now
             self._change("DELETE FROM entries WHERE expires <= ?", now)
 
     def _use(self, call: Callable[[sqlite3.Connection], T]) -> T:
-        """Use the connection; raise StoreUnavailable, without any path, when that fails."""
+        """Use the connection.
+
+        Raises StoreUnavailable, without any path in its message, on a failure.
+        """
         try:
             with self._lock:
                 return call(self._connected())
@@ -112,7 +115,10 @@ class FileStore:
             raise StoreUnavailable(f"the folder of sessions cannot be used: {why}") from error
 
     def _connected(self) -> sqlite3.Connection:
-        """The connection; a new one after a fork, and when the file was replaced or deleted."""
+        """Return the connection.
+
+        It is opened again after a fork, and if the file was replaced or deleted.
+        """
         if self._connection is None or self._identity != self._identity_now():
             self._connection = self._open()
             self._identity = self._identity_now()
@@ -137,7 +143,7 @@ class FileStore:
         return connection
 
     def _remove_files_of_0_1(self) -> None:
-        """Version 0.1 kept each value in a file of its own in this folder."""
+        """Delete the files of version 0.1, which stored each value in its own file here."""
         for path in self._path.parent.iterdir():
             if not path.name.startswith((FILE_NAME, f".{FILE_NAME}")):
                 with suppress(OSError):

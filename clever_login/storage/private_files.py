@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
-OTHER_USERS = 0o077  # every permission of the group and of all other users
+OTHER_USERS = 0o077  # all permissions of the group and of other users
 STORE_FOLDER, DATABASE_FILE, DEVELOPMENT_KEY_FILE = "store", "school.sqlite3", "dev-secret-key"
-SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # SQLite writes these beside its file
+SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # SQLite creates these beside its file
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder and its missing parents with mode 0700; keep what exists.
+    """Create a folder and its missing parents with mode 0700. Existing folders are not changed.
 
     `Path.mkdir(mode, parents=True)` gives the mode to the last folder only.
     """
@@ -32,14 +32,14 @@ def make_folder(path: Path) -> None:
 
 
 def make_file(path: Path) -> None:
-    """Create an empty file with mode 0600 unless there is one.
+    """Create an empty file with mode 0600 if there is none.
 
     The file gets its name when it is ready. Opening and closing a SQLite file under its own name
     would drop the locks that this process holds on it (fcntl(2), "Advisory record locking").
     """
     if path.exists():
         return
-    path = path.resolve()  # a link may lead to where no file is yet
+    path = path.resolve()  # the target of a symbolic link may not exist yet
     new = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
@@ -53,18 +53,21 @@ def make_file(path: Path) -> None:
 
 
 def find_exposed_files(folder: Path) -> list[Path]:
-    """The instance folder and the app's files in it that other users have any permission on.
+    """Return those of the instance folder and the app's files in it that other users can access.
 
-    The session files in the store are not looked at: each is created with mode 0600.
+    The session files in the store folder are not checked: each is created with mode 0600.
     """
-    database = (folder / DATABASE_FILE).resolve()  # SQLite, too, writes beside the target of a link
+    database = (folder / DATABASE_FILE).resolve()  # SQLite also writes beside the target of a link
     beside = (database.with_name(database.name + end) for end in SQLITE_SUFFIXES)
     ours = (folder, folder / STORE_FOLDER, folder / DEVELOPMENT_KEY_FILE, *beside)
     return [each for each in ours if _mode(each) & OTHER_USERS]
 
 
 def restrict_to_owner(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Take other users' permissions away; what was closed, and what could not be."""
+    """Remove other users' permissions.
+
+    Returns the paths that were corrected and those that could not be.
+    """
     paths = find_exposed_files(folder)
     for path in paths:
         with suppress(OSError):  # it belongs to another user, or the file system is read-only
@@ -74,7 +77,7 @@ def restrict_to_owner(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _mode(path: Path) -> int:
-    """The permissions of a file or folder; none for one that is missing or cannot be read."""
+    """Return the permissions of a file or folder; 0 for one that is missing or cannot be read."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:

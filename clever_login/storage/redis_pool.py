@@ -1,4 +1,4 @@
-"""Connections to Redis: few for each process, shared by its threads, and waited for briefly."""
+"""A connection pool for Redis: few connections per process, shared by threads, with short waits."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from redis import TimeoutError as NoAnswer
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import ResponseError
 
-# A thread waits for a connection that others use, or that the server is out of. It gives up when
-# Redis has answered nobody for WAIT_SECONDS, and after MOST_SECONDS in any case.
+# A thread waits for a connection that other threads use, or while the server has too many clients.
+# It gives up when Redis has answered no thread for CONNECTION_WAIT_SECONDS, and after
+# MAX_CONNECTION_WAIT_SECONDS in any case.
 CONNECTION_WAIT_SECONDS, MAX_CONNECTION_WAIT_SECONDS = 2, 8
 RETRY_PAUSE_SECONDS = 0.05
 MAX_CLIENTS_MESSAGE, POOL_EXHAUSTED_MESSAGE = (
     "max number of clients reached",
     "No connection available.",
-)  # Redis's, redis-py's
-# Answers of a server that is not the one to ask (any more): after a failover its connections stay.
+)  # from Redis, from redis-py
+# Error codes of a server that is no longer the right one: connections survive a failover.
 WRONG_SERVER_CODES = {
     "READONLY",
     "MASTERDOWN",
@@ -44,17 +45,17 @@ CAUSE_BY_CODE = {
 
 
 class _ConnectedFirstQueue(LifoQueue[Any]):
-    """The slots of the pool, so that one without a working connection is taken last.
+    """The pool's queue of connections, with the unconnected ones taken last.
 
     redis-py puts a connection that has just failed on top, where the next thread takes it again
-    while working ones lie below. It also waits for a fixed time, however many commands of other
-    threads succeed meanwhile: in a burst, the last ones would be refused by a Redis that works.
+    although working ones are below. It also waits for a fixed time, however many commands of other
+    threads succeed meanwhile: in a burst, a working Redis would seem to refuse the last ones.
     """
 
     _answered = float("-inf")
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
-        """A slot; raises Empty when there is no time left."""
+        """Return an item. Raises Empty when no time is left."""
         since = time.monotonic()
         while True:
             try:
@@ -64,7 +65,7 @@ class _ConnectedFirstQueue(LifoQueue[Any]):
                     raise
 
     def time_left(self, since: float) -> float:
-        """Seconds that a thread that has waited since then may still wait."""
+        """Return the seconds that a thread waiting since `since` may still wait."""
         end = min(
             max(since, self._answered) + CONNECTION_WAIT_SECONDS,
             since + MAX_CONNECTION_WAIT_SECONDS,
@@ -80,14 +81,14 @@ class _ConnectedFirstQueue(LifoQueue[Any]):
 
 
 class RedisPool(BlockingConnectionPool):
-    """A bounded pool that also waits while the server takes no further connection."""
+    """A bounded pool that also waits while the server accepts no more clients."""
 
     def __init__(self, **options: Any) -> None:
         options |= {"queue_class": _ConnectedFirstQueue}
         super().__init__(**options)  # type: ignore[no-untyped-call]
 
     def get_connection(self, *_: Any, **__: Any) -> Any:
-        """A connection, waited for while Redis answers others.
+        """Return a connection, waiting as long as Redis answers other threads.
 
         Raises redis-py's ConnectionError or TimeoutError.
         """
@@ -107,7 +108,10 @@ class RedisPool(BlockingConnectionPool):
 
 
 def describe_failure(error: BaseException, connections: int) -> str:
-    """Why a command failed, for the log: never the message, which may quote keys and values."""
+    """Return why a command failed, for the log, without the error's message.
+
+    The message may quote keys and values.
+    """
     if isinstance(error, NoAnswer):
         return "Redis did not answer in time"
     if isinstance(error, NotConnected) and POOL_EXHAUSTED_MESSAGE in str(error):
@@ -121,7 +125,7 @@ def describe_failure(error: BaseException, connections: int) -> str:
 
 
 def _is_rejected_by_server(error: NotConnected) -> bool:
-    """Whether the server hung up on a new connection; by TLS it cannot say why."""
+    """Whether the server closed a new connection. Over TLS it cannot send the reason."""
     return MAX_CLIENTS_MESSAGE in str(error) or isinstance(
         _original_error(error), SSLEOFError | ConnectionResetError
     )
@@ -132,7 +136,7 @@ def _original_error(error: BaseException) -> BaseException:
 
 
 def _reply_code(error: BaseException) -> str:
-    """The first word of an error reply, such as READONLY; empty for other errors."""
+    """Return the first word of an error reply, such as READONLY; empty for other errors."""
     code = getattr(error, "status_code", None)
     if not code and isinstance(error, ResponseError):
         code = str(error).partition(" ")[0]

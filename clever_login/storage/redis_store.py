@@ -1,4 +1,4 @@
-"""Sessions and claims in Redis or Valkey, for many machines."""
+"""Sessions and one-time claims in Redis or Valkey, for several machines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class RedisStore:
-    """Values in Redis or Valkey, shared by every process and machine."""
+    """Stores values in Redis or Valkey, shared by all processes and machines."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -35,8 +35,8 @@ class RedisStore:
     def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
         """See Store.
 
-        The client repeats a command whose answer was lost: our own mark tells that the first try
-        did succeed.
+        The client repeats a command whose response was lost. The random mark shows that the first
+        try succeeded.
         """
         mark = note + secrets.token_bytes(16)
         taken = self._ask(lambda redis: redis.set(key, mark, ex=seconds, nx=True))
@@ -47,7 +47,10 @@ class RedisStore:
         self._ask(lambda redis: redis.delete(key))
 
     def delete_matching(self, pattern: str, chosen: KeyFilter = every_key) -> int:
-        """See Store; it walks the keys in steps, so that others are served meanwhile."""
+        """See Store.
+
+        The keys are scanned in steps, so that Redis serves other clients meanwhile.
+        """
         return self._ask(
             lambda redis: sum(
                 int(redis.delete(key))
@@ -61,7 +64,10 @@ class RedisStore:
         self._client()
 
     def _ask(self, command: Callable[[Redis], T]) -> T:
-        """Send commands; any failure becomes StoreUnavailable with its cause in words of ours."""
+        """Send commands.
+
+        Every Redis error becomes StoreUnavailable, with a description of the cause.
+        """
         client = self._client()
         try:
             return command(client)
@@ -77,14 +83,14 @@ class RedisStore:
             raise StoreUnavailable(why) from error
 
     def _client(self) -> Redis:
-        """Made at first use: the import takes a tenth of a second, and a fork comes before."""
+        """Create the client at first use: the import takes 0.1 s, and gunicorn forks before it."""
         if self._made is None:
             self._made = create_client(self._settings)
         return self._made
 
 
 def create_client(settings: Settings) -> Redis:
-    """A client of REDIS_URL; nothing is opened yet."""
+    """Return a client for REDIS_URL, without opening a connection."""
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -92,7 +98,7 @@ def create_client(settings: Settings) -> Redis:
     from clever_login.storage.redis_pool import RedisPool
 
     url = settings.redis_url or ""
-    # Heroku's chain is self-signed; on redis:// these two arguments are an error.
+    # Heroku's certificate chain is self-signed. With redis:// these two arguments are an error.
     lax = url.startswith("rediss://") and not settings.redis_tls_verify
     tls = {"ssl_cert_reqs": None, "ssl_check_hostname": False} if lax else {}
     pool = RedisPool.from_url(
@@ -100,7 +106,7 @@ def create_client(settings: Settings) -> Redis:
         max_connections=settings.redis_connections,
         socket_timeout=1.0,
         socket_connect_timeout=1.0,
-        retry=Retry(NoBackoff(), 1),  # one more try for a connection that the server has closed
+        retry=Retry(NoBackoff(), 1),  # one more try if the server has closed the connection
         **tls,
     )
     return Redis.from_pool(pool)

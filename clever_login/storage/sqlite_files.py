@@ -11,7 +11,8 @@ BUSY_CODES = {5, 6}  # primary result codes: SQLITE_BUSY and SQLITE_LOCKED
 def enable_wal(connection: Any, wait_seconds: float) -> None:
     """Switch a connection to write-ahead logging.
 
-    SQLite does not wait for other processes here, so several first starts at once would fail.
+    SQLite does not wait for other processes in this statement, so several processes that start at
+    the same time would fail. Retries for `wait_seconds`, then raises SQLite's error.
     """
     give_up = time.monotonic() + wait_seconds
     while True:
