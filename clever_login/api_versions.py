@@ -1,6 +1,7 @@
-"""What differs between the versions of Clever's data API, as data: docs/clever.md is made of it.
+"""The differences between the versions of Clever's data API, as data.
 
-Sources: Clever's own API descriptions, v1.1 to v3.1, and the pages that a standing names.
+docs/clever.md is generated from these tables. Sources: Clever's own API descriptions, v1.1 to v3.1,
+and the pages named in each `Support`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from types import MappingProxyType
 from typing import Literal
 
 SupportStatus = Literal["current", "deprecated", "gone"]
-NEW_APPS = "v3.0 or v3.1"  # the versions that Clever gives to a new app
+NEW_APPS = "v3.0 or v3.1"  # the versions that Clever gives to new apps
 
 
 class RecordKind(StrEnum):
-    """A kind of record that a list holds. People are of five kinds, or users: all of them."""
+    """A kind of record that a list endpoint returns.
+
+    Five kinds hold users by role; USERS covers all five.
+    """
 
     DISTRICTS = "districts"
     SCHOOLS = "schools"
@@ -34,17 +38,17 @@ class RecordKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Support:
-    """Whether Clever serves a version, to whom, and which of its pages says so."""
+    """Whether Clever serves a version, to which apps, and the Clever page that says so."""
 
     state: SupportStatus
-    words: str  # go on after "Clever's API v3.0 is"
+    words: str  # completes the sentence "Clever's API v3.0 is ..."
     source: str
-    date: str  # of the page, as read
+    date: str  # of the page when it was read
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListEndpoint:
-    """One list: its path, the role to ask for, and the query parameters that it knows."""
+    """One list endpoint: its path, the role to ask for, and the query parameters it accepts."""
 
     path: str
     parameters: frozenset[str]
@@ -53,46 +57,49 @@ class ListEndpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiVersion:
-    """One version: where each thing is, by the names that its answers and paths have."""
+    """One API version: its paths, and the names it uses in responses."""
 
     name: str
     standing: Support
-    user_paths: Mapping[str, str]  # a person's record, by the type that /me names
-    own_sections: str  # a teacher's sections, which a Library teacher's own token reads
+    user_paths: Mapping[str, str]  # the path of a user record, by the type in /me
+    own_sections: str  # a teacher's sections, readable with a Clever Library teacher's own token
     section_students: str
     lists: Mapping[RecordKind, ListEndpoint]
-    status_path: str  # a district's state, last sync, launch and pause
-    authorized_by: bool  # whether /me says who connected the person: district or teacher
-    pauses: bool  # whether a district's launch and pause dates can be read
+    status_path: str  # a district's state, last sync, launch date, and pause
+    authorized_by: bool  # whether /me says who authorized the app: district or teacher
+    pauses: bool  # whether the API returns a district's launch and pause dates
     school_lists: tuple[
         RecordKind, ...
-    ]  # whose records list all schools, not the primary one alone
-    event_records: tuple[str, ...]  # the first word of an event's type
+    ]  # kinds whose records list all schools, not only the primary one
+    event_records: tuple[str, ...]  # the part of an event type before the dot
     event_parameters: frozenset[str]
 
     @property
     def roles_in_record(self) -> bool:
-        """Whether the user record lists the roles; before v3 the type is the role."""
+        """Whether the user record lists the roles. Before v3, the user type is the role."""
         return "user" in self.user_paths
 
     @property
     def one_id(self) -> bool:
-        """Whether a person has one id, beside which stand legacy ids, or one for each role."""
+        """Whether a user has one id for all roles.
+
+        From v3 on, each role also has a legacy id. Before v3, a user has one id per role.
+        """
         return self.roles_in_record
 
     @property
     def courses_in_sections(self) -> bool:
-        """Whether course and term are fields of a section instead of records of their own."""
+        """Whether course and term are fields of a section instead of separate records."""
         return RecordKind.COURSES not in self.lists
 
     @property
     def people(self) -> tuple[RecordKind, ...]:
-        """The lists that together hold everybody."""
+        """The lists that together return every user."""
         return (RecordKind.USERS,) if self.roles_in_record else _PEOPLE_KINDS
 
 
 def support_summary(version: ApiVersion) -> str:
-    """What the table knows of a version's standing, in one sentence for an operator."""
+    """Return one sentence for an operator about Clever's support for a version."""
     standing = version.standing
     source = f"Clever's page '{standing.source}', {standing.date}"
     return f"Clever's API {version.name} is {standing.words} ({source})."
@@ -111,7 +118,7 @@ _ROLE_NAMES = (
     "staff",
     "district_admin",
     "contact",
-)  # in the order of _PEOPLE
+)  # in the order of _PEOPLE_KINDS
 _OVERVIEW_PAGE = "API overview"
 
 _RETIRED = Support(
@@ -134,7 +141,7 @@ _ON_REQUEST = Support(
     date="2026-05-04",
 )
 
-# Before v3 each kind of person has a path of its own, and /me says which kind it is.
+# Before v3, each user type has its own path, and /me names the type.
 USER_PATHS_BY_TYPE = MappingProxyType(
     {
         "student": "/students/{id}",
@@ -143,7 +150,7 @@ USER_PATHS_BY_TYPE = MappingProxyType(
         "district_admin": "/district_admins/{id}",
     }
 )
-# From v3 on /me says "user" for everyone, and the user record has the roles.
+# From v3 on, /me says "user" for everyone, and the user record lists the roles.
 USER_PATHS_V3 = MappingProxyType({"user": "/users/{id}"})
 
 _CURSOR_PARAMETERS = frozenset({"starting_after", "ending_before"})
@@ -155,7 +162,7 @@ _PAGING_AND_WHERE = _PAGING_PARAMETERS | {"where"}
 def _lists_named_by_kind(
     parameters: frozenset[str], *kinds: RecordKind
 ) -> dict[RecordKind, ListEndpoint]:
-    """Lists whose path is their name, as Clever spells it before v3."""
+    """Build list endpoints whose path is the name of the kind, as Clever spells it before v3."""
     names = {RecordKind.STAFF: "school_admins"}
     return {
         kind: ListEndpoint(path=f"/{names.get(kind, kind)}", parameters=parameters)
@@ -197,7 +204,7 @@ _V1_EVENT_TYPES = ("districts", "schools", "schooladmins", "sections", "students
 _V2_EVENT_TYPES = (*_V1_EVENT_TYPES, "contacts", "districtadmins", "courses", "terms")
 _V3_EVENT_TYPES = ("districts", "schools", "sections", "users", "courses", "terms", "resources")
 
-# Each version is the one before it and what has changed.
+# Each version is defined as its changes from the version before it.
 _V1_1 = ApiVersion(
     name="v1.1",
     standing=_RETIRED,

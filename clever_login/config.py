@@ -1,8 +1,6 @@
-"""Reads environment variables one at a time, and remembers every fault instead of the first.
+"""Settings, read once from environment variables into one frozen object.
 
-The environment, read once into one frozen object, or every fault in it at once.
-
-How far the clocks of two machines may differ: the app's machines, Clever's, the database's.
+EnvironmentReader collects every invalid variable, so one error message lists them all.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from urllib.parse import urlsplit
 
 from clever_login.api_versions import VERSIONS
 
-# What may be in a host: nothing that two programs could read in two ways.
+# The characters allowed in an origin. None of them lets two URL parsers disagree about the host.
 ORIGIN_PATTERN = re.compile(
     r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9]\d{0,4}))?"
 )
@@ -27,7 +25,7 @@ REDIS_URL_PATTERN = re.compile(
     r"|unix://[^?#\s]+"
 )
 TRUE_VALUES, FALSE_VALUES = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-MIN_SECRET_LENGTH = 32  # characters: 128 bits even when written as hexadecimal digits
+MIN_SECRET_LENGTH = 32  # characters: 128 bits even when written in hexadecimal
 GENERATE_KEY_HINT = 'Make one: python3 -c "import secrets; print(secrets.token_hex(32))"'
 SAMPLE_SECRET_WORDS = (
     "change-me",
@@ -41,36 +39,36 @@ SAMPLE_SECRET_WORDS = (
 
 
 class EnvironmentReader:
-    """Reads one variable at a time; what is wrong is remembered in `faults`, a sentence each."""
+    """Reads environment variables and collects one sentence per invalid value in `faults`."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.faults: list[str] = []
 
     def text(self, name: str) -> str | None:
-        """The value without surrounding blanks; an empty one counts as unset."""
+        """Return the value without surrounding whitespace, or None if it is unset or blank."""
         return self.environ.get(name, "").strip() or None
 
     def fault(self, sentence: str) -> str:
-        """Remember a sentence, and give a value to go on with."""
+        """Record a fault, and return an empty string as a placeholder value."""
         self.faults.append(sentence)
         return ""
 
     def required(self, name: str) -> str:
-        """A value of Clever's dashboard that has no default."""
+        """Return a value from Clever's dashboard that has no default."""
         return self.text(name) or self.fault(
             f"{name} is missing: it is on your app's Settings page in Clever's dashboard."
         )
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
-        """One of a few words."""
+        """Return one of the allowed words."""
         value = self.text(name) or default
         if value not in allowed:
             self.fault(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
         return value
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
-        """A whole number within bounds."""
+        """Return a whole number from `least` to `most`."""
         value = self.text(name) or str(default)
         if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
             self.fault(f"{name} is {value!r}; it can be a whole number from {least} to {most}.")
@@ -78,32 +76,32 @@ class EnvironmentReader:
         return int(value)
 
     def switch(self, name: str, *, default: bool) -> bool:
-        """On or off, in any of the usual spellings."""
+        """Return a boolean, accepting the usual spellings of on and off."""
         value = (self.text(name) or str(default)).lower()
         if value not in TRUE_VALUES | FALSE_VALUES:
             self.fault(f"{name} is {value!r}; it can be on or off.")
         return value in TRUE_VALUES
 
     def words(self, name: str) -> tuple[str, ...]:
-        """A list with commas."""
+        """Return the words of a comma-separated list."""
         return tuple(part.strip() for part in (self.text(name) or "").split(",") if part.strip())
 
     def file(self, name: str) -> str | None:
-        """The path of a file that is there."""
+        """Return the path of an existing file, or None."""
         value = self.text(name)
         if value and not Path(value).is_file():
             self.fault(f"{name} is {value!r}, and no file is there.")
         return value
 
     def identifier(self, name: str) -> str | None:
-        """An id of Clever's, or None."""
+        """Return a Clever id, or None."""
         value = self.text(name)
         if value and not (value.isascii() and value.isalnum()):
             self.fault(f"{name} is {value!r}; an id of Clever's has letters and digits only.")
         return value
 
     def origin(self, name: str, default: str | None) -> str:
-        """A scheme and a host, perhaps a port, in the form in which browsers send it."""
+        """Return a scheme, host, and non-default port, in the form browsers send."""
         value = (self.text(name) or default or "").rstrip("/").lower()
         if not value:
             return self.fault(f"{name} is missing: the app's own address, such as https://my.app.")
@@ -114,7 +112,7 @@ class EnvironmentReader:
         return value.removesuffix(f":{usual}") if found["port"] == usual else value
 
     def page(self, name: str, default: str | None) -> str | None:
-        """An address with or without a path; set and empty means none."""
+        """Return a URL with or without a path. A variable that is set but empty means None."""
         if name in self.environ and not self.text(name):
             return None
         value = (self.text(name) or default or "").rstrip("/")
@@ -126,41 +124,41 @@ class EnvironmentReader:
         return value or None
 
     def identifiers(self, name: str) -> tuple[str, ...]:
-        """Ids of Clever's with commas between them."""
+        """Return the Clever ids of a comma-separated list."""
         values = self.words(name)
-        empty = self.text(name) and not values  # "," must not pass for "every district"
+        empty = self.text(name) and not values  # "," must not mean "every district"
         if empty or not all(value.isascii() and value.isalnum() for value in values):
             self.fault(f"{name} must be ids of Clever's, letters and digits, with commas between.")
         return values
 
     def redis(self, name: str) -> str | None:
-        """The URL of a Redis, or None."""
+        """Return a Redis URL, or None."""
         value = self.text(name)
         if value and not REDIS_URL_PATTERN.fullmatch(value):
             self.fault(f"{name} must be like redis://host:6379/0 or rediss://:password@host:6379.")
         return value
 
     def database(self, name: str) -> str | None:
-        """The URL of a PostgreSQL, or None."""
+        """Return a PostgreSQL URL, or None."""
         value = self.text(name)
         if value and not value.startswith(("postgres://", "postgresql://")):
             self.fault(f"{name} must be like postgresql://user:password@host:5432/name.")
         return value
 
     def secret(self, name: str, production: bool) -> str:
-        """A secret; in production it must also be long, varied and no sample."""
+        """Return a secret. In production it must also pass the checks of `strong`."""
         value = self.text(name) or ""
         if not value:
             return self.fault(f"{name} is missing. {GENERATE_KEY_HINT}")
         return self.strong(name, value) if production else value
 
     def secrets(self, name: str, production: bool) -> tuple[str, ...]:
-        """A list of former secrets, which must be as good as the one of today."""
+        """Return the previous secrets. In production each must pass the checks of `strong`."""
         values = self.words(name)
         return tuple(self.strong(name, each) for each in values) if production else values
 
     def strong(self, name: str, value: str) -> str:
-        """A secret that cannot be guessed."""
+        """Return a secret that is long, varied, and not a sample value."""
         if len(value) < MIN_SECRET_LENGTH or len(set(value)) < 8:
             return self.fault(f"{name} is too easy to guess. {GENERATE_KEY_HINT}")
         if any(word in value.lower() for word in SAMPLE_SECRET_WORDS):
@@ -173,7 +171,7 @@ CLEVER_URL, STATUS_PAGE_URL = "https://clever.com", "https://status.clever.com"
 
 
 class SettingsError(Exception):
-    """One or more settings are wrong; the message names each, one a line."""
+    """One or more settings are invalid. The message has one line per setting."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = tuple(faults)
@@ -183,7 +181,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the app is told from outside; each field is the variable of the same name."""
+    """The app's configuration.
+
+    Each field is read from the variable of the same name, unless noted.
+    """
 
     app_env: str = PRODUCTION
     secret_key: str = field(repr=False)
@@ -214,32 +215,35 @@ class Settings:
     hsts_subdomains: bool = False
     trusted_proxies: int = 0
     port: int = 3000
-    login_seconds: float = 10.0  # for all calls of a login: a code lives 60 s, a router waits 30 s
-    instance_path: str | None = None  # like login_seconds not from the environment: tests set both
+    login_seconds: float = 10.0  # per login; a code expires in 60 s, a router gives up in 30 s
+    instance_path: str | None = None  # tests set it and login_seconds; no variable does
 
     @property
     def redirect_uri(self) -> str:
-        """The callback's address, built from APP_URL and never from a request's Host."""
+        """The callback URL, built from APP_URL and never from a request's Host header."""
         return f"{self.app_url}/oauth/callback"
 
     @property
     def https(self) -> bool:
-        """Whether browsers reach the app by https."""
+        """Whether browsers reach the app over HTTPS."""
         return self.app_url.startswith("https://")
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """SECRET_KEY, then the former ones."""
+        """SECRET_KEY, followed by the previous secrets."""
         return (self.secret_key, *self.secret_key_fallbacks)
 
     @property
     def signing_keys(self) -> list[str]:
-        """SECRET_KEY last: the order in which itsdangerous wants them, oldest first."""
+        """The secrets in itsdangerous's order: oldest first, SECRET_KEY last."""
         return [*reversed(self.secrets)]
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings; raise SettingsError with every fault that was found."""
+    """Read the settings from the environment.
+
+    Raises SettingsError with every fault that was found.
+    """
     read = EnvironmentReader(environ)
     production = read.choice("APP_ENV", PRODUCTION, (PRODUCTION, DEVELOPMENT)) == PRODUCTION
     settings = _read_settings(read, production)
@@ -288,9 +292,9 @@ def _read_settings(read: EnvironmentReader, production: bool) -> Settings:
 
 
 def load_settings_or_exit() -> Settings:
-    """Read the settings, or print their faults and leave.
+    """Read the settings, or print their faults to standard error and exit.
 
-    The exit code is 3, which tells gunicorn's master not to start the worker again.
+    The exit code is 3, which tells gunicorn's master not to restart the worker.
     """
     try:
         return load_settings()
@@ -300,7 +304,7 @@ def load_settings_or_exit() -> Settings:
 
 
 def _production_errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """What is right on a laptop and wrong where children log in."""
+    """Find settings that are fine in development and unsafe in production."""
     faults = []
     if settings.app_url and not settings.https:
         faults.append("APP_URL must begin with https:// in production.")
@@ -316,4 +320,5 @@ def _production_errors(settings: Settings, environ: Mapping[str, str]) -> list[s
     return faults
 
 
+# Between any two machines: app servers, Clever's servers, database servers.
 MAX_CLOCK_DIFFERENCE_SECONDS = 120

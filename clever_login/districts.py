@@ -1,9 +1,9 @@
-"""Where a job of your own begins: the districts that authorised the app, their rosters, events.
+"""Entry point for your own jobs: the districts that authorized the app, their rosters and events.
 
-    for student in districts().roster(district_id).people(Kind.STUDENTS):
+    for student in districts().roster(district_id).people(RecordKind.STUDENTS):
 
-It works in an application context, takes as long as it takes, and has no place inside a login or
-a page.
+Requires an application context. Calls wait for Clever's rate limits and retry, so do not make them
+in a login or a view.
 """
 
 from __future__ import annotations
@@ -37,16 +37,19 @@ class Districts:
     _paces: dict[str, RetryPolicy] = field(default_factory=dict, init=False, repr=False)
 
     def waiting_with(self, sleep: Callable[[float], None]) -> Districts:
-        """The same, for whoever wants to know how long is waited for Clever."""
+        """Return a copy that calls `sleep` with the seconds of each wait for Clever."""
         tokens = replace(self.tokens, patience=RetryPolicy(sleep=sleep))
         return Districts(services=self.services, tokens=tokens, sleep=sleep)
 
     def ids(self) -> tuple[str, ...]:
-        """The districts that authorised the app, as Clever says now."""
+        """Return the ids of the districts that authorize the app now, as reported by Clever."""
         return self.tokens.districts()
 
     def client(self, district_id: str) -> DistrictClient:
-        """What asks with this district's token; all of them share that token's pace."""
+        """Return a client with this district's token.
+
+        All clients of a district share one rate limit.
+        """
         settings = self.services.settings
         return DistrictClient(
             transport=self.services.transport,
@@ -58,16 +61,19 @@ class Districts:
         )
 
     def roster(self, district_id: str) -> Roster:
-        """A district's schools, people, sections, courses, terms, resources."""
+        """Return a district's schools, users, sections, courses, terms, and resources."""
         return Roster(client=self.client(district_id))
 
     def events(self, district_id: str, *, page_size: int = MAX_PAGE_SIZE) -> DistrictEvents:
-        """What changes in a district; so many events are in memory at a time."""
+        """Return a reader of a district's events.
+
+        At most `page_size` events are in memory at a time.
+        """
         return DistrictEvents(client=self.client(district_id), page_size=page_size)
 
 
 def districts(app: Flask | None = None) -> Districts:
-    """Those of this app, or of the one whose context this is."""
+    """Return the Districts of this app, by default the current app."""
     extensions = (app or current_app).extensions
     if _DISTRICTS_KEY not in extensions:
         own = services(app)
@@ -82,7 +88,7 @@ def districts(app: Flask | None = None) -> Districts:
 
 
 def districts_announcing_waits() -> Districts:
-    """The districts, with a word on standard error whenever Clever makes us wait."""
+    """Return the current app's Districts, printing each wait for Clever to standard error."""
 
     def wait(seconds: float) -> None:
         echo(f"Waiting {seconds:.0f} s for Clever.", aside=True)

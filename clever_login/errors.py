@@ -1,7 +1,7 @@
-"""Every way in which a login or a call fails, cut by what the person can do next.
+"""Every way in which a login or a call fails, classified by what the user can do next.
 
-Each class carries the HTTP status and the stable code that operators search for; the words that
-people read are in `error_pages`.
+Each class has an HTTP status and a stable code that operators can search for. The texts shown to
+users are in `web.error_messages`.
 """
 
 from __future__ import annotations
@@ -10,62 +10,62 @@ from typing import ClassVar
 
 
 class LoginError(Exception):
-    """A login that ended; its page is found by the code. The message is for the log alone."""
+    """A login failed. The code selects the error page; the message goes only to the log."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "login_failed"
 
 
 class LoginCancelled(LoginError):
-    """The person said no at Clever (`error=access_denied`)."""
+    """The user refused access at Clever (`error=access_denied`)."""
 
     code = "login_cancelled"
 
 
 class LoginExpired(LoginError):
-    """The state is not one that this browser is waiting for: too old, forged or another's."""
+    """This browser has no pending login with this state: it is too old, forged, or another's."""
 
     code = "login_expired"
 
 
 class CookiesBlocked(LoginExpired):
-    """Somebody came straight from Clever with no cookie at all: this browser keeps none."""
+    """The user came from Clever without any cookie: this browser does not store cookies."""
 
     code = "cookies_blocked"
 
 
 class CodeUsed(LoginError):
-    """Clever no longer takes the authorization code: used already, or older than a minute."""
+    """Clever no longer accepts the authorization code: it was used, or is older than a minute."""
 
     code = "code_used"
 
 
 class CodeAlreadySeen(CodeUsed):
-    """This app exchanged, refused or dropped the authorization code within the last two minutes."""
+    """This app exchanged, refused, or dropped the authorization code in the last two minutes."""
 
 
 class BadCallback(LoginError):
-    """The callback was not a browser coming back from Clever: bad or repeated parameters."""
+    """The callback was not a browser returning from Clever, or has bad or repeated parameters."""
 
     code = "bad_callback"
 
 
 class LoginRefused(LoginError):
-    """Clever said no: the app is not shared with this person, or the token is not accepted."""
+    """Clever refused: the app is not shared with this user, or the token is not accepted."""
 
     status = 403
     code = "login_refused"
 
 
 class NotAPerson(LoginError):
-    """`/me` answered for something that cannot use a page, such as a whole district."""
+    """`/me` describes something that cannot use a page, such as a whole district."""
 
     status = 403
     code = "not_a_person"
 
 
 class AccountRefused(LoginError):
-    """`accounts.find_or_create` says no; its message is shown to the person as it is."""
+    """The app's FIND_OR_CREATE hook refused the user, who sees the message unchanged."""
 
     status = 403
     code = "account_refused"
@@ -76,113 +76,119 @@ class AccountRefused(LoginError):
 
 
 class ClaimLinkInvalid(LoginError):
-    """A link to an account from before Clever is not one of ours, was used, or is too old."""
+    """A link that claims an existing account is not valid, was already used, or is too old."""
 
     status = 410
     code = "claim_useless"
 
 
 class DistrictNotAllowed(LoginError):
-    """The person's district is not in CLEVER_DISTRICT_IDS, or they have none."""
+    """The user's district is not in CLEVER_DISTRICT_IDS, or the user has no district."""
 
     status = 403
     code = "district_not_allowed"
 
 
 class CleverMisconfigured(LoginError):
-    """Clever does not accept this app's own credentials or redirect URI: an operator's work."""
+    """Clever rejects this app's credentials or redirect URI.
+
+    An operator must fix the configuration.
+    """
 
     status = 502
     code = "clever_misconfigured"
 
 
 class CleverUnavailable(LoginError):
-    """Clever did not answer in time, or answered that it cannot (429, 5xx)."""
+    """Clever did not answer in time, or answered with a temporary error (429, 5xx)."""
 
     status = 503
     code = "clever_unavailable"
 
 
 class CleverConnectionLost(CleverUnavailable):
-    """The request may have been received, but its answer was lost: a code may be spent by now."""
+    """Clever may have received the request, but the response was lost. A code may now be used."""
 
 
 class CleverUnreachable(CleverUnavailable):
-    """No connection could be made: nothing was sent."""
+    """No connection could be made, so nothing was sent."""
 
 
 class TooBusy(CleverUnavailable):
-    """So many logins wait for Clever already that others would find no thread."""
+    """Too many logins are waiting for Clever.
+
+    Further ones would leave no thread for other requests.
+    """
 
     code = "too_busy"
 
 
 class Overloaded(LoginError):
-    """More people come than this process can answer, so no further login is begun."""
+    """More requests arrive than this process can answer, so it starts no new logins."""
 
     status = 503
     code = "crowded"
 
 
 class CleverUnexpected(LoginError):
-    """Clever broke its contract: not JSON, the wrong shape, or someone else's record."""
+    """Clever broke its contract: no JSON, the wrong shape, or another user's record."""
 
     status = 502
     code = "clever_unexpected"
 
 
 class NotJson(CleverUnexpected):
-    """The answer is not JSON: it was cut off on its way, or a proxy answered instead of Clever."""
+    """The response is not JSON: it was truncated, or a proxy answered instead of Clever."""
 
 
 class NoUsableId(CleverUnexpected):
-    """A record has no id, or one that no record can have: it is skipped, and the others read."""
+    """A record has no valid id. The caller skips it and reads the others."""
 
 
 class WrongPerson(CleverUnexpected):
-    """A user record names another id or district than `/me` did."""
+    """A user record names a different id or district than `/me` did."""
 
     code = "wrong_person"
 
 
 class WrongHost(Exception):
-    """The request was sent to a host that is not the one of APP_URL."""
+    """The request's host is not the host of APP_URL."""
 
 
 class NotShared(Exception):
-    """Clever refused one record (403, 404); the login goes on without it."""
+    """Clever refused one record (403, 404). The login continues without it."""
 
 
 class StoreUnavailable(Exception):
-    """The session store did not answer: nobody is known, and nobody must be guessed."""
+    """The session store did not answer, so nobody can be identified."""
 
 
 class DatabaseUnavailable(Exception):
-    """The database of accounts did not answer, or its tables are not those of this code."""
+    """The accounts database did not answer, or its schema does not match this code."""
 
 
 class RosterError(Exception):
-    """A district's records cannot be read; the message is a sentence for an operator."""
+    """A district's records cannot be read. The message is a sentence for an operator."""
 
 
 class DistrictDisconnected(RosterError):
-    """Clever has no token for this district, or takes none any more: it has left the app."""
+    """Clever has no token for this district, or rejects it: the district has left the app."""
 
 
 class NoSecureSync(RosterError):
-    """The token reaches `/districts` alone: the app has no Secure Sync in this district."""
+    """The token can read only `/districts`: the app does not have Secure Sync in this district."""
 
 
 class CursorTooOld(RosterError):
-    """Events after this cursor may be lost, for Clever keeps 30 days: read the roster anew."""
+    """Events after this cursor may be lost: Clever keeps 30 days. Read the whole roster again."""
 
 
 class EventsNotEnabled(RosterError):
-    """Clever shows this app no events, which it has to switch on."""
+    """Clever shows this app no events. They must be enabled in Clever's dashboard."""
 
 
 def describe_for_operator(error: Exception) -> str:
-    """What went wrong, for an operator: one sentence, with what to do about it."""
+    """Describe an error for an operator in one or two sentences, with what to do about it."""
     if isinstance(error, RosterError):
         return str(error)
     if isinstance(error, CleverMisconfigured):

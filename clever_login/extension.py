@@ -1,7 +1,8 @@
-"""The people of a school, kept: accounts and rosters.
+"""Adds database-backed accounts and rosters to the app.
 
-To go without, delete this folder and its line in app.py. What needs the database is imported when
-it is first used: an app starts without SQLAlchemy, and its workers are forked before.
+To run without them, delete this module and its line in app.py (see docs/accounts.md). Code that
+needs the database is imported at first use, so the app starts without SQLAlchemy and gunicorn forks
+its workers before loading it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from clever_login.cli import group
 from clever_login.config import Settings
 from clever_login.rosters import views
 
-# `flask clever NAME` -> the module and the command in it, imported when it is asked for.
+# `flask clever NAME` -> the command's module and attribute, imported when the command is used.
 LAZY_COMMANDS = {
     "accounts": "clever_login.cli.accounts:accounts",
     "db": "clever_login.cli.database:db",
@@ -32,7 +33,7 @@ LAZY_COMMANDS = {
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Keep accounts here, unless app.py has brought functions of its own."""
+    """Install the account hooks that app.py has not replaced, and the account and roster views."""
     for name, ours, default in (
         ("FIND_OR_CREATE", _find_or_create, defaults.find_or_create),
         ("KEEP_SECTIONS", _save_sections, defaults.keep_sections),
@@ -49,9 +50,9 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _warm_up(app: Flask) -> None:
-    """Accounts, what a dashboard shows, and the driver of the database."""
+    """Load the accounts, the dashboard's data, and the database driver."""
     from clever_login.db import database
-    from clever_login.rosters import page_data  # noqa: F401 # to have them imported
+    from clever_login.rosters import page_data  # noqa: F401 # only to load it
 
     _ = database.database(app).pages
 

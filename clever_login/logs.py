@@ -1,9 +1,10 @@
-"""Names for people and districts in logs and store keys, that take the secret to make.
+"""Structured logs, and the pseudonyms that they use for users and districts.
 
-The same person has the same pseudonym everywhere, so that an operator can follow a reference or end
-somebody's sessions; without SECRET_KEY it leads to nobody.
+Each event is one line of JSON on standard error, without anything that identifies a user or grants
+access.
 
-One JSON line per event on standard error, without anything that names or admits a person.
+A user has the same pseudonym in every log and store key, so an operator can trace a reference or
+end that user's sessions. Without SECRET_KEY a pseudonym cannot be linked to a user.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ NOBODY_PSEUDONYM = "0" * PSEUDONYM_LENGTH
 
 
 def pseudonym(secret: str, kind: str, clever_id: str | None) -> str:
-    """The pseudonym of a `person` or a `district`; NOBODY for none."""
+    """Return the pseudonym of a `person` or `district` id; NOBODY_PSEUDONYM for None."""
     if clever_id is None:
         return NOBODY_PSEUDONYM
     name = f"clever-login {kind} {clever_id}".encode()
@@ -53,19 +54,19 @@ _CLEVER_ID = re.compile(r"\b[0-9a-f]{24}\b")
 
 
 def log_event(name: str, *, level: int = logging.INFO, **fields: str | int | bool) -> None:
-    """Log one event; the fields are words of our own, never something that a person sent.
+    """Log one event. Field values come from this code, never from a user's input.
 
-    A person or a district is named by a pseudonym. The reason of a failure may name a record by its
-    Clever id, for commands: here the id is left out.
+    Users and districts are logged by pseudonym. The reason of a failure may contain the Clever id
+    of a record, for commands to print; this function replaces the id with "...".
     """
     said = {key: _CLEVER_ID.sub("...", v) if isinstance(v, str) else v for key, v in fields.items()}
     logger.log(level, name, extra={"fields": said})
 
 
 def log_failure(error: BaseException, *, code: str, status: int, reference: str) -> None:
-    """Log a failure once: the types of its causes, and where a crash happened.
+    """Log a failure once: the types of its causes and, for a crash, the stack.
 
-    Messages may quote a child's record, so only those of our own errors are logged.
+    Only the messages of this app's own errors are logged: others may quote a child's record.
     """
     fields = {"causes": " <- ".join(type(each).__name__ for each in _exception_chain(error))}
     ours = isinstance(error, LoginError | StoreUnavailable | DatabaseUnavailable | WrongHost)
@@ -78,10 +79,10 @@ def log_failure(error: BaseException, *, code: str, status: int, reference: str)
 
 
 class JsonFormatter(logging.Formatter):
-    """An event as one line of JSON: time (UTC), level, event, endpoint, fields."""
+    """Formats an event as one line of JSON: time (UTC), level, event, endpoint, request, fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line; JSON escapes whatever could forge another one."""
+        """Return the line. JSON escapes the characters that could forge another line."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -93,20 +94,20 @@ class JsonFormatter(logging.Formatter):
 
 
 class _CurrentStderrHandler(logging.StreamHandler[TextIO]):
-    """Writes to whatever standard error is at that moment; servers replace it."""
+    """Writes to the current value of sys.stderr, because servers replace it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
     @property
-    def stream(self) -> TextIO:  # type: ignore[override] # the parent keeps the one of its start
+    def stream(self) -> TextIO:  # type: ignore[override] # the parent class keeps the stream it started with
         return sys.stderr
 
 
 class _SafeLines(logging.Filter):
-    """Takes the query out of the development server's lines, which holds the code, and escapes.
+    """Removes queries, which hold authorization codes, from werkzeug's lines, and escapes them.
 
-    The server escapes control characters itself, and then adds colors.
+    The development server escapes control characters itself and then adds colors, so \x1b stays.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -121,7 +122,7 @@ class _SafeLines(logging.Filter):
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up our logger, and keep Flask's own report of a crash free of messages."""
+    """Set up the app's logger, and keep error messages out of Flask's own crash reports."""
     if not logger.handlers:
         handler = _CurrentStderrHandler()
         handler.setFormatter(JsonFormatter())
@@ -130,25 +131,26 @@ def init_app(app: Flask, settings: Settings) -> None:
         logger.propagate = False
         logging.getLogger("werkzeug").addFilter(_SafeLines())
         default_handler.setFormatter(PlainTextFormatter(FLASKS_FORMAT))
-        logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # quotes paths and headers
+        # Its messages quote paths and headers.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     app.before_request(partial(_set_request_id, settings))
     if settings.https and not settings.trusted_proxies and settings.app_env != DEVELOPMENT:
         log_event("config_warning", level=logging.WARNING, reason="https without TRUSTED_PROXIES")
     version = VERSIONS[settings.clever_api_version]
     if version.standing.state != "current":
         log_event("config_warning", level=logging.WARNING, reason=support_summary(version))
-    if settings.app_env != DEVELOPMENT:  # there, Flask's own report has path and message, too
+    if settings.app_env != DEVELOPMENT:  # in development, keep Flask's report with path and message
         app.log_exception = _suppress_flask_report  # type: ignore[assignment] # on this app alone
 
 
 def _set_request_id(settings: Settings) -> None:
-    """The id that a trusted proxy gave the request, so that its log and ours meet, or our own."""
+    """Set the request id: a trusted proxy's, so that both logs match, or a random one."""
     given = request.headers.get("X-Request-Id", "") if settings.trusted_proxies else ""
     g.request_id = given if _REQUEST_ID_PATTERN.fullmatch(given) else secrets.token_hex(8)
 
 
 def _suppress_flask_report(_exc_info: object) -> None:
-    """Instead of Flask's report of a crash, which has the message: `failure` says where."""
+    """Replace Flask's crash report, which contains the message. The `failure` event says where."""
 
 
 def _exception_chain(error: BaseException | None) -> list[BaseException]:

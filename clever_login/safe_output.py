@@ -1,11 +1,9 @@
-"""Text that others wrote, made safe for a terminal and for a line of a log.
+"""Escapes untrusted text for terminals and logs, and prints the output of commands.
 
-A name from Clever or an address from a visitor may contain line breaks that forge a line, escapes
-that steer a terminal, and characters that are invisible or turn the direction of text around.
+A name from Clever or a URL from a visitor may contain line breaks that forge a log line, escape
+sequences that control a terminal, and characters that are invisible or reverse the text.
 
-What commands print: the only module that writes to an operator's terminal.
-
-Names come from districts, so that every line is made printable here.
+Only this module writes to an operator's terminal.
 """
 
 from __future__ import annotations
@@ -24,9 +22,9 @@ _ExceptionInfo = (
 
 
 def escape_unprintable(text: str, keep: str = "") -> str:
-    r"""The text with every character that is not visible written as JSON does, such as \u001b.
+    r"""Return the text with every unprintable character escaped as in JSON, such as \u001b.
 
-    Printable is what `str.isprintable` says; `keep` names further characters that may stay.
+    Printable is defined by `str.isprintable`; the characters in `keep` are not escaped.
     """
     if text.isprintable():
         return text
@@ -34,20 +32,20 @@ def escape_unprintable(text: str, keep: str = "") -> str:
 
 
 def remove_queries(text: str) -> str:
-    """The text without what follows a question mark: addresses of callbacks hold a code there."""
+    """Replace each query string with "?...", because a callback URL has the code in its query."""
     return _QUERY_PATTERN.sub("?...", text)
 
 
 class PlainTextFormatter(logging.Formatter):
-    """A log record as text: a message is one line, and lines of a traceback are indented."""
+    """Formats a log record as text: one line per message, indented lines for a traceback."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 # logging's own name
-        """The line, without queries and without anything that could forge another one."""
+        """Return the line without query strings or characters that could forge another line."""
         record.message = escape_unprintable(remove_queries(record.message))
         return super().formatMessage(record)
 
     def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802 # logging's own name
-        """The traceback; an exception's message may be a visitor's."""
+        """Return the traceback, escaped: an exception's message may contain a visitor's input."""
         lines = super().formatException(ei)
         return "  " + escape_unprintable(lines, keep="\n").replace("\n", "\n  ")
 
@@ -58,16 +56,19 @@ def _json_escape(character: str) -> str:
 
 
 def echo(line: str, *, aside: bool = False) -> None:
-    """Print a line on standard output, or `aside` on standard error; tabs stay."""
+    """Print a line to standard output, or with `aside` to standard error. Tabs are kept."""
     click.echo(escape_unprintable(line, keep="\t"), err=aside)
 
 
 def echo_json(value: object, *, indent: int | None = None, readable: bool = False) -> None:
-    """Print JSON, for people as `readable`: letters of every language are not escaped then."""
+    """Print JSON. With `readable`, non-ASCII letters are not escaped."""
     for line in json.dumps(value, indent=indent, ensure_ascii=not readable).split("\n"):
         echo(line)
 
 
 def command_failed(sentence: str) -> click.ClickException:
-    """What ends a command with a sentence on standard error and the exit code 1."""
+    """Return an exception that ends a command with an error message and exit code 1.
+
+    Click prints the message to standard error.
+    """
     return click.ClickException(escape_unprintable(sentence))

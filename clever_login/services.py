@@ -1,4 +1,4 @@
-"""What one process has one of: settings, store, transport, and what else is shared."""
+"""The objects that each process has one of: settings, store, HTTP client, and caches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from clever_login.storage.redis_store import RedisStore
 
 @dataclass(frozen=True)
 class Services:
-    """Made with the app; nothing in here opens a connection before it is used."""
+    """The shared objects of one app. None of them opens a connection before its first use."""
 
     settings: Settings
     store: Store
@@ -37,11 +37,11 @@ class Services:
 
     @property
     def version(self) -> ApiVersion:
-        """The version of Clever's API that the settings name."""
+        """The configured version of Clever's API."""
         return VERSIONS[self.settings.clever_api_version]
 
     def client(self, token: str, deadline: Deadline) -> UserClient:
-        """A client of Clever's API for one token."""
+        """Return a client of Clever's API for one access token."""
         return UserClient(
             transport=self.transport,
             api_url=self.settings.clever_api_url,
@@ -52,7 +52,7 @@ class Services:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Make them."""
+    """Create the services."""
     folder = Path(app.instance_path)
     _close_to_others(folder)
     store = _create_store(settings, folder / private_files.STORE_FOLDER)
@@ -71,12 +71,12 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def services(app: Flask | None = None) -> Services:
-    """Those of this app, or of the one that answers this request."""
+    """Return the services of this app, by default the current app."""
     return cast(Services, (app or current_app).extensions["clever_login"])
 
 
 def _close_to_others(folder: Path) -> None:
-    """Correct the modes of files that an older version or an operator has created."""
+    """Restrict files that an older version or an operator created with too wide permissions."""
     closed, still_open = private_files.restrict_to_owner(folder)
     for path in closed:
         logs.log_event("permissions_corrected", level=logging.WARNING, file=path.name)

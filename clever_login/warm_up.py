@@ -1,7 +1,7 @@
-"""What a login needs is loaded while the first person of a process is at Clever.
+"""Loads what a login needs while the process's first user is logging in at Clever.
 
-A process starts without store and database, so that it answers at once. Loading them takes half a
-second, for which the first child would wait when they come back.
+A process starts without the store and the database code, so that it answers at once. Loading them
+takes half a second, which the first user would otherwise wait for on return from Clever.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ _LOADERS_KEY = "LOADERS"
 
 
 def register_loader(app: Flask, loader: Callable[[], object]) -> None:
-    """Have something loaded ahead; it is called once a process, and opens no connection."""
+    """Register a function to run ahead of its first use.
+
+    It is called once per process and must not open a connection.
+    """
     app.config.setdefault(_LOADERS_KEY, []).append(loader)
 
 
 def start_loading() -> None:
-    """Load all that is not loaded yet, in a thread that nobody waits for."""
+    """Run the loaders that have not run yet, in a background thread."""
     loaders: list[Callable[[], object]] = current_app.config.get(_LOADERS_KEY, [])
     if loaders:
         Thread(target=_run_loaders, args=(loaders.copy(),), daemon=True).start()
@@ -30,5 +33,5 @@ def start_loading() -> None:
 
 def _run_loaders(loaders: list[Callable[[], object]]) -> None:
     for loader in loaders:
-        with suppress(Exception):  # whoever needs it meets it again, and has words for it
+        with suppress(Exception):  # the first real use raises and reports the same error
             loader()
