@@ -29,13 +29,13 @@ class DoctorEnvironment:
 
     @property
     def live(self) -> bool:
-        """Whether the app uses Clever itself, and not a simulator."""
+        """Whether the app uses Clever itself."""
         host = self.settings.clever_url.removeprefix("https://").partition(":")[0]
         return f".{host}".endswith(".clever.com")
 
     @property
     def clever_is_on_this_machine(self) -> bool:
-        """Whether the app uses a simulator on this machine, over http."""
+        """Whether the address of Clever is on this machine, over http."""
         urls = urlsplit(self.settings.clever_url), urlsplit(self.settings.clever_api_url)
         return all(each.scheme == "http" and each.hostname in LOOPBACKS for each in urls)
 
