@@ -329,6 +329,10 @@ def test_behind_pgbouncer_logins_work_and_session_settings_do_not_leak(
         for _ in range(4):  # psycopg prepares a statement at its fifth use
             for user_name in ("student", "teacher", "school_admin"):
                 assert by_button(site, user_name).open("/dashboard").path == "/dashboard"
+        with psycopg.connect(url, prepare_threshold=None) as other:
+            other.execute("SELECT 1")  # holds the connection that the app has used so far
+            for _ in range(4):
+                assert by_button(site, "student").open("/dashboard").path == "/dashboard"
         with ThreadPoolExecutor(8) as threads:
             coming = [stop_before_callback(site, "student") for _ in range(8)]
             list(threads.map(lambda each: each.open(each.url), coming))
