@@ -222,7 +222,8 @@ def test_one_more_statement_per_request_is_the_only_reported_difference(
     old, new, word = found["dashboard of a student: SQL statements"]
     assert (float(new) - float(old), word) == (1, "more")
     assert "of these SELECT" in found
-    assert "Worse: SQL statements of a login," in compared.stdout
+    (worse,) = re.findall(r"^Worse: (.*)", compared.stdout, re.M)  # may name CPU on a busy machine
+    assert "SQL statements of a login," in worse
     others = [name for name in found if name.endswith(("store commands", "calls to Clever"))]
     assert len(others) == 6
     assert {found[name][2] for name in others} == {"same"}
