@@ -170,7 +170,7 @@ async def log_in(site: Site, login: Login, *, clicks: int = 1) -> None:
                 break
             clicks = 1
         if responses.first_name(login.number) not in page.body:
-            raise WrongAnswer(f"status {page.status} instead of the own page")
+            raise WrongAnswer(f"status {page.status} instead of the dashboard")
         pupils = set(_PUPIL.findall(page.body)) - {responses.first_name(login.number)}
         if pupils and login.number < responses.TEACHERS:
             raise WrongPersonPage("somebody else's page")

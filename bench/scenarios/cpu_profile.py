@@ -78,8 +78,8 @@ def _log_in(app: Flask, number: int) -> None:
 def _seconds_by_group(stats: pstats.Stats) -> dict[str, float]:
     """Returns own time by group. Built-in functions count for their callers."""
     took: Counter[str] = Counter()
-    # The stub of pstats has no `stats`.
-    for (file, _, _), (_, _, own, _, callers) in stats.stats.items():  # type: ignore[attr-defined]
+    entries = stats.stats  # type: ignore[attr-defined] # missing in the stub of pstats
+    for (file, _, _), (_, _, own, _, callers) in entries.items():
         if file.endswith(BROWSER_FILES):
             continue
         if file != "~":

@@ -116,8 +116,8 @@ class DegradedResult:
 
 def run_degraded(stage: Stack, rate: float, seconds: float) -> DegradedResult:
     """Logs in users who click twice and retry, while Clever is sometimes slow or failing."""
-    # A fixed seed, so that each run is the same.
-    chance, tries, wrong = random.Random(3), list[tuple[float, bool]](), list[int]()  # noqa: S311
+    chance = random.Random(3)  # noqa: S311 # a fixed seed, so that each run is the same
+    tries, wrong = list[tuple[float, bool]](), list[int]()
 
     async def arrive(app: RunningContender, login: Login) -> None:
         for attempt in range(3):
@@ -197,15 +197,15 @@ def run_outage(stage: Stack, rate: float, seconds: float = OUTAGE_SECONDS) -> Ou
             cut = time.perf_counter()
             await asyncio.sleep(seconds)
             stage.wire.ask(cut=False)
-            mended = time.perf_counter()
+            restored = time.perf_counter()
             found = await logins
             looking.cancel()
-            return found, pages, cut, mended
+            return found, pages, cut, restored
 
-        logins, pages, cut, mended = asyncio.run(play())
+        logins, pages, cut, restored = asyncio.run(play())
     failed = [each for each in logins if each.error]
-    told = [each.seconds * 1000 for each in failed if cut < each.due < mended]
-    late = [each.due - mended for each in failed if each.due > mended]
+    told = [each.seconds * 1000 for each in failed if cut < each.due < restored]
+    late = [each.due - restored for each in failed if each.due > restored]
     return OutageResult(
         told=Counter(each.error for each in failed),
         told_p99=percentile(told, 0.99) if told else 0.0,

@@ -148,12 +148,12 @@ def _degraded_text(one: DegradedResult) -> str:
 
 LOST_LOGIN_LABELS = {
     "status 503 instead of the way to Clever": "refused before the user went to Clever",
-    "status 503 instead of the own page": "refused at the callback",
+    "status 503 instead of the dashboard": "refused at the callback",
     "TimeoutError": "not complete after 30 s, when routers close the connection",
 }
 OUTAGE_PAGE_LABELS = {
-    "status 503 instead of the own page": '"Clever is not answering" (503)',
-    "status 200 instead of the own page": "a dashboard without the name (200)",
+    "status 503 instead of the dashboard": '"Clever is not answering" (503)',
+    "status 200 instead of the dashboard": "a dashboard without the name (200)",
 }
 
 

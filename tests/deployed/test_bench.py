@@ -99,10 +99,10 @@ def test_a_two_second_stall_counts_against_every_login_that_was_due_meanwhile() 
 
 def test_a_page_of_another_person_counts_as_an_error() -> None:
     async def wrong(login: Login) -> None:
-        raise WrongAnswer(f"status {login.number} instead of the own page")
+        raise WrongAnswer(f"status {login.number} instead of the dashboard")
 
     (login,) = asyncio.run(harness_open_loop.run_open_loop([404], 1000, wrong))
-    assert login.error == "status 404 instead of the own page"
+    assert login.error == "status 404 instead of the dashboard"
 
 
 @pytest.mark.long
