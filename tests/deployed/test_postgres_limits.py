@@ -264,19 +264,6 @@ def locking(url: str) -> Iterator[None]:
         thread.join()
 
 
-@contextmanager
-def restarted(site: Site, folder: Path) -> Iterator[Site]:
-    """Start the same app again, as in a rolling restart: old and new workers overlap."""
-    port = running_app.free_port()
-    settings = replace(site.settings, app_url=f"http://localhost:{port}")
-    command = ["gunicorn", "--workers", "2", "app:create_app()"]
-    with running_app.run_process(
-        command, running_app.environment_variables(settings, port), folder / "new.log"
-    ) as child:
-        running_app.wait_until_answers(f"{settings.app_url}/healthz", child)
-        yield replace(site, url=settings.app_url, settings=settings)
-
-
 def command(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `flask clever ...` in a separate process."""
     environ = running_app.environment_variables(site.settings, 3000)
@@ -301,7 +288,7 @@ def test_20_postgresql_connections_are_enough_for_a_burst_a_restart_a_release_an
         assert upgraded.returncode == 0, upgraded.stderr
         coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
         one = by_button(site, "teacher")
-        new = stack.enter_context(restarted(site, tmp_path))
+        new = stack.enter_context(running_app.restarted(site, tmp_path))
         inside = [new.visitor() for _ in range(VISITORS)]
         for each in inside:
             each.http.cookies.update(one.http.cookies)

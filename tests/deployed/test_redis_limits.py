@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +56,6 @@ def pausing(redis_url: str) -> Iterator[None]:
         thread.join()
 
 
-@contextmanager
-def restarted(site: Site, folder: Path) -> Iterator[Site]:
-    """Start the same app again, as in a rolling restart: old and new workers overlap."""
-    port = running_app.free_port()
-    settings = replace(site.settings, app_url=f"http://localhost:{port}")
-    environ = running_app.environment_variables(settings, port)
-    command = ["gunicorn", "--workers", "2", "app:create_app()"]
-    with running_app.run_process(command, environ, folder / "new.log") as child:
-        running_app.wait_until_answers(f"{settings.app_url}/healthz", child)
-        yield replace(site, url=settings.app_url, settings=settings)
-
-
 def signed_in(site: Site) -> list[Visitor]:
     """Return many browsers with the session of one user."""
     one = by_button(site, "student")
@@ -86,7 +73,7 @@ def test_20_redis_connections_are_enough_for_a_burst_a_restart_and_a_sync(
         site = stack.enter_context(running_app.run_gunicorn_with_redis(tmp_path, redis=more))
         inside = signed_in(site)
         coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
-        new = stack.enter_context(restarted(site, tmp_path))
+        new = stack.enter_context(running_app.restarted(site, tmp_path))
         others = [Redis.from_url(str(site.settings.redis_url)) for _ in range(2)]
         for each in others:  # a sync and the doctor, beside the client that pauses Redis
             stack.callback(each.close)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -369,3 +369,15 @@ def _base_environment() -> dict[str, str]:
 
 def _empty_wsgi_app(_environ: object, _start_response: object) -> list[bytes]:
     raise AssertionError("asked before it was ready")
+
+
+@contextmanager
+def restarted(site: Site, folder: Path) -> Iterator[Site]:
+    """Start the same app again, as in a rolling restart: old and new workers overlap."""
+    port = free_port()
+    settings = replace(site.settings, app_url=f"http://localhost:{port}")
+    environ = environment_variables(settings, port)
+    command = ["gunicorn", "--workers", "2", "app:create_app()"]
+    with run_process(command, environ, folder / "new.log") as child:
+        wait_until_answers(f"{settings.app_url}/healthz", child)
+        yield replace(site, url=settings.app_url, settings=settings)
