@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -82,6 +83,7 @@ def _copy(target: Path) -> Path:
 def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], one: Break) -> bool:
     """Applies a patch to an unused copy, runs its test there, and reverts the patch."""
     copy = copies.get()
+    started = time.monotonic()
     try:
         if not _apply(copy, one):
             say(f"  FAILED  {one.patch.name}: it does not apply any more")
@@ -91,7 +93,8 @@ def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], one: Break) -> bo
     finally:
         copies.put(copy)
     result = {FAILED: "ok    ", 0: "FAILED"}.get(code, f"FAILED (pytest ended with {code})")
-    say(f"  {result}  {one.patch.stem} ({one.what})")
+    took = time.monotonic() - started
+    say(f"  {result}  {took:5.1f} s  {one.patch.stem} ({one.what})")
     return code == FAILED
 
 
