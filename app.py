@@ -7,17 +7,20 @@ from importlib import import_module
 from flask import Flask
 
 import dashboard
-from clever_login import logs, services
+from clever_login import services
 from clever_login.auth import callback, idle_timeout, login_views, permissions, sessions
 from clever_login.auth.account_hooks import find_or_create, keep_sections
 from clever_login.cli import group
 from clever_login.config import Settings, load_settings_or_exit
 from clever_login.i18n import languages
+from clever_login.logs import app_logging
 from clever_login.web import (
+    body_limits,
     compression,
     error_pages,
     health,
     language_views,
+    request_checks,
     security_headers,
     static_files,
 )
@@ -25,10 +28,12 @@ from clever_login.web import (
 PRODUCT = "Reading Room"  # the name on every page
 
 PARTS = (
-    logs,  # one log line per event, without personal data
+    app_logging,  # one log line per event, without personal data
     services,  # settings, store, transport, pending logins
     languages,  # the language of a request
-    security_headers,  # headers of every response, allowed hosts
+    body_limits,  # the size of a request
+    request_checks,  # allowed hosts, HTTPS, no frames
+    security_headers,  # headers of every response
     static_files,  # static files, with content hashes in their URLs
     compression,  # compressed pages
     sessions,  # the logged-in user

@@ -10,10 +10,10 @@ from flask import Blueprint, Flask, abort, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
-from clever_login import logs
 from clever_login.auth.sessions import current_user, switch_role
 from clever_login.clever.models import Role
 from clever_login.config import Settings
+from clever_login.logs.events import log_event
 from clever_login.services import services
 from clever_login.web.routing import public, safe_next
 
@@ -51,7 +51,7 @@ def switch() -> ResponseReturnValue:
     if user is None or wanted not in user.roles:
         abort(403)
     switch_role(Role(wanted))
-    logs.log_event("role_switched", role=wanted, person=user.pseudonym)
+    log_event("role_switched", role=wanted, person=user.pseudonym)
     return redirect(url_for("dashboard.show"), 303)
 
 

@@ -9,15 +9,16 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from clever_login import logs, warm_up
+from clever_login import warm_up
 from clever_login.api_versions import VERSIONS, ApiVersion
 from clever_login.clever.deadlines import Deadline
 from clever_login.clever.http import HttpClient
 from clever_login.clever.oidc import SigningKeys
-from clever_login.clever.profile import RecordCache
+from clever_login.clever.profile import ProfileLoader, RecordCache
 from clever_login.clever.status_page import StatusPage
 from clever_login.clever.user_client import UserClient
 from clever_login.config import Settings
+from clever_login.logs.events import log_event
 from clever_login.storage import private_files
 from clever_login.storage.base import Store
 from clever_login.storage.file_store import FileStore
@@ -33,14 +34,14 @@ class Services:
     transport: HttpClient
     keys: SigningKeys
     status: StatusPage
-    kept: RecordCache
+    cache: RecordCache
 
     @property
     def version(self) -> ApiVersion:
         """The configured version of Clever's API."""
         return VERSIONS[self.settings.clever_api_version]
 
-    def client(self, token: str, deadline: Deadline) -> UserClient:
+    def user_client(self, token: str, deadline: Deadline) -> UserClient:
         """Return a client of Clever's API for one access token."""
         return UserClient(
             transport=self.transport,
@@ -49,6 +50,10 @@ class Services:
             token=token,
             deadline=deadline,
         )
+
+    def profile_loader(self, token: str, deadline: Deadline) -> ProfileLoader:
+        """Return the loader of one user's profile."""
+        return ProfileLoader(client=self.user_client(token, deadline), cache=self.cache)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -64,7 +69,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         transport=transport,
         keys=SigningKeys(transport, settings.clever_url),
         status=status,
-        kept=RecordCache(),
+        cache=RecordCache(),
     )
     warm_up.register_loader(app, store.load)
     app.jinja_env.globals["clever_incident"] = status.incident
@@ -79,9 +84,9 @@ def _close_to_others(folder: Path) -> None:
     """Restrict files that an older version or an operator created with too wide permissions."""
     closed, still_open = private_files.restrict_to_owner(folder)
     for path in closed:
-        logs.log_event("permissions_corrected", level=logging.WARNING, file=path.name)
+        log_event("permissions_corrected", level=logging.WARNING, file=path.name)
     for path in still_open:
-        logs.log_event("permissions_too_wide", level=logging.ERROR, file=path.name)
+        log_event("permissions_too_wide", level=logging.ERROR, file=path.name)
 
 
 def _create_store(settings: Settings, folder: Path) -> Store:

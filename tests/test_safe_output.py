@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 from flask.logging import default_handler
 
-from clever_login import logs
+from clever_login.logs.events import log_event
 from clever_login.safe_output import escape_unprintable
 from clever_login.web.routing import public
 from clever_simulator.config import default_config
@@ -64,7 +64,7 @@ def test_a_products_log_event_is_one_line_of_visible_characters(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert site.url
-    logs.log_event("books", reason=EVIL)
+    log_event("books", reason=EVIL)
     (line,) = capfd.readouterr().err.removesuffix("\n").split("\n")
     assert line.isascii()
     assert line.isprintable()
@@ -75,7 +75,7 @@ def test_the_id_of_a_record_is_left_out_of_the_reason_in_an_event(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert site.url
-    logs.log_event("books", reason=f"the section {'5f' * 12} has a field that is no text")
+    log_event("books", reason=f"the section {'5f' * 12} has a field that is no text")
     (line,) = json_lines(capfd.readouterr().err)
     assert line["reason"] == "the section ... has a field that is no text"
 

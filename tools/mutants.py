@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,9 +55,14 @@ def all_breaks() -> Iterator[Break]:
         yield Break(path, head["what"], head["test"])
 
 
-def run_broken(python: Path, missing: tuple[Need, ...]) -> bool:
-    """Runs all breaks and prints a line for each. Returns whether all were noticed."""
-    breaks = [each for each in all_breaks() if not any(each.needs(need) for need in missing)]
+def run_broken(python: Path, missing: tuple[Need, ...], names: Sequence[str] = ()) -> bool:
+    """Runs the breaks of these names, by default all, and prints a line for each.
+
+    Returns whether all were noticed.
+    """
+    breaks = [one for one in all_breaks() if not any(one.needs(need) for need in missing)]
+    if names:
+        breaks = [one for one in breaks if one.patch.stem in names]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_A_TIME) as threads:
         copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for number in range(AT_A_TIME):

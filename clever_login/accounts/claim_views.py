@@ -10,10 +10,9 @@ from dataclasses import replace
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from clever_login import logs
-from clever_login.auth.sessions import CurrentUser, current_user, end_sessions, log_in
-from clever_login.logs import pseudonym
-from clever_login.services import services
+from clever_login.auth import end_sessions
+from clever_login.auth.sessions import CurrentUser, current_user, log_in
+from clever_login.logs.events import log_event
 from clever_login.web.routing import public
 
 bp = Blueprint("claims", __name__, template_folder="../templates")
@@ -45,13 +44,12 @@ def join() -> ResponseReturnValue:
 
     user = _require_user()
     joined = claims.redeem(request.form.get("token", ""), user.clever_id)
-    for clever_id in {user.clever_id, joined.former_clever_id} - {None}:
-        # Sessions in other browsers still name the former account.
-        for secret in services().settings.secrets:
-            end_sessions(person=pseudonym(secret, "person", clever_id))
+    # Sessions in other browsers still name the former account.
+    former = [joined.former_clever_id] if joined.former_clever_id else []
+    end_sessions.by_clever_id(people=[user.clever_id, *former])
     log_in(replace(user, account_id=joined.account_id), "")
     claimed = user.impersonation_claimed
-    logs.log_event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
+    log_event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
     return redirect(url_for("dashboard.show"), 303)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from clever_login import logs
 from clever_login.auth.sessions import current_user, rename_in_session
 from clever_login.clever.parsing import parse_text
 from clever_login.config import Settings
+from clever_login.logs.events import log_event
 from clever_login.web.routing import safe_next
 
 MAX_NAME_LENGTH = 40
@@ -37,7 +37,7 @@ def answer() -> ResponseReturnValue:
         set_preferred_name(user.account_id, name)
         rename_in_session(name)
         claimed = user.impersonation_claimed
-        logs.log_event("preferred_name_set", person=user.pseudonym, impersonation_claimed=claimed)
+        log_event("preferred_name_set", person=user.pseudonym, impersonation_claimed=claimed)
     after = safe_next(request.form.get("next"))
     return redirect(after or url_for("dashboard.show"), 303)
 

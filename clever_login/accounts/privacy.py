@@ -14,7 +14,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from clever_login.auth.sessions import end_sessions_in_district, end_sessions_of_people
+from clever_login.auth import end_sessions
 from clever_login.clever.models import Role
 from clever_login.db.database import database
 from clever_login.db.models import (
@@ -125,7 +125,7 @@ def forget_person(key: str) -> DeletionReceipt:
             if person
             else RowCounts()
         )
-        ended = end_sessions_of_people([clever_id] if clever_id else [])
+        ended = end_sessions.by_clever_id(people=[clever_id] if clever_id else [])
     return DeletionReceipt(
         at=utc_now(),
         clever_id=clever_id,
@@ -145,7 +145,7 @@ def forget_district(district_id: str) -> DeletionReceipt:
         found = session.get(District, district_id)
         shared = found is not None and found.archived_at is None
         rows = delete_scope(session, _district_scope(district_id))
-        ended = end_sessions_in_district(district_id)
+        ended = end_sessions.by_clever_id(district_id=district_id)
     return DeletionReceipt(
         at=utc_now(),
         clever_id=district_id,

@@ -8,16 +8,16 @@ from dataclasses import replace
 
 from flask import current_app
 
-from clever_login import logs
 from clever_login.auth.account_hooks import Account
 from clever_login.auth.sessions import CurrentUser, TaughtClass
-from clever_login.clever import oauth, oidc, profile
+from clever_login.clever import oauth, oidc
 from clever_login.clever.deadlines import Deadline
 from clever_login.clever.models import Fetched, Me
 from clever_login.clever.oauth import Tokens
 from clever_login.clever.profile import Profile
 from clever_login.clever.user_client import UserClient
 from clever_login.errors import CleverMisconfigured, CleverUnavailable, DistrictNotAllowed
+from clever_login.logs.events import log_event
 from clever_login.services import services
 
 
@@ -28,29 +28,29 @@ def authenticate_user(code: str, nonce: str) -> CurrentUser:
     and an ID token must contain it. Raises LoginError when Clever does not identify the user or
     when the account is refused.
     """
-    here = services()
-    deadline = Deadline(here.settings.login_seconds)
+    app_services = services()
+    deadline = Deadline(app_services.settings.login_seconds)
     try:
-        tokens = oauth.exchange_code(here.settings, here.transport, code, deadline)
-        client = here.client(tokens.access_token, deadline)
-        if tokens.id_token is None and here.settings.clever_oidc:
-            me: Me | None = _me_without_id_token(client)
+        tokens = oauth.exchange_code(app_services.settings, app_services.transport, code, deadline)
+        loader = app_services.profile_loader(tokens.access_token, deadline)
+        if tokens.id_token is None and app_services.settings.clever_oidc:
+            me: Me | None = _me_without_id_token(loader.client)
         else:
             me = _me_from_id_token(tokens, nonce, deadline)
-        person = profile.load_profile(client, here.kept, me)
+        profile = loader.load(me)
     except TimeoutError as error:
         raise CleverUnavailable("the time for this login is over") from error
-    allowed = here.settings.clever_district_ids
-    if allowed and person.user.district_id not in allowed:
+    allowed = app_services.settings.clever_district_ids
+    if allowed and profile.user.district_id not in allowed:
         raise DistrictNotAllowed("the district is not in CLEVER_DISTRICT_IDS")
-    _log_missing_parts(person)
-    account: Account = current_app.config["FIND_OR_CREATE"](person.user)
+    _log_missing_parts(profile)
+    account: Account = current_app.config["FIND_OR_CREATE"](profile.user)
     if account.id in (None, ""):
         raise TypeError("find_or_create gave an account without an id")
-    if person.sections.value is not None:
-        current_app.config["KEEP_SECTIONS"](account, person.sections.value)
-    called = getattr(account, "preferred_name", None) or ""
-    return replace(_build_current_user(person, str(account.id)), preferred_name=called)
+    if profile.sections.value is not None:
+        current_app.config["KEEP_SECTIONS"](account, profile.sections.value)
+    preferred_name = getattr(account, "preferred_name", None) or ""
+    return replace(_build_current_user(profile, str(account.id)), preferred_name=preferred_name)
 
 
 def _me_from_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | None:
@@ -60,18 +60,18 @@ def _me_from_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | No
     same data. If Clever's keys cannot be read, the nonce cannot be checked: the function returns
     None, or raises CleverUnavailable with CLEVER_OIDC on.
     """
-    here = services()
+    app_services = services()
     if tokens.id_token is None:
         return None
     token = oidc.IdToken(value=tokens.id_token, access_token=tokens.access_token, nonce=nonce)
     try:
-        claims = oidc.verify_id_token(token, here.settings, here.keys, deadline)
+        claims = oidc.verify_id_token(token, app_services.settings, app_services.keys, deadline)
     except CleverUnavailable as error:
-        if here.settings.clever_oidc:
+        if app_services.settings.clever_oidc:
             raise
-        logs.log_event("id_token_left_aside", level=logging.WARNING, cause=str(error))
+        log_event("id_token_left_aside", level=logging.WARNING, cause=str(error))
         return None
-    return Me.from_claims(claims, one_id=here.version.roles_in_record)
+    return Me.from_claims(claims, one_id=app_services.version.roles_in_record)
 
 
 def _me_without_id_token(client: UserClient) -> Me:
@@ -85,18 +85,18 @@ def _me_without_id_token(client: UserClient) -> Me:
     return me
 
 
-def _log_missing_parts(person: Profile) -> None:
+def _log_missing_parts(profile: Profile) -> None:
     for name in ("user_record", "district", "schools", "sections"):
-        part = getattr(person, name)
+        part = getattr(profile, name)
         if part.cause:
             level = logging.WARNING if part.outcome == "failed" else logging.INFO
             outcome, cause = part.outcome, part.cause
-            logs.log_event("part_missing", level=level, part=name, outcome=outcome, cause=cause)
+            log_event("part_missing", level=level, part=name, outcome=outcome, cause=cause)
 
 
-def _taught_classes(person: Profile) -> Fetched[tuple[TaughtClass, ...]]:
+def _taught_classes(profile: Profile) -> Fetched[tuple[TaughtClass, ...]]:
     """Return what the page shows of a teacher's sections. Students' names are not stored."""
-    shared = person.sections
+    shared = profile.sections
     names = [
         TaughtClass(name=each.section.name or "", students=len(each.students))
         for each in shared.value or ()
@@ -104,8 +104,8 @@ def _taught_classes(person: Profile) -> Fetched[tuple[TaughtClass, ...]]:
     return Fetched(shared.outcome, tuple(names) if shared.value is not None else None)
 
 
-def _build_current_user(person: Profile, account_id: str) -> CurrentUser:
-    user, now = person.user, time.time()
+def _build_current_user(profile: Profile, account_id: str) -> CurrentUser:
+    user, now = profile.user, time.time()
     return CurrentUser(
         account_id=account_id,
         clever_id=user.id,
@@ -114,12 +114,12 @@ def _build_current_user(person: Profile, account_id: str) -> CurrentUser:
         last_name=user.last_name,
         email=user.email,
         roles=tuple(record.role for record in user.roles),
-        role=person.role,
-        outcome=person.user_record.outcome,
-        district=replace(person.district, cause=""),
-        schools=replace(person.schools, cause=""),
-        more_schools=person.more_schools,
-        classes=_taught_classes(person),
+        role=profile.role,
+        outcome=profile.user_record.outcome,
+        district=replace(profile.district, cause=""),
+        schools=replace(profile.schools, cause=""),
+        more_schools=profile.more_schools,
+        classes=_taught_classes(profile),
         logged_in_at=now,
         seen_at=now,
     )

@@ -16,7 +16,6 @@ from flask import Blueprint, Flask, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import logs
 from clever_login.auth import authentication, load_shedding, sessions
 from clever_login.auth.login_views import redirect_to_clever
 from clever_login.auth.pending_logins import (
@@ -41,6 +40,7 @@ from clever_login.errors import (
     NotJson,
 )
 from clever_login.i18n import languages
+from clever_login.logs.events import log_event
 from clever_login.services import services
 from clever_login.web import fetch_metadata
 from clever_login.web.routing import public
@@ -93,7 +93,7 @@ def _handle_missing_state(code: str | None) -> ResponseReturnValue:
     if not fetch_metadata.is_top_level_navigation():
         raise BadCallback("no state, and not a browser's own navigation")
     if code:
-        logs.log_event("login_restarted", reason="no_state")
+        log_event("login_restarted", reason="no_state")
         claimed = fetch_metadata.impersonation_claimed()
         return redirect_to_clever(PendingLogin(impersonation_claimed=claimed))
     if request.args.get("error"):
@@ -127,7 +127,7 @@ def _missing_login_error() -> LoginError:
 
 def _restart_login(login: PendingLogin, state: str, reason: str) -> Response:
     """Start the same login again without asking the user."""
-    logs.log_event("login_restarted", reason=reason)
+    log_event("login_restarted", reason=reason)
     response = redirect_to_clever(replace(login, restarts=login.restarts + 1))
     pending_logins().forget(response, state)
     return response
@@ -139,7 +139,7 @@ def _ignore_unrequested_callback(error: LoginError) -> ResponseReturnValue:
     A callback that this browser did not request must not change the current user's session.
     """
     if sessions.current_user() is not None:
-        logs.log_event("callback_ignored", reason=str(error))
+        log_event("callback_ignored", reason=str(error))
         return redirect(url_for("dashboard.show"))
     raise error
 
@@ -150,7 +150,7 @@ def _handle_used_state(state: str, code: str | None) -> ResponseReturnValue:
     A reload, Back, a bookmark, a double click, or an iPad's second delivery repeats a callback. The
     response sets no cookie, so it cannot overwrite the session cookie of the first response.
     """
-    logs.log_event("callback_repeated")
+    log_event("callback_repeated")
     if pending_logins().spent_with(state, code):
         g.exchanged_code = code  # by the first request, which may not have claimed it yet
     if sessions.was_logged_in_by(state):
@@ -191,7 +191,7 @@ def _finish_login(login: PendingLogin, state: str, code: str | None) -> Response
 
 
 def _log_login(user: CurrentUser) -> None:
-    logs.log_event(
+    log_event(
         "login",
         role=user.role or "none",
         person=user.pseudonym,
@@ -237,7 +237,7 @@ def _drop_unused_codes(response: Response) -> Response:
     """
     for code in fetch_metadata.final_codes():
         if code != g.get("exchanged_code") and not used_codes().drop(code):
-            logs.log_event("code_not_shared", level=logging.WARNING)
+            log_event("code_not_shared", level=logging.WARNING)
     return response
 
 

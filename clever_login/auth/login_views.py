@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import logs, warm_up
+from clever_login import warm_up
 from clever_login.auth import load_shedding, sessions
 from clever_login.auth.pending_logins import (
     PendingLogin,
@@ -21,6 +21,7 @@ from clever_login.clever import oauth
 from clever_login.clever.parsing import is_valid_id
 from clever_login.config import Settings
 from clever_login.i18n import languages
+from clever_login.logs.events import log_event
 from clever_login.services import services
 from clever_login.web.routing import public, safe_next
 
@@ -52,7 +53,7 @@ def logout() -> ResponseReturnValue:
     if user is not None:
         sessions.check_csrf_token()
         sessions.log_out()
-        logs.log_event("logout", person=user.pseudonym)
+        log_event("logout", person=user.pseudonym)
     district = user.district_id if user else None
     address = url_for(
         "auth.logged_out", district_id=district, language=languages.current_language().name

@@ -19,10 +19,10 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from flask import Flask, Request, Response
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 
-from clever_login import logs
 from clever_login.config import Settings
 from clever_login.errors import StoreUnavailable
-from clever_login.logs import NOBODY_PSEUDONYM, PSEUDONYM_LENGTH
+from clever_login.logs.events import log_event
+from clever_login.logs.pseudonyms import NOBODY_PSEUDONYM, PSEUDONYM_LENGTH
 from clever_login.storage.base import Store
 from clever_login.web import error_pages, fetch_metadata
 
@@ -152,7 +152,7 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
             return None
         if hmac.compare_digest(found.store_id.encode(), store_id.encode()):
             return found.data
-        logs.log_event("session_dropped", level=logging.WARNING, reason="another_key")
+        log_event("session_dropped", level=logging.WARNING, reason="another_key")
         return None
 
     def _delete_session(self, store_id: str) -> None:

@@ -1,13 +1,10 @@
-"""The current user: the only module that reads or writes session keys.
-
-It also ends the sessions of users and districts, as when a user is archived.
-"""
+"""The current user: the only module that reads or writes session keys."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -17,13 +14,13 @@ from flask import Flask, current_app, g, session
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from werkzeug.local import LocalProxy
 
-from clever_login import logs
-from clever_login.auth import session_interface
+from clever_login.auth import end_sessions, session_interface
 from clever_login.auth.session_interface import EncryptedSession
 from clever_login.clever.models import District, Fetched, FetchStatus, Role, School
 from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS, Settings
 from clever_login.errors import StoreUnavailable
-from clever_login.logs import pseudonym
+from clever_login.logs.events import log_event
+from clever_login.logs.pseudonyms import pseudonym
 from clever_login.services import services
 from clever_login.web import fetch_metadata
 
@@ -95,7 +92,7 @@ def log_in(user: CurrentUser, state_digest: str) -> None:
     district, person = owner = _owner_pseudonyms(user, services().settings.secret_key)
     try:
         if services().settings.session_single:
-            end_sessions(district=district, person=person)
+            end_sessions.by_pseudonym(district=district, person=person)
         _session_interface().regenerate(session, owner=".".join(owner))
     except StoreUnavailable:
         session.clear()  # otherwise the error page's response would save it
@@ -106,20 +103,6 @@ def log_in(user: CurrentUser, state_digest: str) -> None:
 def was_logged_in_by(state_digest: str) -> bool:
     """Whether the current user logged in with this state, and not by another login."""
     return current_user() is not None and session.get(_STATE_KEY) == state_digest
-
-
-def end_sessions(*, district: str = "*", person: str = "*") -> int:
-    """End the sessions of these pseudonyms, by default all sessions. Returns their number."""
-    return services().store.delete_matching(f"session-{district}-{person}-*")
-
-
-def end_sessions_of_pseudonyms(people: Collection[str]) -> int:
-    """End the sessions of many pseudonyms in one scan of the store. Returns their number."""
-    if not people:
-        return 0
-    return services().store.delete_matching(
-        "session-*-*-*", lambda key: key.split("-")[2] in people
-    )
 
 
 def call_after_save(action: Callable[[], None]) -> None:
@@ -192,7 +175,7 @@ def _find_user() -> CurrentUser | None:
     try:
         user = msgspec.convert(data, CurrentUser)
     except msgspec.ValidationError:  # written by another version of this app
-        logs.log_event("session_dropped", reason="unknown_shape")
+        log_event("session_dropped", reason="unknown_shape")
         user = None
     if user is None or _has_ended(user, services().settings):
         log_out()
@@ -280,22 +263,3 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.before_request(_require_store)
     CSRFProtect(app)
     app.context_processor(_template_context)
-
-
-def end_sessions_of_people(people: Iterable[str]) -> int:
-    """End the sessions of the users with these Clever ids. Returns their number."""
-    secrets = services().settings.secrets
-    return end_sessions_of_pseudonyms(
-        {pseudonym(secret, "person", each) for each in people for secret in secrets}
-    )
-
-
-def name_of_district(district_id: str) -> str:
-    """Return the pseudonym of a district in the log."""
-    return pseudonym(services().settings.secrets[0], "district", district_id)
-
-
-def end_sessions_in_district(district_id: str) -> int:
-    """End the sessions of all users of a district. Returns their number."""
-    secrets = services().settings.secrets
-    return sum(end_sessions(district=pseudonym(each, "district", district_id)) for each in secrets)

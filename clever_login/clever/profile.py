@@ -14,8 +14,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 from clever_login.clever import user_client
 from clever_login.clever.models import (
@@ -59,20 +59,19 @@ class RecordCache:
         with self._lock:
             return self._clock() < self._records.get(key, (0.0, None))[0]
 
-    def read(self, key: CacheKey, ask: Callable[[], T]) -> T:
-        """Return the cached record, or call `ask` and cache its result.
+    def read(self, key: CacheKey, fetch: Callable[[], T]) -> T:
+        """Return the cached record, or call `fetch` and cache its result.
 
-        Raises whatever `ask` raises.
+        Raises what `fetch` raises.
         """
         with self._lock:
-            until, record = self._records.get(key, (0.0, None))
-        if self._clock() >= until:
-            record = ask()
-            self._keep(key, record)
-        found: T = record
-        return found
+            expires, record = self._records.get(key, (0.0, None))
+        if self._clock() >= expires:
+            record = fetch()
+            self._add(key, record)
+        return cast(T, record)
 
-    def _keep(self, key: CacheKey, record: object) -> None:
+    def _add(self, key: CacheKey, record: object) -> None:
         with self._lock:
             self._records.pop(key, None)
             self._records[key] = self._clock() + CACHE_TTL_SECONDS, record
@@ -101,111 +100,103 @@ class Profile:
         return max(0, len(self.user.school_ids) - MAX_SCHOOLS)
 
 
-def load_profile(client: UserClient, kept: RecordCache, me: Me | None = None) -> Profile:
-    """Load a user's whole profile.
+@dataclass(frozen=True, kw_only=True)
+class ProfileLoader:
+    """Loads the profile that belongs to one access token, with the records that users share."""
 
-    Calls `/me` only if `me`, taken from an ID token, is missing. Raises LoginError when Clever does
-    not identify the user.
-    """
-    me = me or client.me()
-    if me.type == "district":
-        raise NotAPerson("the token is a district's")
-    district = _start_district_fetch(client, kept, me)
-    record = _fetch_part(lambda: client.user(me))
-    if record.outcome != "loaded":
-        kept = (
-            RecordCache()
-        )  # the token may have fewer permissions: do not serve it records read with other tokens
-    user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_from_me(me))
-    role = _start_role_fetch(client, me, user)
-    schools = _load_schools(client, kept, user)
-    sections = _load_sections(client, me, user)
-    return Profile(
-        user=user,
-        role=_choose_role(user, role.result() if role else me.login_role),
-        user_record=record,
-        district=district.result() if district else _load_district(client, kept, me.district_id),
-        schools=schools,
-        sections=sections,
-    )
+    client: UserClient
+    cache: RecordCache
 
+    def load(self, me: Me | None = None) -> Profile:
+        """Load a user's whole profile.
 
-def _start_district_fetch(
-    client: UserClient, kept: RecordCache, me: Me
-) -> Future[Fetched[District]] | None:
-    """Start loading the district in parallel to the user, unless it is cached or there is none."""
-    district_id = me.district_id
-    if district_id is None or kept.knows(_cache_key(client, district_id, "district", district_id)):
-        return None
-    return client.transport.start(lambda: _load_district(client, kept, district_id))
+        Calls `/me` only if `me`, taken from an ID token, is missing. Raises LoginError when Clever
+        does not identify the user.
+        """
+        me = me or self.client.me()
+        if me.type == "district":
+            raise NotAPerson("the token is a district's")
+        district = self._start_district_fetch(me)
+        record = _fetch_part(lambda: self.client.user(me))
+        user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_from_me(me))
+        # A token that cannot read its user may have fewer permissions: do not serve it records
+        # that were read with other tokens.
+        cache = self.cache if record.outcome == "loaded" else RecordCache()
+        loader = replace(self, cache=cache)
+        role = loader._start_role_fetch(me, user)
+        schools = loader._load_schools(user)
+        sections = loader._load_sections(me, user)
+        return Profile(
+            user=user,
+            role=_choose_role(user, role.result() if role else me.login_role),
+            user_record=record,
+            district=district.result() if district else loader._load_district(me.district_id),
+            schools=schools,
+            sections=sections,
+        )
 
+    def _start_district_fetch(self, me: Me) -> Future[Fetched[District]] | None:
+        """Start loading the district in parallel to the user, unless it is cached or missing."""
+        district_id = me.district_id
+        if district_id is None or self.cache.knows(self._key(district_id, "district", district_id)):
+            return None
+        return self.client.transport.start(lambda: self._load_district(district_id))
 
-def _load_district(
-    client: UserClient, kept: RecordCache, district_id: str | None
-) -> Fetched[District]:
-    """Return the district. A Clever Library login has none."""
-    if district_id is None:
-        return Fetched("none")
-    key = _cache_key(client, district_id, "district", district_id)
-    return _fetch_part(lambda: kept.read(key, lambda: _fetch_checked_district(client, district_id)))
+    def _load_district(self, district_id: str | None) -> Fetched[District]:
+        """Return the district. A Clever Library login has none."""
+        if district_id is None:
+            return Fetched("none")
+        key = self._key(district_id, "district", district_id)
+        return _fetch_part(lambda: self.cache.read(key, lambda: self._fetch_district(district_id)))
 
+    def _fetch_district(self, district_id: str) -> District:
+        district = self.client.district(district_id)
+        if district.id != district_id:
+            raise CleverUnexpected("the district record is another district's")
+        return district
 
-def _cache_key(client: UserClient, district_id: str | None, kind: str, record_id: str) -> CacheKey:
-    return client.version.name, district_id, kind, record_id
+    def _load_schools(self, user: User) -> Fetched[tuple[School, ...]]:
+        """Return the schools named in the user record, MAX_SCHOOLS at most; it may name none."""
+        if not user.school_ids:
+            return Fetched("none")
+        first, *others = user.school_ids[:MAX_SCHOOLS]
+        pending = [self.client.transport.start(self._school_task(user, other)) for other in others]
+        parts = [self._school_task(user, first)(), *(future.result() for future in pending)]
+        schools = tuple(part.value for part in parts if part.value is not None)
+        worst = max(parts, key=lambda part: STATUSES_BY_SEVERITY.index(part.outcome))
+        return Fetched(worst.outcome, schools or None, worst.cause)
 
+    def _school_task(self, user: User, school_id: str) -> Callable[[], Fetched[School]]:
+        key = self._key(user.district_id, "school", school_id)
+        return lambda: _fetch_part(
+            lambda: self.cache.read(key, lambda: self._fetch_school(user, school_id))
+        )
 
-def _fetch_checked_district(client: UserClient, district_id: str) -> District:
-    district = client.district(district_id)
-    if district.id != district_id:
-        raise CleverUnexpected("the district record is another district's")
-    return district
+    def _fetch_school(self, user: User, school_id: str) -> School:
+        school = self.client.school(school_id, user.district_id)
+        if school.id != school_id:
+            raise CleverUnexpected("the school record is another school's")
+        return school
 
+    def _load_sections(self, me: Me, user: User) -> Fetched[tuple[SharedSection, ...]]:
+        """Return what a Clever Library teacher shares. Other tokens cannot read sections.
 
-def _load_schools(client: UserClient, kept: RecordCache, user: User) -> Fetched[tuple[School, ...]]:
-    """Return the schools named in the user record, MAX_SCHOOLS at most; it may name none."""
-    if not user.school_ids:
-        return Fetched("none")
-    first, *others = [
-        _school_loader(client, kept, user, school_id) for school_id in user.school_ids[:MAX_SCHOOLS]
-    ]
-    asked = [client.transport.start(each) for each in others]
-    parts = [first(), *(future.result() for future in asked)]
-    found = tuple(part.value for part in parts if part.value is not None)
-    worst = max(parts, key=lambda part: STATUSES_BY_SEVERITY.index(part.outcome))
-    return Fetched(worst.outcome, found or None, worst.cause)
+        Runs in this thread: a task that waits for tasks of the pool must not run in the pool.
+        """
+        if not me.by_library or Role.TEACHER not in [record.role for record in user.roles]:
+            return Fetched("none")
+        return _fetch_part(lambda: user_client.load_shared_sections(self.client, user.id))
 
+    def _start_role_fetch(self, me: Me, user: User) -> Future[Role | None] | None:
+        """Start asking which of several roles this login is in, in parallel to the schools."""
+        if len(user.roles) < 2 or me.login_role:
+            return None
+        return self.client.transport.start(
+            lambda: _fetch_part(lambda: self.client.login_role(user.id)).value
+        )
 
-def _school_loader(
-    client: UserClient, kept: RecordCache, user: User, school_id: str
-) -> Callable[[], Fetched[School]]:
-    key = _cache_key(client, user.district_id, "school", school_id)
-    return lambda: _fetch_part(
-        lambda: kept.read(key, lambda: _fetch_checked_school(client, user, school_id))
-    )
-
-
-def _fetch_checked_school(client: UserClient, user: User, school_id: str) -> School:
-    school = client.school(school_id, user.district_id)
-    if school.id != school_id:
-        raise CleverUnexpected("the school record is another school's")
-    return school
-
-
-def _load_sections(client: UserClient, me: Me, user: User) -> Fetched[tuple[SharedSection, ...]]:
-    """Return what a Clever Library teacher shares. Other tokens cannot read sections.
-
-    Runs in this thread: a task that waits for tasks of the pool must not run in the pool.
-    """
-    if not me.by_library or Role.TEACHER not in [record.role for record in user.roles]:
-        return Fetched("none")
-    return _fetch_part(lambda: user_client.load_shared_sections(client, user.id))
-
-
-def _start_role_fetch(client: UserClient, me: Me, user: User) -> Future[Role | None] | None:
-    """Start asking which of several roles this login is in, in parallel to the schools."""
-    if len(user.roles) < 2 or me.login_role:
-        return None
-    return client.transport.start(lambda: _fetch_part(lambda: client.login_role(user.id)).value)
+    def _key(self, district_id: str | None, kind: str, record_id: str) -> CacheKey:
+        return self.client.version.name, district_id, kind, record_id
 
 
 def _choose_role(user: User, named: Role | None) -> Role | None:

@@ -17,7 +17,7 @@ from clever_login.clever.records import DistrictRecord, Section
 from clever_login.config import Settings
 from clever_login.districts import districts_announcing_waits
 from clever_login.errors import LoginError, NotShared, RosterError, describe_for_operator
-from clever_login.logs import pseudonym
+from clever_login.logs.pseudonyms import pseudonym
 from clever_login.safe_output import command_failed, echo, echo_json, escape_unprintable
 
 P = ParamSpec("P")

@@ -9,12 +9,12 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from clever_login import logs
-from clever_login.auth.sessions import end_sessions
+from clever_login.auth import end_sessions
 from clever_login.cli import clever_data, whoami
 from clever_login.config import Settings
 from clever_login.doctor.runner import doctor
-from clever_login.logs import pseudonym
+from clever_login.logs.events import log_event
+from clever_login.logs.pseudonyms import pseudonym
 from clever_login.safe_output import echo
 from clever_login.services import services
 
@@ -54,11 +54,11 @@ def end(person: str | None, district: str | None, everybody: bool) -> None:
         raise click.UsageError("Say whom: --person ID, --district ID, or --all.")
     count = 0
     for secret in services().settings.secrets if not everybody else [""]:
-        count += end_sessions(
+        count += end_sessions.by_pseudonym(
             person=pseudonym(secret, "person", person) if person else "*",
             district=pseudonym(secret, "district", district) if district else "*",
         )
-    logs.log_event("sessions_ended", count=count)
+    log_event("sessions_ended", count=count)
     echo(f"{count} {'session' if count == 1 else 'sessions'} ended.")
 
 

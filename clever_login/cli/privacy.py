@@ -9,11 +9,11 @@ from typing import ParamSpec
 import click
 from flask.cli import with_appcontext
 
-from clever_login import logs
 from clever_login.accounts import privacy
 from clever_login.accounts.privacy import DeletionReceipt, RowCounts
 from clever_login.errors import DatabaseUnavailable, StoreUnavailable
-from clever_login.logs import pseudonym
+from clever_login.logs.events import log_event
+from clever_login.logs.pseudonyms import pseudonym
 from clever_login.safe_output import command_failed, echo, echo_json
 from clever_login.services import services
 
@@ -67,7 +67,7 @@ def export(user: str) -> None:
     found = privacy.export_person(user)
     if found is None:
         raise command_failed(NOT_FOUND_MESSAGE)
-    logs.log_event("exported", person=_pseudonym("person", found["person"]["clever_id"]))
+    log_event("exported", person=_pseudonym("person", found["person"]["clever_id"]))
     echo_json(found, indent=2, readable=True)
 
 
@@ -80,7 +80,7 @@ def retention(yes: bool) -> None:
     rows = privacy.apply_retention(days, remove=yes)
     _print_rows(rows)
     if yes:
-        logs.log_event("retention", rows=rows.total())
+        log_event("retention", rows=rows.total())
         echo(f"Removed: archived for more than {days} days, or past its own date.")
     else:
         echo(f"Nothing was removed. With --yes these rows go: past {days} days.")
@@ -90,7 +90,7 @@ def _receipt(kind: str, receipt: DeletionReceipt) -> None:
     """Print the receipt, which names its subject by the same pseudonym as the log."""
     name = _pseudonym(kind, receipt.clever_id)
     fields = {"rows": receipt.rows.total(), "sessions": receipt.sessions}
-    logs.log_event("forgotten", kind=kind, subject=name, **fields)
+    log_event("forgotten", kind=kind, subject=name, **fields)
     echo(f"Forgotten: {kind} {name}, at {receipt.at.isoformat(timespec='seconds')}")
     _print_rows(receipt.rows)
     echo(f"{'sessions':16}{receipt.sessions:>8}")

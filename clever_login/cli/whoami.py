@@ -38,7 +38,7 @@ class _StaticToken:
 def whoami() -> None:
     """Read a token from standard input, and print what it is and what it may read."""
     token = _read_token()
-    client = services().client(token, Deadline(TIMEOUT_SECONDS))
+    client = services().user_client(token, Deadline(TIMEOUT_SECONDS))
     try:
         me = client.me()
     except LoginRefused:

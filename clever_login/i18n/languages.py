@@ -16,9 +16,9 @@ from babel.support import NullTranslations
 from flask import Flask, current_app, g, has_request_context, request
 from werkzeug import Response
 
-from clever_login import logs
 from clever_login.config import DEVELOPMENT, Settings
 from clever_login.i18n.catalogs import ENGLISH, Catalogs, Language
+from clever_login.logs.events import log_event
 
 
 def available_languages() -> dict[str, Language]:
@@ -99,7 +99,7 @@ def _load_translations(name: str) -> NullTranslations:
     try:
         return _catalogs().translations(name)
     except ValueError as error:
-        logs.log_event("broken_language", level=logging.ERROR, language=name, reason=str(error))
+        log_event("broken_language", level=logging.ERROR, language=name, reason=str(error))
         return _catalogs().translations(name)
 
 

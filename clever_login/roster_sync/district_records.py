@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from clever_login.auth import sessions
+from clever_login.auth import end_sessions
 from clever_login.clever.district_api.district_client import DistrictTokens
 from clever_login.clever.records import DistrictRecord
 from clever_login.db import models
@@ -70,7 +70,7 @@ def archive_district(
     in since `unless_used_since`.
     """
     counts = steps.do(lambda db: _archive_people(db, district_id, unless_used_since))
-    sessions.end_sessions_in_district(district_id)
+    end_sessions.by_clever_id(district_id=district_id)
     _update_district(steps, district_id, connected=False)
     return counts
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from clever_login.api_versions import ApiVersion
-from clever_login.auth import sessions
+from clever_login.auth import end_sessions
 from clever_login.clever.district_api.events import DistrictEvents
 from clever_login.clever.district_api.roster_client import Roster
 from clever_login.clever.parsing import ReadReport
@@ -80,7 +80,7 @@ class DistrictSync:
         written = self.steps.do(work)
         self.counts.update(written.counts)
         self.report.outside.update(written.outside)
-        sessions.end_sessions_of_people((*written.archived, *written.former))
+        end_sessions.by_clever_id(people=(*written.archived, *written.former))
 
     def keep_cursor(self, connection: Connection, cursor: str | None) -> None:
         """Store the cursor, in the same transaction as the events it covers."""

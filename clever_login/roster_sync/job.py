@@ -13,8 +13,7 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from clever_login import logs
-from clever_login.auth import sessions
+from clever_login.auth import end_sessions
 from clever_login.clever.district_api.roster_client import Roster
 from clever_login.clever.parsing import ReadReport, listed
 from clever_login.clever.records import DistrictRecord
@@ -32,11 +31,14 @@ from clever_login.errors import (
     RosterError,
     describe_for_operator,
 )
+from clever_login.logs.events import log_event
+from clever_login.logs.pseudonyms import pseudonym
 from clever_login.roster_sync import district_records, event_sync, lock
 from clever_login.roster_sync.district_run import DistrictSync, TransactionRunner
 from clever_login.roster_sync.event_sync import EVENTS_PER_PAGE, TooManyRemovals, apply_events
 from clever_login.roster_sync.full_sync import read_everything
 from clever_login.roster_sync.writer import Counts
+from clever_login.services import services
 
 REPORTED_TABLES = ("schools", "terms", "people", "sections", "enrolments")
 NAMES = {"enrolments": "enrollments"}
@@ -260,7 +262,7 @@ class _SyncJob:
             archived &= person.archived_at > synced_at
         chosen = select(person.clever_id).where(archived, person.clever_id.is_not(None))
         people = self.steps.do(lambda db: list(db.scalars(chosen)))
-        sessions.end_sessions_of_people(each for each in people if each)
+        end_sessions.by_clever_id(people=[each for each in people if each])
 
 
 def _describe_state(record: DistrictRecord) -> str:
@@ -272,7 +274,8 @@ def _describe_state(record: DistrictRecord) -> str:
 
 def _log_run(run: DistrictSync) -> None:
     """Log what was left out, by field name: never a value, nor whose it was."""
-    report, district = run.report, sessions.name_of_district(run.district_id)
+    district = pseudonym(services().settings.secret_key, "district", run.district_id)
+    report = run.report
     told = {
         "sync_values_not_understood": report.values,
         "sync_records_skipped": report.skipped,
@@ -281,9 +284,7 @@ def _log_run(run: DistrictSync) -> None:
     for name, counts in told.items():
         if counts:
             number, fields = counts.total(), listed(counts)
-            logs.log_event(
-                name, level=logging.WARNING, district=district, number=number, fields=fields
-            )
+            log_event(name, level=logging.WARNING, district=district, number=number, fields=fields)
     if run.held:
         what = ", ".join(map(str, run.held))
-        logs.log_event("sync_held", level=logging.WARNING, district=district, missing=what)
+        log_event("sync_held", level=logging.WARNING, district=district, missing=what)

@@ -76,7 +76,7 @@ class Worker(base.Worker):
 
     def _limits(self) -> ServerLimits:
         limits = ServerLimits(
-            clear_untrusted_proxy_headers=False,  # web.security_headers decides
+            clear_untrusted_proxy_headers=False,  # web.request_checks decides
             ident=None,
             backlog=self.cfg.backlog,
             max_request_header_size=MAX_HEADER_BYTES,

@@ -14,7 +14,6 @@ from flask_wtf.csrf import CSRFError
 from jinja2 import TemplateError
 from werkzeug.exceptions import HTTPException
 
-from clever_login import logs
 from clever_login.config import DEVELOPMENT, Settings
 from clever_login.errors import (
     AccountRefused,
@@ -23,6 +22,7 @@ from clever_login.errors import (
     StoreUnavailable,
     WrongHost,
 )
+from clever_login.logs.events import log_failure
 from clever_login.web import template_errors
 from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
 
@@ -96,13 +96,13 @@ def _render_error(
     If the template fails, too, the page is FALLBACK_PAGE, which needs no template.
     """
     shown = {"code": code, "reference": _new_reference(), "home": current_app.config["HOME"]}
-    logs.log_failure(error, code=code, status=status, reference=shown["reference"])
+    log_failure(error, code=code, status=status, reference=shown["reference"])
     words = code if code in CHILD_MESSAGES else "http_400" if status < 500 else "http_500"
     texts = {"page": CHILD_MESSAGES[words], "cause": ADULT_MESSAGES[words], "message": message}
     try:
         body = render_template("error.html", **texts, **shown)
     except Exception as second:  # noqa: BLE001 # whatever it is, the user gets a response
-        logs.log_failure(second, code="error_page", status=500, reference=shown["reference"])
+        log_failure(second, code="error_page", status=500, reference=shown["reference"])
         body, error = FALLBACK_PAGE.format(**shown), second
     if isinstance(error, TemplateError) and current_app.config["SHOW_TEMPLATE_ERRORS"]:
         body = template_errors.render_template_error(error, Path(current_app.root_path))

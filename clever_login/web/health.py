@@ -10,9 +10,9 @@ from typing import cast
 from flask import Blueprint, Flask, current_app
 from flask.typing import ResponseReturnValue
 
-from clever_login import logs
 from clever_login.config import Settings
 from clever_login.errors import StoreUnavailable
+from clever_login.logs.events import log_event
 from clever_login.services import services
 from clever_login.storage.base import probe
 from clever_login.web.routing import public
@@ -54,9 +54,9 @@ class Readiness:
         self._why = _why_not()
         self._ended = time.monotonic()
         if self._why is not None and self._why != before:
-            logs.log_event("not_ready", level=logging.ERROR, reason=self._why)
+            log_event("not_ready", level=logging.ERROR, reason=self._why)
         elif self._why is None and before is not None:
-            logs.log_event("ready_again")
+            log_event("ready_again")
 
 
 @bp.get("/healthz")

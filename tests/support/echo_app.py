@@ -9,8 +9,8 @@ from typing import Any
 from flask import Flask, Response, request
 
 from app import create_app
+from clever_login.web.body_limits import body_limit
 from clever_login.web.routing import public
-from clever_login.web.security_headers import body_limit
 
 LARGE = 1024 * 1024
 

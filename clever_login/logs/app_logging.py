@@ -1,22 +1,12 @@
-"""Structured logs, and the pseudonyms that they use for users and districts.
-
-Each event is one line of JSON on standard error, without anything that identifies a user or grants
-access.
-
-A user has the same pseudonym in every log and store key, so an operator can trace a reference or
-end that user's sessions. Without SECRET_KEY a pseudonym cannot be linked to a user.
-"""
+"""Sets up the app's logs: JSON lines on standard error, a request id, no quoted user input."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import logging
 import re
 import secrets
 import sys
-import traceback
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TextIO
@@ -26,56 +16,11 @@ from flask.logging import default_handler
 
 from clever_login.api_versions import VERSIONS, support_summary
 from clever_login.config import DEVELOPMENT, Settings
-from clever_login.errors import (
-    AccountRefused,
-    DatabaseUnavailable,
-    LoginError,
-    StoreUnavailable,
-    WrongHost,
-)
+from clever_login.logs.events import log_event, logger
 from clever_login.safe_output import PlainTextFormatter, escape_unprintable, remove_queries
 
-PSEUDONYM_LENGTH = 16  # hexadecimal digits: 64 bits, more than any district needs
-NOBODY_PSEUDONYM = "0" * PSEUDONYM_LENGTH
-
-
-def pseudonym(secret: str, kind: str, clever_id: str | None) -> str:
-    """Return the pseudonym of a `person` or `district` id; NOBODY_PSEUDONYM for None."""
-    if clever_id is None:
-        return NOBODY_PSEUDONYM
-    name = f"clever-login {kind} {clever_id}".encode()
-    return hmac.new(secret.encode(), name, hashlib.sha256).hexdigest()[:PSEUDONYM_LENGTH]
-
-
-logger = logging.getLogger("clever_login")
-FLASKS_FORMAT = "[%(asctime)s] %(levelname)s in %(module)s: %(message)s"
+FLASK_FORMAT = "[%(asctime)s] %(levelname)s in %(module)s: %(message)s"
 _REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}")
-_CLEVER_ID = re.compile(r"\b[0-9a-f]{24}\b")
-
-
-def log_event(name: str, *, level: int = logging.INFO, **fields: str | int | bool) -> None:
-    """Log one event. Field values come from this code, never from a user's input.
-
-    Users and districts are logged by pseudonym. The reason of a failure may contain the Clever id
-    of a record, for commands to print; this function replaces the id with "...".
-    """
-    said = {key: _CLEVER_ID.sub("...", v) if isinstance(v, str) else v for key, v in fields.items()}
-    logger.log(level, name, extra={"fields": said})
-
-
-def log_failure(error: BaseException, *, code: str, status: int, reference: str) -> None:
-    """Log a failure once: the types of its causes and, for a crash, the stack.
-
-    Only the messages of this app's own errors are logged: others may quote a child's record.
-    """
-    fields = {"causes": " <- ".join(type(each).__name__ for each in _exception_chain(error))}
-    ours = isinstance(error, LoginError | StoreUnavailable | DatabaseUnavailable | WrongHost)
-    if ours and not isinstance(error, AccountRefused):
-        fields["reason"] = str(error)
-    elif status == 500:
-        fields["where"] = "".join(traceback.format_tb(error.__traceback__))
-    level = logging.ERROR if status >= 500 else logging.WARNING
-    log_event("failure", level=level, code=code, status=status, reference=reference, **fields)
 
 
 class JsonFormatter(logging.Formatter):
@@ -130,7 +75,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         logging.getLogger("werkzeug").addFilter(_SafeLines())
-        default_handler.setFormatter(PlainTextFormatter(FLASKS_FORMAT))
+        default_handler.setFormatter(PlainTextFormatter(FLASK_FORMAT))
         # Its messages quote paths and headers.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     app.before_request(partial(_set_request_id, settings))
@@ -151,11 +96,3 @@ def _set_request_id(settings: Settings) -> None:
 
 def _suppress_flask_report(_exc_info: object) -> None:
     """Replace Flask's crash report, which contains the message. The `failure` event says where."""
-
-
-def _exception_chain(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found

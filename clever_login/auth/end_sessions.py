@@ -1,0 +1,34 @@
+"""Ends sessions in the store, as after an archived account, an erasure, or a revoked device.
+
+A session's key holds the pseudonyms of its district and user, so ending sessions reads no values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from clever_login.logs.pseudonyms import pseudonym
+from clever_login.services import services
+
+
+def by_pseudonym(*, district: str = "*", person: str = "*") -> int:
+    """End the sessions of these pseudonyms, by default all sessions. Returns their number."""
+    return services().store.delete_matching(f"session-{district}-{person}-*")
+
+
+def by_clever_id(*, people: Iterable[str] = (), district_id: str | None = None) -> int:
+    """End the sessions of these users, and of all users of a district. Returns their number.
+
+    Sessions that a former secret key sealed are ended, too. One scan of the store is enough for any
+    number of users.
+    """
+    secrets = services().settings.secrets
+    ended = 0
+    if names := {pseudonym(secret, "person", each) for each in people for secret in secrets}:
+        ended += services().store.delete_matching(
+            "session-*-*-*", lambda key: key.split("-")[2] in names
+        )
+    if district_id is not None:
+        for secret in secrets:
+            ended += by_pseudonym(district=pseudonym(secret, "district", district_id))
+    return ended

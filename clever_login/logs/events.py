@@ -1,0 +1,51 @@
+"""Log events: one line each, without anything that identifies a user or grants access."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+
+from clever_login.errors import (
+    AccountRefused,
+    DatabaseUnavailable,
+    LoginError,
+    StoreUnavailable,
+    WrongHost,
+)
+
+logger = logging.getLogger("clever_login")
+_CLEVER_ID = re.compile(r"\b[0-9a-f]{24}\b")
+
+
+def log_event(name: str, *, level: int = logging.INFO, **fields: str | int | bool) -> None:
+    """Log one event. Field values come from this code, never from a user's input.
+
+    Users and districts are logged by pseudonym. The reason of a failure may contain the Clever id
+    of a record, for commands to print; this function replaces the id with "...".
+    """
+    safe = {key: _CLEVER_ID.sub("...", v) if isinstance(v, str) else v for key, v in fields.items()}
+    logger.log(level, name, extra={"fields": safe})
+
+
+def log_failure(error: BaseException, *, code: str, status: int, reference: str) -> None:
+    """Log a failure once: the types of its causes and, for a crash, the stack.
+
+    Only the messages of this app's own errors are logged: others may quote a child's record.
+    """
+    fields = {"causes": " <- ".join(type(each).__name__ for each in _exception_chain(error))}
+    ours = isinstance(error, LoginError | StoreUnavailable | DatabaseUnavailable | WrongHost)
+    if ours and not isinstance(error, AccountRefused):
+        fields["reason"] = str(error)
+    elif status == 500:
+        fields["where"] = "".join(traceback.format_tb(error.__traceback__))
+    level = logging.ERROR if status >= 500 else logging.WARNING
+    log_event("failure", level=level, code=code, status=status, reference=reference, **fields)
+
+
+def _exception_chain(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
