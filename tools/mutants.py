@@ -24,7 +24,7 @@ from tools.system_packages import Need
 from tools.terminal import say
 from tools.venv import ROOT
 
-HEAD = re.compile(r"\ABreaks: (?P<what>.+)\nTest: (?P<test>.+)\n")
+HEAD = re.compile(r"\ABreaks: (?P<what>.+)\nTest: (?P<test>.+)\n(?P<long>Tier: long\n)?")
 LEFT_OUT = (".git", ".venv*", "instance", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
 FAILED = 1  # pytest's exit code for failed tests; other codes mean that none ran
 PATIENCE_S = 120
@@ -40,6 +40,7 @@ class Break:
     patch: Path
     what: str
     test: str
+    long: bool  # takes more than 20 s: not in CI
 
     def needs(self, need: Need) -> bool:
         """Whether its test needs this program."""
@@ -47,22 +48,31 @@ class Break:
 
 
 def all_breaks() -> Iterator[Break]:
-    """Yields the patches. Each starts with a line for what it breaks and a line for the test."""
+    """Yields the patches.
+
+    Each starts with the lines "Breaks:" (what), "Test:" (the test that must fail), and, if the test
+    needs more than 20 seconds to fail, "Tier: long".
+    """
     for path in sorted((ROOT / "tests" / "mutants").glob("*.patch")):
         head = HEAD.match(path.read_text(encoding="utf-8"))
         if not head:
-            raise ValueError(f"{path.name} does not begin with its two lines")
-        yield Break(path, head["what"], head["test"])
+            raise ValueError(f"{path.name} does not begin with the lines Breaks and Test")
+        yield Break(path, head["what"], head["test"], long=bool(head["long"]))
 
 
-def run_broken(python: Path, missing: tuple[Need, ...], names: Sequence[str] = ()) -> bool:
+def run_broken(
+    python: Path, missing: tuple[Need, ...], names: Sequence[str] = (), *, long: bool = True
+) -> bool:
     """Runs the breaks of these names, by default all, and prints a line for each.
 
-    Returns whether all were noticed.
+    Without `long`, leaves out those that take more than 20 seconds. Returns whether all were
+    noticed.
     """
     breaks = [one for one in all_breaks() if not any(one.needs(need) for need in missing)]
     if names:
         breaks = [one for one in breaks if one.patch.stem in names]
+    if not long:
+        breaks = [one for one in breaks if not one.long]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_A_TIME) as threads:
         copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for number in range(AT_A_TIME):
@@ -105,7 +115,8 @@ def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], one: Break) -> bo
 
 def _apply(copy: Path, one: Break, *options: str) -> bool:
     command = ["git", "apply", "--whitespace=nowarn", "-C1", *options, str(one.patch)]
-    return subprocess.run(command, cwd=str(copy), check=False).returncode == 0
+    ended = subprocess.run(command, cwd=str(copy), check=False, stderr=subprocess.DEVNULL)
+    return ended.returncode == 0
 
 
 def _test(python: Path, copy: Path, test: str) -> int:
