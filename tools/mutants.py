@@ -51,7 +51,7 @@ def all_breaks() -> Iterator[Break]:
     for path in sorted((ROOT / "tests" / "mutants").glob("*.patch")):
         head = HEAD.match(path.read_text(encoding="utf-8"))
         if not head:
-            raise ValueError(f"{path.name} does not begin with its two lines")
+            raise ValueError(f"{path.name} must begin with the lines Breaks: and Test:")
         yield Break(path, head["what"], head["test"])
 
 
@@ -69,7 +69,7 @@ def run_broken(python: Path, missing: tuple[Need, ...]) -> bool:
             for process in list(_running):
                 _signal(process, signal.SIGINT)
             raise
-    say(f"  {sum(noticed)} of {len(noticed)} breaks were noticed.")
+    say(f"  The tests noticed {sum(noticed)} of {len(noticed)} breaks.")
     for one in (one for one, was in zip(breaks, noticed, strict=True) if not was):
         say(f"  Not noticed: {one.patch.name}")
     return all(noticed)
@@ -86,7 +86,7 @@ def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], one: Break) -> bo
     started = time.monotonic()
     try:
         if not _apply(copy, one):
-            say(f"  FAILED  {one.patch.name}: it does not apply any more")
+            say(f"  FAILED  {one.patch.name}: the patch no longer applies")
             return False
         code = _test(python, copy, one.test)
         _apply(copy, one, "--reverse")
