@@ -109,7 +109,7 @@ def load_profile(client: UserClient, kept: RecordCache, me: Me | None = None) ->
     """
     me = me or client.me()
     if me.type == "district":
-        raise NotAPerson("the token is a district's")
+        raise NotAPerson("the token belongs to a district, not to a person")
     district = _start_district_fetch(client, kept, me)
     record = _fetch_part(lambda: client.user(me))
     if record.outcome != "loaded":
@@ -157,7 +157,7 @@ def _cache_key(client: UserClient, district_id: str | None, kind: str, record_id
 def _fetch_checked_district(client: UserClient, district_id: str) -> District:
     district = client.district(district_id)
     if district.id != district_id:
-        raise CleverUnexpected("the district record is another district's")
+        raise CleverUnexpected("the district record belongs to another district")
     return district
 
 
@@ -187,7 +187,7 @@ def _school_loader(
 def _fetch_checked_school(client: UserClient, user: User, school_id: str) -> School:
     school = client.school(school_id, user.district_id)
     if school.id != school_id:
-        raise CleverUnexpected("the school record is another school's")
+        raise CleverUnexpected("the school record belongs to another school")
     return school
 
 
