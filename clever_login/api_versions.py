@@ -123,20 +123,23 @@ _OVERVIEW_PAGE = "API overview"
 
 _RETIRED = Support(
     state="gone",
-    words=f"gone: Clever switched it off in December 2022, so nobody can log in; use {NEW_APPS}",
+    words=(
+        "gone: Clever switched this version off in December 2022, so nobody can log in. Use "
+        f"{NEW_APPS}"
+    ),
     source="API v1 deprecation",
     date="2022",
 )
 _DEPRECATED = Support(
     state="deprecated",
-    words=f"deprecated: Clever serves the apps that have it, and gives new apps {NEW_APPS}",
+    words=f"deprecated: apps that have this version can still use it, and new apps get {NEW_APPS}",
     source=_OVERVIEW_PAGE,
     date="2026-05-04",
 )
 _CURRENT = Support(state="current", words="current", source=_OVERVIEW_PAGE, date="2026-05-04")
 _ON_REQUEST = Support(
     state="current",
-    words="current, and Clever switches it on for an app that asks for it",
+    words="current, and Clever enables it for an app on request",
     source="API v3.1",
     date="2026-05-04",
 )

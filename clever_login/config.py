@@ -26,7 +26,7 @@ REDIS_URL_PATTERN = re.compile(
 )
 TRUE_VALUES, FALSE_VALUES = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 MIN_SECRET_LENGTH = 32  # characters: 128 bits even when written in hexadecimal
-GENERATE_KEY_HINT = 'Make one: python3 -c "import secrets; print(secrets.token_hex(32))"'
+GENERATE_KEY_HINT = 'Generate one: python3 -c "import secrets; print(secrets.token_hex(32))"'
 SAMPLE_SECRET_WORDS = (
     "change-me",
     "changeme",
@@ -57,21 +57,23 @@ class EnvironmentReader:
     def required(self, name: str) -> str:
         """Return a value from Clever's dashboard that has no default."""
         return self.text(name) or self.fault(
-            f"{name} is missing: it is on your app's Settings page in Clever's dashboard."
+            f"{name} is missing. Copy it from your app's Settings page in Clever's dashboard."
         )
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         """Return one of the allowed words."""
         value = self.text(name) or default
         if value not in allowed:
-            self.fault(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
+            self.fault(f"{name} is {value!r}, but it must be one of: {', '.join(allowed)}.")
         return value
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         """Return a whole number from `least` to `most`."""
         value = self.text(name) or str(default)
         if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-            self.fault(f"{name} is {value!r}; it can be a whole number from {least} to {most}.")
+            self.fault(
+                f"{name} is {value!r}, but it must be a whole number from {least} to {most}."
+            )
             return default
         return int(value)
 
@@ -79,7 +81,7 @@ class EnvironmentReader:
         """Return a boolean, accepting the usual spellings of on and off."""
         value = (self.text(name) or str(default)).lower()
         if value not in TRUE_VALUES | FALSE_VALUES:
-            self.fault(f"{name} is {value!r}; it can be on or off.")
+            self.fault(f"{name} is {value!r}, but it must be on or off.")
         return value in TRUE_VALUES
 
     def words(self, name: str) -> tuple[str, ...]:
@@ -90,24 +92,28 @@ class EnvironmentReader:
         """Return the path of an existing file, or None."""
         value = self.text(name)
         if value and not Path(value).is_file():
-            self.fault(f"{name} is {value!r}, and no file is there.")
+            self.fault(f"{name} is {value!r}, but there is no file at this path.")
         return value
 
     def identifier(self, name: str) -> str | None:
         """Return a Clever id, or None."""
         value = self.text(name)
         if value and not (value.isascii() and value.isalnum()):
-            self.fault(f"{name} is {value!r}; an id of Clever's has letters and digits only.")
+            self.fault(f"{name} is {value!r}, but a Clever id has only letters and digits.")
         return value
 
     def origin(self, name: str, default: str | None) -> str:
         """Return a scheme, host, and non-default port, in the form browsers send."""
         value = (self.text(name) or default or "").rstrip("/").lower()
         if not value:
-            return self.fault(f"{name} is missing: the app's own address, such as https://my.app.")
+            return self.fault(
+                f"{name} is missing. Set it to the app's own address, such as https://my.app."
+            )
         found = ORIGIN_PATTERN.fullmatch(value)
         if not found or int(found["port"] or 1) > 65535:
-            return self.fault(f"{name} must be like https://host or https://host:port, no path.")
+            return self.fault(
+                f"{name} must look like https://host or https://host:port, without a path."
+            )
         usual = {"http": "80", "https": "443"}[found["scheme"]]
         return value.removesuffix(f":{usual}") if found["port"] == usual else value
 
@@ -120,7 +126,7 @@ class EnvironmentReader:
         if value and not (
             ORIGIN_PATTERN.fullmatch(host) and PATH_PATTERN.fullmatch(value[len(host) :])
         ):
-            self.fault(f"{name} must be like https://host or https://host/path, or empty for none.")
+            self.fault(f"{name} must look like https://host or https://host/path, or be empty.")
         return value or None
 
     def identifiers(self, name: str) -> tuple[str, ...]:
@@ -128,21 +134,23 @@ class EnvironmentReader:
         values = self.words(name)
         empty = self.text(name) and not values  # "," must not mean "every district"
         if empty or not all(value.isascii() and value.isalnum() for value in values):
-            self.fault(f"{name} must be ids of Clever's, letters and digits, with commas between.")
+            self.fault(f"{name} must be Clever ids (letters and digits), separated by commas.")
         return values
 
     def redis(self, name: str) -> str | None:
         """Return a Redis URL, or None."""
         value = self.text(name)
         if value and not REDIS_URL_PATTERN.fullmatch(value):
-            self.fault(f"{name} must be like redis://host:6379/0 or rediss://:password@host:6379.")
+            self.fault(
+                f"{name} must look like redis://host:6379/0 or rediss://:password@host:6379."
+            )
         return value
 
     def database(self, name: str) -> str | None:
         """Return a PostgreSQL URL, or None."""
         value = self.text(name)
         if value and not value.startswith(("postgres://", "postgresql://")):
-            self.fault(f"{name} must be like postgresql://user:password@host:5432/name.")
+            self.fault(f"{name} must look like postgresql://user:password@host:5432/name.")
         return value
 
     def secret(self, name: str, production: bool) -> str:
@@ -162,7 +170,7 @@ class EnvironmentReader:
         if len(value) < MIN_SECRET_LENGTH or len(set(value)) < 8:
             return self.fault(f"{name} is too easy to guess. {GENERATE_KEY_HINT}")
         if any(word in value.lower() for word in SAMPLE_SECRET_WORDS):
-            return self.fault(f"{name} is a sample, not a secret. {GENERATE_KEY_HINT}")
+            return self.fault(f"{name} is a sample value, not a secret. {GENERATE_KEY_HINT}")
         return value
 
 
@@ -176,7 +184,7 @@ class SettingsError(Exception):
     def __init__(self, faults: list[str]) -> None:
         self.faults = tuple(faults)
         lines = "\n".join(f"  - {fault}" for fault in faults)
-        super().__init__(f"The app cannot start. In its environment:\n{lines}")
+        super().__init__(f"The app cannot start. Fix these settings in its environment:\n{lines}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +324,9 @@ def _production_errors(settings: Settings, environ: Mapping[str, str]) -> list[s
     ):
         host = urlsplit(url).hostname or ""
         if url and not (url.startswith("https://") and f".{host}".endswith(".clever.com")):
-            faults.append(f"{name} must be https at clever.com or a name under it in production.")
+            faults.append(
+                f"{name} must be an https URL at clever.com or one of its subdomains in production."
+            )
     return faults
 
 

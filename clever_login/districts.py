@@ -91,7 +91,7 @@ def districts_announcing_waits() -> Districts:
     """Return the current app's Districts, printing each wait for Clever to standard error."""
 
     def wait(seconds: float) -> None:
-        echo(f"Waiting {seconds:.0f} s for Clever.", aside=True)
+        echo(f"Waiting {seconds:.0f} s before the next request to Clever.", aside=True)
         time.sleep(seconds)
 
     return districts().waiting_with(wait)

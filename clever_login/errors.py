@@ -192,9 +192,12 @@ def describe_for_operator(error: Exception) -> str:
     if isinstance(error, RosterError):
         return str(error)
     if isinstance(error, CleverMisconfigured):
-        return f"{error}: look at CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET."
+        return f"{error}. Check CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET."
     if isinstance(error, CleverUnavailable):
-        return f"Clever does not answer now: {error}. Try again in a few minutes."
+        return f"Clever is temporarily unavailable: {error}. Try again in a few minutes."
     if isinstance(error, NotJson):
-        return f"{error}. Try again later; if it goes on, look for a proxy on the way to Clever."
+        return (
+            f"{error}. Try again later. If it happens again, check for a proxy between this "
+            "machine and Clever."
+        )
     return f"{error}."

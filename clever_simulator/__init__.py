@@ -71,7 +71,7 @@ def _refuse_unknown_hosts() -> None:
     # machine was configured to trust.
     as_clever = request.is_secure and _CLEVER_HOST_PATTERN.fullmatch(request.host)
     if not (as_clever or _LOOPBACK_HOST_PATTERN.fullmatch(request.host)):
-        abort(400, "The simulator answers to 127.0.0.1, localhost and [::1] only.")
+        abort(400, "The simulator accepts only requests to 127.0.0.1, localhost and [::1].")
 
 
 def _add_headers(response: Response) -> Response:
@@ -84,12 +84,12 @@ def _add_headers(response: Response) -> Response:
 
 def _handle_link_error(error: Exception) -> ResponseReturnValue:
     page = render_template(
-        "error.html", title="This login cannot go on", text=str(error), at_clever=True
+        "error.html", title="This login cannot continue", text=str(error), at_clever=True
     )
     return page, 400
 
 
 def _handle_http_error(error: HTTPException) -> ResponseReturnValue:
-    text = "There is nothing at this address." if error.code == 404 else error.description
+    text = "There is no page at this address." if error.code == 404 else error.description
     page = render_template("error.html", title=error.name, text=text)
     return page, error.code or 500

@@ -49,7 +49,7 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = _build_parser()
     options = parser.parse_args(arguments)
     if (options.cert is None) != (options.key is None):
-        parser.error("--cert and --key belong together: give both or neither")
+        parser.error("give both --cert and --key, or neither")
     options.tls = (options.cert, options.key) if options.cert is not None else None
     return options
 
@@ -107,20 +107,23 @@ def _validate_app(text: str) -> str:
     if len(parts) != 4 or not all(parts) or parts[2] not in kinds:
         tiers = ", ".join(sorted(kinds))
         raise argparse.ArgumentTypeError(
-            f"expected CLIENT_ID:SECRET:TIER:REDIRECT_URI, the tier one of {tiers}"
+            f"expected CLIENT_ID:SECRET:TIER:REDIRECT_URI, where TIER is one of {tiers}"
         )
     return text
 
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m clever_simulator", description="A Clever to develop against; not Clever."
+        prog="python -m clever_simulator",
+        description="Simulates Clever on this machine, for development and tests.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=_parse_port, default=3001, help="0 picks a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="the loopback address to listen on")
+    parser.add_argument(
+        "--port", type=_parse_port, default=3001, help="the port to listen on; 0 picks a free port"
+    )
     parser.add_argument("--cert", metavar="FILE", help="serve https with this certificate (PEM)")
     parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
-    parser.add_argument("--app-url", default="http://localhost:3000", help="where the app runs")
+    parser.add_argument("--app-url", default="http://localhost:3000", help="the app's URL")
     parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
     _add_directory_options(parser)
     parser.add_argument(
@@ -129,27 +132,27 @@ def _build_parser() -> argparse.ArgumentParser:
         default=[],
         type=_validate_app,
         metavar="CLIENT_ID:SECRET:TIER:REDIRECT_URI",
-        help="one more app; may be given several times",
+        help="register one more app; can be repeated",
     )
     return parser
 
 
 def _add_directory_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--seed", type=int, default=1, help="another seed, other people")
+    add("--seed", type=int, default=1, help="another seed creates other people")
     add(
         "--students",
         type=_parse_student_count,
         metavar="N",
-        help="one more district, with N students",
+        help="add a district with N students",
     )
-    add("--data", type=Path, metavar="FOLDER-OR-ZIP", help="one more district, from CSV files")
+    add("--data", type=Path, metavar="FOLDER-OR-ZIP", help="add a district from CSV files")
     add(
         "--new-id",
         action="append",
         default=[],
         metavar="USER_NAME",
-        help="this person has come back with another id; may be given several times",
+        help="this person has returned with another id; can be repeated",
     )
 
 

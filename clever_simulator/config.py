@@ -44,7 +44,7 @@ class RegisteredApp:
         if not self.redirect_uris:
             raise ValueError(f"The app {self.client_id} needs at least one redirect URI.")
         if self.oidc and self.tier == "library":
-            raise ValueError(f"{self.client_id}: Clever gives no OIDC to Library apps.")
+            raise ValueError(f"{self.client_id}: Clever does not offer OIDC to Library apps.")
 
     def seen_from(self, shortname: str) -> Self:
         """Returns the app as a district's users see it: connected by the district or by Library."""

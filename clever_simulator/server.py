@@ -155,7 +155,8 @@ def listen(host: str, port: int) -> socket.socket:
     """Returns a listening socket on a loopback address. Raises NotLoopbackError or OSError."""
     if host != "localhost" and not _is_loopback(host):
         raise NotLoopbackError(
-            f"The simulator lets anyone in, so it listens on this machine only, not on {host}."
+            "The simulator has no protection against strangers, so it does not listen on "
+            f"{host}. Use a loopback address such as 127.0.0.1."
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=128)
@@ -175,7 +176,8 @@ def _tls_context(certificate: str, key: str) -> ssl.SSLContext:
         context.load_cert_chain(certificate, key, password=lambda: "")
     except ssl.SSLError as error:
         raise CertificateError(
-            f"{certificate} and {key} are not a certificate and its key without a password."
+            f"{certificate} and {key} must be a certificate and its key, in PEM format and "
+            "without a password."
         ) from error
     return context
 

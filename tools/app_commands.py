@@ -33,8 +33,8 @@ def situation(folder: Path) -> Situation:
         return Situation(Plan(variables, port, None), False)
     if ports and ports.simulator is None:
         raise SetupError(
-            "bin/dev is running with the real Clever, and CLEVER_CLIENT_ID is not set here: "
-            "put it into .env, so that every command has it."
+            "bin/dev uses the real Clever, but CLEVER_CLIENT_ID is not set for this command. Put "
+            "CLEVER_CLIENT_ID into .env, so that every command has it."
         )
     if ports:
         return Situation(Plan(variables, ports.app, ports.simulator), True)

@@ -71,7 +71,7 @@ class Plan:
         if self.simulator_port:
             return (
                 f"\n  The app            {self.app_url}\n"
-                f"  Clever, simulated  {self.simulator_url}/  (a portal with the app on it)\n\n"
+                f"  Clever, simulated  {self.simulator_url}/  (its portal links to the app)\n\n"
                 f"  Log in as {PEOPLE}.\n"
                 "  The password is clever.\n\n"
                 "  Ctrl-C stops both.\n"
@@ -79,7 +79,7 @@ class Plan:
         address = self.app_environment(folder)["APP_URL"].rstrip("/")
         return (
             f"\n  The app               {self.app_url}  (with the real Clever)\n"
-            f"  Its redirect URI      {address}/oauth/callback  (must be registered at Clever)\n\n"
+            f"  Its redirect URI      {address}/oauth/callback  (register it at Clever)\n\n"
             "  Ctrl-C stops it.\n"
         )
 
@@ -123,8 +123,8 @@ def port_of_app_url(variables: dict[str, str]) -> str:
         return port
     if port and port != (here[1] or "80"):
         raise SetupError(
-            f"PORT is {port}, but APP_URL is {here[0]}: make them the same port, as Clever sends "
-            "people to APP_URL."
+            f"PORT is {port}, but APP_URL is {here[0]}. Clever sends users to APP_URL, so make "
+            "both ports the same."
         )
     return here[1] or "80"
 

@@ -82,10 +82,10 @@ class Running:
         try:
             plan = make_plan(ROOT, before)
         except SetupError as error:
-            say(f"{error}\nUntil then bin/dev goes on with the variables from before.")
+            say(f"{error}\nUntil you fix .env, bin/dev keeps using the previous variables.")
             return
         if plan == before:
-            say("Changed: .env, but no variable.")
+            say("Changed: .env. No variable has a new value, so nothing restarts.")
             return
         say("Changed: .env. The app restarts.")
         try:
@@ -143,8 +143,8 @@ class Running:
             waiting = {name: where for name, where in waiting.items() if not _answers(*where)}
             if waiting and time.monotonic() > deadline:
                 raise SetupError(
-                    f"No answer from {next(iter(waiting))} within {START_S:.0f} s: "
-                    "correct what its lines above say."
+                    f"No answer from {next(iter(waiting))} within {START_S:.0f} s. Fix the "
+                    "errors that it printed above."
                 )
             time.sleep(0.05 if waiting else 0)
         self._published.write(plan)
@@ -164,8 +164,8 @@ class Running:
         for child in self._children:
             if child.exit_code is not None:
                 raise SetupError(
-                    f"Stopped by itself with exit code {child.exit_code}: {child.name}. "
-                    "Correct what its lines above say."
+                    f"bin/dev stops, because {child.name} exited with code {child.exit_code}. "
+                    f"Fix the errors that {child.name} printed above."
                 )
 
 
@@ -183,7 +183,9 @@ def _listen(port: int) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise SetupError(f"Port {port} was taken a moment ago: choose another one.") from error
+        raise SetupError(
+            f"Another program has just taken port {port}. Choose another port."
+        ) from error
     return listener
 
 

@@ -135,7 +135,10 @@ def load() -> Flask | None:
 
 def because(reason: str) -> WSGIApplication:
     """Returns a WSGI app that shows the developer the reason on every page."""
-    text = f"The app cannot start. Save a correction, then reload this page.\n\n{reason}"
+    text = (
+        "The app cannot start. Fix the error below, save the file, and reload this page.\n\n"
+        f"{reason}"
+    )
 
     def answer(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]

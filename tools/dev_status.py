@@ -53,7 +53,7 @@ def running_plan(folder: Path) -> Iterator[RunningPlan]:
             os.ftruncate(descriptor, 0)
             yield RunningPlan(descriptor)
         else:
-            say("Another bin/dev is running in this folder: bin/clever uses that one.")
+            say("Another bin/dev is already running in this folder. bin/clever uses that one.")
             yield RunningPlan(None)
     finally:
         os.close(descriptor)

@@ -39,10 +39,10 @@ def examine(arguments: list[str], name: str) -> NoReturn:
 def _which_clever(found: Situation) -> str:
     if found.simulator_runs:
         return (
-            "CLEVER_CLIENT_ID is not set: the app uses the simulator of bin/dev, at "
-            f"{found.plan.simulator_url}, and not Clever."
+            "CLEVER_CLIENT_ID is not set, so the app uses the simulator of bin/dev at "
+            f"{found.plan.simulator_url} instead of Clever."
         )
     return (
-        "CLEVER_CLIENT_ID is not set: the app uses the simulator, which is not running. "
-        "bin/dev starts it; without it, the checks of Clever are left out."
+        "CLEVER_CLIENT_ID is not set, so the app uses the simulator, which is not running. The "
+        "checks that call Clever are skipped. To run them, start bin/dev first."
     )

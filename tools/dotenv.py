@@ -23,7 +23,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise SetupError(f"{path.name} cannot be read: make it a readable UTF-8 file.") from error
+        raise SetupError(f"{path.name} cannot be read. Make it a readable UTF-8 file.") from error
     lines = enumerate(text.splitlines(), start=1)
     return dict(_parse(path, number, line) for number, line in lines if _says_something(line))
 
@@ -35,7 +35,7 @@ def _says_something(line: str) -> bool:
 def _parse(path: Path, number: int, line: str) -> tuple[str, str]:
     match = LINE.match(line)
     if not match:  # do not show the line, because it may contain a secret
-        raise SetupError(f"Line {number} of {path.name} is not KEY=VALUE: correct or remove it.")
+        raise SetupError(f"Line {number} of {path.name} is not KEY=VALUE. Correct or remove it.")
     return match["key"], _value(match)
 
 

@@ -121,9 +121,12 @@ def say_what_was_skipped(python: Path, missing: tuple[Need, ...]) -> None:
     """Prints the number and marker of the tests that were left out."""
     for need in missing:
         tests = _how_many(_count(python, need.marker))
-        say(f"  Skipped: {tests} marked {need.marker}, as {need.program} is not here.")
+        say(f"  Skipped: {tests} marked {need.marker}, because {need.program} is not installed.")
     if missing:
-        say("  Install it, or run this as root on Debian, to run them too.")
+        say(
+            "  To run these tests, install the missing programs, or run this command as root "
+            "on Debian."
+        )
 
 
 def _how_many(count: int) -> str:

@@ -56,7 +56,7 @@ def all_breaks() -> Iterator[Break]:
     for path in sorted((ROOT / "tests" / "mutants").glob("*.patch")):
         head = HEAD.match(path.read_text(encoding="utf-8"))
         if not head:
-            raise ValueError(f"{path.name} does not begin with the lines Breaks and Test")
+            raise ValueError(f"{path.name} must begin with the lines Breaks: and Test:")
         yield Break(path, head["what"], head["test"], long=bool(head["long"]))
 
 
@@ -84,7 +84,7 @@ def run_broken(
             for process in list(_running):
                 _signal(process, signal.SIGINT)
             raise
-    say(f"  {sum(noticed)} of {len(noticed)} breaks were noticed.")
+    say(f"  The tests noticed {sum(noticed)} of {len(noticed)} breaks.")
     for one in (one for one, was in zip(breaks, noticed, strict=True) if not was):
         say(f"  Not noticed: {one.patch.name}")
     return all(noticed)
@@ -101,7 +101,7 @@ def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], one: Break) -> bo
     started = time.monotonic()
     try:
         if not _apply(copy, one):
-            say(f"  FAILED  {one.patch.name}: it does not apply any more")
+            say(f"  FAILED  {one.patch.name}: the patch no longer applies")
             return False
         code = _test(python, copy, one.test)
         _apply(copy, one, "--reverse")

@@ -30,9 +30,12 @@ def choose_port(
     for port in range(default, LAST + 1):
         if port != avoid and (port in ours or is_free(port)):
             if port != default:
-                say(f"Port {default} is taken: {who} uses {port} (set {variable} to choose).")
+                say(
+                    f"Port {default} is taken, so {who} uses port {port}. Set {variable} to "
+                    "choose another port."
+                )
             return port
-    raise SetupError(f"No free port was found for {who}: set {variable} to one that is free.")
+    raise SetupError(f"No free port was found for {who}. Set {variable} to a free port.")
 
 
 def wanted_port(settings: Mapping[str, str], variable: str, default: int) -> int:
@@ -48,11 +51,14 @@ def is_free(port: int) -> bool:
 def _asked_for(variable: str, text: str, avoid: int, ours: frozenset[int]) -> int:
     port = _number(variable, text)
     if port == avoid:
-        raise SetupError(f"{variable} is {port}, as the other one is: give each its own port.")
+        raise SetupError(
+            f"{variable} is {port}, but the other program already uses that port. Give PORT and "
+            "SIMULATOR_PORT different values."
+        )
     if port not in ours and not is_free(port):
         raise SetupError(
-            f"Port {port}, which {variable} names, cannot be used here (it is taken, or reserved "
-            f"for root): set {variable} to a free one, or leave it unset."
+            f"{variable} is {port}, but that port cannot be used: it is taken, or reserved for "
+            f"root. Set {variable} to a free port, or leave it unset."
         )
     return port
 
@@ -60,7 +66,7 @@ def _asked_for(variable: str, text: str, avoid: int, ours: frozenset[int]) -> in
 def _number(variable: str, text: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) <= LAST:
         return int(text)
-    raise SetupError(f"{variable} must be a number from 1 to {LAST}: correct it or leave it unset.")
+    raise SetupError(f"{variable} must be a number from 1 to {LAST}. Correct it or leave it unset.")
 
 
 def _can_listen(family: int, address: str, port: int) -> bool:

@@ -43,7 +43,10 @@ def ensure_supported_python() -> None:
     Raises SetupError if there is none, or on Windows.
     """
     if os.name == "nt":
-        raise SetupError(f"Windows runs this in WSL: open WSL and start {command_name()} there.")
+        raise SetupError(
+            f"{command_name()} does not run in Windows itself. Open WSL and run "
+            f"{command_name()} there."
+        )
     if sys.version_info < OLDEST:
         _start_over(_find())
 
@@ -54,8 +57,9 @@ def _find() -> str:
         if executable:
             return executable
     raise SetupError(
-        f"{command_name()} needs Python 3.11 or newer and found only {platform.python_version()}: "
-        "install a newer one (from your system's packages or python.org) and run it again."
+        f"{command_name()} needs Python 3.11 or newer, but found only "
+        f"{platform.python_version()}. Install a newer Python (from your system's packages or "
+        f"python.org) and run {command_name()} again."
     )
 
 

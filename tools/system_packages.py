@@ -63,8 +63,8 @@ def require_needs(missing: tuple[Need, ...]) -> None:
     if missing:
         names = " and ".join(need.program for need in missing)
         raise SetupError(
-            f"With CI=true no test may be skipped, and {names} could not be installed: "
-            "run this as root on Debian, or put it on the machine first."
+            f"CI=true allows no skipped tests, but {names} could not be installed. Run this as "
+            f"root on Debian, or install {names} first."
         )
 
 
@@ -89,5 +89,5 @@ def _apt_get(*arguments: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"apt-get {arguments[0]} did not end within {PATIENCE_S} s."
+        return f"apt-get {arguments[0]} did not finish within {PATIENCE_S} s."
     return answer.stdout.decode("utf-8", "replace")

@@ -15,4 +15,4 @@ def call(*command: str) -> None:
     try:
         subprocess.run(command, cwd=str(ROOT), env=clean_environment(), check=True)
     except subprocess.CalledProcessError as error:
-        raise SetupError(f"{Path(command[0]).name} failed: see its lines above.") from error
+        raise SetupError(f"{Path(command[0]).name} failed. See its output above.") from error

@@ -75,24 +75,24 @@ class Environment:
     def _make(self) -> None:
         if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
             raise SetupError(
-                "This Python has no venv module: install it (on Debian and Ubuntu by "
-                f"`apt install python3-venv`) and run {command_name()} again."
+                "This Python has no venv module. Install it (on Debian and Ubuntu with `apt "
+                f"install python3-venv`) and run {command_name()} again."
             )
-        say(f"Making {self._folder.name} with Python {platform.python_version()}.")
+        say(f"Creating {self._folder.name} with Python {platform.python_version()}.")
         self._run_python_module(
             sys.executable, ["venv", "--clear", str(self._folder)], self._failed_to_make()
         )
 
     def _failed_to_make(self) -> SetupError:
         return SetupError(
-            f"{self._folder.name} could not be created: fix the errors above "
-            f"and run {command_name()} again."
+            f"{self._folder.name} could not be created. Fix the errors above and run "
+            f"{command_name()} again."
         )
 
     def _install(self) -> None:
         name = self._requirements.relative_to(ROOT)
         total = len(PINNED.findall(self._requirements.read_text(encoding="utf-8")))
-        say(f"Installing {total} packages from {name} (only when it has changed).")
+        say(f"Installing {total} packages from {name} (needed only when this file changes).")
         # An interrupted install must not look complete.
         with contextlib.suppress(FileNotFoundError):
             self._stamp.unlink()
@@ -102,8 +102,9 @@ class Environment:
 
     def _failed_to_install(self) -> SetupError:
         return SetupError(
-            "The packages could not be installed: fix the errors of pip above (often the "
-            f"network, or PIP_INDEX_URL where PyPI is not reached) and run {command_name()} again."
+            "The packages could not be installed. Fix the pip errors above and run "
+            f"{command_name()} again. If this network blocks PyPI, set PIP_INDEX_URL to a "
+            "package index that it allows."
         )
 
     def _run_python_module(
@@ -128,7 +129,7 @@ def _show(line: str, progress: Progress) -> None:
     if package:
         progress.step(package[1] or package[2])
     elif line.startswith("Installing collected packages"):
-        progress.show("putting them in place")
+        progress.show("installing the packages")
 
 
 @contextlib.contextmanager
@@ -141,7 +142,7 @@ def _one_at_a_time() -> Iterator[None]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Waiting for another command that is setting up here.")
+            say("Waiting for another command to finish setting up this folder.")
             fcntl.flock(folder, fcntl.LOCK_EX)
         yield
     finally:

@@ -55,7 +55,10 @@ def create_link(
     with database().begin() as session:
         person = _load_person(session, person_id)
         if _is_in_use(person) and not new_clever_id:
-            raise NotClaimable("Somebody logs in to this account with Clever already.")
+            raise NotClaimable(
+                "This account already has a Clever id. If its owner has a new one, add "
+                "--new-clever-id."
+            )
         session.execute(delete(Claim).where(Claim.person_id == person.id))
         until = utc_now() + timedelta(hours=hours)
         session.add(Claim(token_hash=_hash_token(token), person_id=person.id, expires_at=until))
@@ -127,7 +130,7 @@ def _check_still_valid(person: Person, token: str) -> None:
     Its owner may have logged in again, or it was merged with another account.
     """
     if _is_in_use(person) and not token.startswith(IN_USE_PREFIX):
-        raise ClaimLinkInvalid("somebody logs in to the account of the link with Clever by now")
+        raise ClaimLinkInvalid("the account of the link has a Clever id by now")
 
 
 def _copy_current_data(session: Session, kept: Person, own: Person) -> None:
@@ -144,7 +147,7 @@ def _load_person(session: Session, person_id: str) -> Person:
     if person is None:
         raise NotClaimable("There is no account with this id.")
     if person.merged_into is not None:
-        raise NotClaimable(f"This account has become another one: {person.merged_into}.")
+        raise NotClaimable(f"This account was merged into another account: {person.merged_into}.")
     return person
 
 

@@ -39,14 +39,14 @@ def authenticate_user(code: str, nonce: str) -> CurrentUser:
             me = _me_from_id_token(tokens, nonce, deadline)
         profile = loader.load(me)
     except TimeoutError as error:
-        raise CleverUnavailable("the time for this login is over") from error
+        raise CleverUnavailable("the time limit for this login has passed") from error
     allowed = app_services.settings.clever_district_ids
     if allowed and profile.user.district_id not in allowed:
         raise DistrictNotAllowed("the district is not in CLEVER_DISTRICT_IDS")
     _log_missing_parts(profile)
     account: Account = current_app.config["FIND_OR_CREATE"](profile.user)
     if account.id in (None, ""):
-        raise TypeError("find_or_create gave an account without an id")
+        raise TypeError("find_or_create returned an account without an id")
     if profile.sections.value is not None:
         current_app.config["KEEP_SECTIONS"](account, profile.sections.value)
     preferred_name = getattr(account, "preferred_name", None) or ""
@@ -81,7 +81,9 @@ def _me_without_id_token(client: UserClient) -> Me:
     """
     me = client.me()
     if not me.may_lack_id_token:
-        raise CleverMisconfigured("CLEVER_OIDC is on, and a district login has no id token")
+        raise CleverMisconfigured(
+            "CLEVER_OIDC is on, but Clever sent no id token for a district login"
+        )
     return me
 
 

@@ -82,7 +82,7 @@ def again() -> ResponseReturnValue:
         return redirect(url_for("dashboard.home"))
     if login.restarts == 0:
         return _restart_login(login, state, "used")
-    raise CodeUsed("the state was used before")
+    raise CodeUsed("the state was already used")
 
 
 def _handle_missing_state(code: str | None) -> ResponseReturnValue:
@@ -91,7 +91,7 @@ def _handle_missing_state(code: str | None) -> ResponseReturnValue:
     Raises BadCallback for a request that is not a browser's own navigation.
     """
     if not fetch_metadata.is_top_level_navigation():
-        raise BadCallback("no state, and not a browser's own navigation")
+        raise BadCallback("no state, and the request is not a browser navigation")
     if code:
         log_event("login_restarted", reason="no_state")
         claimed = fetch_metadata.impersonation_claimed()
@@ -122,7 +122,7 @@ def _missing_login_error() -> LoginError:
     """
     if fetch_metadata.is_from_another_site() and not request.cookies:
         return CookiesBlocked("the browser sent no cookie at all")
-    return LoginExpired("no login of this browser waits for this state")
+    return LoginExpired("this browser has no pending login with this state")
 
 
 def _restart_login(login: PendingLogin, state: str, reason: str) -> Response:
@@ -210,11 +210,11 @@ def _validated_code(code: str | None) -> str:
         raise BadCallback("the callback names another issuer")
     error = request.args.get("error")
     if error == "access_denied":
-        raise LoginCancelled("the person said no at Clever")
+        raise LoginCancelled("the user refused access at Clever")
     if error is not None:
         raise LoginRefused("Clever sent an error instead of a code")
     if not code:
-        raise BadCallback("a state of ours, and no code")
+        raise BadCallback("a valid state, but no code")
     return code
 
 
@@ -224,7 +224,7 @@ def _claimed(code: str) -> str:
     Raises CodeAlreadySeen if the app has seen the code before.
     """
     if not used_codes().claim(code):
-        raise CodeAlreadySeen("the code was exchanged, refused or dropped before")
+        raise CodeAlreadySeen("the code was already exchanged, refused or dropped")
     g.exchanged_code = code
     return code
 

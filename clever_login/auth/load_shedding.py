@@ -58,7 +58,9 @@ def refuse_if_overloaded() -> None:
     waited = request.environ.get(QUEUE_SECONDS_KEY, 0.0)  # other servers do not measure it
     lately = _queue_time.add(waited)
     if waited > LONG_WAIT_SECONDS and lately > OVERLOAD_SECONDS:
-        raise Overloaded(f"{waited:.1f} s in line, and lately {lately:.1f} s")
+        raise Overloaded(
+            f"the request waited {waited:.1f} s, and recent requests {lately:.1f} s on average"
+        )
 
 
 @contextmanager
@@ -71,7 +73,7 @@ def login_slot() -> Iterator[None]:
     try:
         place = _free_slots.pop()
     except IndexError:
-        raise TooBusy("too many logins wait for Clever") from None
+        raise TooBusy("too many logins are waiting for Clever") from None
     try:
         yield
     finally:

@@ -41,7 +41,7 @@ class Deadline:
         """
         left = self._end - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time for this login is over")
+            raise TimeoutError("the time limit for this login has passed")
         return min(left, at_most)
 
 
@@ -101,8 +101,8 @@ class _DeadlineConnection(HTTPConnection):
             except OSError as error:
                 failure = error
         if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, "no address of the host answers in time") from failure
-        raise NewConnectionError(self, "no address of the host takes a connection") from failure
+            raise ConnectTimeoutError(self, "no address of the host answered in time") from failure
+        raise NewConnectionError(self, "no address of the host accepted a connection") from failure
 
 
 def _connect(sock: socket.socket, address: Any, budget: Deadline) -> socket.socket:

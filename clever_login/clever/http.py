@@ -175,7 +175,7 @@ def _read_limited_body(response: requests.Response, largest: int) -> bytes:
     for chunk in response.iter_content(65536):
         body += chunk
         if len(body) > largest:
-            raise CleverUnexpected(f"an answer of Clever's is larger than {largest} bytes")
+            raise CleverUnexpected(f"Clever's response is larger than {largest} bytes")
     return bytes(body)
 
 

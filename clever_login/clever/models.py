@@ -81,7 +81,7 @@ class Me:
         data = require_object(body, "data")
         kind = parse_text(body.get("type")) or parse_text(data.get("type"))
         if not kind:
-            raise CleverUnexpected("/me names no type")
+            raise CleverUnexpected("/me contains no type")
         return cls(
             id=parse_id(data.get("id")),
             type=kind,
@@ -154,7 +154,7 @@ class User:
             if me.by_library and key == "district":
                 continue  # /me has no district, so there is nothing to compare
             if data.get(key) not in (None, "", expected):
-                raise WrongPerson(f"the user record has another {key} than /me")
+                raise WrongPerson(f"the {key} of the user record differs from /me")
         name = data.get("name")
         if not isinstance(name, dict):
             name = {}
@@ -207,7 +207,7 @@ class School:
         """
         data = require_object(body, "data")
         if data.get("district") not in (None, "", district_id):
-            raise CleverUnexpected("the school is another district's")
+            raise CleverUnexpected("the school belongs to another district")
         return cls(id=parse_id(data.get("id")), name=parse_text(data.get("name")) or "")
 
 

@@ -82,9 +82,9 @@ def exchange_code(
     except OAuth2Error as error:
         raise _refusal_error(error) from None  # the description is Clever's text and is not logged
     except requests.HTTPError as error:  # raised by Authlib for a status of 500 and above
-        raise CleverUnavailable("the token endpoint failed") from error
+        raise CleverUnavailable("the token endpoint answered with a server error") from error
     except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
-        raise CleverUnexpected("the token endpoint's answer has a strange shape") from error
+        raise CleverUnexpected("the token endpoint's response has an unexpected format") from error
     id_token = token.get("id_token")
     return Tokens(
         access_token=_bearer_token(token),
@@ -94,7 +94,7 @@ def exchange_code(
 
 def _refusal_error(error: OAuth2Error) -> Exception:
     if error.error == "invalid_grant":
-        return CodeUsed("Clever no longer takes the code")
+        return CodeUsed("Clever no longer accepts the code")
     return CleverMisconfigured("Clever does not accept the app's credentials or redirect URI")
 
 
@@ -106,9 +106,9 @@ def _bearer_token(token: dict[str, Any]) -> str:
     value = token.get("access_token")
     kind = token.get("token_type", "bearer")
     if not isinstance(value, str) or not isinstance(kind, str) or kind.lower() != "bearer":
-        raise CleverUnexpected("the token endpoint gave no bearer token")
+        raise CleverUnexpected("the token endpoint returned no bearer token")
     if not value.isascii() or not value.isprintable() or " " in value or not value:
-        raise CleverUnexpected("the token has characters that no token has")
+        raise CleverUnexpected("the token contains invalid characters")
     return value
 
 
@@ -134,11 +134,11 @@ class _AuthlibSession:
     def post(self, url: str, **parts: Any) -> requests.Response:
         answer = self._transport.send(requests.Request("POST", url, **parts), self._deadline)
         if answer.status in BUSY_STATUSES:
-            raise CleverUnavailable(f"Clever answered {answer.status} for the token")
+            raise CleverUnavailable(f"Clever answered {answer.status} to the token request")
         if answer.status in TEMPORARY_STATUSES:
-            raise CleverConnectionLost(f"Clever answered {answer.status} for the token")
+            raise CleverConnectionLost(f"Clever answered {answer.status} to the token request")
         if answer.cut_off:
-            raise NotJson("the answer of the token endpoint is not JSON")
+            raise NotJson("the token endpoint's response is not JSON")
         if answer.status == 401:  # a body without an `error` key would pass for a token
             raise CleverMisconfigured("Clever does not accept the app's credentials")
         response = requests.Response()

@@ -71,7 +71,7 @@ class SigningKeys:
         """Fetch the keys, unless another login does so first."""
         seconds = deadline.remaining(FETCH_TIMEOUT_SECONDS) if wait else 0.0
         if not self._lock.acquire(timeout=seconds):
-            raise CleverUnavailable("another login waits for Clever's keys")
+            raise CleverUnavailable("another login is still fetching Clever's keys")
         try:
             if self._keys is None or not self._knows(kid, REFRESH_AFTER_SECONDS):
                 self._keys = self._fetch(Deadline(deadline.remaining(FETCH_TIMEOUT_SECONDS)))
@@ -90,7 +90,7 @@ class SigningKeys:
     def _fetch(self, deadline: Deadline) -> KeySet:
         """Fetch the keys. A failure is remembered for a while, so that not every login waits."""
         if self._clock() < self._not_before:
-            raise CleverUnavailable("Clever's keys were asked for a moment ago")
+            raise CleverUnavailable("Clever's keys were already requested a moment ago")
         self._not_before = self._clock() + RETRY_AFTER_FAILURE_SECONDS
         keys = _parse_key_set(self._get(self._jwks_uri(deadline), deadline))
         self._asked = self._clock()
@@ -105,15 +105,15 @@ class SigningKeys:
         document = self._get(self._issuer + DISCOVERY_PATH, deadline)
         uri = document.get("jwks_uri")
         if document.get("issuer") != self._issuer:
-            raise CleverUnexpected("the discovery document is another issuer's")
+            raise CleverUnexpected("the discovery document belongs to another issuer")
         if not isinstance(uri, str) or not uri.startswith(f"{self._issuer}/"):
-            raise CleverUnexpected("the discovery document has its keys somewhere else")
+            raise CleverUnexpected("the discovery document names keys at another address")
         return uri
 
     def _get(self, url: str, deadline: Deadline) -> Json:
         answer = self._transport.send(requests.Request("GET", url), deadline)
         if answer.status != 200:
-            raise CleverUnavailable(f"Clever answered {answer.status} for its keys")
+            raise CleverUnavailable(f"Clever answered {answer.status} to the request for its keys")
         try:
             return json_object(answer)
         except CleverUnexpected as error:
@@ -127,14 +127,14 @@ def _parse_key_set(document: Json) -> KeySet:
 
     entries: Any = document.get("keys")
     if not isinstance(entries, list):
-        raise CleverUnexpected("Clever's keys are not a list")
+        raise CleverUnexpected("Clever's key set has no list of keys")
     keys = []
     for entry in entries:
         if isinstance(entry, dict) and entry.get("kty") in ("RSA", "EC"):
             with suppress(JoseError, ValueError, TypeError, KeyError):
                 keys.append(JWKRegistry.import_key(entry))
     if not keys:
-        raise CleverUnexpected("Clever has no key that could sign an id token")
+        raise CleverUnexpected("Clever's key set has no usable key")
     return KeySet(keys)
 
 
@@ -171,7 +171,7 @@ def verify_id_token(
     """
     header = _parse_header(token.value)
     if "crit" in header:
-        raise CleverUnexpected("the id token wants something that we do not know")
+        raise CleverUnexpected("the id token requires an extension that this app does not support")
     kid = header.get("kid")
     key_set = keys.for_kid(kid if isinstance(kid, str) else None, deadline)
     from joserfc.errors import JoseError
@@ -180,7 +180,7 @@ def verify_id_token(
         return _decode_verified(token, settings, key_set)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         what = f"{type(error).__name__} {getattr(error, 'claim', '')}".strip()
-        raise CleverUnexpected(f"the id token is not acceptable ({what})") from None
+        raise CleverUnexpected(f"the id token is not valid ({what})") from None
 
 
 def _decode_verified(token: IdToken, settings: Settings, keys: KeySet) -> Json:
@@ -210,7 +210,7 @@ def _parse_header(value: str) -> Json:
     try:
         header = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, binascii.Error, RecursionError) as error:
-        raise CleverUnexpected("the id token is not a token") from error
+        raise CleverUnexpected("the id token is not a JSON Web Token") from error
     if not isinstance(header, dict):
         raise CleverUnexpected("the id token has no header")
     return header

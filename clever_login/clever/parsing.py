@@ -35,7 +35,7 @@ def parse_id(value: object) -> str:
     Raises CleverUnexpected for any other value.
     """
     if not is_valid_id(value):
-        raise CleverUnexpected("an id of Clever's has characters that no id has")
+        raise CleverUnexpected("an id from Clever contains invalid characters")
     return value
 
 
@@ -67,7 +67,7 @@ def require_object(body: Json, key: str) -> Json:
     """
     value = body.get(key)
     if not isinstance(value, dict):
-        raise CleverUnexpected(f"an answer of Clever's has no {key!r} object")
+        raise CleverUnexpected(f"Clever's response has no {key!r} object")
     return value
 
 
@@ -78,7 +78,7 @@ def unwrap_records(body: Json) -> list[object]:
     """
     items = body.get("data")
     if not isinstance(items, list):
-        raise CleverUnexpected("a list of Clever's is none")
+        raise CleverUnexpected("Clever's list response has no `data` array")
     return [each.get("data") if isinstance(each, dict) else None for each in items]
 
 
@@ -168,7 +168,7 @@ class RecordReader:
         """
         record_id = data.get("id") if isinstance(data, Mapping) else None
         if not is_valid_id(record_id):
-            raise NoUsableId(f"a record of the kind {kind} has no id")
+            raise NoUsableId(f"a {kind} record has no id")
         return record_id, cls(kind, data, report)
 
     def text(self, key: str) -> str | None:

@@ -115,7 +115,7 @@ class ProfileLoader:
         """
         me = me or self.client.me()
         if me.type == "district":
-            raise NotAPerson("the token is a district's")
+            raise NotAPerson("the token belongs to a district, not to a person")
         district = self._start_district_fetch(me)
         record = _fetch_part(lambda: self.client.user(me))
         user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_from_me(me))
@@ -152,7 +152,7 @@ class ProfileLoader:
     def _fetch_district(self, district_id: str) -> District:
         district = self.client.district(district_id)
         if district.id != district_id:
-            raise CleverUnexpected("the district record is another district's")
+            raise CleverUnexpected("the district record belongs to another district")
         return district
 
     def _load_schools(self, user: User) -> Fetched[tuple[School, ...]]:
@@ -175,7 +175,7 @@ class ProfileLoader:
     def _fetch_school(self, user: User, school_id: str) -> School:
         school = self.client.school(school_id, user.district_id)
         if school.id != school_id:
-            raise CleverUnexpected("the school record is another school's")
+            raise CleverUnexpected("the school record belongs to another school")
         return school
 
     def _load_sections(self, me: Me, user: User) -> Fetched[tuple[SharedSection, ...]]:

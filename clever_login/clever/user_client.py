@@ -59,7 +59,7 @@ class UserClient:
         try:
             return Me.from_api(self._get(f"/{self.version.name}/me", "/me"))
         except NotShared as error:
-            raise LoginRefused("Clever does not say whose token this is") from error
+            raise LoginRefused("Clever does not say who the token belongs to") from error
 
     def user(self, me: Me) -> User:
         """Return the record of the user that `me` names.
@@ -102,7 +102,7 @@ class UserClient:
         """
         claims = self._get("/userinfo", "/userinfo")
         if not claims_match_user(claims, person_id):
-            raise WrongPerson("/userinfo speaks of somebody else")
+            raise WrongPerson("/userinfo describes another user")
         return login_role(claims)
 
     def _get(self, path: str, what: str) -> Json:
@@ -120,9 +120,9 @@ def json_object(answer: CleverResponse) -> Json:
     Raises NotJson for HTML or a truncated body, else CleverUnexpected.
     """
     if answer.json is NOT_JSON:
-        raise NotJson("an answer of Clever's is not JSON")
+        raise NotJson("Clever's response is not JSON")
     if not isinstance(answer.json, dict):
-        raise CleverUnexpected("an answer of Clever's is not a JSON object")
+        raise CleverUnexpected("Clever's response is not a JSON object")
     return answer.json
 
 
@@ -133,10 +133,10 @@ def _raise_for_status(answer: CleverResponse, what: str) -> None:
     if answer.status == 401:
         raise LoginRefused("Clever does not accept the token")
     if answer.status in {403, 404}:
-        raise NotShared("Clever does not share this with the app")
+        raise NotShared("Clever does not share this record with the app")
     if answer.status in TEMPORARY_STATUSES or answer.status >= 500:
-        raise CleverUnavailable(f"Clever answered {answer.status} for {what}")
-    raise CleverUnexpected(f"Clever answered {answer.status} for {what}")
+        raise CleverUnavailable(f"Clever answered {answer.status} to the request for {what}")
+    raise CleverUnexpected(f"Clever answered {answer.status} to the request for {what}")
 
 
 T = TypeVar("T")

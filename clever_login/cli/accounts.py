@@ -11,11 +11,11 @@ from clever_login.errors import DatabaseUnavailable
 from clever_login.safe_output import command_failed, echo
 from clever_login.services import services
 
-accounts = AppGroup("accounts", help="Look after accounts from before Clever.")
+accounts = AppGroup("accounts", help="Manage accounts from before Clever.")
 
 
 @accounts.command("add")
-@click.option("--first-name", default="", help="What the page of the link will say.")
+@click.option("--first-name", default="", help="First name, shown on the page that the link opens.")
 @click.option("--last-name", default="")
 @click.option("--email")
 def add(first_name: str, last_name: str, email: str | None) -> None:
@@ -27,15 +27,21 @@ def add(first_name: str, last_name: str, email: str | None) -> None:
 
 
 @accounts.command("invite")
-@click.option("--person", required=True, metavar="ID", help="Of the account, or at Clever.")
+@click.option(
+    "--person", required=True, metavar="ID", help="The account's id, or the Clever id of its owner."
+)
 @click.option(
     "--hours", type=click.IntRange(1, 24 * 90), default=claims.DEFAULT_LINK_HOURS, show_default=True
 )
-@click.option("--new-clever-id", is_flag=True, help="Its owner comes with another Clever id now.")
+@click.option(
+    "--new-clever-id",
+    is_flag=True,
+    help="Allow an account that already has a Clever id: its owner has a new one now.",
+)
 def invite(person: str, hours: int, new_clever_id: bool) -> None:
     """Print a one-time link that gives this account to the person who opens it and logs in.
 
-    Give it to the account's owner and to nobody else. Earlier links to the account become invalid.
+    Give the link only to the account's owner. Earlier links to the account become invalid.
     """
     try:
         token = claims.create_link(person, hours=hours, new_clever_id=new_clever_id)

@@ -24,7 +24,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Row = dict[str, str | int | list[str] | None]
 PROGRESS_INTERVAL = 1000  # records between two progress messages
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line."
+)
 
 
 def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
@@ -43,7 +45,7 @@ def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
 def validate_id(_context: object, _parameter: object, value: str | None) -> str | None:
     """Return the value. Raises a usage error (exit code 2) if it is not a valid Clever id."""
     if value is not None and not is_valid_id(value):
-        raise click.BadParameter("an id of Clever's has letters, digits, - and _ only.")
+        raise click.BadParameter("a Clever id has only letters, digits, - and _.")
     return value
 
 
@@ -51,7 +53,7 @@ def validate_id(_context: object, _parameter: object, value: str | None) -> str 
 @json_option
 @exit_on_error
 def list_districts(as_json: bool) -> None:
-    """List the districts that authorized this app: id, name, state, last sync, name in the log."""
+    """List the districts that authorized this app: id, name, state, last sync, pseudonym."""
     failures: list[Exception] = []
     _print_rows(_district_rows(failures), as_json)
     for failed in failures:
@@ -76,9 +78,14 @@ def list_sections(district_id: str, as_json: bool) -> None:
 @click.command("events")
 @click.argument("district_id", callback=validate_id)
 @click.option(
-    "--after", callback=validate_id, metavar="CURSOR", help="The id of the last event dealt with."
+    "--after",
+    callback=validate_id,
+    metavar="CURSOR",
+    help="Print only the events after this one: the id of the last event that you processed.",
 )
-@click.option("--latest", is_flag=True, help="Print the latest event's id alone: a cursor to keep.")
+@click.option(
+    "--latest", is_flag=True, help="Print only the id of the latest event, to use as --after later."
+)
 @json_option
 @exit_on_error
 def list_events(district_id: str, after: str | None, latest: bool, as_json: bool) -> None:
@@ -113,7 +120,7 @@ def _with_progress(records: Iterator[T], what: str, total: int | None) -> Iterat
         yield each
         if number % PROGRESS_INTERVAL == 0:
             echo(f"{number}{f' of {total}' if total else ''} {what}", aside=True)
-    echo(f"{number} {what} in all.", aside=True)
+    echo(f"{number} {what} in total.", aside=True)
 
 
 def _echo_report(report: ReadReport) -> None:

@@ -15,7 +15,7 @@ from clever_login.db.driver_errors import translate_driver_errors
 from clever_login.errors import DatabaseUnavailable
 from clever_login.safe_output import command_failed, echo
 
-db = AppGroup("db", help="Look after the tables of accounts and rosters.")
+db = AppGroup("db", help="Manage the database tables of accounts and rosters.")
 
 
 @db.command("upgrade")
@@ -27,7 +27,9 @@ def upgrade(revision: str) -> None:
 
 @db.command("downgrade", context_settings={"ignore_unknown_options": True})  # such as -1
 @click.argument("revision")
-@click.confirmation_option(prompt="What these steps have added is lost. Go on?")
+@click.confirmation_option(
+    prompt="This deletes everything that these migrations added, with its data. Continue?"
+)
 def downgrade(revision: str) -> None:
     """Downgrade the tables to a revision. `base` deletes all data."""
     _run_migration(lambda engine: migrate.downgrade(engine, revision))
@@ -48,9 +50,9 @@ def _run_migration(work: Callable[[Engine], None]) -> None:
             found, behind = migrate.current_revision(engine), migrate.outdated_reason(engine)
     except DatabaseUnavailable as error:
         why = f"{str(error)[0].upper()}{str(error)[1:]}"
-        raise command_failed(f"{why}: look at DATABASE_URL.") from None
+        raise command_failed(f"{why}. Check DATABASE_URL.") from None
     except CommandError as error:
         raise command_failed(f"{error}.") from None
-    echo(f"The tables are at {found or 'no step yet'}{'' if behind else ', the newest'}.")
+    echo(f"Revision of the tables: {found or 'none'}{'' if behind else ' (the newest)'}.")
     if behind:
         echo(f"{behind[0].upper()}{behind[1:]}.")

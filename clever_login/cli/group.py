@@ -38,8 +38,8 @@ class LazyGroup(AppGroup):
         return cast(click.Command, getattr(import_module(module), name))
 
 
-clever = LazyGroup("clever", help="Look after the login with Clever.")
-sessions = AppGroup("sessions", help="Look after the sessions of people who are logged in.")
+clever = LazyGroup("clever", help="Manage the login with Clever, its data, and its sessions.")
+sessions = AppGroup("sessions", help="Manage the sessions of logged-in users.")
 clever.add_command(sessions)
 clever.add_command(doctor)
 
@@ -47,11 +47,11 @@ clever.add_command(doctor)
 @sessions.command("end")
 @click.option("--person", metavar="ID", help="The Clever id of one person.")
 @click.option("--district", metavar="ID", help="The Clever id of a district.")
-@click.option("--all", "everybody", is_flag=True, help="Everybody who is logged in.")
+@click.option("--all", "everybody", is_flag=True, help="All logged-in users.")
 def end(person: str | None, district: str | None, everybody: bool) -> None:
     """Log out one person, one district, or everybody, in all browsers."""
     if sum(map(bool, (person, district, everybody))) != 1:
-        raise click.UsageError("Say whom: --person ID, --district ID, or --all.")
+        raise click.UsageError("Choose one: --person ID, --district ID, or --all.")
     count = 0
     for secret in services().settings.secrets if not everybody else [""]:
         count += end_sessions.by_pseudonym(
@@ -66,13 +66,13 @@ def end(person: str | None, district: str | None, everybody: bool) -> None:
 @click.option("--person", metavar="ID", help="The Clever id of one person.")
 @click.option("--district", metavar="ID", help="The Clever id of a district.")
 def show_pseudonym(person: str | None, district: str | None) -> None:
-    """Print the name that stands for a person or a district in the log.
+    """Print the pseudonym of a person or a district in the log.
 
-    The first one is made with SECRET_KEY, the others with SECRET_KEY_FALLBACKS: log lines from
-    before the key was changed have those.
+    The first line is made with SECRET_KEY, the others with SECRET_KEY_FALLBACKS. Search for those
+    in log lines from before the key was changed.
     """
     if (person is None) == (district is None):
-        raise click.UsageError("Say whose: --person ID or --district ID.")
+        raise click.UsageError("Choose one: --person ID or --district ID.")
     kind, clever_id = ("district", district) if person is None else ("person", person)
     for secret in services().settings.secrets:
         echo(pseudonym(secret, kind, clever_id))

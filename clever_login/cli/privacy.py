@@ -18,10 +18,12 @@ from clever_login.safe_output import command_failed, echo, echo_json
 from clever_login.services import services
 
 P = ParamSpec("P")
-NOT_FOUND_MESSAGE = "Nobody here has this id; it can be Clever's or ours."
+NOT_FOUND_MESSAGE = (
+    "This app stores nothing under this id. Use a Clever id, or the id of an account of this app."
+)
 STILL_SHARED_MESSAGE = (
-    "Clever still shares them with this app: the next sync or login makes a new account, with",
-    "nothing of the old one. To keep them out, the district stops sharing first.",
+    "Clever still shares this person or district with this app, so the next sync or login",
+    "creates new, empty accounts. To prevent that, the district must stop sharing in Clever first.",
 )
 
 
@@ -44,16 +46,22 @@ def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
 
 @click.command("forget")
 @click.option("--user", metavar="ID", help="One person, by Clever's id or ours.")
-@click.option("--district", metavar="ID", help="A district, and everybody in it.")
-@click.option("--yes", is_flag=True, help="Do not ask before a district is forgotten.")
+@click.option(
+    "--district", metavar="ID", help="The Clever id of a district. Deletes everybody in it."
+)
+@click.option("--yes", is_flag=True, help="Delete a district without asking for confirmation.")
 @exit_on_error
 def forget(user: str | None, district: str | None, yes: bool) -> None:
     """Delete all data of a person or a district, end their sessions, and print a receipt."""
     if (user is None) == (district is None):
-        raise click.UsageError("Say whom: --user ID or --district ID.")
+        raise click.UsageError("Choose one: --user ID or --district ID.")
     if district is not None:
         if not yes:
-            click.confirm("Everybody in this district is removed for good. Go on?", abort=True)
+            click.confirm(
+                "This permanently deletes all data of this district and of everybody in it. "
+                "Continue?",
+                abort=True,
+            )
         _receipt("district", privacy.forget_district(district))
     elif user is not None:
         _receipt("person", privacy.forget_person(user))
@@ -72,7 +80,9 @@ def export(user: str) -> None:
 
 
 @click.command("retention")
-@click.option("--yes", is_flag=True, help="Remove them; else they are counted and stay.")
+@click.option(
+    "--yes", is_flag=True, help="Delete the rows. Without --yes, the rows are only counted."
+)
 @exit_on_error
 def retention(yes: bool) -> None:
     """Delete what has been archived for longer than RETENTION_DAYS. Run it from a scheduler."""
@@ -81,9 +91,12 @@ def retention(yes: bool) -> None:
     _print_rows(rows)
     if yes:
         log_event("retention", rows=rows.total())
-        echo(f"Removed: archived for more than {days} days, or past its own date.")
+        echo(f"Deleted: rows archived for more than {days} days, and expired claim links.")
     else:
-        echo(f"Nothing was removed. With --yes these rows go: past {days} days.")
+        echo(
+            "Nothing was deleted. Run the command with --yes to delete these rows: archived "
+            f"for more than {days} days, and expired claim links."
+        )
 
 
 def _receipt(kind: str, receipt: DeletionReceipt) -> None:

@@ -16,9 +16,9 @@ EXIT_FAILED, EXIT_REFUSED, EXIT_RUNNING = 1, 3, 4  # click exits with 2 for usag
 
 
 @click.command("sync")
-@click.option("--district", callback=validate_id, metavar="ID", help="This district alone.")
-@click.option("--full", is_flag=True, help="Read everything anew, not only what has changed.")
-@click.option("--yes", is_flag=True, help="Remove what is missing, however much it is.")
+@click.option("--district", callback=validate_id, metavar="ID", help="Sync only this district.")
+@click.option("--full", is_flag=True, help="Read the whole roster, not only what has changed.")
+@click.option("--yes", is_flag=True, help="Remove everything that is missing, even if it is a lot.")
 @exit_on_error
 def sync_command(district: str | None, full: bool, yes: bool) -> None:
     """Sync schools, terms, people, sections and enrollments with Clever.
@@ -41,15 +41,15 @@ def sync_command(district: str | None, full: bool, yes: bool) -> None:
         worst = EXIT_RUNNING
     except StoreUnavailable:
         raise command_failed(
-            "The session store does not answer, so that people who left are still logged in: the"
-            " next sync makes up for it."
+            "The session store does not answer, so people who left are still logged in. The next "
+            "sync ends their sessions."
         ) from None
     except DBAPIError as error:  # the driver's message may contain personal data
         why = (
             unavailable_reason(error)
-            or f"it refused a statement ({type(error.orig or error).__name__})"
+            or f"the database refused a statement ({type(error.orig or error).__name__})"
         )
-        raise command_failed(f"The database ended the sync: {why}.") from None
+        raise command_failed(f"A database error ended the sync: {why}.") from None
     if worst:
         click.get_current_context().exit(worst)
 

@@ -66,7 +66,9 @@ def _read_token() -> str:
         or len(token.split()) != 1
         or len(token) > MAX_TOKEN_LENGTH
     ):
-        raise click.UsageError("Standard input holds no token.")
+        raise click.UsageError(
+            "Standard input contains no valid token. Send one token on one line."
+        )
     return token
 
 
@@ -77,8 +79,8 @@ def _describe_token(client: UserClient, me: Me) -> list[str]:
     return [
         "A person's token.",
         f"Person: {me.id}",
-        f"Role of this login: {role or 'not said'}",
-        f"District: {me.district_id or 'none, as with Clever Library'}",
+        f"Role of this login: {role or 'not shared by Clever'}",
+        f"District: {me.district_id or 'none (Clever Library users have no district)'}",
     ]
 
 

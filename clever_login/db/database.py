@@ -129,7 +129,9 @@ class Database:
             session.flush()
             gone = delete(SyncLock).where(SyncLock.name == row.name).returning(SyncLock.holder)
             if session.scalar(gone) != "probe":
-                raise DatabaseUnavailable("the database does not give back what was written to it")
+                raise DatabaseUnavailable(
+                    "a value that was written to the database could not be read back"
+                )
 
     def most_connections(self) -> int | None:
         """Return how many connections PostgreSQL allows this user; None if a pooler shares them."""

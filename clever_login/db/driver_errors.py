@@ -20,18 +20,18 @@ NO_ANSWER = "the database does not answer"
 POSTGRESQL_CAUSES = {
     "08": NO_ANSWER,
     "25006": "the database is read-only",
-    "25P03": "the database ended a transaction that stood still",
+    "25P03": "the database ended an idle transaction",
     "25P04": "the database ended a transaction that took too long",
     "28": "the database does not accept the user name or password",
-    "3D": "the database server has no database of this name",
-    "42501": "the database does not permit this user to do that",
+    "3D": "the database server has no database with this name",
+    "42501": "the database user does not have the necessary permissions",
     "53": "the database has too little memory or disk",
-    "53300": "the database takes no more connections",
+    "53300": "the database accepts no more connections",
     "55P03": "a row or table was locked for too long",
     "57": "the database is stopping, starting or being repaired",
-    "57014": "the database took too long for a statement",
-    "58": "the database's machine has a fault",
-    "XX": "the database's files have a fault",
+    "57014": "a database statement took too long",
+    "58": "the database server has a system error",
+    "XX": "the database's files are damaged",
 }
 # Errors while connecting carry no SQLSTATE, so the text of the message is matched.
 CONNECT_MESSAGES = {
@@ -45,12 +45,12 @@ CONNECT_MESSAGES = {
 }
 # Primary result codes (sqlite.org/rescode.html).
 SQLITE_CAUSES = {
-    3: "the database file may not be opened",
+    3: "the app has no permission to open the database file",
     5: "the database file is locked by another process",
     6: "the database file is locked",
     7: "there is too little memory for the database",
     8: "the database file is read-only",
-    10: "the disk of the database file is full or has a fault",
+    10: "the disk of the database file is full or has an error",
     11: "the database file is damaged",
     13: "the disk of the database file is full",
     14: "the database file cannot be opened",
@@ -75,10 +75,10 @@ def translate_driver_errors() -> Iterator[None]:
     try:
         yield
     except NoConnectionFree as error:
-        raise DatabaseUnavailable("no connection to the database was free in time") from error
+        raise DatabaseUnavailable("no database connection became free in time") from error
     except DBAPIError as error:
         if sqlstate_of(error.orig) in DEADLOCK_SQLSTATES:
-            raise RetryableError("two transactions waited for each other") from error
+            raise RetryableError("two transactions blocked each other (deadlock)") from error
         if why := unavailable_reason(error):
             raise DatabaseUnavailable(why) from error
         raise

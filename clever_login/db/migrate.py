@@ -64,14 +64,20 @@ def outdated_reason(engine: Engine) -> str | None:
     found, (wanted, *others) = current_revision(engine), head_revisions()
     if others:
         ends = ", ".join([wanted, *others])
-        return f"no step comes after {ends}: let one of these come after the other"
+        return (
+            f"the migrations have more than one newest revision ({ends}): make one of them "
+            "follow the other"
+        )
     if found == wanted:
         return None
     if found is None:
         return f"the database has no tables yet: {UPGRADE_HINT}"
     if found not in _revision_names("revision"):
-        return f"the database is of a newer version of this app ({found}): deploy that one"
-    return f"the database is behind (at {found}, not {wanted}): {UPGRADE_HINT}"
+        return (
+            f"the database belongs to a newer version of this app (revision {found}): deploy "
+            "that version"
+        )
+    return f"the database is out of date (revision {found}, not {wanted}): {UPGRADE_HINT}"
 
 
 def _revision_names(kind: str) -> set[str]:

@@ -14,7 +14,7 @@ from clever_login.doctor.findings import Finding, failure, ok, skipped, warning
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 60, 120
 DEMO_MARKER = "#DEMO"
 NO_DISTRICT_MESSAGE = (
-    "Cannot be told before a district has connected (to a Clever Library app none does)."
+    "Unknown until a district connects. No district connects to a Clever Library app."
 )
 
 
@@ -35,23 +35,29 @@ def _check_host(name: str, url: str, reply: ProbeReply) -> Finding:
     if reply.cannot_now:
         return warning(
             name,
-            f"{host} is reached and answers {reply.status}: it cannot just now.",
-            "Try again in a few minutes; see status.clever.com.",
+            f"{host} can be reached, but is temporarily unavailable (status {reply.status}).",
+            "Try again in a few minutes, and check status.clever.com.",
         )
-    how = " by TLS, with a certificate in order" if url.startswith("https:") else ""
-    return ok(name, f"{host} is reached{how}.")
+    how = " over TLS, and its certificate is valid" if url.startswith("https:") else ""
+    return ok(name, f"{host} can be reached{how}.")
 
 
 def check_clock(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
     """Compare this machine's clock with Clever's."""
     ahead = visit.listing.seconds_ahead
     if ahead is None:
-        yield warning("clock", "Clever's answer does not tell the time.", "Look at the clock.")
+        yield warning(
+            "clock",
+            "Clever's response contains no time to compare with this machine's clock.",
+            "Check that this machine's clock is right.",
+        )
     elif abs(ahead) > CLOCK_WARN_SECONDS:
         side = "behind" if ahead > 0 else "ahead of"
         says = f"This machine's clock is {abs(ahead):.0f} seconds {side} Clever's."
         bad = abs(ahead) > CLOCK_FAIL_SECONDS
-        yield (failure if bad else warning)("clock", says, "Set it by NTP; logins depend on it.")
+        yield (failure if bad else warning)(
+            "clock", says, "Synchronize the clock with NTP. Logins depend on it."
+        )
     else:
         yield ok("clock", "This machine's clock agrees with Clever's.")
 
@@ -64,25 +70,29 @@ def check_credentials(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[
     elif reply.status in {400, 401, 403}:
         yield failure(
             name,
-            "Clever does not accept CLEVER_CLIENT_ID with CLEVER_CLIENT_SECRET.",
-            "Copy both again from your app's Settings page. At go-live, and when a secret is "
-            "rotated, Clever gives out new ones.",
+            "Clever does not accept CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET.",
+            "Copy both again from your app's Settings page. Clever issues new ones at go-live "
+            "and when a secret is rotated.",
         )
     elif visit.tokens is None:
         yield failure(
             name,
-            f"What answers at CLEVER_URL is not Clever's login (status {reply.status}).",
-            "Leave CLEVER_URL unset, or correct it.",
+            f"The server at CLEVER_URL does not answer like Clever (status {reply.status}).",
+            "Correct CLEVER_URL, or leave it unset.",
         )
     elif not visit.tokens:
         yield ok(
             name,
-            "Clever accepts them. No district has connected yet, or this is a Clever Library app, "
-            "which has no districts.",
+            "Clever accepts the credentials. No district has connected yet, or this is a Clever "
+            "Library app, which has no districts.",
         )
     else:
         count = len(visit.tokens)
-        yield ok(name, f"Clever accepts them; {count} {'district' if count == 1 else 'districts'}.")
+        yield ok(
+            name,
+            f"Clever accepts the credentials. Connected: {count} "
+            f"{'district' if count == 1 else 'districts'}.",
+        )
 
 
 def check_districts(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
@@ -93,22 +103,31 @@ def check_districts(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Fin
         return
     demo, real = _count_demo_districts(visit)
     if real and case.live and developing:
-        says = "This client id sees real districts, and APP_ENV is development."
-        yield warning(name, says, "Develop with the credentials of a development app.")
+        says = "This client id can read real districts, but APP_ENV is development."
+        yield warning(name, says, "For development, use the credentials of a development app.")
     elif real and not case.live:
-        says = "CLEVER_URL is not Clever: its districts say nothing about the credentials."
+        says = (
+            "CLEVER_URL is not Clever, so its districts do not show which kind of credentials "
+            "these are."
+        )
         yield ok(name, says)
     elif real:
-        yield ok(name, "Not all are #DEMO districts: these are production credentials.")
+        yield ok(
+            name,
+            "At least one district is not a #DEMO district, so these are production credentials.",
+        )
     elif not demo:
-        says = "The districts' tokens do not open their records."
-        yield warning(name, says, "Try again; if it stays so, ask Clever's support.")
+        says = "The districts' tokens cannot read the districts' records."
+        yield warning(name, says, "Try again. If it fails again, ask Clever's support.")
     elif demo < len(visit.tokens):
-        says = f"{demo} of {len(visit.tokens)} districts were looked at, and are #DEMO districts."
+        says = (
+            f"{demo} of {len(visit.tokens)} districts were checked, and all of them are #DEMO "
+            "districts."
+        )
         yield ok(name, says)
     else:
-        says = "This client id sees only #DEMO districts: these are development credentials."
-        do = "For real schools, use the credentials that Clever gives out at go-live."
+        says = "This client id can read only #DEMO districts, so these are development credentials."
+        do = "For real schools, use the credentials that Clever issues at go-live."
         yield ok(name, says) if developing else warning(name, says, do)
 
 
@@ -129,28 +148,36 @@ def check_tier(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding
         return
     answers = [visit.reads("schools"), visit.reads("sections")]
     if True in answers:
-        yield ok("tier", "Secure Sync: schools and sections can be read.")
+        yield ok("tier", "Secure Sync: the app can read schools and sections.")
     elif None in answers:
-        yield warning("tier", "Clever does not say just now what may be read.", "Try again.")
+        yield warning(
+            "tier",
+            "Clever did not answer whether the app can read schools and sections.",
+            "Try again.",
+        )
     else:
-        yield ok("tier", "SSO: only the district itself can be read, no schools and no sections.")
+        yield ok(
+            "tier", "SSO: the app can read the district itself, but no schools and no sections."
+        )
 
 
 def check_authorization_request(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
     """Try the redirect URI with an authorization request, as a logged-out browser would."""
-    reply, name = visit.authorization, "redirect URI, tried"
+    reply, name = visit.authorization, "redirect URI at Clever"
     if reply.answer is None or reply.cannot_now:
         yield skipped(name, ["Clever's login"])
     elif reply.status >= 400:
         yield warning(
             name,
-            f"Clever answers a login with {reply.status}: it may not know the redirect URI.",
-            f"See that {case.settings.redirect_uri} is among the Redirect URIs in Clever's "
-            "dashboard, to the letter.",
+            f"Clever answered a login request with {reply.status}. The redirect URI may not "
+            "be registered.",
+            f"Check that {case.settings.redirect_uri} is one of the Redirect URIs in Clever's "
+            "dashboard, with exactly the same spelling.",
         )
     else:
         yield ok(
             name,
-            "Clever did not refuse it. Whether it is the first line cannot be seen from here: "
-            "launch the app once from the Clever Portal.",
+            "Clever did not refuse the redirect URI. The doctor cannot see whether it is the "
+            "first one in Clever's list. To check that, launch the app once from the Clever "
+            "Portal.",
         )

@@ -26,13 +26,14 @@ def check_connection_and_tables(case: DoctorEnvironment) -> Iterator[Finding]:
         yield from _check_postgresql(case)
         return
     yield ok(
-        CHECK_NAME, "Accounts are kept in a SQLite file, which the app brings up to date itself."
+        CHECK_NAME, "Accounts are stored in a SQLite file. The app upgrades its tables itself."
     )
     if case.platform:
         yield warning(
             CHECK_NAME,
-            f"On {case.platform} files vanish at each restart, and everybody's account with them.",
-            "Add a PostgreSQL and set DATABASE_URL.",
+            f"{case.platform} deletes the app's files at each restart, so all accounts would "
+            "be lost.",
+            "Add a PostgreSQL database and set DATABASE_URL.",
         )
 
 
@@ -55,16 +56,21 @@ def _asked(case: DoctorEnvironment, database: Database) -> Iterator[Finding]:
     except DatabaseUnavailable as error:
         yield _database_failure(str(error))
         return
-    yield ok(CHECK_NAME, "Accounts are kept in PostgreSQL, whose tables are those of this version.")
+    yield ok(
+        CHECK_NAME,
+        "Accounts are stored in PostgreSQL, and its tables match this version of the app.",
+    )
     if limit := database.most_connections():
         yield check_connection_limit(case, CHECK_NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit)
 
 
 def _database_failure(why: str) -> Finding:
-    says = f"{why[0].upper()}{why[1:].partition(':')[0]}, so nobody gets in."
+    says = f"{why[0].upper()}{why[1:].partition(':')[0]}, so nobody can log in."
     if "db upgrade" in why:
         from clever_login.db.migrate import UPGRADE_HINT
 
-        does = f"{UPGRADE_HINT.capitalize()}, and let the host do it at each release."
+        does = f"{UPGRADE_HINT.capitalize()}, and make your host run it at each release."
         return failure(CHECK_NAME, says, does)
-    return failure(CHECK_NAME, says, "See that PostgreSQL runs and that DATABASE_URL is right.")
+    return failure(
+        CHECK_NAME, says, "Check that PostgreSQL is running and that DATABASE_URL is right."
+    )

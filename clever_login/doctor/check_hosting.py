@@ -26,70 +26,83 @@ def check_proxies(case: DoctorEnvironment) -> Iterator[Finding]:
     if count:
         yield ok(
             "proxies",
-            f"The app believes {count} {'proxy' if count == 1 else 'proxies'} in front of it.",
+            f"The app trusts {count} {'proxy' if count == 1 else 'proxies'} in front of it.",
         )
     elif case.platform:
         yield failure(
             "proxies",
-            f"This is {case.platform}, which has a router in front, and TRUSTED_PROXIES is 0.",
+            f"{case.platform} has a router in front of the app, but TRUSTED_PROXIES is 0.",
             "Set TRUSTED_PROXIES to 1.",
         )
     elif case.settings.https and case.settings.app_env != DEVELOPMENT:
         yield warning(
             "proxies",
-            "APP_URL is https and TRUSTED_PROXIES is 0: right only if nothing stands between "
-            "browsers and the app.",
-            "Set TRUSTED_PROXIES to the number of proxies that set X-Forwarded-For, often 1.",
+            "APP_URL is https, but TRUSTED_PROXIES is 0. That is right only if there is no proxy "
+            "between browsers and the app.",
+            "Set TRUSTED_PROXIES to the number of proxies that set X-Forwarded-For, usually 1.",
         )
     else:
-        yield ok("proxies", "The app believes no proxy, as on a machine without one.")
+        yield ok(
+            "proxies", "The app trusts no proxy. That is right if there is none in front of it."
+        )
 
 
 def check_outgoing_variables(case: DoctorEnvironment) -> Iterator[Finding]:
     """Report proxy variables that the app does not use for its calls to Clever."""
     found = case.says(*PROXY_VARIABLES)
     if case.clever_is_on_this_machine:
-        yield ok("way out", "CLEVER_URL is on this machine: no network is between it and the app.")
+        yield ok(
+            "outgoing proxy",
+            "CLEVER_URL is on this machine, so the app needs no network to reach it.",
+        )
     elif found:
         yield warning(
-            "way out",
-            f"The app does not use {', '.join(found)}: it goes to Clever directly, on purpose.",
-            "Nothing, if Clever is reached. Else open the way to clever.com and api.clever.com, "
-            "port 443.",
+            "outgoing proxy",
+            f"The app ignores {', '.join(found)}: it always connects to Clever directly.",
+            "If the checks below reach Clever, do nothing. Otherwise allow outgoing connections "
+            "to clever.com and api.clever.com, port 443.",
         )
     else:
-        yield ok("way out", "No proxy is asked for on the way to Clever.")
+        yield ok(
+            "outgoing proxy", "No proxy is configured, and the app connects to Clever directly."
+        )
 
 
 def check_ca_bundle(case: DoctorEnvironment) -> Iterator[Finding]:
     """Check the CA file used to verify Clever's certificate, where a network has its own."""
     bundle, others = case.settings.clever_ca_bundle, case.says(*CA_BUNDLE_VARIABLES)
     if bundle is None and case.clever_is_on_this_machine:
-        yield ok("certificates", "CLEVER_URL is http on this machine: no certificate is needed.")
+        yield ok("certificates", "CLEVER_URL is http on this machine, so no certificate is needed.")
     elif bundle is None and others:
         yield warning(
             "certificates",
-            f"The app does not use {', '.join(others)}: it has its own list of authorities.",
-            "Nothing, if Clever is reached. Else set CLEVER_CA_BUNDLE to your network's file.",
+            f"The app ignores {', '.join(others)}: it has its own list of certificate authorities.",
+            "If the checks below reach Clever, do nothing. Otherwise set CLEVER_CA_BUNDLE to "
+            "your network's file of certificate authorities.",
         )
     elif bundle is None:
-        yield ok("certificates", "Clever must show a certificate of a usual authority.")
+        yield ok(
+            "certificates", "Clever must present a certificate from a public certificate authority."
+        )
     elif reason := _unreadable_reason(bundle):
         yield failure(
             "certificates",
-            f"The file of CLEVER_CA_BUNDLE {reason}.",
-            "It must be PEM text with the certificates of your network's authorities; unset, "
-            "the usual ones are taken.",
+            f"The file in CLEVER_CA_BUNDLE {reason}.",
+            "Use a PEM file with the certificates of your network's authorities, or leave "
+            "CLEVER_CA_BUNDLE unset to use the public authorities.",
         )
     else:
-        yield ok("certificates", "CLEVER_CA_BUNDLE can be read; it replaces the usual authorities.")
+        yield ok(
+            "certificates",
+            "The file in CLEVER_CA_BUNDLE can be read. It replaces the public authorities.",
+        )
 
 
 def _unreadable_reason(path: str) -> str | None:
     try:
         ssl.create_default_context(cafile=path)
     except ssl.SSLError:
-        return "holds no certificate"
+        return "contains no certificate"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return None

@@ -22,15 +22,15 @@ def check_variables(case: DoctorEnvironment) -> Iterator[Finding]:
         yield failure(
             "settings",
             each,
-            "Correct it where the app's variables are set; the app does not start before.",
+            "Correct this variable in the app's environment. The app does not start until you do.",
         )
     known = {each.name.upper() for each in fields(case.settings)} | NON_APP_VARIABLES
     for name in sorted(case.environ):
         if name.startswith("CLEVER_") and name not in known:
             yield warning(
                 "settings",
-                f"{name} is set, and the app has no setting of that name.",
-                "Look for a slip of the pen: .env.example has all names.",
+                f"{name} is set, but the app has no setting with this name.",
+                "Check the spelling. .env.example lists all names.",
             )
     if not case.faults:
         yield ok("settings", "The app can read its settings and start.")
@@ -44,7 +44,8 @@ def check_secret_key(case: DoctorEnvironment) -> Iterator[Finding]:
     if read.faults:  # in production, `check_variables` already reports it as a fault
         yield warning(
             "secret key",
-            "SECRET_KEY or one of its fallbacks is weak or a sample; production refuses it.",
+            "SECRET_KEY or one of its fallbacks is weak or a sample value. In production, "
+            "the app would not start with it.",
             GENERATE_KEY_HINT,
         )
     else:
@@ -54,38 +55,39 @@ def check_secret_key(case: DoctorEnvironment) -> Iterator[Finding]:
 def check_app_env(case: DoctorEnvironment) -> Iterator[Finding]:
     """Check that APP_ENV suits this host."""
     if case.settings.app_env == PRODUCTION:
-        yield ok("mode", "APP_ENV is production: all checks at start are on.")
+        yield ok("mode", "APP_ENV is production: the app checks all settings when it starts.")
     elif case.platform or (case.settings.https and not _is_loopback_url(case)):
         where = f"on {case.platform}" if case.platform else "at an https address"
         yield warning(
             "mode",
-            f"APP_ENV is development, {where}: the app lets weak secrets and http pass.",
-            "Where people log in, remove APP_ENV or set it to production.",
+            f"APP_ENV is development {where}, so the app accepts weak secrets and http.",
+            "If real users log in here, remove APP_ENV or set it to production.",
         )
     else:
-        yield ok("mode", "APP_ENV is development: right on your own machine only.")
+        yield ok("mode", "APP_ENV is development. Use that only on your own machine.")
 
 
 def check_redirect_uri(case: DoctorEnvironment) -> Iterator[Finding]:
     """Check that users' browsers can reach the redirect URI."""
     uri = case.settings.redirect_uri
     local = _is_loopback_url(case)
-    paste = f"In Clever's dashboard the first line of Redirect URIs must be exactly {uri}"
+    paste = f"In Clever's dashboard, the first line of Redirect URIs must be exactly {uri}"
     if local and case.settings.app_env != DEVELOPMENT:
         yield failure(
             "redirect URI",
-            "APP_URL names this machine; Clever would send people to their own.",
-            "Set APP_URL to the address that people's browsers use, with https.",
+            "APP_URL is an address on this machine. Clever would send all users to their own "
+            "machines instead.",
+            "Set APP_URL to the https address that users open in their browsers.",
         )
     elif not case.settings.https and not local:
         yield warning(
             "redirect URI",
-            "APP_URL is http and not localhost; Clever takes such an address only for "
-            "development, if at all.",
+            "APP_URL is an http address other than localhost. Clever accepts such an address "
+            "only for development, if at all.",
             "Use https, or http://localhost while you develop.",
         )
     else:
-        yield ok("redirect URI", f"{paste} (nothing behind it, no slash).")
+        yield ok("redirect URI", f"{paste} (nothing after it, no slash).")
 
 
 def check_api_version(case: DoctorEnvironment) -> Iterator[Finding]:
@@ -95,25 +97,27 @@ def check_api_version(case: DoctorEnvironment) -> Iterator[Finding]:
     if version.standing.state == "gone":
         yield failure(name, says, do)
     elif version.standing.state == "deprecated":
-        yield warning(name, says, f"{do} An app that Clever gave this version may keep it.")
+        yield warning(name, says, f"{do} If Clever gave your app this version, you can keep it.")
     else:
         yield ok(name, says)
 
 
 def check_library_settings(case: DoctorEnvironment) -> Iterator[Finding]:
     """Check for settings that do not work with Clever Library."""
-    settings, name = case.settings, "kind of app"
+    settings, name = case.settings, "app type"
     if not settings.clever_library:
         yield ok(name, "CLEVER_LIBRARY is off: this is an app for districts.")
         return
     if settings.clever_district_ids:
         yield failure(
             name,
-            "CLEVER_DISTRICT_IDS names districts, and who comes by the Library has none: they "
-            "are all turned away.",
+            "CLEVER_DISTRICT_IDS is set, but Clever Library users have no district, so the app "
+            "refuses all of them.",
             "Unset CLEVER_DISTRICT_IDS.",
         )
-    yield ok(name, "CLEVER_LIBRARY is on: teachers and their students come by the Clever Library.")
+    yield ok(
+        name, "CLEVER_LIBRARY is on: teachers and their students log in through the Clever Library."
+    )
 
 
 def _is_loopback_url(case: DoctorEnvironment) -> bool:
@@ -133,8 +137,10 @@ def check_catalogs(_case: DoctorEnvironment) -> Iterator[Finding]:
     faults = [*catalogs.faults()]
     for each in faults:
         yield failure(
-            "languages", each, "Correct the file; what cannot be read is shown in English."
+            "languages",
+            each,
+            "Correct the file. Until then, the texts that cannot be read are shown in English.",
         )
     if not faults:
         labels = ", ".join(each.label for each in catalogs.languages.values())
-        yield ok("languages", f"The pages speak {labels}.")
+        yield ok("languages", f"The pages are available in {labels}.")

@@ -31,30 +31,34 @@ def _check_file_store(case: DoctorEnvironment) -> Iterator[Finding]:
     elif why := _why_not(FileStore(STORE_FOLDER)):
         yield failure(
             "store",
-            f"Sessions are kept in instance/store, which does not keep any: {why}.",
-            "Run this as the user who runs the app, and let that user own the folder.",
+            "Sessions are stored in instance/store, but a test value could not be stored "
+            f"there: {why}.",
+            "Run this command as the user who runs the app, and make that user the owner of "
+            "the folder.",
         )
     else:
-        yield ok("store", "Sessions are kept in a file, and a value came back whole.")
+        yield ok("store", "Sessions are stored in a file. Storing and reading a test value worked.")
     if case.platform:
         yield warning(
             "store",
-            f"On {case.platform} the file with the sessions is lost at each restart, and a second"
-            " machine has another one.",
-            "Add a Redis and set REDIS_URL, or people are logged out again and again.",
+            f"On {case.platform} the session file is lost at each restart, and each machine has "
+            "its own.",
+            "Add a Redis and set REDIS_URL. Without it, users are logged out again and again.",
         )
     elif case.settings.app_env != DEVELOPMENT:
-        yield ok("store", "A file is enough for one machine; more than one need REDIS_URL.")
+        yield ok(
+            "store", "A session file is enough for one machine. Several machines need REDIS_URL."
+        )
 
 
 def _folder_missing_finding() -> Finding:
     parent = next(each for each in (STORE_FOLDER, *STORE_FOLDER.parents) if each.exists())
     if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
-        return ok("store", "Sessions will be kept in a file; the app makes it.")
+        return ok("store", "Sessions will be stored in a file, which the app creates.")
     return failure(
         "store",
-        "Sessions are to be kept in instance/store, and that folder cannot be made.",
-        "Let the user who runs the app write in the app's folder, or set REDIS_URL.",
+        "Sessions are stored in instance/store, but that folder cannot be created.",
+        "Give the user who runs the app permission to write in the app's folder, or set REDIS_URL.",
     )
 
 
@@ -62,12 +66,13 @@ def _check_redis(case: DoctorEnvironment) -> Iterator[Finding]:
     if why := _why_not(RedisStore(case.settings)):
         yield failure(
             "store",
-            f"Redis at REDIS_URL does not keep a value, so nobody can log in: {why}.",
-            "Is it running, is the password right, does it want rediss://? On Heroku set "
-            "REDIS_TLS_VERIFY to off.",
+            "A test value could not be stored in the Redis at REDIS_URL, so nobody can log "
+            f"in: {why}.",
+            "Check that Redis is running, that the password is right, and whether the URL must "
+            "begin with rediss://. On Heroku, set REDIS_TLS_VERIFY to off.",
         )
         return
-    yield ok("store", "Sessions are kept in Redis, and a value came back whole.")
+    yield ok("store", "Sessions are stored in Redis. Storing and reading a test value worked.")
     yield from _check_redis_tls(case)
     with create_client(case.settings) as client:
         yield from _check_eviction_policy(client)
@@ -86,12 +91,12 @@ def _why_not(place: Store) -> str | None:
 def _check_redis_tls(case: DoctorEnvironment) -> Iterator[Finding]:
     lax = not case.settings.redis_tls_verify
     if lax and case.platform == "Heroku":
-        yield ok("store", "REDIS_TLS_VERIFY is off, as Heroku's Redis needs it.")
+        yield ok("store", "REDIS_TLS_VERIFY is off, as Heroku's Redis requires.")
     elif lax:
         yield warning(
             "store",
-            "REDIS_TLS_VERIFY is off: whoever stands between could pass for your Redis.",
-            "Set it to on, unless your host's Redis has a self-signed certificate.",
+            "REDIS_TLS_VERIFY is off, so an attacker on the network could impersonate your Redis.",
+            "Set REDIS_TLS_VERIFY to on, unless your host's Redis has a self-signed certificate.",
         )
 
 
@@ -105,9 +110,9 @@ def _check_eviction_policy(client: Any) -> Iterator[Finding]:
     if memory.get("maxmemory") and policy != "noeviction":
         yield warning(
             "store",
-            f"When its memory is full, this Redis drops values ({policy}): people would be "
+            f"When its memory is full, this Redis deletes values ({policy}). Users would be "
             "logged out at random.",
-            "Set its maxmemory-policy to noeviction and watch its memory.",
+            "Set its maxmemory-policy to noeviction, and monitor its memory.",
         )
 
 
@@ -133,15 +138,16 @@ def check_connection_limit(
     workers = _worker_count(case)
     needed = 2 * workers * each + COMMANDS
     if needed <= limit:
-        return ok(name, f"{server} takes {limit} connections; the app needs at most {needed}.")
+        return ok(name, f"{server} allows {limit} connections, and the app needs at most {needed}.")
     most = (limit - COMMANDS) // (2 * workers)
     do = f"Set {variable} to {most}" if most >= 1 else "Set WEB_CONCURRENCY to fewer workers"
     return warning(
         name,
-        f"{server} takes {limit} connections. During a restart this app may need {needed}: "
-        f"{variable} ({each}) for each of {workers} old and {workers} new workers, and {COMMANDS} "
-        "for a release, a sync and the doctor. Each further machine needs as many again.",
-        f"{do}, or take a plan with more connections.",
+        f"{server} allows {limit} connections. During a restart, this app may need {needed}: "
+        f"{variable} ({each}) for each of {workers} old and {workers} new workers, and "
+        f"{COMMANDS} for a release, a sync and the doctor. Each additional machine needs the "
+        "same number.",
+        f"{do}, or choose a plan with more connections.",
     )
 
 
@@ -158,12 +164,14 @@ def check_file_permissions(_case: DoctorEnvironment) -> Iterator[Finding]:
     instance = STORE_FOLDER.parent
     found = [path.name for path in find_exposed_files(instance)]
     if not found:
-        yield ok(FILE_PERMISSIONS, "Other users of this machine cannot read what is in instance/.")
+        yield ok(
+            FILE_PERMISSIONS, "Other users of this machine cannot read the files in instance/."
+        )
         return
     yield failure(
         FILE_PERMISSIONS,
         f"Other users of this machine have permissions on {', '.join(found)}: they can read "
-        "accounts and sessions, or find out who has one.",
-        "Start the app once as the owner of these files; it corrects them. If it cannot, run "
-        f"`chmod -R go-rwx {instance}` as their owner.",
+        "accounts and sessions, or find out who has an account.",
+        "Start the app once as the owner of these files: it corrects the permissions. If that "
+        f"fails, run `chmod -R go-rwx {instance}` as the owner.",
     )

@@ -153,17 +153,30 @@ def _explain_failure(error: BaseException, host: str) -> tuple[str, str]:
     while inner := cause.__cause__ or cause.__context__:
         cause = inner
     if isinstance(cause, socket.gaierror):
-        return f"The name {host} is not found (DNS).", "Fix this machine's DNS or its network."
+        return (
+            f"DNS does not find the host name {host}.",
+            "Check this machine's DNS settings and its network.",
+        )
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
-            f"{host} shows a certificate that the app does not trust: {cause.verify_message}.",
-            "If your network puts its own certificate in between, set CLEVER_CA_BUNDLE to its "
-            "file; if it has expired or is not yet valid, look at this machine's clock.",
+            f"{host} presents a certificate that the app does not trust: {cause.verify_message}.",
+            "If your network replaces certificates with its own, set CLEVER_CA_BUNDLE to your "
+            "network's file of certificate authorities. If the certificate has expired or is not "
+            "yet valid, check this machine's clock.",
         )
     if isinstance(cause, ssl.SSLError):
-        return f"{host} does not speak TLS as it should.", "See what answers at this address."
+        return (
+            f"{host} did not complete the TLS handshake.",
+            "Check which server answers at this address.",
+        )
     if isinstance(cause, TimeoutError):
-        return f"{host} does not answer in time.", "Try again; then open the way out, port 443."
+        return (
+            f"{host} does not answer in time.",
+            "Try again. If it fails again, allow outgoing connections to this host, port 443.",
+        )
     if isinstance(cause, ConnectionRefusedError):
-        return f"{host} takes no connection.", "Open the way out to it, port 443."
-    return f"{host} gives no whole answer.", "Try again; then see status.clever.com."
+        return f"{host} refuses connections.", "Allow outgoing connections to this host, port 443."
+    return (
+        f"{host} did not send a complete response.",
+        "Try again. If it fails again, check status.clever.com.",
+    )

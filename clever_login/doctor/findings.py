@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-NOT_TRIED_MESSAGE = "Not tried."
+NOT_TRIED_MESSAGE = "Not checked."
 
 
 class Outcome(StrEnum):
@@ -44,7 +44,7 @@ def failure(name: str, says: str, do: str) -> Finding:
 
 def skipped(name: str, first: Iterable[str]) -> Finding:
     """Return a finding for a check not run because of the faults in `first`."""
-    return warning(name, NOT_TRIED_MESSAGE, f"First fix {' and '.join(first)}.")
+    return warning(name, NOT_TRIED_MESSAGE, f"Fix {' and '.join(first)} first.")
 
 
 def blocks_dependents(findings: Iterable[Finding]) -> bool:

@@ -82,7 +82,7 @@ CHECKS = (
     _local_check("redirect URI", check_settings.check_redirect_uri, "APP_URL", "APP_ENV"),
     _local_check("API version", check_settings.check_api_version, "CLEVER_API_VERSION"),
     _local_check(
-        "kind of app",
+        "app type",
         check_settings.check_library_settings,
         "CLEVER_LIBRARY",
         "CLEVER_OIDC",
@@ -93,7 +93,7 @@ CHECKS = (
     _local_check("file permissions", check_storage.check_file_permissions),
     _local_check("languages", check_settings.check_catalogs),
     _local_check("proxies", check_hosting.check_proxies, "TRUSTED_PROXIES", "APP_URL"),
-    _local_check("way out", check_hosting.check_outgoing_variables),
+    _local_check("outgoing proxy", check_hosting.check_outgoing_variables),
     _local_check("certificates", check_hosting.check_ca_bundle, "CLEVER_CA_BUNDLE"),
     _clever_check(LOGIN_CHECK, check_clever.check_login_host),
     _clever_check("Clever's data", check_clever.check_data_host, *DATA_API_VARIABLES),
@@ -116,7 +116,7 @@ CHECKS = (
         after=READ_CHECKS,
     ),
     _clever_check(
-        "redirect URI, tried",
+        "redirect URI at Clever",
         check_clever.check_authorization_request,
         "CLEVER_CLIENT_ID",
         "APP_URL",
@@ -158,14 +158,14 @@ def _run_with_timeout(
             ended.put([*check.run(case, visit)])
         except Exception as error:  # noqa: BLE001 # the other checks still run
             says = f"The check itself failed ({type(error).__name__})."
-            ended.put([failure(check.name, says, "Tell those who look after the app's code.")])
+            ended.put([failure(check.name, says, "Report this to the developers of this app.")])
 
     threading.Thread(target=run, daemon=True).start()
     try:
         return ended.get(timeout=seconds)
     except Empty:
-        says = f"There was no end to it in {seconds:g} s."
-        return [failure(check.name, says, "Look at this machine's network and DNS; try again.")]
+        says = f"The check did not finish within {seconds:g} s."
+        return [failure(check.name, says, "Check this machine's network and DNS, then try again.")]
 
 
 def format_finding(finding: Finding) -> list[str]:
@@ -175,9 +175,14 @@ def format_finding(finding: Finding) -> list[str]:
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
-@click.option("--offline", is_flag=True, help="Leave out what needs Clever.")
-@click.option("--patience", type=click.FloatRange(1, 60), default=10, help="Seconds for a check.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+@click.option("--offline", is_flag=True, help="Skip the checks that call Clever.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(1, 60),
+    default=10,
+    help="Time limit of each check, in seconds.",
+)
 def doctor(as_json: bool, offline: bool, patience: float) -> None:
     """Check everything a login needs, and say what to do. No secret is shown.
 
@@ -205,5 +210,5 @@ def _summarize(found: list[Finding], *, offline: bool) -> str:
     for word in (Outcome.FAULT, Outcome.WARNING):
         count = sum(each.outcome is word for each in found)
         named.append(f"{count} {word}{'' if count == 1 else 's'}")
-    left_out = " What needs Clever was left out." if offline else ""
+    left_out = " The checks that call Clever were skipped." if offline else ""
     return f"{', '.join(named)}.{left_out}"

@@ -63,9 +63,15 @@ def _check(path: Path, language: str) -> Iterator[str]:
         return
     for message in catalog:
         if message.id and not _placeholders_match(message):
-            yield f"{_rel_path(path)}, line {message.lineno}: other placeholders than in English."
+            yield (
+                f"{_rel_path(path)}, line {message.lineno}: the placeholders differ from the "
+                "English text."
+            )
         if message.id and _adds_markup(message):
-            yield f'{_rel_path(path)}, line {message.lineno}: markup (< or ") that English has not.'
+            yield (
+                f'{_rel_path(path)}, line {message.lineno}: markup (< or ") that the English '
+                "text does not have."
+            )
     for message, errors in catalog.check():
         if _placeholders_match(message):
             yield f"{_rel_path(path)}, line {message.lineno}: {errors[0]}."
@@ -185,7 +191,7 @@ class Catalogs:
             if name in self.languages:
                 yield from find_problems(path, name)
             else:
-                yield f"translations/{name} is not named after a language that Babel knows."
+                yield f"translations/{name}: Babel knows no language with this name."
 
 
 def _parse_locale(name: str) -> Locale | None:

@@ -80,7 +80,11 @@ def init_app(app: Flask, settings: Settings) -> None:
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     app.before_request(partial(_set_request_id, settings))
     if settings.https and not settings.trusted_proxies and settings.app_env != DEVELOPMENT:
-        log_event("config_warning", level=logging.WARNING, reason="https without TRUSTED_PROXIES")
+        log_event(
+            "config_warning",
+            level=logging.WARNING,
+            reason="APP_URL is https, but TRUSTED_PROXIES is 0",
+        )
     version = VERSIONS[settings.clever_api_version]
     if version.standing.state != "current":
         log_event("config_warning", level=logging.WARNING, reason=support_summary(version))

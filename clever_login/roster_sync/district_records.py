@@ -82,7 +82,9 @@ def _update_district(steps: TransactionRunner, district_id: str, **values: objec
 
 def _archive_people(connection: Connection, district_id: str, since: datetime | None) -> Counts:
     if since and is_in_use(connection, district_id, since):
-        raise DistrictInUse("Somebody has just logged in from it, so it must be connected again.")
+        raise DistrictInUse(
+            "A user of this district has just logged in, so the district must be connected again."
+        )
     at, counts = models.utc_now(), Counts()
     own = models.District.id == district_id
     connection.execute(update(models.District).where(own).values(archived_at=at, cursor=None))

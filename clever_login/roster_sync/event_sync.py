@@ -43,7 +43,9 @@ def parse_cursor(version: ApiVersion, kept: str, synced_at: datetime | None) -> 
     """
     name, _, found = kept.partition(":")
     if name != version.name:
-        raise CursorTooOld(f"The last sync read Clever's API {name}, and this is {version.name}.")
+        raise CursorTooOld(
+            f"The last sync read Clever's API {name}, but this sync reads {version.name}."
+        )
     if not found and _is_past_retention(synced_at):
         raise CursorTooOld(f"The last sync was more than {RETENTION_DAYS} days ago.")
     return found or None
@@ -104,7 +106,7 @@ def _events_within_limits(run: DistrictSync, after: str | None) -> Iterator[Even
 def _check(run: DistrictSync, changes: NetChanges) -> None:
     lost = run.steps.do(lambda db: changes.losses(db, run.district_id))
     if lost:
-        raise TooManyRemovals(f"By its events it would lose {', '.join(map(str, lost))}.")
+        raise TooManyRemovals(f"Its events would remove too much: {', '.join(map(str, lost))}.")
 
 
 def _events_until(last: str, events: Iterator[Event]) -> Iterator[Event]:

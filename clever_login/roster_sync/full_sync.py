@@ -220,7 +220,7 @@ def _latest_cursor(run: DistrictSync) -> str | None:
     try:
         return event_sync.format_cursor(run.version, run.events.latest() or "")
     except EventsNotEnabled as error:
-        run.say(f"{error} Until then every sync reads everything.")
+        run.say(f"{error} Until then, every sync reads the whole roster.")
         return None
 
 
@@ -244,7 +244,7 @@ def _read_for_sure(run: DistrictSync, group: _Group, before: LossCounts) -> None
     if number and not lost:
         return
     if lost:
-        run.say(f"Missing: {', '.join(map(str, lost))}. The list is read again, to be sure.")
+        run.say(f"Missing: {', '.join(map(str, lost))}. Reading the list again, to be sure.")
     run.report.reset(report)
     _read_list(run, group)
     if not run.yes:

@@ -76,8 +76,9 @@ class SyncResult:
         if not self.held:
             return []
         return [
-            f"  held: {', '.join(self.held)} missing. Nothing of that was removed, and all else was"
-            " applied. If it is right, run the same with --yes to accept it."
+            f"  on hold: {', '.join(self.held)} missing. The sync applied all other changes, but "
+            "removed nothing of these kinds. If the removals are right, run the same command "
+            "with --yes."
         ]
 
     def _line(self, table: str) -> str:
@@ -101,9 +102,9 @@ PROBLEM_BY_ERROR: dict[type[Exception], str] = {
 
 # What a district's state at Clever means; `running` and `success` need no explanation.
 STATE_DESCRIPTIONS = {
-    "paused": "At Clever it is paused: its data stays as it was last school year.",
-    "pending": "At Clever it is pending: there is an error that the district can fix.",
-    "error": "At Clever it has an error that Clever can fix.",
+    "paused": "The district is paused in Clever: its data stays as it was last school year.",
+    "pending": "The district is pending in Clever: it must fix an error in its data.",
+    "error": "The district has an error in Clever that Clever can fix.",
 }
 
 
@@ -135,7 +136,8 @@ def run_sync(wish: SyncOptions, say: Callable[[str], None]) -> Iterator[SyncResu
     version = found.services.version
     if version.name not in SUPPORTED_VERSIONS:
         raise UnsupportedVersion(
-            f"Rosters are kept from Clever's API {', '.join(SUPPORTED_VERSIONS)} alone."
+            "The sync supports only these versions of Clever's API: "
+            f"{', '.join(SUPPORTED_VERSIONS)}. Set CLEVER_API_VERSION to one of them."
         )
     if why := not_ready_reason():
         raise DatabaseNotReady(f"{why[0].upper()}{why[1:]}.")
@@ -156,7 +158,10 @@ class _SyncJob:
         known = self.steps.do(district_records.connected_districts)
         asked, allowed = self.wish.district, self.districts.services.settings.clever_district_ids
         if asked and asked not in {*listed, *known}:
-            raise DistrictDisconnected(f"Clever has no token for the district {asked}.")
+            raise DistrictDisconnected(
+                f"Clever has no token for the district {asked}: the district has not connected "
+                "this app."
+            )
         for each in known.keys() - set(listed):
             if asked in (None, each) and (result := self._unlisted(each, known[each])):
                 yield result
@@ -182,11 +187,14 @@ class _SyncJob:
 
     def _outside(self, district_id: str, known: dict[str, str]) -> SyncResult:
         """A district that is not in CLEVER_DISTRICT_IDS: its data is archived only with `yes`."""
-        name, why = known.get(district_id, ""), "It is not one of CLEVER_DISTRICT_IDS."
+        name, why = known.get(district_id, ""), "The district is not in CLEVER_DISTRICT_IDS."
         if district_id not in known:
             return SyncResult(district_id=district_id, name=name, how="skipped", why=why)
         if not self.wish.yes:
-            why += " What is kept of it stays as it was; run the same with --yes to archive it."
+            why += (
+                " Its stored data is unchanged. To archive the data, run the same command with "
+                "--yes."
+            )
             return SyncResult(district_id=district_id, name=name, how="refused", why=why)
         counts = district_records.archive_district(self.steps, district_id)
         return SyncResult(district_id=district_id, name=name, how="left", counts=counts, why=why)
@@ -208,7 +216,9 @@ class _SyncJob:
         roster = replace(self.districts.roster(district_id), report=ReadReport())
         record = roster.district()
         if record.id != district_id:
-            raise CleverUnexpected("Clever shows this district's token another district's record")
+            raise CleverUnexpected(
+                "Clever returned another district's record for this district's token"
+            )
         district_records.save_district(self.steps, record)
         return self._read(record, roster)
 
@@ -248,7 +258,7 @@ class _SyncJob:
             try:
                 apply_events(run, event_sync.parse_cursor(run.version, cursor, synced_at))
             except (CursorTooOld, EventsNotEnabled, TooManyRemovals) as error:
-                run.say(f"{error} Everything is read anew.")
+                run.say(f"{error} Reading the whole roster instead.")
             else:
                 return "events"
         read_everything(run)

@@ -47,7 +47,7 @@ class HeldLock:
         )
         if renewed.rowcount != 1:
             raise LockLost(
-                "Another sync has taken over, because this one stood still for too long."
+                "Another sync has taken over, because this sync made no progress for too long."
             )
 
 
@@ -82,7 +82,7 @@ def _acquire(connection: Connection, hold: HeldLock) -> None:
     taken = connection.execute(update(SyncLock).where(SyncLock.name == hold.name, free).values(row))
     if taken.rowcount != 1:
         raise AlreadyRunning(
-            f"Another sync is running ({other.rpartition(':')[0]}): this one did nothing."
+            f"Another sync is running ({other.rpartition(':')[0]}), so this one did nothing."
         )
 
 

@@ -23,9 +23,9 @@ REFUSAL_TEXTS = {
     413: ("Content Too Large", "This is larger than the page accepts. Nothing was saved."),
     431: ("Request Header Fields Too Large", "The header of the request is too large."),
     500: ("Internal Server Error", "The server failed. Try again."),
-    501: ("Not Implemented", "The server knows no transfer coding but chunked."),
-    503: ("Service Unavailable", "Too many large files arrive now. Try again in a minute."),
-    505: ("HTTP Version Not Supported", "The server speaks HTTP/1.1 and HTTP/1.0."),
+    501: ("Not Implemented", "The server supports no transfer coding except chunked."),
+    503: ("Service Unavailable", "Too many large uploads are in progress. Try again in a minute."),
+    505: ("HTTP Version Not Supported", "The server supports HTTP/1.1 and HTTP/1.0."),
 }
 REFUSAL_HEADERS = [
     ("Content-Type", "text/plain; charset=utf-8"),

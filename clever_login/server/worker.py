@@ -48,14 +48,14 @@ class Worker(base.Worker):
         """Exit with an error for options that this worker does not support."""
         if cfg.is_ssl:
             sys.exit(
-                "gunicorn was given a certificate or a key, but this app's worker does not speak"
-                " TLS. Let a router or a proxy do that, or, for trying something out on your own"
-                " machine, add --worker-class gthread."
+                "gunicorn was given a certificate or a key, but this app's worker does not "
+                "support TLS. Use TLS in a router or proxy in front of the app. To try TLS on "
+                "your own machine, add --worker-class gthread."
             )
         if cfg.proxy_protocol != "off":
             sys.exit(
-                "gunicorn was given --proxy-protocol, which this app's worker does not speak. Let"
-                " the proxy send X-Forwarded-For instead, and set TRUSTED_PROXIES."
+                "gunicorn was given --proxy-protocol, which this app's worker does not support. "
+                "Let the proxy send X-Forwarded-For instead, and set TRUSTED_PROXIES."
             )
 
     def run(self) -> None:
@@ -123,7 +123,9 @@ class Worker(base.Worker):
         self._serve_until(end_of_rest)
         self._serve_until(end, close_idle=True)
         if cut := len(self._channels()):
-            self.log.warning("%d connections were cut off: the graceful timeout is over", cut)
+            self.log.warning(
+                "%d connections were closed, because the graceful timeout has passed", cut
+            )
         self.threads.shutdown(wait=False)
         self._refusals.shutdown(wait=False)
 
@@ -158,7 +160,7 @@ class Worker(base.Worker):
         """Have a thread answer the first request of a connection."""
         self.nr += 1
         if self._is_spent and self.alive:
-            self.log.info("Restarting this worker: it has had its number of requests.")
+            self.log.info("Restarting this worker: it has served its maximum number of requests.")
             self.alive = False
         pool = self._refusals if channel.requests[0].error else self.threads
         pool.submit(self._answer, channel)

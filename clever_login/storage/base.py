@@ -62,4 +62,6 @@ def probe(store: Store) -> None:
     came_back = store.get(key) == value
     store.delete(key)
     if not came_back or store.get(key) is not None:
-        raise StoreUnavailable("the session store does not give back what was written to it")
+        raise StoreUnavailable(
+            "a value that was written to the session store could not be read back"
+        )

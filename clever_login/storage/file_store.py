@@ -109,10 +109,10 @@ class FileStore:
             with self._lock:
                 return call(self._connected())
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"the file of sessions cannot be used: {error}") from error
+            raise StoreUnavailable(f"the session file cannot be used: {error}") from error
         except OSError as error:
             why = f"{error.strerror} ({type(error).__name__})"
-            raise StoreUnavailable(f"the folder of sessions cannot be used: {why}") from error
+            raise StoreUnavailable(f"the session folder cannot be used: {why}") from error
 
     def _connected(self) -> sqlite3.Connection:
         """Return the connection.

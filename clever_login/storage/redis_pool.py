@@ -37,9 +37,9 @@ CAUSE_BY_CODE = {
     "LOADING": "Redis is loading its data",
     "MASTERDOWN": "Redis is a replica without its master",
     "MISCONF": "Redis refuses writes because it cannot save its data",
-    "NOAUTH": "Redis wants a password",
+    "NOAUTH": "Redis requires a password",
     "WRONGPASS": "Redis does not accept the user name or password",
-    "NOPERM": "Redis does not permit this user the command or the key",
+    "NOPERM": "Redis does not allow this user to use the command or the key",
     "OOM": "Redis is full (maxmemory)",
 }
 
@@ -115,9 +115,9 @@ def describe_failure(error: BaseException, connections: int) -> str:
     if isinstance(error, NoAnswer):
         return "Redis did not answer in time"
     if isinstance(error, NotConnected) and POOL_EXHAUSTED_MESSAGE in str(error):
-        return f"no connection to Redis was free in time (REDIS_CONNECTIONS is {connections})"
+        return f"no Redis connection became free in time (REDIS_CONNECTIONS is {connections})"
     if MAX_CLIENTS_MESSAGE in str(error):
-        return f"Redis takes no more connections ({MAX_CLIENTS_MESSAGE})"
+        return f"Redis accepts no more connections ({MAX_CLIENTS_MESSAGE})"
     if code := _reply_code(error):
         return f"{CAUSE_BY_CODE.get(code, 'Redis refused a command')} ({code})"
     kind = type(_original_error(error)).__name__

@@ -114,10 +114,10 @@ CHILD_MESSAGES = {
 }
 
 FIXED_BY_USER = _("You can, at this computer.")
-FIXED_BY_DEVICE_ADMIN = _("Whoever looks after this computer.")
+FIXED_BY_DEVICE_ADMIN = _("The person who manages this computer.")
 FIXED_BY_CLEVER_ADMIN = _("Your district's Clever administrator.")
 FIXED_BY_CLEVER = _("Clever. Nobody at your school has to do anything.")
-FIXED_BY_OPERATOR = _("Whoever runs this app. Tell them the code and the reference.")
+FIXED_BY_OPERATOR = _("The people who run this app. Tell them the code and the reference.")
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ class AdultMessage:
 
 ADULT_MESSAGES = {
     "login_failed": AdultMessage(
-        _("The login failed for a reason that has no page of its own."),
-        _("Try once more. If it fails again, pass the reference on."),
+        _("The login failed for an unknown reason."),
+        _("Try once more. If it fails again, report the reference."),
         FIXED_BY_OPERATOR,
     ),
     "login_cancelled": AdultMessage(
@@ -142,143 +142,164 @@ ADULT_MESSAGES = {
     ),
     "login_expired": AdultMessage(
         _("The login was started in another browser, or too long ago."),
-        _("Begin at the first page or in the Clever Portal. A bookmark should lead there, too."),
+        _(
+            "Start at the first page or in the Clever Portal. If you use a bookmark, it must "
+            "lead to one of them."
+        ),
         FIXED_BY_USER,
     ),
     "cookies_blocked": AdultMessage(
-        _("The browser sent nothing back that we gave it. Most often cookies are blocked."),
+        _("The browser did not send back this app's cookies. Most often, cookies are blocked."),
         _("Allow cookies for this site, in the browser and in the rules for managed devices."),
         FIXED_BY_DEVICE_ADMIN,
     ),
     "code_used": AdultMessage(
-        _("What Clever sent for this login was used before, or is older than a minute."),
-        _("Log in again. If it happens each time, a filter may open links before people do."),
+        _("The login code from Clever was already used, or is older than a minute."),
+        _("Log in again. If this happens every time, a web filter may be opening the links first."),
         FIXED_BY_USER,
     ),
     "bad_callback": AdultMessage(
-        _("The address was not one that Clever sends a browser to."),
-        _("Begin at the first page or in the Clever Portal. A bookmark should lead there, too."),
+        _("The link was not one that Clever sends."),
+        _(
+            "Start at the first page or in the Clever Portal. If you use a bookmark, it must "
+            "lead to one of them."
+        ),
         FIXED_BY_USER,
     ),
     "login_refused": AdultMessage(
         _("Clever refused the login. Most often the app is not shared with this person."),
         _(
-            "In Clever's dashboard, see whether the app is shared with this person's school and "
-            "role, and whether its launch date has come."
+            "In Clever's dashboard, check that the app is shared with this person's school and "
+            "role, and that its launch date has come."
         ),
         FIXED_BY_CLEVER_ADMIN,
     ),
     "not_a_person": AdultMessage(
-        _("Clever named a district, not a student or a member of staff."),
+        _("The account at Clever belongs to a district, not to a student or a staff member."),
         _("Log in with a person's account."),
         FIXED_BY_USER,
     ),
     "account_refused": AdultMessage(
-        _("This app turned the account away. Whoever runs it decides who may use it."),
-        _("Ask them whether this person should be let in."),
+        _("This app refused the account. The people who run the app decide who may use it."),
+        _("Ask them whether this person should have access."),
         FIXED_BY_OPERATOR,
     ),
     "claim_useless": AdultMessage(
-        _("Links to accounts from before Clever work once, and are out of date after a while."),
-        _("See whether the whole link was copied. If so, ask for another."),
+        _("A link to an account from before Clever works only once, and expires after a while."),
+        _("Check that the whole link was copied. If it was, ask for a new link."),
         FIXED_BY_OPERATOR,
     ),
     "district_not_allowed": AdultMessage(
-        _("The person's district is not among those that this app was set up for."),
-        _("Ask for the district's id to be put into CLEVER_DISTRICT_IDS."),
+        _("This app is not set up for this person's district."),
+        _("Ask to have the district's id added to CLEVER_DISTRICT_IDS."),
         FIXED_BY_OPERATOR,
     ),
     "too_busy": AdultMessage(
-        _("Clever answers slowly, and too many logins are waiting for it already."),
-        _("Let a few people at a time try again. See status.clever.com."),
+        _("Clever is answering slowly, and too many logins are already waiting."),
+        _("Have a few people at a time try again. Check status.clever.com."),
         FIXED_BY_CLEVER,
     ),
     "crowded": AdultMessage(
-        _("More people come at this moment than the app can answer."),
-        _("Let a few people at a time try again. If it happens often, the app needs more workers."),
+        _("More people are using the app right now than it can handle."),
+        _(
+            "Have a few people at a time try again. If this happens often, the app needs more "
+            "workers."
+        ),
         FIXED_BY_OPERATOR,
     ),
     "clever_misconfigured": AdultMessage(
         _("Clever does not accept this app's credentials or redirect URI."),
-        _("Compare the app's settings with Clever's dashboard: the doctor does it (see README)."),
+        _(
+            "Compare the app's settings with Clever's dashboard. The doctor command does this "
+            "(see README)."
+        ),
         FIXED_BY_OPERATOR,
     ),
     "clever_unavailable": AdultMessage(
-        _("Clever did not answer, asked us to slow down, or said that it cannot now."),
+        _("Clever did not answer, limited this app's requests, or reported a temporary error."),
         _(
-            "See status.clever.com. If all is well there, the doctor tries our way to Clever "
-            "(see README)."
+            "Check status.clever.com. If it reports no problem, test the connection to Clever "
+            "with the doctor command (see README)."
         ),
         FIXED_BY_CLEVER,
     ),
     "clever_unexpected": AdultMessage(
-        _("Clever's answer was not what its documentation describes, or our clock is wrong."),
-        _("Try once more. Then the doctor asks Clever, and compares the clocks (see README)."),
+        _("Clever's response did not match its documentation, or this app's clock is wrong."),
+        _(
+            "Try once more. If it fails again, run the doctor command, which tests Clever and "
+            "compares the clocks (see README)."
+        ),
         FIXED_BY_OPERATOR,
     ),
     "wrong_person": AdultMessage(
         _("Clever's records named two different people for one login."),
-        _("Log out of Clever and in again. If it stays so, ask Clever about this person."),
+        _(
+            "Log out of Clever and log in again. If this happens again, ask Clever about this "
+            "person."
+        ),
         FIXED_BY_CLEVER_ADMIN,
     ),
     "wrong_host": AdultMessage(
-        _("This address is not the one that the app was given in APP_URL."),
-        _("APP_URL has to be the address that people use."),
+        _("This address is not the app's address in APP_URL."),
+        _("Set APP_URL to the address that people use."),
         FIXED_BY_OPERATOR,
     ),
     "store_unavailable": AdultMessage(
         _("The app's session store does not answer."),
-        _("Wait. If it lasts, /readyz says what is wrong."),
+        _("Wait a few minutes. If the problem continues, open /readyz to see the cause."),
         FIXED_BY_OPERATOR,
     ),
     "database_unavailable": AdultMessage(
-        _("The app's database does not answer, or waits for an upgrade."),
-        _("Wait. If it lasts, /readyz says what is wrong."),
+        _("The app's database does not answer, or needs an upgrade."),
+        _("Wait a few minutes. If the problem continues, open /readyz to see the cause."),
         FIXED_BY_OPERATOR,
     ),
     "form_expired": AdultMessage(
         _("The page was open for too long, or somebody else has logged in since."),
-        _("Open the page again, see whose it is, and send the form once more."),
+        _("Open the page again, check who is logged in, and send the form again."),
         FIXED_BY_USER,
     ),
     "in_a_frame": AdultMessage(
-        _("Inside another site's page browsers keep no cookies for an app: nobody could log in."),
+        _(
+            "The app was opened inside another site's page. Browsers block its cookies there, "
+            "so nobody could log in."
+        ),
         _("Link to the app, or use the Clever Portal. Do not embed it."),
-        _("Whoever made the page around this one."),
+        _("The people who made the page around this one."),
     ),
     "http_400": AdultMessage(
-        _("The request was not one that this app can answer."),
-        _("See whether the whole link was copied."),
+        _("The app did not understand the request."),
+        _("Check that the whole link was copied."),
         FIXED_BY_USER,
     ),
     "http_401": AdultMessage(
-        _("The session had ended, so what was sent is not kept."),
-        _("Log in, and send it once more."),
+        _("The session had ended, so what was sent was not saved."),
+        _("Log in, and send it again."),
         FIXED_BY_USER,
     ),
     "http_403": AdultMessage(
         _("The current role may not open this page, or the form came from another site."),
-        _("Who has several roles can change to another. Roles come from Clever."),
+        _("A person with several roles can switch to another role. Roles come from Clever."),
         FIXED_BY_CLEVER_ADMIN,
     ),
     "http_404": AdultMessage(
-        _("There is no page at this address, or it is not this person's."),
-        _("Compare the address. Classes and schools are shown to the people in them alone."),
+        _("There is no page at this address, or this person may not see it."),
+        _("Check the address. Only people in a class or school can see its page."),
         FIXED_BY_USER,
     ),
     "http_405": AdultMessage(
-        _("The address does not take this kind of request."),
-        _("Begin at the first page."),
+        _("This address does not accept this kind of request."),
+        _("Start at the first page."),
         FIXED_BY_USER,
     ),
     "http_413": AdultMessage(
-        _("The request was larger than any of ours."),
-        _("Write a shorter text, and send it once more."),
+        _("The request was larger than this app accepts."),
+        _("Write a shorter text, and send it again."),
         FIXED_BY_USER,
     ),
     "http_500": AdultMessage(
-        _("The app failed."),
-        _("Try once more. The reference leads to the line in the log."),
+        _("An error in the app stopped the request."),
+        _("Try once more. If it fails again, look for the reference in the app's log."),
         FIXED_BY_OPERATOR,
     ),
 }

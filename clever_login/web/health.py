@@ -40,7 +40,7 @@ class Readiness:
         """Return why the process cannot serve, as a sentence for an operator, or None if it can."""
         arrived = time.monotonic()
         if not self._lock.acquire(timeout=WAIT_SECONDS):
-            return self._why or "another check has not ended yet"
+            return self._why or "another check is still running"
         try:
             fresh = self._why is None and arrived - self._ended < FRESH_SECONDS
             if not fresh and self._began < arrived:

@@ -51,7 +51,7 @@ def _check_host(settings: Settings) -> None:
         return
     expected = urlsplit(settings.app_url).netloc
     if request.host != expected:
-        raise WrongHost(f"APP_URL says {expected}")
+        raise WrongHost(f"the request's host differs from APP_URL, which has {expected}")
 
 
 def _answer_framed_request() -> Response | None:

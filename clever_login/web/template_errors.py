@@ -15,7 +15,7 @@ PAGE_TEMPLATE = """<!doctype html>
 <pre>{place}: {says}
 
 {line}</pre>
-<p>Save a correction, then reload this page. In production, people see the page of an error.</p>
+<p>Fix the template, save it, and reload this page. In production, users see an error page.</p>
 </main></body></html>
 """
 

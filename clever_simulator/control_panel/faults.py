@@ -23,12 +23,12 @@ COMMON_FAULTS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("404", "Answer 404", {"status": 404}),
     ("401", "Answer 401", {"status": 401}),
     ("html", "Answer with HTML", {"body": "html"}),
-    ("truncated", "Cut the answer in half", {"body": "truncated"}),
-    ("cut", "Hang up in the middle", {"cut": "length"}),
-    ("slow", "Wait 15 seconds", {"delay_s": 15}),
-    ("before", "Hang up at once", {"drop": "before"}),
-    ("after", "Hang up afterwards", {"drop": "after"}),
-    ("drip", "One byte a second", {"drip": True}),
+    ("truncated", "Send only half of the answer", {"body": "truncated"}),
+    ("cut", "Close the connection in the middle of the answer", {"cut": "length"}),
+    ("slow", "Wait 15 seconds before the answer", {"delay_s": 15}),
+    ("before", "Close the connection before the request is processed", {"drop": "before"}),
+    ("after", "Close the connection after the request is processed", {"drop": "after"}),
+    ("drip", "Send one byte per second", {"drip": True}),
 )
 
 
@@ -39,7 +39,9 @@ def refuse_cross_site_changes() -> Response | None:
         return None  # cross-site DELETE needs a CORS preflight, which we never grant
     if request.mimetype == "application/json" or _is_same_origin():
         return None
-    return error_response(403, "Send application/json, or the forms of the simulator's own page.")
+    return error_response(
+        403, "Send application/json, or use the forms of the simulator's own pages."
+    )
 
 
 @bp.get("/", strict_slashes=False)

@@ -36,7 +36,7 @@ def paginate(listing: Listing, path: str, args: QueryArgs, limit: int) -> Page:
     """Returns the page that the query asks for. Raises QueryError for an invalid query."""
     after, before = args.get("starting_after"), args.get("ending_before")
     if after is not None and before is not None:
-        raise QueryError(400, "Give starting_after or ending_before, not both.")
+        raise QueryError(400, "Use starting_after or ending_before, not both.")
     part = listing.after(after or "", limit) if before is None else listing.before(before, limit)
     ids = listing.ids[part]
     links = [{"rel": "self", "uri": _page_uri(path, args)}]
@@ -76,7 +76,7 @@ def _parse_conditions(where: str) -> dict[str, object]:
     except (ValueError, RecursionError):
         wanted = None
     if not isinstance(wanted, dict):
-        raise QueryError(400, "where must be a JSON object of fields and their values.")
+        raise QueryError(400, "where must be a JSON object with fields and their values.")
     return wanted
 
 

@@ -29,7 +29,9 @@ _ROLE_FILTERS = {
     "sections": ("student", "teacher"),
     "resources": ("student", "teacher"),
 }
-_NO_PAGING_MESSAGE = "The token of a person reads whole lists: leave out limit and the like."
+_NO_PAGING_MESSAGE = (
+    "A person's token always reads whole lists. Remove the parameters for pages, such as limit."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,5 +250,7 @@ def _rows_by_id(kind: RoleColumns, rows: Iterable[Row]) -> dict[str, list[Row]]:
         lines = found.setdefault(one_id, [])
         lines.append(row)
         if any(row.get(name) != lines[0].get(name) for name in ("First_name", "Last_name")):
-            raise row.error(f"the {kind.id} {one_id!r} is somebody else on line {lines[0].line}.")
+            raise row.error(
+                f"the {kind.id} {one_id!r} belongs to another person on line {lines[0].line}."
+            )
     return found

@@ -65,7 +65,7 @@ def read_rows(path: Path) -> dict[str, list[Row]]:
         name for name in REQUIRED_COLUMNS if name not in contents and name not in OPTIONAL_FILES
     ]
     if missing:
-        raise DataError(f"{path} has no {' and no '.join(missing)}.")
+        raise DataError(f"{path} contains no {' and no '.join(missing)}.")
     return {name: list(_parse_rows(name, contents.get(name, b""))) for name in REQUIRED_COLUMNS}
 
 
@@ -75,7 +75,9 @@ def index_rows(rows: Iterable[Row], column: str) -> dict[str, Row]:
     for row in rows:
         one_id = row.get(column)
         if one_id in found:
-            raise row.error(f"the {column} {one_id!r} was on line {found[one_id].line} already.")
+            raise row.error(
+                f"the {column} {one_id!r} is already used on line {found[one_id].line}."
+            )
         found[one_id] = row
     return found
 
@@ -109,16 +111,16 @@ def _read_zip(path: Path) -> dict[str, bytes]:
     except DataError:
         raise
     except zipfile.BadZipFile as error:
-        raise DataError(f"{path} is neither a folder nor a zip that can be read.") from error
+        raise DataError(f"{path} is neither a folder nor a readable zip file.") from error
     except UNZIP_ERRORS as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{path} is a zip that cannot be unpacked ({reason}).") from error
+        raise DataError(f"The zip file {path} cannot be unpacked ({reason}).") from error
     return found
 
 
 def _unzip_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(f"{name} is packed in an unusual way; make a plain zip.")
+        raise DataError(f"{name} uses an unsupported kind of compression. Create a plain zip file.")
     with archive.open(entry) as file:
         return _check_size(file.read(MAX_BYTES + 1), name)
 
@@ -131,13 +133,13 @@ def _entry_name(name: str, path: Path) -> str:
     """
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or re.match(r"[/\\]|[A-Za-z]:", name):
-        raise DataError(f"{path} has an entry that leads out of it: {name!r}.")
+        raise DataError(f"The zip file {path} has an entry outside its own folder: {name!r}.")
     return "" if not parts or name.endswith("/") else parts[-1]
 
 
 def _check_unique(found: dict[str, bytes], name: str, path: Path) -> None:
     if name.lower() in found:
-        raise DataError(f"{path} has {name.lower()} more than once.")
+        raise DataError(f"{path} contains {name.lower()} more than once.")
 
 
 def _check_size(content: bytes, name: str) -> bytes:
@@ -159,7 +161,9 @@ def _parse_rows(name: str, content: bytes) -> Iterator[Row]:
             fields.pop()
         row = Row(file=name, line=line, values=dict(zip(columns, fields, strict=False)))
         if len(fields) != len(columns):
-            raise row.error(f"this has {len(fields)} values, but there are {len(columns)} columns.")
+            raise row.error(
+                f"this line has {len(fields)} values, but there are {len(columns)} columns."
+            )
         for column in REQUIRED_COLUMNS[name]:
             if not row.get(column):
                 raise row.error(f"{column} is empty.")
@@ -171,10 +175,10 @@ def _decode(name: str, content: bytes) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{name}, line {line}: this is not UTF-8; save it as UTF-8.") from error
+        raise DataError(f"{name}, line {line}: the file is not UTF-8. Save it as UTF-8.") from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError(f"{name}, line {line}: this is not text; save it as CSV in UTF-8.")
+        raise DataError(f"{name}, line {line}: the file is not text. Save it as CSV in UTF-8.")
     return text
 
 
@@ -186,7 +190,7 @@ def _split_records(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
         try:
             fields = next(reader, None)
         except csv.Error as error:
-            raise DataError(f"{name}, line {line}: this is not CSV ({error}).") from error
+            raise DataError(f"{name}, line {line}: the file is not CSV ({error}).") from error
         if fields is None:
             return
         if any(field.strip() for field in fields):
@@ -199,4 +203,4 @@ def _check_columns(name: str, line: int, columns: list[str]) -> None:
     if missing:
         raise DataError(f"{name}, line {line}: there is no column {' and no '.join(missing)}.")
     if twice:
-        raise DataError(f"{name}, line {line}: the column {twice[0]} is there more than once.")
+        raise DataError(f"{name}, line {line}: the column {twice[0]} appears more than once.")

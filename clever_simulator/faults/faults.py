@@ -91,7 +91,7 @@ def parse_fault(description: object) -> Fault:
         raise FaultError("A fault is a JSON object with at least the field endpoint.")
     for key, value in description.items():
         if key not in _FIELD_RULES:
-            raise FaultError(f"{key}: there is no such field in a fault.")
+            raise FaultError(f"{key}: a fault has no such field.")
         fits, expected = _FIELD_RULES[key]
         if not fits(value):
             raise FaultError(f"{key}: expected {expected}.")
@@ -100,7 +100,7 @@ def parse_fault(description: object) -> Fault:
     fault = Fault(**description)
     if fault == Fault(endpoint=fault.endpoint, times=fault.times, path=fault.path):
         raise FaultError(
-            "status: give one of status, body, rows, headers, delay_s, drop, cut or drip."
+            "status: use one of status, body, rows, headers, delay_s, drop, cut or drip."
         )
     return fault
 
@@ -135,16 +135,16 @@ _FIELD_RULES: dict[str, tuple[Callable[[object], bool], str]] = {
     ),
     "body": (
         lambda value: value is None or isinstance(value, str),
-        "html, empty, truncated or a text to send",
+        "html, empty, truncated, or the text to send",
     ),
-    "path": (lambda value: value is None or isinstance(value, str), "how the path ends"),
+    "path": (lambda value: value is None or isinstance(value, str), "the end of a path"),
     "rows": (
         lambda value: value is None or _is_integer_between(value, 0, 10_000),
-        "how many records a list keeps",
+        "the number of records to keep in a list",
     ),
     "headers": (
         _is_valid_headers,
-        "an object of texts without line breaks, or null to leave one out",
+        "an object of header names and their texts without line breaks, or null to remove a header",
     ),
     "delay_s": (_is_valid_delay, f"seconds, 0 to {MAX_DELAY_SECONDS}"),
     "drop": (lambda value: value in (None, "before", "after"), "before or after"),

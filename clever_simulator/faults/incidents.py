@@ -39,7 +39,7 @@ class Incidents:
     def add(self, name: object, impact: object, body: object, since: float) -> Incident:
         """Opens an incident. Raises IncidentError if a field is invalid."""
         if not (isinstance(name, str) and name.strip()):
-            raise IncidentError("name: expected what is wrong, in a few words.")
+            raise IncidentError("name: expected a short description of the problem.")
         if not isinstance(impact, str) or impact not in DESCRIPTIONS:
             raise IncidentError("impact: expected one of " + ", ".join(DESCRIPTIONS) + ".")
         if not isinstance(body, str):

@@ -46,7 +46,7 @@ class ChangeMaker:
             steps = [self._step(each) for each in asked]
             districts = {each.district.id: each.district for each in steps}
             if len(districts) != 1:
-                raise ChangeError("A list of changes is about people of one district.")
+                raise ChangeError("All changes in a list must be about people of one district.")
             ids = {one_id for each in steps for one_id in each.ids}
 
             def all_of_them() -> None:
@@ -67,7 +67,7 @@ class ChangeMaker:
             for district in self._data.directory.districts:
                 if altered.keys() <= _ids(self._data.index(district)):
                     return self.settle(district, lambda: self._data.alter(altered))
-        raise ChangeError("id: there is no district with records of these ids.")
+        raise ChangeError("id: no district has records with these ids.")
 
     def _step(self, description: object) -> _PlannedChange:
         if not isinstance(description, dict):
@@ -92,7 +92,7 @@ class ChangeMaker:
     def _person(self, description: Mapping[str, object]) -> Person:
         person = self._data.find(str(description.get("person")))
         if person is None:
-            raise ChangeError("person: there is nobody of this user name or id.")
+            raise ChangeError("person: nobody has this user name or id.")
         return person
 
     def settle(
@@ -112,7 +112,7 @@ class ChangeMaker:
     def check_running(self, district: District) -> None:
         """Raises ChangeError if a district is paused."""
         if self._data.standings.is_paused(district):
-            raise ChangeError(f"district: {district.name} is paused, so nothing changes there.")
+            raise ChangeError(f"district: {district.name} is paused, so its data cannot change.")
 
     def _rename(self, person: Person, description: Mapping[str, object]) -> None:
         first = description.get("first", person.name.first)
@@ -127,7 +127,7 @@ class ChangeMaker:
         if not isinstance(enrolled, bool):
             raise ChangeError("enrolled: expected true or false.")
         if "student" not in person.roles:
-            raise ChangeError("person: only a student is enrolled in a class.")
+            raise ChangeError("person: only a student can be enrolled in a class.")
         found = self._data.directory.section(str(section))
         if found is None or found.school.district != person.district:
             raise ChangeError("section: there is no such section in the person's district.")

@@ -12,7 +12,7 @@ from clever_simulator.school_year.step_context import StepContext, StepResult, p
 
 
 def roll_over(here: StepContext) -> StepResult:
-    """August: grades move up, seniors leave, Kindergarten comes, all classes are new."""
+    """August: students move up a grade, seniors leave, kindergartners start, classes are new."""
     world = here.world
     year = next_school_year(world.clock.now())
     world.clock.skip(year.begins - world.clock.now())
@@ -21,7 +21,7 @@ def roll_over(here: StepContext) -> StepResult:
     rolled = rollover.roll_over_district(here.people, here.district, gone, year, world.clock.text())
     events = world.changes.settle(here.district, lambda: world.data.roll(here.district, rolled))
     grades = [
-        person_change(one, "a grade further", *(each.post("student").grade for each in (old, one)))
+        person_change(one, "next grade", *(each.post("student").grade for each in (old, one)))
         for one in rolled.up.values()
         if (old := before[one.id]) != one
     ]
@@ -29,7 +29,7 @@ def roll_over(here: StepContext) -> StepResult:
 
 
 def connect_library_app(here: StepContext) -> StepResult:
-    """An app of the Library is connected by districts: the same client id, another tier."""
+    """Districts connect a Library app, which keeps its client id and changes its tier."""
     world, app = here.world, _library_app(here)
     later = replace(app, tier="secure_sync")
     apps = tuple(later if one is app else one for one in world.config.apps)
@@ -46,28 +46,28 @@ def connect_library_app(here: StepContext) -> StepResult:
 
 
 def pause_district(here: StepContext) -> StepResult:
-    """Clever stops taking the district's data, and shows what it had; people still log in."""
+    """Clever shares the district's data without updating it. People can still log in."""
     return _set_district_status(here, "paused", here.world.clock.text()[:10])
 
 
 def unpause_district(here: StepContext) -> StepResult:
-    """Clever takes the district's data again."""
+    """Clever updates the district's data again."""
     if not here.world.data.standings.is_paused(here.district):
         raise ChangeError(f"district: {here.district.name} is not paused.")
     return _set_district_status(here, "running again", None)
 
 
 def disconnect_district(here: StepContext) -> StepResult:
-    """The district disconnects from all apps: its tokens end, and its people cannot come in."""
+    """The district disconnects all apps. Its tokens expire, and its people cannot log in."""
     if here.world.data.standings.has_left(here.district):
-        raise ChangeError(f"district: {here.district.name} has left already.")
+        raise ChangeError(f"district: {here.district.name} has already left.")
     here.world.data.standings.leave(here.district)
     here.world.vault.revoke(here.district)
     return StepResult(touched=[_district_change(here, "left")], events=[])
 
 
 def reconnect_district(here: StepContext) -> StepResult:
-    """A district that has left connects again: the same ids, another token."""
+    """A district that left connects again. It keeps its ids and gets a new token."""
     if not here.world.data.standings.has_left(here.district):
         raise ChangeError(f"district: {here.district.name} has not left.")
     here.world.data.standings.rejoin(here.district)
@@ -87,7 +87,7 @@ def _other_changes(rolled: RolloverResult) -> list[Change]:
     sections += [("new class", one) for one in rolled.begun]
     return [
         *(person_change(one, "left after the last grade") for one in rolled.left),
-        *(person_change(one, "new in Kindergarten") for one in rolled.new),
+        *(person_change(one, "new in kindergarten") for one in rolled.new),
         *(Change(kind="section", id=one.id, name=one.name, what=what) for what, one in sections),
     ]
 
@@ -101,4 +101,4 @@ def _library_app(here: StepContext) -> RegisteredApp:
     for one in here.world.config.apps:
         if one.tier == "library" and wanted in (None, "", one.client_id):
             return one
-    raise ChangeError("client_id: there is no such app in the Library.")
+    raise ChangeError("client_id: no Library app has this client id.")

@@ -52,11 +52,11 @@ class StepContext:
         if not name:
             child = default_student(self.world.data.first, self.district)
             if child is None:
-                raise ChangeError("person: the district has no student, so name somebody.")
+                raise ChangeError("person: this district has no students, so enter a person.")
             name = child.id
         found = self.world.data.find(str(name))
         if found is None:
-            raise ChangeError("person: there is nobody of this user name or id.")
+            raise ChangeError("person: nobody has this user name or id.")
         return found
 
     def present(self, one: Person) -> Person:
@@ -65,7 +65,7 @@ class StepContext:
         Raises ChangeError if they are not in the district's shared data.
         """
         if not self.world.data.shares(one):
-            raise ChangeError(f"person: {one.name.full} is not shared at present.")
+            raise ChangeError(f"person: {one.name.full} is not shared at the moment.")
         return one
 
 

@@ -31,7 +31,7 @@ class StepKind:
 
 
 STEPS: Mapping[str, StepKind] = {
-    "new_teacher": StepKind(student_steps.change_teacher, "A class changes teacher"),
+    "new_teacher": StepKind(student_steps.change_teacher, "A class gets another teacher"),
     "new_school": StepKind(student_steps.change_school, "A student changes school"),
     "unshared": StepKind(student_steps.unshare_person, "A student is unshared", waits=False),
     "deleted": StepKind(student_steps.delete_person, "A student is deleted"),
@@ -42,13 +42,13 @@ STEPS: Mapping[str, StepKind] = {
     ),
     "library_to_district": StepKind(
         district_steps.connect_library_app,
-        "From the Library to districts",
+        "A Library app is connected by districts",
         waits=False,
         of_district=True,
     ),
     "pause": StepKind(district_steps.pause_district, "The district pauses", of_district=True),
     "unpause": StepKind(
-        district_steps.unpause_district, "The district goes on", waits=False, of_district=True
+        district_steps.unpause_district, "The district's pause ends", waits=False, of_district=True
     ),
     "leave": StepKind(
         district_steps.disconnect_district, "The district leaves", waits=False, of_district=True
@@ -93,4 +93,4 @@ def _requested_district(world: SimulatorState, asked: Mapping[str, object]) -> D
     for one in world.people.districts:
         if wanted in (one.id, one.shortname):
             return one
-    raise ChangeError("district: there is no district of this id or short name.")
+    raise ChangeError("district: no district has this id or short name.")

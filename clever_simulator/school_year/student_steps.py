@@ -16,11 +16,11 @@ _DAY_SECONDS = 24 * 60 * 60
 
 
 def change_teacher(here: StepContext) -> StepResult:
-    """A class is taught by somebody else of the same school."""
+    """Another teacher of the same school takes over a class."""
     section = _requested_section(here)
     teacher = step_context.replacement_teacher(here.people, section)
     if teacher is None:
-        raise ChangeError("section: nobody else in the district could teach it.")
+        raise ChangeError("section: the district has no other teacher for this class.")
     now = here.world.clock.text()
     later = replace(section, teacher=teacher, facts={**section.facts, "last_modified": now})
     sections = tuple(later if one.id == section.id else one for one in here.people.sections)
@@ -40,11 +40,11 @@ def change_teacher(here: StepContext) -> StepResult:
 
 
 def change_school(here: StepContext) -> StepResult:
-    """A student leaves the classes of one school for those of another."""
+    """A student moves to another school, and joins its classes."""
     student = here.present(here.student())
     school = step_context.next_school(here.people, student)
     if school is None:
-        raise ChangeError("district: it has no other school.")
+        raise ChangeError("district: this district has no other school.")
     later = _with_school(student, school, here.world.clock.text())
     joined = step_context.sections_to_attend(here.people, student, school)
     directory = with_people(here.people, {student.id: later})
@@ -58,25 +58,25 @@ def change_school(here: StepContext) -> StepResult:
 
 
 def unshare_person(here: StepContext) -> StepResult:
-    """A person is no longer shared with the apps, and can still log in to Clever."""
+    """The district stops sharing a person with apps. The person can still log in to Clever."""
     return _apply_change(here, here.present(here.person()), "unshared", "unshared")
 
 
 def delete_person(here: StepContext) -> StepResult:
-    """A person is no longer in the district."""
+    """The district removes a person."""
     return _apply_change(here, here.present(here.person()), "deleted", "deleted")
 
 
 def restore_person(here: StepContext) -> StepResult:
-    """A person who was unshared or deleted is there again, with the same id."""
+    """A person who was unshared or deleted returns with the same id."""
     person = here.person()
     if here.world.data.shares(person):
-        raise ChangeError(f"person: {person.name.full} is there already.")
+        raise ChangeError(f"person: {person.name.full} is already shared.")
     return _apply_change(here, person, "back", "back with the same id")
 
 
 def give_new_id(here: StepContext) -> StepResult:
-    """A person is gone for so long that Clever forgets them, and comes back as somebody new."""
+    """A person is away for so long that Clever forgets them. They return with a new id."""
     world, person = here.world, here.person()
     first = world.changes.make({"change": "deleted", "person": person.id})
     world.clock.skip(DAYS_UNTIL_NEW_ID * _DAY_SECONDS)
@@ -100,7 +100,7 @@ def _requested_section(here: StepContext) -> Section:
     fitting = (one for one in sections if name in (None, "", one.id))
     section = next(fitting, None)
     if section is None:
-        raise ChangeError("section: there is no such section in the district.")
+        raise ChangeError("section: the district has no such section.")
     return section
 
 

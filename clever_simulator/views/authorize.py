@@ -39,7 +39,7 @@ def authorize() -> ResponseReturnValue:
     """Serves Log in with Clever and portal tiles. Redirects to the redirect URI with a code."""
     app = _requested_app()
     if request.args.get("response_type") != "code":
-        raise LinkError("The link must say response_type=code.")
+        raise LinkError("The link must contain response_type=code.")
     launch = LoginRequest(
         app=app,
         redirect_uri=_requested_redirect_uri(app),
@@ -60,7 +60,7 @@ def instant_login() -> ResponseReturnValue:
     _requested_redirect_uri(app)  # optional; must be registered if given, but is not used
     district = _requested_district()
     if district is None:
-        raise LinkError("An Instant Login link must name a district in district_id.")
+        raise LinkError("An Instant Login link must contain a district_id.")
     if app.seen_from(district.shortname).tier == "library":
         raise LinkError("Instant Login links do not work for apps of the Clever Library.")
     launch = LoginRequest(app=app, redirect_uri=app.primary_uri, district=district, by_clever=True)
@@ -114,7 +114,9 @@ def _log_in_to_app(launch: LoginRequest, person: Person) -> ResponseReturnValue:
     if post is None:
         return render_template("account.html", title="Which account?", posts=posts, **asked)
     if sharing.needs_consent(launch.app, person, post.role):
-        return render_template("consent.html", title=f"May {launch.app.name} come in?", **asked)
+        return render_template(
+            "consent.html", title=f"Share your data with {launch.app.name}?", **asked
+        )
     login = Login(app=launch.app, person=person, role=post.role, nonce=launch.nonce)
     return _deliver_code(launch, login)
 
@@ -155,7 +157,7 @@ def _redirect_to_app(launch: LoginRequest, values: dict[str, str]) -> ResponseRe
 def _requested_app() -> RegisteredApp:
     repeated = [name for name, values in request.args.lists() if len(values) > 1]
     if repeated:
-        raise LinkError(f"The link gives {repeated[0]} more than once.")
+        raise LinkError(f"The link contains {repeated[0]} more than once.")
     app = simulator_state().config.app(request.args.get("client_id"))
     if app is None:
         raise LinkError("No app is registered with the client_id of this link.")
@@ -174,7 +176,7 @@ def _requested_district() -> District | None:
         return None
     district = simulator_state().people.district(request.args["district_id"])
     if district is None:
-        raise LinkError("There is no district with the district_id of this link.")
+        raise LinkError("No district has the district_id of this link.")
     browser_session.remember_district(district)
     return district
 

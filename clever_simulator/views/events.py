@@ -107,4 +107,4 @@ def _check_cursor(version: str) -> None:
     known = {one.id for one in _visible_events(version)} | {"last"}
     for name in ("starting_after", "ending_before"):
         if request.args.get(name, "last") not in known:
-            raise QueryError(404, f"{name}: there is no such event; events are kept for 30 days.")
+            raise QueryError(404, f"{name}: no event has this id. Events are kept for 30 days.")

@@ -159,7 +159,9 @@ def _typical_response(endpoint: str, status: int) -> Response:
 
 def _error_page(status: int) -> str:
     return render_template(
-        "error.html", title=_status_phrase(status), text="This answer was asked for as a fault."
+        "error.html",
+        title=_status_phrase(status),
+        text="A fault of the simulator caused this answer.",
     )
 
 

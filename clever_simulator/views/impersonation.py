@@ -39,7 +39,7 @@ def end() -> ResponseReturnValue:
 def _require_admin() -> Person:
     person = browser_session.impersonating_admin() or browser_session.logged_in_person()
     if person is None or "district_admin" not in person.roles:
-        abort(403, "Only a district admin may log in as somebody else.")
+        abort(403, "Only a district admin can log in as another person.")
     return person
 
 

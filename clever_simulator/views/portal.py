@@ -57,7 +57,7 @@ def log_in() -> ResponseReturnValue:
     target = _requested_target()
     district = simulator_state().people.district(request.form.get("district_id"))
     if district is None:
-        raise LinkError("The form names no district.")
+        raise LinkError("The form contains no district.")
     person = (
         _one_click_person(district) if "person" in request.form else _person_with_password(district)
     )
@@ -93,7 +93,7 @@ def consent() -> ResponseReturnValue:
     if person and app and request.form.get("answer") == "yes":
         simulator_state().consents.give(app, person)
         return redirect(target, 303)
-    words = "You did not agree, so the app was told nothing and you are not logged in there."
+    words = "You did not agree, so the app received no data and did not log you in."
     return render_template("error.html", title="Nothing was shared", text=words)
 
 
@@ -122,7 +122,7 @@ def is_safe_target(target: str) -> bool:
 def _requested_target() -> str:
     target = request.form.get("next", "")
     if not is_safe_target(target):
-        raise LinkError("The form would lead to an address that is not one of the simulator's.")
+        raise LinkError("The form leads to an address outside the simulator.")
     return target
 
 

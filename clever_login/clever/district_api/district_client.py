@@ -76,8 +76,8 @@ class DistrictTokens:
                 self._kept[district_id] = found
         if not found:
             raise DistrictDisconnected(
-                f"Clever has no token for the district {district_id}: it has not authorized"
-                " this app, or it has left."
+                f"Clever has no token for the district {district_id}: the district has not "
+                "connected this app, or has disconnected it."
             )
         return found
 
@@ -97,7 +97,9 @@ class DistrictTokens:
         if answer.status in {400, 401, 403}:
             raise CleverMisconfigured("Clever does not accept the client id and secret of this app")
         if answer.status != 200:
-            raise CleverUnexpected(f"Clever answered {answer.status} for the districts' tokens")
+            raise CleverUnexpected(
+                f"Clever answered {answer.status} to the request for the districts' tokens"
+            )
         return json_object(answer)
 
 
@@ -110,7 +112,9 @@ def _parse_entry(entry: object) -> tuple[str, str]:
         or not isinstance(token, str)
         or not _TOKEN_PATTERN.fullmatch(token)
     ):
-        raise CleverUnexpected("an entry of the districts' tokens has no owner or no token")
+        raise CleverUnexpected(
+            "an entry in Clever's list of district tokens has no owner or no token"
+        )
     return district_id, token
 
 
@@ -164,7 +168,7 @@ class DistrictClient:
         if isinstance(data, list):  # as the status of a district is
             data = data[0].get("data") if data and isinstance(data[0], dict) else None
         if not isinstance(data, dict):
-            raise CleverUnexpected("an answer of Clever's has no record in it")
+            raise CleverUnexpected("Clever's response contains no record")
         return data
 
     def listed(self, path: str) -> Json:
@@ -207,8 +211,8 @@ class DistrictClient:
         if self.can_read("/schools?limit=1") or not self.can_read(own):
             return
         raise NoSecureSync(
-            f"The token of the district {self.district_id} reaches /districts alone: this app has"
-            " no Secure Sync there."
+            f"The token of the district {self.district_id} can read only /districts: this app "
+            "does not have Secure Sync in this district."
         )
 
     def _get(self, url: str) -> Json:
@@ -216,7 +220,7 @@ class DistrictClient:
         if answer.status == 200:
             return json_object(answer)
         if answer.status in {403, 404}:
-            raise NotShared("Clever does not share this with the app's token for the district")
+            raise NotShared("Clever does not share this record with the app")
         raise CleverUnexpected(f"Clever answered {answer.status} for a record of the district")
 
     def _answer(self, url: str) -> CleverResponse:
@@ -227,7 +231,8 @@ class DistrictClient:
             if answer.status != 401:
                 return answer
         raise DistrictDisconnected(
-            f"Clever refuses the token of the district {self.district_id}: it has left this app."
+            f"Clever refuses the token of the district {self.district_id}: the district has "
+            "disconnected this app."
         )
 
     def _send(self, request: requests.Request) -> CleverResponse:

@@ -151,7 +151,7 @@ class DistrictEvents:
         """
         narrowed: dict[str, QueryValue] = {"school": school, "record_type": list(kinds) or None}
         if any(narrowed.values()) and "record_type" not in self.client.version.event_parameters:
-            raise ValueError(f"{self.client.version.name} has no parameters that narrow events")
+            raise ValueError(f"{self.client.version.name} has no parameters to filter events")
         if after is not None:
             self._check_age(parse_id(after))
         return self._behind(after, narrowed)
@@ -162,7 +162,7 @@ class DistrictEvents:
             yield from self._readable(found)
         except EventsNotEnabled:
             if after is not None and self.client.can_read("/events?limit=1"):
-                raise _cursor_too_old("Clever does not know the cursor any more") from None
+                raise _cursor_too_old("Clever no longer knows the cursor") from None
             raise
 
     def _readable(self, entries: Iterator[object]) -> Iterator[Event]:
@@ -177,8 +177,8 @@ class DistrictEvents:
             yield from self.client.items("/events", **parameters)
         except NotShared:
             raise EventsNotEnabled(
-                "Clever shows no events to this app: switch them on in its dashboard, under"
-                " Settings > Integrations."
+                "Clever shares no events with this app. Enable events in Clever's dashboard, "
+                "under Settings > Integrations."
             ) from None
 
     def _check_age(self, cursor: str) -> None:
@@ -192,4 +192,4 @@ class DistrictEvents:
 
 
 def _cursor_too_old(why: str) -> CursorTooOld:
-    return CursorTooOld(f"{why}: take the latest cursor, and read the roster anew.")
+    return CursorTooOld(f"{why}. Get the latest cursor, and read the whole roster again.")

@@ -32,14 +32,14 @@ def iterate_records(get: Callable[[str], Json], url: str, *, within: str) -> Ite
         del body
         empty = 0 if page else empty + 1
         if empty > MAX_EMPTY_PAGES:
-            raise CleverUnexpected("a list of Clever's has one empty page after another")
+            raise CleverUnexpected("a list from Clever has too many empty pages in a row")
         page.reverse()
         while page:
             yield page.pop()
         if following is None:
             return
         if hash(following) in seen:
-            raise CleverUnexpected("a list of Clever's leads from a page to one before it")
+            raise CleverUnexpected("a list from Clever links back to a page that was already read")
         url = following
 
 
@@ -56,7 +56,7 @@ def _page_records(body: Json) -> list[object]:
     """Return the record of each entry. Most lists wrap every record in an object with its URL."""
     entries = body.get("data")
     if not isinstance(entries, list):
-        raise CleverUnexpected("a list of Clever's has no list in it")
+        raise CleverUnexpected("Clever's list response has no `data` array")
     return [entry.get("data", entry) if isinstance(entry, dict) else entry for entry in entries]
 
 
@@ -88,7 +88,7 @@ def _checked_link(uri: object, url: str, within: str) -> str:
         or not there.path.startswith(home.path)
         or {".", ".."} & set(unquote(there.path).split("/"))
     ):
-        raise CleverUnexpected("a list of Clever's goes on somewhere else")
+        raise CleverUnexpected("a list from Clever continues at another address")
     return there.geturl()
 
 
@@ -104,6 +104,6 @@ def _url_after_last_record(page: list[object], url: str) -> str | None:
     ids = [each.get("id") for each in page if isinstance(each, dict)]
     last = next(filter(is_valid_id, reversed(ids)), None)
     if last is None:
-        raise CleverUnexpected("a page of a list has no id behind which to go on")
+        raise CleverUnexpected("a page of a list from Clever has no id to continue after")
     query["starting_after"] = [last]
     return asked._replace(query=urlencode(query, doseq=True)).geturl()

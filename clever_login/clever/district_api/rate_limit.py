@@ -64,8 +64,8 @@ def _last(answer: CleverResponse | CleverUnavailable) -> CleverResponse:
         raise answer
     if answer.cut_off:
         raise NotJson(
-            f"Clever's answer was not complete JSON {ATTEMPTS} times in a row: it was cut off on"
-            " its way, or a proxy answered instead of Clever"
+            f"Clever's response was not complete JSON {ATTEMPTS} times in a row: it was cut off, "
+            "or a proxy answered instead of Clever"
         )
     if answer.temporary:
         raise CleverUnavailable(f"Clever answered {answer.status} too many times in a row")

@@ -55,7 +55,7 @@ class Roster:
         place = parse_id(self.client.district_id)
         record = self.client.record(f"/districts/{place}")
         if record is None:
-            raise NotShared("Clever does not show the district to its own token")
+            raise NotShared("Clever does not let the district's token read the district")
         path = self.client.version.status_path.format(id=place)
         elsewhere = not path.endswith(place)
         status = self.client.record(path) if elsewhere else record
@@ -76,7 +76,7 @@ class Roster:
         """
         version = self.client.version
         if kind not in (*_ROLE_BY_KIND, *version.people):
-            raise ValueError(f"{version.name} has no list of people that is called {kind}")
+            raise ValueError(f"{version.name} has no list of people named {kind}")
         role = None if version.roles_in_record else _ROLE_BY_KIND[kind]
 
         def person(record: object, report: ReadReport) -> Person:
@@ -156,7 +156,7 @@ class Roster:
         if listing is None:
             return iter(())
         if where is not None and "where" not in listing.parameters:
-            raise ValueError(f"{self.client.version.name} has no `where` for {kind}")
+            raise ValueError(f"{self.client.version.name} does not support `where` for {kind}")
         return self.client.items(
             listing.path,
             role=listing.role,
