@@ -137,7 +137,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.https and not settings.trusted_proxies and settings.app_env != DEVELOPMENT:
         log_event("config_warning", level=logging.WARNING, reason="https without TRUSTED_PROXIES")
     version = VERSIONS[settings.clever_api_version]
-    if version.standing.state != "current":
+    if version.support.status != "current":
         log_event("config_warning", level=logging.WARNING, reason=support_summary(version))
     if settings.app_env != DEVELOPMENT:  # in development, keep Flask's report with path and message
         app.log_exception = _suppress_flask_report  # type: ignore[assignment] # on this app alone

@@ -33,7 +33,7 @@ class Services:
     transport: HttpClient
     keys: SigningKeys
     status: StatusPage
-    kept: RecordCache
+    record_cache: RecordCache
 
     @property
     def version(self) -> ApiVersion:
@@ -54,7 +54,7 @@ class Services:
 def init_app(app: Flask, settings: Settings) -> None:
     """Create the services."""
     folder = Path(app.instance_path)
-    _close_to_others(folder)
+    _restrict_permissions(folder)
     store = _create_store(settings, folder / private_files.STORE_FOLDER)
     transport = HttpClient(ca_bundle=settings.clever_ca_bundle)
     status = StatusPage(transport, settings.clever_status_url)
@@ -64,7 +64,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         transport=transport,
         keys=SigningKeys(transport, settings.clever_url),
         status=status,
-        kept=RecordCache(),
+        record_cache=RecordCache(),
     )
     warm_up.register_loader(app, store.load)
     app.jinja_env.globals["clever_incident"] = status.incident
@@ -75,12 +75,12 @@ def services(app: Flask | None = None) -> Services:
     return cast(Services, (app or current_app).extensions["clever_login"])
 
 
-def _close_to_others(folder: Path) -> None:
+def _restrict_permissions(folder: Path) -> None:
     """Restrict files that an older version or an operator created with too wide permissions."""
-    closed, still_open = private_files.restrict_to_owner(folder)
-    for path in closed:
+    corrected, uncorrected = private_files.restrict_to_owner(folder)
+    for path in corrected:
         logs.log_event("permissions_corrected", level=logging.WARNING, file=path.name)
-    for path in still_open:
+    for path in uncorrected:
         logs.log_event("permissions_too_wide", level=logging.ERROR, file=path.name)
 
 

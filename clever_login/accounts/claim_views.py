@@ -29,27 +29,27 @@ def claim() -> ResponseReturnValue:
     if not token:
         return render_template("school/no_link.html")
     invitation = claims.preview(token)
-    here = url_for("claims.claim", token=token)
+    claim_url = url_for("claims.claim", token=token)
     if user is None:
-        return render_template("school/log_in_first.html", next=here)
-    before = claims.had_account_before(user.clever_id, user.logged_in_at)
+        return render_template("school/log_in_first.html", next=claim_url)
+    had_account = claims.had_account_before(user.clever_id, user.logged_in_at)
     return render_template(
-        "school/claim.html", token=token, invitation=invitation, here_before=before
+        "school/claim.html", token=token, invitation=invitation, had_account=had_account
     )
 
 
 @bp.post("/claim")
-def join() -> ResponseReturnValue:
+def redeem() -> ResponseReturnValue:
     """Merge the link's account with the logged-in user, who has confirmed it."""
     from clever_login.accounts import claims
 
     user = _require_user()
-    joined = claims.redeem(request.form.get("token", ""), user.clever_id)
-    for clever_id in {user.clever_id, joined.former_clever_id} - {None}:
+    result = claims.redeem(request.form.get("token", ""), user.clever_id)
+    for clever_id in {user.clever_id, result.former_clever_id} - {None}:
         # Sessions in other browsers still name the former account.
         for secret in services().settings.secrets:
             end_sessions(person=pseudonym(secret, "person", clever_id))
-    log_in(replace(user, account_id=joined.account_id), "")
+    log_in(replace(user, account_id=result.account_id), "")
     claimed = user.impersonation_claimed
     logs.log_event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
     return redirect(url_for("dashboard.show"), 303)

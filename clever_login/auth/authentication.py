@@ -37,7 +37,7 @@ def authenticate_user(code: str, nonce: str) -> CurrentUser:
             me: Me | None = _me_without_id_token(client)
         else:
             me = _me_from_id_token(tokens, nonce, deadline)
-        person = profile.load_profile(client, here.kept, me)
+        person = profile.load_profile(client, here.record_cache, me)
     except TimeoutError as error:
         raise CleverUnavailable("the time for this login is over") from error
     allowed = here.settings.clever_district_ids

@@ -18,48 +18,50 @@ NO_DISTRICT_MESSAGE = (
 )
 
 
-def check_login_host(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_login_host(environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Check DNS, TLS and a response from Clever's login host."""
-    yield _check_host("Clever's login", case.settings.clever_url, visit.listing)
+    yield _check_host("Clever's login", environment.settings.clever_url, probe.token_list)
 
 
-def check_data_host(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_data_host(environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Check DNS, TLS and a response from the data API's host."""
-    yield _check_host("Clever's data", case.settings.clever_api_url, visit.api)
+    yield _check_host("Clever's data", environment.settings.clever_api_url, probe.api)
 
 
 def _check_host(name: str, url: str, reply: ProbeReply) -> Finding:
     host = urlsplit(url).hostname
-    if reply.answer is None:
-        return failure(name, reply.silence, reply.do)
-    if reply.cannot_now:
+    if reply.response is None:
+        return failure(name, reply.problem, reply.fix)
+    if reply.is_unavailable:
         return warning(
             name,
             f"{host} is reached and answers {reply.status}: it cannot just now.",
             "Try again in a few minutes; see status.clever.com.",
         )
-    how = " by TLS, with a certificate in order" if url.startswith("https:") else ""
-    return ok(name, f"{host} is reached{how}.")
+    tls_note = " by TLS, with a certificate in order" if url.startswith("https:") else ""
+    return ok(name, f"{host} is reached{tls_note}.")
 
 
-def check_clock(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_clock(_environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Compare this machine's clock with Clever's."""
-    ahead = visit.listing.seconds_ahead
-    if ahead is None:
+    seconds_ahead = probe.token_list.seconds_ahead
+    if seconds_ahead is None:
         yield warning("clock", "Clever's answer does not tell the time.", "Look at the clock.")
-    elif abs(ahead) > CLOCK_WARN_SECONDS:
-        side = "behind" if ahead > 0 else "ahead of"
-        says = f"This machine's clock is {abs(ahead):.0f} seconds {side} Clever's."
-        bad = abs(ahead) > CLOCK_FAIL_SECONDS
-        yield (failure if bad else warning)("clock", says, "Set it by NTP; logins depend on it.")
+    elif abs(seconds_ahead) > CLOCK_WARN_SECONDS:
+        side = "behind" if seconds_ahead > 0 else "ahead of"
+        message = f"This machine's clock is {abs(seconds_ahead):.0f} seconds {side} Clever's."
+        is_failure = abs(seconds_ahead) > CLOCK_FAIL_SECONDS
+        yield (failure if is_failure else warning)(
+            "clock", message, "Set it by NTP; logins depend on it."
+        )
     else:
         yield ok("clock", "This machine's clock agrees with Clever's.")
 
 
-def check_credentials(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_credentials(_environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Check the client id and secret by requesting the district-app tokens."""
-    reply, name = visit.listing, "credentials"
-    if reply.answer is None or reply.cannot_now:
+    reply, name = probe.token_list, "credentials"
+    if reply.response is None or reply.is_unavailable:
         yield skipped(name, ["Clever's login"])
     elif reply.status in {400, 401, 403}:
         yield failure(
@@ -68,66 +70,68 @@ def check_credentials(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[
             "Copy both again from your app's Settings page. At go-live, and when a secret is "
             "rotated, Clever gives out new ones.",
         )
-    elif visit.tokens is None:
+    elif probe.tokens is None:
         yield failure(
             name,
             f"What answers at CLEVER_URL is not Clever's login (status {reply.status}).",
             "Leave CLEVER_URL unset, or correct it.",
         )
-    elif not visit.tokens:
+    elif not probe.tokens:
         yield ok(
             name,
             "Clever accepts them. No district has connected yet, or this is a Clever Library app, "
             "which has no districts.",
         )
     else:
-        count = len(visit.tokens)
+        count = len(probe.tokens)
         yield ok(name, f"Clever accepts them; {count} {'district' if count == 1 else 'districts'}.")
 
 
-def check_districts(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_districts(environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Tell development from production credentials by the names of the districts."""
-    name, developing = "districts", case.settings.app_env == DEVELOPMENT
-    if not visit.tokens:
+    name, is_development = "districts", environment.settings.app_env == DEVELOPMENT
+    if not probe.tokens:
         yield ok(name, NO_DISTRICT_MESSAGE)
         return
-    demo, real = _count_demo_districts(visit)
-    if real and case.live and developing:
-        says = "This client id sees real districts, and APP_ENV is development."
-        yield warning(name, says, "Develop with the credentials of a development app.")
-    elif real and not case.live:
-        says = "CLEVER_URL is not Clever: its districts say nothing about the credentials."
-        yield ok(name, says)
+    demo, real = _count_demo_districts(probe)
+    if real and environment.uses_clever and is_development:
+        message = "This client id sees real districts, and APP_ENV is development."
+        yield warning(name, message, "Develop with the credentials of a development app.")
+    elif real and not environment.uses_clever:
+        message = "CLEVER_URL is not Clever: its districts say nothing about the credentials."
+        yield ok(name, message)
     elif real:
         yield ok(name, "Not all are #DEMO districts: these are production credentials.")
     elif not demo:
-        says = "The districts' tokens do not open their records."
-        yield warning(name, says, "Try again; if it stays so, ask Clever's support.")
-    elif demo < len(visit.tokens):
-        says = f"{demo} of {len(visit.tokens)} districts were looked at, and are #DEMO districts."
-        yield ok(name, says)
+        message = "The districts' tokens do not open their records."
+        yield warning(name, message, "Try again; if it stays so, ask Clever's support.")
+    elif demo < len(probe.tokens):
+        message = (
+            f"{demo} of {len(probe.tokens)} districts were looked at, and are #DEMO districts."
+        )
+        yield ok(name, message)
     else:
-        says = "This client id sees only #DEMO districts: these are development credentials."
-        do = "For real schools, use the credentials that Clever gives out at go-live."
-        yield ok(name, says) if developing else warning(name, says, do)
+        message = "This client id sees only #DEMO districts: these are development credentials."
+        fix = "For real schools, use the credentials that Clever gives out at go-live."
+        yield ok(name, message) if is_development else warning(name, message, fix)
 
 
-def _count_demo_districts(visit: CleverProbe) -> tuple[int, bool]:
+def _count_demo_districts(probe: CleverProbe) -> tuple[int, bool]:
     """Return the number of #DEMO districts seen, and whether a real one ended the search."""
     demo = 0
-    for each in visit.district_names():
-        if DEMO_MARKER not in each:
+    for name in probe.district_names():
+        if DEMO_MARKER not in name:
             return demo, True
         demo += 1
     return demo, False
 
 
-def check_tier(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_tier(_environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Check what Clever shares with the app, by what a district's token can read."""
-    if not visit.tokens:
+    if not probe.tokens:
         yield ok("tier", NO_DISTRICT_MESSAGE)
         return
-    answers = [visit.reads("schools"), visit.reads("sections")]
+    answers = [probe.can_list("schools"), probe.can_list("sections")]
     if True in answers:
         yield ok("tier", "Secure Sync: schools and sections can be read.")
     elif None in answers:
@@ -136,16 +140,18 @@ def check_tier(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding
         yield ok("tier", "SSO: only the district itself can be read, no schools and no sections.")
 
 
-def check_authorization_request(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_authorization_request(
+    environment: DoctorEnvironment, probe: CleverProbe
+) -> Iterator[Finding]:
     """Try the redirect URI with an authorization request, as a logged-out browser would."""
-    reply, name = visit.authorization, "redirect URI, tried"
-    if reply.answer is None or reply.cannot_now:
+    reply, name = probe.authorization, "redirect URI, tried"
+    if reply.response is None or reply.is_unavailable:
         yield skipped(name, ["Clever's login"])
     elif reply.status >= 400:
         yield warning(
             name,
             f"Clever answers a login with {reply.status}: it may not know the redirect URI.",
-            f"See that {case.settings.redirect_uri} is among the Redirect URIs in Clever's "
+            f"See that {environment.settings.redirect_uri} is among the Redirect URIs in Clever's "
             "dashboard, to the letter.",
         )
     else:

@@ -18,37 +18,37 @@ if TYPE_CHECKING:
 CHECK_NAME = "database"
 
 
-def check_connection_and_tables(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_connection_and_tables(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that the database responds and that its tables match this code."""
     if find_spec("clever_login.extension") is None:
         return  # removed by the product, which then stores no accounts
-    if case.settings.database_url:
-        yield from _check_postgresql(case)
+    if environment.settings.database_url:
+        yield from _check_postgresql(environment)
         return
     yield ok(
         CHECK_NAME, "Accounts are kept in a SQLite file, which the app brings up to date itself."
     )
-    if case.platform:
+    if environment.platform:
         yield warning(
             CHECK_NAME,
-            f"On {case.platform} files vanish at each restart, and everybody's account with them.",
+            f"On {environment.platform} files vanish at each restart, and all accounts with them.",
             "Add a PostgreSQL and set DATABASE_URL.",
         )
 
 
-def _check_postgresql(case: DoctorEnvironment) -> Iterator[Finding]:
+def _check_postgresql(environment: DoctorEnvironment) -> Iterator[Finding]:
     from clever_login.db.connection_limits import DOCTOR_LIMITS
     from clever_login.db.database import Database, resolve_url
 
-    url = resolve_url(case.settings, Path(STORE_FOLDER))
-    database = Database(url, case.settings.database_connections, jobs=DOCTOR_LIMITS)
+    url = resolve_url(environment.settings, Path(STORE_FOLDER))
+    database = Database(url, environment.settings.database_connections, jobs=DOCTOR_LIMITS)
     try:
-        yield from _asked(case, database)
+        yield from _check_database(environment, database)
     finally:
         database.close()
 
 
-def _asked(case: DoctorEnvironment, database: Database) -> Iterator[Finding]:
+def _check_database(environment: DoctorEnvironment, database: Database) -> Iterator[Finding]:
     """Run the probe that /readyz runs, then check the limit on connections."""
     try:
         database.probe()
@@ -56,15 +56,17 @@ def _asked(case: DoctorEnvironment, database: Database) -> Iterator[Finding]:
         yield _database_failure(str(error))
         return
     yield ok(CHECK_NAME, "Accounts are kept in PostgreSQL, whose tables are those of this version.")
-    if limit := database.most_connections():
-        yield check_connection_limit(case, CHECK_NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit)
+    if limit := database.max_connections():
+        yield check_connection_limit(
+            environment, CHECK_NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit
+        )
 
 
-def _database_failure(why: str) -> Finding:
-    says = f"{why[0].upper()}{why[1:].partition(':')[0]}, so nobody gets in."
-    if "db upgrade" in why:
+def _database_failure(reason: str) -> Finding:
+    message = f"{reason[0].upper()}{reason[1:].partition(':')[0]}, so nobody gets in."
+    if "db upgrade" in reason:
         from clever_login.db.migrate import UPGRADE_HINT
 
-        does = f"{UPGRADE_HINT.capitalize()}, and let the host do it at each release."
-        return failure(CHECK_NAME, says, does)
-    return failure(CHECK_NAME, says, "See that PostgreSQL runs and that DATABASE_URL is right.")
+        fix = f"{UPGRADE_HINT.capitalize()}, and let the host do it at each release."
+        return failure(CHECK_NAME, message, fix)
+    return failure(CHECK_NAME, message, "See that PostgreSQL runs and that DATABASE_URL is right.")

@@ -20,21 +20,22 @@ PROXY_VARIABLES = (
 CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-def check_proxies(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_proxies(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check TRUSTED_PROXIES: behind a router, the app needs it to tell https from http."""
-    count = case.settings.trusted_proxies
+    count = environment.settings.trusted_proxies
     if count:
         yield ok(
             "proxies",
             f"The app believes {count} {'proxy' if count == 1 else 'proxies'} in front of it.",
         )
-    elif case.platform:
+    elif environment.platform:
         yield failure(
             "proxies",
-            f"This is {case.platform}, which has a router in front, and TRUSTED_PROXIES is 0.",
+            f"This is {environment.platform}, which has a router in front, and TRUSTED_PROXIES"
+            " is 0.",
             "Set TRUSTED_PROXIES to 1.",
         )
-    elif case.settings.https and case.settings.app_env != DEVELOPMENT:
+    elif environment.settings.https and environment.settings.app_env != DEVELOPMENT:
         yield warning(
             "proxies",
             "APP_URL is https and TRUSTED_PROXIES is 0: right only if nothing stands between "
@@ -45,15 +46,16 @@ def check_proxies(case: DoctorEnvironment) -> Iterator[Finding]:
         yield ok("proxies", "The app believes no proxy, as on a machine without one.")
 
 
-def check_outgoing_variables(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_outgoing_variables(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Report proxy variables that the app does not use for its calls to Clever."""
-    found = case.says(*PROXY_VARIABLES)
-    if case.clever_is_on_this_machine:
+    proxy_variables = environment.set_variables(*PROXY_VARIABLES)
+    if environment.clever_is_on_this_machine:
         yield ok("way out", "CLEVER_URL is on this machine: no network is between it and the app.")
-    elif found:
+    elif proxy_variables:
         yield warning(
             "way out",
-            f"The app does not use {', '.join(found)}: it goes to Clever directly, on purpose.",
+            f"The app does not use {', '.join(proxy_variables)}: it goes to Clever directly,"
+            " on purpose.",
             "Nothing, if Clever is reached. Else open the way to clever.com and api.clever.com, "
             "port 443.",
         )
@@ -61,15 +63,18 @@ def check_outgoing_variables(case: DoctorEnvironment) -> Iterator[Finding]:
         yield ok("way out", "No proxy is asked for on the way to Clever.")
 
 
-def check_ca_bundle(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_ca_bundle(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check the CA file used to verify Clever's certificate, where a network has its own."""
-    bundle, others = case.settings.clever_ca_bundle, case.says(*CA_BUNDLE_VARIABLES)
-    if bundle is None and case.clever_is_on_this_machine:
+    bundle, other_bundles = (
+        environment.settings.clever_ca_bundle,
+        environment.set_variables(*CA_BUNDLE_VARIABLES),
+    )
+    if bundle is None and environment.clever_is_on_this_machine:
         yield ok("certificates", "CLEVER_URL is http on this machine: no certificate is needed.")
-    elif bundle is None and others:
+    elif bundle is None and other_bundles:
         yield warning(
             "certificates",
-            f"The app does not use {', '.join(others)}: it has its own list of authorities.",
+            f"The app does not use {', '.join(other_bundles)}: it has its own list of authorities.",
             "Nothing, if Clever is reached. Else set CLEVER_CA_BUNDLE to your network's file.",
         )
     elif bundle is None:

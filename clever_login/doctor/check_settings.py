@@ -16,32 +16,32 @@ from clever_login.i18n.catalogs import Catalogs
 NON_APP_VARIABLES = {"CLEVER_SPECS"}  # used by the tests
 
 
-def check_variables(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_variables(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Report settings that keep the app from starting, and unknown CLEVER_ variables."""
-    for each in case.faults:
+    for error in environment.errors:
         yield failure(
             "settings",
-            each,
+            error,
             "Correct it where the app's variables are set; the app does not start before.",
         )
-    known = {each.name.upper() for each in fields(case.settings)} | NON_APP_VARIABLES
-    for name in sorted(case.environ):
+    known = {setting.name.upper() for setting in fields(environment.settings)} | NON_APP_VARIABLES
+    for name in sorted(environment.environ):
         if name.startswith("CLEVER_") and name not in known:
             yield warning(
                 "settings",
                 f"{name} is set, and the app has no setting of that name.",
                 "Look for a slip of the pen: .env.example has all names.",
             )
-    if not case.faults:
+    if not environment.errors:
         yield ok("settings", "The app can read its settings and start.")
 
 
-def check_secret_key(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_secret_key(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that the keys that protect sessions cannot be guessed."""
-    read = EnvironmentReader({})
-    for secret in case.settings.secrets:
-        read.strong("SECRET_KEY", secret)
-    if read.faults:  # in production, `check_variables` already reports it as a fault
+    reader = EnvironmentReader({})
+    for secret in environment.settings.secrets:
+        reader.strong("SECRET_KEY", secret)
+    if reader.errors:  # in production, `check_variables` already reports it as an error
         yield warning(
             "secret key",
             "SECRET_KEY or one of its fallbacks is weak or a sample; production refuses it.",
@@ -51,33 +51,33 @@ def check_secret_key(case: DoctorEnvironment) -> Iterator[Finding]:
         yield ok("secret key", "SECRET_KEY cannot be guessed.")
 
 
-def check_app_env(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_app_env(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that APP_ENV suits this host."""
-    if case.settings.app_env == PRODUCTION:
+    if environment.settings.app_env == PRODUCTION:
         yield ok("mode", "APP_ENV is production: all checks at start are on.")
-    elif case.platform or (case.settings.https and not _is_loopback_url(case)):
-        where = f"on {case.platform}" if case.platform else "at an https address"
+    elif environment.platform or (environment.settings.https and not _is_loopback_url(environment)):
+        place = f"on {environment.platform}" if environment.platform else "at an https address"
         yield warning(
             "mode",
-            f"APP_ENV is development, {where}: the app lets weak secrets and http pass.",
+            f"APP_ENV is development, {place}: the app lets weak secrets and http pass.",
             "Where people log in, remove APP_ENV or set it to production.",
         )
     else:
         yield ok("mode", "APP_ENV is development: right on your own machine only.")
 
 
-def check_redirect_uri(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_redirect_uri(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that users' browsers can reach the redirect URI."""
-    uri = case.settings.redirect_uri
-    local = _is_loopback_url(case)
-    paste = f"In Clever's dashboard the first line of Redirect URIs must be exactly {uri}"
-    if local and case.settings.app_env != DEVELOPMENT:
+    uri = environment.settings.redirect_uri
+    is_loopback = _is_loopback_url(environment)
+    instruction = f"In Clever's dashboard the first line of Redirect URIs must be exactly {uri}"
+    if is_loopback and environment.settings.app_env != DEVELOPMENT:
         yield failure(
             "redirect URI",
             "APP_URL names this machine; Clever would send people to their own.",
             "Set APP_URL to the address that people's browsers use, with https.",
         )
-    elif not case.settings.https and not local:
+    elif not environment.settings.https and not is_loopback:
         yield warning(
             "redirect URI",
             "APP_URL is http and not localhost; Clever takes such an address only for "
@@ -85,24 +85,24 @@ def check_redirect_uri(case: DoctorEnvironment) -> Iterator[Finding]:
             "Use https, or http://localhost while you develop.",
         )
     else:
-        yield ok("redirect URI", f"{paste} (nothing behind it, no slash).")
+        yield ok("redirect URI", f"{instruction} (nothing behind it, no slash).")
 
 
-def check_api_version(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_api_version(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that Clever supports the configured API version."""
-    version, name = VERSIONS[case.settings.clever_api_version], "API version"
-    says, do = support_summary(version), "Unset CLEVER_API_VERSION, or set it to v3.0."
-    if version.standing.state == "gone":
-        yield failure(name, says, do)
-    elif version.standing.state == "deprecated":
-        yield warning(name, says, f"{do} An app that Clever gave this version may keep it.")
+    version, name = VERSIONS[environment.settings.clever_api_version], "API version"
+    message, fix = support_summary(version), "Unset CLEVER_API_VERSION, or set it to v3.0."
+    if version.support.status == "retired":
+        yield failure(name, message, fix)
+    elif version.support.status == "deprecated":
+        yield warning(name, message, f"{fix} An app that Clever gave this version may keep it.")
     else:
-        yield ok(name, says)
+        yield ok(name, message)
 
 
-def check_library_settings(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_library_settings(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check for settings that do not work with Clever Library."""
-    settings, name = case.settings, "kind of app"
+    settings, name = environment.settings, "kind of app"
     if not settings.clever_library:
         yield ok(name, "CLEVER_LIBRARY is off: this is an app for districts.")
         return
@@ -116,9 +116,9 @@ def check_library_settings(case: DoctorEnvironment) -> Iterator[Finding]:
     yield ok(name, "CLEVER_LIBRARY is on: teachers and their students come by the Clever Library.")
 
 
-def _is_loopback_url(case: DoctorEnvironment) -> bool:
+def _is_loopback_url(environment: DoctorEnvironment) -> bool:
     """Return whether APP_URL is a loopback address."""
-    host = urlsplit(case.settings.app_url).hostname or ""
+    host = urlsplit(environment.settings.app_url).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
@@ -127,14 +127,14 @@ TRANSLATIONS_FOLDER = (
 )  # beside app.py
 
 
-def check_catalogs(_case: DoctorEnvironment) -> Iterator[Finding]:
+def check_catalogs(_environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that every translation file can be read and breaks no page."""
     catalogs = Catalogs(TRANSLATIONS_FOLDER)
-    faults = [*catalogs.faults()]
-    for each in faults:
+    problems = [*catalogs.problems()]
+    for problem in problems:
         yield failure(
-            "languages", each, "Correct the file; what cannot be read is shown in English."
+            "languages", problem, "Correct the file; what cannot be read is shown in English."
         )
-    if not faults:
-        labels = ", ".join(each.label for each in catalogs.languages.values())
+    if not problems:
+        labels = ", ".join(language.label for language in catalogs.languages.values())
         yield ok("languages", f"The pages speak {labels}.")
