@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal
 
-SupportStatus = Literal["current", "deprecated", "gone"]
+SupportStatus = Literal["current", "deprecated", "retired"]
 NEW_APPS = "v3.0 or v3.1"  # the versions that Clever gives to new apps
 
 
@@ -40,8 +40,8 @@ class RecordKind(StrEnum):
 class Support:
     """Whether Clever serves a version, to which apps, and the Clever page that says so."""
 
-    state: SupportStatus
-    words: str  # completes the sentence "Clever's API v3.0 is ..."
+    status: SupportStatus
+    summary: str  # completes the sentence "Clever's API v3.0 is ..."
     source: str
     date: str  # of the page when it was read
 
@@ -60,7 +60,7 @@ class ApiVersion:
     """One API version: its paths, and the names it uses in responses."""
 
     name: str
-    standing: Support
+    support: Support
     user_paths: Mapping[str, str]  # the path of a user record, by the type in /me
     own_sections: str  # a teacher's sections, readable with a Clever Library teacher's own token
     section_students: str
@@ -100,9 +100,9 @@ class ApiVersion:
 
 def support_summary(version: ApiVersion) -> str:
     """Return one sentence for an operator about Clever's support for a version."""
-    standing = version.standing
-    source = f"Clever's page '{standing.source}', {standing.date}"
-    return f"Clever's API {version.name} is {standing.words} ({source})."
+    support = version.support
+    source = f"Clever's page '{support.source}', {support.date}"
+    return f"Clever's API {version.name} is {support.summary} ({source})."
 
 
 _PEOPLE_KINDS = (
@@ -122,8 +122,8 @@ _ROLE_NAMES = (
 _OVERVIEW_PAGE = "API overview"
 
 _RETIRED = Support(
-    state="gone",
-    words=(
+    status="retired",
+    summary=(
         "gone: Clever switched this version off in December 2022, so nobody can log in. Use "
         f"{NEW_APPS}"
     ),
@@ -131,15 +131,17 @@ _RETIRED = Support(
     date="2022",
 )
 _DEPRECATED = Support(
-    state="deprecated",
-    words=f"deprecated: apps that have this version can still use it, and new apps get {NEW_APPS}",
+    status="deprecated",
+    summary=(
+        f"deprecated: apps that have this version can still use it, and new apps get {NEW_APPS}"
+    ),
     source=_OVERVIEW_PAGE,
     date="2026-05-04",
 )
-_CURRENT = Support(state="current", words="current", source=_OVERVIEW_PAGE, date="2026-05-04")
+_CURRENT = Support(status="current", summary="current", source=_OVERVIEW_PAGE, date="2026-05-04")
 _ON_REQUEST = Support(
-    state="current",
-    words="current, and Clever enables it for an app on request",
+    status="current",
+    summary="current, and Clever enables it for an app on request",
     source="API v3.1",
     date="2026-05-04",
 )
@@ -210,7 +212,7 @@ _V3_EVENT_TYPES = ("districts", "schools", "sections", "users", "courses", "term
 # Each version is defined as its changes from the version before it.
 _V1_1 = ApiVersion(
     name="v1.1",
-    standing=_RETIRED,
+    support=_RETIRED,
     user_paths=USER_PATHS_BY_TYPE,
     own_sections="/teachers/{id}/sections",
     section_students="/sections/{id}/students",
@@ -231,7 +233,7 @@ _V1_2 = replace(
 _V2_0 = replace(
     _V1_2,
     name="v2.0",
-    standing=_DEPRECATED,
+    support=_DEPRECATED,
     lists=MappingProxyType(_V2_LISTS),
     status_path="/districts/{id}",
     event_records=_V2_EVENT_TYPES,
@@ -243,14 +245,14 @@ _V2_1 = replace(
 _V3_0 = replace(
     _V2_1,
     name="v3.0",
-    standing=_CURRENT,
+    support=_CURRENT,
     user_paths=USER_PATHS_V3,
     own_sections="/users/{id}/sections",
     section_students="/sections/{id}/users?role=student",
     lists=MappingProxyType(_V3_LISTS),
     event_records=_V3_EVENT_TYPES,
 )
-_V3_1 = replace(_V3_0, name="v3.1", standing=_ON_REQUEST)
+_V3_1 = replace(_V3_0, name="v3.1", support=_ON_REQUEST)
 
 VERSIONS: Mapping[str, ApiVersion] = MappingProxyType(
     {version.name: version for version in (_V1_1, _V1_2, _V2_0, _V2_1, _V3_0, _V3_1)}

@@ -39,24 +39,24 @@ SAMPLE_SECRET_WORDS = (
 
 
 class EnvironmentReader:
-    """Reads environment variables and collects one sentence per invalid value in `faults`."""
+    """Reads environment variables and collects one sentence per invalid value in `errors`."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
-        self.faults: list[str] = []
+        self.errors: list[str] = []
 
     def text(self, name: str) -> str | None:
         """Return the value without surrounding whitespace, or None if it is unset or blank."""
         return self.environ.get(name, "").strip() or None
 
-    def fault(self, sentence: str) -> str:
-        """Record a fault, and return an empty string as a placeholder value."""
-        self.faults.append(sentence)
+    def add_error(self, sentence: str) -> str:
+        """Record an error, and return an empty string as a placeholder value."""
+        self.errors.append(sentence)
         return ""
 
     def required(self, name: str) -> str:
         """Return a value from Clever's dashboard that has no default."""
-        return self.text(name) or self.fault(
+        return self.text(name) or self.add_error(
             f"{name} is missing. Copy it from your app's Settings page in Clever's dashboard."
         )
 
@@ -64,15 +64,15 @@ class EnvironmentReader:
         """Return one of the allowed words."""
         value = self.text(name) or default
         if value not in allowed:
-            self.fault(f"{name} is {value!r}, but it must be one of: {', '.join(allowed)}.")
+            self.add_error(f"{name} is {value!r}, but it must be one of: {', '.join(allowed)}.")
         return value
 
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        """Return a whole number from `least` to `most`."""
+    def number(self, name: str, default: int, minimum: int, maximum: int) -> int:
+        """Return a whole number from `minimum` to `maximum`."""
         value = self.text(name) or str(default)
-        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-            self.fault(
-                f"{name} is {value!r}, but it must be a whole number from {least} to {most}."
+        if not (value.isascii() and value.isdigit() and minimum <= int(value) <= maximum):
+            self.add_error(
+                f"{name} is {value!r}, but it must be a whole number from {minimum} to {maximum}."
             )
             return default
         return int(value)
@@ -81,7 +81,7 @@ class EnvironmentReader:
         """Return a boolean, accepting the usual spellings of on and off."""
         value = (self.text(name) or str(default)).lower()
         if value not in TRUE_VALUES | FALSE_VALUES:
-            self.fault(f"{name} is {value!r}, but it must be on or off.")
+            self.add_error(f"{name} is {value!r}, but it must be on or off.")
         return value in TRUE_VALUES
 
     def words(self, name: str) -> tuple[str, ...]:
@@ -92,32 +92,32 @@ class EnvironmentReader:
         """Return the path of an existing file, or None."""
         value = self.text(name)
         if value and not Path(value).is_file():
-            self.fault(f"{name} is {value!r}, but there is no file at this path.")
+            self.add_error(f"{name} is {value!r}, but there is no file at this path.")
         return value
 
     def identifier(self, name: str) -> str | None:
         """Return a Clever id, or None."""
         value = self.text(name)
         if value and not (value.isascii() and value.isalnum()):
-            self.fault(f"{name} is {value!r}, but a Clever id has only letters and digits.")
+            self.add_error(f"{name} is {value!r}, but a Clever id has only letters and digits.")
         return value
 
     def origin(self, name: str, default: str | None) -> str:
         """Return a scheme, host, and non-default port, in the form browsers send."""
         value = (self.text(name) or default or "").rstrip("/").lower()
         if not value:
-            return self.fault(
+            return self.add_error(
                 f"{name} is missing. Set it to the app's own address, such as https://my.app."
             )
-        found = ORIGIN_PATTERN.fullmatch(value)
-        if not found or int(found["port"] or 1) > 65535:
-            return self.fault(
+        match = ORIGIN_PATTERN.fullmatch(value)
+        if not match or int(match["port"] or 1) > 65535:
+            return self.add_error(
                 f"{name} must look like https://host or https://host:port, without a path."
             )
-        usual = {"http": "80", "https": "443"}[found["scheme"]]
-        return value.removesuffix(f":{usual}") if found["port"] == usual else value
+        default_port = {"http": "80", "https": "443"}[match["scheme"]]
+        return value.removesuffix(f":{default_port}") if match["port"] == default_port else value
 
-    def page(self, name: str, default: str | None) -> str | None:
+    def url(self, name: str, default: str | None) -> str | None:
         """Return a URL with or without a path. A variable that is set but empty means None."""
         if name in self.environ and not self.text(name):
             return None
@@ -126,7 +126,7 @@ class EnvironmentReader:
         if value and not (
             ORIGIN_PATTERN.fullmatch(host) and PATH_PATTERN.fullmatch(value[len(host) :])
         ):
-            self.fault(f"{name} must look like https://host or https://host/path, or be empty.")
+            self.add_error(f"{name} must look like https://host or https://host/path, or be empty.")
         return value or None
 
     def identifiers(self, name: str) -> tuple[str, ...]:
@@ -134,14 +134,14 @@ class EnvironmentReader:
         values = self.words(name)
         empty = self.text(name) and not values  # "," must not mean "every district"
         if empty or not all(value.isascii() and value.isalnum() for value in values):
-            self.fault(f"{name} must be Clever ids (letters and digits), separated by commas.")
+            self.add_error(f"{name} must be Clever ids (letters and digits), separated by commas.")
         return values
 
     def redis(self, name: str) -> str | None:
         """Return a Redis URL, or None."""
         value = self.text(name)
         if value and not REDIS_URL_PATTERN.fullmatch(value):
-            self.fault(
+            self.add_error(
                 f"{name} must look like redis://host:6379/0 or rediss://:password@host:6379."
             )
         return value
@@ -150,27 +150,27 @@ class EnvironmentReader:
         """Return a PostgreSQL URL, or None."""
         value = self.text(name)
         if value and not value.startswith(("postgres://", "postgresql://")):
-            self.fault(f"{name} must look like postgresql://user:password@host:5432/name.")
+            self.add_error(f"{name} must look like postgresql://user:password@host:5432/name.")
         return value
 
     def secret(self, name: str, production: bool) -> str:
         """Return a secret. In production it must also pass the checks of `strong`."""
         value = self.text(name) or ""
         if not value:
-            return self.fault(f"{name} is missing. {GENERATE_KEY_HINT}")
+            return self.add_error(f"{name} is missing. {GENERATE_KEY_HINT}")
         return self.strong(name, value) if production else value
 
     def secrets(self, name: str, production: bool) -> tuple[str, ...]:
         """Return the previous secrets. In production each must pass the checks of `strong`."""
         values = self.words(name)
-        return tuple(self.strong(name, each) for each in values) if production else values
+        return tuple(self.strong(name, value) for value in values) if production else values
 
     def strong(self, name: str, value: str) -> str:
         """Return a secret that is long, varied, and not a sample value."""
         if len(value) < MIN_SECRET_LENGTH or len(set(value)) < 8:
-            return self.fault(f"{name} is too easy to guess. {GENERATE_KEY_HINT}")
+            return self.add_error(f"{name} is too easy to guess. {GENERATE_KEY_HINT}")
         if any(word in value.lower() for word in SAMPLE_SECRET_WORDS):
-            return self.fault(f"{name} is a sample value, not a secret. {GENERATE_KEY_HINT}")
+            return self.add_error(f"{name} is a sample value, not a secret. {GENERATE_KEY_HINT}")
         return value
 
 
@@ -181,9 +181,9 @@ CLEVER_URL, STATUS_PAGE_URL = "https://clever.com", "https://status.clever.com"
 class SettingsError(Exception):
     """One or more settings are invalid. The message has one line per setting."""
 
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = tuple(faults)
-        lines = "\n".join(f"  - {fault}" for fault in faults)
+    def __init__(self, errors: list[str]) -> None:
+        self.errors = tuple(errors)
+        lines = "\n".join(f"  - {error}" for error in errors)
         super().__init__(f"The app cannot start. Fix these settings in its environment:\n{lines}")
 
 
@@ -250,57 +250,57 @@ class Settings:
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings from the environment.
 
-    Raises SettingsError with every fault that was found.
+    Raises SettingsError with every error that was found.
     """
-    read = EnvironmentReader(environ)
-    production = read.choice("APP_ENV", PRODUCTION, (PRODUCTION, DEVELOPMENT)) == PRODUCTION
-    settings = _read_settings(read, production)
+    reader = EnvironmentReader(environ)
+    production = reader.choice("APP_ENV", PRODUCTION, (PRODUCTION, DEVELOPMENT)) == PRODUCTION
+    settings = _read_settings(reader, production)
     if production:
-        read.faults += _production_errors(settings, environ)
-    if read.faults:
-        raise SettingsError(read.faults)
+        reader.errors += _find_production_errors(settings, environ)
+    if reader.errors:
+        raise SettingsError(reader.errors)
     return settings
 
 
-def _read_settings(read: EnvironmentReader, production: bool) -> Settings:
-    clever = read.origin("CLEVER_URL", CLEVER_URL)
+def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
+    clever = reader.origin("CLEVER_URL", CLEVER_URL)
     return Settings(
         app_env=PRODUCTION if production else DEVELOPMENT,
-        secret_key=read.secret("SECRET_KEY", production),
-        secret_key_fallbacks=read.secrets("SECRET_KEY_FALLBACKS", production),
-        app_url=read.origin("APP_URL", None if production else "http://localhost:3000"),
-        clever_client_id=read.required("CLEVER_CLIENT_ID"),
-        clever_client_secret=read.required("CLEVER_CLIENT_SECRET"),
-        clever_api_version=read.choice("CLEVER_API_VERSION", "v3.0", tuple(VERSIONS)),
+        secret_key=reader.secret("SECRET_KEY", production),
+        secret_key_fallbacks=reader.secrets("SECRET_KEY_FALLBACKS", production),
+        app_url=reader.origin("APP_URL", None if production else "http://localhost:3000"),
+        clever_client_id=reader.required("CLEVER_CLIENT_ID"),
+        clever_client_secret=reader.required("CLEVER_CLIENT_SECRET"),
+        clever_api_version=reader.choice("CLEVER_API_VERSION", "v3.0", tuple(VERSIONS)),
         clever_url=clever,
-        clever_api_url=read.origin("CLEVER_API_URL", "https://api.clever.com"),
-        clever_ca_bundle=read.file("CLEVER_CA_BUNDLE"),
-        clever_district_id=read.identifier("CLEVER_DISTRICT_ID"),
-        clever_district_ids=read.identifiers("CLEVER_DISTRICT_IDS"),
-        clever_confirm_students=read.switch("CLEVER_CONFIRM_STUDENTS", default=False),
-        clever_library=read.switch("CLEVER_LIBRARY", default=False),
-        clever_oidc=read.switch("CLEVER_OIDC", default=False),
-        clever_status_url=read.page(
+        clever_api_url=reader.origin("CLEVER_API_URL", "https://api.clever.com"),
+        clever_ca_bundle=reader.file("CLEVER_CA_BUNDLE"),
+        clever_district_id=reader.identifier("CLEVER_DISTRICT_ID"),
+        clever_district_ids=reader.identifiers("CLEVER_DISTRICT_IDS"),
+        clever_confirm_students=reader.switch("CLEVER_CONFIRM_STUDENTS", default=False),
+        clever_library=reader.switch("CLEVER_LIBRARY", default=False),
+        clever_oidc=reader.switch("CLEVER_OIDC", default=False),
+        clever_status_url=reader.url(
             "CLEVER_STATUS_URL", STATUS_PAGE_URL if clever == CLEVER_URL else None
         ),
-        database_url=read.database("DATABASE_URL"),
-        database_connections=read.number("DATABASE_CONNECTIONS", 4, 1, 100),
-        retention_days=read.number("RETENTION_DAYS", 365, 1, 3650),
-        redis_url=read.redis("REDIS_URL"),
-        redis_tls_verify=read.switch("REDIS_TLS_VERIFY", default=True),
-        redis_connections=read.number("REDIS_CONNECTIONS", 4, 1, 100),
-        session_idle_minutes=read.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
-        session_max_hours=read.number("SESSION_MAX_HOURS", 8, 1, 24),
-        session_single=read.switch("SESSION_SINGLE", default=False),
-        ask_preferred_name=read.switch("ASK_PREFERRED_NAME", default=False),
-        hsts_subdomains=read.switch("HSTS_SUBDOMAINS", default=False),
-        trusted_proxies=read.number("TRUSTED_PROXIES", 0, 0, 10),
-        port=read.number("PORT", 3000, 1, 65535),
+        database_url=reader.database("DATABASE_URL"),
+        database_connections=reader.number("DATABASE_CONNECTIONS", 4, 1, 100),
+        retention_days=reader.number("RETENTION_DAYS", 365, 1, 3650),
+        redis_url=reader.redis("REDIS_URL"),
+        redis_tls_verify=reader.switch("REDIS_TLS_VERIFY", default=True),
+        redis_connections=reader.number("REDIS_CONNECTIONS", 4, 1, 100),
+        session_idle_minutes=reader.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
+        session_max_hours=reader.number("SESSION_MAX_HOURS", 8, 1, 24),
+        session_single=reader.switch("SESSION_SINGLE", default=False),
+        ask_preferred_name=reader.switch("ASK_PREFERRED_NAME", default=False),
+        hsts_subdomains=reader.switch("HSTS_SUBDOMAINS", default=False),
+        trusted_proxies=reader.number("TRUSTED_PROXIES", 0, 0, 10),
+        port=reader.number("PORT", 3000, 1, 65535),
     )
 
 
 def load_settings_or_exit() -> Settings:
-    """Read the settings, or print their faults to standard error and exit.
+    """Read the settings, or print their errors to standard error and exit.
 
     The exit code is 3, which tells gunicorn's master not to restart the worker.
     """
@@ -311,23 +311,23 @@ def load_settings_or_exit() -> Settings:
         raise SystemExit(3) from None
 
 
-def _production_errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+def _find_production_errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """Find settings that are fine in development and unsafe in production."""
-    faults = []
+    errors = []
     if settings.app_url and not settings.https:
-        faults.append("APP_URL must begin with https:// in production.")
+        errors.append("APP_URL must begin with https:// in production.")
     if environ.get("FLASK_DEBUG", "").lower() not in {"", *FALSE_VALUES}:
-        faults.append("FLASK_DEBUG must be off in production.")
+        errors.append("FLASK_DEBUG must be off in production.")
     for name, url in (
         ("CLEVER_URL", settings.clever_url),
         ("CLEVER_API_URL", settings.clever_api_url),
     ):
         host = urlsplit(url).hostname or ""
         if url and not (url.startswith("https://") and f".{host}".endswith(".clever.com")):
-            faults.append(
+            errors.append(
                 f"{name} must be an https URL at clever.com or one of its subdomains in production."
             )
-    return faults
+    return errors
 
 
 # Between any two machines: app servers, Clever's servers, database servers.

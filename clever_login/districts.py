@@ -34,9 +34,9 @@ class Districts:
     services: Services
     tokens: DistrictTokens
     sleep: Callable[[float], None] = time.sleep
-    _paces: dict[str, RetryPolicy] = field(default_factory=dict, init=False, repr=False)
+    _retry_policies: dict[str, RetryPolicy] = field(default_factory=dict, init=False, repr=False)
 
-    def waiting_with(self, sleep: Callable[[float], None]) -> Districts:
+    def with_sleep(self, sleep: Callable[[float], None]) -> Districts:
         """Return a copy that calls `sleep` with the seconds of each wait for Clever."""
         tokens = replace(self.tokens, patience=RetryPolicy(sleep=sleep))
         return Districts(services=self.services, tokens=tokens, sleep=sleep)
@@ -57,7 +57,7 @@ class Districts:
             api_url=settings.clever_api_url,
             version=VERSIONS[settings.clever_api_version],
             district_id=district_id,
-            patience=self._paces.setdefault(district_id, RetryPolicy(sleep=self.sleep)),
+            patience=self._retry_policies.setdefault(district_id, RetryPolicy(sleep=self.sleep)),
         )
 
     def roster(self, district_id: str) -> Roster:
@@ -76,14 +76,14 @@ def districts(app: Flask | None = None) -> Districts:
     """Return the Districts of this app, by default the current app."""
     extensions = (app or current_app).extensions
     if _DISTRICTS_KEY not in extensions:
-        own = services(app)
+        app_services = services(app)
         tokens = DistrictTokens(
-            transport=own.transport,
-            clever_url=own.settings.clever_url,
-            client_id=own.settings.clever_client_id,
-            client_secret=own.settings.clever_client_secret,
+            transport=app_services.transport,
+            clever_url=app_services.settings.clever_url,
+            client_id=app_services.settings.clever_client_id,
+            client_secret=app_services.settings.clever_client_secret,
         )
-        extensions[_DISTRICTS_KEY] = Districts(services=own, tokens=tokens)
+        extensions[_DISTRICTS_KEY] = Districts(services=app_services, tokens=tokens)
     return cast(Districts, extensions[_DISTRICTS_KEY])
 
 
@@ -91,7 +91,7 @@ def districts_announcing_waits() -> Districts:
     """Return the current app's Districts, printing each wait for Clever to standard error."""
 
     def wait(seconds: float) -> None:
-        echo(f"Waiting {seconds:.0f} s before the next request to Clever.", aside=True)
+        echo(f"Waiting {seconds:.0f} s before the next request to Clever.", to_stderr=True)
         time.sleep(seconds)
 
-    return districts().waiting_with(wait)
+    return districts().with_sleep(wait)

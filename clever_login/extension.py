@@ -34,18 +34,18 @@ LAZY_COMMANDS = {
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Install the account hooks that app.py has not replaced, and the account and roster views."""
-    for name, ours, default in (
+    for name, replacement, default in (
         ("FIND_OR_CREATE", _find_or_create, defaults.find_or_create),
         ("KEEP_SECTIONS", _save_sections, defaults.keep_sections),
     ):
         if app.config[name] is default:
-            app.config[name] = ours
+            app.config[name] = replacement
     app.config.setdefault("READY_CHECKS", []).append(_not_ready_reason)
     warm_up.register_loader(app, partial(_warm_up, app))
     app.register_blueprint(claim_views.bp)
     if settings.ask_preferred_name:
         preferred_name.init_app(app, settings)
-    group.clever.later.update(LAZY_COMMANDS)
+    group.clever.lazy_commands.update(LAZY_COMMANDS)
     views.init_app(app, settings)
 
 
@@ -61,7 +61,7 @@ def _find_or_create(user: User) -> Account:
     from clever_login.accounts.account_lookup import find_or_create_account
 
     account = find_or_create_account(user)
-    if account.preferred_name is None and "names" in current_app.blueprints:
+    if account.preferred_name is None and "preferred_name" in current_app.blueprints:
         preferred_name.ask_after_login()
     return account
 

@@ -55,9 +55,9 @@ def _json_escape(character: str) -> str:
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
-def echo(line: str, *, aside: bool = False) -> None:
-    """Print a line to standard output, or with `aside` to standard error. Tabs are kept."""
-    click.echo(escape_unprintable(line, keep="\t"), err=aside)
+def echo(line: str, *, to_stderr: bool = False) -> None:
+    """Print a line to standard output, or with `to_stderr` to standard error. Tabs are kept."""
+    click.echo(escape_unprintable(line, keep="\t"), err=to_stderr)
 
 
 def echo_json(value: object, *, indent: int | None = None, readable: bool = False) -> None:

@@ -34,7 +34,7 @@ class Services:
     transport: HttpClient
     keys: SigningKeys
     status: StatusPage
-    cache: RecordCache
+    record_cache: RecordCache
 
     @property
     def version(self) -> ApiVersion:
@@ -53,13 +53,13 @@ class Services:
 
     def profile_loader(self, token: str, deadline: Deadline) -> ProfileLoader:
         """Return the loader of one user's profile."""
-        return ProfileLoader(client=self.user_client(token, deadline), cache=self.cache)
+        return ProfileLoader(client=self.user_client(token, deadline), cache=self.record_cache)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Create the services."""
     folder = Path(app.instance_path)
-    _close_to_others(folder)
+    _restrict_permissions(folder)
     store = _create_store(settings, folder / private_files.STORE_FOLDER)
     transport = HttpClient(ca_bundle=settings.clever_ca_bundle)
     status = StatusPage(transport, settings.clever_status_url)
@@ -69,7 +69,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         transport=transport,
         keys=SigningKeys(transport, settings.clever_url),
         status=status,
-        cache=RecordCache(),
+        record_cache=RecordCache(),
     )
     warm_up.register_loader(app, store.load)
     app.jinja_env.globals["clever_incident"] = status.incident
@@ -80,12 +80,12 @@ def services(app: Flask | None = None) -> Services:
     return cast(Services, (app or current_app).extensions["clever_login"])
 
 
-def _close_to_others(folder: Path) -> None:
+def _restrict_permissions(folder: Path) -> None:
     """Restrict files that an older version or an operator created with too wide permissions."""
-    closed, still_open = private_files.restrict_to_owner(folder)
-    for path in closed:
+    corrected, uncorrected = private_files.restrict_to_owner(folder)
+    for path in corrected:
         log_event("permissions_corrected", level=logging.WARNING, file=path.name)
-    for path in still_open:
+    for path in uncorrected:
         log_event("permissions_too_wide", level=logging.ERROR, file=path.name)
 
 

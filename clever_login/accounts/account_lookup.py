@@ -27,7 +27,7 @@ from clever_login.db.models import (
     utc_now,
 )
 
-_OTHER_PERSON, _LOGIN_TIME = aliased(Person), bindparam("moment", type_=UtcDateTime())
+_OTHER_PERSON, _LOGIN_TIME = aliased(Person), bindparam("login_time", type_=UtcDateTime())
 _DISTRICT_HAS_LEFT = exists().where(
     District.id == bindparam("district"), District.archived_at.is_not(None)
 )
@@ -39,14 +39,14 @@ _HAS_DUPLICATE_ROWS = exists().where(
 # Writes the same as `_update_from_login`: fields that Clever omits keep their values.
 _UPDATE_RETURNING_USER = (
     update(Person)
-    .where(Person.provider == PROVIDER, Person.clever_id == bindparam("this_id"))
+    .where(Person.provider == PROVIDER, Person.clever_id == bindparam("current_id"))
     .where(Person.district_id == bindparam("district"), Person.archived_at.is_(None))
     .where(~_DISTRICT_HAS_LEFT, ~_HAS_DUPLICATE_ROWS)
     .values(
-        roles=func.coalesce(bindparam("said_roles", type_=JSON(none_as_null=True)), Person.roles),
-        first_name=func.coalesce(bindparam("said_first_name"), Person.first_name),
-        last_name=func.coalesce(bindparam("said_last_name"), Person.last_name),
-        email=func.coalesce(bindparam("said_email"), Person.email),
+        roles=func.coalesce(bindparam("new_roles", type_=JSON(none_as_null=True)), Person.roles),
+        first_name=func.coalesce(bindparam("new_first_name"), Person.first_name),
+        last_name=func.coalesce(bindparam("new_last_name"), Person.last_name),
+        email=func.coalesce(bindparam("new_email"), Person.email),
         first_login=func.coalesce(Person.first_login, _LOGIN_TIME),
         last_login=_LOGIN_TIME,
     )
@@ -64,18 +64,18 @@ def find_returning_user(user: User) -> Account | None:
     if user.district_id is None:
         return None
     values = {
-        "this_id": user.id,
+        "current_id": user.id,
         "district": user.district_id,
         "legacy_ids": [*user.legacy_ids],
-        "said_roles": [record.role.value for record in user.roles] or None,
-        "said_first_name": user.first_name or None,
-        "said_last_name": user.last_name or None,
-        "said_email": user.email or None,
-        "moment": utc_now(),
+        "new_roles": [record.role.value for record in user.roles] or None,
+        "new_first_name": user.first_name or None,
+        "new_last_name": user.last_name or None,
+        "new_email": user.email or None,
+        "login_time": utc_now(),
     }
-    with database().one_statement() as connection:
-        found = connection.execute(_UPDATE_RETURNING_USER, values).one_or_none()
-    return Account(id=found.id, preferred_name=found.preferred_name) if found else None
+    with database().autocommit() as connection:
+        row = connection.execute(_UPDATE_RETURNING_USER, values).one_or_none()
+    return Account(id=row.id, preferred_name=row.preferred_name) if row else None
 
 
 def find_or_create_account(user: User) -> Account:
@@ -84,7 +84,7 @@ def find_or_create_account(user: User) -> Account:
     Clever lets only shared users log in, so its answer is newer than the last sync: an archived
     account or archived district is restored. Raises DatabaseUnavailable.
     """
-    return find_returning_user(user) or database().work(
+    return find_returning_user(user) or database().retry_transaction(
         lambda session: _create_or_update(session, user)
     )
 
@@ -106,17 +106,17 @@ def set_preferred_name(account_id: str, name: str) -> None:
 
 
 def _create_or_update(session: Session, user: User) -> Account:
-    _open(session, user.district_id)
+    _ensure_district(session, user.district_id)
     person = find_by_clever_id(session, user.id, user.legacy_ids, user.district_id) or _add_person(
         session, user
     )
     if person.archived_at is not None:
-        _restore(session, person, user)
+        _restore_account(session, person, user)
     _update_from_login(person, user)
     return Account(id=person.id, preferred_name=person.preferred_name)
 
 
-def _open(session: Session, district_id: str | None) -> None:
+def _ensure_district(session: Session, district_id: str | None) -> None:
     """Add the district's row at the first login from it, and restore an archived one."""
     if district_id is None:
         return
@@ -134,7 +134,7 @@ def _add_person(session: Session, user: User) -> Person:
     return person
 
 
-def _restore(session: Session, person: Person, user: User) -> None:
+def _restore_account(session: Session, person: Person, user: User) -> None:
     """Restore an archived account with the schools that Clever names at this login.
 
     No sync keeps the schools of an archived person up to date, so the old ones are dropped: a
@@ -142,12 +142,14 @@ def _restore(session: Session, person: Person, user: User) -> None:
     """
     person.archived_at, person.district_id = None, None
     session.execute(delete(RoleAssignment).where(RoleAssignment.person_id == person.id))
-    there = select(School.id).where(School.district_id == user.district_id)
-    known_schools = set(session.scalars(there.where(School.id.in_(user.school_ids))))
+    district_schools = select(School.id).where(School.district_id == user.district_id)
+    known_schools = set(session.scalars(district_schools.where(School.id.in_(user.school_ids))))
     for record in user.roles:
         for school_id in known_schools.intersection(record.school_ids):
-            post = RoleAssignment(person_id=person.id, school_id=school_id, role=record.role.value)
-            session.add(post)
+            assignment = RoleAssignment(
+                person_id=person.id, school_id=school_id, role=record.role.value
+            )
+            session.add(assignment)
 
 
 def _update_from_login(person: Person, user: User) -> None:

@@ -28,26 +28,26 @@ def claim() -> ResponseReturnValue:
     if not token:
         return render_template("school/no_link.html")
     invitation = claims.preview(token)
-    here = url_for("claims.claim", token=token)
+    claim_url = url_for("claims.claim", token=token)
     if user is None:
-        return render_template("school/log_in_first.html", next=here)
-    before = claims.had_account_before(user.clever_id, user.logged_in_at)
+        return render_template("school/log_in_first.html", next=claim_url)
+    had_account = claims.had_account_before(user.clever_id, user.logged_in_at)
     return render_template(
-        "school/claim.html", token=token, invitation=invitation, here_before=before
+        "school/claim.html", token=token, invitation=invitation, had_account=had_account
     )
 
 
 @bp.post("/claim")
-def join() -> ResponseReturnValue:
+def redeem() -> ResponseReturnValue:
     """Merge the link's account with the logged-in user, who has confirmed it."""
     from clever_login.accounts import claims
 
     user = _require_user()
-    joined = claims.redeem(request.form.get("token", ""), user.clever_id)
+    result = claims.redeem(request.form.get("token", ""), user.clever_id)
     # Sessions in other browsers still name the former account.
-    former = [joined.former_clever_id] if joined.former_clever_id else []
+    former = [result.former_clever_id] if result.former_clever_id else []
     end_sessions.by_clever_id(people=[user.clever_id, *former])
-    log_in(replace(user, account_id=joined.account_id), "")
+    log_in(replace(user, account_id=result.account_id), "")
     claimed = user.impersonation_claimed
     log_event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
     return redirect(url_for("dashboard.show"), 303)

@@ -60,8 +60,10 @@ def create_link(
                 "--new-clever-id."
             )
         session.execute(delete(Claim).where(Claim.person_id == person.id))
-        until = utc_now() + timedelta(hours=hours)
-        session.add(Claim(token_hash=_hash_token(token), person_id=person.id, expires_at=until))
+        expires_at = utc_now() + timedelta(hours=hours)
+        session.add(
+            Claim(token_hash=_hash_token(token), person_id=person.id, expires_at=expires_at)
+        )
     return token
 
 
@@ -70,7 +72,7 @@ def preview(token: str) -> ClaimPreview:
 
     Raises ClaimLinkInvalid when the link is unknown, used or expired, or its account is in use.
     """
-    with database().read() as session:
+    with database().read_session() as session:
         claim = session.get(Claim, _hash_token(token))
         if claim is None or claim.used_at is not None or claim.expires_at <= utc_now():
             raise ClaimLinkInvalid("the link is unknown, used or too old")
@@ -81,9 +83,9 @@ def preview(token: str) -> ClaimPreview:
 
 def had_account_before(clever_id: str, since: float) -> bool:
     """Return whether this user had an account before their login at `since` (Unix time)."""
-    with database().read() as session:
-        own = _find_by_clever_id(session, clever_id)
-        return bool(own and own.first_login and own.first_login.timestamp() < since - 60)
+    with database().read_session() as session:
+        person = _find_by_clever_id(session, clever_id)
+        return bool(person and person.first_login and person.first_login.timestamp() < since - 60)
 
 
 def redeem(token: str, clever_id: str) -> ClaimResult:
@@ -91,33 +93,35 @@ def redeem(token: str, clever_id: str) -> ClaimResult:
 
     The id's previous account, if any, is merged into it. Raises ClaimLinkInvalid.
     """
-    return database().work(lambda session: _redeem_in_session(session, token, clever_id))
+    return database().retry_transaction(
+        lambda session: _redeem_in_session(session, token, clever_id)
+    )
 
 
 def _redeem_in_session(session: Session, token: str, clever_id: str) -> ClaimResult:
-    kept = session.get_one(Person, _mark_used(session, token), with_for_update=True)
-    _check_still_valid(kept, token)
-    former, own = kept.clever_id, _find_by_clever_id(session, clever_id)
-    if own is not None and own is not kept:
-        _copy_current_data(session, kept, own)
-        merge_people(session, kept, own)
-    kept.clever_id, kept.archived_at = clever_id, None
-    return ClaimResult(account_id=kept.id, former_clever_id=former)
+    invited = session.get_one(Person, _mark_used(session, token), with_for_update=True)
+    _check_still_valid(invited, token)
+    former_clever_id, current = invited.clever_id, _find_by_clever_id(session, clever_id)
+    if current is not None and current is not invited:
+        _copy_current_data(session, invited, current)
+        merge_people(session, invited, current)
+    invited.clever_id, invited.archived_at = clever_id, None
+    return ClaimResult(account_id=invited.id, former_clever_id=former_clever_id)
 
 
 def _mark_used(session: Session, token: str) -> str:
     """Mark the link as used and return its account's id. Of two concurrent calls, one succeeds."""
-    moment = utc_now()
-    found: str | None = session.scalar(
+    now = utc_now()
+    person_id: str | None = session.scalar(
         update(Claim)
         .where(Claim.token_hash == _hash_token(token))
-        .where(Claim.used_at.is_(None), Claim.expires_at > moment)
-        .values(used_at=moment)
+        .where(Claim.used_at.is_(None), Claim.expires_at > now)
+        .values(used_at=now)
         .returning(Claim.person_id)
     )
-    if found is None:
+    if person_id is None:
         raise ClaimLinkInvalid("the link is unknown, used or too old")
-    return found
+    return person_id
 
 
 def _is_in_use(person: Person) -> bool:
@@ -133,13 +137,17 @@ def _check_still_valid(person: Person, token: str) -> None:
         raise ClaimLinkInvalid("the account of the link has a Clever id by now")
 
 
-def _copy_current_data(session: Session, kept: Person, own: Person) -> None:
-    """Copy Clever's current data to the kept account; its former school roles no longer apply."""
-    session.execute(delete(RoleAssignment).where(RoleAssignment.person_id == kept.id))
-    kept.district_id, kept.roles, kept.grade = own.district_id, own.roles, own.grade
-    kept.first_name = own.first_name or kept.first_name
-    kept.last_name = own.last_name or kept.last_name
-    kept.email = own.email or kept.email
+def _copy_current_data(session: Session, invited: Person, current: Person) -> None:
+    """Copy Clever's current data to the invited account, whose former school roles end."""
+    session.execute(delete(RoleAssignment).where(RoleAssignment.person_id == invited.id))
+    invited.district_id, invited.roles, invited.grade = (
+        current.district_id,
+        current.roles,
+        current.grade,
+    )
+    invited.first_name = current.first_name or invited.first_name
+    invited.last_name = current.last_name or invited.last_name
+    invited.email = current.email or invited.email
 
 
 def _load_person(session: Session, person_id: str) -> Person:

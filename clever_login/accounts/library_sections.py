@@ -22,36 +22,43 @@ def save_sections(account: Account, sections: tuple[SharedSection, ...]) -> None
 
     Sections that a district's sync maintains are not changed. Raises DatabaseUnavailable.
     """
-    database().work(lambda session: _save_in_session(session, account.id, sections))
+    database().retry_transaction(lambda session: _save_in_session(session, account.id, sections))
 
 
 def _save_in_session(
     session: Session, teacher_id: str, sections: tuple[SharedSection, ...]
 ) -> None:
     people = _find_or_add_people(
-        session, [student for each in sections for student in each.students]
+        session, [student for shared_section in sections for student in shared_section.students]
     )
-    for each in sections:
-        if section := _find_or_add_section(session, each):
+    for shared_section in sections:
+        if section := _find_or_add_section(session, shared_section):
             _set_members(session, section, TEACHER, {teacher_id}, only_add=True)
-            _set_members(session, section, STUDENT, {people[one.id].id for one in each.students})
+            _set_members(
+                session,
+                section,
+                STUDENT,
+                {people[student.id].id for student in shared_section.students},
+            )
     if len(sections) < MAX_SECTIONS:  # at the limit, there may be more sections
-        _remove_teacher_from_others(session, teacher_id, {each.section.id for each in sections})
+        _remove_teacher_from_others(
+            session, teacher_id, {shared_section.section.id for shared_section in sections}
+        )
 
 
 def _find_or_add_people(session: Session, shared: Iterable[Shared]) -> dict[str, Person]:
     """Return the students' rows by Clever id. New students get a row before their first login."""
-    by_id = {each.id: each for each in shared}
-    known = select(Person).where(Person.provider == PROVIDER, Person.clever_id.in_(by_id))
-    found = {each.clever_id: each for each in session.scalars(known) if each.clever_id}
-    for clever_id in sorted(by_id.keys() - found.keys()):
-        found[clever_id] = Person(clever_id=clever_id, roles=[STUDENT])
-        session.add(found[clever_id])
-    for clever_id, person in found.items():
+    by_id = {student.id: student for student in shared}
+    query = select(Person).where(Person.provider == PROVIDER, Person.clever_id.in_(by_id))
+    people = {person.clever_id: person for person in session.scalars(query) if person.clever_id}
+    for clever_id in sorted(by_id.keys() - people.keys()):
+        people[clever_id] = Person(clever_id=clever_id, roles=[STUDENT])
+        session.add(people[clever_id])
+    for clever_id, person in people.items():
         if person.district_id is None:
             _update_name(person, by_id[clever_id])
     session.flush()
-    return found
+    return people
 
 
 def _update_name(person: Person, shared: Shared) -> None:
@@ -78,27 +85,35 @@ def _set_members(
     session: Session, section: Section, role: str, people: set[str], *, only_add: bool = False
 ) -> None:
     """Make these people the section's only members in this role, or only add them (`only_add`)."""
-    seats = select(Enrollment).where(Enrollment.section_id == section.id, Enrollment.role == role)
-    there = {each.person_id: each for each in session.scalars(seats)}
-    for person_id in sorted(people - there.keys()):
+    query = select(Enrollment).where(Enrollment.section_id == section.id, Enrollment.role == role)
+    existing = {enrollment.person_id: enrollment for enrollment in session.scalars(query)}
+    for person_id in sorted(people - existing.keys()):
         session.add(Enrollment(section_id=section.id, person_id=person_id, role=role))
-    for person_id in () if only_add else there.keys() - people:
-        session.delete(there[person_id])
+    for person_id in () if only_add else existing.keys() - people:
+        session.delete(existing[person_id])
     session.flush()
 
 
-def _remove_teacher_from_others(session: Session, teacher_id: str, still: set[str]) -> None:
+def _remove_teacher_from_others(session: Session, teacher_id: str, shared_ids: set[str]) -> None:
     """Remove the teacher from sections no longer shared; archive those with no teacher left."""
-    own = (
+    query = (
         select(Section)
         .join(Enrollment, Enrollment.section_id == Section.id)
         .where(Enrollment.person_id == teacher_id, Enrollment.role == TEACHER)
-        .where(Section.district_id.is_(None), Section.id.not_in(still))
+        .where(Section.district_id.is_(None), Section.id.not_in(shared_ids))
     )
-    for section in session.scalars(own).all():
-        seats = session.scalars(select(Enrollment).where(Enrollment.section_id == section.id)).all()
-        teachers = {each.person_id for each in seats if each.role == TEACHER}
+    for section in session.scalars(query).all():
+        enrollments = session.scalars(
+            select(Enrollment).where(Enrollment.section_id == section.id)
+        ).all()
+        teachers = {
+            enrollment.person_id for enrollment in enrollments if enrollment.role == TEACHER
+        }
         section.archived_at = utc_now() if teachers == {teacher_id} else None
-        gone = seats if section.archived_at else [e for e in seats if e.person_id == teacher_id]
-        for seat in gone:
-            session.delete(seat)
+        removed = (
+            enrollments
+            if section.archived_at
+            else [enrollment for enrollment in enrollments if enrollment.person_id == teacher_id]
+        )
+        for enrollment in removed:
+            session.delete(enrollment)

@@ -16,18 +16,18 @@ from clever_login.logs.events import log_event
 from clever_login.web.routing import safe_next
 
 MAX_NAME_LENGTH = 40
-bp = Blueprint("names", __name__, template_folder="../templates")
+bp = Blueprint("preferred_name", __name__, template_folder="../templates")
 
 
 @bp.get("/preferred-name")
-def ask() -> ResponseReturnValue:
+def show_form() -> ResponseReturnValue:
     """Show the form to a logged-in user."""
-    after = safe_next(request.args.get("next"))
-    return render_template("school/preferred_name.html", next=after, longest=MAX_NAME_LENGTH)
+    next_url = safe_next(request.args.get("next"))
+    return render_template("school/preferred_name.html", next=next_url, longest=MAX_NAME_LENGTH)
 
 
 @bp.post("/preferred-name")
-def answer() -> ResponseReturnValue:
+def save() -> ResponseReturnValue:
     """Store the name, or that the user skipped it, and redirect to the page they were going to."""
     from clever_login.accounts.account_lookup import set_preferred_name
 
@@ -38,8 +38,8 @@ def answer() -> ResponseReturnValue:
         rename_in_session(name)
         claimed = user.impersonation_claimed
         log_event("preferred_name_set", person=user.pseudonym, impersonation_claimed=claimed)
-    after = safe_next(request.form.get("next"))
-    return redirect(after or url_for("dashboard.show"), 303)
+    next_url = safe_next(request.form.get("next"))
+    return redirect(next_url or url_for("dashboard.show"), 303)
 
 
 def ask_after_login() -> None:
@@ -49,7 +49,7 @@ def ask_after_login() -> None:
 
 def _redirect_to_question(response: Response) -> Response:
     if g.pop("ask_preferred_name", False) and response.status_code == 303:
-        response.location = url_for("names.ask", next=response.location)
+        response.location = url_for("preferred_name.show_form", next=response.location)
     return response
 
 

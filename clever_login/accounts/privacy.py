@@ -46,28 +46,28 @@ class DeletionScope:
     districts: ColumnElement[bool] | None = None
 
 
-def delete_scope(session: Session, doomed: DeletionScope) -> RowCounts:
+def delete_scope(session: Session, scope: DeletionScope) -> RowCounts:
     """Delete these rows and all rows that refer to them; return the number deleted per table."""
     rows = RowCounts()
-    people = select(Person.id).where(doomed.people)
+    people = select(Person.id).where(scope.people)
     merged = Person.merged_into.in_(people)
-    all_people = select(Person.id).where(or_(doomed.people, merged)).correlate(None)
+    all_people = select(Person.id).where(or_(scope.people, merged)).correlate(None)
     for table in (Claim, Enrollment, RoleAssignment):
         _delete_matching(session, rows, table, table.person_id.in_(all_people))
-    if doomed.sections is not None:
-        ids = select(Section.id).where(doomed.sections)
+    if scope.sections is not None:
+        ids = select(Section.id).where(scope.sections)
         _delete_matching(session, rows, Enrollment, Enrollment.section_id.in_(ids))
-        _delete_matching(session, rows, Section, doomed.sections)
+        _delete_matching(session, rows, Section, scope.sections)
     _delete_matching(session, rows, Person, merged)
-    _delete_matching(session, rows, Person, doomed.people)
-    if doomed.schools is not None:
-        ids = select(School.id).where(doomed.schools)
+    _delete_matching(session, rows, Person, scope.people)
+    if scope.schools is not None:
+        ids = select(School.id).where(scope.schools)
         _delete_matching(session, rows, RoleAssignment, RoleAssignment.school_id.in_(ids))
-        _delete_matching(session, rows, School, doomed.schools)
-    if doomed.terms is not None:
-        _delete_matching(session, rows, Term, doomed.terms)
-    if doomed.districts is not None:
-        _delete_matching(session, rows, District, doomed.districts)
+        _delete_matching(session, rows, School, scope.schools)
+    if scope.terms is not None:
+        _delete_matching(session, rows, Term, scope.terms)
+    if scope.districts is not None:
+        _delete_matching(session, rows, District, scope.districts)
     _delete_orphans(session, rows)
     return rows
 
@@ -78,35 +78,39 @@ def _delete_orphans(session: Session, rows: RowCounts) -> None:
     Only the teacher shared them, so nothing else would ever remove them. People who have logged in
     are kept.
     """
-    taught = exists().where(Enrollment.section_id == Section.id, Enrollment.role == Role.TEACHER)
-    alone = and_(Section.district_id.is_(None), Section.archived_at.is_(None), ~taught)
-    ids = select(Section.id).where(alone)
+    has_teacher = exists().where(
+        Enrollment.section_id == Section.id, Enrollment.role == Role.TEACHER
+    )
+    orphaned = and_(Section.district_id.is_(None), Section.archived_at.is_(None), ~has_teacher)
+    ids = select(Section.id).where(orphaned)
     _delete_matching(session, rows, Enrollment, Enrollment.section_id.in_(ids))
-    _delete_matching(session, rows, Section, alone)
-    enrolled = exists().where(Enrollment.person_id == Person.id)
-    never_came = and_(IS_LIBRARY_PERSON, Person.last_login.is_(None), ~enrolled)
-    ids = select(Person.id).where(never_came)
+    _delete_matching(session, rows, Section, orphaned)
+    is_enrolled = exists().where(Enrollment.person_id == Person.id)
+    never_logged_in = and_(IS_LIBRARY_PERSON, Person.last_login.is_(None), ~is_enrolled)
+    ids = select(Person.id).where(never_logged_in)
     for table in (Claim, RoleAssignment):
         _delete_matching(session, rows, table, table.person_id.in_(ids))
-    _delete_matching(session, rows, Person, never_came)
+    _delete_matching(session, rows, Person, never_logged_in)
 
 
 def _delete_matching(
-    session: Session, rows: RowCounts, table: type[Base], where: ColumnElement[bool]
+    session: Session, rows: RowCounts, table: type[Base], condition: ColumnElement[bool]
 ) -> None:
-    done = session.execute(delete(table).where(where).execution_options(synchronize_session=False))
-    rows[table.__tablename__] += cast("CursorResult[Any]", done).rowcount
+    result = session.execute(
+        delete(table).where(condition).execution_options(synchronize_session=False)
+    )
+    rows[table.__tablename__] += cast("CursorResult[Any]", result).rowcount
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeletionReceipt:
-    """What was deleted. `known`: a row existed; `shared`: Clever still shares the data."""
+    """What was deleted. `existed`: a row existed; `shared`: Clever still shares the data."""
 
-    at: datetime
+    deleted_at: datetime
     clever_id: str | None
     rows: RowCounts
     sessions: int
-    known: bool
+    existed: bool
     shared: bool
 
 
@@ -125,13 +129,13 @@ def forget_person(key: str) -> DeletionReceipt:
             if person
             else RowCounts()
         )
-        ended = end_sessions.by_clever_id(people=[clever_id] if clever_id else [])
+        ended_sessions = end_sessions.by_clever_id(people=[clever_id] if clever_id else [])
     return DeletionReceipt(
-        at=utc_now(),
+        deleted_at=utc_now(),
         clever_id=clever_id,
         rows=rows,
-        sessions=ended,
-        known=bool(person),
+        sessions=ended_sessions,
+        existed=bool(person),
         shared=shared,
     )
 
@@ -142,23 +146,23 @@ def forget_district(district_id: str) -> DeletionReceipt:
     Raises DatabaseUnavailable and StoreUnavailable, with nothing deleted.
     """
     with database().begin() as session:
-        found = session.get(District, district_id)
-        shared = found is not None and found.archived_at is None
+        district = session.get(District, district_id)
+        shared = district is not None and district.archived_at is None
         rows = delete_scope(session, _district_scope(district_id))
-        ended = end_sessions.by_clever_id(district_id=district_id)
+        ended_sessions = end_sessions.by_clever_id(district_id=district_id)
     return DeletionReceipt(
-        at=utc_now(),
+        deleted_at=utc_now(),
         clever_id=district_id,
         rows=rows,
-        sessions=ended,
-        known=bool(found),
+        sessions=ended_sessions,
+        existed=bool(district),
         shared=shared,
     )
 
 
 def export_person(key: str) -> dict[str, Any] | None:
     """Return all stored data of one person, ready for JSON, or None if the id is unknown."""
-    with database().read() as session:
+    with database().read_session() as session:
         person = _find_person(session, key)
         if person is None:
             return None
@@ -193,9 +197,9 @@ def apply_retention(days: int, *, remove: bool) -> RowCounts:
 
 def _find_person(session: Session, key: str) -> Person | None:
     """Find a person by our id or Clever's. An id from before a merge finds the merged account."""
-    clevers = and_(Person.provider == PROVIDER, Person.clever_id == key)
-    found = session.scalars(select(Person).where(or_(Person.id == key, clevers))).first()
-    return session.get(Person, found.merged_into) if found and found.merged_into else found
+    is_clever_id = and_(Person.provider == PROVIDER, Person.clever_id == key)
+    person = session.scalars(select(Person).where(or_(Person.id == key, is_clever_id))).first()
+    return session.get(Person, person.merged_into) if person and person.merged_into else person
 
 
 def _district_scope(district_id: str) -> DeletionScope:
@@ -211,7 +215,7 @@ def _district_scope(district_id: str) -> DeletionScope:
 
 def _expired_scope(cutoff: datetime) -> DeletionScope:
     """Rows archived before `cutoff`, and Clever Library users whose last login was before it."""
-    in_use = (School.district_id, Section.district_id, Term.district_id, Person.district_id)
+    references = (School.district_id, Section.district_id, Term.district_id, Person.district_id)
     return DeletionScope(
         people=or_(
             Person.archived_at < cutoff, and_(IS_LIBRARY_PERSON, Person.last_login < cutoff)
@@ -219,7 +223,10 @@ def _expired_scope(cutoff: datetime) -> DeletionScope:
         sections=Section.archived_at < cutoff,
         schools=and_(School.archived_at < cutoff, ~exists().where(Section.school_id == School.id)),
         terms=and_(Term.archived_at < cutoff, ~exists().where(Section.term_id == Term.id)),
-        districts=and_(District.archived_at < cutoff, *(_is_unused_since(each) for each in in_use)),
+        districts=and_(
+            District.archived_at < cutoff,
+            *(_is_unused_since(reference) for reference in references),
+        ),
     )
 
 
@@ -228,26 +235,26 @@ def _is_unused_since(column: Any) -> ColumnElement[bool]:
 
 
 def _export_schools(session: Session, person: Person) -> list[dict[str, Any]]:
-    found = session.execute(
+    rows = session.execute(
         select(School, RoleAssignment.role)
         .join(RoleAssignment, RoleAssignment.school_id == School.id)
         .where(RoleAssignment.person_id == person.id)
     )
-    return [_export_columns(school, "id", "name") | {"role": role} for school, role in found]
+    return [_export_columns(school, "id", "name") | {"role": role} for school, role in rows]
 
 
 def _export_classes(session: Session, person: Person) -> list[dict[str, Any]]:
-    found = session.execute(
+    rows = session.execute(
         select(Section, Enrollment.role)
         .join(Enrollment, Enrollment.section_id == Section.id)
         .where(Enrollment.person_id == person.id)
     )
-    return [_export_columns(section) | {"role": role} for section, role in found]
+    return [_export_columns(section) | {"role": role} for section, role in rows]
 
 
 def _export_claims(session: Session, person: Person) -> list[dict[str, Any]]:
-    found = session.scalars(select(Claim).where(Claim.person_id == person.id))
-    return [_export_columns(each, "expires_at", "used_at") for each in found]
+    claims = session.scalars(select(Claim).where(Claim.person_id == person.id))
+    return [_export_columns(claim, "expires_at", "used_at") for claim in claims]
 
 
 def _export_former_ids(session: Session, person: Person) -> list[str]:
@@ -255,8 +262,8 @@ def _export_former_ids(session: Session, person: Person) -> list[str]:
 
 
 def _export_columns(row: Base, *names: str) -> dict[str, Any]:
-    every = [each.key for each in type(row).__table__.columns]
-    return {name: _to_json_value(getattr(row, name)) for name in names or every}
+    column_names = [column.key for column in type(row).__table__.columns]
+    return {name: _to_json_value(getattr(row, name)) for name in names or column_names}
 
 
 def _to_json_value(value: Any) -> Any:

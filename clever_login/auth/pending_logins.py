@@ -106,7 +106,7 @@ class PendingLogins:
 
     def spend(self, state_digest: str, code: str | None) -> bool:
         """Mark the state as used, before anything else. Returns False if it was used before."""
-        return self._store.claim(f"state-{state_digest}", SPENT_SECONDS, _note(code))
+        return self._store.add_if_absent(f"state-{state_digest}", SPENT_SECONDS, _note(code))
 
     def spent_with(self, state_digest: str, code: str | None) -> bool:
         """Whether the callback that used the state had this code."""

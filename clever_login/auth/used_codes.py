@@ -44,14 +44,16 @@ class UsedCodes:
         Raises StoreUnavailable: without the store, the app cannot tell whether the code was used.
         """
         digest = code_hash(code)
-        return digest not in self._here and self._store.claim(f"code-{digest}", RETENTION_SECONDS)
+        return digest not in self._here and self._store.add_if_absent(
+            f"code-{digest}", RETENTION_SECONDS
+        )
 
     def drop(self, code: str) -> bool:
         """Invalidate a code. Returns False if only this process knows about it."""
         digest = code_hash(code)
         if self._may_write():
             try:
-                self._store.claim(f"code-{digest}", RETENTION_SECONDS)
+                self._store.add_if_absent(f"code-{digest}", RETENTION_SECONDS)
             except StoreUnavailable:
                 self._store_failed = time.monotonic()
             else:

@@ -33,13 +33,13 @@ def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
     """Wrap a command: on failure it prints one sentence and exits with code 1."""
 
     @wraps(command)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
         except (LoginError, RosterError, NotShared) as error:
             raise command_failed(describe_for_operator(error)) from None
 
-    return with_appcontext(guarded)
+    return with_appcontext(wrapper)
 
 
 def validate_id(_context: object, _parameter: object, value: str | None) -> str | None:
@@ -56,8 +56,8 @@ def list_districts(as_json: bool) -> None:
     """List the districts that authorized this app: id, name, state, last sync, pseudonym."""
     failures: list[Exception] = []
     _print_rows(_district_rows(failures), as_json)
-    for failed in failures:
-        echo(describe_for_operator(failed), aside=True)
+    for failure in failures:
+        echo(describe_for_operator(failure), to_stderr=True)
     if failures:
         raise SystemExit(1)
 
@@ -70,8 +70,8 @@ def list_sections(district_id: str, as_json: bool) -> None:
     """List the sections of a district: id, name, teachers' ids, number of students."""
     roster = districts_announcing_waits().roster(district_id)
     total = roster.count(RecordKind.SECTIONS)
-    found = _with_progress(roster.sections(), "sections", total)
-    _print_rows(map(_section_row, found), as_json)
+    sections = _with_progress(roster.sections(), "sections", total)
+    _print_rows(map(_section_row, sections), as_json)
     _echo_report(roster.report)
 
 
@@ -94,8 +94,8 @@ def list_events(district_id: str, after: str | None, latest: bool, as_json: bool
     if latest:
         echo(events.latest() or "")
         return
-    found = _with_progress(events.read(after=after), "events", None)
-    _print_rows(map(_event_row, found), as_json)
+    events_read = _with_progress(events.read(after=after), "events", None)
+    _print_rows(map(_event_row, events_read), as_json)
     _echo_report(events.report)
 
 
@@ -109,34 +109,39 @@ def _print_rows(rows: Iterable[Row], as_json: bool) -> None:
             continue
         if not number:
             echo("\t".join(row))
-        values = [" ".join(v) if isinstance(v, list) else str(v or "-") for v in row.values()]
+        values = [
+            " ".join(value) if isinstance(value, list) else str(value or "-")
+            for value in row.values()
+        ]
         echo("\t".join(map(escape_unprintable, values)))
 
 
-def _with_progress(records: Iterator[T], what: str, total: int | None) -> Iterator[T]:
+def _with_progress(records: Iterator[T], noun: str, total: int | None) -> Iterator[T]:
     """Yield the records, and print progress and their total number on standard error."""
     number = 0
-    for number, each in enumerate(records, start=1):
-        yield each
+    for number, record in enumerate(records, start=1):
+        yield record
         if number % PROGRESS_INTERVAL == 0:
-            echo(f"{number}{f' of {total}' if total else ''} {what}", aside=True)
-    echo(f"{number} {what} in total.", aside=True)
+            echo(f"{number}{f' of {total}' if total else ''} {noun}", to_stderr=True)
+    echo(f"{number} {noun} in total.", to_stderr=True)
 
 
 def _echo_report(report: ReadReport) -> None:
-    for each in report.sentences():
-        echo(each, aside=True)
+    for sentence in report.sentences():
+        echo(sentence, to_stderr=True)
 
 
 def _district_rows(failures: list[Exception]) -> Iterator[Row]:
     """Yield a row per district. One that cannot be read is added to `failures` and skipped."""
-    found = districts_announcing_waits()
-    ids = found.ids()
+    app_districts = districts_announcing_waits()
+    ids = app_districts.ids()
     if not ids:
-        echo("No district has authorized this app.", aside=True)
-    for each in ids:
+        echo("No district has authorized this app.", to_stderr=True)
+    for district_id in ids:
         try:
-            yield _district_row(found.roster(each).district(), found.services.settings)
+            yield _district_row(
+                app_districts.roster(district_id).district(), app_districts.services.settings
+            )
         except (LoginError, RosterError, NotShared) as error:
             failures.append(error)
 

@@ -47,12 +47,12 @@ def _run_migration(work: Callable[[Engine], None]) -> None:
     try:
         with translate_driver_errors():
             work(engine)
-            found, behind = migrate.current_revision(engine), migrate.outdated_reason(engine)
+            revision, outdated = migrate.current_revision(engine), migrate.outdated_reason(engine)
     except DatabaseUnavailable as error:
-        why = f"{str(error)[0].upper()}{str(error)[1:]}"
-        raise command_failed(f"{why}. Check DATABASE_URL.") from None
+        reason = f"{str(error)[0].upper()}{str(error)[1:]}"
+        raise command_failed(f"{reason}. Check DATABASE_URL.") from None
     except CommandError as error:
         raise command_failed(f"{error}.") from None
-    echo(f"Revision of the tables: {found or 'none'}{'' if behind else ' (the newest)'}.")
-    if behind:
-        echo(f"{behind[0].upper()}{behind[1:]}.")
+    echo(f"Revision of the tables: {revision or 'none'}{'' if outdated else ' (the newest)'}.")
+    if outdated:
+        echo(f"{outdated[0].upper()}{outdated[1:]}.")

@@ -20,21 +20,21 @@ from clever_login.services import services
 
 
 class LazyGroup(AppGroup):
-    """A group that imports some commands at first use. `later`: name to "module:attribute"."""
+    """A group that imports commands at first use. `lazy_commands`: name to "module:attribute"."""
 
     def __init__(self, name: str, help: str) -> None:  # noqa: A002 # the name of click's parameter
         super().__init__(name, help=help)
-        self.later: dict[str, str] = {}
+        self.lazy_commands: dict[str, str] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted({*super().list_commands(ctx), *self.later})
+        return sorted({*super().list_commands(ctx), *self.lazy_commands})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command with this name."""
-        if cmd_name not in self.later:
+        if cmd_name not in self.lazy_commands:
             return super().get_command(ctx, cmd_name)
-        module, _, name = self.later[cmd_name].partition(":")
+        module, _, name = self.lazy_commands[cmd_name].partition(":")
         return cast(click.Command, getattr(import_module(module), name))
 
 
@@ -47,13 +47,13 @@ clever.add_command(doctor)
 @sessions.command("end")
 @click.option("--person", metavar="ID", help="The Clever id of one person.")
 @click.option("--district", metavar="ID", help="The Clever id of a district.")
-@click.option("--all", "everybody", is_flag=True, help="All logged-in users.")
-def end(person: str | None, district: str | None, everybody: bool) -> None:
+@click.option("--all", "all_sessions", is_flag=True, help="All logged-in users.")
+def end(person: str | None, district: str | None, all_sessions: bool) -> None:
     """Log out one person, one district, or everybody, in all browsers."""
-    if sum(map(bool, (person, district, everybody))) != 1:
+    if sum(map(bool, (person, district, all_sessions))) != 1:
         raise click.UsageError("Choose one: --person ID, --district ID, or --all.")
     count = 0
-    for secret in services().settings.secrets if not everybody else [""]:
+    for secret in services().settings.secrets if not all_sessions else [""]:
         count += end_sessions.by_pseudonym(
             person=pseudonym(secret, "person", person) if person else "*",
             district=pseudonym(secret, "district", district) if district else "*",

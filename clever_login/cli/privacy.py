@@ -31,7 +31,7 @@ def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
     """Wrap a command: it exits with one sentence if the database or session store is down."""
 
     @wraps(command)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
         except DatabaseUnavailable as error:
@@ -41,7 +41,7 @@ def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
                 "Nothing was changed: the session store does not answer."
             ) from None
 
-    return with_appcontext(guarded)
+    return with_appcontext(wrapper)
 
 
 @click.command("forget")
@@ -62,9 +62,9 @@ def forget(user: str | None, district: str | None, yes: bool) -> None:
                 "Continue?",
                 abort=True,
             )
-        _receipt("district", privacy.forget_district(district))
+        _print_receipt("district", privacy.forget_district(district))
     elif user is not None:
-        _receipt("person", privacy.forget_person(user))
+        _print_receipt("person", privacy.forget_person(user))
 
 
 @click.command("export")
@@ -72,11 +72,11 @@ def forget(user: str | None, district: str | None, yes: bool) -> None:
 @exit_on_error
 def export(user: str) -> None:
     """Print all stored data of a person, as JSON."""
-    found = privacy.export_person(user)
-    if found is None:
+    data = privacy.export_person(user)
+    if data is None:
         raise command_failed(NOT_FOUND_MESSAGE)
-    log_event("exported", person=_pseudonym("person", found["person"]["clever_id"]))
-    echo_json(found, indent=2, readable=True)
+    log_event("exported", person=_pseudonym("person", data["person"]["clever_id"]))
+    echo_json(data, indent=2, readable=True)
 
 
 @click.command("retention")
@@ -99,15 +99,15 @@ def retention(yes: bool) -> None:
         )
 
 
-def _receipt(kind: str, receipt: DeletionReceipt) -> None:
+def _print_receipt(kind: str, receipt: DeletionReceipt) -> None:
     """Print the receipt, which names its subject by the same pseudonym as the log."""
     name = _pseudonym(kind, receipt.clever_id)
     fields = {"rows": receipt.rows.total(), "sessions": receipt.sessions}
     log_event("forgotten", kind=kind, subject=name, **fields)
-    echo(f"Forgotten: {kind} {name}, at {receipt.at.isoformat(timespec='seconds')}")
+    echo(f"Forgotten: {kind} {name}, at {receipt.deleted_at.isoformat(timespec='seconds')}")
     _print_rows(receipt.rows)
     echo(f"{'sessions':16}{receipt.sessions:>8}")
-    if not receipt.known:
+    if not receipt.existed:
         raise command_failed(NOT_FOUND_MESSAGE)
     if receipt.shared:
         for line in STILL_SHARED_MESSAGE:

@@ -18,9 +18,14 @@ EXIT_FAILED, EXIT_REFUSED, EXIT_RUNNING = 1, 3, 4  # click exits with 2 for usag
 @click.command("sync")
 @click.option("--district", callback=validate_id, metavar="ID", help="Sync only this district.")
 @click.option("--full", is_flag=True, help="Read the whole roster, not only what has changed.")
-@click.option("--yes", is_flag=True, help="Remove everything that is missing, even if it is a lot.")
+@click.option(
+    "--yes",
+    "confirm_archive",
+    is_flag=True,
+    help="Remove everything that is missing, even if it is a lot.",
+)
 @exit_on_error
-def sync_command(district: str | None, full: bool, yes: bool) -> None:
+def sync_command(district: str | None, full: bool, confirm_archive: bool) -> None:
     """Sync schools, terms, people, sections and enrollments with Clever.
 
     If more than a tenth of a kind of record is missing, or all of it, nothing of that kind is
@@ -29,30 +34,32 @@ def sync_command(district: str | None, full: bool, yes: bool) -> None:
     Exit codes: 0 on success, 1 when a district could not be read, 3 when --yes is needed, 4 when
     another sync is running.
     """
-    worst = 0
+    exit_code = 0
     try:
-        for result in run_sync(SyncOptions(district=district, full=full, yes=yes), _print_progress):
+        for result in run_sync(
+            SyncOptions(district=district, full=full, yes=confirm_archive), _print_progress
+        ):
             for line in result.lines():
                 echo(line)
             code = {"failed": EXIT_FAILED, "refused": EXIT_REFUSED}.get(result.how, 0)
-            worst = max(worst, EXIT_REFUSED if result.held else code)
+            exit_code = max(exit_code, EXIT_REFUSED if result.held else code)
     except AlreadyRunning as error:
         _print_progress(str(error))
-        worst = EXIT_RUNNING
+        exit_code = EXIT_RUNNING
     except StoreUnavailable:
         raise command_failed(
             "The session store does not answer, so people who left are still logged in. The next "
             "sync ends their sessions."
         ) from None
     except DBAPIError as error:  # the driver's message may contain personal data
-        why = (
+        reason = (
             unavailable_reason(error)
             or f"the database refused a statement ({type(error.orig or error).__name__})"
         )
-        raise command_failed(f"A database error ended the sync: {why}.") from None
-    if worst:
-        click.get_current_context().exit(worst)
+        raise command_failed(f"A database error ended the sync: {reason}.") from None
+    if exit_code:
+        click.get_current_context().exit(exit_code)
 
 
-def _print_progress(words: str) -> None:
-    echo(words, aside=True)
+def _print_progress(message: str) -> None:
+    echo(message, to_stderr=True)

@@ -56,10 +56,10 @@ def whoami() -> None:
 
 def _read_token() -> str:
     if sys.stdin.isatty():
-        given = click.prompt("Token", hide_input=True)
+        text = click.prompt("Token", hide_input=True)
     else:
-        given = sys.stdin.readline(MAX_TOKEN_LENGTH + 1)
-    token = str(given).strip()
+        text = sys.stdin.readline(MAX_TOKEN_LENGTH + 1)
+    token = str(text).strip()
     if (
         not token.isascii()
         or not token.isprintable()
@@ -101,16 +101,19 @@ def _describe_access(reader: DistrictClient, me: Me) -> list[str]:
 
 
 def _describe_district_access(version: ApiVersion) -> list[str]:
-    listings = [*version.lists.values()]
+    endpoints = [*version.lists.values()]
     return [
         *dict.fromkeys(
-            f"{each.path}?limit=1" if "limit" in each.parameters else each.path for each in listings
+            f"{endpoint.path}?limit=1" if "limit" in endpoint.parameters else endpoint.path
+            for endpoint in endpoints
         ),
         "/events?limit=1",
     ]
 
 
 def _describe_person_access(version: ApiVersion, me: Me) -> list[str]:
-    own = version.user_paths.get(me.type)
-    paths = [own.format(id=me.id), f"{own.format(id=me.id)}/sections"] if own else []
+    user_path = version.user_paths.get(me.type)
+    paths = (
+        [user_path.format(id=me.id), f"{user_path.format(id=me.id)}/sections"] if user_path else []
+    )
     return [*paths, *([f"/districts/{me.district_id}"] if me.district_id else [])]

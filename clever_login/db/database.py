@@ -1,7 +1,7 @@
 """The database of accounts and rosters: DATABASE_URL, or a SQLite file under instance/.
 
 Engines are created at first use, after the server has forked its workers. All work is done in
-short transactions: `with database().begin() as session:`, or `.read()` for read-only work.
+short transactions: `with database().begin() as session:`, or `.read_session()` for read-only work.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ class Database:
         self, url: str, connections: int, jobs: ConnectionLimits = connection_limits.COMMAND_LIMITS
     ) -> None:
         self.url = url
-        self._is_a_file = url.startswith("sqlite")
-        self._pages, self._jobs = connection_limits.page_limits(connections), jobs
-        self._lock, self._looking = RLock(), Lock()
+        self._is_sqlite = url.startswith("sqlite")
+        self._page_limits, self._job_limits = connection_limits.page_limits(connections), jobs
+        self._lock, self._setup_lock = RLock(), Lock()
         self._engines: dict[ConnectionLimits, Engine] = {}
-        self._ready = False
+        self._tables_ready = False
 
     @property
     def engine(self) -> Engine:
         """The engine for the current context. Does not check or migrate the tables."""
-        here = has_request_context() or self._is_a_file  # SQLite uses one engine for both
-        return self.pages if here else self._engine(self._jobs)
+        in_request = has_request_context() or self._is_sqlite  # SQLite uses one engine for both
+        return self.pages if in_request else self._engine(self._job_limits)
 
     @property
     def pages(self) -> Engine:
         """The engine for requests."""
-        return self._engine(self._pages)
+        return self._engine(self._page_limits)
 
-    def _engine(self, of: ConnectionLimits) -> Engine:
+    def _engine(self, limits: ConnectionLimits) -> Engine:
         with self._lock:
-            if of not in self._engines:
-                self._engines[of] = make_engine(self.url, of)
-            return self._engines[of]
+            if limits not in self._engines:
+                self._engines[limits] = make_engine(self.url, limits)
+            return self._engines[limits]
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -74,33 +74,33 @@ class Database:
         Raises DatabaseUnavailable when the database does not respond or its tables are outdated.
         """
         with translate_driver_errors():
-            self._make_ready()
+            self._ensure_tables()
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
 
-    def work(self, do: Callable[[Session], T]) -> T:
-        """Run `do` in one transaction and return its result; retry when another one conflicts.
+    def retry_transaction(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in one transaction and return its result; retry when another one conflicts.
 
         Makes up to MAX_ATTEMPTS attempts. Raises IntegrityError or RetryableError if the last
         attempt conflicts too, and DatabaseUnavailable like `begin`.
         """
-        for left in reversed(range(MAX_ATTEMPTS)):
+        for attempts_left in reversed(range(MAX_ATTEMPTS)):
             try:
                 with self.begin() as session:
-                    return do(session)
+                    return work(session)
             except (IntegrityError, RetryableError):
-                if not left:
+                if not attempts_left:
                     raise
         raise AssertionError("unreachable")
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
+    def read_session(self) -> Iterator[Session]:
         """Run the block in a read-only transaction, which never waits for a writer.
 
         Raises DatabaseUnavailable like `begin`.
         """
         with translate_driver_errors():
-            self._make_ready()
+            self._ensure_tables()
             with (
                 Session(read_only(self.engine), expire_on_commit=False) as session,
                 session.begin(),
@@ -108,13 +108,13 @@ class Database:
                 yield session
 
     @contextmanager
-    def one_statement(self) -> Iterator[Connection]:
+    def autocommit(self) -> Iterator[Connection]:
         """Run at most one statement in its own transaction, at a quarter of the cost of `begin`.
 
         Raises DatabaseUnavailable like `begin`.
         """
         with translate_driver_errors():
-            self._make_ready()
+            self._ensure_tables()
             with autocommit(self.engine).begin() as connection:
                 yield connection
 
@@ -127,13 +127,15 @@ class Database:
         with self.begin() as session:
             session.add(row)
             session.flush()
-            gone = delete(SyncLock).where(SyncLock.name == row.name).returning(SyncLock.holder)
-            if session.scalar(gone) != "probe":
+            delete_row = (
+                delete(SyncLock).where(SyncLock.name == row.name).returning(SyncLock.holder)
+            )
+            if session.scalar(delete_row) != "probe":
                 raise DatabaseUnavailable(
                     "a value that was written to the database could not be read back"
                 )
 
-    def most_connections(self) -> int | None:
+    def max_connections(self) -> int | None:
         """Return how many connections PostgreSQL allows this user; None if a pooler shares them."""
         with translate_driver_errors():
             return max_connections(self.engine)
@@ -143,48 +145,48 @@ class Database:
         with self._lock:
             for engine in self._engines.values():
                 engine.dispose()
-            self._engines, self._ready = {}, False
+            self._engines, self._tables_ready = {}, False
 
-    def _make_ready(self) -> None:
+    def _ensure_tables(self) -> None:
         """Check the tables once per process. A SQLite file is migrated if it is outdated."""
-        if self._ready:
+        if self._tables_ready:
             return
         # On a silent database, threads would wait one after another. SQLite gets longer: a thread
         # may be creating the tables of a new file.
-        if not self._looking.acquire(timeout=10 if self._is_a_file else 3):
+        if not self._setup_lock.acquire(timeout=10 if self._is_sqlite else 3):
             raise DatabaseUnavailable(NO_ANSWER)
         try:
-            self._look_at_the_tables()
+            self._upgrade_if_outdated()
         finally:
-            self._looking.release()
+            self._setup_lock.release()
 
-    def _look_at_the_tables(self) -> None:
-        if self._ready:
+    def _upgrade_if_outdated(self) -> None:
+        if self._tables_ready:
             return
-        if behind := migrate.outdated_reason(self.engine):
-            if not self._is_a_file:
-                raise DatabaseUnavailable(behind)
+        if reason := migrate.outdated_reason(self.engine):
+            if not self._is_sqlite:
+                raise DatabaseUnavailable(reason)
             migrate.upgrade(self.engine)
-        self._ready = True
+        self._tables_ready = True
 
 
 def resolve_url(settings: Settings, folder: Path) -> str:
     """Return the SQLAlchemy URL. Heroku's postgres:// becomes postgresql+psycopg://."""
-    given = settings.database_url
-    if not given:
+    database_url = settings.database_url
+    if not database_url:
         return f"sqlite:///{folder / private_files.DATABASE_FILE}"
-    _, _, rest = given.partition("://")
-    return f"postgresql+psycopg://{rest}"
+    _, _, address = database_url.partition("://")
+    return f"postgresql+psycopg://{address}"
 
 
 def database(app: Flask | None = None) -> Database:
     """Return the database of this app, by default the current app's."""
-    here = app or current_app
-    if _EXTENSION_KEY not in here.extensions:
-        url = resolve_url(services(app).settings, Path(here.instance_path))
-        new = Database(url, services(app).settings.database_connections)
-        here.extensions.setdefault(_EXTENSION_KEY, new)  # the first of two threads wins
-    return cast(Database, here.extensions[_EXTENSION_KEY])
+    flask_app = app or current_app
+    if _EXTENSION_KEY not in flask_app.extensions:
+        url = resolve_url(services(app).settings, Path(flask_app.instance_path))
+        created = Database(url, services(app).settings.database_connections)
+        flask_app.extensions.setdefault(_EXTENSION_KEY, created)  # the first of two threads wins
+    return cast(Database, flask_app.extensions[_EXTENSION_KEY])
 
 
 def not_ready_reason() -> str | None:

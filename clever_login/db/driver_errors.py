@@ -79,8 +79,8 @@ def translate_driver_errors() -> Iterator[None]:
     except DBAPIError as error:
         if sqlstate_of(error.orig) in DEADLOCK_SQLSTATES:
             raise RetryableError("two transactions blocked each other (deadlock)") from error
-        if why := unavailable_reason(error):
-            raise DatabaseUnavailable(why) from error
+        if reason := unavailable_reason(error):
+            raise DatabaseUnavailable(reason) from error
         raise
 
 
@@ -90,8 +90,8 @@ def unavailable_reason(error: DBAPIError) -> str | None:
     if isinstance(code, int) and code & 0xFF in SQLITE_CAUSES:
         return SQLITE_CAUSES[code & 0xFF]
     if state := sqlstate_of(error.orig):
-        if words := describe_sqlstate(state):
-            return f"{words} ({state})"
+        if meaning := describe_sqlstate(state):
+            return f"{meaning} ({state})"
     elif isinstance(error, OperationalError):
         return NO_ANSWER
     return NO_ANSWER if error.connection_invalidated else None
@@ -113,4 +113,6 @@ def sqlstate_of(error: BaseException | None) -> str | None:
     if state or not hasattr(error, "sqlstate"):
         return state
     message = str(error)
-    return next((state for words, state in CONNECT_MESSAGES.items() if words in message), None)
+    return next(
+        (state for fragment, state in CONNECT_MESSAGES.items() if fragment in message), None
+    )

@@ -36,25 +36,29 @@ SELECT least(
 
 def make_engine(url: str, limits: ConnectionLimits) -> Engine:
     """Return an engine that quotes no values in its errors. Opens no connection."""
-    return _make_sqlite_engine(url) if url.startswith("sqlite") else _postgresql(url, limits)
+    return (
+        _make_sqlite_engine(url)
+        if url.startswith("sqlite")
+        else _make_postgresql_engine(url, limits)
+    )
 
 
-def _postgresql(url: str, limits: ConnectionLimits) -> Engine:
+def _make_postgresql_engine(url: str, limits: ConnectionLimits) -> Engine:
     from clever_login.db import postgresql  # imports the driver
 
-    engine = create_engine(url, hide_parameters=True, **_pool(limits))
+    engine = create_engine(url, hide_parameters=True, **_pool_options(limits))
     event.listen(
         engine,
         "do_connect",
         lambda _dialect, _record, cargs, cparams: postgresql.connect(limits, *cargs, **cparams),
     )
-    event.listen(engine, "handle_error", _discard)
+    event.listen(engine, "handle_error", _invalidate_unavailable)
     if limits.pool:
         IdleConnections(engine, limits.idle)
     return engine
 
 
-def _pool(limits: ConnectionLimits) -> dict[str, Any]:
+def _pool_options(limits: ConnectionLimits) -> dict[str, Any]:
     if not limits.pool:
         return {"poolclass": NullPool}
     return {
@@ -65,7 +69,7 @@ def _pool(limits: ConnectionLimits) -> dict[str, Any]:
     }
 
 
-def _discard(context: ExceptionContext) -> None:
+def _invalidate_unavailable(context: ExceptionContext) -> None:
     """Drop the connection if its server is unavailable, and the pool if the whole server is.
 
     Otherwise connections would stay with the former primary after a failover, or keep the
@@ -108,8 +112,8 @@ def max_connections(engine: Engine) -> int | None:
     with read_only(engine).connect() as connection:
         if getattr(connection.connection.driver_connection, "pooled", True):
             return None
-        found: int = connection.exec_driver_sql(MAX_CONNECTIONS_QUERY).scalar_one()
-        return found
+        limit: int = connection.exec_driver_sql(MAX_CONNECTIONS_QUERY).scalar_one()
+        return limit
 
 
 def _make_sqlite_engine(url: str) -> Engine:
@@ -117,20 +121,20 @@ def _make_sqlite_engine(url: str) -> Engine:
     # Opened for each transaction: cheap for a file, and no connection outlives the app.
     options = {"timeout": BUSY_TIMEOUT_SECONDS, "cached_statements": STATEMENTS}
     engine = create_engine(url, hide_parameters=True, poolclass=NullPool, connect_args=options)
-    event.listen(engine, "do_connect", lambda *_: _create(path))  # None: SQLAlchemy connects
+    event.listen(engine, "do_connect", lambda *_: _create_file(path))  # None: SQLAlchemy connects
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_transaction)
     return engine
 
 
-def _create(path: Path) -> None:
+def _create_file(path: Path) -> None:
     """Create the file if it does not exist, with private permissions from the start."""
     try:
         make_folder(path.parent)
         make_file(path)
     except OSError as error:
-        why = f"{error.strerror} ({type(error).__name__})"
-        raise DatabaseUnavailable(f"the database file cannot be created: {why}") from error
+        reason = f"{error.strerror} ({type(error).__name__})"
+        raise DatabaseUnavailable(f"the database file cannot be created: {reason}") from error
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

@@ -50,8 +50,8 @@ def current_revision(engine: Engine) -> str | None:
     with read_only(engine).connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        return found
+        revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision
 
 
 def head_revisions() -> list[str]:
@@ -61,30 +61,33 @@ def head_revisions() -> list[str]:
 
 def outdated_reason(engine: Engine) -> str | None:
     """Return why the tables do not match this code, as a sentence for an operator, or None."""
-    found, (wanted, *others) = current_revision(engine), head_revisions()
-    if others:
-        ends = ", ".join([wanted, *others])
+    current, (head, *other_heads) = current_revision(engine), head_revisions()
+    if other_heads:
+        heads = ", ".join([head, *other_heads])
         return (
-            f"the migrations have more than one newest revision ({ends}): make one of them "
+            f"the migrations have more than one newest revision ({heads}): make one of them "
             "follow the other"
         )
-    if found == wanted:
+    if current == head:
         return None
-    if found is None:
+    if current is None:
         return f"the database has no tables yet: {UPGRADE_HINT}"
-    if found not in _revision_names("revision"):
+    if current not in _revision_names("revision"):
         return (
-            f"the database belongs to a newer version of this app (revision {found}): deploy "
+            f"the database belongs to a newer version of this app (revision {current}): deploy "
             "that version"
         )
-    return f"the database is out of date (revision {found}, not {wanted}): {UPGRADE_HINT}"
+    return f"the database is out of date (revision {current}, not {head}): {UPGRADE_HINT}"
 
 
 def _revision_names(kind: str) -> set[str]:
     """Return all revisions, or those that another revision follows (`kind`: "down_revision")."""
-    files = (each.read_text("utf-8") for each in (MIGRATIONS_FOLDER / "versions").glob("*.py"))
+    files = (path.read_text("utf-8") for path in (MIGRATIONS_FOLDER / "versions").glob("*.py"))
     lines = (
-        names for text in files for named, names in REVISION_PATTERN.findall(text) if named == kind
+        names
+        for text in files
+        for variable, names in REVISION_PATTERN.findall(text)
+        if variable == kind
     )
     return {name for names in lines for name in QUOTED_NAME_PATTERN.findall(names)}
 

@@ -66,12 +66,12 @@ def _open_connection(
     limits: ConnectionLimits, *arguments: Any, **parameters: Any
 ) -> BoundedConnection:
     """Connect; retry for up to `limits.wait` seconds while the server has too many connections."""
-    give_up = time.monotonic() + limits.wait
+    deadline = time.monotonic() + limits.wait
     while True:
         try:
             return BoundedConnection.connect(*arguments, autocommit=True, **parameters)
         except psycopg.OperationalError as error:
-            if sqlstate_of(error) != TOO_MANY_CONNECTIONS or time.monotonic() > give_up:
+            if sqlstate_of(error) != TOO_MANY_CONNECTIONS or time.monotonic() > deadline:
                 raise
         time.sleep(PAUSE_SECONDS)
 

@@ -18,10 +18,10 @@ OTHER_DISTRICT = "outside"
 MAX_PARAMETERS = 5_000  # per statement; SQLite's limit is 32,766
 
 
-def chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yield the items in lists of at most `size`."""
-    rest = iter(things)
-    while chunk := list(islice(rest, size)):
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
         yield chunk
 
 
@@ -45,24 +45,28 @@ def upsert_rows(
     is not written. Unchanged rows are neither written nor returned. If `key` is not "id", a new row
     gets an id.
     """
-    into, found = model_table(model), _existing_rows(connection, model, key, rows)
-    outcome = {row[key]: _change_kind(row, found.get(row[key])) for row in rows}
-    wrote = {each: what for each, what in outcome.items() if what}
-    write = [row for row in rows if wrote.get(row[key], OTHER_DISTRICT) != OTHER_DISTRICT]
-    if write:
+    table, existing = model_table(model), _existing_rows(connection, model, key, rows)
+    changes = {row[key]: _change_kind(row, existing.get(row[key])) for row in rows}
+    written = {row_key: change for row_key, change in changes.items() if change}
+    rows_to_write = [row for row in rows if written.get(row[key], OTHER_DISTRICT) != OTHER_DISTRICT]
+    if rows_to_write:
         unique = ["id"] if key == "id" else ["provider", key]
         if key != "id":
-            write = [{"id": new_id(), **row} for row in write]
-        statement = build_insert(connection, into)
-        news = {name: statement.excluded[name] for name in rows[0] if name not in unique}
-        ours = None  # a second check: the row may have moved to another district since the read
-        if "district_id" in news:
-            ours = or_(
-                into.c.district_id.is_(None), into.c.district_id == statement.excluded.district_id
+            rows_to_write = [{"id": new_id(), **row} for row in rows_to_write]
+        statement = build_insert(connection, table)
+        new_values = {name: statement.excluded[name] for name in rows[0] if name not in unique}
+        same_district = (
+            None  # a second check: the row may have moved to another district since the read
+        )
+        if "district_id" in new_values:
+            same_district = or_(
+                table.c.district_id.is_(None), table.c.district_id == statement.excluded.district_id
             )
-        upsert = statement.on_conflict_do_update(index_elements=unique, set_=news, where=ours)
-        connection.execute(upsert, write)
-    return wrote
+        upsert = statement.on_conflict_do_update(
+            index_elements=unique, set_=new_values, where=same_district
+        )
+        connection.execute(upsert, rows_to_write)
+    return written
 
 
 def _existing_rows(
@@ -71,22 +75,24 @@ def _existing_rows(
     if not rows:
         return {}
     columns = model_table(model).c
-    asked = [columns[name] for name in rows[0]]
+    selected = [columns[name] for name in rows[0]]
     return {
-        found[key]: dict(found)
-        for part in chunks([row[key] for row in rows], MAX_PARAMETERS)
-        for found in connection.execute(select(*asked).where(columns[key].in_(part))).mappings()
+        existing[key]: dict(existing)
+        for chunk in chunks([row[key] for row in rows], MAX_PARAMETERS)
+        for existing in connection.execute(
+            select(*selected).where(columns[key].in_(chunk))
+        ).mappings()
     }
 
 
-def _change_kind(row: Row, found: Row | None) -> str:
-    if found is None:
+def _change_kind(row: Row, existing: Row | None) -> str:
+    if existing is None:
         return "new"
-    if found.get("district_id") not in (None, row.get("district_id")):
+    if existing.get("district_id") not in (None, row.get("district_id")):
         return OTHER_DISTRICT
-    if found["archived_at"] is not None:
+    if existing["archived_at"] is not None:
         return "restored"
-    return "" if found == row else "changed"
+    return "" if existing == row else "changed"
 
 
 def replace_links(
@@ -95,29 +101,31 @@ def replace_links(
     owners: Collection[str],
     wanted: Collection[tuple[str, ...]],
     *,
-    stays: Callable[[tuple[str, ...]], bool] = lambda _row: False,
+    keep: Callable[[tuple[str, ...]], bool] = lambda _row: False,
     remove: bool = True,
 ) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
     """Make `wanted` the only links of their owners; return the links added and removed.
 
-    The owner is the first column. Links for which `stays` returns True are kept. If `remove` is
+    The owner is the first column. Links for which `keep` returns True are kept. If `remove` is
     False, stale links are returned as removed but not deleted.
     """
     columns = list(model_table(model).primary_key)
-    own = columns[0]
-    found = {
+    owner_column = columns[0]
+    existing = {
         tuple(row)
-        for part in chunks(owners, MAX_PARAMETERS)
-        for row in connection.execute(select(*columns).where(own.in_(part)))
+        for chunk in chunks(owners, MAX_PARAMETERS)
+        for row in connection.execute(select(*columns).where(owner_column.in_(chunk)))
     }
-    added, gone = set(wanted) - found, found - set(wanted)
-    removed = {row for row in gone if not stays(row)}
+    added, stale = set(wanted) - existing, existing - set(wanted)
+    removed = {row for row in stale if not keep(row)}
     names = [column.name for column in columns]
     if removed and remove:
-        same = [column == bindparam(f"old_{column.name}") for column in columns]
-        old = [dict(zip((f"old_{n}" for n in names), each, strict=True)) for each in removed]
-        connection.execute(delete(model_table(model)).where(*same), old)
+        conditions = [column == bindparam(f"old_{column.name}") for column in columns]
+        old_keys = [
+            dict(zip((f"old_{name}" for name in names), link, strict=True)) for link in removed
+        ]
+        connection.execute(delete(model_table(model)).where(*conditions), old_keys)
     if added:
-        new = [dict(zip(names, each, strict=True)) for each in sorted(added)]
-        connection.execute(build_insert(connection, model).on_conflict_do_nothing(), new)
+        new_rows = [dict(zip(names, link, strict=True)) for link in sorted(added)]
+        connection.execute(build_insert(connection, model).on_conflict_do_nothing(), new_rows)
     return added, removed

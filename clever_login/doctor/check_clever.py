@@ -18,54 +18,54 @@ NO_DISTRICT_MESSAGE = (
 )
 
 
-def check_login_host(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_login_host(environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Check DNS, TLS and a response from Clever's login host."""
-    yield _check_host("Clever's login", case.settings.clever_url, visit.listing)
+    yield _check_host("Clever's login", environment.settings.clever_url, probe.token_list)
 
 
-def check_data_host(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_data_host(environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Check DNS, TLS and a response from the data API's host."""
-    yield _check_host("Clever's data", case.settings.clever_api_url, visit.api)
+    yield _check_host("Clever's data", environment.settings.clever_api_url, probe.api)
 
 
 def _check_host(name: str, url: str, reply: ProbeReply) -> Finding:
     host = urlsplit(url).hostname
-    if reply.answer is None:
-        return failure(name, reply.silence, reply.do)
-    if reply.cannot_now:
+    if reply.response is None:
+        return failure(name, reply.problem, reply.fix)
+    if reply.is_unavailable:
         return warning(
             name,
             f"{host} can be reached, but is temporarily unavailable (status {reply.status}).",
             "Try again in a few minutes, and check status.clever.com.",
         )
-    how = " over TLS, and its certificate is valid" if url.startswith("https:") else ""
-    return ok(name, f"{host} can be reached{how}.")
+    tls_note = " over TLS, and its certificate is valid" if url.startswith("https:") else ""
+    return ok(name, f"{host} can be reached{tls_note}.")
 
 
-def check_clock(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_clock(_environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Compare this machine's clock with Clever's."""
-    ahead = visit.listing.seconds_ahead
-    if ahead is None:
+    seconds_ahead = probe.token_list.seconds_ahead
+    if seconds_ahead is None:
         yield warning(
             "clock",
             "Clever's response contains no time to compare with this machine's clock.",
             "Check that this machine's clock is right.",
         )
-    elif abs(ahead) > CLOCK_WARN_SECONDS:
-        side = "behind" if ahead > 0 else "ahead of"
-        says = f"This machine's clock is {abs(ahead):.0f} seconds {side} Clever's."
-        bad = abs(ahead) > CLOCK_FAIL_SECONDS
-        yield (failure if bad else warning)(
-            "clock", says, "Synchronize the clock with NTP. Logins depend on it."
+    elif abs(seconds_ahead) > CLOCK_WARN_SECONDS:
+        side = "behind" if seconds_ahead > 0 else "ahead of"
+        message = f"This machine's clock is {abs(seconds_ahead):.0f} seconds {side} Clever's."
+        is_failure = abs(seconds_ahead) > CLOCK_FAIL_SECONDS
+        yield (failure if is_failure else warning)(
+            "clock", message, "Synchronize the clock with NTP. Logins depend on it."
         )
     else:
         yield ok("clock", "This machine's clock agrees with Clever's.")
 
 
-def check_credentials(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_credentials(_environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Check the client id and secret by requesting the district-app tokens."""
-    reply, name = visit.listing, "credentials"
-    if reply.answer is None or reply.cannot_now:
+    reply, name = probe.token_list, "credentials"
+    if reply.response is None or reply.is_unavailable:
         yield skipped(name, ["Clever's login"])
     elif reply.status in {400, 401, 403}:
         yield failure(
@@ -74,20 +74,20 @@ def check_credentials(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[
             "Copy both again from your app's Settings page. Clever issues new ones at go-live "
             "and when a secret is rotated.",
         )
-    elif visit.tokens is None:
+    elif probe.tokens is None:
         yield failure(
             name,
             f"The server at CLEVER_URL does not answer like Clever (status {reply.status}).",
             "Correct CLEVER_URL, or leave it unset.",
         )
-    elif not visit.tokens:
+    elif not probe.tokens:
         yield ok(
             name,
             "Clever accepts the credentials. No district has connected yet, or this is a Clever "
             "Library app, which has no districts.",
         )
     else:
-        count = len(visit.tokens)
+        count = len(probe.tokens)
         yield ok(
             name,
             f"Clever accepts the credentials. Connected: {count} "
@@ -95,58 +95,60 @@ def check_credentials(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[
         )
 
 
-def check_districts(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_districts(environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Tell development from production credentials by the names of the districts."""
-    name, developing = "districts", case.settings.app_env == DEVELOPMENT
-    if not visit.tokens:
+    name, is_development = "districts", environment.settings.app_env == DEVELOPMENT
+    if not probe.tokens:
         yield ok(name, NO_DISTRICT_MESSAGE)
         return
-    demo, real = _count_demo_districts(visit)
-    if real and case.live and developing:
-        says = "This client id can read real districts, but APP_ENV is development."
-        yield warning(name, says, "For development, use the credentials of a development app.")
-    elif real and not case.live:
-        says = (
+    demo, real = _count_demo_districts(probe)
+    if real and environment.uses_clever and is_development:
+        message = "This client id can read real districts, but APP_ENV is development."
+        yield warning(name, message, "For development, use the credentials of a development app.")
+    elif real and not environment.uses_clever:
+        message = (
             "CLEVER_URL is not Clever, so its districts do not show which kind of credentials "
             "these are."
         )
-        yield ok(name, says)
+        yield ok(name, message)
     elif real:
         yield ok(
             name,
             "At least one district is not a #DEMO district, so these are production credentials.",
         )
     elif not demo:
-        says = "The districts' tokens cannot read the districts' records."
-        yield warning(name, says, "Try again. If it fails again, ask Clever's support.")
-    elif demo < len(visit.tokens):
-        says = (
-            f"{demo} of {len(visit.tokens)} districts were checked, and all of them are #DEMO "
+        message = "The districts' tokens cannot read the districts' records."
+        yield warning(name, message, "Try again. If it fails again, ask Clever's support.")
+    elif demo < len(probe.tokens):
+        message = (
+            f"{demo} of {len(probe.tokens)} districts were checked, and all of them are #DEMO "
             "districts."
         )
-        yield ok(name, says)
+        yield ok(name, message)
     else:
-        says = "This client id can read only #DEMO districts, so these are development credentials."
-        do = "For real schools, use the credentials that Clever issues at go-live."
-        yield ok(name, says) if developing else warning(name, says, do)
+        message = (
+            "This client id can read only #DEMO districts, so these are development credentials."
+        )
+        fix = "For real schools, use the credentials that Clever issues at go-live."
+        yield ok(name, message) if is_development else warning(name, message, fix)
 
 
-def _count_demo_districts(visit: CleverProbe) -> tuple[int, bool]:
+def _count_demo_districts(probe: CleverProbe) -> tuple[int, bool]:
     """Return the number of #DEMO districts seen, and whether a real one ended the search."""
     demo = 0
-    for each in visit.district_names():
-        if DEMO_MARKER not in each:
+    for name in probe.district_names():
+        if DEMO_MARKER not in name:
             return demo, True
         demo += 1
     return demo, False
 
 
-def check_tier(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_tier(_environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
     """Check what Clever shares with the app, by what a district's token can read."""
-    if not visit.tokens:
+    if not probe.tokens:
         yield ok("tier", NO_DISTRICT_MESSAGE)
         return
-    answers = [visit.reads("schools"), visit.reads("sections")]
+    answers = [probe.can_list("schools"), probe.can_list("sections")]
     if True in answers:
         yield ok("tier", "Secure Sync: the app can read schools and sections.")
     elif None in answers:
@@ -161,17 +163,20 @@ def check_tier(_case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding
         )
 
 
-def check_authorization_request(case: DoctorEnvironment, visit: CleverProbe) -> Iterator[Finding]:
+def check_authorization_request(
+    environment: DoctorEnvironment, probe: CleverProbe
+) -> Iterator[Finding]:
     """Try the redirect URI with an authorization request, as a logged-out browser would."""
-    reply, name = visit.authorization, "redirect URI at Clever"
-    if reply.answer is None or reply.cannot_now:
+    reply, name = probe.authorization, "redirect URI at Clever"
+    if reply.response is None or reply.is_unavailable:
         yield skipped(name, ["Clever's login"])
     elif reply.status >= 400:
         yield warning(
             name,
             f"Clever answered a login request with {reply.status}. The redirect URI may not "
             "be registered.",
-            f"Check that {case.settings.redirect_uri} is one of the Redirect URIs in Clever's "
+            f"Check that {environment.settings.redirect_uri} is one of the Redirect URIs in "
+            "Clever's "
             "dashboard, with exactly the same spelling.",
         )
     else:

@@ -18,38 +18,39 @@ if TYPE_CHECKING:
 CHECK_NAME = "database"
 
 
-def check_connection_and_tables(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_connection_and_tables(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that the database responds and that its tables match this code."""
     if find_spec("clever_login.extension") is None:
         return  # removed by the product, which then stores no accounts
-    if case.settings.database_url:
-        yield from _check_postgresql(case)
+    if environment.settings.database_url:
+        yield from _check_postgresql(environment)
         return
     yield ok(
         CHECK_NAME, "Accounts are stored in a SQLite file. The app upgrades its tables itself."
     )
-    if case.platform:
+    if environment.platform:
         yield warning(
             CHECK_NAME,
-            f"{case.platform} deletes the app's files at each restart, so all accounts would "
+            f"{environment.platform} deletes the app's files at each restart, so all accounts "
+            "would "
             "be lost.",
             "Add a PostgreSQL database and set DATABASE_URL.",
         )
 
 
-def _check_postgresql(case: DoctorEnvironment) -> Iterator[Finding]:
+def _check_postgresql(environment: DoctorEnvironment) -> Iterator[Finding]:
     from clever_login.db.connection_limits import DOCTOR_LIMITS
     from clever_login.db.database import Database, resolve_url
 
-    url = resolve_url(case.settings, Path(STORE_FOLDER))
-    database = Database(url, case.settings.database_connections, jobs=DOCTOR_LIMITS)
+    url = resolve_url(environment.settings, Path(STORE_FOLDER))
+    database = Database(url, environment.settings.database_connections, jobs=DOCTOR_LIMITS)
     try:
-        yield from _asked(case, database)
+        yield from _check_database(environment, database)
     finally:
         database.close()
 
 
-def _asked(case: DoctorEnvironment, database: Database) -> Iterator[Finding]:
+def _check_database(environment: DoctorEnvironment, database: Database) -> Iterator[Finding]:
     """Run the probe that /readyz runs, then check the limit on connections."""
     try:
         database.probe()
@@ -60,17 +61,19 @@ def _asked(case: DoctorEnvironment, database: Database) -> Iterator[Finding]:
         CHECK_NAME,
         "Accounts are stored in PostgreSQL, and its tables match this version of the app.",
     )
-    if limit := database.most_connections():
-        yield check_connection_limit(case, CHECK_NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit)
+    if limit := database.max_connections():
+        yield check_connection_limit(
+            environment, CHECK_NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit
+        )
 
 
-def _database_failure(why: str) -> Finding:
-    says = f"{why[0].upper()}{why[1:].partition(':')[0]}, so nobody can log in."
-    if "db upgrade" in why:
+def _database_failure(reason: str) -> Finding:
+    message = f"{reason[0].upper()}{reason[1:].partition(':')[0]}, so nobody can log in."
+    if "db upgrade" in reason:
         from clever_login.db.migrate import UPGRADE_HINT
 
-        does = f"{UPGRADE_HINT.capitalize()}, and make your host run it at each release."
-        return failure(CHECK_NAME, says, does)
+        fix = f"{UPGRADE_HINT.capitalize()}, and make your host run it at each release."
+        return failure(CHECK_NAME, message, fix)
     return failure(
-        CHECK_NAME, says, "Check that PostgreSQL is running and that DATABASE_URL is right."
+        CHECK_NAME, message, "Check that PostgreSQL is running and that DATABASE_URL is right."
     )

@@ -20,21 +20,21 @@ PROXY_VARIABLES = (
 CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
-def check_proxies(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_proxies(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check TRUSTED_PROXIES: behind a router, the app needs it to tell https from http."""
-    count = case.settings.trusted_proxies
+    count = environment.settings.trusted_proxies
     if count:
         yield ok(
             "proxies",
             f"The app trusts {count} {'proxy' if count == 1 else 'proxies'} in front of it.",
         )
-    elif case.platform:
+    elif environment.platform:
         yield failure(
             "proxies",
-            f"{case.platform} has a router in front of the app, but TRUSTED_PROXIES is 0.",
+            f"{environment.platform} has a router in front of the app, but TRUSTED_PROXIES is 0.",
             "Set TRUSTED_PROXIES to 1.",
         )
-    elif case.settings.https and case.settings.app_env != DEVELOPMENT:
+    elif environment.settings.https and environment.settings.app_env != DEVELOPMENT:
         yield warning(
             "proxies",
             "APP_URL is https, but TRUSTED_PROXIES is 0. That is right only if there is no proxy "
@@ -47,18 +47,18 @@ def check_proxies(case: DoctorEnvironment) -> Iterator[Finding]:
         )
 
 
-def check_outgoing_variables(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_outgoing_variables(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Report proxy variables that the app does not use for its calls to Clever."""
-    found = case.says(*PROXY_VARIABLES)
-    if case.clever_is_on_this_machine:
+    proxy_variables = environment.set_variables(*PROXY_VARIABLES)
+    if environment.clever_is_on_this_machine:
         yield ok(
             "outgoing proxy",
             "CLEVER_URL is on this machine, so the app needs no network to reach it.",
         )
-    elif found:
+    elif proxy_variables:
         yield warning(
             "outgoing proxy",
-            f"The app ignores {', '.join(found)}: it always connects to Clever directly.",
+            f"The app ignores {', '.join(proxy_variables)}: it always connects to Clever directly.",
             "If the checks below reach Clever, do nothing. Otherwise allow outgoing connections "
             "to clever.com and api.clever.com, port 443.",
         )
@@ -68,15 +68,19 @@ def check_outgoing_variables(case: DoctorEnvironment) -> Iterator[Finding]:
         )
 
 
-def check_ca_bundle(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_ca_bundle(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check the CA file used to verify Clever's certificate, where a network has its own."""
-    bundle, others = case.settings.clever_ca_bundle, case.says(*CA_BUNDLE_VARIABLES)
-    if bundle is None and case.clever_is_on_this_machine:
+    bundle, other_bundles = (
+        environment.settings.clever_ca_bundle,
+        environment.set_variables(*CA_BUNDLE_VARIABLES),
+    )
+    if bundle is None and environment.clever_is_on_this_machine:
         yield ok("certificates", "CLEVER_URL is http on this machine, so no certificate is needed.")
-    elif bundle is None and others:
+    elif bundle is None and other_bundles:
         yield warning(
             "certificates",
-            f"The app ignores {', '.join(others)}: it has its own list of certificate authorities.",
+            f"The app ignores {', '.join(other_bundles)}: it has its own list of certificate "
+            "authorities.",
             "If the checks below reach Clever, do nothing. Otherwise set CLEVER_CA_BUNDLE to "
             "your network's file of certificate authorities.",
         )

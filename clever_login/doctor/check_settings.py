@@ -16,32 +16,32 @@ from clever_login.i18n.catalogs import Catalogs
 NON_APP_VARIABLES = {"CLEVER_SPECS"}  # used by the tests
 
 
-def check_variables(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_variables(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Report settings that keep the app from starting, and unknown CLEVER_ variables."""
-    for each in case.faults:
+    for error in environment.errors:
         yield failure(
             "settings",
-            each,
+            error,
             "Correct this variable in the app's environment. The app does not start until you do.",
         )
-    known = {each.name.upper() for each in fields(case.settings)} | NON_APP_VARIABLES
-    for name in sorted(case.environ):
+    known = {setting.name.upper() for setting in fields(environment.settings)} | NON_APP_VARIABLES
+    for name in sorted(environment.environ):
         if name.startswith("CLEVER_") and name not in known:
             yield warning(
                 "settings",
                 f"{name} is set, but the app has no setting with this name.",
                 "Check the spelling. .env.example lists all names.",
             )
-    if not case.faults:
+    if not environment.errors:
         yield ok("settings", "The app can read its settings and start.")
 
 
-def check_secret_key(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_secret_key(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that the keys that protect sessions cannot be guessed."""
-    read = EnvironmentReader({})
-    for secret in case.settings.secrets:
-        read.strong("SECRET_KEY", secret)
-    if read.faults:  # in production, `check_variables` already reports it as a fault
+    reader = EnvironmentReader({})
+    for secret in environment.settings.secrets:
+        reader.strong("SECRET_KEY", secret)
+    if reader.errors:  # in production, `check_variables` already reports it as an error
         yield warning(
             "secret key",
             "SECRET_KEY or one of its fallbacks is weak or a sample value. In production, "
@@ -52,34 +52,34 @@ def check_secret_key(case: DoctorEnvironment) -> Iterator[Finding]:
         yield ok("secret key", "SECRET_KEY cannot be guessed.")
 
 
-def check_app_env(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_app_env(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that APP_ENV suits this host."""
-    if case.settings.app_env == PRODUCTION:
+    if environment.settings.app_env == PRODUCTION:
         yield ok("mode", "APP_ENV is production: the app checks all settings when it starts.")
-    elif case.platform or (case.settings.https and not _is_loopback_url(case)):
-        where = f"on {case.platform}" if case.platform else "at an https address"
+    elif environment.platform or (environment.settings.https and not _is_loopback_url(environment)):
+        place = f"on {environment.platform}" if environment.platform else "at an https address"
         yield warning(
             "mode",
-            f"APP_ENV is development {where}, so the app accepts weak secrets and http.",
+            f"APP_ENV is development {place}, so the app accepts weak secrets and http.",
             "If real users log in here, remove APP_ENV or set it to production.",
         )
     else:
         yield ok("mode", "APP_ENV is development. Use that only on your own machine.")
 
 
-def check_redirect_uri(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_redirect_uri(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that users' browsers can reach the redirect URI."""
-    uri = case.settings.redirect_uri
-    local = _is_loopback_url(case)
-    paste = f"In Clever's dashboard, the first line of Redirect URIs must be exactly {uri}"
-    if local and case.settings.app_env != DEVELOPMENT:
+    uri = environment.settings.redirect_uri
+    is_loopback = _is_loopback_url(environment)
+    instruction = f"In Clever's dashboard, the first line of Redirect URIs must be exactly {uri}"
+    if is_loopback and environment.settings.app_env != DEVELOPMENT:
         yield failure(
             "redirect URI",
             "APP_URL is an address on this machine. Clever would send all users to their own "
             "machines instead.",
             "Set APP_URL to the https address that users open in their browsers.",
         )
-    elif not case.settings.https and not local:
+    elif not environment.settings.https and not is_loopback:
         yield warning(
             "redirect URI",
             "APP_URL is an http address other than localhost. Clever accepts such an address "
@@ -87,24 +87,26 @@ def check_redirect_uri(case: DoctorEnvironment) -> Iterator[Finding]:
             "Use https, or http://localhost while you develop.",
         )
     else:
-        yield ok("redirect URI", f"{paste} (nothing after it, no slash).")
+        yield ok("redirect URI", f"{instruction} (nothing after it, no slash).")
 
 
-def check_api_version(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_api_version(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that Clever supports the configured API version."""
-    version, name = VERSIONS[case.settings.clever_api_version], "API version"
-    says, do = support_summary(version), "Unset CLEVER_API_VERSION, or set it to v3.0."
-    if version.standing.state == "gone":
-        yield failure(name, says, do)
-    elif version.standing.state == "deprecated":
-        yield warning(name, says, f"{do} If Clever gave your app this version, you can keep it.")
+    version, name = VERSIONS[environment.settings.clever_api_version], "API version"
+    message, fix = support_summary(version), "Unset CLEVER_API_VERSION, or set it to v3.0."
+    if version.support.status == "retired":
+        yield failure(name, message, fix)
+    elif version.support.status == "deprecated":
+        yield warning(
+            name, message, f"{fix} If Clever gave your app this version, you can keep it."
+        )
     else:
-        yield ok(name, says)
+        yield ok(name, message)
 
 
-def check_library_settings(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_library_settings(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check for settings that do not work with Clever Library."""
-    settings, name = case.settings, "app type"
+    settings, name = environment.settings, "app type"
     if not settings.clever_library:
         yield ok(name, "CLEVER_LIBRARY is off: this is an app for districts.")
         return
@@ -120,9 +122,9 @@ def check_library_settings(case: DoctorEnvironment) -> Iterator[Finding]:
     )
 
 
-def _is_loopback_url(case: DoctorEnvironment) -> bool:
+def _is_loopback_url(environment: DoctorEnvironment) -> bool:
     """Return whether APP_URL is a loopback address."""
-    host = urlsplit(case.settings.app_url).hostname or ""
+    host = urlsplit(environment.settings.app_url).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
@@ -131,16 +133,16 @@ TRANSLATIONS_FOLDER = (
 )  # beside app.py
 
 
-def check_catalogs(_case: DoctorEnvironment) -> Iterator[Finding]:
+def check_catalogs(_environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that every translation file can be read and breaks no page."""
     catalogs = Catalogs(TRANSLATIONS_FOLDER)
-    faults = [*catalogs.faults()]
-    for each in faults:
+    problems = [*catalogs.problems()]
+    for problem in problems:
         yield failure(
             "languages",
-            each,
+            problem,
             "Correct the file. Until then, the texts that cannot be read are shown in English.",
         )
-    if not faults:
-        labels = ", ".join(each.label for each in catalogs.languages.values())
+    if not problems:
+        labels = ", ".join(language.label for language in catalogs.languages.values())
         yield ok("languages", f"The pages are available in {labels}.")

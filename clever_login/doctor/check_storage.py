@@ -19,40 +19,45 @@ from clever_login.storage.redis_store import RedisStore, create_client
 STORE_FOLDER = Path(__file__).resolve().parent.parent.parent / "instance" / "store"  # beside app.py
 
 
-def check_store(case: DoctorEnvironment) -> Iterator[Finding]:
+def check_store(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that the store keeps a value, returns it and deletes it."""
-    yield from _check_redis(case) if case.settings.redis_url else _check_file_store(case)
+    yield from (
+        _check_redis(environment)
+        if environment.settings.redis_url
+        else _check_file_store(environment)
+    )
 
 
-def _check_file_store(case: DoctorEnvironment) -> Iterator[Finding]:
+def _check_file_store(environment: DoctorEnvironment) -> Iterator[Finding]:
     if not (STORE_FOLDER / FILE_NAME).exists():
         # The app creates the folder. Created here, it might belong to another user.
         yield _folder_missing_finding()
-    elif why := _why_not(FileStore(STORE_FOLDER)):
+    elif problem := _store_problem(FileStore(STORE_FOLDER)):
         yield failure(
             "store",
             "Sessions are stored in instance/store, but a test value could not be stored "
-            f"there: {why}.",
+            f"there: {problem}.",
             "Run this command as the user who runs the app, and make that user the owner of "
             "the folder.",
         )
     else:
         yield ok("store", "Sessions are stored in a file. Storing and reading a test value worked.")
-    if case.platform:
+    if environment.platform:
         yield warning(
             "store",
-            f"On {case.platform} the session file is lost at each restart, and each machine has "
+            f"On {environment.platform} the session file is lost at each restart, and each "
+            "machine has "
             "its own.",
             "Add a Redis and set REDIS_URL. Without it, users are logged out again and again.",
         )
-    elif case.settings.app_env != DEVELOPMENT:
+    elif environment.settings.app_env != DEVELOPMENT:
         yield ok(
             "store", "A session file is enough for one machine. Several machines need REDIS_URL."
         )
 
 
 def _folder_missing_finding() -> Finding:
-    parent = next(each for each in (STORE_FOLDER, *STORE_FOLDER.parents) if each.exists())
+    parent = next(folder for folder in (STORE_FOLDER, *STORE_FOLDER.parents) if folder.exists())
     if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
         return ok("store", "Sessions will be stored in a file, which the app creates.")
     return failure(
@@ -62,37 +67,37 @@ def _folder_missing_finding() -> Finding:
     )
 
 
-def _check_redis(case: DoctorEnvironment) -> Iterator[Finding]:
-    if why := _why_not(RedisStore(case.settings)):
+def _check_redis(environment: DoctorEnvironment) -> Iterator[Finding]:
+    if problem := _store_problem(RedisStore(environment.settings)):
         yield failure(
             "store",
             "A test value could not be stored in the Redis at REDIS_URL, so nobody can log "
-            f"in: {why}.",
+            f"in: {problem}.",
             "Check that Redis is running, that the password is right, and whether the URL must "
             "begin with rediss://. On Heroku, set REDIS_TLS_VERIFY to off.",
         )
         return
     yield ok("store", "Sessions are stored in Redis. Storing and reading a test value worked.")
-    yield from _check_redis_tls(case)
-    with create_client(case.settings) as client:
+    yield from _check_redis_tls(environment)
+    with create_client(environment.settings) as client:
         yield from _check_eviction_policy(client)
-        yield from _limit(case, client)
+        yield from _check_redis_limit(environment, client)
 
 
-def _why_not(place: Store) -> str | None:
+def _store_problem(store: Store) -> str | None:
     """Return why the store does not keep a throwaway value, or None. /readyz runs this too."""
     try:
-        probe(place)
+        probe(store)
     except StoreUnavailable as error:
         return str(error)
     return None
 
 
-def _check_redis_tls(case: DoctorEnvironment) -> Iterator[Finding]:
-    lax = not case.settings.redis_tls_verify
-    if lax and case.platform == "Heroku":
+def _check_redis_tls(environment: DoctorEnvironment) -> Iterator[Finding]:
+    verification_off = not environment.settings.redis_tls_verify
+    if verification_off and environment.platform == "Heroku":
         yield ok("store", "REDIS_TLS_VERIFY is off, as Heroku's Redis requires.")
-    elif lax:
+    elif verification_off:
         yield warning(
             "store",
             "REDIS_TLS_VERIFY is off, so an attacker on the network could impersonate your Redis.",
@@ -116,14 +121,14 @@ def _check_eviction_policy(client: Any) -> Iterator[Finding]:
         )
 
 
-def _limit(case: DoctorEnvironment, client: Any) -> Iterator[Finding]:
+def _check_redis_limit(environment: DoctorEnvironment, client: Any) -> Iterator[Finding]:
     """Check the number of connections that Redis allows, if it tells."""
     try:
-        told = client.info("clients").get("maxclients") or client.config_get("maxclients")
-        limit = int(told["maxclients"] if isinstance(told, dict) else told)
+        reply = client.info("clients").get("maxclients") or client.config_get("maxclients")
+        limit = int(reply["maxclients"] if isinstance(reply, dict) else reply)
     except Exception:  # noqa: BLE001 # hosts forbid INFO and CONFIG in many ways
         return
-    yield check_connection_limit(case, "store", "Redis", "REDIS_CONNECTIONS", limit)
+    yield check_connection_limit(environment, "store", "Redis", "REDIS_CONNECTIONS", limit)
 
 
 DEFAULT_WORKERS = 2  # as in gunicorn.conf.py
@@ -131,46 +136,47 @@ COMMANDS = 3  # the release command, a sync and the doctor
 
 
 def check_connection_limit(
-    case: DoctorEnvironment, name: str, server: str, variable: str, limit: int
+    environment: DoctorEnvironment, name: str, server: str, variable: str, limit: int
 ) -> Finding:
     """Check that the server allows enough connections for a restart, when workers overlap."""
-    each = int(getattr(case.settings, variable.lower()))
-    workers = _worker_count(case)
-    needed = 2 * workers * each + COMMANDS
+    per_worker = int(getattr(environment.settings, variable.lower()))
+    workers = _worker_count(environment)
+    needed = 2 * workers * per_worker + COMMANDS
     if needed <= limit:
         return ok(name, f"{server} allows {limit} connections, and the app needs at most {needed}.")
-    most = (limit - COMMANDS) // (2 * workers)
-    do = f"Set {variable} to {most}" if most >= 1 else "Set WEB_CONCURRENCY to fewer workers"
+    maximum = (limit - COMMANDS) // (2 * workers)
+    fix = f"Set {variable} to {maximum}" if maximum >= 1 else "Set WEB_CONCURRENCY to fewer workers"
     return warning(
         name,
         f"{server} allows {limit} connections. During a restart, this app may need {needed}: "
-        f"{variable} ({each}) for each of {workers} old and {workers} new workers, and "
-        f"{COMMANDS} for a release, a sync and the doctor. Each additional machine needs the "
+        f"{variable} ({per_worker}) for each of {workers} old and {workers} new workers, and "
+        f"{COMMANDS} for a release, a sync and the doctor. Each additional machine needs"
+        " the "
         "same number.",
-        f"{do}, or choose a plan with more connections.",
+        f"{fix}, or choose a plan with more connections.",
     )
 
 
-def _worker_count(case: DoctorEnvironment) -> int:
-    given = case.environ.get("WEB_CONCURRENCY", "").strip()
-    return int(given) if given.isdecimal() and int(given) else DEFAULT_WORKERS
+def _worker_count(environment: DoctorEnvironment) -> int:
+    workers = environment.environ.get("WEB_CONCURRENCY", "").strip()
+    return int(workers) if workers.isdecimal() and int(workers) else DEFAULT_WORKERS
 
 
 FILE_PERMISSIONS = "file permissions"
 
 
-def check_file_permissions(_case: DoctorEnvironment) -> Iterator[Finding]:
+def check_file_permissions(_environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that other users of this machine cannot read accounts or sessions."""
     instance = STORE_FOLDER.parent
-    found = [path.name for path in find_exposed_files(instance)]
-    if not found:
+    exposed = [path.name for path in find_exposed_files(instance)]
+    if not exposed:
         yield ok(
             FILE_PERMISSIONS, "Other users of this machine cannot read the files in instance/."
         )
         return
     yield failure(
         FILE_PERMISSIONS,
-        f"Other users of this machine have permissions on {', '.join(found)}: they can read "
+        f"Other users of this machine have permissions on {', '.join(exposed)}: they can read "
         "accounts and sessions, or find out who has an account.",
         "Start the app once as the owner of these files: it corrects the permissions. If that "
         f"fails, run `chmod -R go-rwx {instance}` as the owner.",

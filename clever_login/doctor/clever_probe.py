@@ -26,18 +26,18 @@ MAX_DISTRICTS = 20  # maximum number of names to read; stops at the first real d
 class ProbeReply:
     """A response and when it arrived (Unix seconds), or why there is none and what to do."""
 
-    answer: CleverResponse | None = None
-    when: float = 0.0
-    silence: str = ""
-    do: str = ""
+    response: CleverResponse | None = None
+    received_at: float = 0.0
+    problem: str = ""
+    fix: str = ""
 
     @property
     def status(self) -> int:
         """The HTTP status, or 0 without a response."""
-        return self.answer.status if self.answer else 0
+        return self.response.status if self.response else 0
 
     @property
-    def cannot_now(self) -> bool:
+    def is_unavailable(self) -> bool:
         """Whether Clever is rate limiting or has a server error."""
         return self.status == 429 or self.status >= 500
 
@@ -45,8 +45,8 @@ class ProbeReply:
     def seconds_ahead(self) -> float | None:
         """How many seconds the server's clock is ahead of ours; None without a valid Date."""
         try:
-            date = self.answer.headers["Date"] if self.answer else ""
-            return parsedate_to_datetime(date).timestamp() - self.when
+            date = self.response.headers["Date"] if self.response else ""
+            return parsedate_to_datetime(date).timestamp() - self.received_at
         except (KeyError, ValueError):
             return None
 
@@ -54,17 +54,17 @@ class ProbeReply:
 class CleverProbe:
     """The calls to Clever of one run. Responses stay in memory and are never shown."""
 
-    def __init__(self, case: DoctorEnvironment, seconds: float) -> None:
-        self._settings: Settings = case.settings
+    def __init__(self, environment: DoctorEnvironment, seconds: float) -> None:
+        self._settings: Settings = environment.settings
         self._seconds = seconds  # time limit for the calls of one check
-        self._replies: dict[str, ProbeReply] = {}
-        self._transport = HttpClient(ca_bundle=case.settings.clever_ca_bundle)
+        self._cached_replies: dict[str, ProbeReply] = {}
+        self._transport = HttpClient(ca_bundle=environment.settings.clever_ca_bundle)
 
     @property
-    def listing(self) -> ProbeReply:
+    def token_list(self) -> ProbeReply:
         """The list of district-app tokens, requested with the app's credentials."""
         settings = self._settings
-        return self._once(
+        return self._send_once(
             f"{settings.clever_url}/oauth/tokens",
             credentials=(settings.clever_client_id, settings.clever_client_secret),
             owner_type="district",
@@ -73,13 +73,13 @@ class CleverProbe:
     @property
     def api(self) -> ProbeReply:
         """The data API's response without a token: a refusal, if the API is there."""
-        return self._once(f"{self._api}/me")
+        return self._send_once(f"{self._api}/me")
 
     @property
     def authorization(self) -> ProbeReply:
         """The authorization endpoint's response to a logged-out user."""
         settings = self._settings
-        return self._once(
+        return self._send_once(
             f"{settings.clever_url}/oauth/authorize",
             response_type="code",
             client_id=settings.clever_client_id,
@@ -89,24 +89,24 @@ class CleverProbe:
     @property
     def tokens(self) -> tuple[str, ...] | None:
         """The district-app tokens, or None if Clever returned no list."""
-        listed = _data_rows(self.listing)
-        if listed is None:
+        rows = _data_rows(self.token_list)
+        if rows is None:
             return None
-        values = (each.get("access_token") for each in listed)
+        values = (row.get("access_token") for row in rows)
         return tuple(value for value in values if isinstance(value, str) and value)
 
     def district_names(self) -> Iterator[str]:
         """Yield the names of the first districts, one call per token, until time runs out."""
         deadline = Deadline(self._seconds)
         for token in (self.tokens or ())[:MAX_DISTRICTS]:
-            reply = self._ask(f"{self._api}/districts", deadline, token=token)
+            reply = self._send(f"{self._api}/districts", deadline, token=token)
             yield from filter(None, _district_names(reply))
 
-    def reads(self, what: str) -> bool | None:
+    def can_list(self, collection: str) -> bool | None:
         """Return whether the first district's token may list this; None if Clever does not say."""
         token = next(iter(self.tokens or ()), None)
         deadline = Deadline(self._seconds / 2)
-        reply = self._ask(f"{self._api}/{what}", deadline, token=token, limit="1")
+        reply = self._send(f"{self._api}/{collection}", deadline, token=token, limit="1")
         if reply.status == 200:
             return True
         return False if reply.status in {403, 404} else None
@@ -115,29 +115,29 @@ class CleverProbe:
     def _api(self) -> str:
         return f"{self._settings.clever_api_url}/{self._settings.clever_api_version}"
 
-    def _once(self, url: str, **parts: Any) -> ProbeReply:
-        if url not in self._replies:
-            self._replies[url] = self._ask(url, Deadline(self._seconds), **parts)
-        return self._replies[url]
+    def _send_once(self, url: str, **parameters: Any) -> ProbeReply:
+        if url not in self._cached_replies:
+            self._cached_replies[url] = self._send(url, Deadline(self._seconds), **parameters)
+        return self._cached_replies[url]
 
-    def _ask(self, url: str, deadline: Deadline, **parts: Any) -> ProbeReply:
+    def _send(self, url: str, deadline: Deadline, **parameters: Any) -> ProbeReply:
         try:
-            answer = send_raw(self._transport, url, deadline, **parts)
+            response = send_raw(self._transport, url, deadline, **parameters)
         except LoginError as error:
-            says, do = _explain_failure(error, urlsplit(url).hostname or "")
-            return ProbeReply(silence=says, do=do)
-        return ProbeReply(answer=answer, when=time.time())
+            problem, fix = _explain_failure(error, urlsplit(url).hostname or "")
+            return ProbeReply(problem=problem, fix=fix)
+        return ProbeReply(response=response, received_at=time.time())
 
 
 def _data_rows(reply: ProbeReply) -> list[dict[str, Any]] | None:
     """Return the `data` array of a list response, or None for any other response."""
-    if reply.answer is None or reply.status != 200:
+    if reply.response is None or reply.status != 200:
         return None
     try:
-        data = json.loads(reply.answer.body)["data"]
+        data = json.loads(reply.response.body)["data"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return [each for each in data if isinstance(each, dict)] if isinstance(data, list) else None
+    return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else None
 
 
 def _district_names(reply: ProbeReply) -> Iterator[str]:

@@ -20,15 +20,15 @@ PLACEHOLDER_VALUES = {
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorEnvironment:
-    """An environment, its faults, and settings with placeholders for the faulty variables."""
+    """An environment, its errors, and settings with placeholders for the invalid variables."""
 
     environ: Mapping[str, str] = field(repr=False)
     settings: Settings
-    faults: tuple[str, ...] = ()
-    faulty: frozenset[str] = frozenset()
+    errors: tuple[str, ...] = ()
+    invalid_variables: frozenset[str] = frozenset()
 
     @property
-    def live(self) -> bool:
+    def uses_clever(self) -> bool:
         """Whether the app uses Clever itself."""
         host = self.settings.clever_url.removeprefix("https://").partition(":")[0]
         return f".{host}".endswith(".clever.com")
@@ -37,7 +37,7 @@ class DoctorEnvironment:
     def clever_is_on_this_machine(self) -> bool:
         """Whether the address of Clever is on this machine, over http."""
         urls = urlsplit(self.settings.clever_url), urlsplit(self.settings.clever_api_url)
-        return all(each.scheme == "http" and each.hostname in LOOPBACKS for each in urls)
+        return all(url.scheme == "http" and url.hostname in LOOPBACKS for url in urls)
 
     @property
     def platform(self) -> str | None:
@@ -51,7 +51,7 @@ class DoctorEnvironment:
             None,
         )
 
-    def says(self, *names: str) -> list[str]:
+    def set_variables(self, *names: str) -> list[str]:
         """Return which of these variables are set."""
         return [name for name in names if self.environ.get(name, "").strip()]
 
@@ -73,22 +73,27 @@ def read_environment(environ: Mapping[str, str]) -> DoctorEnvironment:
         return _with_placeholders(environ, error)
 
 
-def _with_placeholders(environ: Mapping[str, str], first: SettingsError) -> DoctorEnvironment:
-    """A placeholder may reveal another fault: without APP_ENV, production's rules apply."""
-    faulty, error = frozenset[str](), first
+def _with_placeholders(environ: Mapping[str, str], first_error: SettingsError) -> DoctorEnvironment:
+    """A placeholder may reveal another error: without APP_ENV, production's rules apply."""
+    invalid_variables, error = frozenset[str](), first_error
     while True:
-        # A fault starts with the variable's name.
-        more = faulty | {each.partition(" ")[0] for each in error.faults}
-        if more == faulty:
+        # An error starts with the variable's name.
+        all_invalid = invalid_variables | {message.partition(" ")[0] for message in error.errors}
+        if all_invalid == invalid_variables:
             raise error
-        faulty = more
-        kept = {name: value for name, value in environ.items() if name not in faulty}
-        made_up = {name: PLACEHOLDER_VALUES[name] for name in faulty & set(PLACEHOLDER_VALUES)}
+        invalid_variables = all_invalid
+        valid = {name: value for name, value in environ.items() if name not in invalid_variables}
+        placeholders = {
+            name: PLACEHOLDER_VALUES[name] for name in invalid_variables & set(PLACEHOLDER_VALUES)
+        }
         try:
-            settings = load_settings(kept | made_up)
-        except SettingsError as another:
-            error = another
+            settings = load_settings(valid | placeholders)
+        except SettingsError as next_error:
+            error = next_error
         else:
             return DoctorEnvironment(
-                environ=environ, settings=settings, faults=first.faults, faulty=faulty
+                environ=environ,
+                settings=settings,
+                errors=first_error.errors,
+                invalid_variables=invalid_variables,
             )

@@ -23,36 +23,41 @@ class Finding:
 
     name: str
     outcome: Outcome
-    says: str
-    do: str = ""
+    message: str
+    fix: str = ""
 
 
-def ok(name: str, says: str) -> Finding:
+def ok(name: str, message: str) -> Finding:
     """Return a finding that needs no action."""
-    return Finding(name=name, outcome=Outcome.OK, says=says)
+    return Finding(name=name, outcome=Outcome.OK, message=message)
 
 
-def warning(name: str, says: str, do: str) -> Finding:
+def warning(name: str, message: str, fix: str) -> Finding:
     """Return a finding to look into: logins work, or may work."""
-    return Finding(name=name, outcome=Outcome.WARNING, says=says, do=do)
+    return Finding(name=name, outcome=Outcome.WARNING, message=message, fix=fix)
 
 
-def failure(name: str, says: str, do: str) -> Finding:
+def failure(name: str, message: str, fix: str) -> Finding:
     """Return a finding for a fault: logins fail, or user data is not safe."""
-    return Finding(name=name, outcome=Outcome.FAULT, says=says, do=do)
+    return Finding(name=name, outcome=Outcome.FAULT, message=message, fix=fix)
 
 
-def skipped(name: str, first: Iterable[str]) -> Finding:
-    """Return a finding for a check not run because of the faults in `first`."""
-    return warning(name, NOT_TRIED_MESSAGE, f"Fix {' and '.join(first)} first.")
+def skipped(name: str, failed: Iterable[str]) -> Finding:
+    """Return a finding for a check not run because of the faults in `failed`."""
+    return warning(name, NOT_TRIED_MESSAGE, f"Fix {' and '.join(failed)} first.")
 
 
 def blocks_dependents(findings: Iterable[Finding]) -> bool:
     """Return whether checks that depend on these findings should be skipped."""
-    return any(each.outcome is Outcome.FAULT or each.says == NOT_TRIED_MESSAGE for each in findings)
+    return any(
+        finding.outcome is Outcome.FAULT or finding.message == NOT_TRIED_MESSAGE
+        for finding in findings
+    )
 
 
 def worst_outcome(findings: Iterable[Finding]) -> Outcome:
     """Return the most severe outcome."""
-    found = {each.outcome for each in findings}
-    return next((each for each in (Outcome.FAULT, Outcome.WARNING) if each in found), Outcome.OK)
+    outcomes = {finding.outcome for finding in findings}
+    return next(
+        (outcome for outcome in (Outcome.FAULT, Outcome.WARNING) if outcome in outcomes), Outcome.OK
+    )

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from queue import Empty, Queue
 
 import click
@@ -43,29 +43,31 @@ class Check:
 
     name: str
     run: Callable[[DoctorEnvironment, CleverProbe], Iterator[Finding]]
-    needs: frozenset[str] = frozenset()
-    after: frozenset[str] = frozenset()
-    asks_clever: bool = False
+    variables: frozenset[str] = frozenset()
+    prerequisites: frozenset[str] = frozenset()
+    calls_clever: bool = False
 
 
 def _local_check(
-    name: str, run: Callable[[DoctorEnvironment], Iterator[Finding]], *needs: str
+    name: str, run: Callable[[DoctorEnvironment], Iterator[Finding]], *variables: str
 ) -> Check:
-    return Check(name=name, run=lambda case, _visit: run(case), needs=frozenset(needs))
+    return Check(
+        name=name, run=lambda environment, _probe: run(environment), variables=frozenset(variables)
+    )
 
 
 def _clever_check(
     name: str,
     run: Callable[[DoctorEnvironment, CleverProbe], Iterator[Finding]],
-    *needs: str,
-    after: str = "",
+    *variables: str,
+    prerequisites: str = "",
 ) -> Check:
     return Check(
         name=name,
         run=run,
-        needs=frozenset({"CLEVER_URL", "CLEVER_CA_BUNDLE", *needs}),
-        after=frozenset(after.split(", ")),
-        asks_clever=True,
+        variables=frozenset({"CLEVER_URL", "CLEVER_CA_BUNDLE", *variables}),
+        prerequisites=frozenset(prerequisites.split(", ")),
+        calls_clever=True,
     )
 
 
@@ -97,81 +99,90 @@ CHECKS = (
     _local_check("certificates", check_hosting.check_ca_bundle, "CLEVER_CA_BUNDLE"),
     _clever_check(LOGIN_CHECK, check_clever.check_login_host),
     _clever_check("Clever's data", check_clever.check_data_host, *DATA_API_VARIABLES),
-    _clever_check("clock", check_clever.check_clock, after=LOGIN_CHECK),
+    _clever_check("clock", check_clever.check_clock, prerequisites=LOGIN_CHECK),
     _clever_check(
-        "credentials", check_clever.check_credentials, *CREDENTIAL_VARIABLES, after=LOGIN_CHECK
+        "credentials",
+        check_clever.check_credentials,
+        *CREDENTIAL_VARIABLES,
+        prerequisites=LOGIN_CHECK,
     ),
     _clever_check(
         "districts",
         check_clever.check_districts,
         *CREDENTIAL_VARIABLES,
         *DATA_API_VARIABLES,
-        after=READ_CHECKS,
+        prerequisites=READ_CHECKS,
     ),
     _clever_check(
         "tier",
         check_clever.check_tier,
         *CREDENTIAL_VARIABLES,
         *DATA_API_VARIABLES,
-        after=READ_CHECKS,
+        prerequisites=READ_CHECKS,
     ),
     _clever_check(
         "redirect URI at Clever",
         check_clever.check_authorization_request,
         "CLEVER_CLIENT_ID",
         "APP_URL",
-        after=LOGIN_CHECK,
+        prerequisites=LOGIN_CHECK,
     ),
 )
 
 
-def run_checks(case: DoctorEnvironment, *, offline: bool, patience: float) -> Iterator[Finding]:
+def run_checks(
+    environment: DoctorEnvironment, *, offline: bool, timeout_seconds: float
+) -> Iterator[Finding]:
     """Run the checks and yield their findings as they come. A failing check stops no other check.
 
-    `patience` is the time limit of each check in seconds. `offline` skips checks that call Clever.
+    `timeout_seconds` limits each check. `offline` skips checks that call Clever.
     """
-    visit, failed = CleverProbe(case, patience * CALL_TIME_SHARE), set[str]()
+    probe, failed = CleverProbe(environment, timeout_seconds * CALL_TIME_SHARE), set[str]()
     for check in CHECKS:
-        if check.asks_clever and offline:
+        if check.calls_clever and offline:
             continue
-        wrong = sorted(check.needs & case.faulty)
-        before = sorted(check.after & failed)
-        if wrong:
-            found = [skipped(check.name, wrong)]
-        elif before:
-            found = [skipped(check.name, before)]
+        invalid = sorted(check.variables & environment.invalid_variables)
+        failed_prerequisites = sorted(check.prerequisites & failed)
+        if invalid:
+            findings = [skipped(check.name, invalid)]
+        elif failed_prerequisites:
+            findings = [skipped(check.name, failed_prerequisites)]
         else:
-            found = _run_with_timeout(check, case, visit, patience)
-        if blocks_dependents(found):
+            findings = _run_with_timeout(check, environment, probe, timeout_seconds)
+        if blocks_dependents(findings):
             failed.add(check.name)
-        yield from found
+        yield from findings
 
 
 def _run_with_timeout(
-    check: Check, case: DoctorEnvironment, visit: CleverProbe, seconds: float
+    check: Check, environment: DoctorEnvironment, probe: CleverProbe, seconds: float
 ) -> list[Finding]:
     """Run a check in its own thread, which is abandoned if it takes longer than `seconds`."""
-    ended: Queue[list[Finding]] = Queue()
+    results: Queue[list[Finding]] = Queue()
 
     def run() -> None:
         try:
-            ended.put([*check.run(case, visit)])
+            results.put([*check.run(environment, probe)])
         except Exception as error:  # noqa: BLE001 # the other checks still run
-            says = f"The check itself failed ({type(error).__name__})."
-            ended.put([failure(check.name, says, "Report this to the developers of this app.")])
+            message = f"The check itself failed ({type(error).__name__})."
+            results.put(
+                [failure(check.name, message, "Report this to the developers of this app.")]
+            )
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        return ended.get(timeout=seconds)
+        return results.get(timeout=seconds)
     except Empty:
-        says = f"The check did not finish within {seconds:g} s."
-        return [failure(check.name, says, "Check this machine's network and DNS, then try again.")]
+        message = f"The check did not finish within {seconds:g} s."
+        return [
+            failure(check.name, message, "Check this machine's network and DNS, then try again.")
+        ]
 
 
 def format_finding(finding: Finding) -> list[str]:
     """Return a finding as lines for a terminal, not wrapped, so that addresses can be copied."""
-    text = f"{finding.outcome:<8} {finding.name}: {finding.says}"
-    return [text, f"         Do: {finding.do}"] if finding.do else [text]
+    text = f"{finding.outcome:<8} {finding.name}: {finding.message}"
+    return [text, f"         Do: {finding.fix}"] if finding.fix else [text]
 
 
 @click.command("doctor")
@@ -189,26 +200,37 @@ def doctor(as_json: bool, offline: bool, patience: float) -> None:
     The exit code is 1 if there is a fault.
     """
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # urllib3 logs paths and headers
-    found = []
-    for each in run_checks(read_environment(os.environ), offline=offline, patience=patience):
-        found.append(each)
+    findings = []
+    for finding in run_checks(
+        read_environment(os.environ), offline=offline, timeout_seconds=patience
+    ):
+        findings.append(finding)
         if not as_json:
-            for line in format_finding(each):
+            for line in format_finding(finding):
                 echo(line)
-    outcome = worst_outcome(found)
+    outcome = worst_outcome(findings)
     if as_json:
-        checks = [asdict(each) for each in found]
+        checks = [_to_json(finding) for finding in findings]
         echo_json({"checks": checks, "outcome": outcome}, indent=2)
     else:
         echo("")
-        echo(_summarize(found, offline=offline))
+        echo(_summarize(findings, offline=offline))
     sys.exit(1 if outcome is Outcome.FAULT else 0)
 
 
-def _summarize(found: list[Finding], *, offline: bool) -> str:
-    named = []
-    for word in (Outcome.FAULT, Outcome.WARNING):
-        count = sum(each.outcome is word for each in found)
-        named.append(f"{count} {word}{'' if count == 1 else 's'}")
-    left_out = " The checks that call Clever were skipped." if offline else ""
-    return f"{', '.join(named)}.{left_out}"
+def _to_json(finding: Finding) -> dict[str, str]:
+    return {
+        "name": finding.name,
+        "outcome": finding.outcome,
+        "says": finding.message,
+        "do": finding.fix,
+    }
+
+
+def _summarize(findings: list[Finding], *, offline: bool) -> str:
+    counts = []
+    for outcome in (Outcome.FAULT, Outcome.WARNING):
+        count = sum(finding.outcome is outcome for finding in findings)
+        counts.append(f"{count} {outcome}{'' if count == 1 else 's'}")
+    note = " The checks that call Clever were skipped." if offline else ""
+    return f"{', '.join(counts)}.{note}"

@@ -44,17 +44,17 @@ def find_problems(path: Path, language: str) -> Iterator[str]:
     except OSError as error:
         yield f"{_rel_path(path)} cannot be read: {error.strerror}."
         return
-    yield from _faults(path, language, stat.st_mtime_ns, stat.st_size)
+    yield from _cached_problems(path, language, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=64)
-def _faults(path: Path, language: str, mtime_ns: int, size: int) -> tuple[str, ...]:
+def _cached_problems(path: Path, language: str, mtime_ns: int, size: int) -> tuple[str, ...]:
     """Return the problems of one version of a file: several apps in one process check it once."""
     del mtime_ns, size  # part of the cache's key
-    return tuple(_check(path, language))
+    return tuple(_problems_in_file(path, language))
 
 
-def _check(path: Path, language: str) -> Iterator[str]:
+def _problems_in_file(path: Path, language: str) -> Iterator[str]:
     try:
         catalog = _read_po_file(path, language)
         _compile_translations(catalog, path)
@@ -110,8 +110,8 @@ def _adds_markup(message: Message) -> bool:
 
     Templates do not escape translated texts.
     """
-    here = max(map(_count_markup, _as_tuple(message.id)))
-    return any(_count_markup(text) > here for text in _plural_forms(message))
+    allowed = max(map(_count_markup, _as_tuple(message.id)))
+    return any(_count_markup(text) > allowed for text in _plural_forms(message))
 
 
 def _count_markup(text: str) -> int:
@@ -122,8 +122,8 @@ def _plural_forms(message: Message) -> tuple[str, ...]:
     return _as_tuple(message.string or "")
 
 
-def _as_tuple(of: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
-    return (of,) if isinstance(of, str) else tuple(of)
+def _as_tuple(texts: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 def _rel_path(path: Path) -> str:
@@ -163,8 +163,8 @@ class Catalogs:
 
     def __init__(self, folder: Path) -> None:
         self._paths = {path.parts[-3]: path for path in folder.glob("*/LC_MESSAGES/messages.po")}
-        self._ready: dict[str, NullTranslations] = {}
-        self._reading = Lock()
+        self._loaded: dict[str, NullTranslations] = {}
+        self._lock = Lock()
         names = [ENGLISH, *sorted(self._paths.keys() - {ENGLISH})]
         self.languages = {
             name: Language(name=name, locale=locale)
@@ -177,14 +177,14 @@ class Catalogs:
 
         For a broken file, the first call raises CatalogError and later calls return English.
         """
-        with self._reading:
-            if name not in self._ready:
-                self._ready[name] = NullTranslations()
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = NullTranslations()
                 if name in self._paths:
-                    self._ready[name] = load_translations(self._paths[name], name)
-            return self._ready[name]
+                    self._loaded[name] = load_translations(self._paths[name], name)
+            return self._loaded[name]
 
-    def faults(self) -> Iterator[str]:
+    def problems(self) -> Iterator[str]:
         """Return the problems of all files as sentences for translators."""
 
         for name, path in sorted(self._paths.items()):
@@ -195,9 +195,9 @@ class Catalogs:
 
 
 def _parse_locale(name: str) -> Locale | None:
-    for each in (f"{name}_{DEFAULT_TERRITORY}", name):
+    for candidate in (f"{name}_{DEFAULT_TERRITORY}", name):
         try:
-            return Locale.parse(each)
+            return Locale.parse(candidate)
         except (UnknownLocaleError, ValueError):
             continue
     return None

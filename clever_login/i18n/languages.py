@@ -35,10 +35,10 @@ def current_language() -> Language:
     return cast(Language, g.language)
 
 
-def set_language_cookie(response: Response, chosen: Language) -> None:
+def set_language_cookie(response: Response, language: Language) -> None:
     """Store a choice in this browser until it is closed or the user logs out."""
     name, secure = _cookie_name_and_secure()
-    response.set_cookie(name, chosen.name, secure=secure, httponly=True, samesite="Lax")
+    response.set_cookie(name, language.name, secure=secure, httponly=True, samesite="Lax")
 
 
 def clear_language_cookie(response: Response) -> None:
@@ -55,9 +55,9 @@ def _cookie_name_and_secure() -> tuple[str, bool]:
 
 def _chosen_language() -> Language | None:
     """Return the choice in the cookie, or the language in a link such as /?language=es."""
-    asked = request.cookies.get(_cookie_name_and_secure()[0]), _requested_name()
+    names = request.cookies.get(_cookie_name_and_secure()[0]), _requested_name()
     return next(
-        (available_languages()[name] for name in asked if name in available_languages()), None
+        (available_languages()[name] for name in names if name in available_languages()), None
     )
 
 
@@ -70,13 +70,15 @@ def _requested_name() -> str | None:
 
 def _browser_language() -> Language | None:
     """Return the best match of Accept-Language: es-MX is answered in es, and zh in zh_Hans."""
-    by_tag = {each.tag.lower(): each for each in reversed(available_languages().values())}
-    by_root = {tag.partition("-")[0]: each for tag, each in by_tag.items()}
+    by_tag = {
+        language.tag.lower(): language for language in reversed(available_languages().values())
+    }
+    by_root = {tag.partition("-")[0]: language for tag, language in by_tag.items()}
     for tag, quality in request.accept_languages:
-        asked = tag.lower()
-        found = by_tag.get(asked) or by_root.get(asked.partition("-")[0])
-        if found and quality > 0:
-            return found
+        requested = tag.lower()
+        match = by_tag.get(requested) or by_root.get(requested.partition("-")[0])
+        if match and quality > 0:
+            return match
     return None
 
 
@@ -120,9 +122,9 @@ def _set_content_language(response: Response) -> Response:
 
 def _check_catalogs(catalogs: Catalogs) -> None:
     """In development, print the problems of the catalogs and exit, as invalid settings do."""
-    faults = [*catalogs.faults()]
-    if faults:
-        sys.stderr.write("".join(f"{each}\n" for each in faults))
+    problems = [*catalogs.problems()]
+    if problems:
+        sys.stderr.write("".join(f"{problem}\n" for problem in problems))
         raise SystemExit(3)
 
 

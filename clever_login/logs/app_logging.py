@@ -86,7 +86,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             reason="APP_URL is https, but TRUSTED_PROXIES is 0",
         )
     version = VERSIONS[settings.clever_api_version]
-    if version.standing.state != "current":
+    if version.support.status != "current":
         log_event("config_warning", level=logging.WARNING, reason=support_summary(version))
     if settings.app_env != DEVELOPMENT:  # in development, keep Flask's report with path and message
         app.log_exception = _suppress_flask_report  # type: ignore[assignment] # on this app alone

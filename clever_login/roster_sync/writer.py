@@ -105,9 +105,7 @@ class _Job:
     ) -> tuple[set[Row], set[Row]]:
         """Make `wanted` the only links of their owners; return the links added and removed now."""
         now = self.later is None
-        added, stale = replace_links(
-            self.connection, model, owners, wanted, stays=stays, remove=now
-        )
+        added, stale = replace_links(self.connection, model, owners, wanted, keep=stays, remove=now)
         if self.later is None:
             return added, stale
         changed = {*counted, *(each[0] for each in added)}

@@ -69,7 +69,7 @@ def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
     """Return the viewer's classes, schools and district."""
     enrolled = viewer.role in (Role.STUDENT, Role.TEACHER)
     staff, admin = viewer.role is Role.STAFF, viewer.role is Role.DISTRICT_ADMIN
-    with database().read() as session:
+    with database().read_session() as session:
         classes = (
             class_queries.list_classes(session, viewer, page)
             if enrolled
@@ -91,7 +91,7 @@ def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
 
 def load_class_page(viewer: Viewer, section_id: str, page: int) -> ClassPage | None:
     """Return the data of a class's page, or None if the viewer may not see the class."""
-    with database().read() as session:
+    with database().read_session() as session:
         found = class_queries.find_class(session, viewer, section_id)
         if found is None:
             return None
@@ -104,7 +104,7 @@ def load_class_page(viewer: Viewer, section_id: str, page: int) -> ClassPage | N
 
 def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage | None:
     """Return the data of a school's page, or None if the viewer may not see the school."""
-    with database().read() as session:
+    with database().read_session() as session:
         found = school_queries.find_school(session, viewer, school_id)
         if found is None:
             return None
@@ -118,7 +118,7 @@ def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage | 
 
 def load_district_page(viewer: Viewer, page: int) -> DistrictPage | None:
     """Return the data of a district administrator's district page, or None for other viewers."""
-    with database().read() as session:
+    with database().read_session() as session:
         found = school_queries.find_district(session, viewer)
         if found is None:
             return None

@@ -26,14 +26,15 @@ class Channel(HTTPChannel):
     task_class = AppResponse
     error_task_class = RefusalResponse
 
-    came = 0.0  # monotonic seconds: when the current request was complete
-    waited = 0.0  # seconds from then until a thread started it
-    rests_since = 0.0  # monotonic seconds: when it was accepted, or its last response was complete
-    refuses = False  # whether the response is a refusal: further input from the client is not read
+    received_at = 0.0  # monotonic seconds: when the current request was complete
+    queue_seconds = 0.0  # seconds from then until a thread started it
+    idle_since = 0.0  # monotonic seconds: when it was accepted, or its last response was complete
+    # Whether the response is a refusal. Further input from the client is then not read.
+    is_refusal = False
     _lingers_until = 0.0  # monotonic seconds; 0 before the end of the last response
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.rests_since = time.monotonic()
+        self.idle_since = time.monotonic()
         super().__init__(*arguments, **options)
 
     def parser_class(self, limits: ServerLimits) -> RequestParser:
@@ -51,31 +52,33 @@ class Channel(HTTPChannel):
     def service(self) -> None:
         """Answer the complete request."""
         with self.requests_lock:  # until the data that came with it has been processed
-            self.rests_since = time.monotonic()
-        self.waited = self.rests_since - self.came
+            self.idle_since = time.monotonic()
+        self.queue_seconds = self.idle_since - self.received_at
         super().service()
-        self.rests_since = time.monotonic()
+        self.idle_since = time.monotonic()
 
-    def ends_now(self) -> bool:
+    def closes_after_response(self) -> bool:
         """Whether the response about to be sent is the last on this connection.
 
         It is when the rest of the input is dropped, when the server is stopping, and under load, so
         that no connection is kept open.
         """
-        return self._drops_rest or self.waited > LONG_WAIT_SECONDS or self.server.stopping
+        return (
+            self._discards_input or self.queue_seconds > LONG_WAIT_SECONDS or self.server.stopping
+        )
 
     @property
-    def _drops_rest(self) -> bool:
-        return self.refuses or (isinstance(self.request, DiscardingParser) and self._is_begun)
+    def _discards_input(self) -> bool:
+        return self.is_refusal or (isinstance(self.request, DiscardingParser) and self._has_started)
 
     @property
-    def _is_begun(self) -> bool:
-        return self.request is not None and self.request.began is not None
+    def _has_started(self) -> bool:
+        return self.request is not None and self.request.started_at is not None
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in progress: no request, no partial request, and no response."""
-        return not (self.requests or self._is_begun or self.total_outbufs_len)
+        return not (self.requests or self._has_started or self.total_outbufs_len)
 
     def expire(self, now: float, idle_seconds: float) -> None:
         """End what has taken too long. `now` is in monotonic seconds.
@@ -91,14 +94,16 @@ class Channel(HTTPChannel):
         elif not (self.requests or self.close_when_flushed or self.will_close):
             if self.request is not None and self.request.is_late(now):
                 self._refuse(self.request, 408)
-            elif now - self.rests_since > idle_seconds:
+            elif now - self.idle_since > idle_seconds:
                 self.close_if_idle()
 
     @property
     def has_large_body(self) -> bool:
         """Whether an incoming request may have a body above the usual limit."""
-        here = [*self.requests, self.request]
-        return any(each is not None and each.body_limit > MAX_BODY_BYTES for each in here)
+        requests = [*self.requests, self.request]
+        return any(
+            request is not None and request.body_limit > MAX_BODY_BYTES for request in requests
+        )
 
     def _refuse(self, request: RequestParser, code: int) -> None:
         with self.requests_lock:
@@ -112,7 +117,7 @@ class Channel(HTTPChannel):
 
         After a refusal, wait until the client could read it (RFC 9112, 9.6).
         """
-        if self._drops_rest and not self._lingers_until and self.socket is not None:
+        if self._discards_input and not self._lingers_until and self.socket is not None:
             self._lingers_until = time.monotonic() + LINGER_SECONDS
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)

@@ -66,28 +66,28 @@ class Listener(BaseWSGIServer):
 
     def readable(self) -> bool:
         """Whether another connection can be accepted now."""
-        return bool(self.accepting) and self._worker.has_room()
+        return bool(self.accepting) and self._worker.can_accept()
 
     def handle_accept(self) -> None:
         """Accept a connection, and close an idle one if there are too many."""
         super().handle_accept()
-        self._worker.make_room()
+        self._worker.close_excess()
 
     def add_task(self, channel: Channel) -> None:
         """Answer the first complete request of a connection as soon as a thread is free."""
-        channel.came = max(
+        channel.received_at = max(
             time.monotonic() - seconds_since_last_byte(channel.socket), self._started
         )
-        self._worker.answer(channel)
+        self._worker.dispatch(channel)
 
-    def log_access(self, answer: Any, took: timedelta) -> None:
+    def log_access(self, response: Any, duration: timedelta) -> None:
         """Write an access log line for a response, if gunicorn's access log is on."""
-        self._worker.log_access(answer, took)
+        self._worker.log_access(response, duration)
 
     def stop(self) -> None:
         """Accept the pending connections, then close the socket. Open connections stay open."""
-        known = -1
-        while known != len(self.active_channels):
-            known = len(self.active_channels)
+        count = -1
+        while count != len(self.active_channels):
+            count = len(self.active_channels)
             super().handle_accept()  # does nothing when no connection is pending
         wasyncore.dispatcher.close(self)

@@ -50,13 +50,13 @@ class RequestParser(HTTPRequestParser):
     body_bytes_received: int
     version = "1.1"  # of the response to an unreadable request
     command = path = "-"  # in the access log, until they are known
-    began: float | None = None  # monotonic seconds; None until a non-blank byte has arrived
+    started_at: float | None = None  # monotonic seconds; None until a non-blank byte has arrived
     body_limit = MAX_BODY_BYTES
 
     def received(self, data: bytes) -> int:
         """Process bytes, and return how many of them belong to this request."""
-        if self.began is None and data.strip(WHITESPACE):
-            self.began = time.monotonic()
+        if self.started_at is None and data.strip(WHITESPACE):
+            self.started_at = time.monotonic()
         used = int(super().received(data))
         if self.error is None and self._body_is_too_large():
             self.refuse(413)
@@ -95,9 +95,9 @@ class RequestParser(HTTPRequestParser):
 
         The limit is ten seconds, or for a body above 64 KiB ten seconds per 64 KiB received.
         """
-        if self.began is None:
+        if self.started_at is None:
             return False
-        return now - self.began > REQUEST_TIMEOUT_SECONDS * max(
+        return now - self.started_at > REQUEST_TIMEOUT_SECONDS * max(
             1.0, self.body_bytes_received / MAX_BODY_BYTES
         )
 
@@ -120,14 +120,14 @@ class DiscardingParser(RequestParser):
     def received(self, data: bytes) -> int:
         """Drop all bytes."""
         if data.strip(WHITESPACE):
-            self.began = time.monotonic()
+            self.started_at = time.monotonic()
         return len(data)
 
 
 def _header_error(header: bytes) -> int:
     """Return the status for an unacceptable header, else 0. Waitress checks the rest."""
-    first, *lines = header.split(b"\r\n")
-    request_line = REQUEST_LINE_PATTERN.fullmatch(first)
+    first_line, *lines = header.split(b"\r\n")
+    request_line = REQUEST_LINE_PATTERN.fullmatch(first_line)
     if not request_line or any(line.startswith((b" ", b"\t")) for line in lines):
         return 400  # the latter is a folded header
     if len(lines) > MAX_HEADER_LINES:

@@ -41,7 +41,7 @@ class ResponseTask(Task):
 
     def build_response_header(self) -> bytes:
         """Add `Connection: close` to the last response of a connection."""
-        if self.channel.ends_now():
+        if self.channel.closes_after_response():
             self.set_close_on_finish()
         return bytes(super().build_response_header())
 
@@ -72,8 +72,8 @@ class ResponseTask(Task):
             raise
         finally:
             if self.wrote_header:
-                took = timedelta(seconds=time.monotonic() - self.channel.came)
-                self.channel.server.log_access(self, took)
+                duration = timedelta(seconds=time.monotonic() - self.channel.received_at)
+                self.channel.server.log_access(self, duration)
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -92,7 +92,7 @@ class AppResponse(ResponseTask, WSGITask):
     def get_environment(self) -> dict[str, Any]:
         """Return waitress's environ, plus how long the request waited for a thread."""
         environ: dict[str, Any] = super().get_environment()
-        environ[QUEUE_SECONDS_KEY] = self.channel.waited
+        environ[QUEUE_SECONDS_KEY] = self.channel.queue_seconds
         environ["wsgi.multiprocess"] = self.channel.server.multiprocess
         return environ
 
@@ -104,7 +104,7 @@ class RefusalResponse(ResponseTask, ErrorTask):
         """Send the text."""
         code = self.request.error.code
         reason, text = REFUSAL_TEXTS[code]
-        self.channel.refuses = code != 500
+        self.channel.is_refusal = code != 500
         self.status = f"{code} {reason}"
         self.response_headers += REFUSAL_HEADERS
         if code == 503:

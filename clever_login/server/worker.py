@@ -65,13 +65,14 @@ class Worker(base.Worker):
         # Refusals are fast and must not wait for the app's threads.
         self._refusals = ThreadPoolExecutor(1, "refusal")
         self.limits = self._limits()
-        self._next_look = 0.0
+        self._next_check = 0.0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._most = min(self.cfg.worker_connections, files // 2)  # the rest is for the app
+        # The app may use the other half of the file descriptors.
+        self._max_connections = min(self.cfg.worker_connections, files // 2)
         _SignalDispatcher(self.PIPE[0], self.map)
-        self._listeners = [Listener(self, each) for each in self.sockets]
+        self._listeners = [Listener(self, sock) for sock in self.sockets]
         while self.alive and self.ppid == os.getppid():
-            self._turn()
+            self._run_loop_once()
         self._stop()
 
     def _limits(self) -> ServerLimits:
@@ -88,21 +89,21 @@ class Worker(base.Worker):
 
     def _body_limit(self, method: str, path: str) -> int:
         """Return the app's body limit for a path, or 0 while too many large bodies are arriving."""
-        ask = getattr(self.wsgi, "extensions", {}).get(BODY_LIMIT_KEY)
-        size = int(ask(method, path)) if ask else MAX_BODY_BYTES
+        get_limit = getattr(self.wsgi, "extensions", {}).get(BODY_LIMIT_KEY)
+        size = int(get_limit(method, path)) if get_limit else MAX_BODY_BYTES
         if (
             size > MAX_BODY_BYTES
-            and sum(each.has_large_body for each in self._channels()) >= MAX_LARGE_BODIES
+            and sum(channel.has_large_body for channel in self._channels()) >= MAX_LARGE_BODIES
         ):
             return 0
         return max(size, MAX_BODY_BYTES)
 
-    def _turn(self) -> None:
+    def _run_loop_once(self) -> None:
         """Wait until a socket is ready, for one second at most, and end expired connections."""
         wasyncore.loop(timeout=1, use_poll=True, map=self.map, count=1)
         now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + 1
+        if now >= self._next_check:
+            self._next_check = now + 1
             self.notify()
             for channel in self._channels():
                 channel.expire(now, self.cfg.keepalive)
@@ -111,66 +112,70 @@ class Worker(base.Worker):
         """Answer all requests that have arrived, within gunicorn's graceful timeout."""
         for listener in self._listeners:
             listener.stopping = True
-        end = time.monotonic() + self.cfg.graceful_timeout
-        end_of_rest = min(time.monotonic() + LINGER_SECONDS, end)
-        if not self._is_spent:
-            self._serve_until(end_of_rest)
+        deadline = time.monotonic() + self.cfg.graceful_timeout
+        linger_deadline = min(time.monotonic() + LINGER_SECONDS, deadline)
+        if not self._reached_max_requests:
+            self._serve_until(linger_deadline)
         # A connection that arrives between the last accept and the close is reset. The loop needs
         # the interpreter's lock in between, so it must not wait 5 ms for each busy thread.
         sys.setswitchinterval(0.0001)
         for listener in self._listeners:
             listener.stop()
-        self._serve_until(end_of_rest)
-        self._serve_until(end, close_idle=True)
-        if cut := len(self._channels()):
+        self._serve_until(linger_deadline)
+        self._serve_until(deadline, close_idle=True)
+        if cut_off := len(self._channels()):
             self.log.warning(
-                "%d connections were closed, because the graceful timeout has passed", cut
+                "%d connections were closed, because the graceful timeout has passed", cut_off
             )
         self.threads.shutdown(wait=False)
         self._refusals.shutdown(wait=False)
 
-    def _serve_until(self, end: float, *, close_idle: bool = False) -> None:
-        """Serve until no connection is left or the time is `end` (monotonic seconds)."""
-        while self._channels() and time.monotonic() < end:
-            self._turn()
+    def _serve_until(self, deadline: float, *, close_idle: bool = False) -> None:
+        """Serve until no connection is left or the time is `deadline` (monotonic seconds)."""
+        while self._channels() and time.monotonic() < deadline:
+            self._run_loop_once()
             if close_idle:
                 for channel in self._channels():
                     channel.close_if_idle()
 
     def _channels(self) -> list[Channel]:
-        return [each for one in self._listeners for each in list(one.active_channels.values())]
+        return [
+            channel
+            for listener in self._listeners
+            for channel in list(listener.active_channels.values())
+        ]
 
-    def has_room(self) -> bool:
+    def can_accept(self) -> bool:
         """Whether one more connection can be accepted."""
-        return len(self.map) < self._most or self._longest_at_rest() is not None
+        return len(self.map) < self._max_connections or self._longest_idle() is not None
 
-    def make_room(self) -> None:
+    def close_excess(self) -> None:
         """If there are too many connections, close the one that has been idle for the longest time.
 
         So many connections that send nothing, or only part of a request, cannot shut out others.
         """
-        if len(self.map) > self._most and (one := self._longest_at_rest()):
-            one.hang_up()
+        if len(self.map) > self._max_connections and (channel := self._longest_idle()):
+            channel.hang_up()
 
-    def _longest_at_rest(self) -> Channel | None:
-        resting = [each for each in self._channels() if not each.requests]
-        return min(resting, key=lambda each: each.rests_since, default=None)
+    def _longest_idle(self) -> Channel | None:
+        idle = [channel for channel in self._channels() if not channel.requests]
+        return min(idle, key=lambda channel: channel.idle_since, default=None)
 
-    def answer(self, channel: Channel) -> None:
+    def dispatch(self, channel: Channel) -> None:
         """Have a thread answer the first request of a connection."""
         self.nr += 1
-        if self._is_spent and self.alive:
+        if self._reached_max_requests and self.alive:
             self.log.info("Restarting this worker: it has served its maximum number of requests.")
             self.alive = False
         pool = self._refusals if channel.requests[0].error else self.threads
-        pool.submit(self._answer, channel)
+        pool.submit(self._serve, channel)
 
     @property
-    def _is_spent(self) -> bool:
+    def _reached_max_requests(self) -> bool:
         """Whether this worker has reached max_requests, so that another worker takes over."""
         return bool(self.nr >= self.max_requests)
 
-    def _answer(self, channel: Channel) -> None:
+    def _serve(self, channel: Channel) -> None:
         try:
             channel.service()
         except Exception:
@@ -178,16 +183,18 @@ class Worker(base.Worker):
             channel.will_close = True
             channel.server.pull_trigger()
 
-    def log_access(self, answer: ResponseTask, took: timedelta) -> None:
+    def log_access(self, response: ResponseTask, duration: timedelta) -> None:
         """Write a line of gunicorn's access log, if it is on."""
         if not self.log.access_log_enabled:
             return
-        request = answer.channel.requests[0]
+        request = response.channel.requests[0]
         environ = {
             "REQUEST_METHOD": request.command,
             "PATH_INFO": request.path,
             "RAW_URI": "",  # it contains the query
-            "SERVER_PROTOCOL": f"HTTP/{answer.version}",
-            "REMOTE_ADDR": answer.channel.addr[0],
+            "SERVER_PROTOCOL": f"HTTP/{response.version}",
+            "REMOTE_ADDR": response.channel.addr[0],
         }
-        self.log.access(answer, [], environ | (getattr(answer, "environ", None) or {}), took)
+        self.log.access(
+            response, [], environ | (getattr(response, "environ", None) or {}), duration
+        )

@@ -1,4 +1,4 @@
-"""The interface of the stores that keep sessions and one-time claims.
+"""The interface of the stores that keep sessions and one-time keys.
 
 Values are bytes and keys are short ASCII words. Their meaning is up to the callers.
 """
@@ -32,19 +32,19 @@ class Store(Protocol):
         With `only_existing`, do nothing if the key does not exist.
         """
 
-    def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
-        """Claim a key for `seconds`. Returns True for exactly one of several callers.
+    def add_if_absent(self, key: str, seconds: int, note: bytes = b"") -> bool:
+        """Add a key for `seconds`. Returns True for exactly one of several callers.
 
-        The value of a claimed key begins with the `note` of the caller that claimed it.
+        The value begins with the `note` of the caller that added the key.
         """
 
     def delete(self, key: str) -> None:
         """Delete a value."""
 
-    def delete_matching(self, pattern: str, chosen: KeyFilter = every_key) -> int:
+    def delete_matching(self, pattern: str, matches: KeyFilter = every_key) -> int:
         """Delete the values whose keys match a glob pattern (`*`). Returns their number.
 
-        Of the matching keys, only those for which `chosen` returns True, in one scan of all keys.
+        Of the matching keys, only those for which `matches` returns True, in one scan of all keys.
         """
 
     def load(self) -> None:
@@ -59,9 +59,9 @@ def probe(store: Store) -> None:
     """
     key, value = f"probe-{secrets.token_hex(8)}", secrets.token_bytes(64)
     store.set(key, value, PROBE_SECONDS)
-    came_back = store.get(key) == value
+    is_stored = store.get(key) == value
     store.delete(key)
-    if not came_back or store.get(key) is not None:
+    if not is_stored or store.get(key) is not None:
         raise StoreUnavailable(
             "a value that was written to the session store could not be read back"
         )

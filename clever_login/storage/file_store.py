@@ -1,4 +1,4 @@
-"""Sessions and one-time claims in one SQLite file, for one machine."""
+"""Sessions and one-time keys in one SQLite file, for one machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SET_SQL = (
     "INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)"
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires"
 )
-CLAIM_SQL = f"{SET_SQL} WHERE entries.expires <= ?"
+ADD_SQL = f"{SET_SQL} WHERE entries.expires <= ?"
 REPLACE_SQL = "UPDATE entries SET value = ?, expires = ? WHERE key = ? AND expires > ?"
 
 
@@ -51,38 +51,40 @@ class FileStore:
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, ...] = ()  # of the process and the file that it has opened
-        self._swept = 0.0  # Unix seconds
+        self._last_sweep = 0.0  # Unix seconds
 
     def get(self, key: str) -> bytes | None:
         """See Store."""
         query = "SELECT value FROM entries WHERE key = ? AND expires > ?"
-        row = self._use(lambda sql: sql.execute(query, (key, time.time())).fetchone())
+        row = self._with_connection(lambda sql: sql.execute(query, (key, time.time())).fetchone())
         return row[0] if row else None
 
     def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
         """See Store."""
         now = time.time()
         if only_existing:
-            self._change(REPLACE_SQL, value, now + seconds, key, now)
+            self._execute(REPLACE_SQL, value, now + seconds, key, now)
         else:
-            self._change(SET_SQL, key, value, now + seconds)
+            self._execute(SET_SQL, key, value, now + seconds)
         self._sweep(now)
 
-    def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
+    def add_if_absent(self, key: str, seconds: int, note: bytes = b"") -> bool:
         """See Store. SQLite lets only one process write at a time."""
         now = time.time()
         self._sweep(now)
-        return self._change(CLAIM_SQL, key, note, now + seconds, now) == 1
+        return self._execute(ADD_SQL, key, note, now + seconds, now) == 1
 
     def delete(self, key: str) -> None:
         """See Store."""
-        self._change("DELETE FROM entries WHERE key = ?", key)
+        self._execute("DELETE FROM entries WHERE key = ?", key)
 
-    def delete_matching(self, pattern: str, chosen: KeyFilter = every_key) -> int:
+    def delete_matching(self, pattern: str, matches: KeyFilter = every_key) -> int:
         """See Store."""
         query = "SELECT key FROM entries WHERE key GLOB ? AND expires > ?"
-        rows = self._use(lambda sql: sql.execute(query, (pattern, time.time())).fetchall())
-        keys = [key for (key,) in rows if chosen(key)]
+        rows = self._with_connection(
+            lambda sql: sql.execute(query, (pattern, time.time())).fetchall()
+        )
+        keys = [key for (key,) in rows if matches(key)]
         for key in keys:  # one transaction each, so that logins do not wait for all of them
             self.delete(key)
         return len(keys)
@@ -90,48 +92,48 @@ class FileStore:
     def load(self) -> None:
         """Do nothing: SQLite is already imported."""
 
-    def _change(self, statement: str, *values: object) -> int:
+    def _execute(self, statement: str, *values: object) -> int:
         """Run a statement, and return the number of changed rows."""
-        return self._use(lambda sql: sql.execute(statement, values).rowcount)
+        return self._with_connection(lambda sql: sql.execute(statement, values).rowcount)
 
     def _sweep(self, now: float) -> None:
         """Delete expired values, at most every SWEEP_SECONDS."""
-        if now - self._swept >= SWEEP_SECONDS:
-            self._swept = now
-            self._change("DELETE FROM entries WHERE expires <= ?", now)
+        if now - self._last_sweep >= SWEEP_SECONDS:
+            self._last_sweep = now
+            self._execute("DELETE FROM entries WHERE expires <= ?", now)
 
-    def _use(self, call: Callable[[sqlite3.Connection], T]) -> T:
+    def _with_connection(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """Use the connection.
 
         Raises StoreUnavailable, without any path in its message, on a failure.
         """
         try:
             with self._lock:
-                return call(self._connected())
+                return action(self._current_connection())
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the session file cannot be used: {error}") from error
         except OSError as error:
-            why = f"{error.strerror} ({type(error).__name__})"
-            raise StoreUnavailable(f"the session folder cannot be used: {why}") from error
+            reason = f"{error.strerror} ({type(error).__name__})"
+            raise StoreUnavailable(f"the session folder cannot be used: {reason}") from error
 
-    def _connected(self) -> sqlite3.Connection:
+    def _current_connection(self) -> sqlite3.Connection:
         """Return the connection.
 
         It is opened again after a fork, and if the file was replaced or deleted.
         """
-        if self._connection is None or self._identity != self._identity_now():
-            self._connection = self._open()
-            self._identity = self._identity_now()
+        if self._connection is None or self._identity != self._file_identity():
+            self._connection = self._open_connection()
+            self._identity = self._file_identity()
         return self._connection
 
-    def _identity_now(self) -> tuple[int, ...]:
+    def _file_identity(self) -> tuple[int, ...]:
         try:
             stat = self._path.stat()
         except FileNotFoundError:
             return ()
         return (os.getpid(), stat.st_dev, stat.st_ino)
 
-    def _open(self) -> sqlite3.Connection:
+    def _open_connection(self) -> sqlite3.Connection:
         make_folder(self._path.parent)
         make_file(self._path)
         connection = sqlite3.connect(

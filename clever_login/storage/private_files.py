@@ -40,16 +40,16 @@ def make_file(path: Path) -> None:
     if path.exists():
         return
     path = path.resolve()  # the target of a symbolic link may not exist yet
-    new = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
         os.fchmod(descriptor, FILE_MODE)
-        os.link(new, path)
+        os.link(temporary, path)
     except FileExistsError:  # another process was faster
         pass
     finally:
         os.close(descriptor)
-        new.unlink()
+        temporary.unlink()
 
 
 def find_exposed_files(folder: Path) -> list[Path]:
@@ -58,9 +58,9 @@ def find_exposed_files(folder: Path) -> list[Path]:
     The session files in the store folder are not checked: each is created with mode 0600.
     """
     database = (folder / DATABASE_FILE).resolve()  # SQLite also writes beside the target of a link
-    beside = (database.with_name(database.name + end) for end in SQLITE_SUFFIXES)
-    ours = (folder, folder / STORE_FOLDER, folder / DEVELOPMENT_KEY_FILE, *beside)
-    return [each for each in ours if _mode(each) & OTHER_USERS]
+    database_files = (database.with_name(database.name + suffix) for suffix in SQLITE_SUFFIXES)
+    paths = (folder, folder / STORE_FOLDER, folder / DEVELOPMENT_KEY_FILE, *database_files)
+    return [path for path in paths if _mode(path) & OTHER_USERS]
 
 
 def restrict_to_owner(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -72,8 +72,8 @@ def restrict_to_owner(folder: Path) -> tuple[list[Path], list[Path]]:
     for path in paths:
         with suppress(OSError):  # it belongs to another user, or the file system is read-only
             path.chmod(_mode(path) & ~OTHER_USERS)
-    closed = [each for each in paths if not _mode(each) & OTHER_USERS]
-    return closed, [each for each in paths if each not in closed]
+    corrected = [path for path in paths if not _mode(path) & OTHER_USERS]
+    return corrected, [path for path in paths if path not in corrected]
 
 
 def _mode(path: Path) -> int:

@@ -52,29 +52,29 @@ class _ConnectedFirstQueue(LifoQueue[Any]):
     threads succeed meanwhile: in a burst, a working Redis would seem to refuse the last ones.
     """
 
-    _answered = float("-inf")
+    _last_answer = float("-inf")
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: ARG002
         """Return an item. Raises Empty when no time is left."""
-        since = time.monotonic()
+        waiting_since = time.monotonic()
         while True:
             try:
-                return super().get(timeout=max(self.time_left(since), 0))
+                return super().get(timeout=max(self.time_left(waiting_since), 0))
             except Empty:
-                if self.time_left(since) <= 0:
+                if self.time_left(waiting_since) <= 0:
                     raise
 
-    def time_left(self, since: float) -> float:
-        """Return the seconds that a thread waiting since `since` may still wait."""
+    def time_left(self, waiting_since: float) -> float:
+        """Return the seconds that a thread waiting since `waiting_since` may still wait."""
         end = min(
-            max(since, self._answered) + CONNECTION_WAIT_SECONDS,
-            since + MAX_CONNECTION_WAIT_SECONDS,
+            max(waiting_since, self._last_answer) + CONNECTION_WAIT_SECONDS,
+            waiting_since + MAX_CONNECTION_WAIT_SECONDS,
         )
         return end - time.monotonic()
 
     def _put(self, item: Any) -> None:
         if item is not None and item.is_connected:  # redis-py disconnects it after a failure
-            self._answered = time.monotonic()
+            self._last_answer = time.monotonic()
             self.queue.append(item)
         else:
             self.queue.insert(0, item)
@@ -92,16 +92,16 @@ class RedisPool(BlockingConnectionPool):
 
         Raises redis-py's ConnectionError or TimeoutError.
         """
-        since = time.monotonic()
+        waiting_since = time.monotonic()
         while True:
             try:
                 return super().get_connection()  # type: ignore[no-untyped-call]
             except NotConnected as error:
-                if not _is_rejected_by_server(error) or self.pool.time_left(since) <= 0:
+                if not _is_rejected_by_server(error) or self.pool.time_left(waiting_since) <= 0:
                     raise
             time.sleep(RETRY_PAUSE_SECONDS)
 
-    def failed(self, error: BaseException) -> None:
+    def handle_failure(self, error: BaseException) -> None:
         """Close the idle connections if the error shows that they lead to the wrong server."""
         if isinstance(error, RedisError) and _reply_code(error) in WRONG_SERVER_CODES:
             self.disconnect(inuse_connections=False)

@@ -1,4 +1,4 @@
-"""Sessions and one-time claims in Redis or Valkey, for several machines."""
+"""Sessions and one-time keys in Redis or Valkey, for several machines."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ class RedisStore:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._made: Redis | None = None
+        self._redis: Redis | None = None
 
     def get(self, key: str) -> bytes | None:
         """See Store."""
-        value = self._ask(lambda redis: redis.get(key))
+        value = self._run(lambda redis: redis.get(key))
         return value if isinstance(value, bytes) else None
 
     def set(self, key: str, value: bytes, seconds: int, *, only_existing: bool = False) -> None:
         """See Store."""
-        self._ask(lambda redis: redis.set(key, value, ex=seconds, xx=only_existing))
+        self._run(lambda redis: redis.set(key, value, ex=seconds, xx=only_existing))
 
-    def claim(self, key: str, seconds: int, note: bytes = b"") -> bool:
+    def add_if_absent(self, key: str, seconds: int, note: bytes = b"") -> bool:
         """See Store.
 
         The client repeats a command whose response was lost. The random mark shows that the first
         try succeeded.
         """
         mark = note + secrets.token_bytes(16)
-        taken = self._ask(lambda redis: redis.set(key, mark, ex=seconds, nx=True))
-        return bool(taken) or self.get(key) == mark
+        added = self._run(lambda redis: redis.set(key, mark, ex=seconds, nx=True))
+        return bool(added) or self.get(key) == mark
 
     def delete(self, key: str) -> None:
         """See Store."""
-        self._ask(lambda redis: redis.delete(key))
+        self._run(lambda redis: redis.delete(key))
 
-    def delete_matching(self, pattern: str, chosen: KeyFilter = every_key) -> int:
+    def delete_matching(self, pattern: str, matches: KeyFilter = every_key) -> int:
         """See Store.
 
         The keys are scanned in steps, so that Redis serves other clients meanwhile.
         """
-        return self._ask(
+        return self._run(
             lambda redis: sum(
                 int(redis.delete(key))
                 for key in redis.scan_iter(match=pattern, count=1000)
-                if chosen(key.decode())
+                if matches(key.decode())
             )
         )
 
@@ -63,7 +63,7 @@ class RedisStore:
         """See Store."""
         self._client()
 
-    def _ask(self, command: Callable[[Redis], T]) -> T:
+    def _run(self, command: Callable[[Redis], T]) -> T:
         """Send commands.
 
         Every Redis error becomes StoreUnavailable, with a description of the cause.
@@ -78,15 +78,15 @@ class RedisStore:
                 raise
             pool = client.connection_pool
             if isinstance(pool, redis_pool.RedisPool):
-                pool.failed(error)
-            why = redis_pool.describe_failure(error, self._settings.redis_connections)
-            raise StoreUnavailable(why) from error
+                pool.handle_failure(error)
+            reason = redis_pool.describe_failure(error, self._settings.redis_connections)
+            raise StoreUnavailable(reason) from error
 
     def _client(self) -> Redis:
         """Create the client at first use: the import takes 0.1 s, and gunicorn forks before it."""
-        if self._made is None:
-            self._made = create_client(self._settings)
-        return self._made
+        if self._redis is None:
+            self._redis = create_client(self._settings)
+        return self._redis
 
 
 def create_client(settings: Settings) -> Redis:
@@ -99,8 +99,8 @@ def create_client(settings: Settings) -> Redis:
 
     url = settings.redis_url or ""
     # Heroku's certificate chain is self-signed. With redis:// these two arguments are an error.
-    lax = url.startswith("rediss://") and not settings.redis_tls_verify
-    tls = {"ssl_cert_reqs": None, "ssl_check_hostname": False} if lax else {}
+    skip_verification = url.startswith("rediss://") and not settings.redis_tls_verify
+    tls = {"ssl_cert_reqs": None, "ssl_check_hostname": False} if skip_verification else {}
     pool = RedisPool.from_url(
         url,
         max_connections=settings.redis_connections,

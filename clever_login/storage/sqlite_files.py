@@ -14,13 +14,13 @@ def enable_wal(connection: Any, wait_seconds: float) -> None:
     SQLite does not wait for other processes in this statement, so several processes that start at
     the same time would fail. Retries for `wait_seconds`, then raises SQLite's error.
     """
-    give_up = time.monotonic() + wait_seconds
+    deadline = time.monotonic() + wait_seconds
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except Exception as error:
             busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY_CODES
-            if not busy or time.monotonic() > give_up:
+            if not busy or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
         else:

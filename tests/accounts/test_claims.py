@@ -79,7 +79,7 @@ def test_logging_in_with_a_claim_link_gives_access_to_the_earlier_account(school
 
 def test_the_claim_token_is_not_in_the_database(school: Site) -> None:
     token = link_to(school, before_clever(school)).partition("token=")[2]
-    with database_of(school).read() as session:
+    with database_of(school).read_session() as session:
         (claim,) = session.scalars(select(Claim))
     assert re.fullmatch(r"[0-9a-f]{64}", claim.token_hash)
     assert len(token) > 40
@@ -180,7 +180,7 @@ def test_a_user_who_already_has_an_account_is_told_what_claiming_does(school: Si
     left, person = person_row(school, mine), person_row(school, old)
     assert (left.merged_into, left.clever_id, left.first_name, left.email) == (old, None, "", None)
     assert (person.clever_id, person.roles) == (child.id, ["student"])
-    with database_of(school).read() as session:
+    with database_of(school).read_session() as session:
         (seat,) = session.scalars(select(Enrollment))
     assert seat.person_id == old
 

@@ -55,7 +55,7 @@ def test_a_first_login_creates_one_row_and_the_next_login_finds_it(school: Site)
     assert row.first_login
     assert row.last_login
     assert row.first_login < row.last_login
-    with database_of(school).read() as session:
+    with database_of(school).read_session() as session:
         (district,) = session.scalars(select(District))
     assert (district.id, district.connected) == (person.district.id, False)
 
@@ -163,7 +163,7 @@ def test_an_account_survives_a_merge_with_a_roster_row(school: Site) -> None:
     assert log_in(school, ADA) == before
     assert (person_row(school, before).clever_id, person_row(school, before).grade) == ("ada", "5")
     assert person_row(school, line.id).merged_into == before
-    with database_of(school).read() as session:
+    with database_of(school).read_session() as session:
         (seat,) = session.scalars(select(Enrollment))
     assert seat.person_id == before
 
@@ -242,7 +242,7 @@ def test_a_district_is_restored_when_its_users_log_in_again(school: Site, of_all
         if of_all:
             session.get_one(Person, mine).archived_at = utc_now()
     assert log_in(school, ADA) == mine
-    with database_of(school).read() as session:
+    with database_of(school).read_session() as session:
         assert session.get_one(District, "d1").archived_at is None
     assert person_row(school, mine).archived_at is None
 
@@ -255,7 +255,7 @@ def test_a_login_does_not_restore_a_district_that_is_not_allowed(
     with database_of(site).begin() as session:
         session.add(District(id=own, archived_at=utc_now()))
     assert by_button(site, "student").code == "district_not_allowed"
-    with database_of(site).read() as session:
+    with database_of(site).read_session() as session:
         assert session.get_one(District, own).archived_at
     assert people_rows(site) == []
 
@@ -298,7 +298,7 @@ def shared(section: str, *students: str) -> SharedSection:
 
 def seats(site: Site) -> set[tuple[str, str, str]]:
     """Return (section, Clever id of the person, role) for every enrollment."""
-    with database_of(site).read() as session:
+    with database_of(site).read_session() as session:
         found = session.execute(
             select(Enrollment.section_id, Person.clever_id, Enrollment.role).join(Person)
         )
@@ -339,11 +339,11 @@ def test_students_who_left_and_sections_no_longer_shared_are_removed(school: Sit
         ("k3", "bo", "teacher"),
         ("k3", "tom", "student"),
     }
-    with database_of(school).read() as session:
+    with database_of(school).read_session() as session:
         assert session.get_one(Section, "k2").archived_at
         assert session.get_one(Section, "k3").archived_at is None
     keep(school, teacher, shared("k2", "mei"))
-    with database_of(school).read() as session:
+    with database_of(school).read_session() as session:
         assert session.get_one(Section, "k2").archived_at is None
 
 
@@ -353,7 +353,7 @@ def test_a_library_login_does_not_change_sections_of_a_synced_district(school: S
         session.add(Person(clever_id="mei", district_id="d1", last_name="Park"))
         session.add(Section(id="k1", district_id="d1", name="Reading"))
     keep(school, teacher, shared("k1", "mei"))
-    with database_of(school).read() as session:
+    with database_of(school).read_session() as session:
         assert session.get_one(Section, "k1").name == "Reading"
     assert seats(school) == set()
     assert [each.last_name for each in people_rows(school) if each.clever_id == "mei"] == ["Park"]

@@ -37,7 +37,7 @@ def log_in_as(site: Site, user_name: str, role: str) -> Visitor:
 
 def rows_of(site: Site, user_name: str) -> dict[str, Person]:
     """Return the rows of a person by role, while each role has a row."""
-    with database_of(site).read() as session:
+    with database_of(site).read_session() as session:
         return {
             post.role: session.scalars(
                 select(Person).where(Person.clever_id == post.legacy_id)
@@ -92,7 +92,7 @@ def test_the_account_with_the_latest_login_survives_and_gets_the_others_data(
     assert (stays.clever_id, stays.preferred_name) == (new.person("teacher_admin").id, "Tom")
     assert (stays.roles, stays.first_login) == (["teacher", "staff"], began)
     assert person_row(new, before[first].id).merged_into == stays.id
-    with database_of(new).read() as session:
+    with database_of(new).read_session() as session:
         assert session.scalars(select(Claim.person_id)).all() == [stays.id]
     assert_equal_everywhere(new)
     assert [each.open("/dashboard").path for each in visitors] == ["/", "/"]

@@ -169,18 +169,18 @@ def test_a_code_received_while_the_store_was_down_is_useless_afterwards(site: Si
 
 
 class Late:
-    """A store in which the first claim of a code takes as long as the test wants."""
+    """A store in which adding a code for the first time takes as long as the test wants."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
         self.arrived, self.go_on = threading.Event(), threading.Event()
 
-    def claim(self, key: str, seconds: int) -> bool:
+    def add_if_absent(self, key: str, seconds: int) -> bool:
         if not self.arrived.is_set():
             self.arrived.set()
             self.go_on.wait(20)
-        claimed: bool = self._store.claim(key, seconds)
-        return claimed
+        added: bool = self._store.add_if_absent(key, seconds)
+        return added
 
 
 def test_a_second_click_does_not_use_up_the_code_of_the_first(site: Site) -> None:

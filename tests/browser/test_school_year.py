@@ -59,7 +59,7 @@ class School:
 
     def rows(self) -> dict[str, models.Person]:
         """Return everyone in the database who has logged in, by Clever id."""
-        with database(self.app).read() as session:
+        with database(self.app).read_session() as session:
             found = session.scalars(
                 select(models.Person).where(models.Person.first_login.is_not(None))
             )
@@ -76,7 +76,7 @@ class School:
         enrolled = select(models.Enrollment.section_id).where(
             models.Enrollment.person_id == account
         )
-        with database(self.app).read() as session:
+        with database(self.app).read_session() as session:
             return set(
                 session.scalars(
                     select(models.Section.school_id).where(models.Section.id.in_(enrolled))
@@ -87,7 +87,7 @@ class School:
         """Return the Clever ids of all members of a section."""
         joined = models.Enrollment.person_id == models.Person.id
         in_class = select(models.Person.clever_id).join(models.Enrollment, joined)
-        with database(self.app).read() as session:
+        with database(self.app).read_session() as session:
             return set(session.scalars(in_class.where(models.Enrollment.section_id == section)))
 
     def log_in(self) -> None:

@@ -46,8 +46,8 @@ def test_an_app_on_a_current_version_does_not_warn(
 def test_every_support_status_names_its_source_and_date() -> None:
     for version in VERSIONS.values():
         sentence = support_summary(version)
-        assert version.standing.source in sentence
-        assert version.standing.date in sentence
+        assert version.support.source in sentence
+        assert version.support.date in sentence
         assert sentence.endswith(").")
 
 

@@ -140,7 +140,7 @@ def test_every_migration_can_be_downgraded_and_upgraded_again(app: Flask, filled
     assert tables(own) == set()
     assert "at 0001, the newest" in run_flask_clever(app, "db", "upgrade")
     fill(own)
-    with own.read() as session:
+    with own.read_session() as session:
         assert session.scalars(select(Person.first_name).where(Person.id == "p1")).one() == "Ada"
 
 

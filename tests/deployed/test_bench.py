@@ -174,7 +174,7 @@ ONE_MORE = """
     from clever_login.db.database import database
 
     def one_more() -> None:
-        with database().read() as session:
+        with database().read_session() as session:
             session.execute(text("SELECT 1"))
 
     app.before_request(one_more)

@@ -121,7 +121,7 @@ def wait_for_a_lease(school: SyncedSchool) -> None:
     deadline = time.monotonic() + 120
     leases = select(func.count()).select_from(models.SyncLock)
     while True:
-        with database(school.app).read() as session:
+        with database(school.app).read_session() as session:
             if session.scalar(leases):
                 return
         assert time.monotonic() < deadline

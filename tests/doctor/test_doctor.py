@@ -28,7 +28,7 @@ from tests.support.running_app import ROOT
 SECRET = "6f1d0c9be2a84735a1f0d7c6b5e49382"
 CLIENT_SECRET = "canary-of-the-client-secret"
 URL = "http://localhost:3000"
-ONLINE = {check.name for check in CHECKS if check.asks_clever}
+ONLINE = {check.name for check in CHECKS if check.calls_clever}
 
 
 class Report:

@@ -204,7 +204,7 @@ def test_a_broken_catalog_is_reported_by_the_doctor_and_breaks_no_page(
 ) -> None:
     catalog(tmp_path / "texts", language, "").write_bytes(content)
     catalogs = Catalogs(tmp_path / "texts")
-    (fault,) = catalogs.faults()
+    (fault,) = catalogs.problems()
     assert complaint in fault
     site = make_site(extend=lambda app: app.extensions.update(languages=catalogs))
     for _ in range(2):

@@ -85,7 +85,7 @@ def test_every_text_is_translated_and_no_translation_is_unused(
 def test_spanish_exists_and_no_catalog_has_problems() -> None:
     catalogs = Catalogs(ROOT / "translations")
     assert "es" in catalogs.languages
-    assert [*catalogs.faults()] == []
+    assert [*catalogs.problems()] == []
 
 
 @pytest.fixture(scope="module")

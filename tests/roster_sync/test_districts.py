@@ -26,7 +26,7 @@ OUTSIDE = "It is not one of CLEVER_DISTRICT_IDS."
 
 
 def district_ids(site: Site, table: type[Base]) -> set[str]:
-    with database_of(site).read() as session:
+    with database_of(site).read_session() as session:
         return set(session.scalars(select(table.__table__.c.district_id)))
 
 
@@ -39,7 +39,7 @@ def test_a_district_outside_the_allow_list_is_neither_read_nor_stored(
     assert done.exit_code == 0
     assert done.stdout.count(f"skipped. {OUTSIDE}") == len(ids) - 1
     assert district_ids(site, Person) == district_ids(site, School) == {ids[0]}
-    with database_of(site).read() as session:
+    with database_of(site).read_session() as session:
         assert session.scalars(select(District.id)).all() == [ids[0]]
     assert_rows_equal(
         ExpectedRows(site.clever, site.clever.people.districts[0]), database_engine(site)

@@ -59,13 +59,13 @@ def database_of(site: Site) -> Database:
 
 def people_rows(site: Site) -> list[Person]:
     """Return all rows of people, ordered by first login."""
-    with database_of(site).read() as session:
+    with database_of(site).read_session() as session:
         return list(session.scalars(select(Person).order_by(Person.first_login)))
 
 
 def person_row(site: Site, person_id: str) -> Person:
     """Return one row of people by its account id."""
-    with database_of(site).read() as session:
+    with database_of(site).read_session() as session:
         return session.get_one(Person, person_id)
 
 

@@ -106,7 +106,7 @@ class SyncedSchool:
 
     def is_at_work(self) -> bool:
         """Return whether a sync holds the lock, or was killed while holding it."""
-        with database(self.app).read() as session:
+        with database(self.app).read_session() as session:
             return bool(session.scalar(select(func.count()).select_from(models.SyncLock)))
 
     def forget(self) -> None:
