@@ -93,7 +93,9 @@ def test_the_data_commands_say_when_the_app_has_no_secure_sync(make_site: SiteMa
     site = make_site(clever_client_id="simulator-sso")
     assert len(lines(command(site, "districts", "--json"))) == len(site.clever.people.districts)
     for words in (("sections", main_district(site)), ("events", main_district(site))):
-        assert_one_sentence(command(site, *words), "reaches /districts alone", "no Secure Sync")
+        assert_one_sentence(
+            command(site, *words), "can read only /districts", "not have Secure Sync"
+        )
 
 
 def test_the_commands_say_when_no_district_has_authorized_the_app(make_site: SiteMaker) -> None:
@@ -107,7 +109,7 @@ def test_a_disconnected_district_does_not_hide_the_others(site: Site) -> None:
     result = command(site, "districts", "--json")
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == len(site.clever.people.districts) - 1
-    assert "has left this app." in result.stderr
+    assert "has disconnected this app." in result.stderr
 
 
 def test_a_rate_limit_wait_is_announced_on_standard_error(site: Site) -> None:
@@ -118,7 +120,7 @@ def test_a_rate_limit_wait_is_announced_on_standard_error(site: Site) -> None:
 
 
 def test_an_unknown_district_is_reported_in_one_sentence(site: Site) -> None:
-    assert_one_sentence(command(site, "sections", "5f" * 12), "5f5f", "it has left")
+    assert_one_sentence(command(site, "sections", "5f" * 12), "5f5f", "has disconnected it")
 
 
 def test_wrong_credentials_name_the_settings_to_check(make_site: SiteMaker) -> None:
@@ -169,7 +171,7 @@ def test_events_after_a_cursor_are_listed_without_personal_data(
 
 def test_an_expired_cursor_tells_the_operator_to_read_the_roster_again(site: Site) -> None:
     result = command(site, "events", main_district(site), "--after", "5f" * 12)
-    assert_one_sentence(result, "30 days", "read the roster anew")
+    assert_one_sentence(result, "30 days", "read the whole roster again")
 
 
 # whoami
@@ -233,7 +235,7 @@ def test_whoami_recognizes_a_user_token_and_the_role_of_its_login(
 def test_standard_input_without_a_token_is_a_usage_error(site: Site, typed: str) -> None:
     result = command(site, "whoami", typed=typed)
     assert result.exit_code == 2
-    assert "holds no token" in result.stderr
+    assert "contains no valid token" in result.stderr
 
 
 def test_whoami_reports_an_unknown_token_without_printing_it(site: Site) -> None:

@@ -106,7 +106,9 @@ def test_the_newest_revision_is_alembics_head(
     alembic.command.revision(config, "One more", rev_id="a1")  # as a developer adds a migration
     assert "is behind (at 0001, not a1)" in str(migrate.outdated_reason(database(app).engine))
     alembic.command.revision(config, "Another's", rev_id="b2", head="0001", splice=True)
-    assert "no step comes after a1, b2" in str(migrate.outdated_reason(database(app).engine))
+    assert "more than one newest revision (a1, b2)" in str(
+        migrate.outdated_reason(database(app).engine)
+    )
     alembic.command.merge(config, ["a1", "b2"], rev_id="c3")
     assert "is behind (at 0001, not c3)" in str(migrate.outdated_reason(database(app).engine))
 
@@ -164,7 +166,7 @@ def test_apps_that_start_concurrently_create_the_tables_once(
         ]
         for child, log in zip(started, logs, strict=True):
             assert child.wait(60) == 0, log.read_text()
-            assert "The tables are at 0001, the newest." in log.read_text()
+            assert "Revision of the tables: 0001 (the newest)." in log.read_text()
 
 
 def test_the_first_login_migrates_a_sqlite_database(make_site: SiteMaker) -> None:

@@ -100,9 +100,12 @@ def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
     site.clever.fault("data", path=f"/{name}", rows=rows, times=0)
     told = run(site, "--full", code=3)
     what = name.replace("users", "people")
-    assert "  held: " in told
-    assert f" {what} missing. Nothing of that was removed" in told
-    assert "run the same with --yes" in told
+    assert "  on hold: " in told
+    assert (
+        f" {what} missing. The sync applied all other changes, but removed nothing of these kinds"
+        in told
+    )
+    assert "run the same command with --yes" in told
     after = actual_rows(database_engine(site), district_of(site).id)
     assert {kind: len(rows) for kind, rows in after.items()} == {
         kind: len(rows) for kind, rows in before.items()
