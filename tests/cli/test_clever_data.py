@@ -77,7 +77,7 @@ def test_sections_are_listed_with_teachers_and_student_count(
         assert row["students"] == len(section.students)
         assert len(row["teachers"]) == len(section.teachers)
         assert row["name"] == section.name
-    assert f"{len(here)} sections in all" in result.stderr
+    assert f"{len(here)} sections in total" in result.stderr
 
 
 def test_no_command_prints_a_student_name(site: Site) -> None:
@@ -116,7 +116,7 @@ def test_a_rate_limit_wait_is_announced_on_standard_error(site: Site) -> None:
     site.clever.fault("data", status=503)
     result = command(site, "sections", main_district(site), "--json")
     assert lines(result)
-    assert "Waiting 1 s for Clever." in result.stderr
+    assert "Waiting 1 s before the next request to Clever." in result.stderr
 
 
 def test_an_unknown_district_is_reported_in_one_sentence(site: Site) -> None:
@@ -164,7 +164,7 @@ def test_events_after_a_cursor_are_listed_without_personal_data(
     assert first["record"] == site.person("student").id
     assert first["type"].endswith(".updated")
     assert "Adler" not in result.output
-    assert "2 events in all" in result.stderr
+    assert "2 events in total" in result.stderr
     assert lines(command(site, "events", district, "--after", first["id"], "--json")) == [second]
     assert command(site, "events", district, "--latest").stdout == f"{second['id']}\n"
 
@@ -251,5 +251,5 @@ def test_whoami_recognizes_a_library_token_by_its_missing_district(site: Site) -
     token = exchange_code(site.clever, "simulator-library", code).json()["access_token"]
     said = whoami(site, token)
     assert "Role of this login: teacher" in said
-    assert "District: none, as with Clever Library" in said
+    assert "District: none (Clever Library users have no district)" in said
     assert f"may read\t/users/{site.person('teacher').id}/sections" in said

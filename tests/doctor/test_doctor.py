@@ -225,7 +225,7 @@ def test_a_hanging_resolver_ends_within_the_doctors_time_limit(
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(60))
     report = examine(developing("https://clever.example"), "--patience", "1")
-    report.found("Clever's login", "fault", "no end to it in 1 s")
+    report.found("Clever's login", "fault", "did not finish within 1 s")
     report.found("clock", "warning", "Not checked")
 
 
@@ -482,7 +482,7 @@ def test_the_doctor_works_when_the_app_cannot_start(installed: Path) -> None:
     ended = run(installed, {}, "-m", "clever_login.doctor", "--offline")
     assert ended.returncode == 1
     assert "fault    settings: SECRET_KEY is missing" in ended.stdout
-    assert "         Do: Correct it" in ended.stdout
+    assert "         Do: Correct this variable" in ended.stdout
     assert ended.stdout.endswith("The checks that call Clever were skipped.\n")
     assert ended.stderr == ""
 

@@ -260,7 +260,7 @@ def test_more_than_a_tenth_of_the_people_is_archived_only_after_confirmation(
     for _ in range(2):
         result = sync_site(site, *words)
         assert result.exit_code == 3
-        assert f"  held: {len(gone)} of {len(everyone)} people missing." in result.stdout
+        assert f"  on hold: {len(gone)} of {len(everyone)} people missing." in result.stdout
         assert "--yes" in result.stdout
         assert archived(database_engine(site)) == set()
     assert sync_site(site, *words, "--yes").exit_code == 0

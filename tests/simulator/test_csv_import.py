@@ -279,13 +279,23 @@ FAULTS = {
         "\n10,",
         "line 3: the School_id '10' is already used on line 2",
     ),
-    "section_twice": ("sections.csv", "C-3", "C-2", "line 4: the Section_id 'C-2' was on line 3"),
-    "student_id_of_another": ("students.csv", "S-3", "S-1", "line 6: the Student_id 'S-1' is some"),
+    "section_twice": (
+        "sections.csv",
+        "C-3",
+        "C-2",
+        "line 4: the Section_id 'C-2' is already used on line 3",
+    ),
+    "student_id_of_another": (
+        "students.csv",
+        "S-3",
+        "S-1",
+        "line 6: the Student_id 'S-1' belongs to another person",
+    ),
     "empty_id": ("students.csv", "S-3", "", "line 6: Student_id is empty"),
     "no_column": ("teachers.csv", "Teacher_id", "Id", "line 1: there is no column Teacher_id"),
-    "column_twice": ("teachers.csv", "Title", "Username", "line 1: the column username is there"),
+    "column_twice": ("teachers.csv", "Title", "Username", "line 1: the column username appears"),
     "too_many": ("enrollments.csv", "C-2,S-3", "C-2,S-3,x", "line 5: this line has 4 values, but"),
-    "too_few": ("enrollments.csv", "20,C-2,S-3", "20,C-2", "line 5: this has 2 values, but"),
+    "too_few": ("enrollments.csv", "20,C-2,S-3", "20,C-2", "line 5: this line has 2 values, but"),
     "open_quote": ("students.csv", '""Lin"""', '""Lin', "line 6: the file is not CSV"),
     "stray_quote": ("schools.csv", ' North"', ' "North"', "line 3: the file is not CSV"),
     "null": ("schools.csv", "Pine Hollow Middle", "Pine\0Hollow", "line 3: the file is not text"),
@@ -352,7 +362,7 @@ def test_a_zip_with_a_duplicate_file_is_refused(folder: Path) -> None:
     path = zipped(folder)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("old/Students.csv", "School_id")
-    assert refusal(path) == f"{path} has students.csv more than once."
+    assert refusal(path) == f"{path} contains students.csv more than once."
 
 
 def test_a_zip_bomb_is_refused(folder: Path) -> None:
@@ -388,5 +398,5 @@ def test_the_command_line_reports_a_data_error_and_exits_with_2(folder: Path) ->
     command = [sys.executable, "-m", "clever_simulator", "--port", "0", "--data", str(folder)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert ended.stderr == f"{folder} has no teachers.csv.\n"
+    assert ended.stderr == f"{folder} contains no teachers.csv.\n"
     assert ended.stdout == ""
