@@ -157,7 +157,7 @@ def test_a_districts_pseudonym_in_the_log_can_be_looked_up_and_is_listed(
     assert line["person"] in run_flask_clever(site, "pseudonym", "--person", person).split()
     assert f"\t{now}" in run_flask_clever(site, "districts")
     for words in ((), ("--person", person, "--district", district)):
-        assert "Say whose" in run_flask_clever(site, "pseudonym", *words, fails=True)
+        assert "Choose one" in run_flask_clever(site, "pseudonym", *words, fails=True)
 
 
 # The development server

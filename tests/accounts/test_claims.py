@@ -124,7 +124,7 @@ def test_wrong_expired_and_replaced_claim_links_show_the_same_page(school: Site)
 def test_the_claim_page_without_a_token_says_how_to_get_a_link(school: Site) -> None:
     visitor = school.visitor().open("/claim")
     assert visitor.heading == "Had an account here before?"
-    assert "never found by name or email" in visitor.text
+    assert "never looks for an older account by name or email" in visitor.text
 
 
 def test_declining_a_claim_changes_nothing(school: Site) -> None:
@@ -220,9 +220,7 @@ def test_an_account_in_use_moves_to_another_clever_id_only_with_the_operators_op
     before = by_button(school, "teacher")
     mine = account_id(before)
     words = ("accounts", "invite", "--person", mine)
-    assert "logs in to this account with Clever already" in run_flask_clever(
-        school, *words, fails=True
-    )
+    assert "This account already has a Clever id" in run_flask_clever(school, *words, fails=True)
     visitor = asked(school, link_to(school, mine, "--new-clever-id"), "teacher_admin")
     visitor.press("Yes, both are me")
     assert account_id(visitor) == mine
@@ -244,7 +242,7 @@ def test_a_merged_account_cannot_be_claimed_again(school: Site) -> None:
     old = before_clever(school)
     asked(school, link_to(school, old)).press("Yes, both are me")
     words = ("accounts", "invite", "--person", mine)
-    assert f"has become another one: {old}" in run_flask_clever(school, *words, fails=True)
+    assert f"was merged into another account: {old}" in run_flask_clever(school, *words, fails=True)
     words = ("accounts", "invite", "--person", "nobody")
     assert "There is no account with this id." in run_flask_clever(school, *words, fails=True)
 

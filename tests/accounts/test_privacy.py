@@ -34,7 +34,7 @@ from tests.support.roster_fixtures import (
 from tests.support.running_app import ROOT, Site
 
 TODAY = datetime.now(UTC)
-NOBODY = "Nobody here has this id"
+NOBODY = "This app stores nothing under this id"
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_forget_says_that_a_person_clever_still_shares_will_return_as_a_new_acco
     with database_session(school) as session:
         session.get_one(Person, "ours-student").preferred_name = "Addie"
     done = run(school, "forget", "--user", "ours-student")
-    assert "Clever still shares them" in done.output
+    assert "Clever still shares this person" in done.output
     assert by_button(school, "student").path == "/dashboard"
     with database_session(school) as session:
         clever_id = school.person("student").id
@@ -199,7 +199,7 @@ def test_retention_removes_expired_rows_and_keeps_the_others(school: Site) -> No
     before = everything(school).splitlines()
     counted = run(school, "retention")
     assert counted.exit_code == 0, counted.output
-    assert "Nothing was removed" in counted.output
+    assert "Nothing was deleted" in counted.output
     assert everything(school).splitlines() == before
     done = run(school, "retention", "--yes")
     assert receipt(done) == receipt(counted)

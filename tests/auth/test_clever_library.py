@@ -143,7 +143,7 @@ def test_a_library_teacher_without_sections_can_log_in_and_is_told_so(
     site = make_library()
     visitor = consenting(site, "no_sections")
     assert visitor.role == "teacher"
-    assert "Clever shows us none yet." in visitor.text
+    assert "Clever shares none of your classes yet." in visitor.text
     assert list(kept.sections.values()) == [()]
 
 

@@ -321,7 +321,7 @@ def test_an_operator_can_end_the_sessions_of_a_person_a_district_or_everybody(si
     def still_in() -> set[str]:
         return {name for name in people if opens_dashboard(site, cookie(visitors[name]))}
 
-    assert "Say whom" in end_sessions(site)
+    assert "Choose one" in end_sessions(site)
     assert end_sessions(site, "--person", "nobody") == "0 sessions ended.\n"
     assert still_in() == set(people)
     assert end_sessions(site, "--person", site.person("student").id) == "1 session ended.\n"

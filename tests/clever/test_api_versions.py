@@ -19,10 +19,10 @@ def warnings(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("v1.1", "gone: Clever switched it off in December 2022"),
-        ("v1.2", "gone: Clever switched it off in December 2022"),
-        ("v2.0", "deprecated: Clever serves the apps that have it"),
-        ("v2.1", "deprecated: Clever serves the apps that have it"),
+        ("v1.1", "gone: Clever switched this version off in December 2022"),
+        ("v1.2", "gone: Clever switched this version off in December 2022"),
+        ("v2.0", "deprecated: apps that have this version can still use it"),
+        ("v2.1", "deprecated: apps that have this version can still use it"),
     ],
 )
 def test_an_app_on_a_retired_or_deprecated_version_warns_at_startup(

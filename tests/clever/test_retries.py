@@ -245,10 +245,10 @@ def test_a_page_that_stays_truncated_fails_only_its_districts_sync(
     synced_site.clever.fault("data", body="truncated", times=6)
     result = sync_site(synced_site)
     assert result.exit_code == 1
-    assert f"({first.id}): failed. Clever's answer was not complete JSON 6 times" in result.stdout
-    assert "look for a proxy on the way to Clever." in result.stdout
+    assert f"({first.id}): failed. Clever's response was not complete JSON 6 times" in result.stdout
+    assert "check for a proxy between this machine and Clever." in result.stdout
     assert result.stdout.count("full read.") == len(others)
-    assert "Waiting 16 s for Clever." in result.stderr
+    assert "Waiting 16 s before the next request to Clever." in result.stderr
     for district in others:
         assert_rows_equal(ExpectedRows(synced_site.clever, district), database_engine(synced_site))
     assert sync_site(synced_site).exit_code == 0
@@ -264,8 +264,8 @@ def test_a_token_list_that_stays_bad_ends_the_command_with_one_sentence(
     synced_site: Site,
 ) -> None:
     for fault, words in (
-        ({"status": 504}, "Clever does not answer now: Clever answered 504 too many times"),
-        ({"body": "truncated"}, "Clever's answer was not complete JSON 6 times in a row"),
+        ({"status": 504}, "Clever is temporarily unavailable: Clever answered 504 too many times"),
+        ({"body": "truncated"}, "Clever's response was not complete JSON 6 times in a row"),
     ):
         synced_site.clever.fault("token", times=6, **fault)
         result = sync_site(synced_site)
@@ -292,7 +292,9 @@ def test_a_district_whose_token_cannot_be_looked_up_does_not_end_the_sync_of_oth
     clever.fault("token", status=522, times=6)
     result = sync_site(synced_site)
     assert result.exit_code == 1
-    assert f"{second.name} ({second.id}): failed. Clever does not answer now" in result.stdout
+    assert (
+        f"{second.name} ({second.id}): failed. Clever is temporarily unavailable" in result.stdout
+    )
     assert actual_rows(database_engine(synced_site), second.id) == before
     for district in (first, third):
         assert f"({district.id}): events." in result.stdout

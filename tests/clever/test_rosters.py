@@ -343,7 +343,7 @@ def test_a_next_link_to_another_host_or_path_is_not_followed(
 ) -> None:
     reader = make_job(clever)
     clever.fault("data", body=page({"id": "5f" * 12}, following=elsewhere))
-    with pytest.raises(CleverUnexpected, match="goes on somewhere else"):
+    with pytest.raises(CleverUnexpected, match="continues at another address"):
         list(reader.roster.sections())
     assert reader.asked() == ["/v3.0/sections"]
 
@@ -362,7 +362,7 @@ def test_endless_empty_pages_are_an_error(clever: RunningSimulator) -> None:
     for number in range(MAX_EMPTY_PAGES + 5):
         clever.fault("data", body=page(following=f"/v3.0/sections?page={number}"))
     reader = make_job(clever)
-    with pytest.raises(CleverUnexpected, match="one empty page after another"):
+    with pytest.raises(CleverUnexpected, match="empty pages in a row"):
         list(reader.roster.sections())
     assert len(reader.asked()) == MAX_EMPTY_PAGES + 1
 
@@ -372,7 +372,7 @@ def test_pages_that_link_to_each_other_raise_an_error(
 ) -> None:
     for following in ("/v3.0/sections?page=2", "/v3.0/sections?limit=10000"):
         clever.fault("data", body=page({"id": "5f" * 12}, following=following))
-    with pytest.raises(CleverUnexpected, match="one before it"):
+    with pytest.raises(CleverUnexpected, match="already read"):
         list(make_job(clever).roster.sections())
 
 
@@ -380,7 +380,7 @@ def test_a_page_that_links_to_itself_raises_an_error(clever: RunningSimulator) -
     clever.fault(
         "data", times=0, body=page({"id": "5f" * 12}, following="/v3.0/sections?limit=10000")
     )
-    with pytest.raises(CleverUnexpected, match="one before it"):
+    with pytest.raises(CleverUnexpected, match="already read"):
         list(make_job(clever).roster.sections())
 
 
@@ -635,7 +635,7 @@ def test_the_client_secret_is_never_sent_to_another_host(clever: RunningSimulato
     entry = {"owner": {"type": "district", "id": "5f" * 12}, "access_token": "x" * 40}
     links = [{"rel": "next", "uri": "http://127.0.0.1:9/oauth/tokens"}]
     clever.fault("token", body=json.dumps({"data": [entry], "links": links}))
-    with pytest.raises(CleverUnexpected, match="somewhere else"):
+    with pytest.raises(CleverUnexpected, match="at another address"):
         list(make_job(clever, district="5f" * 12).roster.schools())
 
 
@@ -686,7 +686,7 @@ def test_a_district_token_refused_twice_means_the_district_is_disconnected(
 ) -> None:
     clever.fault("data", status=401, times=0)
     reader = make_job(clever)
-    with pytest.raises(DistrictDisconnected, match="has left"):
+    with pytest.raises(DistrictDisconnected, match="has disconnected this app"):
         list(reader.roster.schools())
     assert len(reader.asked()) == 2
 
@@ -708,7 +708,7 @@ def test_without_secure_sync_the_error_says_that_only_districts_can_be_read(
     reader = make_job(clever, version, app="simulator-sso")
     assert reader.roster.district().name
     for read in (reader.roster.schools, reader.roster.sections, reader.roster.everybody):
-        with pytest.raises(NoSecureSync, match="reaches /districts alone"):
+        with pytest.raises(NoSecureSync, match="can read only /districts"):
             list(read())
 
 
@@ -717,6 +717,6 @@ def test_one_refused_list_is_not_mistaken_for_missing_secure_sync(
 ) -> None:
     reader = make_job(clever, "v2.1")
     clever.fault("data", status=404)
-    with pytest.raises(Exception, match="does not share this") as error:
+    with pytest.raises(Exception, match="does not share this record") as error:
         list(reader.roster.people(RecordKind.CONTACTS))
     assert not isinstance(error.value, NoSecureSync)

@@ -77,7 +77,7 @@ def test_sections_are_listed_with_teachers_and_student_count(
         assert row["students"] == len(section.students)
         assert len(row["teachers"]) == len(section.teachers)
         assert row["name"] == section.name
-    assert f"{len(here)} sections in all" in result.stderr
+    assert f"{len(here)} sections in total" in result.stderr
 
 
 def test_no_command_prints_a_student_name(site: Site) -> None:
@@ -93,7 +93,9 @@ def test_the_data_commands_say_when_the_app_has_no_secure_sync(make_site: SiteMa
     site = make_site(clever_client_id="simulator-sso")
     assert len(lines(command(site, "districts", "--json"))) == len(site.clever.people.districts)
     for words in (("sections", main_district(site)), ("events", main_district(site))):
-        assert_one_sentence(command(site, *words), "reaches /districts alone", "no Secure Sync")
+        assert_one_sentence(
+            command(site, *words), "can read only /districts", "not have Secure Sync"
+        )
 
 
 def test_the_commands_say_when_no_district_has_authorized_the_app(make_site: SiteMaker) -> None:
@@ -107,18 +109,18 @@ def test_a_disconnected_district_does_not_hide_the_others(site: Site) -> None:
     result = command(site, "districts", "--json")
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == len(site.clever.people.districts) - 1
-    assert "has left this app." in result.stderr
+    assert "has disconnected this app." in result.stderr
 
 
 def test_a_rate_limit_wait_is_announced_on_standard_error(site: Site) -> None:
     site.clever.fault("data", status=503)
     result = command(site, "sections", main_district(site), "--json")
     assert lines(result)
-    assert "Waiting 1 s for Clever." in result.stderr
+    assert "Waiting 1 s before the next request to Clever." in result.stderr
 
 
 def test_an_unknown_district_is_reported_in_one_sentence(site: Site) -> None:
-    assert_one_sentence(command(site, "sections", "5f" * 12), "5f5f", "it has left")
+    assert_one_sentence(command(site, "sections", "5f" * 12), "5f5f", "has disconnected it")
 
 
 def test_wrong_credentials_name_the_settings_to_check(make_site: SiteMaker) -> None:
@@ -162,14 +164,14 @@ def test_events_after_a_cursor_are_listed_without_personal_data(
     assert first["record"] == site.person("student").id
     assert first["type"].endswith(".updated")
     assert "Adler" not in result.output
-    assert "2 events in all" in result.stderr
+    assert "2 events in total" in result.stderr
     assert lines(command(site, "events", district, "--after", first["id"], "--json")) == [second]
     assert command(site, "events", district, "--latest").stdout == f"{second['id']}\n"
 
 
 def test_an_expired_cursor_tells_the_operator_to_read_the_roster_again(site: Site) -> None:
     result = command(site, "events", main_district(site), "--after", "5f" * 12)
-    assert_one_sentence(result, "30 days", "read the roster anew")
+    assert_one_sentence(result, "30 days", "read the whole roster again")
 
 
 # whoami
@@ -233,7 +235,7 @@ def test_whoami_recognizes_a_user_token_and_the_role_of_its_login(
 def test_standard_input_without_a_token_is_a_usage_error(site: Site, typed: str) -> None:
     result = command(site, "whoami", typed=typed)
     assert result.exit_code == 2
-    assert "holds no token" in result.stderr
+    assert "contains no valid token" in result.stderr
 
 
 def test_whoami_reports_an_unknown_token_without_printing_it(site: Site) -> None:
@@ -249,5 +251,5 @@ def test_whoami_recognizes_a_library_token_by_its_missing_district(site: Site) -
     token = exchange_code(site.clever, "simulator-library", code).json()["access_token"]
     said = whoami(site, token)
     assert "Role of this login: teacher" in said
-    assert "District: none, as with Clever Library" in said
+    assert "District: none (Clever Library users have no district)" in said
     assert f"may read\t/users/{site.person('teacher').id}/sections" in said

@@ -104,11 +104,17 @@ def test_the_newest_revision_is_alembics_head(
     config.set_main_option("script_location", str(steps))
     config.set_main_option("path_separator", "os")
     alembic.command.revision(config, "One more", rev_id="a1")  # as a developer adds a migration
-    assert "is behind (at 0001, not a1)" in str(migrate.outdated_reason(database(app).engine))
+    assert "is out of date (revision 0001, not a1)" in str(
+        migrate.outdated_reason(database(app).engine)
+    )
     alembic.command.revision(config, "Another's", rev_id="b2", head="0001", splice=True)
-    assert "no step comes after a1, b2" in str(migrate.outdated_reason(database(app).engine))
+    assert "more than one newest revision (a1, b2)" in str(
+        migrate.outdated_reason(database(app).engine)
+    )
     alembic.command.merge(config, ["a1", "b2"], rev_id="c3")
-    assert "is behind (at 0001, not c3)" in str(migrate.outdated_reason(database(app).engine))
+    assert "is out of date (revision 0001, not c3)" in str(
+        migrate.outdated_reason(database(app).engine)
+    )
 
 
 def test_only_the_process_that_migrates_imports_alembic(tmp_path: Path) -> None:
@@ -138,7 +144,7 @@ def test_every_migration_can_be_downgraded_and_upgraded_again(app: Flask, filled
         run_flask_clever(app, "db", "downgrade", "-1", "--yes")
         script = migrate.current_revision(own.engine)
     assert tables(own) == set()
-    assert "at 0001, the newest" in run_flask_clever(app, "db", "upgrade")
+    assert "0001 (the newest)" in run_flask_clever(app, "db", "upgrade")
     fill(own)
     with own.read_session() as session:
         assert session.scalars(select(Person.first_name).where(Person.id == "p1")).one() == "Ada"
@@ -164,14 +170,14 @@ def test_apps_that_start_concurrently_create_the_tables_once(
         ]
         for child, log in zip(started, logs, strict=True):
             assert child.wait(60) == 0, log.read_text()
-            assert "The tables are at 0001, the newest." in log.read_text()
+            assert "Revision of the tables: 0001 (the newest)." in log.read_text()
 
 
 def test_the_first_login_migrates_a_sqlite_database(make_site: SiteMaker) -> None:
     site = make_site()
     assert send_request(f"{site.url}/readyz").text == "ready\n"
     assert by_button(site, "student").path == "/dashboard"
-    assert "at 0001, the newest" in run_flask_clever(site, "db", "current")
+    assert "0001 (the newest)" in run_flask_clever(site, "db", "current")
 
 
 @pytest.mark.servers
@@ -196,7 +202,10 @@ def test_a_database_newer_than_the_code_is_distinguished_from_an_outdated_one(
 ) -> None:
     site = make_site(database_url=running_app.new_database(postgres))
     run_flask_clever(site, "db", "upgrade")
-    for step, says in (("9999", "of a newer version of this app (9999)"), (None, "no tables yet")):
+    for step, says in (
+        ("9999", "to a newer version of this app (revision 9999)"),
+        (None, "no tables yet"),
+    ):
         with database_of(site).engine.begin() as connection:
             connection.execute(text("DELETE FROM alembic_version"))
             if step:

@@ -69,7 +69,7 @@ def test_without_a_running_simulator_a_command_says_to_start_bin_dev(fresh: Path
     stale.write_text('{"app": 3000, "simulator": 3001}')  # left by a bin/dev that was killed
     ended = run(fresh, "clever", "districts")
     assert ended.returncode == 1
-    assert "Start bin/dev first" in ended.stderr
+    assert "Start bin/dev in another terminal" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
 
 
@@ -77,7 +77,7 @@ def test_an_error_in_the_env_file_is_reported_with_its_line(fresh: Path) -> None
     with dotenv(fresh, "\nno variable at all\n"):
         ended = run(fresh, "clever", "districts")
     assert ended.returncode == 1
-    assert ended.stderr == "Line 2 of .env is not KEY=VALUE: correct or remove it.\n"
+    assert ended.stderr == "Line 2 of .env is not KEY=VALUE. Correct or remove it.\n"
 
 
 def test_with_a_client_id_the_commands_use_the_clever_of_the_env_file(
@@ -87,7 +87,7 @@ def test_with_a_client_id_the_commands_use_the_clever_of_the_env_file(
     with dotenv(fresh, text):
         ended = run(fresh, "clever", "districts")
         assert ended.returncode == 1
-        assert "look at CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET" in ended.stderr
+        assert "Check CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET" in ended.stderr
 
 
 def test_the_doctor_reports_no_problem_in_a_fresh_clone(fresh: Path) -> None:
@@ -96,8 +96,8 @@ def test_the_doctor_reports_no_problem_in_a_fresh_clone(fresh: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     first, *findings = ended.stdout.splitlines()
     assert "uses the simulator, which is not running" in first
-    assert "bin/dev starts it" in first
-    assert findings[-1] == "0 faults, 0 warnings. What needs Clever was left out."
+    assert "start bin/dev first" in first
+    assert findings[-1] == "0 faults, 0 warnings. The checks that call Clever were skipped."
     assert all(each.startswith("ok  ") for each in findings[:-2])
 
 
@@ -120,9 +120,12 @@ def test_the_doctor_checks_the_simulator_of_the_running_bin_dev(dev: Dev) -> Non
     ended = run(dev.copy, "doctor")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     first, *findings = ended.stdout.splitlines()
-    assert f"the simulator of bin/dev, at {dev.clever_url}," in first
+    assert f"the simulator of bin/dev at {dev.clever_url} instead of Clever" in first
     assert findings[-1] == "0 faults, 0 warnings."
-    assert any("credentials: Clever accepts them; 3 districts." in each for each in findings)
+    assert any(
+        "credentials: Clever accepts the credentials. Connected: 3 districts." in each
+        for each in findings
+    )
     assert "production credentials" not in ended.stdout
 
 
@@ -147,10 +150,10 @@ def test_ctrl_c_stops_a_command(dev: Dev) -> None:
         command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
         assert child.stdout is not None
-        asked = child.stdout.read(len("What these steps"))  # the command waits for input
+        asked = child.stdout.read(len("This deletes every"))  # the command waits for input
         child.send_signal(signal.SIGINT)
         _, errors = child.communicate(timeout=30)
-    assert asked == b"What these steps"
+    assert asked == b"This deletes every"
     assert child.returncode == 1
     assert errors.strip() == b"Aborted!"
 
@@ -160,7 +163,7 @@ def test_commands_use_the_first_of_two_running_bin_devs(dev: Dev) -> None:
     ports = {"PORT": str(app), "SIMULATOR_PORT": str(clever)}
     with fresh_checkout.run_bin_dev(dev.copy, **ports) as (process, log):
         said = fresh_checkout.wait_for_greeting(process, log, 60)
-        assert "Another bin/dev is running in this folder" in said
+        assert "Another bin/dev is already running in this folder" in said
         assert dev.clever_url in run(dev.copy, "doctor", "--offline").stdout
     assert dev.clever_url in run(dev.copy, "doctor", "--offline").stdout
 
@@ -172,4 +175,4 @@ def test_a_bin_dev_with_the_real_clever_does_not_count_as_a_simulator(fresh: Pat
         fresh_checkout.wait_for_greeting(process, log, 60)
         ended = run(fresh, "clever", "districts")
     assert ended.returncode == 1
-    assert "put it into .env" in ended.stderr
+    assert "Put CLEVER_CLIENT_ID into .env" in ended.stderr

@@ -82,7 +82,7 @@ def test_with_the_real_clever_bin_dev_refuses_a_port_that_differs_from_app_url(c
     environ = {"CLEVER_CLIENT_ID": "x", "APP_URL": "http://localhost:3000", "PORT": "4000"}
     with run_bin_dev(copy, **environ) as (child, log):
         assert child.wait(300) == 1
-        assert "make them the same port" in log.read_text()
+        assert "make both ports the same" in log.read_text()
 
 
 def test_a_failed_install_ends_with_one_sentence_that_says_what_to_do(copy: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_database_that_cannot_write_gives_503_with_its_cause_until_it_can(
         ready = send_request(f"{site.url}/readyz")
         assert (ready.status_code, why in ready.text) == (503, True), ready.text
         report = examine(PRODUCTION | {"DATABASE_URL": url}, "--offline")
-        report.found("database", "fault", why, "nobody gets in")
+        report.found("database", "fault", why, "nobody can log in")
         if why != "(53300)":  # a command waits longer for this error
             assert why in run_flask_clever(site, "accounts", "add", fails=True)
     assert why in reasons(capfd)

@@ -251,7 +251,7 @@ def test_an_invalid_certificate_file_ends_the_simulator_with_one_sentence(
 def test_a_certificate_option_without_a_key_is_a_usage_error(option: str) -> None:
     ended = start_simulator(option, "a file")
     assert ended.returncode == 2
-    assert "--cert and --key belong together" in ended.stderr
+    assert "give both --cert and --key" in ended.stderr
 
 
 def start_simulator(*options: str) -> subprocess.CompletedProcess[str]:

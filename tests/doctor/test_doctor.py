@@ -122,8 +122,8 @@ def test_the_doctor_works_with_an_empty_environment() -> None:
     report = examine({}, "--offline")
     for name in ("SECRET_KEY", "APP_URL", "CLEVER_CLIENT_ID", "CLEVER_CLIENT_SECRET"):
         report.found("settings", "fault", f"{name} is missing")
-    report.found("secret key", "warning", "Not tried", "SECRET_KEY")
-    report.found("redirect URI", "warning", "Not tried", "APP_URL")
+    report.found("secret key", "warning", "Not checked", "SECRET_KEY")
+    report.found("redirect URI", "warning", "Not checked", "APP_URL")
     report.found("store", "ok")
 
 
@@ -131,15 +131,15 @@ def test_a_wrong_setting_skips_only_the_checks_that_need_it() -> None:
     with a_clever() as (_, environ):
         report = examine(environ | {"SECRET_KEY": "", "CLEVER_API_VERSION": "v9"})
     report.found("settings", "fault", "SECRET_KEY")
-    report.found("API version", "warning", "Not tried")
-    report.found("tier", "warning", "Not tried")
+    report.found("API version", "warning", "Not checked")
+    report.found("tier", "warning", "Not checked")
     report.found("credentials", "ok")
 
 
 def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule() -> None:
     report = examine(developing("http://localhost:9") | {"APP_ENV": "staging"}, "--offline")
     assert [each["outcome"] for each in report.checks if each["name"] == "settings"] == ["fault"]
-    report.found("mode", "warning", "Not tried")
+    report.found("mode", "warning", "Not checked")
 
 
 @pytest.mark.parametrize(
@@ -159,13 +159,13 @@ def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule()
             "warning",
             "http",
         ),
-        ({"CLEVER_LIBRARY": "on"}, "kind of app", "ok", "Library"),
-        ({"CLEVER_LIBRARY": "on", "CLEVER_OIDC": "on"}, "kind of app", "ok", "Library"),
+        ({"CLEVER_LIBRARY": "on"}, "app type", "ok", "Library"),
+        ({"CLEVER_LIBRARY": "on", "CLEVER_OIDC": "on"}, "app type", "ok", "Library"),
         (
             {"CLEVER_LIBRARY": "on", "CLEVER_DISTRICT_IDS": "4"},
-            "kind of app",
+            "app type",
             "fault",
-            "turned away",
+            "refuses all of them",
         ),
         ({"CLEVER_API_VERSION": "v1.2"}, "API version", "fault", "2022"),
         ({"CLEVER_API_VERSION": "v2.1"}, "API version", "warning", "deprecated"),
@@ -175,7 +175,7 @@ def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule()
         ({"TRUSTED_PROXIES": "0", "RENDER": "true"}, "proxies", "fault", "Render"),
         ({"TRUSTED_PROXIES": "0", "RAILWAY_PROJECT_ID": "x"}, "proxies", "fault", "Railway"),
         ({"TRUSTED_PROXIES": "0", "FLY_APP_NAME": "x"}, "proxies", "fault", "Fly"),
-        ({"HTTPS_PROXY": "http://canary@proxy:3128"}, "way out", "warning", "HTTPS_PROXY"),
+        ({"HTTPS_PROXY": "http://canary@proxy:3128"}, "outgoing proxy", "warning", "HTTPS_PROXY"),
         ({"SSL_CERT_FILE": "/etc/ssl/x"}, "certificates", "warning", "CLEVER_CA_BUNDLE"),
         ({"CLEVER_CA_BUNDLE": str(ROOT / "README.md")}, "certificates", "fault", "no certificate"),
         ({"CLEVER_CA_BUNDLE": "/no/such/file"}, "settings", "fault", "no file"),
@@ -196,16 +196,16 @@ def test_the_doctor_distinguishes_wrong_credentials_from_an_unreachable_clever()
         report = examine(environ | {"CLEVER_CLIENT_SECRET": "another-canary"})
     report.found("Clever's login", "ok")
     report.found("credentials", "fault", "Copy both again")
-    report.found("tier", "warning", "Not tried")
+    report.found("tier", "warning", "Not checked")
     assert "canary" not in report.output
 
 
 def test_an_unreachable_clever_is_one_failure_and_dependent_checks_are_skipped() -> None:
     report = examine(developing(f"http://127.0.0.1:{running_app.free_port()}"))
-    report.found("Clever's login", "fault", "takes no connection")
-    report.found("Clever's data", "fault", "takes no connection")
+    report.found("Clever's login", "fault", "refuses connections")
+    report.found("Clever's data", "fault", "refuses connections")
     for name in ONLINE - {"Clever's login", "Clever's data"}:
-        report.found(name, "warning", "Not tried")
+        report.found(name, "warning", "Not checked")
     report.found("store", "ok")
 
 
@@ -225,8 +225,8 @@ def test_a_hanging_resolver_ends_within_the_doctors_time_limit(
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(60))
     report = examine(developing("https://clever.example"), "--patience", "1")
-    report.found("Clever's login", "fault", "no end to it in 1 s")
-    report.found("clock", "warning", "Not tried")
+    report.found("Clever's login", "fault", "did not finish within 1 s")
+    report.found("clock", "warning", "Not checked")
 
 
 def test_the_doctor_gives_up_on_a_clever_that_does_not_answer() -> None:
@@ -244,8 +244,8 @@ def test_an_error_response_from_clever_is_a_warning() -> None:
         report = examine(environ)
     report.found("Clever's login", "warning", "503")
     report.found("Clever's data", "warning", "429")
-    report.found("credentials", "warning", "Not tried")
-    report.found("tier", "warning", "Not tried", "credentials")
+    report.found("credentials", "warning", "Not checked")
+    report.found("tier", "warning", "Not checked", "credentials")
     assert report.outcome == "warning"
 
 
@@ -273,8 +273,8 @@ def test_an_unknown_certificate_authority_fails_until_the_ca_bundle_contains_it(
         report = examine(environ)
         report.found("Clever's login", "fault", "does not trust", "CLEVER_CA_BUNDLE")
         report = examine(environ | {"CLEVER_CA_BUNDLE": str(made.certificate)})
-        report.found("Clever's login", "ok", "certificate in order")
-        report.found("Clever's data", "ok", "certificate in order")
+        report.found("Clever's login", "ok", "certificate is valid")
+        report.found("Clever's data", "ok", "certificate is valid")
         report.found("certificates", "ok", "CLEVER_CA_BUNDLE")
 
 
@@ -295,7 +295,7 @@ def test_an_app_without_connected_districts_passes_the_doctor() -> None:
         clever.fault("token", body='{"data": [], "links": []}', times=0)
         report = examine(environ)
     report.found("credentials", "ok", "No district", "Library")
-    report.found("tier", "ok", "before a district has connected")
+    report.found("tier", "ok", "until a district connects")
 
 
 def districts(*names: str) -> str:
@@ -311,7 +311,7 @@ def test_only_demo_districts_mean_development_credentials() -> None:
         clever.clear_faults()
         clever.fault("district", body=districts("#DEMO Reading Room"))
         report = examine(environ)
-        report.found("districts", "ok", "say nothing about the credentials")
+        report.found("districts", "ok", "do not show which kind of credentials")
 
 
 def test_the_doctor_checks_only_the_first_of_many_districts_and_says_so() -> None:
@@ -365,9 +365,11 @@ def test_real_districts_in_development_are_a_warning(
 
 def test_the_doctor_tries_the_redirect_uri_without_logging_in() -> None:
     with a_clever() as (_, environ):
-        examine(environ).found("redirect URI, tried", "ok", "cannot be seen from here")
+        examine(environ).found(
+            "redirect URI at Clever", "ok", "cannot see whether it is the first one"
+        )
         report = examine(environ | {"APP_URL": "http://localhost:3999"})
-    report.found("redirect URI, tried", "warning", "http://localhost:3999/oauth/callback")
+    report.found("redirect URI at Clever", "warning", "http://localhost:3999/oauth/callback")
 
 
 def test_the_doctor_recognizes_the_sso_tier_by_what_a_district_token_can_read() -> None:
@@ -393,7 +395,7 @@ def test_the_doctor_tries_redis_with_a_temporary_value(tmp_path: Path) -> None:
     with running_app.run_redis(tmp_path) as url:
         environ = PRODUCTION | {"REDIS_URL": url}
         report = examine(environ, "--offline")
-        report.found("store", "ok", "Redis", "came back")
+        report.found("store", "ok", "Redis", "test value worked")
         client = Redis.from_url(url)
         assert client.dbsize() == 0
         client.config_set("maxmemory", 10_000_000)
@@ -480,8 +482,8 @@ def test_the_doctor_works_when_the_app_cannot_start(installed: Path) -> None:
     ended = run(installed, {}, "-m", "clever_login.doctor", "--offline")
     assert ended.returncode == 1
     assert "fault    settings: SECRET_KEY is missing" in ended.stdout
-    assert "         Do: Correct it" in ended.stdout
-    assert ended.stdout.endswith("What needs Clever was left out.\n")
+    assert "         Do: Correct this variable" in ended.stdout
+    assert ended.stdout.endswith("The checks that call Clever were skipped.\n")
     assert ended.stderr == ""
 
 
@@ -494,12 +496,12 @@ def test_the_doctor_tries_the_file_store_only_if_its_folder_exists(
         if exists:
             store.mkdir(parents=True)
         before = run(installed, PRODUCTION, *module)
-        Report(before.stdout, before.returncode).found("store", "ok", "will be kept")
+        Report(before.stdout, before.returncode).found("store", "ok", "will be stored")
         assert store.exists() is exists
         assert list(store.glob("*")) == []
     FileStore(store).set("session-1", b"of a child", 60)
     after = run(installed, PRODUCTION, *module)
-    Report(after.stdout, after.returncode).found("store", "ok", "came back")
+    Report(after.stdout, after.returncode).found("store", "ok", "test value worked")
     assert session_file.values_in(store) == {"session-1": b"of a child"}
 
 

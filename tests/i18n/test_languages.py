@@ -186,10 +186,10 @@ BROKEN = [
     ("fr", b"<<<<<<< HEAD\n", "cannot be read"),
     ("fr", 'msgid "Language"\nmsgstr "é"\n'.encode("latin-1"), "cannot be read"),
     ("fr", b'msgid ""\nmsgstr "Plural-Forms: nplurals=2; plural=n n;\\n"\n', "cannot be"),
-    ("fr", b'msgid "Hi, %(name)s"\nmsgstr "Salut, %(nom)s"\n', "line 1: other placeholders"),
-    ("fr", b'msgid "Hi"\nmsgstr "Salut %"\n', "line 1: other placeholders"),
+    ("fr", b'msgid "Hi, %(name)s"\nmsgstr "Salut, %(nom)s"\n', "line 1: the placeholders differ"),
+    ("fr", b'msgid "Hi"\nmsgstr "Salut %"\n', "line 1: the placeholders differ"),
     ("fr", b'msgid "Hi"\nmsgstr "<form action=/role>"\n', "line 1: markup"),
-    ("xx", b'msgid "Hi"\nmsgstr "Hi"\n', "translations/xx is not named after a language"),
+    ("xx", b'msgid "Hi"\nmsgstr "Hi"\n', "translations/xx: Babel knows no language with this name"),
 ]
 
 

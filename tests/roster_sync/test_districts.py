@@ -22,7 +22,7 @@ from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
 SECRET = "the same with and without the allow-list: 0123"  # test value
-OUTSIDE = "It is not one of CLEVER_DISTRICT_IDS."
+OUTSIDE = "The district is not in CLEVER_DISTRICT_IDS."
 
 
 def district_ids(site: Site, table: type[Base]) -> set[str]:
@@ -64,7 +64,10 @@ def test_a_district_removed_from_the_allow_list_is_archived_after_confirmation(
     )
     refused = sync_site(narrow)
     assert refused.exit_code == 3
-    assert f"{second.name} ({second.id}): refused. {OUTSIDE} What is kept" in refused.stdout
+    assert (
+        f"{second.name} ({second.id}): refused. {OUTSIDE} Its stored data is unchanged"
+        in refused.stdout
+    )
     assert actual_rows(database_engine(site), second.id) == before
     assert f"{second.name} ({second.id}): left. {OUTSIDE}" in sync_site(narrow, "--yes").stdout
     assert actual_rows(database_engine(site), second.id)["people"] == set()
@@ -97,7 +100,7 @@ def test_sessions_that_could_not_be_ended_at_archiving_are_ended_by_the_next_syn
     with a_session_that_cannot_be_removed(site):
         failed = sync_site(site)
         assert failed.exit_code == 1
-        assert "still logged in: the next sync makes up for it" in failed.stderr
+        assert "still logged in. The next sync ends their sessions" in failed.stderr
     assert visitor.open("/dashboard").path == "/dashboard"
     teacher = by_button(site, "teacher")
     assert "nothing changed" in sync_site(site).stdout  # the event was applied before

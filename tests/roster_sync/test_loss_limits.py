@@ -100,9 +100,12 @@ def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
     site.clever.fault("data", path=f"/{name}", rows=rows, times=0)
     told = run(site, "--full", code=3)
     what = name.replace("users", "people")
-    assert "  held: " in told
-    assert f" {what} missing. Nothing of that was removed" in told
-    assert "run the same with --yes" in told
+    assert "  on hold: " in told
+    assert (
+        f" {what} missing. The sync applied all other changes, but removed nothing of these kinds"
+        in told
+    )
+    assert "run the same command with --yes" in told
     after = actual_rows(database_engine(site), district_of(site).id)
     assert {kind: len(rows) for kind, rows in after.items()} == {
         kind: len(rows) for kind, rows in before.items()
@@ -145,7 +148,7 @@ def test_a_first_sync_reads_an_empty_list_again_too(
 def test_with_the_yes_option_missing_records_are_removed(site: Site) -> None:
     site.clever.fault("data", path="/sections", rows=0, times=0)
     run(site, code=0)
-    assert "held" in run(site, "--full", code=3)
+    assert "on hold" in run(site, "--full", code=3)
     assert "sections: 16 archived" in run(site, "--yes")
     assert actual_rows(database_engine(site), district_of(site).id)["sections"] == set()
     assert problem(site) is None
@@ -162,7 +165,7 @@ def test_an_empty_list_of_one_role_is_held_back_however_few_people_it_has(
     site.clever.fault("data", path="/teachers", rows=0, times=0)
     told = run(site, "--full", code=3)
     assert " teachers missing" in told
-    assert " people" not in told.partition("held")[2].partition("missing")[0]
+    assert " people" not in told.partition("on hold")[2].partition("missing")[0]
     site.clever.clear_faults()
     run(site)
     assert_as_at_clever(site)
@@ -212,7 +215,7 @@ def test_removing_many_sections_without_replacement_is_held_back(
     before = actual_rows(database_engine(site), district_of(site).id)
     replace_sections(site, lambda sections: list(sections[7:]))
     for _ in range(2):
-        assert "held: 7 of 13 sections missing" in run(site, *words, code=3)
+        assert "on hold: 7 of 13 sections missing" in run(site, *words, code=3)
         assert actual_rows(database_engine(site), district_of(site).id) == before
     assert "sections: 7 archived" in run(site, *words, "--yes")
     assert_as_at_clever(site)

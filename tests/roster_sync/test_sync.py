@@ -260,7 +260,7 @@ def test_more_than_a_tenth_of_the_people_is_archived_only_after_confirmation(
     for _ in range(2):
         result = sync_site(site, *words)
         assert result.exit_code == 3
-        assert f"  held: {len(gone)} of {len(everyone)} people missing." in result.stdout
+        assert f"  on hold: {len(gone)} of {len(everyone)} people missing." in result.stdout
         assert "--yes" in result.stdout
         assert archived(database_engine(site)) == set()
     assert sync_site(site, *words, "--yes").exit_code == 0
@@ -275,7 +275,7 @@ def test_expired_events_cause_a_full_sync(make: SyncedSite) -> None:
     site.clever.advance(31 * 24 * 60 * 60)
     site.clever.change("name", "student", last="Tamm")
     result = sync_site(site, "--district", main_district(site).id)
-    assert "Everything is read anew." in result.stderr
+    assert "Reading the whole roster instead." in result.stderr
     assert "full read." in result.stdout
     assert "people: 1 changed" in result.stdout
     assert_all_equal(site)
@@ -298,8 +298,9 @@ def test_a_sync_with_an_older_api_version_is_refused_with_a_reason(
     site = make(clever_api_version=version)
     result = sync_site(site)
     assert result.exit_code == 1
-    assert (
-        result.stderr.strip() == "Error: Rosters are kept from Clever's API v2.1, v3.0, v3.1 alone."
+    assert result.stderr.strip() == (
+        "Error: The sync supports only these versions of Clever's API: v2.1, v3.0, v3.1. "
+        "Set CLEVER_API_VERSION to one of them."
     )
     assert site.clever.journal() == []
 
@@ -346,9 +347,9 @@ def test_a_login_during_a_full_sync_counts_although_the_clocks_differ(make: Sync
 
 
 STATES = {
-    "paused": "At Clever it is paused: its data stays as it was last school year.",
-    "pending": "At Clever it is pending: there is an error that the district can fix.",
-    "error": "At Clever it has an error that Clever can fix.",
+    "paused": "The district is paused in Clever: its data stays as it was last school year.",
+    "pending": "The district is pending in Clever: it must fix an error in its data.",
+    "error": "The district has an error in Clever that Clever can fix.",
 }
 
 
@@ -446,7 +447,7 @@ def test_a_district_that_returns_during_a_sync_is_not_archived(
         site.clever.year("rejoin", district=district)
         visitor = by_button(site, "student")
         done = whole.result(60)
-    assert "skipped. Somebody has just logged in from it" in done.stdout
+    assert "skipped. A user of this district has just logged in" in done.stdout
     assert visitor.open("/dashboard").path == "/dashboard"
     assert archived(database_engine(site)) == set()
     sync_site(site)
@@ -471,7 +472,7 @@ def test_a_district_without_secure_sync_is_reported_and_the_exit_code_is_1(
     result = sync_site(make(clever_client_id="simulator-sso"))
     assert result.exit_code == 1
     assert result.stdout.count("failed.") == 3
-    assert "has no Secure Sync there" in result.stdout
+    assert "does not have Secure Sync in this district" in result.stdout
 
 
 def test_events_that_cannot_be_read_are_read_again_by_the_next_sync(make: SyncedSite) -> None:

@@ -174,7 +174,7 @@ TROUBLES: dict[str, dict[str, object]] = {
     "The <b>SIS</b> is empty": {"state": "error", "error": "The <b>SIS</b> is empty"},
     "Clever has a problem with": {"state": "error"},
     "Some removals are on hold": {"problem": "too_many"},
-    "Clever does not let this app read": {"problem": "token"},
+    "Clever no longer lets this app read": {"problem": "token"},
     "Your district shares no lists": {"problem": "no_rosters"},
     "No lists have come from Clever yet": {"synced_at": None},
     "The lists are more than a day old": {"synced_at": LONG_AGO},
@@ -263,7 +263,7 @@ def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
     assert headings_after_a_sync(site) == ["Some removals are on hold"]
     assert headings_after_a_sync(site, "--yes") == []
     site.clever.fault("events", status=401, times=0)
-    assert headings_after_a_sync(site) == ["Clever does not let this app read your lists any more"]
+    assert headings_after_a_sync(site) == ["Clever no longer lets this app read your lists"]
     site.clever.clear_faults()
     assert headings_after_a_sync(site) == []
 

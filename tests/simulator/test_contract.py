@@ -425,5 +425,5 @@ def test_the_simulator_listens_only_on_loopback() -> None:
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
     )
     assert ended.returncode != 0
-    assert "this machine only" in ended.stderr
+    assert "Use a loopback address" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -273,18 +273,33 @@ FAULTS = {
         "T-2,T-9",
         "line 3: teachers.csv has no Teacher_id 'T-9'",
     ),
-    "school_twice": ("schools.csv", "\n20,", "\n10,", "line 3: the School_id '10' was on line 2"),
-    "section_twice": ("sections.csv", "C-3", "C-2", "line 4: the Section_id 'C-2' was on line 3"),
-    "student_id_of_another": ("students.csv", "S-3", "S-1", "line 6: the Student_id 'S-1' is some"),
+    "school_twice": (
+        "schools.csv",
+        "\n20,",
+        "\n10,",
+        "line 3: the School_id '10' is already used on line 2",
+    ),
+    "section_twice": (
+        "sections.csv",
+        "C-3",
+        "C-2",
+        "line 4: the Section_id 'C-2' is already used on line 3",
+    ),
+    "student_id_of_another": (
+        "students.csv",
+        "S-3",
+        "S-1",
+        "line 6: the Student_id 'S-1' belongs to another person",
+    ),
     "empty_id": ("students.csv", "S-3", "", "line 6: Student_id is empty"),
     "no_column": ("teachers.csv", "Teacher_id", "Id", "line 1: there is no column Teacher_id"),
-    "column_twice": ("teachers.csv", "Title", "Username", "line 1: the column username is there"),
-    "too_many": ("enrollments.csv", "C-2,S-3", "C-2,S-3,x", "line 5: this has 4 values, but"),
-    "too_few": ("enrollments.csv", "20,C-2,S-3", "20,C-2", "line 5: this has 2 values, but"),
-    "open_quote": ("students.csv", '""Lin"""', '""Lin', "line 6: this is not CSV"),
-    "stray_quote": ("schools.csv", ' North"', ' "North"', "line 3: this is not CSV"),
-    "null": ("schools.csv", "Pine Hollow Middle", "Pine\0Hollow", "line 3: this is not text"),
-    "very_long": ("schools.csv", "Dana Fuller", "x" * 200_000, "line 2: this is not CSV"),
+    "column_twice": ("teachers.csv", "Title", "Username", "line 1: the column username appears"),
+    "too_many": ("enrollments.csv", "C-2,S-3", "C-2,S-3,x", "line 5: this line has 4 values, but"),
+    "too_few": ("enrollments.csv", "20,C-2,S-3", "20,C-2", "line 5: this line has 2 values, but"),
+    "open_quote": ("students.csv", '""Lin"""', '""Lin', "line 6: the file is not CSV"),
+    "stray_quote": ("schools.csv", ' North"', ' "North"', "line 3: the file is not CSV"),
+    "null": ("schools.csv", "Pine Hollow Middle", "Pine\0Hollow", "line 3: the file is not text"),
+    "very_long": ("schools.csv", "Dana Fuller", "x" * 200_000, "line 2: the file is not CSV"),
 }
 
 
@@ -304,7 +319,7 @@ def test_a_data_error_names_its_file_and_line(
 def test_a_wrong_encoding_is_reported(folder: Path, encoding: str, line: int) -> None:
     file = folder / "students.csv"
     file.write_bytes(file.read_text().encode(encoding))
-    assert refusal(folder).startswith(f"students.csv, line {line}: this is not ")
+    assert refusal(folder).startswith(f"students.csv, line {line}: the file is not ")
 
 
 @pytest.mark.parametrize(
@@ -313,7 +328,7 @@ def test_a_wrong_encoding_is_reported(folder: Path, encoding: str, line: int) ->
 def test_a_missing_or_empty_file_is_reported(folder: Path, name: str) -> None:
     file = folder / f"{name}.csv"
     file.unlink()
-    assert refusal(folder) == f"{folder} has no {name}.csv."
+    assert refusal(folder) == f"{folder} contains no {name}.csv."
     file.touch()
     assert refusal(folder).startswith(f"{name}.csv, line 1: there is no column School_id")
     file.unlink()
@@ -323,12 +338,13 @@ def test_a_missing_or_empty_file_is_reported(folder: Path, name: str) -> None:
 
 def test_a_missing_folder_or_broken_zip_is_reported(folder: Path) -> None:
     assert "cannot read" in refusal(folder / "nowhere")
-    assert "neither a folder nor a zip" in refusal(folder / "students.csv")
+    assert "neither a folder nor a readable zip file" in refusal(folder / "students.csv")
     path = zipped(folder)
     whole = path.read_bytes()
     for broken in (whole[: len(whole) // 2], whole[:60] + b"x" * 80 + whole[140:], b""):
         path.write_bytes(broken)
-        assert "zip that can" in refusal(path)
+        said = refusal(path)
+        assert "readable zip file" in said or "cannot be unpacked" in said
 
 
 @pytest.mark.parametrize(
@@ -338,7 +354,7 @@ def test_a_zip_with_paths_outside_itself_is_refused(folder: Path, name: str) -> 
     path = zipped(folder)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(name, "School_id")
-    assert "has an entry that leads out of it" in refusal(path)
+    assert "has an entry outside its own folder" in refusal(path)
     assert not (folder.parent / "students.csv").exists()
 
 
@@ -346,7 +362,7 @@ def test_a_zip_with_a_duplicate_file_is_refused(folder: Path) -> None:
     path = zipped(folder)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("old/Students.csv", "School_id")
-    assert refusal(path) == f"{path} has students.csv more than once."
+    assert refusal(path) == f"{path} contains students.csv more than once."
 
 
 def test_a_zip_bomb_is_refused(folder: Path) -> None:
@@ -368,7 +384,10 @@ def test_an_unsupported_zip_is_reported(folder: Path) -> None:
     path = zipped(folder)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("students.csv", students)
-    assert refusal(path) == "students.csv is packed in an unusual way; make a plain zip."
+    assert (
+        refusal(path)
+        == "students.csv uses an unsupported kind of compression. Create a plain zip file."
+    )
 
 
 # The command line
@@ -379,5 +398,5 @@ def test_the_command_line_reports_a_data_error_and_exits_with_2(folder: Path) ->
     command = [sys.executable, "-m", "clever_simulator", "--port", "0", "--data", str(folder)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert ended.stderr == f"{folder} has no teachers.csv.\n"
+    assert ended.stderr == f"{folder} contains no teachers.csv.\n"
     assert ended.stdout == ""

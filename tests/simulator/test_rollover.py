@@ -47,13 +47,13 @@ def test_rollover_moves_everyone_up_a_grade_and_recreates_every_section(
         one_id: student_data(version, one).get("grade") for one_id, one in old_students.items()
     }
     left = {each["id"] for each in changes_of(step, "left after the last grade")}
-    new = {each["id"] for each in changes_of(step, "new in Kindergarten")}
+    new = {each["id"] for each in changes_of(step, "new in kindergarten")}
     assert left == {one_id for one_id, grade in grades.items() if grade == "12"} != set()
     assert set(now_students) == (set(old_students) - left) | new
     assert {student_data(version, now_students[one_id])["grade"] for one_id in new} == {
         "Kindergarten"
     }
-    for change in changes_of(step, "a grade further"):
+    for change in changes_of(step, "next grade"):
         grade = student_data(version, now_students[change["id"]])["grade"]
         assert (grades[change["id"]], grade) == (change["before"], change["after"])
         assert grade == next_grade(change["before"])
@@ -135,7 +135,7 @@ def test_after_rollover_a_new_student_can_log_in_and_a_graduate_cannot(
 ) -> None:
     step = clever.year("rollover")
     new, left = (
-        changes_of(step, what)[0] for what in ("new in Kindergarten", "left after the last grade")
+        changes_of(step, what)[0] for what in ("new in kindergarten", "left after the last grade")
     )
     me = get(
         clever,

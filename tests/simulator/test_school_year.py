@@ -74,7 +74,7 @@ def test_the_school_year_page_has_a_button_for_each_step_and_a_history(
     visitor.press("A student changes school")
     assert visitor.heading == "A school year"
     assert f"Talia Thompson ( {STUDENT_USER_NAME} )" in visitor.text
-    visitor.press("The district pauses").press("A class changes teacher")
+    visitor.press("The district pauses").press("A class gets another teacher")
     assert visitor.response.status_code == 400
     assert "is paused" in visitor.text
 

@@ -88,7 +88,7 @@ def test_an_invalid_incident_is_refused_with_a_message(
 
 
 def test_incidents_can_be_controlled_on_the_control_page(clever: RunningSimulator) -> None:
-    visitor = Visitor(APP_URL).open(f"{clever.url}/_simulator").press("Begin an incident")
+    visitor = Visitor(APP_URL).open(f"{clever.url}/_simulator").press("Start an incident")
     assert summary(clever)["incidents"][0]["impact"] == "critical"
     assert "Logins are slow (critical)" in visitor.text
     visitor.press("End all incidents")

@@ -44,7 +44,7 @@ def test_every_failed_login_says_what_happened_what_to_do_and_whom_to_ask(
     assert [each.get_text() for each in visitor.page.select("details h2")] == [
         "What happened",
         "What to check",
-        "Who can mend it",
+        "Who can fix it",
     ]
     assert visitor.heading == str(CHILD_MESSAGES[error.code].title)
     button = visitor.page.select_one("main a.button, main a.clever-button")

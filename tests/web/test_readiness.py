@@ -44,7 +44,7 @@ def test_readiness_changes_are_logged_once(
     for _ in range(3):
         answer = send_request(f"{site.url}/readyz")
         assert answer.status_code == 503
-        assert "the folder of sessions cannot be used" in answer.text
+        assert "the session folder cannot be used" in answer.text
     store.unlink()
     for _ in range(3):
         assert send_request(f"{site.url}/readyz").text == "ready\n"
