@@ -58,7 +58,7 @@ def test_the_first_v3_sync_finds_every_persons_row_and_merges_duplicates(version
     before = rows_of(old, "three_roles")
     new = version("v3.0")
     done = sync_site(new)
-    assert "this is v3.0" in done.stderr
+    assert "this sync reads v3.0" in done.stderr
     assert "people: 1 changed\n" in done.stdout  # one person of the main district has two rows
     assert_equal_everywhere(new)
     (stays,) = [each for each in before.values() if not person_row(new, each.id).merged_into]

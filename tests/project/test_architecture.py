@@ -71,7 +71,7 @@ def test_no_function_is_longer_than_35_lines() -> None:
 
 def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
     source = (ROOT / "clever_login" / "config.py").read_text()
-    read = set(re.findall(r'read\.\w+\(\s*"([A-Z_]+)"', source))
+    read = set(re.findall(r'reader\.\w+\(\s*"([A-Z_]+)"', source))
     sample = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
     assert read == sample
     others = {"SIMULATOR_PORT", "WEB_CONCURRENCY"}
