@@ -243,6 +243,7 @@ def test_a_command_uses_one_connection(make_site: SiteMaker, server: Server) -> 
         site = make_account_app(make_site, url)
         done = sync_site(site)
         assert done.exit_code == 0, done.stderr
+        wait_until_nobody_is_connected(server, url)
         run_flask_clever(site, "retention", "--yes")
     assert max(found) == 1
     wait_until_nobody_is_connected(server, url)
