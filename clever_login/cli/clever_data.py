@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
-from functools import wraps
-from typing import ParamSpec, TypeVar
+from collections.abc import Iterator
 
 import click
-from flask.cli import with_appcontext
 
 from clever_login.api_versions import RecordKind
 from clever_login.clever.district_api.events import Event
-from clever_login.clever.parsing import ReadReport, is_valid_id
 from clever_login.clever.records import DistrictRecord, Section
+from clever_login.cli.output import (
+    Row,
+    echo_report,
+    exit_on_error,
+    format_time,
+    json_option,
+    print_rows,
+    validate_id,
+    with_progress,
+)
 from clever_login.config import Settings
 from clever_login.districts import districts_announcing_waits
 from clever_login.errors import LoginError, NotShared, RosterError, describe_for_operator
 from clever_login.logs.pseudonyms import pseudonym
-from clever_login.safe_output import command_failed, echo, echo_json, escape_unprintable
-
-P = ParamSpec("P")
-T = TypeVar("T")
-Row = dict[str, str | int | list[str] | None]
-PROGRESS_INTERVAL = 1000  # records between two progress messages
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per line."
-)
-
-
-def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
-    """Wrap a command: on failure it prints one sentence and exits with code 1."""
-
-    @wraps(command)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except (LoginError, RosterError, NotShared) as error:
-            raise command_failed(describe_for_operator(error)) from None
-
-    return with_appcontext(wrapper)
-
-
-def validate_id(_context: object, _parameter: object, value: str | None) -> str | None:
-    """Return the value. Raises a usage error (exit code 2) if it is not a valid Clever id."""
-    if value is not None and not is_valid_id(value):
-        raise click.BadParameter("a Clever id has only letters, digits, - and _.")
-    return value
+from clever_login.safe_output import echo
 
 
 @click.command("districts")
@@ -55,7 +32,7 @@ def validate_id(_context: object, _parameter: object, value: str | None) -> str 
 def list_districts(as_json: bool) -> None:
     """List the districts that authorized this app: id, name, state, last sync, pseudonym."""
     failures: list[Exception] = []
-    _print_rows(_district_rows(failures), as_json)
+    print_rows(_district_rows(failures), as_json)
     for failure in failures:
         echo(describe_for_operator(failure), to_stderr=True)
     if failures:
@@ -70,9 +47,9 @@ def list_sections(district_id: str, as_json: bool) -> None:
     """List the sections of a district: id, name, teachers' ids, number of students."""
     roster = districts_announcing_waits().roster(district_id)
     total = roster.count(RecordKind.SECTIONS)
-    sections = _with_progress(roster.sections(), "sections", total)
-    _print_rows(map(_section_row, sections), as_json)
-    _echo_report(roster.report)
+    sections = with_progress(roster.sections(), "sections", total)
+    print_rows(map(_section_row, sections), as_json)
+    echo_report(roster.report)
 
 
 @click.command("events")
@@ -94,41 +71,12 @@ def list_events(district_id: str, after: str | None, latest: bool, as_json: bool
     if latest:
         echo(events.latest() or "")
         return
-    events_read = _with_progress(events.read(after=after), "events", None)
-    _print_rows(map(_event_row, events_read), as_json)
-    _echo_report(events.report)
+    events_read = with_progress(events.read(after=after), "events", None)
+    print_rows(map(_event_row, events_read), as_json)
+    echo_report(events.report)
 
 
 COMMANDS = (list_districts, list_sections, list_events)
-
-
-def _print_rows(rows: Iterable[Row], as_json: bool) -> None:
-    for number, row in enumerate(rows):
-        if as_json:
-            echo_json(row)
-            continue
-        if not number:
-            echo("\t".join(row))
-        values = [
-            " ".join(value) if isinstance(value, list) else str(value or "-")
-            for value in row.values()
-        ]
-        echo("\t".join(map(escape_unprintable, values)))
-
-
-def _with_progress(records: Iterator[T], noun: str, total: int | None) -> Iterator[T]:
-    """Yield the records, and print progress and their total number on standard error."""
-    number = 0
-    for number, record in enumerate(records, start=1):
-        yield record
-        if number % PROGRESS_INTERVAL == 0:
-            echo(f"{number}{f' of {total}' if total else ''} {noun}", to_stderr=True)
-    echo(f"{number} {noun} in total.", to_stderr=True)
-
-
-def _echo_report(report: ReadReport) -> None:
-    for sentence in report.sentences():
-        echo(sentence, to_stderr=True)
 
 
 def _district_rows(failures: list[Exception]) -> Iterator[Row]:
@@ -152,7 +100,7 @@ def _district_row(district: DistrictRecord, settings: Settings) -> Row:
         "id": district.id,
         "name": district.name,
         "state": district.state,
-        "last_sync": _format_time(district.last_sync),
+        "last_sync": format_time(district.last_sync),
         "pseudonym": pseudonym(settings.secret_key, "district", district.id),
     }
 
@@ -169,11 +117,7 @@ def _section_row(section: Section) -> Row:
 def _event_row(event: Event) -> Row:
     return {
         "id": event.id,
-        "created": _format_time(event.created),
+        "created": format_time(event.created),
         "type": event.type,
         "record": event.record_id,
     }
-
-
-def _format_time(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None

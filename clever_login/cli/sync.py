@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from sqlalchemy.exc import DBAPIError
 
-from clever_login.cli.clever_data import exit_on_error, validate_id
+from clever_login.cli.output import exit_on_error, validate_id
 from clever_login.db.driver_errors import unavailable_reason
 from clever_login.errors import StoreUnavailable
 from clever_login.roster_sync.job import SyncOptions, run_sync

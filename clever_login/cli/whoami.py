@@ -12,7 +12,7 @@ from clever_login.clever.deadlines import Deadline
 from clever_login.clever.district_api.district_client import DistrictClient
 from clever_login.clever.models import ROLES_BY_NAME, Me
 from clever_login.clever.user_client import UserClient
-from clever_login.cli.clever_data import exit_on_error
+from clever_login.cli.output import exit_on_error
 from clever_login.errors import DistrictDisconnected, LoginRefused, NotShared
 from clever_login.safe_output import command_failed, echo
 from clever_login.services import services
