@@ -1,7 +1,6 @@
 """What each role sees: the module to replace with your own.
 
-Copy it next to `app.py`, import the copy there, and change the copy. Other modules redirect to its
-endpoints `dashboard.home` (not logged in) and `dashboard.show` (logged in).
+`app.py` names its endpoints: `dashboard.home` (not logged in) and `dashboard.show` (logged in).
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from flask_babel import lazy_gettext as _
 
 from clever_login.auth.sessions import current_user, switch_role
 from clever_login.clever.models import Role
-from clever_login.config import Settings
 from clever_login.logs.events import log_event
 from clever_login.services import services
 from clever_login.web.routing import public, safe_next
@@ -55,7 +53,7 @@ def switch() -> ResponseReturnValue:
     return redirect(url_for("dashboard.show"), 303)
 
 
-def init_app(app: Flask, _settings: Settings) -> None:
+def init_app(app: Flask) -> None:
     """Registers the blueprint."""
     app.context_processor(lambda: {"role_labels": ROLE_LABELS})
     app.register_blueprint(bp)

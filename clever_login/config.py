@@ -224,12 +224,14 @@ class Settings:
     trusted_proxies: int = 0
     port: int = 3000
     login_seconds: float = 10.0  # per login; a code expires in 60 s, a router gives up in 30 s
-    instance_path: str | None = None  # tests set it and login_seconds; no variable does
+    # No variable sets these, nor login_seconds: CleverLogin sets the prefix, tests the others.
+    url_prefix: str = ""
+    instance_path: str | None = None
 
     @property
     def redirect_uri(self) -> str:
         """The callback URL, built from APP_URL and never from a request's Host header."""
-        return f"{self.app_url}/oauth/callback"
+        return f"{self.app_url}{self.url_prefix}/oauth/callback"
 
     @property
     def https(self) -> bool:

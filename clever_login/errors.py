@@ -65,7 +65,7 @@ class NotAPerson(LoginError):
 
 
 class AccountRefused(LoginError):
-    """The app's FIND_OR_CREATE hook refused the user, who sees the message unchanged."""
+    """The app's find_or_create refused the user, who sees the message unchanged."""
 
     status = 403
     code = "account_refused"

@@ -1,52 +1,216 @@
-"""Adds database-backed accounts and rosters to the app.
+"""CleverLogin: adds the login with Clever, and the parts that an app chooses, to a Flask app.
 
-To run without them, delete this module and its line in app.py (see docs/accounts.md). Code that
-needs the database is imported at first use, so the app starts without SQLAlchemy and gunicorn forks
-its workers before loading it.
+Code that needs the database is imported at first use: an app without accounts and rosters starts
+without SQLAlchemy, and gunicorn forks its workers before loading it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
-from flask import Flask, current_app
+from flask import Blueprint, Flask
 
-from clever_login import warm_up
+from clever_login import services, warm_up
 from clever_login.accounts import claim_views, preferred_name
-from clever_login.auth import account_hooks as defaults
-from clever_login.auth.account_hooks import Account
+from clever_login.auth import callback, idle_timeout, login_views, permissions, sessions
+from clever_login.auth.account_hooks import Account, AccountHooks
 from clever_login.clever.models import User
 from clever_login.clever.user_client import SharedSection
 from clever_login.cli import group
-from clever_login.config import Settings
-from clever_login.rosters import views
+from clever_login.config import Settings, load_settings
+from clever_login.i18n import languages
+from clever_login.logs import app_logging
+from clever_login.parts import Part, SecurityHeaders
+from clever_login.rosters import views as roster_views
+from clever_login.web import (
+    body_limits,
+    compression,
+    error_pages,
+    health,
+    language_views,
+    request_checks,
+    security_headers,
+    static_files,
+)
+from clever_login.web.routing import NAMESPACE, Destinations
+
+FindOrCreate = Callable[[User], Account]
+KeepSections = Callable[[Account, tuple[SharedSection, ...]], None]
+
+# Later, CleverLogin will work in apps that have these parts of their own.
+REQUIRED = ("Sessions", "Languages", "ErrorPages")
 
 # `flask clever NAME` -> the command's module and attribute, imported when the command is used.
-LAZY_COMMANDS = {
+ACCOUNT_COMMANDS = {
     "accounts": "clever_login.cli.accounts:accounts",
     "db": "clever_login.cli.database:db",
     "export": "clever_login.cli.privacy:export",
     "forget": "clever_login.cli.privacy:forget",
     "retention": "clever_login.cli.privacy:retention",
-    "sync": "clever_login.cli.sync:sync_command",
 }
+ROSTER_COMMANDS = {"sync": "clever_login.cli.sync:sync_command"}
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Install the account hooks that app.py has not replaced, and the account and roster views."""
-    for name, replacement, default in (
-        ("FIND_OR_CREATE", _find_or_create, defaults.find_or_create),
-        ("KEEP_SECTIONS", _save_sections, defaults.keep_sections),
-    ):
-        if app.config[name] is default:
-            app.config[name] = replacement
-    app.config.setdefault("READY_CHECKS", []).append(_not_ready_reason)
-    warm_up.register_loader(app, partial(_warm_up, app))
-    app.register_blueprint(claim_views.bp)
-    if settings.ask_preferred_name:
-        preferred_name.init_app(app, settings)
-    group.clever.lazy_commands.update(LAZY_COMMANDS)
-    views.init_app(app, settings)
+@dataclass(frozen=True)
+class Target:
+    """What the parts are installed in."""
+
+    app: Flask
+    settings: Settings
+    blueprint: Blueprint
+
+
+Installer = Callable[[Target, Part], None]
+LOGIN = "login"  # not a part: every app has it
+
+
+class CleverLogin:
+    """The login with Clever in a Flask app: /login, /oauth/callback, /logout, and parts.
+
+    `parts` may have any order. `home` is where users go who are not logged in, and `after_login`
+    where a login ends; both are paths or names of endpoints. `find_or_create` returns the account
+    of a user in your own database, instead of that of `parts.Accounts`. `keep_sections` stores what
+    a Clever Library teacher shares.
+
+    Raises TypeError if a part is missing that another part needs, and SettingsError for invalid
+    settings.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        settings: Settings | None = None,
+        *,
+        product: str = "",
+        url_prefix: str = "/clever",
+        home: str = "/",
+        after_login: str = "/",
+        parts: Sequence[Part] = (),
+        find_or_create: FindOrCreate | None = None,
+        keep_sections: KeepSections | None = None,
+    ) -> None:
+        self.product = product
+        self.url_prefix = url_prefix
+        self.destinations = Destinations(home=home, after_login=after_login)
+        self.parts = {type(part).__name__: part for part in parts}
+        self.hooks = _choose_hooks(self.parts, find_or_create, keep_sections)
+        _check_parts(parts)
+        if app is not None:
+            self.init_app(app, settings)
+
+    def init_app(self, app: Flask, settings: Settings | None = None) -> None:
+        """Add the login and the parts to the app. Without `settings`, reads the environment."""
+        settings = settings or load_settings()
+        for part in self.parts.values():
+            settings = part.apply(settings)
+        settings = replace(settings, url_prefix=self.url_prefix)
+        app.jinja_env.globals["product"] = self.product
+        self.destinations.install(app)
+        self.hooks.install(app)
+        blueprint = Blueprint(
+            NAMESPACE, __package__, template_folder="templates", url_prefix=self.url_prefix or None
+        )
+        app_logging.init_app(app, settings)
+        services.init_app(app, settings)
+        self._install_parts(app, settings, blueprint)
+        app.register_blueprint(blueprint)
+        group.init_app(app, self._lazy_commands())
+
+    def _install_parts(self, app: Flask, settings: Settings, blueprint: Blueprint) -> None:
+        target = Target(app, settings, blueprint)
+        for name, install in INSTALLERS:
+            if name == LOGIN:
+                install(target, Part())
+            elif part := self.parts.get(name):
+                install(target, part)
+
+    def _lazy_commands(self) -> dict[str, str]:
+        commands: dict[str, str] = {}
+        if "Accounts" in self.parts or "Rosters" in self.parts:
+            commands |= ACCOUNT_COMMANDS
+        if "Rosters" in self.parts:
+            commands |= ROSTER_COMMANDS
+        return commands
+
+
+def _check_parts(parts: Sequence[Part]) -> None:
+    names = [type(part).__name__ for part in parts]
+    for name in names:
+        if names.count(name) > 1:
+            raise TypeError(f"CleverLogin got parts.{name} twice: pass it once.")
+    for part in parts:
+        for needed in part.needs:
+            if needed not in names:
+                name = type(part).__name__
+                raise TypeError(f"parts.{name} needs parts.{needed}: add it to `parts`.")
+    for needed in REQUIRED:
+        if needed not in names:
+            raise TypeError(f"CleverLogin needs parts.{needed}: add it to `parts`.")
+
+
+def _choose_hooks(
+    parts: dict[str, Part], find_or_create: FindOrCreate | None, keep_sections: KeepSections | None
+) -> AccountHooks:
+    """Return the app's hooks, those of parts.Accounts, or the defaults, which store nothing."""
+    hooks = AccountHooks()
+    if "Accounts" in parts:
+        hooks = AccountHooks(find_or_create=_find_or_create, keep_sections=_save_sections)
+    return AccountHooks(
+        find_or_create=find_or_create or hooks.find_or_create,
+        keep_sections=keep_sections or hooks.keep_sections,
+    )
+
+
+def _install_login(to: Target, _part: Part) -> None:
+    login_views.init_app(to.app, to.settings)
+    login_views.routes.add_to(to.blueprint)
+    callback.routes.add_to(to.blueprint)
+    to.app.after_request(callback.drop_unused_codes)
+
+
+def _install_languages(to: Target, _part: Part) -> None:
+    languages.init_app(to.app, to.settings)
+    language_views.routes.add_to(to.blueprint)
+
+
+def _install_security_headers(to: Target, part: Part) -> None:
+    options = cast(SecurityHeaders, part)
+    body_limits.init_app(to.app, options.max_body)
+    request_checks.init_app(to.app, to.settings, options.hosts)
+    security_headers.init_app(to.app, to.settings, options.csp)
+
+
+def _install_idle_timeout(to: Target, _part: Part) -> None:
+    idle_timeout.init_app(to.app, to.settings)
+    idle_timeout.routes.add_to(to.blueprint)
+
+
+def _install_accounts(to: Target, _part: Part) -> None:
+    _install_database(to.app)
+    claim_views.routes.add_to(to.blueprint)
+    if to.settings.ask_preferred_name:
+        preferred_name.init_app(to.app, to.settings)
+        preferred_name.routes.add_to(to.blueprint)
+
+
+def _install_rosters(to: Target, _part: Part) -> None:
+    _install_database(to.app)
+    roster_views.init_app(to.app, to.settings)
+    roster_views.routes.add_to(to.blueprint)
+
+
+def _only_app(init_app: Callable[[Flask, Settings], None]) -> Installer:
+    return lambda to, _part: init_app(to.app, to.settings)
+
+
+def _install_database(app: Flask) -> None:
+    if not app.extensions.get("clever_login_database_installed"):
+        app.extensions["clever_login_database_installed"] = True
+        health.add_check(app, _not_ready_reason)
+        warm_up.register_loader(app, partial(_warm_up, app))
 
 
 def _warm_up(app: Flask) -> None:
@@ -61,7 +225,7 @@ def _find_or_create(user: User) -> Account:
     from clever_login.accounts.account_lookup import find_or_create_account
 
     account = find_or_create_account(user)
-    if account.preferred_name is None and "preferred_name" in current_app.blueprints:
+    if account.preferred_name is None and services.services().settings.ask_preferred_name:
         preferred_name.ask_after_login()
     return account
 
@@ -76,3 +240,20 @@ def _not_ready_reason() -> str | None:
     from clever_login.db.database import not_ready_reason
 
     return not_ready_reason()
+
+
+# In this order the parts see a request. A response passes them in reverse order.
+INSTALLERS: tuple[tuple[str, Installer], ...] = (
+    ("Languages", _install_languages),
+    ("SecurityHeaders", _install_security_headers),
+    ("StaticFiles", _only_app(static_files.init_app)),
+    ("Compression", _only_app(compression.init_app)),
+    ("Sessions", _only_app(sessions.init_app)),
+    ("ClosedByDefault", _only_app(permissions.init_app)),
+    ("IdleTimeout", _install_idle_timeout),
+    ("ErrorPages", _only_app(error_pages.init_app)),
+    ("Health", _only_app(health.init_app)),
+    (LOGIN, _install_login),
+    ("Accounts", _install_accounts),
+    ("Rosters", _install_rosters),
+)

@@ -21,6 +21,7 @@ from tests.support import account_app
 from tests.support.browser_client import send_request
 from tests.support.login_flows import by_portal, stop_before_callback
 from tests.support.running_app import ROOT, Site
+from tests.support.starter import make_starter
 
 
 @pytest.fixture
@@ -217,7 +218,11 @@ def test_the_text_of_an_account_refusal_is_shown_but_not_logged(
     def refuse(_user: User) -> Account:
         raise AccountRefused(f"{CANARY} is in another course.")
 
-    site = make_site(extend=lambda app: app.config.update(FIND_OR_CREATE=refuse))
+    site = make_site(
+        make_app=lambda settings: make_starter(
+            settings, without=("Accounts",), find_or_create=refuse
+        )
+    )
     visitor = by_portal(site, "student")
     assert CANARY in visitor.text
     log = capfd.readouterr().err

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from clever_login.auth import end_sessions
 from clever_login.auth.sessions import CurrentUser, current_user, log_in
 from clever_login.logs.events import log_event
-from clever_login.web.routing import public
+from clever_login.web.routing import Routes, after_login_url, public
 
-bp = Blueprint("claims", __name__, template_folder="../templates")
+routes = Routes()
 
 
-@bp.get("/claim")
+@routes.get("/claim")
 @public
 def claim() -> ResponseReturnValue:
     """Ask the user to log in, then to confirm the merge. Changes nothing yet."""
@@ -28,7 +28,7 @@ def claim() -> ResponseReturnValue:
     if not token:
         return render_template("school/no_link.html")
     invitation = claims.preview(token)
-    claim_url = url_for("claims.claim", token=token)
+    claim_url = url_for("clever_login.claim", token=token)
     if user is None:
         return render_template("school/log_in_first.html", next=claim_url)
     had_account = claims.had_account_before(user.clever_id, user.logged_in_at)
@@ -37,7 +37,7 @@ def claim() -> ResponseReturnValue:
     )
 
 
-@bp.post("/claim")
+@routes.post("/claim", "redeem_claim")
 def redeem() -> ResponseReturnValue:
     """Merge the link's account with the logged-in user, who has confirmed it."""
     from clever_login.accounts import claims
@@ -50,7 +50,7 @@ def redeem() -> ResponseReturnValue:
     log_in(replace(user, account_id=result.account_id), "")
     claimed = user.impersonation_claimed
     log_event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
-    return redirect(url_for("dashboard.show"), 303)
+    return redirect(after_login_url(), 303)
 
 
 def _require_user() -> CurrentUser:

@@ -6,27 +6,27 @@ An example of an extra field, off unless ASK_PREFERRED_NAME is on: a column in
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
+from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from clever_login.auth.sessions import current_user, rename_in_session
 from clever_login.clever.parsing import parse_text
 from clever_login.config import Settings
 from clever_login.logs.events import log_event
-from clever_login.web.routing import safe_next
+from clever_login.web.routing import Routes, after_login_url, safe_next
 
 MAX_NAME_LENGTH = 40
-bp = Blueprint("preferred_name", __name__, template_folder="../templates")
+routes = Routes()
 
 
-@bp.get("/preferred-name")
+@routes.get("/preferred-name", "preferred_name")
 def show_form() -> ResponseReturnValue:
     """Show the form to a logged-in user."""
     next_url = safe_next(request.args.get("next"))
     return render_template("school/preferred_name.html", next=next_url, longest=MAX_NAME_LENGTH)
 
 
-@bp.post("/preferred-name")
+@routes.post("/preferred-name", "save_preferred_name")
 def save() -> ResponseReturnValue:
     """Store the name, or that the user skipped it, and redirect to the page they were going to."""
     from clever_login.accounts.account_lookup import set_preferred_name
@@ -39,7 +39,7 @@ def save() -> ResponseReturnValue:
         claimed = user.impersonation_claimed
         log_event("preferred_name_set", person=user.pseudonym, impersonation_claimed=claimed)
     next_url = safe_next(request.form.get("next"))
-    return redirect(next_url or url_for("dashboard.show"), 303)
+    return redirect(next_url or after_login_url(), 303)
 
 
 def ask_after_login() -> None:
@@ -49,11 +49,10 @@ def ask_after_login() -> None:
 
 def _redirect_to_question(response: Response) -> Response:
     if g.pop("ask_preferred_name", False) and response.status_code == 303:
-        response.location = url_for("preferred_name.show_form", next=response.location)
+        response.location = url_for("clever_login.preferred_name", next=response.location)
     return response
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Register the page, and the redirect to it after login while no answer is stored."""
-    app.register_blueprint(bp)
+    """Redirect to the page after login while no answer is stored."""
     app.after_request(_redirect_to_question)

@@ -1,14 +1,20 @@
-"""Default account hooks: replace them to decide what your product does with a user who logs in.
+"""Account hooks: they decide what your product does with a user who logs in.
 
-Write your own functions in a file beside `app.py`, and import them there instead of these.
+Pass your own functions to CleverLogin. The functions here are the defaults.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
 
 from clever_login.clever.models import User
 from clever_login.clever.user_client import SharedSection
+
+_KEY = "clever_login_account_hooks"
 
 
 @dataclass(frozen=True)
@@ -45,3 +51,20 @@ def keep_sections(account: Account, sections: tuple[SharedSection, ...]) -> None
     Called at each login of such a teacher, after `find_or_create`. A section's students may log in
     before this teacher returns, with the same ids.
     """
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountHooks:
+    """The functions that a login calls in this app."""
+
+    find_or_create: Callable[[User], Account] = find_or_create
+    keep_sections: Callable[[Account, tuple[SharedSection, ...]], None] = keep_sections
+
+    def install(self, app: Flask) -> None:
+        """Make every login of this app call these functions."""
+        app.extensions[_KEY] = self
+
+
+def account_hooks() -> AccountHooks:
+    """Return the hooks of the current app."""
+    return cast(AccountHooks, current_app.extensions[_KEY])

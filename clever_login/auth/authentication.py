@@ -6,9 +6,7 @@ import logging
 import time
 from dataclasses import replace
 
-from flask import current_app
-
-from clever_login.auth.account_hooks import Account
+from clever_login.auth.account_hooks import account_hooks
 from clever_login.auth.sessions import CurrentUser, TaughtClass
 from clever_login.clever import oauth, oidc
 from clever_login.clever.deadlines import Deadline
@@ -44,11 +42,12 @@ def authenticate_user(code: str, nonce: str) -> CurrentUser:
     if allowed and profile.user.district_id not in allowed:
         raise DistrictNotAllowed("the district is not in CLEVER_DISTRICT_IDS")
     _log_missing_parts(profile)
-    account: Account = current_app.config["FIND_OR_CREATE"](profile.user)
+    hooks = account_hooks()
+    account = hooks.find_or_create(profile.user)
     if account.id in (None, ""):
         raise TypeError("find_or_create returned an account without an id")
     if profile.sections.value is not None:
-        current_app.config["KEEP_SECTIONS"](account, profile.sections.value)
+        hooks.keep_sections(account, profile.sections.value)
     preferred_name = getattr(account, "preferred_name", None) or ""
     return replace(_build_current_user(profile, str(account.id)), preferred_name=preferred_name)
 

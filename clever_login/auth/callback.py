@@ -12,7 +12,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from flask import Blueprint, Flask, g, redirect, request, url_for
+from flask import g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
@@ -26,7 +26,6 @@ from clever_login.auth.pending_logins import (
 )
 from clever_login.auth.sessions import CurrentUser
 from clever_login.auth.used_codes import used_codes
-from clever_login.config import Settings
 from clever_login.errors import (
     BadCallback,
     CleverConnectionLost,
@@ -43,9 +42,9 @@ from clever_login.i18n import languages
 from clever_login.logs.events import log_event
 from clever_login.services import services
 from clever_login.web import fetch_metadata
-from clever_login.web.routing import public
+from clever_login.web.routing import NAMESPACE, Routes, after_login_url, home_url, public
 
-bp = Blueprint("callback", __name__)
+routes = Routes()
 # Failures after which the login is restarted once, and the reason in the log.
 RESTARTED_ONCE: dict[type[Exception], str] = {
     CleverConnectionLost: "interrupted",
@@ -54,7 +53,7 @@ RESTARTED_ONCE: dict[type[Exception], str] = {
 }
 
 
-@bp.get("/oauth/callback")
+@routes.get("/oauth/callback")
 @public
 def callback() -> ResponseReturnValue:
     """Complete a login or restart it."""
@@ -67,7 +66,7 @@ def callback() -> ResponseReturnValue:
     return _handle_state(digest_state(state), code)
 
 
-@bp.get("/login/again")
+@routes.get("/login/again")
 @public
 def again() -> ResponseReturnValue:
     """Redirect a repeated callback to the requested page, or restart the login once.
@@ -77,9 +76,9 @@ def again() -> ResponseReturnValue:
     state = request.args.get("login", "")
     login = pending_logins().find(request, state)
     if sessions.was_logged_in_by(state):
-        return redirect(login.next if login and login.next else url_for("dashboard.show"))
+        return redirect(login.next if login and login.next else after_login_url())
     if login is None:
-        return redirect(url_for("dashboard.home"))
+        return redirect(home_url())
     if login.restarts == 0:
         return _restart_login(login, state, "used")
     raise CodeUsed("the state was already used")
@@ -98,7 +97,7 @@ def _handle_missing_state(code: str | None) -> ResponseReturnValue:
         return redirect_to_clever(PendingLogin(impersonation_claimed=claimed))
     if request.args.get("error"):
         return _ignore_unrequested_callback(BadCallback("an error without a state"))
-    return redirect(url_for("dashboard.home"))  # a bookmark, or a visit from Clever's staff
+    return redirect(home_url())  # a bookmark, or a visit from Clever's staff
 
 
 def _handle_state(state: str, code: str | None) -> ResponseReturnValue:
@@ -140,7 +139,7 @@ def _ignore_unrequested_callback(error: LoginError) -> ResponseReturnValue:
     """
     if sessions.current_user() is not None:
         log_event("callback_ignored", reason=str(error))
-        return redirect(url_for("dashboard.show"))
+        return redirect(after_login_url())
     raise error
 
 
@@ -154,9 +153,9 @@ def _handle_used_state(state: str, code: str | None) -> ResponseReturnValue:
     if pending_logins().spent_with(state, code):
         g.exchanged_code = code  # by the first request, which may not have claimed it yet
     if sessions.was_logged_in_by(state):
-        return redirect(url_for("dashboard.show"))
+        return redirect(after_login_url())
     pending_logins().wait(state)
-    return redirect(url_for("callback.again", login=state))
+    return redirect(url_for("clever_login.again", login=state))
 
 
 def _finish_login(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
@@ -181,7 +180,7 @@ def _finish_login(login: PendingLogin, state: str, code: str | None) -> Response
     user = replace(user, impersonation_claimed=claimed)
     sessions.log_in(user, state)
     pending.ended(state)
-    response = redirect(login.next or url_for("dashboard.show"), 303)
+    response = redirect(login.next or after_login_url(), 303)
     pending.forget(response, state)
     pending.confirmed(request, response)
     if former and former.clever_id != user.clever_id:
@@ -229,18 +228,15 @@ def _claimed(code: str) -> str:
     return code
 
 
-@bp.after_request
-def _drop_unused_codes(response: Response) -> Response:
-    """Invalidate each code that came with this request and was not exchanged.
+def drop_unused_codes(response: Response) -> Response:
+    """Invalidate each code that came with this callback and was not exchanged.
 
-    This also covers requests refused before the view ran: their codes are still valid at Clever.
+    CleverLogin calls this after each request, because codes of requests that were refused before
+    the view ran are still valid at Clever.
     """
+    if request.endpoint != f"{NAMESPACE}.callback":
+        return response
     for code in fetch_metadata.final_codes():
         if code != g.get("exchanged_code") and not used_codes().drop(code):
             log_event("code_not_shared", level=logging.WARNING)
     return response
-
-
-def init_app(app: Flask, _settings: Settings) -> None:
-    """Register the blueprint."""
-    app.register_blueprint(bp)

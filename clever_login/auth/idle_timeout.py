@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, jsonify, make_response, render_template, request, url_for
+from flask import Flask, jsonify, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from clever_login.auth import sessions
@@ -18,9 +18,9 @@ from clever_login.clever.parsing import is_valid_id
 from clever_login.config import Settings
 from clever_login.i18n.languages import clear_language_cookie, current_language
 from clever_login.services import services
-from clever_login.web.routing import public
+from clever_login.web.routing import Routes, public
 
-bp = Blueprint("idle", __name__)
+routes = Routes()
 MIN_WARNING_SECONDS, MAX_WARNING_SECONDS = 20, 120  # seconds; WCAG 2.2.1 asks for at least 20
 
 
@@ -37,7 +37,7 @@ class SessionEnd:
     away: str
 
 
-@bp.get("/away")
+@routes.get("/away")
 @public
 def away() -> ResponseReturnValue:
     """Show the page that a browser goes to after the idle timeout.
@@ -57,7 +57,7 @@ def away() -> ResponseReturnValue:
     return response
 
 
-@bp.post("/still-here")
+@routes.post("/still-here")
 def still_here() -> ResponseReturnValue:
     """Extend the session, as any other click does, and return the seconds left as JSON."""
     return jsonify(seconds=_seconds_left())
@@ -72,7 +72,9 @@ def _session_end() -> SessionEnd | None:
         seconds=_seconds_left(),
         warning=_warning_seconds(services().settings),
         login=sessions.login_marker(),
-        away=url_for("idle.away", district_id=user.district_id, language=current_language().name),
+        away=url_for(
+            "clever_login.away", district_id=user.district_id, language=current_language().name
+        ),
     )
 
 
@@ -90,6 +92,5 @@ def _warning_seconds(settings: Settings) -> int:
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Register the blueprint, and give templates `session_end`."""
+    """Give templates `session_end`."""
     app.context_processor(lambda: {"session_end": _session_end})
-    app.register_blueprint(bp)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask import Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
@@ -23,12 +23,12 @@ from clever_login.config import Settings
 from clever_login.i18n import languages
 from clever_login.logs.events import log_event
 from clever_login.services import services
-from clever_login.web.routing import public, safe_next
+from clever_login.web.routing import Routes, after_login_url, public, safe_next
 
-bp = Blueprint("auth", __name__)
+routes = Routes()
 
 
-@bp.get("/login")
+@routes.get("/login")
 @public
 def login() -> ResponseReturnValue:
     """Start a login: at the district in `district_id`, with a redirect to `next` after it."""
@@ -41,7 +41,7 @@ def login() -> ResponseReturnValue:
     )
 
 
-@bp.post("/logout")
+@routes.post("/logout")
 @public
 def logout() -> ResponseReturnValue:
     """End the session in this app. The session at Clever stays open.
@@ -56,7 +56,7 @@ def logout() -> ResponseReturnValue:
         log_event("logout", person=user.pseudonym)
     district = user.district_id if user else None
     address = url_for(
-        "auth.logged_out", district_id=district, language=languages.current_language().name
+        "clever_login.logged_out", district_id=district, language=languages.current_language().name
     )
     response = redirect(address, 303)
     languages.clear_language_cookie(response)  # the next user's browser preference applies
@@ -66,12 +66,12 @@ def logout() -> ResponseReturnValue:
     return response
 
 
-@bp.get("/logged-out")
+@routes.get("/logged-out")
 @public
 def logged_out() -> ResponseReturnValue:
     """Tell the user that Clever may still be logged in, and offer to log in again."""
     if sessions.current_user() is not None:
-        return redirect(url_for("dashboard.show"))
+        return redirect(after_login_url())
     district = request.args.get("district_id")
     return render_template(
         "logged_out.html", district_id=district if is_valid_id(district) else None
@@ -100,9 +100,8 @@ def redirect_to_clever(login: PendingLogin) -> Response:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up pending logins and used codes, and register the blueprint."""
+    """Set up pending logins and used codes."""
     store = services(app).store
     app.extensions["clever_login_pending_logins"] = PendingLogins(settings, store)
     app.extensions["clever_login_used_codes"] = UsedCodes(store)
     app.extensions["csrf"].exempt(logout)  # logout checks the token itself
-    app.register_blueprint(bp)

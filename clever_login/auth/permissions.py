@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flask import Flask, abort, current_app, redirect, request, url_for
+from flask import Flask, abort, current_app, redirect, request
 from werkzeug import Response
 
 from clever_login.auth.sessions import current_user
 from clever_login.clever.models import Role
 from clever_login.config import Settings
-from clever_login.web.routing import safe_next
+from clever_login.web.routing import home_url, safe_next
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +59,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             return None
         if request.method not in SAFE_METHODS:
             abort(401)
-        return redirect(url_for("dashboard.home", next=safe_next(request.full_path.rstrip("?"))))
+        return redirect(home_url(next=safe_next(request.full_path.rstrip("?"))))
 
 
 def _is_public(endpoint: str) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import cast
 
 import click
 from flask import Flask
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from clever_login.auth import end_sessions
 from clever_login.cli import clever_data, whoami
-from clever_login.config import Settings
 from clever_login.doctor.runner import doctor
 from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
@@ -22,9 +22,9 @@ from clever_login.services import services
 class LazyGroup(AppGroup):
     """A group that imports commands at first use. `lazy_commands`: name to "module:attribute"."""
 
-    def __init__(self, name: str, help: str) -> None:  # noqa: A002 # the name of click's parameter
+    def __init__(self, name: str, help: str, lazy_commands: Mapping[str, str]) -> None:  # noqa: A002 # the name of click's parameter
         super().__init__(name, help=help)
-        self.lazy_commands: dict[str, str] = {}
+        self.lazy_commands = lazy_commands
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -38,10 +38,7 @@ class LazyGroup(AppGroup):
         return cast(click.Command, getattr(import_module(module), name))
 
 
-clever = LazyGroup("clever", help="Manage the login with Clever, its data, and its sessions.")
 sessions = AppGroup("sessions", help="Manage the sessions of logged-in users.")
-clever.add_command(sessions)
-clever.add_command(doctor)
 
 
 @sessions.command("end")
@@ -62,9 +59,10 @@ def end(person: str | None, district: str | None, all_sessions: bool) -> None:
     echo(f"{count} {'session' if count == 1 else 'sessions'} ended.")
 
 
-@clever.command("pseudonym")
+@click.command("pseudonym")
 @click.option("--person", metavar="ID", help="The Clever id of one person.")
 @click.option("--district", metavar="ID", help="The Clever id of a district.")
+@with_appcontext
 def show_pseudonym(person: str | None, district: str | None) -> None:
     """Print the pseudonym of a person or a district in the log.
 
@@ -78,8 +76,13 @@ def show_pseudonym(person: str | None, district: str | None) -> None:
         echo(pseudonym(secret, kind, clever_id))
 
 
-def init_app(app: Flask, _settings: Settings) -> None:
-    """Register the commands."""
-    for command in (*clever_data.COMMANDS, whoami.whoami):
-        clever.add_command(command)
-    app.cli.add_command(clever)
+def init_app(app: Flask, lazy_commands: Mapping[str, str]) -> None:
+    """Add `flask clever ...` to the app. `lazy_commands`: name to "module:attribute"."""
+    group = LazyGroup(
+        "clever",
+        help="Manage the login with Clever, its data, and its sessions.",
+        lazy_commands=lazy_commands,
+    )
+    for command in (sessions, doctor, show_pseudonym, *clever_data.COMMANDS, whoami.whoami):
+        group.add_command(command)
+    app.cli.add_command(group)

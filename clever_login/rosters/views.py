@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, cast
 
-from flask import Blueprint, Flask, abort, g, render_template, request
+from flask import Flask, abort, g, render_template, request
 from flask.typing import ResponseReturnValue
 
 from clever_login.clever.parsing import is_valid_id
@@ -17,14 +17,15 @@ from clever_login.config import Settings
 from clever_login.rosters import formatting
 from clever_login.rosters.pagination import ALL_PAGES
 from clever_login.rosters.viewer import current_viewer
+from clever_login.web.routing import Routes
 
 if TYPE_CHECKING:
     from clever_login.rosters.page_data import Dashboard
 
-bp = Blueprint("classes", __name__, template_folder="../templates")
+routes = Routes()
 
 
-@bp.get("/classes/<section_id>")
+@routes.get("/classes/<section_id>")
 def section(section_id: str) -> ResponseReturnValue:
     """Show a class and, to its teachers and administrators, its students."""
     from clever_login.rosters import page_data
@@ -35,7 +36,7 @@ def section(section_id: str) -> ResponseReturnValue:
     return render_template("school/class.html", shown=found)
 
 
-@bp.get("/schools/<school_id>")
+@routes.get("/schools/<school_id>")
 def school(school_id: str) -> ResponseReturnValue:
     """Show a school's numbers and classes."""
     from clever_login.rosters import page_data
@@ -46,7 +47,7 @@ def school(school_id: str) -> ResponseReturnValue:
     return render_template("school/school.html", shown=found)
 
 
-@bp.get("/district")
+@routes.get("/district")
 def district() -> ResponseReturnValue:
     """Show a district's numbers and schools."""
     from clever_login.rosters import page_data
@@ -78,7 +79,6 @@ def _requested_page(*, whole: bool = False) -> int:
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Register the pages, and the dashboard data and filters for templates."""
+    """Give templates the dashboard data and filters."""
     app.jinja_env.globals["own_lists"] = current_dashboard
     app.jinja_env.filters.update(formatting.TEMPLATE_FILTERS)
-    app.register_blueprint(bp)

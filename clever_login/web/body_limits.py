@@ -9,7 +9,6 @@ from typing import ParamSpec, TypeVar
 from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 
-from clever_login.config import Settings
 from clever_login.server.contract import BODY_LIMIT_KEY, MAX_BODY_BYTES
 
 P = ParamSpec("P")
@@ -31,9 +30,9 @@ def body_limit(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def init_app(app: Flask, _settings: Settings) -> None:
-    """Limit bodies, and tell the server the limit of each view."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+def init_app(app: Flask, largest: int | None = None) -> None:
+    """Limit bodies to `largest` bytes, and tell the server the limit of each view."""
+    app.config["MAX_CONTENT_LENGTH"] = largest or MAX_BODY_BYTES
     app.extensions[BODY_LIMIT_KEY] = partial(_body_limit, app)
     app.before_request(partial(_limit_body, app))
 

@@ -23,6 +23,7 @@ from clever_login.errors import (
     WrongHost,
 )
 from clever_login.logs.events import log_failure
+from clever_login.services import services
 from clever_login.web import template_errors
 from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
 
@@ -44,11 +45,8 @@ RETRY_AFTER_SECONDS = {
 }
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, _settings: Settings) -> None:
     """Register a handler for every exception."""
-    # Absolute: the request may have gone to another host.
-    app.config["HOME"] = f"{settings.app_url}/"
-    app.config["SHOW_TEMPLATE_ERRORS"] = settings.app_env == DEVELOPMENT
     app.register_error_handler(LoginError, _handle_login_error)
     app.register_error_handler(
         StoreUnavailable, partial(_render_error, code="store_unavailable", status=503)
@@ -95,7 +93,8 @@ def _render_error(
 
     If the template fails, too, the page is FALLBACK_PAGE, which needs no template.
     """
-    shown = {"code": code, "reference": _new_reference(), "home": current_app.config["HOME"]}
+    # The URL of the first page is absolute: the request may have gone to another host.
+    shown = {"code": code, "reference": _new_reference(), "home": f"{services().settings.app_url}/"}
     log_failure(error, code=code, status=status, reference=shown["reference"])
     words = code if code in CHILD_MESSAGES else "http_400" if status < 500 else "http_500"
     texts = {"page": CHILD_MESSAGES[words], "cause": ADULT_MESSAGES[words], "message": message}
@@ -104,7 +103,7 @@ def _render_error(
     except Exception as second:  # noqa: BLE001 # whatever it is, the user gets a response
         log_failure(second, code="error_page", status=500, reference=shown["reference"])
         body, error = FALLBACK_PAGE.format(**shown), second
-    if isinstance(error, TemplateError) and current_app.config["SHOW_TEMPLATE_ERRORS"]:
+    if isinstance(error, TemplateError) and services().settings.app_env == DEVELOPMENT:
         body = template_errors.render_template_error(error, Path(current_app.root_path))
     response = make_response(body, status)
     if code in RETRY_AFTER_SECONDS:

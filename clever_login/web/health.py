@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from threading import Lock
 from typing import cast
 
-from flask import Blueprint, Flask, current_app
+from flask import Flask, current_app
 from flask.typing import ResponseReturnValue
 
 from clever_login.config import Settings
@@ -15,11 +16,12 @@ from clever_login.errors import StoreUnavailable
 from clever_login.logs.events import log_event
 from clever_login.services import services
 from clever_login.storage.base import probe
-from clever_login.web.routing import public
+from clever_login.web.routing import Routes, public
 
-bp = Blueprint("health", __name__)
+routes = Routes()
 PLAIN_TEXT_HEADERS = {"Content-Type": "text/plain; charset=utf-8"}
 _KEY = "clever_login_readiness"
+_CHECKS_KEY = "clever_login_readiness_checks"
 FRESH_SECONDS = 1  # how long "ready" is cached; a failure is checked again at once
 WAIT_SECONDS = 5  # how long to wait for another request's check
 
@@ -59,14 +61,14 @@ class Readiness:
             log_event("ready_again")
 
 
-@bp.get("/healthz")
+@routes.get("/healthz")
 @public
 def healthz() -> ResponseReturnValue:
     """Answer without session or store, so that a store outage does not restart the process."""
     return "ok\n", 200, PLAIN_TEXT_HEADERS
 
 
-@bp.get("/readyz")
+@routes.get("/readyz")
 @public
 def readyz() -> ResponseReturnValue:
     """Report whether the store and the database work. Clever is not called."""
@@ -79,11 +81,16 @@ def _why_not() -> str | None:
         probe(services().store)
     except StoreUnavailable as error:
         return str(error)
-    checks = current_app.config.get("READY_CHECKS", ())
+    checks = current_app.extensions.get(_CHECKS_KEY, ())
     return next((why for why in (check() for check in checks) if why), None)
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
-    """Register the blueprint."""
+    """Add the views at the root of the app: platforms look for them there."""
     app.extensions[_KEY] = Readiness()
-    app.register_blueprint(bp)
+    routes.add_to(app)
+
+
+def add_check(app: Flask, check: Callable[[], str | None]) -> None:
+    """Add a check to /readyz: it returns why the app cannot serve, or None."""
+    app.extensions.setdefault(_CHECKS_KEY, []).append(check)

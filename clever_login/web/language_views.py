@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from flask import Blueprint, Flask, abort, current_app, redirect, request, url_for
+from flask import abort, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
-from clever_login.config import Settings
 from clever_login.i18n import languages
 from clever_login.services import services
-from clever_login.web.routing import public, safe_next
+from clever_login.web.routing import Routes, home_url, public, safe_next
 
-bp = Blueprint("language_switch", __name__)
+routes = Routes()
 
 
-@bp.get("/language/<name>")
+@routes.get("/language/<name>", "language")
 @public
 def choose(name: str) -> ResponseReturnValue:
     """Store the choice, and redirect to the page with the link."""
     chosen = languages.available_languages().get(name) or abort(404)
-    response = redirect(_referring_path() or url_for("dashboard.home"), 303)
+    response = redirect(_referring_path() or home_url(), 303)
     languages.set_language_cookie(response, chosen)
     return response
 
@@ -40,8 +39,3 @@ def _referring_path() -> str | None:
     values = parse_qsl(page.query, keep_blank_values=True)
     query = urlencode([each for each in values if each[0] != "language"])
     return page._replace(query=query).geturl() if "GET" in methods or not methods else None
-
-
-def init_app(app: Flask, _settings: Settings) -> None:
-    """Register the blueprint."""
-    app.register_blueprint(bp)

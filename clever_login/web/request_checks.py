@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -12,17 +13,21 @@ from clever_login.config import Settings
 from clever_login.errors import WrongHost
 from clever_login.web import fetch_metadata
 from clever_login.web.error_messages import ADULT_MESSAGES
-from clever_login.web.security_headers import FRAMEABLE_POLICY
+from clever_login.web.security_headers import frameable_policy
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Check every request, and trust the configured number of proxies."""
+def init_app(app: Flask, settings: Settings, more_hosts: Collection[str] = ()) -> None:
+    """Check every request, and trust the configured number of proxies.
+
+    `more_hosts` are accepted beside the host of APP_URL.
+    """
     if settings.trusted_proxies:
         # Never x_host: a client could choose the host. The redirect URI comes from APP_URL.
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign] # Flask's own advice
     app.before_request(_refuse_undecodable_query)
-    app.before_request(partial(_check_host, settings))
+    hosts = (urlsplit(settings.app_url).netloc, *more_hosts)
+    app.before_request(partial(_check_host, hosts))
     if settings.trusted_proxies and settings.https:
         app.before_request(partial(_redirect_to_https, settings))
     app.before_request(_answer_framed_request)
@@ -45,13 +50,12 @@ def _redirect_to_https(settings: Settings) -> Response | None:
     return redirect(settings.app_url + request.full_path.rstrip("?"), 308)  # type: ignore[return-value] # Werkzeug's Response, which Flask accepts
 
 
-def _check_host(settings: Settings) -> None:
+def _check_host(hosts: tuple[str, ...]) -> None:
     """Refuse a request that was sent to another host name, except a platform's probe."""
     if request.endpoint == "static" or request.path in fetch_metadata.PROBE_PATHS:
         return
-    expected = urlsplit(settings.app_url).netloc
-    if request.host != expected:
-        raise WrongHost(f"the request's host differs from APP_URL, which has {expected}")
+    if request.host not in hosts:
+        raise WrongHost(f"the request's host differs from APP_URL, which has {hosts[0]}")
 
 
 def _answer_framed_request() -> Response | None:
@@ -68,5 +72,5 @@ def _answer_framed_request() -> Response | None:
     response = make_response(
         render_template("open_in_tab.html", user=None, cause=ADULT_MESSAGES["in_a_frame"])
     )
-    response.headers["Content-Security-Policy"] = FRAMEABLE_POLICY
+    response.headers["Content-Security-Policy"] = frameable_policy()
     return response

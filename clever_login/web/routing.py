@@ -1,14 +1,81 @@
-"""Helpers for views: the `public` decorator, and the check of `next` URLs."""
+"""Helpers for views: routes, the `public` decorator, and the URLs to redirect to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar, cast
+from urllib.parse import urlencode, urlsplit
+
+from flask import Blueprint, Flask, current_app, url_for
 
 P = ParamSpec("P")
 R = TypeVar("R")
+NAMESPACE = "clever_login"  # of the library's endpoints
 MAX_NEXT_LENGTH = 200  # characters; it is stored in a cookie
+_KEY = "clever_login_destinations"
+
+
+class Routes:
+    """The views of one module. CleverLogin adds them to its blueprint."""
+
+    def __init__(self) -> None:
+        self._views: list[tuple[str, str, str, Callable[..., Any]]] = []
+
+    def get(self, path: str, name: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Mark a view for GET requests. Its endpoint has this name, by default the function's."""
+        return self._add("GET", path, name)
+
+    def post(self, path: str, name: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Mark a view for POST requests."""
+        return self._add("POST", path, name)
+
+    def _add(self, method: str, path: str, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        def decorate(view: Callable[P, R]) -> Callable[P, R]:
+            self._views.append((method, path, name or view.__name__, view))
+            return view
+
+        return decorate
+
+    def add_to(self, target: Blueprint | Flask) -> None:
+        """Register the views. On an app, which has no URL prefix, endpoints get the namespace."""
+        namespace = f"{NAMESPACE}." if isinstance(target, Flask) else ""
+        for method, path, name, view in self._views:
+            target.add_url_rule(path, f"{namespace}{name}", view, methods=[method])
+
+
+@dataclass(frozen=True)
+class Destinations:
+    """Where the library redirects to: each is a path or the name of an endpoint."""
+
+    home: str  # for users who are not logged in
+    after_login: str
+
+    def install(self, app: Flask) -> None:
+        """Make `home_url` and `after_login_url` return these, in views and in templates."""
+        app.extensions[_KEY] = self
+        app.jinja_env.globals.update(home_url=home_url, after_login_url=after_login_url)
+
+
+def home_url(**values: str | None) -> str:
+    """Return the URL of the app's first page, with these query parameters."""
+    return _resolve(_destinations().home, values)
+
+
+def after_login_url() -> str:
+    """Return the URL to which users go after a login that has no `next`."""
+    return _resolve(_destinations().after_login, {})
+
+
+def _destinations() -> Destinations:
+    return cast(Destinations, current_app.extensions[_KEY])
+
+
+def _resolve(target: str, values: dict[str, str | None]) -> str:
+    if not target.startswith("/"):
+        return url_for(target, **cast(dict[str, Any], values))
+    query = urlencode({name: value for name, value in values.items() if value is not None})
+    return f"{target}?{query}" if query else target
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:

@@ -35,7 +35,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             values["filename"] = names.get(values["filename"], values["filename"])
 
     def same_as_pages(answer: Headers, path: str, url: str) -> None:  # noqa: ARG001 # WhiteNoise's
-        for name, value in security_headers.common_headers(settings).items():
+        for name, value in security_headers.common_headers(app, settings).items():
             answer[name] = value
 
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign] # Flask's own advice

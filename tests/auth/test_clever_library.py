@@ -18,11 +18,13 @@ from clever_login.api_versions import VERSIONS
 from clever_login.auth.account_hooks import Account
 from clever_login.clever.models import User
 from clever_login.clever.user_client import SharedSection
+from clever_login.config import Settings
 from clever_simulator.config import Config
 from tests.conftest import SiteMaker
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import LOGIN_FLOWS, by_button
 from tests.support.running_app import ROOT, Site
+from tests.support.starter import make_starter
 
 
 class Kept:
@@ -39,8 +41,13 @@ class Kept:
     def keep_sections(self, account: Account, sections: tuple[SharedSection, ...]) -> None:
         self.sections[account.id] = sections
 
-    def extend(self, app: Flask) -> None:
-        app.config.update(FIND_OR_CREATE=self.find_or_create, KEEP_SECTIONS=self.keep_sections)
+    def make_app(self, settings: Settings) -> Flask:
+        return make_starter(
+            settings,
+            without=("Accounts", "Rosters"),
+            find_or_create=self.find_or_create,
+            keep_sections=self.keep_sections,
+        )
 
 
 @pytest.fixture
@@ -53,7 +60,7 @@ def make_library(make_site: SiteMaker, kept: Kept) -> Callable[..., Site]:
     """Start a Clever Library app that records the accounts and sections it is given."""
 
     def make(**changes: Any) -> Site:
-        return make_site(extend=kept.extend, clever_client_id="simulator-library", **changes)
+        return make_site(make_app=kept.make_app, clever_client_id="simulator-library", **changes)
 
     return make
 
@@ -72,15 +79,16 @@ def test_a_teacher_logs_in_with_each_accounts_module_of_the_documents(
 ) -> None:
     text = (ROOT / "docs" / "accounts.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
-    (tmp_path / "accounts.py").write_text(blocks[number])
+    modules = [block for block in blocks if block.startswith('"""')]
+    (tmp_path / "accounts.py").write_text(modules[number])
     module = runpy.run_path(str(tmp_path / "accounts.py"))
     monkeypatch.chdir(tmp_path)  # one of the modules creates its table in the working directory
 
-    def extend(app: Flask) -> None:
-        app.config["FIND_OR_CREATE"] = module["find_or_create"]
-        app.config["KEEP_SECTIONS"] = module["keep_sections"]
+    def make_app(settings: Settings) -> Flask:
+        hooks = {name: module[name] for name in ("find_or_create", "keep_sections")}
+        return make_starter(settings, without=("Accounts",), **hooks)
 
-    site = make_site(extend=extend, clever_client_id="simulator-library")
+    site = make_site(make_app=make_app, clever_client_id="simulator-library")
     assert consenting(site).path == "/dashboard"
 
 

@@ -30,7 +30,7 @@ from urllib3 import HTTPResponse
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app import create_app
-from clever_login.auth.account_hooks import Account, find_or_create
+from clever_login.auth.account_hooks import Account, AccountHooks, find_or_create
 from clever_login.auth.pending_logins import digest_state
 from clever_login.clever.models import User
 from tests.support import running_app
@@ -150,7 +150,7 @@ class House:
         return QUERIES_EACH // self.part
 
     def __post_init__(self) -> None:
-        self.app.config["FIND_OR_CREATE"] = self._find_or_create
+        AccountHooks(find_or_create=self._find_or_create).install(self.app)
         self._environ = EnvironBuilder(base_url=APP).get_environ() | BROWSER
 
     def get(self, path: str, query: bytes = b"", cookies: bytes = b"") -> Answer:

@@ -23,17 +23,17 @@ from tests.support.running_app import Site
 
 PUBLIC = {
     "static",
-    "health.healthz",
-    "health.readyz",
-    "auth.login",
-    "callback.callback",
-    "auth.logged_out",
-    "auth.logout",
-    "idle.away",
-    "callback.again",
+    "clever_login.again",
+    "clever_login.away",
+    "clever_login.callback",
+    "clever_login.claim",
+    "clever_login.healthz",
+    "clever_login.language",
+    "clever_login.logged_out",
+    "clever_login.login",
+    "clever_login.logout",
+    "clever_login.readyz",
     "dashboard.home",
-    "claims.claim",
-    "language_switch.choose",
 }
 
 

@@ -120,11 +120,12 @@ def test_the_newest_revision_is_alembics_head(
 def test_only_the_process_that_migrates_imports_alembic(tmp_path: Path) -> None:
     code = """
 import sys, pathlib, app
+from clever_login.auth.account_hooks import account_hooks
 from clever_login.clever.models import User
 from tests.support.running_app import settings_for
 made = app.create_app(settings_for("http://localhost", "http://x", pathlib.Path(sys.argv[1])))
 with made.app_context():
-    made.config["FIND_OR_CREATE"](User(id="someone"))
+    account_hooks().find_or_create(User(id="someone"))
 print("alembic" in sys.modules)
 """
     command = [sys.executable, "-c", code, str(tmp_path)]

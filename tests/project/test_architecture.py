@@ -12,9 +12,11 @@ from typing import Any
 
 from flask import Flask
 
+from clever_login.config import Settings
 from tests.conftest import SiteMaker
 from tests.support.login_flows import by_button
 from tests.support.running_app import ROOT
+from tests.support.starter import make_starter
 
 
 def modules() -> dict[str, Path]:
@@ -121,12 +123,14 @@ def test_the_code_in_the_docs_behaves_as_described(make_site: SiteMaker, tmp_pat
         file.write_text(block)
         names |= runpy.run_path(str(file))
 
-    def extend(app: Flask) -> None:
-        app.config["FIND_OR_CREATE"] = names["find_or_create"]
+    def make_app(settings: Settings) -> Flask:
+        hook = names["find_or_create"]
+        app = make_starter(settings, without=("Accounts",), find_or_create=hook)
         if "books" not in app.blueprints:  # a product's app may have added the example unchanged
-            names["init_app"](app, None)
+            names["init_app"](app)
+        return app
 
-    site = make_site(extend=extend)
+    site = make_site(make_app=make_app)
     assert site.visitor().open("/books").path == "/"
     visitor = by_button(site, "student").open("/books")
     assert visitor.response.text == "Books for Ada"

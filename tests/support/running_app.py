@@ -101,11 +101,13 @@ def run_in_process(
     between: Callable[[str], AbstractContextManager[str]] = nullcontext,
     certificate: Certificate | None = None,
     tables: bool = True,
+    make_app: Callable[[Settings], Flask] = create_app,
     **changes: Any,
 ) -> Iterator[Site]:
     """Run the app in a thread of this process, which is the fast way.
 
-    In text settings, {clever} stands for the simulator's URL. `extend` may add views to the app,
+    In text settings, {clever} stands for the simulator's URL. `make_app` may create another app
+    than the starter, `extend` may add views to it,
     `between` may put a proxy between the app and Clever's API, and with a `certificate` the app is
     served over https. With `tables`, its SQLite file already exists; without, the app creates it,
     as on its first start.
@@ -121,7 +123,7 @@ def run_in_process(
             clever.configure(default_config(url, settings.clever_api_version))
             if tables and not settings.database_url:
                 _put_tables(folder / DATABASE_FILE)
-            server.app = app = create_app(settings)
+            server.app = app = make_app(settings)
             app.jinja_env.bytecode_cache = clever.app.jinja_env.bytecode_cache = COMPILED
             if extend:
                 extend(app)

@@ -1,0 +1,123 @@
+"""The parts that an app can add to the login: each is a dataclass for `CleverLogin(parts=[...])`.
+
+CleverLogin installs them in its own order. A field that is None has the value of the setting with
+the same name (docs/settings.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import ClassVar
+
+from clever_login.config import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Something that CleverLogin adds to an app."""
+
+    needs: ClassVar[tuple[str, ...]] = ()  # names of other parts, without which it cannot work
+    overrides: ClassVar[Mapping[str, str]] = {}  # field -> the setting that it replaces
+
+    def apply(self, settings: Settings) -> Settings:
+        """Return the settings with the values of this part's fields."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        changes = {
+            setting: values[name]
+            for name, setting in self.overrides.items()
+            if values[name] is not None
+        }
+        return replace(settings, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sessions(Part):
+    """Sessions on the server, encrypted, and CSRF protection of every form.
+
+    `idle_minutes` and `max_hours` limit a session. With `single`, a login ends the user's other
+    sessions.
+    """
+
+    overrides: ClassVar[Mapping[str, str]] = {
+        "idle_minutes": "session_idle_minutes",
+        "max_hours": "session_max_hours",
+        "single": "session_single",
+    }
+    idle_minutes: int | None = None
+    max_hours: int | None = None
+    single: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedByDefault(Part):
+    """Requires a login for every view of the app that is not marked `@public`.
+
+    Also refuses forms that come from another site.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("Sessions",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityHeaders(Part):
+    """Security headers, and checks of every request: its host, HTTPS, frames, and size.
+
+    `csp` replaces or adds directives of the Content-Security-Policy: {"img-src": "'self' data:"}.
+    `hosts` are further host names of the app, beside that of APP_URL. `max_body` is the largest
+    request in bytes; `@body_limit` allows more for one view.
+    """
+
+    csp: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    max_body: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorPages(Part):
+    """A page for every failure in the app: what happened, what to do, a reference for support."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaticFiles(Part):
+    """Static files with a content hash in their names, compressed, cached by browsers for years."""
+
+    needs: ClassVar[tuple[str, ...]] = ("SecurityHeaders",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compression(Part):
+    """Compressed pages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdleTimeout(Part):
+    """A page leaves the screen when its session ends. It warns first and lets the user stay."""
+
+    needs: ClassVar[tuple[str, ...]] = ("Sessions",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Languages(Part):
+    """Pages in the languages of `translations/`, and a link to each language below the page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health(Part):
+    """/healthz and /readyz, for hosts and load balancers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts(Part):
+    """Accounts in this app's database, links that claim older accounts, and preferred names."""
+
+    needs: ClassVar[tuple[str, ...]] = ("Sessions",)
+    overrides: ClassVar[Mapping[str, str]] = {"ask_preferred_name": "ask_preferred_name"}
+    ask_preferred_name: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rosters(Part):
+    """Pages of classes, schools, and districts, and the commands that sync them with Clever."""
+
+    needs: ClassVar[tuple[str, ...]] = ("Sessions",)
