@@ -11,7 +11,7 @@ from clever_login.errors import DatabaseUnavailable
 from clever_login.safe_output import command_failed, echo
 from clever_login.services import services
 
-accounts = AppGroup("accounts", help="Manage accounts from before Clever.")
+accounts = AppGroup("accounts", help="Manage accounts from before the login with Clever.")
 
 
 @accounts.command("add")

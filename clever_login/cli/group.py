@@ -66,8 +66,8 @@ def end(person: str | None, district: str | None, all_sessions: bool) -> None:
 def show_pseudonym(person: str | None, district: str | None) -> None:
     """Print the pseudonym of a person or a district in the log.
 
-    The first line is made with SECRET_KEY, the others with SECRET_KEY_FALLBACKS. Search for those
-    in log lines from before the key was changed.
+    The first line is made with SECRET_KEY, the others with SECRET_KEY_FALLBACKS. Use the others to
+    search log lines from before the key was changed.
     """
     if (person is None) == (district is None):
         raise click.UsageError("Choose one: --person ID or --district ID.")

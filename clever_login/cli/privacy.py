@@ -45,7 +45,9 @@ def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
 
 
 @click.command("forget")
-@click.option("--user", metavar="ID", help="One person, by Clever's id or ours.")
+@click.option(
+    "--user", metavar="ID", help="One person: a Clever id, or the id of an account of this app."
+)
 @click.option(
     "--district", metavar="ID", help="The Clever id of a district. Deletes everybody in it."
 )
@@ -68,7 +70,12 @@ def forget(user: str | None, district: str | None, yes: bool) -> None:
 
 
 @click.command("export")
-@click.option("--user", metavar="ID", required=True, help="One person, by Clever's id or ours.")
+@click.option(
+    "--user",
+    metavar="ID",
+    required=True,
+    help="One person: a Clever id, or the id of an account of this app.",
+)
 @exit_on_error
 def export(user: str) -> None:
     """Print all stored data of a person, as JSON."""

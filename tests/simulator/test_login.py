@@ -267,7 +267,7 @@ def test_loginas_by_admin_is_repeated_on_app_started_logins_only_if_configured(
 
 
 def test_an_admin_can_stop_acting_as_another_person(clever: RunningSimulator) -> None:
-    visitor = acting(clever).press("again")
+    visitor = acting(clever).press("Stop acting")
     assert clever.people.person("district_admin").name.first in visitor.heading
     query = callback_query(visitor.follow(visitor.page.select("a.tile")[0]))
     assert "loginas_by_admin" not in query
