@@ -1,15 +1,10 @@
 """The app: what it is made of. Start in dashboard.py, which decides what each role sees."""
 
-from __future__ import annotations
-
 from flask import Flask
 
 import dashboard
-from clever_login import parts
-from clever_login.config import Settings, load_settings_or_exit
-from clever_login.extension import CleverLogin
+from clever_login import CleverLogin, Settings, parts
 
-PRODUCT = "Reading Room"  # the name on every page
 PARTS = (
     parts.Sessions(),
     parts.ClosedByDefault(),
@@ -23,20 +18,13 @@ PARTS = (
     parts.Accounts(),
     parts.Rosters(),
 )
+clever = CleverLogin(product="Reading Room", url_prefix="", after_login="/dashboard", parts=PARTS)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Creates the app. Reads the settings from the environment by default."""
-    settings = settings or load_settings_or_exit()
+    settings = settings or Settings.load_or_exit()
     app = Flask(__name__, instance_path=settings.instance_path)
-    CleverLogin(
-        app,
-        settings,
-        product=PRODUCT,
-        url_prefix="",
-        home="dashboard.home",
-        after_login="dashboard.show",
-        parts=PARTS,
-    )
+    clever.init_app(app, settings)
     dashboard.init_app(app)
     return app

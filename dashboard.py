@@ -1,6 +1,6 @@
 """What each role sees: the module to replace with your own.
 
-`app.py` names its endpoints: `dashboard.home` (not logged in) and `dashboard.show` (logged in).
+`/` is for users who are not logged in. A login ends at `/dashboard`, which `app.py` names.
 """
 
 from __future__ import annotations

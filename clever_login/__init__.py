@@ -1,6 +1,58 @@
 """Log in with Clever: authentication, accounts, rosters, and the web server worker.
 
-A project based on this repository gets a fix by replacing the whole package.
+The names in `__all__` are public, see docs/library.md. Everything else may change in any release.
+Each name is imported at its first use, so importing this package loads nothing.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clever_login import parts
+    from clever_login.auth.identity import Account, Identity
+    from clever_login.auth.permissions import roles_required
+    from clever_login.auth.sessions import CurrentUser, current_user, log_out, switch_role
+    from clever_login.clever.models import Role
+    from clever_login.config import Settings, SettingsError
+    from clever_login.errors import AccountRefused
+    from clever_login.extension import CleverLogin
+    from clever_login.web.routing import public
+
 __version__ = "0.1.0"
+__all__ = [
+    "Account",
+    "AccountRefused",
+    "CleverLogin",
+    "CurrentUser",
+    "Identity",
+    "Role",
+    "Settings",
+    "SettingsError",
+    "current_user",
+    "log_out",
+    "parts",
+    "public",
+    "roles_required",
+    "switch_role",
+]
+_MODULES = {
+    "auth.identity": ("Account", "Identity"),
+    "auth.permissions": ("roles_required",),
+    "auth.sessions": ("CurrentUser", "current_user", "log_out", "switch_role"),
+    "clever.models": ("Role",),
+    "config": ("Settings", "SettingsError"),
+    "errors": ("AccountRefused",),
+    "extension": ("CleverLogin",),
+    "web.routing": ("public",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -228,6 +228,11 @@ class Settings:
     url_prefix: str = ""
     instance_path: str | None = None
 
+    @classmethod
+    def load_or_exit(cls) -> Settings:
+        """Read the settings, or print their errors to standard error and exit."""
+        return load_settings_or_exit()
+
     @property
     def redirect_uri(self) -> str:
         """The callback URL, built from APP_URL and never from a request's Host header."""

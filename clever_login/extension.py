@@ -12,11 +12,13 @@ from functools import partial
 from typing import cast
 
 from flask import Blueprint, Flask
+from flask.typing import ResponseReturnValue
 
 from clever_login import services, warm_up
 from clever_login.accounts import claim_views, preferred_name
 from clever_login.auth import callback, idle_timeout, login_views, permissions, sessions
-from clever_login.auth.account_hooks import Account, AccountHooks
+from clever_login.auth.account_hooks import AccountHooks
+from clever_login.auth.identity import Account, Identity
 from clever_login.clever.models import User
 from clever_login.clever.user_client import SharedSection
 from clever_login.cli import group
@@ -37,15 +39,15 @@ from clever_login.web import (
 )
 from clever_login.web.routing import NAMESPACE, Destinations
 
-FindOrCreate = Callable[[User], Account]
-KeepSections = Callable[[Account, tuple[SharedSection, ...]], None]
+FindOrCreate = Callable[[Identity], str | Account]
+OnLogin = Callable[[Identity], ResponseReturnValue | None]
 
 # Later, CleverLogin will work in apps that have these parts of their own.
 REQUIRED = ("Sessions", "Languages", "ErrorPages")
 
 # `flask clever NAME` -> the command's module and attribute, imported when the command is used.
-ACCOUNT_COMMANDS = {
-    "accounts": "clever_login.cli.accounts:accounts",
+ACCOUNT_COMMANDS = {"accounts": "clever_login.cli.accounts:accounts"}
+DATABASE_COMMANDS = {
     "db": "clever_login.cli.database:db",
     "export": "clever_login.cli.privacy:export",
     "forget": "clever_login.cli.privacy:forget",
@@ -71,9 +73,11 @@ class CleverLogin:
     """The login with Clever in a Flask app: /login, /oauth/callback, /logout, and parts.
 
     `parts` may have any order. `home` is where users go who are not logged in, and `after_login`
-    where a login ends; both are paths or names of endpoints. `find_or_create` returns the account
-    of a user in your own database, instead of that of `parts.Accounts`. `keep_sections` stores what
-    a Clever Library teacher shares.
+    where a login ends; both are paths or names of endpoints.
+
+    `find_or_create` returns the id of the user's account in your own database, and is called once
+    per login. `on_login` is called when the user is logged in, and may return a response. Both may
+    refuse the user: raise AccountRefused with a sentence that the user reads.
 
     Raises TypeError if a part is missing that another part needs, and SettingsError for invalid
     settings.
@@ -90,13 +94,13 @@ class CleverLogin:
         after_login: str = "/",
         parts: Sequence[Part] = (),
         find_or_create: FindOrCreate | None = None,
-        keep_sections: KeepSections | None = None,
+        on_login: OnLogin | None = None,
     ) -> None:
         self.product = product
         self.url_prefix = url_prefix
         self.destinations = Destinations(home=home, after_login=after_login)
         self.parts = {type(part).__name__: part for part in parts}
-        self.hooks = _choose_hooks(self.parts, find_or_create, keep_sections)
+        self.hooks = _choose_hooks(self.parts, find_or_create, on_login)
         _check_parts(parts)
         if app is not None:
             self.init_app(app, settings)
@@ -130,6 +134,8 @@ class CleverLogin:
     def _lazy_commands(self) -> dict[str, str]:
         commands: dict[str, str] = {}
         if "Accounts" in self.parts or "Rosters" in self.parts:
+            commands |= DATABASE_COMMANDS
+        if "Accounts" in self.parts:
             commands |= ACCOUNT_COMMANDS
         if "Rosters" in self.parts:
             commands |= ROSTER_COMMANDS
@@ -152,15 +158,20 @@ def _check_parts(parts: Sequence[Part]) -> None:
 
 
 def _choose_hooks(
-    parts: dict[str, Part], find_or_create: FindOrCreate | None, keep_sections: KeepSections | None
+    parts: dict[str, Part], find_or_create: FindOrCreate | None, on_login: OnLogin | None
 ) -> AccountHooks:
-    """Return the app's hooks, those of parts.Accounts, or the defaults, which store nothing."""
-    hooks = AccountHooks()
-    if "Accounts" in parts:
-        hooks = AccountHooks(find_or_create=_find_or_create, keep_sections=_save_sections)
+    if find_or_create and "Accounts" in parts:
+        raise TypeError(
+            "CleverLogin got both find_or_create and parts.Accounts, which find the account: "
+            "pass one of them."
+        )
+    if not {"Accounts", "Rosters"} & set(parts):
+        return AccountHooks(find_or_create=find_or_create, on_login=on_login)
     return AccountHooks(
-        find_or_create=find_or_create or hooks.find_or_create,
-        keep_sections=keep_sections or hooks.keep_sections,
+        find_person=_find_account if "Accounts" in parts else _find_person,
+        save_sections=_save_sections,
+        find_or_create=find_or_create,
+        on_login=on_login,
     )
 
 
@@ -221,19 +232,23 @@ def _warm_up(app: Flask) -> None:
     _ = database.database(app).pages
 
 
-def _find_or_create(user: User) -> Account:
+def _find_person(user: User) -> Account:
     from clever_login.accounts.account_lookup import find_or_create_account
 
-    account = find_or_create_account(user)
-    if account.preferred_name is None and services.services().settings.ask_preferred_name:
+    return find_or_create_account(user)
+
+
+def _find_account(user: User) -> Account:
+    account = _find_person(user)
+    if account.called is None and services.services().settings.ask_preferred_name:
         preferred_name.ask_after_login()
     return account
 
 
-def _save_sections(account: Account, sections: tuple[SharedSection, ...]) -> None:
+def _save_sections(teacher_id: str, sections: tuple[SharedSection, ...]) -> None:
     from clever_login.accounts.library_sections import save_sections
 
-    save_sections(account, sections)
+    save_sections(teacher_id, sections)
 
 
 def _not_ready_reason() -> str | None:

@@ -11,9 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from clever_login.auth.account_hooks import Account
+from clever_login.auth.identity import Identity
 from clever_login.auth.sessions import CurrentUser
-from clever_login.clever.models import User
 from clever_login.errors import AccountRefused
 from clever_simulator.credentials import tokens as clevers_tokens
 from tests.conftest import SiteMaker
@@ -215,7 +214,7 @@ CANARY = "Mei-Ling Canary"
 def test_the_text_of_an_account_refusal_is_shown_but_not_logged(
     make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(_user: User) -> Account:
+    def refuse(_identity: Identity) -> str:
         raise AccountRefused(f"{CANARY} is in another course.")
 
     site = make_site(

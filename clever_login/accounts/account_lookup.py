@@ -14,7 +14,7 @@ from sqlalchemy import JSON, bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from clever_login.accounts.merge import find_by_clever_id
-from clever_login.auth.account_hooks import Account
+from clever_login.auth.identity import Account
 from clever_login.clever.models import User
 from clever_login.db.database import database
 from clever_login.db.models import (
@@ -75,7 +75,7 @@ def find_returning_user(user: User) -> Account | None:
     }
     with database().autocommit() as connection:
         row = connection.execute(_UPDATE_RETURNING_USER, values).one_or_none()
-    return Account(id=row.id, preferred_name=row.preferred_name) if row else None
+    return Account(id=row.id, called=row.preferred_name) if row else None
 
 
 def find_or_create_account(user: User) -> Account:
@@ -113,7 +113,7 @@ def _create_or_update(session: Session, user: User) -> Account:
     if person.archived_at is not None:
         _restore_account(session, person, user)
     _update_from_login(person, user)
-    return Account(id=person.id, preferred_name=person.preferred_name)
+    return Account(id=person.id, called=person.preferred_name)
 
 
 def _ensure_district(session: Session, district_id: str | None) -> None:

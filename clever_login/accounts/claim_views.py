@@ -47,7 +47,7 @@ def redeem() -> ResponseReturnValue:
     # Sessions in other browsers still name the former account.
     former = [result.former_clever_id] if result.former_clever_id else []
     end_sessions.by_clever_id(people=[user.clever_id, *former])
-    log_in(replace(user, account_id=result.account_id), "")
+    log_in(replace(user, account_id=result.account_id, person_id=result.account_id), "")
     claimed = user.impersonation_claimed
     log_event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
     return redirect(after_login_url(), 303)

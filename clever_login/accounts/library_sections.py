@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from clever_login.auth.account_hooks import Account
 from clever_login.clever.people import Person as Shared
 from clever_login.clever.people import PersonRole
 from clever_login.clever.user_client import MAX_SECTIONS, SharedSection
@@ -17,12 +16,13 @@ from clever_login.db.models import PROVIDER, Enrollment, Person, Section, utc_no
 STUDENT, TEACHER = PersonRole.STUDENT.value, PersonRole.TEACHER.value
 
 
-def save_sections(account: Account, sections: tuple[SharedSection, ...]) -> None:
-    """Write a teacher's sections in one transaction, and remove members who have left them.
+def save_sections(teacher_id: str, sections: tuple[SharedSection, ...]) -> None:
+    """Write the sections of a teacher in one transaction, and remove members who have left.
 
-    Sections that a district's sync maintains are not changed. Raises DatabaseUnavailable.
+    `teacher_id` is the id of the teacher's row. Sections that a district's sync maintains are not
+    changed. Raises DatabaseUnavailable.
     """
-    database().retry_transaction(lambda session: _save_in_session(session, account.id, sections))
+    database().retry_transaction(lambda session: _save_in_session(session, teacher_id, sections))
 
 
 def _save_in_session(

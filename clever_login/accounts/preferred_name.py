@@ -32,9 +32,9 @@ def save() -> ResponseReturnValue:
     from clever_login.accounts.account_lookup import set_preferred_name
 
     user = current_user()
-    if user is not None:
+    if user is not None and user.person_id is not None:
         name = (parse_text(request.form.get("name")) or "")[:MAX_NAME_LENGTH]
-        set_preferred_name(user.account_id, name)
+        set_preferred_name(user.person_id, name)
         rename_in_session(name)
         claimed = user.impersonation_claimed
         log_event("preferred_name_set", person=user.pseudonym, impersonation_claimed=claimed)

@@ -1,7 +1,4 @@
-"""Account hooks: they decide what your product does with a user who logs in.
-
-Pass your own functions to CleverLogin. The functions here are the defaults.
-"""
+"""The functions that a login calls: the product's own, and those of the chosen parts."""
 
 from __future__ import annotations
 
@@ -10,59 +7,46 @@ from dataclasses import dataclass
 from typing import cast
 
 from flask import Flask, current_app
+from flask.typing import ResponseReturnValue
 
+from clever_login.auth.identity import Account, Identity
 from clever_login.clever.models import User
 from clever_login.clever.user_client import SharedSection
 
 _KEY = "clever_login_account_hooks"
 
 
-@dataclass(frozen=True)
-class Account:
-    """A user in your product. Your own tables refer to the id."""
-
-    id: str
-    preferred_name: str | None = None  # what the user wants to be called; None: never asked
-
-
-def find_or_create(user: User) -> Account:
-    """Return the user's account, creating it if needed.
-
-    Called once per login, after every check. Views read the account's id, as text, from
-    `current_user().account_id`.
-
-    `user.id` is the key. Clever assigns it, and it is the same in every later login. Never match by
-    email or name: Clever does not verify them, and two people may share one. `user.legacy_ids` are
-    the ids from before v3 of Clever's API, for apps that stored those. A Clever Library user has no
-    district. If that user's district connects later, the user returns with the district and the
-    same id.
-
-    Name, email, and roles are empty when Clever does not share them or could not be read. Do not
-    overwrite stored values with empty ones.
-
-    Raises `errors.AccountRefused("...")` to refuse the user, who sees the message.
-    """
-    return Account(id=user.id)
-
-
-def keep_sections(account: Account, sections: tuple[SharedSection, ...]) -> None:
-    """Store the sections that a Clever Library teacher shares.
-
-    Called at each login of such a teacher, after `find_or_create`. A section's students may log in
-    before this teacher returns, with the same ids.
-    """
-
-
 @dataclass(frozen=True, kw_only=True)
 class AccountHooks:
-    """The functions that a login calls in this app."""
+    """What happens with a user whom Clever has identified.
 
-    find_or_create: Callable[[User], Account] = find_or_create
-    keep_sections: Callable[[Account, tuple[SharedSection, ...]], None] = keep_sections
+    `find_person` and `save_sections` belong to the library's tables: the first returns the user's
+    row, and the second stores the sections that a Clever Library teacher shares. The others are the
+    product's. Without `find_or_create`, the account is the row, or Clever's id without tables.
+    """
+
+    find_person: Callable[[User], Account] | None = None
+    save_sections: Callable[[str, tuple[SharedSection, ...]], None] | None = None
+    find_or_create: Callable[[Identity], str | Account] | None = None
+    on_login: Callable[[Identity], ResponseReturnValue | None] | None = None
 
     def install(self, app: Flask) -> None:
         """Make every login of this app call these functions."""
         app.extensions[_KEY] = self
+
+    def account(self, identity: Identity, person: Account | None) -> Account:
+        """Return the account of a user. `person` is their row, if the app has the tables.
+
+        Raises AccountRefused, and TypeError if the product's function returns no id.
+        """
+        if self.find_or_create is None:
+            return person or Account(id=identity.subject)
+        account = self.find_or_create(identity)
+        if isinstance(account, str):
+            account = Account(id=account)
+        if not isinstance(account, Account) or not account.id or not isinstance(account.id, str):
+            raise TypeError("find_or_create must return an id as a string, or an Account with one")
+        return account
 
 
 def account_hooks() -> AccountHooks:

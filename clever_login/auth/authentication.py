@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from clever_login.auth.account_hooks import account_hooks
+from clever_login.auth.identity import Account, Identity
 from clever_login.auth.sessions import CurrentUser, TaughtClass
 from clever_login.clever import oauth, oidc
 from clever_login.clever.deadlines import Deadline
@@ -19,13 +20,38 @@ from clever_login.logs.events import log_event
 from clever_login.services import services
 
 
-def authenticate_user(code: str, nonce: str) -> CurrentUser:
+@dataclass(frozen=True)
+class Authentication:
+    """A user whom Clever has identified: what the session stores, and what the product is told."""
+
+    user: CurrentUser
+    identity: Identity
+
+
+def authenticate_user(code: str, nonce: str, *, impersonated: bool) -> Authentication:
     """Exchange the code, load the user's profile, and find or create the account.
 
     The tokens are discarded when this function returns. `nonce` was sent with this login's state,
-    and an ID token must contain it. Raises LoginError when Clever does not identify the user or
-    when the account is refused.
+    and an ID token must contain it. `impersonated` is what the link claims. Raises LoginError when
+    Clever does not identify the user or when the account is refused.
     """
+    profile = _load_profile(code, nonce)
+    allowed = services().settings.clever_district_ids
+    if allowed and profile.user.district_id not in allowed:
+        raise DistrictNotAllowed("the district is not in CLEVER_DISTRICT_IDS")
+    _log_missing_parts(profile)
+    hooks = account_hooks()
+    person = hooks.find_person(profile.user) if hooks.find_person else None
+    if person and hooks.save_sections and profile.sections.value is not None:
+        hooks.save_sections(person.id, profile.sections.value)
+    person_id = person.id if person else None
+    identity = Identity.from_profile(profile, person_id=person_id, impersonated=impersonated)
+    account = hooks.account(identity, person)
+    user = _build_current_user(profile, account, person_id)
+    return Authentication(replace(user, impersonation_claimed=impersonated), identity)
+
+
+def _load_profile(code: str, nonce: str) -> Profile:
     app_services = services()
     deadline = Deadline(app_services.settings.login_seconds)
     try:
@@ -35,21 +61,9 @@ def authenticate_user(code: str, nonce: str) -> CurrentUser:
             me: Me | None = _me_without_id_token(loader.client)
         else:
             me = _me_from_id_token(tokens, nonce, deadline)
-        profile = loader.load(me)
+        return loader.load(me)
     except TimeoutError as error:
         raise CleverUnavailable("the time limit for this login has passed") from error
-    allowed = app_services.settings.clever_district_ids
-    if allowed and profile.user.district_id not in allowed:
-        raise DistrictNotAllowed("the district is not in CLEVER_DISTRICT_IDS")
-    _log_missing_parts(profile)
-    hooks = account_hooks()
-    account = hooks.find_or_create(profile.user)
-    if account.id in (None, ""):
-        raise TypeError("find_or_create returned an account without an id")
-    if profile.sections.value is not None:
-        hooks.keep_sections(account, profile.sections.value)
-    preferred_name = getattr(account, "preferred_name", None) or ""
-    return replace(_build_current_user(profile, str(account.id)), preferred_name=preferred_name)
 
 
 def _me_from_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | None:
@@ -105,10 +119,12 @@ def _taught_classes(profile: Profile) -> Fetched[tuple[TaughtClass, ...]]:
     return Fetched(shared.outcome, tuple(names) if shared.value is not None else None)
 
 
-def _build_current_user(profile: Profile, account_id: str) -> CurrentUser:
+def _build_current_user(profile: Profile, account: Account, person_id: str | None) -> CurrentUser:
     user, now = profile.user, time.time()
     return CurrentUser(
-        account_id=account_id,
+        account_id=account.id,
+        person_id=person_id,
+        preferred_name=account.called or "",
         clever_id=user.id,
         district_id=user.district_id,
         first_name=user.first_name,

@@ -12,11 +12,12 @@ import logging
 from dataclasses import replace
 from functools import partial
 
-from flask import g, redirect, request, url_for
+from flask import g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
 from clever_login.auth import authentication, load_shedding, sessions
+from clever_login.auth.account_hooks import account_hooks
 from clever_login.auth.login_views import redirect_to_clever
 from clever_login.auth.pending_logins import (
     PendingLogin,
@@ -167,9 +168,13 @@ def _finish_login(login: PendingLogin, state: str, code: str | None) -> Response
     claimed = login.impersonation_claimed or fetch_metadata.impersonation_claimed()
     login = replace(login, impersonation_claimed=claimed)
     try:
-        user = authentication.authenticate_user(
-            _claimed(_validated_code(code)), derive_nonce(state)
+        authenticated = authentication.authenticate_user(
+            _claimed(_validated_code(code)), derive_nonce(state), impersonated=claimed
         )
+        user = authenticated.user
+        sessions.log_in(user, state)
+        on_login = account_hooks().on_login
+        own_response = on_login(authenticated.identity) if on_login else None
     except Exception as error:
         sessions.log_out()
         pending.ended(state)
@@ -177,10 +182,8 @@ def _finish_login(login: PendingLogin, state: str, code: str | None) -> Response
         if reason and login.restarts == 0:
             return _restart_login(login, state, reason)
         raise
-    user = replace(user, impersonation_claimed=claimed)
-    sessions.log_in(user, state)
     pending.ended(state)
-    response = redirect(login.next or after_login_url(), 303)
+    response = make_response(own_response or redirect(login.next or after_login_url(), 303))
     pending.forget(response, state)
     pending.confirmed(request, response)
     if former and former.clever_id != user.clever_id:

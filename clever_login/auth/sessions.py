@@ -40,6 +40,7 @@ class CurrentUser:
     """The logged-in user's data in the session. No other data of the user is stored in it."""
 
     account_id: str
+    person_id: str | None  # the user's row in the library's tables, with Accounts or Rosters
     clever_id: str
     district_id: str | None
     first_name: str

@@ -25,4 +25,4 @@ class Viewer:
 def current_viewer() -> Viewer:
     """Return the logged-in user in their current role. Aborts with 401 if nobody is logged in."""
     user = current_user() or abort(401)
-    return Viewer(person_id=user.account_id, role=user.role)
+    return Viewer(person_id=user.person_id or abort(401), role=user.role)

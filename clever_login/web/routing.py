@@ -74,7 +74,7 @@ def _destinations() -> Destinations:
 def _resolve(target: str, values: dict[str, str | None]) -> str:
     if not target.startswith("/"):
         return url_for(target, **cast(dict[str, Any], values))
-    query = urlencode({name: value for name, value in values.items() if value is not None})
+    query = urlencode({k: v for k, v in values.items() if v is not None}, safe="/")
     return f"{target}?{query}" if query else target
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from clever_login.accounts import account_lookup
 from clever_login.accounts.account_lookup import find_or_create_account
 from clever_login.accounts.library_sections import save_sections
-from clever_login.auth.account_hooks import Account
 from clever_login.clever.models import Role, RoleRecord, User
 from clever_login.clever.people import Person as PersonRecord
 from clever_login.clever.people import PersonRole
@@ -307,7 +306,7 @@ def seats(site: Site) -> set[tuple[str, str, str]]:
 
 def keep(site: Site, teacher: str, *sections: SharedSection) -> None:
     with flask_app(site).test_request_context():
-        save_sections(Account(id=teacher), sections)
+        save_sections(teacher, sections)
 
 
 def test_a_library_teachers_students_have_rows_before_their_first_login(school: Site) -> None:

@@ -19,24 +19,16 @@ from tests.support.running_app import ROOT, Site
 
 OWN_ACCOUNTS = """
 import sys
-from dataclasses import dataclass
-from clever_login.errors import AccountRefused
+from clever_login import AccountRefused, Identity
 
-@dataclass(frozen=True)
-class Account:
-    id: str
-
-def find_or_create(user):
-    print("ASKED", user.id, user.district_id, [r.role.value for r in user.roles],
-          user.legacy_ids, file=sys.stderr, flush=True)
-    if user.roles[0].role == "student":
+def find_or_create(identity: Identity) -> str:
+    print("ASKED", identity.subject, identity.district_id, [r.value for r in identity.roles],
+          identity.legacy_ids, file=sys.stderr, flush=True)
+    if identity.roles[0] == "student":
         raise AccountRefused("Your class starts on Monday.")
-    if user.roles[0].role == "district_admin":
+    if identity.roles[0] == "district_admin":
         raise OSError("the database of Mei-Ling Ortiz is down")
-    return Account(id="ours-7")
-
-def keep_sections(account, sections):
-    raise AssertionError("only Clever Library teachers share sections")
+    return "ours-7"
 """
 
 
@@ -109,8 +101,9 @@ def use_own_hooks(app_file: Path) -> None:
     (lines,) = [block for block in blocks("accounts.md", "python") if "CleverLogin(" in block]
     imported, arguments = lines.split("\n\n")
     change(app_file, "import dashboard\n", f"import dashboard\n{imported}\n")
+    change(app_file, "    parts.Accounts(),\n", "")
     (added,) = re.findall(r"^    find_or_create=.*", arguments, re.M)
-    change(app_file, "        parts=PARTS,\n", f"        parts=PARTS,\n    {added}\n")
+    change(app_file, ", parts=PARTS)", f", parts=PARTS, {added.strip()})")
 
 
 def test_login_works_without_accounts_and_rosters(tmp_path: Path) -> None:

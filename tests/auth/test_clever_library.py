@@ -15,7 +15,8 @@ import pytest
 from flask import Flask
 
 from clever_login.api_versions import VERSIONS
-from clever_login.auth.account_hooks import Account
+from clever_login.auth.account_hooks import AccountHooks
+from clever_login.auth.identity import Account
 from clever_login.clever.models import User
 from clever_login.clever.user_client import SharedSection
 from clever_login.config import Settings
@@ -28,26 +29,23 @@ from tests.support.starter import make_starter
 
 
 class Kept:
-    """What a product's own accounts module stores: every account and every section."""
+    """Records what a login would write to the library's tables: every user and every section."""
 
     def __init__(self) -> None:
         self.users: list[User] = []
         self.sections: dict[str, tuple[SharedSection, ...]] = {}
 
-    def find_or_create(self, user: User) -> Account:
+    def find_person(self, user: User) -> Account:
         self.users.append(user)
         return Account(id=user.id)
 
-    def keep_sections(self, account: Account, sections: tuple[SharedSection, ...]) -> None:
-        self.sections[account.id] = sections
+    def save_sections(self, teacher_id: str, sections: tuple[SharedSection, ...]) -> None:
+        self.sections[teacher_id] = sections
 
     def make_app(self, settings: Settings) -> Flask:
-        return make_starter(
-            settings,
-            without=("Accounts", "Rosters"),
-            find_or_create=self.find_or_create,
-            keep_sections=self.keep_sections,
-        )
+        app = make_starter(settings, without=("Accounts", "Rosters"))
+        AccountHooks(find_person=self.find_person, save_sections=self.save_sections).install(app)
+        return app
 
 
 @pytest.fixture
@@ -85,8 +83,10 @@ def test_a_teacher_logs_in_with_each_accounts_module_of_the_documents(
     monkeypatch.chdir(tmp_path)  # one of the modules creates its table in the working directory
 
     def make_app(settings: Settings) -> Flask:
-        hooks = {name: module[name] for name in ("find_or_create", "keep_sections")}
-        return make_starter(settings, without=("Accounts",), **hooks)
+        if "on_login" in module:
+            return make_starter(settings, on_login=module["on_login"])
+        hook = module["find_or_create"]
+        return make_starter(settings, without=("Accounts",), find_or_create=hook)
 
     site = make_site(make_app=make_app, clever_client_id="simulator-library")
     assert consenting(site).path == "/dashboard"

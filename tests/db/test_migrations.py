@@ -125,7 +125,7 @@ from clever_login.clever.models import User
 from tests.support.running_app import settings_for
 made = app.create_app(settings_for("http://localhost", "http://x", pathlib.Path(sys.argv[1])))
 with made.app_context():
-    account_hooks().find_or_create(User(id="someone"))
+    account_hooks().find_person(User(id="someone"))
 print("alembic" in sys.modules)
 """
     command = [sys.executable, "-c", code, str(tmp_path)]

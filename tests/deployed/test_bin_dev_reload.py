@@ -135,9 +135,9 @@ def test_a_new_static_file_gets_a_content_hash(dev: Dev) -> None:
 
 
 def test_edited_code_takes_effect_and_an_error_in_it_is_explained(dev: Dev) -> None:
-    with dev.edited("app.py", 'PRODUCT = "Reading Room"', 'PRODUCT = "Turtle Room"'):
+    with dev.edited("app.py", '"Reading Room"', '"Turtle Room"'):
         dev.until(lambda: "Turtle Room" in dev.page())
-    with dev.edited("app.py", 'PRODUCT = "Reading Room"', 'PRODUCT = "Reading Room'):
+    with dev.edited("app.py", '"Reading Room"', '"Reading Room'):
         dev.until(lambda: "The app cannot start." in dev.page())
         assert "SyntaxError" in dev.page()
     dev.until(lambda: "Reading Room" in dev.page())
@@ -168,7 +168,7 @@ def test_restarts_keep_people_logged_in_and_the_simulators_state(
     kept = send_request(faults).json()["faults"]
     assert [each["times"] for each in kept] == [7]
     try:
-        with dev.edited("app.py", 'PRODUCT = "Reading Room"', 'PRODUCT = "Turtle Room"'):
+        with dev.edited("app.py", '"Reading Room"', '"Turtle Room"'):
             dev.until(lambda: "Turtle Room" in dev.page())
             assert student.open("/dashboard").heading == "Hi, Ada!"
             assert send_request(faults).json()["faults"] == kept
@@ -178,7 +178,7 @@ def test_restarts_keep_people_logged_in_and_the_simulators_state(
 
 
 def test_a_request_during_a_restart_waits_and_is_answered(dev: Dev) -> None:
-    with dev.edited("app.py", 'PRODUCT = "Reading Room"', 'PRODUCT = "Turtle Room"'):
+    with dev.edited("app.py", '"Reading Room"', '"Turtle Room"'):
         pages = [dev.page()]
         while "Turtle Room" not in pages[-1]:
             pages.append(dev.page())  # a refused connection raises

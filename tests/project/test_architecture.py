@@ -124,8 +124,7 @@ def test_the_code_in_the_docs_behaves_as_described(make_site: SiteMaker, tmp_pat
         names |= runpy.run_path(str(file))
 
     def make_app(settings: Settings) -> Flask:
-        hook = names["find_or_create"]
-        app = make_starter(settings, without=("Accounts",), find_or_create=hook)
+        app = make_starter(settings, on_login=names["on_login"])
         if "books" not in app.blueprints:  # a product's app may have added the example unchanged
             names["init_app"](app)
         return app

@@ -20,7 +20,7 @@ from tests.support.running_app import Site
 
 def make_account_app(make_site: SiteMaker, database_url: str | None, **changes: Any) -> Site:
     """Start an app with empty tables and a `/who` view."""
-    site = make_site(database_url=database_url, extend=_add_account_view, **changes)
+    site = make_site(database_url=database_url, extend=add_account_view, **changes)
     run_flask_clever(site, "db", "upgrade")
     return site
 
@@ -31,7 +31,7 @@ def school(make_site: SiteMaker, database_url: str | None) -> Site:
     return make_account_app(make_site, database_url)
 
 
-def _add_account_view(app: Flask) -> None:
+def add_account_view(app: Flask) -> None:
     """Mount /who, which returns the account id of the logged-in user, or an empty body."""
 
     def who() -> tuple[str, dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 
 import dashboard
-from app import PARTS, PRODUCT
+from app import PARTS, clever
 from clever_login.config import Settings
 from clever_login.extension import CleverLogin
 from tests.support.running_app import ROOT
@@ -17,10 +17,9 @@ def make_starter(settings: Settings, *, without: tuple[str, ...] = (), **argumen
     """Create the app of app.py without the parts of these names, and with these arguments."""
     app = Flask("app", root_path=str(ROOT), instance_path=settings.instance_path)
     options: dict[str, Any] = {
-        "product": PRODUCT,
+        "product": clever.product,
         "url_prefix": "",
-        "home": "dashboard.home",
-        "after_login": "dashboard.show",
+        "after_login": "/dashboard",
         "parts": [part for part in PARTS if type(part).__name__ not in without],
     }
     CleverLogin(app, settings, **(options | arguments))
