@@ -62,14 +62,11 @@ class DistrictIndex:
         self.schools = _index_by_id(schools)
         self.people = _index_by_id(people)
         self.sections = _index_by_id(self._with_shared_students(section) for section in sections)
+        classes = self.sections.items()
         self.course_of = {
-            section.id: derived_records.course_for_section(section)
-            for section in self.sections.values()
+            key: derived_records.course_for_section(section) for key, section in classes
         }
-        self.term_of = {
-            section.id: derived_records.term_for_section(section)
-            for section in self.sections.values()
-        }
+        self.term_of = {key: derived_records.term_for_section(section) for key, section in classes}
         self.courses = _index_by_id(self.course_of.values())
         self.terms = _index_by_id(self.term_of.values())
         self.resources = _index_by_id(
