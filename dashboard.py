@@ -45,11 +45,11 @@ def show() -> ResponseReturnValue:
 @bp.post("/role")
 def switch() -> ResponseReturnValue:
     """Switches to another role of the user. Responds 403 for any other role."""
-    user, wanted = current_user(), request.form.get("role", "")
-    if user is None or wanted not in user.roles:
+    user, role = current_user(), request.form.get("role", "")
+    if user is None or role not in user.roles:
         abort(403)
-    switch_role(Role(wanted))
-    log_event("role_switched", role=wanted, person=user.pseudonym)
+    switch_role(Role(role))
+    log_event("role_switched", role=role, person=user.pseudonym)
     return redirect(url_for("dashboard.show"), 303)
 
 

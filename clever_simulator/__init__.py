@@ -44,23 +44,23 @@ def create_app(config: Config) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=1_000_000,
     )
-    world = app.extensions["clever_simulator"] = SimulatorState(config)
-    clevers = (oauth, oidc, data_api, events, authorize, impersonation, portal, status_page)
-    for room in (*clevers, faults, roster_changes, school_year):
-        app.register_blueprint(room.bp)
+    state = app.extensions["clever_simulator"] = SimulatorState(config)
+    clever_views = (oauth, oidc, data_api, events, authorize, impersonation, portal, status_page)
+    for module in (*clever_views, faults, roster_changes, school_year):
+        app.register_blueprint(module.bp)
     app.register_error_handler(authorize.LinkError, _handle_link_error)
     app.register_error_handler(HTTPException, _handle_http_error)
-    _add_hooks(app, world)
+    _add_hooks(app, state)
     return app
 
 
-def _add_hooks(app: Flask, world: SimulatorState) -> None:
+def _add_hooks(app: Flask, state: SimulatorState) -> None:
     app.before_request(_refuse_unknown_hosts)
-    app.before_request(world.journal.start)
+    app.before_request(state.journal.start)
     app.before_request(fault_hooks.apply_next_fault)
     # Flask runs these in reverse order: spoil the response, log it, then deliver it.
     app.after_request(fault_hooks.deliver_response)
-    app.after_request(world.journal.finish)
+    app.after_request(state.journal.finish)
     app.after_request(fault_hooks.spoil_response)
     app.after_request(_add_headers)
 

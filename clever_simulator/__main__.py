@@ -25,8 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse_options(arguments)
     report_crashes()
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stop.set())
     try:
         with run_in_background(
             _build_config(options), options.host, options.port, options.tls
@@ -38,9 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (NotLoopbackError, CertificateError) as error:
         return _print_line(str(error), sys.stderr)
     except OSError as error:
-        where = f"{options.host}:{options.port}"
+        address = f"{options.host}:{options.port}"
         return _print_line(
-            f"The simulator cannot listen on {where}: {os.strerror(error.errno or 0)}.", sys.stderr
+            f"The simulator cannot listen on {address}: {os.strerror(error.errno or 0)}.",
+            sys.stderr,
         )
     return 0
 
@@ -54,9 +55,9 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _print_line(line: str, where: TextIO) -> int:
-    where.write(escape_unprintable(line) + "\n")
-    where.flush()
+def _print_line(line: str, stream: TextIO) -> int:
+    stream.write(escape_unprintable(line) + "\n")
+    stream.flush()
     return 1
 
 
@@ -64,8 +65,8 @@ def _build_config(options: argparse.Namespace) -> Config:
     config = default_config(options.app_url, options.api_version)
     extra = tuple(_build_app(text, options.api_version) for text in options.app)
     # An app from --app replaces the sample app with the same client ID.
-    taken = {app.client_id for app in extra}
-    samples = tuple(app for app in config.apps if app.client_id not in taken)
+    replaced_ids = {app.client_id for app in extra}
+    samples = tuple(app for app in config.apps if app.client_id not in replaced_ids)
     return Config(
         apps=samples + extra,
         seed=options.seed,

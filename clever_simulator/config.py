@@ -23,7 +23,7 @@ class RegisteredApp:
       HTTP Basic only.
     - `library_districts`: short names of districts whose users log in through Clever Library. Their
       logins have no ID token, even if the app has OIDC.
-    - `says_authorized_by`: `/me` includes `authorized_by`.
+    - `sends_authorized_by`: `/me` includes `authorized_by`.
     """
 
     client_id: str
@@ -38,7 +38,7 @@ class RegisteredApp:
     loginas_repeats: bool = False
     secret_in_body: bool = False
     library_districts: tuple[str, ...] = ()
-    says_authorized_by: bool = True
+    sends_authorized_by: bool = True
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:
@@ -46,7 +46,7 @@ class RegisteredApp:
         if self.oidc and self.tier == "library":
             raise ValueError(f"{self.client_id}: Clever does not offer OIDC to Library apps.")
 
-    def seen_from(self, shortname: str) -> Self:
+    def for_district(self, shortname: str) -> Self:
         """Returns the app as a district's users see it: connected by the district or by Library."""
         if shortname not in self.library_districts:
             return self

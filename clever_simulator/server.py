@@ -47,77 +47,77 @@ class RunningSimulator:
     def __init__(self, url: str, app: Flask) -> None:
         self.url = url
         self.app = app
-        self._world: SimulatorState = app.extensions["clever_simulator"]
+        self._state: SimulatorState = app.extensions["clever_simulator"]
 
     @property
     def people(self) -> Directory:
         """The people of this simulator, for tests to compare with."""
-        return self._world.people
+        return self._state.people
 
     def configure(self, config: Config) -> None:
         """Replaces the apps and the seed, for example once both URLs are known."""
-        self._world.configure(config)
+        self._state.configure(config)
 
     def reset(self) -> None:
         """Resets codes, tokens, consents, faults, incidents, request log, clock and all changes."""
-        self._world.reset()
+        self._state.reset()
 
     def fault(self, endpoint: str, **fields: object) -> Fault:
         """Adds a fault. Raises FaultError (a ValueError) naming an invalid field."""
-        return self._world.faults.add({"endpoint": endpoint, **fields})
+        return self._state.faults.add({"endpoint": endpoint, **fields})
 
     def change(self, change: str, person: str, **fields: object) -> list[dict[str, str]]:
         """Changes a district like POST /_simulator/events. Raises ChangeError (a ValueError)."""
-        return self._world.changes.make({"change": change, "person": person, **fields})
+        return self._state.changes.make({"change": change, "person": person, **fields})
 
-    def alter(self, record: str, *, drop: Iterable[str] = (), **fields: object) -> None:
+    def override(self, record: str, *, drop: Iterable[str] = (), **fields: object) -> None:
         """Overrides a record's fields like POST /_simulator/records.
 
         Two underscores separate the parts of a field's path: `name__first`. Raises OverrideError or
         ChangeError (both ValueError).
         """
         paths = {name.replace("__", "."): value for name, value in fields.items()}
-        self._world.changes.alter({"id": record, "fields": paths, "drop": list(drop)})
+        self._state.changes.override({"id": record, "fields": paths, "drop": list(drop)})
 
-    def alterations(self, descriptions: Iterable[Mapping[str, object]]) -> None:
+    def override_many(self, descriptions: Iterable[Mapping[str, object]]) -> None:
         """Overrides fields of many records in one district at once."""
-        self._world.changes.alter(list(descriptions))
+        self._state.changes.override(list(descriptions))
 
     def changes(self, descriptions: Iterable[Mapping[str, object]]) -> list[dict[str, str]]:
         """Makes many changes in one district at once. Raises ChangeError."""
-        return self._world.changes.make(list(descriptions))
+        return self._state.changes.make(list(descriptions))
 
-    def year(self, step: str, **fields: object) -> dict[str, Any]:
+    def make_step(self, step: str, **fields: object) -> dict[str, Any]:
         """Makes a school year step like POST /_simulator/year. Raises ChangeError."""
-        return steps.make_step(self._world, {"step": step, **fields}).record
+        return steps.make_step(self._state, {"step": step, **fields}).record
 
     def clear_faults(self) -> None:
         """Removes all pending faults."""
-        self._world.faults.forget()
+        self._state.faults.clear()
 
     def rotate_keys(self, *, keep_old: bool = False) -> str:
         """Signs ID tokens with a new key and returns its `kid`. Unpublishes old keys by default."""
-        return self._world.keys.rotate(keep_old=keep_old)
+        return self._state.keys.rotate(keep_old=keep_old)
 
     def change_claims(self, **claims: object) -> None:
         """Puts these claims into every ID token until a reset. None leaves a claim out."""
-        self._world.other_claims = claims
+        self._state.extra_claims = claims
 
     def incident(self, name: str, impact: str = "major", body: str = "") -> Incident:
         """Adds an incident to the status page. `impact` is a Statuspage impact or `maintenance`."""
-        return self._world.incidents.add(name, impact, body, self._world.clock.now())
+        return self._state.incidents.add(name, impact, body, self._state.clock.now())
 
     def clear_incidents(self) -> None:
         """Ends every incident."""
-        self._world.incidents.clear()
+        self._state.incidents.clear()
 
     def journal(self) -> list[dict[str, Any]]:
         """Returns the requests seen so far, oldest first."""
-        return self._world.journal.read()
+        return self._state.journal.read()
 
     def advance(self, seconds: float) -> None:
         """Moves the simulator's clock forward, so that codes and tokens age without waiting."""
-        self._world.clock.advance(seconds)
+        self._state.clock.advance(seconds)
 
 
 @contextmanager
@@ -220,8 +220,8 @@ class RequestHandler(WSGIRequestHandler):
         """
         environ = super().make_environ()
         length = environ.get("CONTENT_LENGTH", "0")
-        known = length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES
-        if known and not environ.get("wsgi.input_terminated"):
+        has_valid_length = length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES
+        if has_valid_length and not environ.get("wsgi.input_terminated"):
             environ["wsgi.input"] = BytesIO(self.rfile.read(int(length)))
         else:
             self.close_connection = True
@@ -233,14 +233,14 @@ class RequestHandler(WSGIRequestHandler):
     def _now(self) -> float:
         """The simulator's time, for the Date header."""
         app: Any = self.server.app
-        return float(app.extensions["clever_simulator"].clock.outside())
+        return float(app.extensions["clever_simulator"].clock.wall_time())
 
     def _send(self, status: str, headers: Headers, body: bytes) -> None:
         bodiless = status.startswith(("204", "304"))
         head = [f"HTTP/1.1 {status}"]
         if "Date" not in headers:  # a fault can set another Date
             head.append(f"Date: {self.date_time_string(self._now())}")
-        head += [f"{k}: {v}" for k, v in headers if k.lower() != "content-length"]
+        head += [f"{name}: {value}" for name, value in headers if name.lower() != "content-length"]
         if not bodiless:
             head.append(f"Content-Length: {len(body)}")
         if self.close_connection:

@@ -35,25 +35,25 @@ class SimulatorState:
 
     def __init__(self, config: Config) -> None:
         self.clock = Clock()
-        self.vault = TokenStore(self.clock)
+        self.tokens = TokenStore(self.clock)
         self.consents = Consents()
         self.events = EventLog()
         self.faults = FaultQueue()
         self.incidents = Incidents()
         self.journal = RequestLog()
         self.keys = SigningKeys()
-        self.other_claims: dict[str, object] = {}
+        self.extra_claims: dict[str, object] = {}
         self.configure(config)
 
     def configure(self, config: Config) -> None:
         """Replaces the apps and the people. Removes all codes, tokens, consents and events."""
         self.config = self._registered = config
-        self.passed = StepLog()
+        self.step_log = StepLog()
         self.data = RosterState(build_directory(config))
         self.changes = ChangeMaker(self.data, self.events, self.clock)
-        self.events.forget()
-        self.vault.forget()
-        self.consents.forget()
+        self.events.clear()
+        self.tokens.clear()
+        self.consents.clear()
 
     @property
     def people(self) -> Directory:
@@ -64,15 +64,15 @@ class SimulatorState:
         """Undoes all changes and removes faults, incidents and logs. Signing keys stay."""
         self.config = self._registered
         self.clock.restore()
-        self.passed.forget()
-        self.vault.forget()
-        self.consents.forget()
+        self.step_log.clear()
+        self.tokens.clear()
+        self.consents.clear()
         self.data.restore()
-        self.events.forget()
-        self.faults.forget()
+        self.events.clear()
+        self.faults.clear()
         self.incidents.clear()
-        self.journal.forget()
-        self.other_claims = {}
+        self.journal.clear()
+        self.extra_claims = {}
 
 
 def simulator_state() -> SimulatorState:
@@ -85,53 +85,59 @@ def build_directory(config: Config) -> Directory:
 
     Raises DataError (a ValueError) if the files of `config.data` are invalid.
     """
-    parts = [_usual(config.seed)]
+    directories = [_standard_directory(config.seed)]
     if config.students is not None:
-        parts.append(large_district.build_directory(config.seed, config.students))
+        directories.append(large_district.build_directory(config.seed, config.students))
     if config.data is not None:
-        parts.append(csv_district.build_directory(config.seed, config.data))
-    return _with_new_ids(join_directories(parts) if parts[1:] else parts[0], config)
+        directories.append(csv_district.build_directory(config.seed, config.data))
+    return _with_new_ids(
+        join_directories(directories) if directories[1:] else directories[0], config
+    )
 
 
 @lru_cache(maxsize=2)
-def _usual(seed: int) -> Directory:
+def _standard_directory(seed: int) -> Directory:
     """Returns the standard districts and the edge cases. Immutable, so simulators share them."""
     return join_directories(
         [sample_districts.build_directory(seed), edge_cases.build_directory(seed)]
     )
 
 
-def join_directories(parts: list[Directory]) -> Directory:
+def join_directories(directories: list[Directory]) -> Directory:
     """Joins several directories into one, with districts in the given order."""
     return Directory(
-        districts=tuple(one for part in parts for one in part.districts),
-        schools=tuple(one for part in parts for one in part.schools),
-        people=tuple(one for part in parts for one in part.people),
-        sections=tuple(one for part in parts for one in part.sections),
-        named_people=tuple(one for part in parts for one in part.named_people),
+        districts=tuple(district for directory in directories for district in directory.districts),
+        schools=tuple(school for directory in directories for school in directory.schools),
+        people=tuple(person for directory in directories for person in directory.people),
+        sections=tuple(section for directory in directories for section in directory.sections),
+        named_people=tuple(
+            person for directory in directories for person in directory.named_people
+        ),
     )
 
 
-def _with_new_ids(before: Directory, config: Config) -> Directory:
+def _with_new_ids(directory: Directory, config: Config) -> Directory:
     """Returns the same people. Those in `config.new_ids` have a new ID."""
     if not config.new_ids:
-        return before
+        return directory
     changed = {
         person.id: with_new_id(config.seed, person)
-        for person in before.people
+        for person in directory.people
         if person.user_name in config.new_ids
     }
-    return with_people(before, changed)
+    return with_people(directory, changed)
 
 
 def with_new_id(seed: int, person: Person) -> Person:
     """Returns the same person with a new ID, as Clever creates for a person it has forgotten."""
     person_id = make_id(seed, "again", person.id)
-    posts = (
+    assignments = (
         replace(
-            post,
-            legacy_id=person_id if post.role == "student" else make_id(seed, post.role, person_id),
+            assignment,
+            legacy_id=person_id
+            if assignment.role == "student"
+            else make_id(seed, assignment.role, person_id),
         )
-        for post in person.posts
+        for assignment in person.role_assignments
     )
-    return replace(person, id=person_id, posts=tuple(posts))
+    return replace(person, id=person_id, role_assignments=tuple(assignments))

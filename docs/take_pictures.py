@@ -73,7 +73,7 @@ class Seen:
     def row(self, stop: Stop) -> str:
         """Returns a row of the table."""
         link = f"[{stop.name}](pictures/{stop.name}-phone-light.png)"
-        longest = " / ".join(str(self.longest[each]) for each in ("en", "es"))
+        longest = " / ".join(str(self.longest[language]) for language in ("en", "es"))
         weights = f"{self.first:,} | {self.afterwards:,}"
         who = stop.who or "none"
         return f"| {link} | {who} | {self.heading} | {weights} | {self.complaints} | {longest} |\n"
@@ -88,7 +88,7 @@ def main(names: list[str]) -> None:
         run_chromium() as browser,
     ):
         tour = Tour(site, browser)
-        stops = [each for each in STOPS if not names or each.name in names]
+        stops = [stop for stop in STOPS if not names or stop.name in names]
         if not names:
             with tour.visit(CLEVER_FORM, LOOKS["desktop-light"]) as page:
                 _save(page.screenshot(), PICTURES / "simulator.png")
@@ -129,13 +129,15 @@ def _save(picture: bytes, path: Path) -> None:
 
 
 def _complaints(page: Page) -> int:
-    found = Axe().run(page, options={"runOnly": AXE_RULES}).response["violations"]
-    return sum(len(each["nodes"]) for each in found)
+    violations = Axe().run(page, options={"runOnly": AXE_RULES}).response["violations"]
+    return sum(len(violation["nodes"]) for violation in violations)
 
 
 def _longest(page: Page) -> int:
-    sentences = [each for text in page.evaluate(BLOCKS) for each in re.split(r"(?<=[.!?])\s", text)]
-    return max(len(re.findall(r"\w[\w'’-]*", each)) for each in sentences)
+    sentences = [
+        sentence for text in page.evaluate(BLOCKS) for sentence in re.split(r"(?<=[.!?])\s", text)
+    ]
+    return max(len(re.findall(r"\w[\w'’-]*", sentence)) for sentence in sentences)
 
 
 class Weight:

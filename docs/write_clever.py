@@ -42,7 +42,7 @@ def main() -> None:
 
 def text() -> str:
     """Returns the whole page."""
-    standings = "".join(f"- {support_summary(each)}\n" for each in VERSIONS.values())
+    standings = "".join(f"- {support_summary(version)}\n" for version in VERSIONS.values())
     parts = [
         HEAD,
         f"## Status of each version\n\n{standings}",
@@ -62,8 +62,8 @@ def _table(rows: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _code(*words: str) -> str:
-    return " ".join(f"`{word}`" for word in words) or NOT_THERE
+def _code(*texts: str) -> str:
+    return " ".join(f"`{word}`" for word in texts) or NOT_THERE
 
 
 def _parameters(names: frozenset[str]) -> str:

@@ -39,10 +39,10 @@ def stamp(path: Path) -> str:
     return f"{status.st_mtime_ns} {status.st_size} {status.st_ino}"
 
 
-def changed_files(before: dict[str, str], after: dict[str, str]) -> list[str]:
+def changed_files(old_files: dict[str, str], new_files: dict[str, str]) -> list[str]:
     """Returns the names of the files that were changed, added or removed."""
-    names = sorted(before.keys() | after.keys())
-    return [name for name in names if before.get(name) != after.get(name)]
+    names = sorted(old_files.keys() | new_files.keys())
+    return [name for name in names if old_files.get(name) != new_files.get(name)]
 
 
 def _walk(folder: str, inside: str, kind: str) -> Iterator[tuple[str, str]]:
@@ -68,8 +68,8 @@ def _kind(name: str) -> str:
 def _entries(folder: str) -> list[os.DirEntry[str]]:
     """Returns a folder's entries without hidden files, editor backups and compiled Python."""
     try:
-        with os.scandir(folder) as found:
-            return [each for each in found if not _is_left_out(each.name)]
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not _is_left_out(entry.name)]
     except OSError:  # the folder was just removed
         return []
 

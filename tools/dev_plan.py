@@ -39,11 +39,11 @@ class Plan:
 
     def app_environment(self, folder: Path) -> dict[str, str]:
         """Returns all variables of the app."""
-        own = self._for_simulator() if self.simulator_port else self._for_clever()
+        own_settings = self._for_simulator() if self.simulator_port else self._for_clever()
         if not self.variables.get("SECRET_KEY"):
-            own["SECRET_KEY"] = development_key(folder)
-        own.update(PORT=str(self.port), FLASK_SKIP_DOTENV="1")
-        return {**self.variables, **own}
+            own_settings["SECRET_KEY"] = development_key(folder)
+        own_settings.update(PORT=str(self.port), FLASK_SKIP_DOTENV="1")
+        return {**self.variables, **own_settings}
 
     def _for_simulator(self) -> dict[str, str]:
         return {
@@ -97,7 +97,7 @@ def make_plan(folder: Path, running: Plan | None = None) -> Plan:
     variables = read_variables(folder)
     app = running.port if running else 3000
     clever = (running and running.simulator_port) or 3001
-    ours = frozenset({running.port, running.simulator_port or 0}) if running else frozenset()
+    own_ports = frozenset({running.port, running.simulator_port or 0}) if running else frozenset()
     simulator = None
     if variables.get("CLEVER_CLIENT_ID"):
         variables["PORT"] = port_of_app_url(variables)
@@ -109,24 +109,24 @@ def make_plan(folder: Path, running: Plan | None = None) -> Plan:
             clever,
             "the simulator",
             avoid=wanted_port(variables, "PORT", app),
-            ours=ours,
+            own_ports=own_ports,
         )
-    port = choose_port(variables, "PORT", app, "the app", avoid=simulator or 0, ours=ours)
+    port = choose_port(variables, "PORT", app, "the app", avoid=simulator or 0, own_ports=own_ports)
     return Plan(variables, port, simulator)
 
 
 def port_of_app_url(variables: dict[str, str]) -> str:
     """Returns the port that Clever redirects to, if APP_URL is on this machine, else PORT."""
     port = variables.get("PORT", "")
-    here = LOCAL_URL.fullmatch(variables.get("APP_URL", ""))
-    if not here:
+    match = LOCAL_URL.fullmatch(variables.get("APP_URL", ""))
+    if not match:
         return port
-    if port and port != (here[1] or "80"):
+    if port and port != (match[1] or "80"):
         raise SetupError(
-            f"PORT is {port}, but APP_URL is {here[0]}. Clever sends users to APP_URL, so make "
+            f"PORT is {port}, but APP_URL is {match[0]}. Clever sends users to APP_URL, so make "
             "both ports the same."
         )
-    return here[1] or "80"
+    return match[1] or "80"
 
 
 def development_key(folder: Path) -> str:

@@ -52,7 +52,7 @@ class Running:
         self._wait_until_ready(self._plan)
         return self._plan.greeting(ROOT)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Restarts what has changed. Raises SetupError if a program has stopped by itself."""
         self._complain_of_stopped()
         dotenv = stamp(DOTENV)
@@ -65,38 +65,38 @@ class Running:
 
     def _restart_for(self, files: dict[str, str]) -> None:
         """Restarts the app once the files stop changing, because a checkout changes many."""
-        before, deadline = self._files, time.monotonic() + SETTLE_S
+        old_files, deadline = self._files, time.monotonic() + SETTLE_S
         while files != self._files and time.monotonic() < deadline:
             self._files = files
             time.sleep(0.05)
             files = app_files(ROOT)
-        names = changed_files(before, self._files)
+        names = changed_files(old_files, self._files)
         if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            say(f"Changed: {names[0]}{more}. The app restarts.")
+            others_note = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            say(f"Changed: {names[0]}{others_note}. The app restarts.")
             self._restart_app()
 
     def _read_dotenv(self) -> None:
         """Applies a changed .env. While it has an error, nothing changes."""
-        before = self._plan
+        old_plan = self._plan
         try:
-            plan = make_plan(ROOT, before)
+            plan = make_plan(ROOT, old_plan)
         except SetupError as error:
             say(f"{error}\nUntil you fix .env, bin/dev keeps using the previous variables.")
             return
-        if plan == before:
+        if plan == old_plan:
             say("Changed: .env. No variable has a new value, so nothing restarts.")
             return
         say("Changed: .env. The app restarts.")
         try:
-            self._apply(plan, before)
+            self._apply(plan, old_plan)
         except SetupError as error:
             say(f"{error}\nbin/dev tries again when .env changes.")
             if self._simulator and self._simulator.exit_code is not None:
                 self._stop_simulator()
 
-    def _apply(self, plan: Plan, before: Plan) -> None:
-        if plan.port != before.port:
+    def _apply(self, plan: Plan, old_plan: Plan) -> None:
+        if plan.port != old_plan.port:
             listener, self._listener = self._listener, _listen(plan.port)
             listener.close()
         self._plan = plan
@@ -106,7 +106,7 @@ class Running:
             self._start_simulator(plan)
             self._wait_until_ready(plan)
         self._published.write(plan)
-        if plan.greeting(ROOT) != before.greeting(ROOT):
+        if plan.greeting(ROOT) != old_plan.greeting(ROOT):
             say(plan.greeting(ROOT))
 
     def _start_simulator(self, plan: Plan) -> None:

@@ -99,12 +99,12 @@ def main() -> None:
     descriptor, port, *options = sys.argv[1:]
     signal.signal(signal.SIGTERM, stop)
     os.environ["FLASK_RUN_FROM_CLI"] = "true"  # makes Flask ignore an app.run() in app.py
-    said = Copied()
-    with contextlib.redirect_stderr(said):
+    output = Copied()
+    with contextlib.redirect_stderr(output):
         app = load()
     if app is None and options:
         sys.exit(1)
-    wsgi: WSGIApplication = app or because(said.getvalue())
+    wsgi: WSGIApplication = app or because(output.getvalue())
     server = Server(int(descriptor), int(port), wsgi)
     server.stop_on(signal.SIGTERM)
     server.serve_forever(poll_interval=0.05)

@@ -68,8 +68,8 @@ def running_ports(folder: Path) -> Ports | None:
     try:
         if _try_to_lock(descriptor):
             return None  # no bin/dev holds it
-        found = json.loads(os.read(descriptor, 1000))
-        return Ports(found["app"], found["simulator"])
+        ports = json.loads(os.read(descriptor, 1000))
+        return Ports(ports["app"], ports["simulator"])
     except ValueError:  # empty, because it is starting
         return None
     finally:

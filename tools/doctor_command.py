@@ -27,20 +27,20 @@ def examine(arguments: list[str], name: str) -> NoReturn:
         # bin/dev would use the simulator, but these variables are meant for a host, where the
         # missing CLEVER_CLIENT_ID is a fault.
         become_python([*program, *arguments], variables)
-    found = situation(ROOT)
-    if found.plan.simulator_port:
+    current = situation(ROOT)
+    if current.plan.simulator_port:
         output = sys.stderr if "--json" in arguments else sys.stdout
-        print(_which_clever(found), file=output, flush=True)
-        if not found.simulator_runs:
+        print(_which_clever(current), file=output, flush=True)
+        if not current.simulator_runs:
             arguments = [*arguments, "--offline"]
-    become_python([*program, *arguments], found.plan.app_environment(ROOT))
+    become_python([*program, *arguments], current.plan.app_environment(ROOT))
 
 
-def _which_clever(found: Situation) -> str:
-    if found.simulator_runs:
+def _which_clever(current: Situation) -> str:
+    if current.simulator_runs:
         return (
             "CLEVER_CLIENT_ID is not set, so the app uses the simulator of bin/dev at "
-            f"{found.plan.simulator_url} instead of Clever."
+            f"{current.plan.simulator_url} instead of Clever."
         )
     return (
         "CLEVER_CLIENT_ID is not set, so the app uses the simulator, which is not running. The "

@@ -43,5 +43,5 @@ def _value(match: re.Match[str]) -> str:
     if match["single"] is not None:
         return match["single"]
     if match["double"] is not None:
-        return re.sub(r"\\(.)", lambda found: ESCAPES.get(found[1], found[1]), match["double"])
+        return re.sub(r"\\(.)", lambda escape: ESCAPES.get(escape[1], escape[1]), match["double"])
     return match["plain"] or ""

@@ -38,7 +38,7 @@ class Break:
     """One patch, what it breaks, and the test that must fail."""
 
     patch: Path
-    what: str
+    promise: str
     test: str
     long: bool  # takes more than 20 s: not in CI
 
@@ -68,25 +68,27 @@ def run_broken(
     Without `long`, leaves out those that take more than 20 seconds. Returns whether all were
     noticed.
     """
-    breaks = [one for one in all_breaks() if not any(one.needs(need) for need in missing)]
+    breaks = [mutant for mutant in all_breaks() if not any(mutant.needs(need) for need in missing)]
     if names:
-        breaks = [one for one in breaks if one.patch.stem in names]
+        breaks = [mutant for mutant in breaks if mutant.patch.stem in names]
     if not long:
-        breaks = [one for one in breaks if not one.long]
+        breaks = [mutant for mutant in breaks if not mutant.long]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_A_TIME) as threads:
         copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for number in range(AT_A_TIME):
             copies.put(_copy(Path(folder) / f"copy {number}"))
         try:
-            noticed = list(threads.map(lambda one: _is_noticed(python, copies, one), breaks))
+            noticed = list(threads.map(lambda mutant: _is_noticed(python, copies, mutant), breaks))
         except BaseException:  # such as a Ctrl-C, which does not reach the other sessions
             threads.shutdown(wait=False, cancel_futures=True)
             for process in list(_running):
                 _signal(process, signal.SIGINT)
             raise
     say(f"  The tests noticed {sum(noticed)} of {len(noticed)} breaks.")
-    for one in (one for one, was in zip(breaks, noticed, strict=True) if not was):
-        say(f"  Not noticed: {one.patch.name}")
+    for mutant in (
+        mutant for mutant, was_noticed in zip(breaks, noticed, strict=True) if not was_noticed
+    ):
+        say(f"  Not noticed: {mutant.patch.name}")
     return all(noticed)
 
 
@@ -95,26 +97,26 @@ def _copy(target: Path) -> Path:
     return target
 
 
-def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], one: Break) -> bool:
+def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], mutant: Break) -> bool:
     """Applies a patch to an unused copy, runs its test there, and reverts the patch."""
     copy = copies.get()
     started = time.monotonic()
     try:
-        if not _apply(copy, one):
-            say(f"  FAILED  {one.patch.name}: the patch no longer applies")
+        if not _apply(copy, mutant):
+            say(f"  FAILED  {mutant.patch.name}: the patch no longer applies")
             return False
-        code = _test(python, copy, one.test)
-        _apply(copy, one, "--reverse")
+        code = _test(python, copy, mutant.test)
+        _apply(copy, mutant, "--reverse")
     finally:
         copies.put(copy)
     result = {FAILED: "ok    ", 0: "FAILED"}.get(code, f"FAILED (pytest ended with {code})")
     took = time.monotonic() - started
-    say(f"  {result}  {took:5.1f} s  {one.patch.stem} ({one.what})")
+    say(f"  {result}  {took:5.1f} s  {mutant.patch.stem} ({mutant.promise})")
     return code == FAILED
 
 
-def _apply(copy: Path, one: Break, *options: str) -> bool:
-    command = ["git", "apply", "--whitespace=nowarn", "-C1", *options, str(one.patch)]
+def _apply(copy: Path, mutant: Break, *options: str) -> bool:
+    command = ["git", "apply", "--whitespace=nowarn", "-C1", *options, str(mutant.patch)]
     ended = subprocess.run(command, cwd=str(copy), check=False, stderr=subprocess.DEVNULL)
     return ended.returncode == 0
 

@@ -18,17 +18,17 @@ def choose_port(
     default: int,
     who: str,
     avoid: int,
-    ours: frozenset[int] = frozenset(),
+    own_ports: frozenset[int] = frozenset(),
 ) -> int:
     """Returns the port that a variable names, or the first free one from the default on.
 
-    Ports that the running bin/dev itself listens on (`ours`) count as free. Raises SetupError if
-    the named port cannot be used, or no port is free.
+    Ports that the running bin/dev itself listens on (`own_ports`) count as free. Raises SetupError
+    if the named port cannot be used, or no port is free.
     """
     if settings.get(variable):
-        return _asked_for(variable, settings[variable], avoid, ours)
+        return _asked_for(variable, settings[variable], avoid, own_ports)
     for port in range(default, LAST + 1):
-        if port != avoid and (port in ours or is_free(port)):
+        if port != avoid and (port in own_ports or is_free(port)):
             if port != default:
                 say(
                     f"Port {default} is taken, so {who} uses port {port}. Set {variable} to "
@@ -48,14 +48,14 @@ def is_free(port: int) -> bool:
     return all(_can_listen(family, address, port) for family, address in LOOPBACKS)
 
 
-def _asked_for(variable: str, text: str, avoid: int, ours: frozenset[int]) -> int:
+def _asked_for(variable: str, text: str, avoid: int, own_ports: frozenset[int]) -> int:
     port = _number(variable, text)
     if port == avoid:
         raise SetupError(
             f"{variable} is {port}, but the other program already uses that port. Give PORT and "
             "SIMULATOR_PORT different values."
         )
-    if port not in ours and not is_free(port):
+    if port not in own_ports and not is_free(port):
         raise SetupError(
             f"{variable} is {port}, but that port cannot be used: it is taken, or reserved for "
             f"root. Set {variable} to a free port, or leave it unset."

@@ -28,7 +28,7 @@ class Child:
         pass_fds: tuple[int, ...] = (),
     ) -> None:
         self.name = name
-        self._gone = False
+        self._is_gone = False
         self._process = subprocess.Popen(
             command,
             cwd=str(folder),
@@ -64,8 +64,8 @@ class Child:
         """Whether the program and everything that it started have ended."""
         self._process.poll()  # a zombie would count as running
         # Once gone, always gone: the process ID may then belong to another program.
-        self._gone = self._gone or not self._send(0)
-        return self._gone
+        self._is_gone = self._is_gone or not self._send(0)
+        return self._is_gone
 
     def _send(self, number: int) -> bool:
         try:

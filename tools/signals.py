@@ -19,7 +19,7 @@ class StopSignals:
     """Raises StoppedBySignal for the first signal. Later signals cannot interrupt the shutdown."""
 
     def __init__(self) -> None:
-        self._held = False
+        self._is_held = False
         self._pending: int | None = None
 
     def install(self) -> None:
@@ -32,22 +32,22 @@ class StopSignals:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Holds signals during this block, and raises a pending one at its end."""
-        before, self._held = self._held, True
+        before, self._is_held = self._is_held, True
         try:
             yield
         finally:
-            self._held = before
+            self._is_held = before
         if self._pending is not None and not before:
             self._raise(self._pending)
 
     def _arrived(self, number: int, _frame: object) -> None:
-        if self._held:
+        if self._is_held:
             self._pending = number
         else:
             self._raise(number)
 
     def _raise(self, number: int) -> None:
-        self._held = True
+        self._is_held = True
         raise StoppedBySignal(number)
 
 

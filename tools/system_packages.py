@@ -31,8 +31,8 @@ class Need:
     @property
     def is_met(self) -> bool:
         """Whether the program is installed."""
-        there = any(Path("/").glob(self.files)) if self.files else False
-        return there or shutil.which(self.program) is not None
+        files_exist = any(Path("/").glob(self.files)) if self.files else False
+        return files_exist or shutil.which(self.program) is not None
 
 
 NEEDS = (

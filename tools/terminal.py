@@ -55,9 +55,9 @@ class Progress:
         self._count = min(self._count + 1, self._total)
         self.show(name)
 
-    def show(self, what: str) -> None:
+    def show(self, line_text: str) -> None:
         """Shows the current activity, without counting."""
-        text = f"  {self._count:>3}/{self._total}  {what}"
+        text = f"  {self._count:>3}/{self._total}  {line_text}"
         if self._terminal:
             say(f"\r\033[K{text[:78]}", end="")
         else:

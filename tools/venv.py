@@ -45,7 +45,7 @@ class Environment:
             version = self._version()
             if not version or not self._stamped().startswith(f"{version} "):
                 self._make()
-            if self._stamped() != self._wanted():
+            if self._stamped() != self._required_state():
                 self._install()
         return self.python
 
@@ -55,7 +55,7 @@ class Environment:
         except OSError:  # never finished
             return ""
 
-    def _wanted(self) -> str:
+    def _required_state(self) -> str:
         return f"{self._version()} {hashlib.sha256(self._requirements.read_bytes()).hexdigest()}\n"
 
     def _version(self) -> str:
@@ -98,7 +98,7 @@ class Environment:
             self._stamp.unlink()
         command = ["pip", "install", *PIP_OPTIONS, "-r", str(self._requirements)]
         self._run_python_module(str(self.python), command, self._failed_to_install(), total)
-        self._stamp.write_text(self._wanted(), encoding="utf-8")
+        self._stamp.write_text(self._required_state(), encoding="utf-8")
 
     def _failed_to_install(self) -> SetupError:
         return SetupError(

@@ -35,32 +35,34 @@ class Checkout:
         Raises CannotCheckOut if there is none.
         """
         for line in (self.folder / "Procfile").read_text().splitlines():
-            name, found, command = line.partition(":")
-            if found and name.strip() == kind:
+            name, separator, command = line.partition(":")
+            if separator and name.strip() == kind:
                 return command.strip()
         raise CannotCheckOut(f"The Procfile of {self.commit} has no line for {kind}.")
 
 
 def check_out(folder: Path, revisions: Iterable[str]) -> list[Checkout]:
     """Checks out the old and the new revision. Equal requirements share one environment."""
-    found = []
+    checkouts = []
     for name, revision in zip(("old", "new"), revisions, strict=True):
         commit = _git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
-        here = folder / f"{name}-{commit[:8]}"
+        folder_of_commit = folder / f"{name}-{commit[:8]}"
         with tarfile.open(fileobj=io.BytesIO(_archive(commit))) as archive:
-            archive.extractall(here, filter="data")
-        found.append((commit, here))
-    wanted = [(here / REQUIREMENTS).read_bytes() for _, here in found]
+            archive.extractall(folder_of_commit, filter="data")
+        checkouts.append((commit, folder_of_commit))
+    requirements = [
+        (folder_of_commit / REQUIREMENTS).read_bytes() for _, folder_of_commit in checkouts
+    ]
     # The test environment also has these packages, so using it takes no time.
-    shared = {(ROOT / REQUIREMENTS).read_bytes()} == set(wanted)
+    shared = {(ROOT / REQUIREMENTS).read_bytes()} == set(requirements)
     return [
         Checkout(
             _git("rev-parse", "--short", commit),
             _git("log", "-1", "--format=%s", commit),
-            here,
-            Path(sys.executable).parent if shared else _environment(folder, here),
+            folder_of_commit,
+            Path(sys.executable).parent if shared else _environment(folder, folder_of_commit),
         )
-        for commit, here in found
+        for commit, folder_of_commit in checkouts
     ]
 
 
@@ -88,12 +90,12 @@ def _archive(commit: str) -> bytes:
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
 
 
-def _git(*words: str) -> str:
-    return _run(["git", *words]).strip()
+def _git(*arguments: str) -> str:
+    return _run(["git", *arguments]).strip()
 
 
 def _run(command: list[str]) -> str:
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise CannotCheckOut(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
-    return done.stdout
+    result = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if result.returncode:
+        raise CannotCheckOut(f"`{' '.join(command)}` failed: {result.stderr.strip()}")
+    return result.stdout

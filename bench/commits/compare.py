@@ -38,14 +38,17 @@ PAIRS, LOGINS = 12, 40
 Pair = tuple[Turn, Turn]
 
 
-def main(words: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Compares, prints a report, and returns the exit code."""
-    options = _options(words)
+    options = _options(arguments)
     try:
-        with tempfile.TemporaryDirectory() as name, start_stack(Path(name), milliseconds=2) as here:
+        with (
+            tempfile.TemporaryDirectory() as name,
+            start_stack(Path(name), milliseconds=2) as stack,
+        ):
             old, new = check_out(Path(name), [options.old, options.new])
             print(_head(old, new, options))
-            pairs = _pairs(here, (old, new), options)
+            pairs = _pairs(stack, (old, new), options)
     except (CannotCheckOut, DidNotRun, WrongAnswer) as error:
         print(error, file=sys.stderr)
         return 2
@@ -54,7 +57,7 @@ def main(words: list[str] | None = None) -> int:
     return 1 if worse else 0
 
 
-def _options(words: list[str] | None) -> argparse.Namespace:
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench/ab", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -62,7 +65,7 @@ def _options(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("new", help="another one, or the same")
     parser.add_argument("--pairs", type=int, default=PAIRS, help=f"turns of each: {PAIRS}")
     parser.add_argument("--logins", type=int, default=LOGINS, help=f"in a turn: {LOGINS}")
-    options = parser.parse_args(words)
+    options = parser.parse_args(arguments)
     if options.pairs < 2 or options.logins < 1:
         parser.error("an interval needs at least two pairs, and a pair one login")
     return options
@@ -78,14 +81,16 @@ def _head(old: Checkout, new: Checkout, options: argparse.Namespace) -> str:
     return text + ("\nUncommitted changes are not measured." if uncommitted() else "")
 
 
-def _pairs(here: Stack, both: tuple[Checkout, Checkout], options: argparse.Namespace) -> list[Pair]:
+def _pairs(
+    stack: Stack, both: tuple[Checkout, Checkout], options: argparse.Namespace
+) -> list[Pair]:
     """Alternates old and new. Each turn is a fresh start."""
-    old, new = (install(here, each, place) for place, each in enumerate(both, 1))
-    here.log_statements(on=True)
+    old, new = (install(stack, checkout, place) for place, checkout in enumerate(both, 1))
+    stack.log_statements(on=True)
     pairs = []
     for number in range(options.pairs):
         sys.stderr.write(f"pair {number + 1} of {options.pairs}\n")
-        pairs.append((turn(here, old, options.logins), turn(here, new, options.logins)))
+        pairs.append((turn(stack, old, options.logins), turn(stack, new, options.logins)))
     return pairs
 
 
@@ -101,11 +106,11 @@ def report(pairs: list[Pair]) -> tuple[list[str], list[str]]:
             open_questions.append(unit)
         for kind in (STATEMENTS, STORE, CALLS):
             old, new = _counts(pairs, unit, kind)
-            said = counted(old, new)
-            lines.append(f"| {unit}: {kind} | {old:.2f} | {new:.2f} | {said} |")
-            if said != "same":
+            report_text = counted(old, new)
+            lines.append(f"| {unit}: {kind} | {old:.2f} | {new:.2f} | {report_text} |")
+            if report_text != "same":
                 lines += _differences(pairs, unit, kind)
-            if said == "more":
+            if report_text == "more":
                 worse.append(f"{kind} of a {unit}")
     return [*lines, *_beside(pairs), "", *_verdict(worse, open_questions)], worse
 
@@ -124,7 +129,7 @@ def _counts(pairs: list[Pair], unit: str, kind: str) -> list[float]:
     """Returns the medians of all turns, so that chance events in one turn do not count."""
     sides = (0, 1)
     return [
-        statistics.median(each[side].costs[unit].count(kind) for each in pairs) for side in sides
+        statistics.median(pair[side].costs[unit].count(kind) for pair in pairs) for side in sides
     ]
 
 
@@ -132,16 +137,24 @@ def _differences(pairs: list[Pair], unit: str, kind: str) -> Iterator[str]:
     """Yields a row for each command, statement or path whose count differs."""
     old, new = (pairs[-1][side].costs[unit].by_name(kind) for side in (0, 1))
     for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name, 0.0), new.get(name, 0.0)
-        if counted(before, after) != "same":
-            yield f"| of these {name} | {before:.2f} | {after:.2f} | |"
+        old_count, new_count = old.get(name, 0.0), new.get(name, 0.0)
+        if counted(old_count, new_count) != "same":
+            yield f"| of these {name} | {old_count:.2f} | {new_count:.2f} | |"
 
 
 def _beside(pairs: list[Pair]) -> Iterator[str]:
     """Yields rows that are shown but do not affect the exit code."""
     for name, digits, values in (
-        ("idle worker, MB", 1, [[each.idle_mb for each in pair] for pair in pairs]),
-        ("start to first answer, s", 2, [[each.start_seconds for each in pair] for pair in pairs]),
+        (
+            "idle worker, MB",
+            1,
+            [[checkout_figures.idle_mb for checkout_figures in pair] for pair in pairs],
+        ),
+        (
+            "start to first answer, s",
+            2,
+            [[checkout_figures.start_seconds for checkout_figures in pair] for pair in pairs],
+        ),
     ):
         old, new = (statistics.median(side) for side in zip(*values, strict=True))
         yield f"| {name} | {old:.{digits}f} | {new:.{digits}f} | |"

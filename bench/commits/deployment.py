@@ -58,7 +58,7 @@ class Deployed:
         return max(map(pss_mb, process_tree(self.pid)))
 
 
-def install(stage: Stack, checkout: Checkout, place: int) -> Installed:
+def install(stage: Stack, checkout: Checkout, number: int) -> Installed:
     """Runs the release command, as a host does, and syncs the upstream's rosters."""
     port = running_app.free_port()
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -73,68 +73,70 @@ def install(stage: Stack, checkout: Checkout, place: int) -> Installed:
         "CLEVER_API_URL": stage.api_url,
         "CLEVER_CA_BUNDLE": str(stage.ca_bundle),
         "CLEVER_STATUS_URL": "",
-        "REDIS_URL": f"{stage.redis_url.rpartition('/')[0]}/{place}",
+        "REDIS_URL": f"{stage.redis_url.rpartition('/')[0]}/{number}",
         "DATABASE_URL": running_app.new_database(stage.postgres_url),
         "PORT": str(port),
         "WEB_CONCURRENCY": "1",
         "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{port}",  # loopback only
         "PYTHONHASHSEED": "0",
     }
-    log = stage.folder / f"{place}.log"
-    here = Installed(checkout, port, {**inherited, "PATH": path, **settings}, log)
-    _command(here, checkout.process("release"))
-    _command(here, "flask --app app clever sync")
-    return here
+    log = stage.folder / f"{number}.log"
+    installed = Installed(checkout, port, {**inherited, "PATH": path, **settings}, log)
+    _command(installed, checkout.process("release"))
+    _command(installed, "flask --app app clever sync")
+    return installed
 
 
 @contextmanager
-def deployed(here: Installed) -> Iterator[Deployed]:
+def deployed(installed: Installed) -> Iterator[Deployed]:
     """Starts a commit's web process, and stops it at the end of the block."""
-    command = ["sh", "-c", f"exec {here.checkout.process('web')}"]
-    with here.log.open("ab") as log:
+    command = ["sh", "-c", f"exec {installed.checkout.process('web')}"]
+    with installed.log.open("ab") as log:
         began = time.perf_counter()
         process = subprocess.Popen(
             command,
-            cwd=here.checkout.folder,
-            env=here.variables,
+            cwd=installed.checkout.folder,
+            env=installed.variables,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        _wait_for_an_answer(here, process, began + PATIENCE_SECONDS)
-        yield Deployed(here.url, process.pid, time.perf_counter() - began)
+        _wait_for_an_answer(installed, process, began + PATIENCE_SECONDS)
+        yield Deployed(installed.url, process.pid, time.perf_counter() - began)
     finally:
         _stop(process)
 
 
-def _command(here: Installed, command: str) -> None:
-    done = subprocess.run(
+def _command(installed: Installed, command: str) -> None:
+    result = subprocess.run(
         ["sh", "-c", command],
-        cwd=here.checkout.folder,
-        env=here.variables,
+        cwd=installed.checkout.folder,
+        env=installed.variables,
         check=False,
         capture_output=True,
         text=True,
     )
-    if done.returncode:
-        commit = here.checkout.commit
-        raise DidNotRun(f"`{command}` failed in {commit}:\n{done.stdout}{done.stderr}")
+    if result.returncode:
+        commit = installed.checkout.commit
+        raise DidNotRun(f"`{command}` failed in {commit}:\n{result.stdout}{result.stderr}")
 
 
-def _wait_for_an_answer(here: Installed, process: subprocess.Popen[bytes], until: float) -> None:
+def _wait_for_an_answer(
+    installed: Installed, process: subprocess.Popen[bytes], until: float
+) -> None:
     while time.perf_counter() < until and process.poll() is None:
-        connection = HTTPConnection("127.0.0.1", here.port, timeout=PATIENCE_SECONDS)
+        connection = HTTPConnection("127.0.0.1", installed.port, timeout=PATIENCE_SECONDS)
         try:
-            connection.request("GET", "/healthz", headers={"Host": f"localhost:{here.port}"})
+            connection.request("GET", "/healthz", headers={"Host": f"localhost:{installed.port}"})
             if connection.getresponse().status == 200:
                 return
         except (OSError, HTTPException):
             time.sleep(0.005)
         finally:
             connection.close()
-    log = here.log.read_text(errors="replace")
-    raise DidNotRun(f"{here.checkout.commit} did not answer:\n{log[-2000:]}")
+    log = installed.log.read_text(errors="replace")
+    raise DidNotRun(f"{installed.checkout.commit} did not answer:\n{log[-2000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

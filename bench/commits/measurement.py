@@ -37,7 +37,7 @@ class Cost:
 
     def by_name(self, kind: str) -> dict[str, float]:
         """Returns the average counts of a kind, by command, statement or path."""
-        return {name: found / self.times for name, found in self.counts[kind].items()}
+        return {name: count / self.times for name, count in self.counts[kind].items()}
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Turn:
     costs: dict[str, Cost] = field(default_factory=dict)
 
 
-def turn(stage: Stack, here: Installed, logins: int) -> Turn:
+def turn(stage: Stack, installed: Installed, logins: int) -> Turn:
     """Starts a commit, warms it up, measures it, and stops it."""
-    with deployed(here) as app:
-        found = Turn(app.start_seconds, app.worker_mb())
+    with deployed(installed) as app:
+        result = Turn(app.start_seconds, app.worker_mb())
         asyncio.run(_logins(app, WARM_LOGINS))
         pages = logins * PAGES_A_LOGIN
         units: dict[str, tuple[Do, int]] = {
@@ -62,8 +62,8 @@ def turn(stage: Stack, here: Installed, logins: int) -> Turn:
         }
         for unit, (do, times) in units.items():
             asyncio.run(do(WARM_LOGINS))
-            found.costs[unit] = _cost(stage, app, do, times)
-    return found
+            result.costs[unit] = _cost(stage, app, do, times)
+    return result
 
 
 def _cost(stage: Stack, app: Deployed, do: Do, times: int) -> Cost:
@@ -98,8 +98,8 @@ async def _cookies(app: Deployed, number: int) -> dict[str, str]:
 
 async def _pages(app: Deployed, cookies: dict[str, str], times: int) -> None:
     """Requests one user's dashboard repeatedly."""
-    async with open_browser(app.url, cookies) as here:
+    async with open_browser(app.url, cookies) as browser:
         for _ in range(times):
-            page = await here.get("/dashboard")
+            page = await browser.get("/dashboard")
             if page.status != 200:
                 raise WrongAnswer(f"status {page.status} instead of the dashboard")

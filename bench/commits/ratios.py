@@ -39,7 +39,7 @@ class Ratio:
 
 def ratio(old: Sequence[float], new: Sequence[float]) -> Ratio:
     """Returns the ratio of pairs measured in turn, with a t interval of its logarithm."""
-    logs = [math.log(after / before) for before, after in zip(old, new, strict=True)]
+    logs = [math.log(new_value / old_value) for old_value, new_value in zip(old, new, strict=True)]
     middle = statistics.fmean(logs)
     error = statistics.stdev(logs) / math.sqrt(len(logs)) * student(len(logs) - 1)
     return Ratio(math.exp(middle), math.exp(middle - error), math.exp(middle + error))
@@ -50,7 +50,7 @@ def student(degrees: int) -> float:
 
     Between two rows of the table, uses the row with fewer degrees of freedom.
     """
-    return next(value for known, value in reversed(T_95) if known <= degrees)
+    return next(value for row_degrees, value in reversed(T_95) if row_degrees <= degrees)
 
 
 def counted(old: float, new: float) -> str:

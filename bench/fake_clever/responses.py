@@ -189,14 +189,14 @@ def make_student_id(number: int) -> str:
     return f"a{number:023x}"
 
 
-def make_district_id(place: int) -> str:
+def make_district_id(number: int) -> str:
     """Returns the ID of a district."""
-    return f"d{place:023x}"
+    return f"d{number:023x}"
 
 
-def make_school_id(place: int) -> str:
+def make_school_id(number: int) -> str:
     """Returns the ID of a school."""
-    return f"5{place:023x}"
+    return f"5{number:023x}"
 
 
 def _district_record(district_id: str) -> Json:

@@ -30,13 +30,15 @@ class Listed:
         if kind not in self._lists:
             return 404, {"error": "Resource not found"}
         query = parse_qs(parts.query)
-        found = [] if "starting_after" in query else self._lists[kind]
+        records = [] if "starting_after" in query else self._lists[kind]
         if role := query.get("role"):
-            found = [each for each in found if role[0] in each["roles"]]
+            records = [record for record in records if role[0] in record["roles"]]
         if "count" in query:
-            return 200, {"data": [], "count": len(found), "links": []}
+            return 200, {"data": [], "count": len(records), "links": []}
         limit = int(query.get("limit", ["10000"])[0])
-        data = [{"data": each, "uri": f"{parts.path}/{each['id']}"} for each in found[:limit]]
+        data = [
+            {"data": record, "uri": f"{parts.path}/{record['id']}"} for record in records[:limit]
+        ]
         return 200, {"data": data, "links": [{"rel": "self", "uri": target}]}
 
     @cached_property
@@ -44,7 +46,7 @@ class Listed:
         return {
             "districts": [self._district],
             "schools": self._schools,
-            "users": sorted([*self._pupils, *self._teachers], key=lambda each: str(each["id"])),
+            "users": sorted([*self._pupils, *self._teachers], key=lambda user: str(user["id"])),
             "sections": self._sections(),
             "terms": [],
             "courses": [],
@@ -54,25 +56,26 @@ class Listed:
 
     def _sections(self) -> list[Json]:
         rooms = [self._pupils[at : at + SEATS] for at in range(0, len(self._pupils), SEATS)]
-        places = [(room, period) for room in range(len(rooms)) for period in range(SECTIONS)]
+        classes = [(room, period) for room in range(len(rooms)) for period in range(SECTIONS)]
         return [
-            self._section(place, rooms[room], period) for place, (room, period) in enumerate(places)
+            self._section(number, rooms[room], period)
+            for number, (room, period) in enumerate(classes)
         ]
 
-    def _section(self, place: int, pupils: list[Json], period: int) -> Json:
-        teacher = self._teachers[place % len(self._teachers)]
+    def _section(self, number: int, pupils: list[Json], period: int) -> Json:
+        teacher = self._teachers[number % len(self._teachers)]
         return {
-            "id": f"c{place:023x}",
+            "id": f"c{number:023x}",
             "district": self._district["id"],
             "school": self._schools[0]["id"],
-            "name": f"Class {place + 1}",
+            "name": f"Class {number + 1}",
             "subject": SUBJECTS[period],
             "period": str(period + 1),
             "grade": "6",
-            "sis_id": str(place),
+            "sis_id": str(number),
             "teacher": teacher["id"],
             "teachers": [teacher["id"]],
-            "students": [each["id"] for each in pupils],
+            "students": [pupil["id"] for pupil in pupils],
             "created": "2024-08-12T14:05:00.000Z",
             "last_modified": "2026-01-20T09:30:00.000Z",
         }

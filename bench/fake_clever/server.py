@@ -41,13 +41,13 @@ class FakeClever:
         self.shares = command.get("shares", self.shares)
         self.answers.districts = command.get("districts", self.answers.districts)
         self.answers.schools = command.get("schools", self.answers.schools)
-        again = sum(1 for times in self.answers.codes.values() if times > 1)
-        told = {**self.counts, "by_path": dict(self.by_path), "codes_exchanged_again": again}
+        repeated = sum(1 for times in self.answers.codes.values() if times > 1)
+        figures = {**self.counts, "by_path": dict(self.by_path), "codes_exchanged_again": repeated}
         if command.get("reset"):
             self.counts = Counter(dict.fromkeys(COUNTER_NAMES, 0))
             self.by_path.clear()
             self.answers.codes.clear()
-        return told
+        return figures
 
 
 class Connection(asyncio.Protocol):
@@ -65,12 +65,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Responds to a request once it is complete."""
         self._buffer += data
-        head, found, rest = self._buffer.partition(b"\r\n\r\n")
+        head, separator, remaining = self._buffer.partition(b"\r\n\r\n")
         length = _content_length(head)
-        if not found or len(rest) < length:
+        if not separator or len(remaining) < length:
             return
-        self._buffer = rest[length:]
-        self._answer(head.decode("latin-1"), rest[:length].decode())
+        self._buffer = remaining[length:]
+        self._answer(head.decode("latin-1"), remaining[:length].decode())
 
     def _answer(self, head: str, body: str) -> None:
         clever = self._clever
@@ -83,10 +83,10 @@ class Connection(asyncio.Protocol):
         if fault == "reset":
             self._transport.abort()
             return
-        status, said = clever.answers.to(method, target, headers, body)
+        status, answer_body = clever.answers.to(method, target, headers, body)
         if fault == "error":
-            status, said = 502, {}
-        answer = encode_response(status, said)
+            status, answer_body = 502, {}
+        answer = encode_response(status, answer_body)
         if fault == "slow":
             asyncio.get_running_loop().call_later(SLOW_SECONDS, self._transport.write, answer)
         else:

@@ -34,12 +34,12 @@ class LatencyProxy:
         self.cut = command.get("cut", self.cut)
         for end in list(self.ends) if self.cut else ():
             end.abort()
-        told = {"connections": self.connections, "most_in_flight": self.most_waiting}
+        figures = {"connections": self.connections, "most_in_flight": self.most_waiting}
         if command.get("reset"):
             self.connections = self.most_waiting = 0
-        return told
+        return figures
 
-    def asked(self, end: ProxyEnd) -> None:
+    def end_of_request(self, end: ProxyEnd) -> None:
         """Counts a request in flight."""
         self.waiting.add(end)
         self.most_waiting = max(self.most_waiting, len(self.waiting))
@@ -70,13 +70,13 @@ class ProxyEnd(asyncio.Protocol):
             self._other = other = ProxyEnd(self._wire, self)
             port = self._wire.upstream_port
             task = loop.create_task(loop.create_connection(lambda: other, "127.0.0.1", port))
-            task.add_done_callback(lambda done: self.abort() if done.exception() else None)
+            task.add_done_callback(lambda finished: self.abort() if finished.exception() else None)
 
     def data_received(self, data: bytes) -> None:
         """Passes data on, in order."""
         self._heard.append(data)
         if self._of_app:
-            self._wire.asked(self)
+            self._wire.end_of_request(self)
         self._later(self._pass_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -107,9 +107,9 @@ class ProxyEnd(asyncio.Protocol):
         """Whether there is a connection yet."""
         return self._transport is not None
 
-    def _later(self, do: Callable[[], None]) -> None:
+    def _later(self, action: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
-        loop.call_at(max(loop.time(), self._open_at) + self._wire.half, do)
+        loop.call_at(max(loop.time(), self._open_at) + self._wire.half, action)
 
     def _pass_on(self) -> None:
         assert self._other is not None

@@ -67,5 +67,5 @@ def run_behind_nginx(stage: Stack, count: int) -> Iterator[RunningContender]:
         with running_app.run_process(command, {}, stage.folder / "nginx.log") as child:
             running_app.wait_until_answers(f"{url}/healthz", child)
             yield replace(
-                apps[0], url=url, others=tuple(each.pid for each in apps[1:]), proxy=child.pid
+                apps[0], url=url, others=tuple(other.pid for other in apps[1:]), proxy=child.pid
             )

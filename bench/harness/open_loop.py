@@ -46,8 +46,8 @@ class Page:
 
     def header(self, name: str) -> str:
         """Returns a header, or an empty string."""
-        found = re.search(rf"^{name}: *([^\r]*)", self.head, re.I | re.M)
-        return found[1] if found else ""
+        match = re.search(rf"^{name}: *([^\r]*)", self.head, re.I | re.M)
+        return match[1] if match else ""
 
 
 @dataclass
@@ -111,11 +111,11 @@ async def open_browser(url: str, cookies: dict[str, str] | None = None) -> Async
     """Opens a browser for a site, on a new connection."""
     parts = urlsplit(url)
     connection = await asyncio.open_connection(LOOPBACK, parts.port)
-    here = Browser(parts.netloc, *connection, dict(cookies or {}))
+    browser = Browser(parts.netloc, *connection, dict(cookies or {}))
     try:
-        yield here
+        yield browser
     finally:
-        here.writer.close()
+        browser.writer.close()
 
 
 @dataclass(frozen=True)
@@ -152,18 +152,18 @@ async def log_in(site: Site, login: Login, *, clicks: int = 1) -> None:
 
     Raises WrongAnswer if the result is not this user's page.
     """
-    async with open_browser(site.url) as here:
-        here.came = login.steps
-        page = await here.get(site.login, site.method)
+    async with open_browser(site.url) as browser:
+        browser.came = login.steps
+        page = await browser.get(site.login, site.method)
         for _ in range(
             MAX_TRIPS_TO_CLEVER
         ):  # Clever sends a user who is logged in there straight back
             callback = _callback_from_clever(site, login, page)
             first = [
-                asyncio.ensure_future(_abandoned_click(site, here, callback))
+                asyncio.ensure_future(_abandoned_click(site, browser, callback))
                 for _ in range(clicks - 1)
             ]
-            page = await here.follow(callback)
+            page = await browser.follow(callback)
             for each in first:
                 each.cancel()
             if page.status != 302:
@@ -174,7 +174,7 @@ async def log_in(site: Site, login: Login, *, clicks: int = 1) -> None:
         pupils = set(_PUPIL.findall(page.body)) - {responses.first_name(login.number)}
         if pupils and login.number < responses.TEACHERS:
             raise WrongPersonPage("somebody else's page")
-        login.cookies = here.cookies
+        login.cookies = browser.cookies
 
 
 def _callback_from_clever(site: Site, login: Login, sent: Page) -> str:
@@ -187,9 +187,9 @@ def _callback_from_clever(site: Site, login: Login, sent: Page) -> str:
     return f"{site.callback}?code={code}&state={query['state'][0]}"
 
 
-async def _abandoned_click(site: Site, here: Browser, callback: str) -> None:
+async def _abandoned_click(site: Site, browser: Browser, callback: str) -> None:
     """Sends a click whose response the browser drops, because another click followed."""
-    async with open_browser(site.url, here.cookies) as first:
+    async with open_browser(site.url, browser.cookies) as first:
         await first.get(callback)
 
 

@@ -16,8 +16,8 @@ def draw_svg(lines: Mapping[str, Sequence[Point]], *, x: str, y: str, most: floa
 
     def place(point: Point) -> str:
         across = LEFT + point[0] / right * (WIDTH - LEFT - 190)
-        up = min(point[1], most) / most * (HEIGHT - BOTTOM - 20)
-        return f"{across:.0f},{HEIGHT - BOTTOM - up:.0f}"
+        height = min(point[1], most) / most * (HEIGHT - BOTTOM - 20)
+        return f"{across:.0f},{HEIGHT - BOTTOM - height:.0f}"
 
     parts = [_draw_axes(right, most, x, y)]
     for number, (name, points) in enumerate(lines.items()):
@@ -25,8 +25,8 @@ def draw_svg(lines: Mapping[str, Sequence[Point]], *, x: str, y: str, most: floa
         path = " ".join(place(point) for point in points)
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{path}"/>')
         for point in points:
-            across, up = place(point).split(",")
-            parts.append(f'<circle cx="{across}" cy="{up}" r="3" fill="{colour}"/>')
+            across, height = place(point).split(",")
+            parts.append(f'<circle cx="{across}" cy="{height}" r="3" fill="{colour}"/>')
         parts.append(_draw_text(WIDTH - 180, 30 + 20 * number, name, colour))
     inside = "\n".join(parts)
     return (
@@ -50,5 +50,5 @@ def _draw_axes(right: float, most: float, x: str, y: str) -> str:
     return "\n".join(parts)
 
 
-def _draw_text(across: float, down: float, words: str, colour: str = "#3c4043") -> str:
-    return f'<text x="{across:.0f}" y="{down:.0f}" fill="{colour}">{escape(words)}</text>'
+def _draw_text(across: float, down: float, text: str, colour: str = "#3c4043") -> str:
+    return f'<text x="{across:.0f}" y="{down:.0f}" fill="{colour}">{escape(text)}</text>'

@@ -39,8 +39,8 @@ def _average_counts(stage: Stack, do: partial[None], times: int) -> QueryCounts:
     commands, statements = stage.store_commands(), stage.statements()
     for _ in range(times):
         do()
-    told = sum((Counter(stage.store_commands()) - Counter(commands)).values())
-    counted = QueryCounts(told / times, (stage.statements() - statements) / times)
+    command_counts = sum((Counter(stage.store_commands()) - Counter(commands)).values())
+    counted = QueryCounts(command_counts / times, (stage.statements() - statements) / times)
     stage.log_statements(on=False)
     return counted
 
@@ -51,7 +51,7 @@ def _log_in(app: RunningContender) -> None:
 
 def _open_page(app: RunningContender, path: str, cookies: dict[str, str]) -> None:
     async def look() -> None:
-        async with open_browser(app.url, cookies) as here:
-            await here.get(path)
+        async with open_browser(app.url, cookies) as browser:
+            await browser.get(path)
 
     asyncio.run(look())

@@ -13,7 +13,7 @@ REPORT_PATH = ROOT / "docs" / "performance.md"
 def write_section(title: str, text: str) -> None:
     """Replaces the section with this title, or appends it."""
     head, *rest = re.split(r"^## ", REPORT_PATH.read_text(), flags=re.M)
-    sections = dict(each.split("\n", 1) for each in rest)
+    sections = dict(part.split("\n", 1) for part in rest)
     sections[title] = _wrap_paragraphs(text)
     parts = [head.strip(), *(f"## {name}\n\n{body.strip()}" for name, body in sections.items())]
     REPORT_PATH.write_text("\n\n".join(parts) + "\n")

@@ -11,7 +11,7 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 def cpu_seconds(pid: int) -> float:
     """Returns the user and system CPU time of a process and its descendants, in seconds."""
-    return sum(_process_seconds(each) for each in process_tree(pid))
+    return sum(_process_seconds(process) for process in process_tree(pid))
 
 
 def pss_mb(pid: int) -> float:
@@ -22,11 +22,14 @@ def pss_mb(pid: int) -> float:
 
 def process_tree(pid: int) -> list[int]:
     """Returns a process and its descendants."""
-    parents = {int(each.name): parent_pid(int(each.name)) for each in _processes()}
-    found = [pid]
-    for each in found:
-        found += [one for one, parent in parents.items() if parent == each]
-    return found
+    parents = {
+        int(process_folder.name): parent_pid(int(process_folder.name))
+        for process_folder in _processes()
+    }
+    pids = [pid]
+    for pid_in_tree in pids:
+        pids += [child for child, parent in parents.items() if parent == pid_in_tree]
+    return pids
 
 
 def parent_pid(pid: int) -> int:
@@ -52,7 +55,7 @@ def load_average() -> float:
 
 
 def _processes() -> list[Path]:
-    return [each for each in Path("/proc").iterdir() if each.name.isdigit()]
+    return [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def _process_seconds(pid: int) -> float:

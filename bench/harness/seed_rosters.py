@@ -56,8 +56,8 @@ def _insert_rows(engine: Engine) -> None:
                 }
             )
     with Session(engine) as session, session.begin():
-        for table, each in rows.items():
-            session.execute(insert(table), each)
+        for table, table_rows in rows.items():
+            session.execute(insert(table), table_rows)
 
 
 def _person_row(key: str, role: Role, clever_id: str, district: str) -> dict[str, object]:

@@ -41,8 +41,10 @@ class Stack:
         with Redis.from_url(self.redis_url) as redis:
             stats = redis.info("commandstats")
         begin = {"client|setinfo", "hello", "info", "select", "ping", "config|resetstat"}
-        told = {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
-        return {name: calls for name, calls in told.items() if name not in begin}
+        calls_by_command = {
+            name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats.items()
+        }
+        return {name: calls for name, calls in calls_by_command.items() if name not in begin}
 
     def log_statements(self, on: bool) -> None:
         """Turns PostgreSQL's statement log on or off."""
@@ -53,7 +55,7 @@ class Stack:
     def statements(self) -> int:
         """Returns the number of statements in PostgreSQL's log."""
         log = (self.folder / "postgres.log").read_text(errors="replace")
-        return sum(log.count(words) for words in STATEMENT_LOG_PREFIXES)
+        return sum(log.count(prefix) for prefix in STATEMENT_LOG_PREFIXES)
 
     def cpu(self) -> dict[str, float]:
         """Returns the CPU seconds so far of each service."""
@@ -73,20 +75,20 @@ class Stack:
 @contextmanager
 def start_stack(folder: Path, *, milliseconds: float = 40) -> Iterator[Stack]:
     """Starts all services. A round trip to Clever takes this many milliseconds."""
-    made = certificates.make_certificate(folder)
+    certificate = certificates.make_certificate(folder)
     # Clients load their CA certificates for each new connection: the usual number, plus ours.
     bundle = folder / "authorities.pem"
-    bundle.write_text(Path(certifi.where()).read_text() + made.certificate.read_text())
+    bundle.write_text(Path(certifi.where()).read_text() + certificate.certificate.read_text())
     port, behind = running_app.free_port(), running_app.free_port()
     # Two origins, as with Clever.
     clever_url, api_url = f"https://localhost:{port}", f"https://127.0.0.1:{port}"
     arguments = {
-        "--certificate": made.certificate,
-        "--key": made.key,
+        "--certificate": certificate.certificate,
+        "--key": certificate.key,
         "--issuer": clever_url,
         "--port": behind,
     }
-    flat = [str(each) for pair in arguments.items() for each in pair]
+    flat = [str(argument) for pair in arguments.items() for argument in pair]
     with ExitStack() as stack:
         upstream = stack.enter_context(start_child("bench.fake_clever.server", *flat))
         wire = stack.enter_context(

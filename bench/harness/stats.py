@@ -26,27 +26,29 @@ class RateStats:
     cpu_ms: float  # of the whole process tree, per login
 
     @property
-    def well(self) -> bool:
+    def is_successful(self) -> bool:
         """Whether no login failed and the 99th percentile is below a second."""
         return not self.errors and self.p99 < LATE_SECONDS * 1000
 
 
 def summarize_logins(rate: float, logins: list[Login], cpu: float) -> RateStats:
     """Summarizes logins. Failed logins count for times only if all failed."""
-    well = [each for each in logins if not each.error] or logins
-    took = [each.seconds * 1000 for each in well]
-    starts = [[each.due, *each.steps] for each in well]
+    successful = [login for login in logins if not login.error] or logins
+    milliseconds = [login.seconds * 1000 for login in successful]
+    starts = [[login.due, *login.steps] for login in successful]
     pages = [
-        percentile([(each[n + 1] - each[n]) * 1000 for each in starts if len(each) > n + 1], 0.5)
+        percentile(
+            [(login[n + 1] - login[n]) * 1000 for login in starts if len(login) > n + 1], 0.5
+        )
         for n in range(min(map(len, starts)) - 1)
     ]
     return RateStats(
         rate=rate,
         logins=len(logins),
-        errors=Counter(each.error for each in logins if each.error),
-        p50=percentile(took, 0.5),
-        p95=percentile(took, 0.95),
-        p99=percentile(took, 0.99),
+        errors=Counter(login.error for login in logins if login.error),
+        p50=percentile(milliseconds, 0.5),
+        p95=percentile(milliseconds, 0.95),
+        p99=percentile(milliseconds, 0.99),
         pages=pages[:3],
         cpu_ms=cpu / len(logins) * 1000,
     )

@@ -53,17 +53,17 @@ def start_child(module: str, *arguments: str) -> Iterator[ChildProcess]:
 async def serve_commands(do: Callable[[Json], Json]) -> None:
     """The child's end: responds to commands until standard input is closed."""
     over = asyncio.get_running_loop().create_future()
-    loop, rest = asyncio.get_running_loop(), bytearray()
+    loop, buffer = asyncio.get_running_loop(), bytearray()
 
     def read() -> None:
         data = os.read(sys.stdin.fileno(), 65536)
         if not data:
             loop.remove_reader(sys.stdin)
             over.set_result(None)
-        rest.extend(data)
-        while b"\n" in rest:
-            line, _, left = bytes(rest).partition(b"\n")
-            rest[:] = left
+        buffer.extend(data)
+        while b"\n" in buffer:
+            line, _, left = bytes(buffer).partition(b"\n")
+            buffer[:] = left
             sys.stdout.write(json.dumps(do(json.loads(line))) + "\n")
             sys.stdout.flush()
 

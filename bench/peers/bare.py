@@ -49,8 +49,8 @@ def callback() -> ResponseReturnValue:
 
 
 def _get(path: str, bearer: dict[str, str]) -> responses.Json:
-    found: responses.Json = http.get(f"{API}/v3.0/{path}", headers=bearer, timeout=5).json()
-    return found
+    body: responses.Json = http.get(f"{API}/v3.0/{path}", headers=bearer, timeout=5).json()
+    return body
 
 
 @app.get("/dashboard")

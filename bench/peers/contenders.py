@@ -42,9 +42,9 @@ class Contender:
 
     def environment(self, stage: Stack, url: str, postgres_url: str) -> dict[str, str]:
         """Returns the addresses of all services, in the variables that the contender reads."""
-        place = sorted(CONTENDERS).index(self.name) + 1
-        redis_url = f"{stage.redis_url.rpartition('/')[0]}/{place}"
-        ours = {
+        number = sorted(CONTENDERS).index(self.name) + 1
+        redis_url = f"{stage.redis_url.rpartition('/')[0]}/{number}"
+        settings = {
             "APP_ENV": "development",  # allows another URL for Clever, and changes nothing else
             "APP_URL": url,
             "SECRET_KEY": "0f" * 32,
@@ -65,7 +65,7 @@ class Contender:
             "BENCH_POSTGRES": postgres_url,
             "REQUESTS_CA_BUNDLE": str(stage.ca_bundle),
         }
-        return (ours if self.own_config else peers) | self.settings
+        return (settings if self.own_config else peers) | self.settings
 
 
 def _our_app(name: str, label: str, **settings: str) -> Contender:
@@ -133,8 +133,10 @@ class RunningContender:
     @property
     def site(self) -> Site:
         """The site to log in to."""
-        one = self.contender
-        return Site(self.url, one.login, one.callback, "POST" if one.form else "GET")
+        contender = self.contender
+        return Site(
+            self.url, contender.login, contender.callback, "POST" if contender.form else "GET"
+        )
 
     @property
     def workers(self) -> list[int]:

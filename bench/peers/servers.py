@@ -29,8 +29,8 @@ class Candidate:
 
     def started_by(self, programs: Path, port: int) -> list[str]:
         """Returns the command for a port."""
-        program, *rest = (word.format(port=port) for word in self.command)
-        return [str(programs / program), *rest]
+        program, *arguments = (word.format(port=port) for word in self.command)
+        return [str(programs / program), *arguments]
 
 
 CANDIDATES = {

@@ -25,14 +25,14 @@ def main() -> None:
         children.append(child)
     sock.close()
     signal.signal(signal.SIGTERM, lambda *_: stop(children))
-    for each in children:
-        os.waitpid(each, 0)
+    for pid in children:
+        os.waitpid(pid, 0)
 
 
 def stop(children: list[int]) -> None:
     """Passes on SIGTERM."""
-    for each in children:
-        os.kill(each, signal.SIGTERM)
+    for child in children:
+        os.kill(child, signal.SIGTERM)
 
 
 def serve(sock: socket.socket) -> None:

@@ -60,7 +60,7 @@ TABLE_ROWS: tuple[tuple[str, Callable[[ContenderFigures], str]], ...] = (
     ("median of the dashboard, ms", lambda f: f"{f.steady.pages[2]:.1f}"),
     ("CPU time per login, ms", lambda f: f"{f.steady.cpu_ms:.1f}"),
     ("logins per CPU second", lambda f: f"{1000 / f.steady.cpu_ms:.0f}"),
-    ("highest sustained rate, 1/s", lambda f: f"{f.kept:g}"),
+    ("highest sustained rate, 1/s", lambda f: f"{f.highest_rate:g}"),
     ("requests to Clever per login", lambda f: f"{f.a_login('requests'):.2f}"),
     ("connections to Clever per login", lambda f: f"{f.a_login('connections'):.2f}"),
     ("TLS handshakes per login", lambda f: f"{f.a_login('handshakes'):.2f}"),
@@ -94,22 +94,22 @@ def main() -> None:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as name,
-        start_stack(Path(name), milliseconds=ROUND_TRIP_MS) as here,
+        start_stack(Path(name), milliseconds=ROUND_TRIP_MS) as stack,
     ):
         drawn = ""
         if options.bell:
             title, text = (
                 load_spike_report.TITLE,
-                load_spike_report.measure_and_report(here, quick=options.quick),
+                load_spike_report.measure_and_report(stack, quick=options.quick),
             )
         elif options.soak:
             title, text = (
                 soak.TITLE,
-                soak.measure_and_report(here, minutes=1 if options.quick else 10),
+                soak.measure_and_report(stack, minutes=1 if options.quick else 10),
             )
         else:
             title = TITLE
-            text, drawn = compare_contenders(here, options.only, QUICK if options.quick else FULL)
+            text, drawn = compare_contenders(stack, options.only, QUICK if options.quick else FULL)
     sys.stdout.write(text)
     if not options.print:
         report.write_section(title, text)
@@ -117,26 +117,26 @@ def main() -> None:
             PICTURE_PATH.write_text(drawn)
 
 
-def compare_contenders(here: Stack, names: list[str], length: PhaseLengths) -> tuple[str, str]:
+def compare_contenders(stack: Stack, names: list[str], length: PhaseLengths) -> tuple[str, str]:
     """Returns the text and the picture."""
     load = resources.load_average()
-    found = dict(
-        zip(names, measure_contenders(here, [CONTENDERS[n] for n in names], length), strict=True)
+    figures_by_name = dict(
+        zip(names, measure_contenders(stack, [CONTENDERS[n] for n in names], length), strict=True)
     )
-    text = _method_text(load, length) + "\n" + build_table([*found.values()])
-    if {"ours", "oidc", "bare"} <= found.keys():
-        text += above_floor_text(found, own_pages.measure_login_times(here, length))
+    text = _method_text(load, length) + "\n" + build_table([*figures_by_name.values()])
+    if {"ours", "oidc", "bare"} <= figures_by_name.keys():
+        text += above_floor_text(figures_by_name, own_pages.measure_login_times(stack, length))
     text += own_results_text(
-        own_pages.measure_burst(here), own_pages.measure_pages_per_second(here, 8)
+        own_pages.measure_burst(stack), own_pages.measure_pages_per_second(stack, 8)
     )
     text += "\nCPU time of a login of this app, by component:\n\n"
     text += "".join(
         f"- {name}: {of:.0%}\n"
-        for name, of in cpu_profile.measure_shares(here, 4 * length.counted).items()
+        for name, of in cpu_profile.measure_shares(stack, 4 * length.counted).items()
     )
     return (
         text + "\n![99th percentile of the login time over the arrival rate](performance.svg)\n",
-        draw_picture([*found.values()]),
+        draw_picture([*figures_by_name.values()]),
     )
 
 
@@ -154,28 +154,28 @@ def _method_text(load: float, length: PhaseLengths) -> str:
     )
 
 
-def build_table(found: list[ContenderFigures]) -> str:
+def build_table(figures: list[ContenderFigures]) -> str:
     """Returns a table with one column per contender."""
-    head = ["", *(each.contender.label for each in found)]
-    return _format_table([head, *([name, *map(show, found)] for name, show in TABLE_ROWS)])
+    head = ["", *(contender_figures.contender.label for contender_figures in figures)]
+    return _format_table([head, *([name, *map(show, figures)] for name, show in TABLE_ROWS)])
 
 
-def above_floor_text(found: dict[str, ContenderFigures], ways: LoginTimes) -> str:
+def above_floor_text(figures_by_name: dict[str, ContenderFigures], ways: LoginTimes) -> str:
     """Returns each kind of login compared with the round trips that it needs."""
-    wire = found["bare"].steady.pages[1] / 4
+    wire = figures_by_name["bare"].steady.pages[1] / 4
     trips = (
         ("login, nothing cached", 4, ways.cold),
-        ("login, district and school cached", 3, found["ours"].steady.p50),
-        ("login with ID token, district and school cached", 2, found["oidc"].steady.p50),
+        ("login, district and school cached", 3, figures_by_name["ours"].steady.p50),
+        ("login with ID token, district and school cached", 2, figures_by_name["oidc"].steady.p50),
         ("Portal launch: additional response", 0, ways.portal),
     )
     rows = [["", "round trips", "floor, ms", "measured, ms", "difference, ms"]]
     for name, count, took in trips:
         floor = count * wire
         rows.append([name, str(count), f"{floor:.0f}", f"{took:.0f}", f"{took - floor:.1f}"])
-    cost = {name: each.steady.cpu_ms for name, each in found.items()}
-    others = "".join(
-        f", {cost['ours'] / took:.0%} of {found[name].contender.label}'s"
+    cost = {name: figures.steady.cpu_ms for name, figures in figures_by_name.items()}
+    other_costs = "".join(
+        f", {cost['ours'] / took:.0%} of {figures_by_name[name].contender.label}'s"
         for name, took in cost.items()
         if name in {"allauth", "social_auth", "authlib"}
     )
@@ -183,7 +183,7 @@ def above_floor_text(found: dict[str, ContenderFigures], ways: LoginTimes) -> st
         f"\n{_format_table(rows)}\n"
         "A round trip is the time of the four plain calls, divided by four.\n\n"
         f"A login of this app takes {cost['ours'] / cost['bare']:.2f} times the CPU time of the "
-        f"floor{others}.\n"
+        f"floor{other_costs}.\n"
     )
 
 
@@ -200,14 +200,14 @@ def own_results_text(burst: dict[str, int], pages: dict[str, float]) -> str:
 
 
 def _format_table(rows: list[list[str]]) -> str:
-    head, *rest = rows
-    lines = [head, ["---"] * len(head), *rest]
+    head, *body_rows = rows
+    lines = [head, ["---"] * len(head), *body_rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def draw_picture(found: list[ContenderFigures]) -> str:
+def draw_picture(figures: list[ContenderFigures]) -> str:
     """Draws the 99th percentile of each contender over the arrival rate."""
-    lines = {f.contender.label: [(s.rate, s.p99) for s in f.steps] for f in found}
+    lines = {f.contender.label: [(s.rate, s.p99) for s in f.steps] for f in figures}
     return plot.draw_svg(lines, x="logins per second", y="99th percentile, ms", most=2000)
 
 

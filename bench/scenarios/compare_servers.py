@@ -83,7 +83,9 @@ class Figures:
 
     def row(self, label: str) -> str:
         """Returns a row of the table."""
-        checks = ["none" if each is None else f"{each:.2f}" for each in self.checks.values()]
+        checks = [
+            "none" if seconds is None else f"{seconds:.2f}" for seconds in self.checks.values()
+        ]
         failed = f" ({self.failed} failed)" if self.failed else ""
         cells = [
             label,
@@ -117,38 +119,38 @@ def programs() -> Path:
 
 
 @contextmanager
-def place(found: Path) -> Iterator[Place]:
+def place(folder: Path) -> Iterator[Place]:
     """Starts Clever, Redis and PostgreSQL with a roster, and yields the settings of an app."""
-    with tempfile.TemporaryDirectory() as name, start_stack(Path(name)) as here:
-        database = running_app.new_database(here.postgres_url)
+    with tempfile.TemporaryDirectory() as name, start_stack(Path(name)) as stack:
+        database = running_app.new_database(stack.postgres_url)
         ours = CONTENDERS["ours"]
-        variables = ours.environment(here, "http://localhost:1", database)
+        variables = ours.environment(stack, "http://localhost:1", database)
         inherited = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
         subprocess.run(
             [sys.executable, *ours.prepare], check=True, cwd=ROOT, env=inherited | variables
         )
         seed_rosters.seed_database(database)
-        yield Place(here, found, variables)
+        yield Place(stack, folder, variables)
 
 
-def measure(here: Place, names: list[str], rounds: int, logins: int) -> dict[str, Figures]:
+def measure(place_of_test: Place, names: list[str], rounds: int, logins: int) -> dict[str, Figures]:
     """Measures everything for each of these servers."""
-    found = {name: Figures() for name in names}
+    figures_by_name = {name: Figures() for name in names}
     with ExitStack() as stack:
-        up = {name: stack.enter_context(here.running(CANDIDATES[name])) for name in names}
+        up = {name: stack.enter_context(place_of_test.running(CANDIDATES[name])) for name in names}
         for number in range(-1, rounds):  # the first turn loads what the first logins need
             for name, server in up.items():
-                one_turn(server, found[name], logins, counted=number >= 0)
+                one_turn(server, figures_by_name[name], logins, counted=number >= 0)
         for name, server in up.items():
-            found[name].mb = sum(pss_mb(pid) for pid in process_tree(server.pid))
+            figures_by_name[name].mb = sum(pss_mb(pid) for pid in process_tree(server.pid))
     for name in names:
         for attack in ATTACKS:
-            with here.running(CANDIDATES[name]) as server:
-                found[name].checks[attack] = longest_check(server, attack)
-        with here.running(CANDIDATES[name]) as server:
-            stop_under_load(server, found[name])
-        print(found[name].row(CANDIDATES[name].label), flush=True)
-    return found
+            with place_of_test.running(CANDIDATES[name]) as server:
+                figures_by_name[name].checks[attack] = longest_check(server, attack)
+        with place_of_test.running(CANDIDATES[name]) as server:
+            stop_under_load(server, figures_by_name[name])
+        print(figures_by_name[name].row(CANDIDATES[name].label), flush=True)
+    return figures_by_name
 
 
 def one_turn(server: Running, figures: Figures, logins: int, *, counted: bool) -> None:
@@ -216,11 +218,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8, help="turns of logins")
     parser.add_argument("--logins", type=int, default=100, help="logins a turn")
     parser.add_argument("--dry", action="store_true", help="do not write docs/performance.md")
-    given = parser.parse_args()
+    options = parser.parse_args()
     load = resources.load_average()
-    with place(programs()) as here:
-        found = measure(here, given.only, given.rounds, given.logins)
-    rows = [found[name].row(CANDIDATES[name].label) for name in given.only]
+    with place(programs()) as servers:
+        figures_by_name = measure(servers, options.only, options.rounds, options.logins)
+    rows = [figures_by_name[name].row(CANDIDATES[name].label) for name in options.only]
     heads = ["| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
     text = TEXT.format(
         date=datetime.now(UTC).date(),
@@ -229,15 +231,15 @@ def main() -> None:
         workers=WORKERS,
         threads=THREADS,
         at_once=AT_ONCE,
-        logins=given.logins,
-        rounds=given.rounds,
+        logins=options.logins,
+        rounds=options.rounds,
         probes=PROBES,
         patience=PATIENCE_SECONDS,
         clients=sum(CLIENTS.values()),
         table="\n".join([*heads, *rows]),
     )
     sys.stdout.write(text)
-    if not given.dry:
+    if not options.dry:
         report.write_section(TITLE, text)
 
 

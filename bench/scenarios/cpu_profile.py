@@ -62,16 +62,16 @@ def measure_shares(stage: Stack, logins: int = LOGIN_COUNT) -> dict[str, float]:
 
 
 def _log_in(app: Flask, number: int) -> None:
-    here = app.test_client()
+    client = app.test_client()
     headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    sent = here.get("/login", base_url=APP_URL, headers=headers)
+    sent = client.get("/login", base_url=APP_URL, headers=headers)
     state = parse_qs(urlsplit(str(sent.location)).query)["state"][0]
     code = responses.new_code(number, secrets.token_hex(8))
-    back = f"/oauth/callback?code={code}&state={state}"
-    assert here.get(back, base_url=APP_URL, headers=headers).status_code == 303
+    callback_url = f"/oauth/callback?code={code}&state={state}"
+    assert client.get(callback_url, base_url=APP_URL, headers=headers).status_code == 303
     assert (
         responses.first_name(number)
-        in here.get("/dashboard", base_url=APP_URL, headers=headers).text
+        in client.get("/dashboard", base_url=APP_URL, headers=headers).text
     )
 
 
@@ -79,11 +79,11 @@ def _seconds_by_group(stats: pstats.Stats) -> dict[str, float]:
     """Returns own time by group. Built-in functions count for their callers."""
     took: Counter[str] = Counter()
     entries = stats.stats  # type: ignore[attr-defined] # missing in the stub of pstats
-    for (file, _, _), (_, _, own, _, callers) in entries.items():
+    for (file, _, _), (_, _, own_seconds, _, callers) in entries.items():
         if file.endswith(BROWSER_FILES):
             continue
         if file != "~":
-            took[_group_of_file(file)] += own
+            took[_group_of_file(file)] += own_seconds
             continue
         for (caller, _, _), (_, _, share, _) in callers.items():
             took[_group_of_file(caller)] += share
@@ -94,4 +94,4 @@ def _seconds_by_group(stats: pstats.Stats) -> dict[str, float]:
 
 def _group_of_file(file: str) -> str:
     parts = set(re.split(r"[/.]", file))
-    return next((name for name, words in PACKAGES_BY_GROUP.items() if parts & set(words)), "")
+    return next((name for name, packages in PACKAGES_BY_GROUP.items() if parts & set(packages)), "")

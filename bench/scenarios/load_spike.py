@@ -58,24 +58,24 @@ def find_highest_rate(
     stage: Stack, app: RunningContender, rates: tuple[float, ...], seconds: float
 ) -> list[SpikeResult]:
     """Measures increasing rates, `seconds` each, up to the first that is not sustained."""
-    found: list[SpikeResult] = []
+    results: list[SpikeResult] = []
     for rate in rates:
-        found.append(run_spike(stage, app, rate, int(rate * seconds)))
-        if not found[-1].step.well:
+        results.append(run_spike(stage, app, rate, int(rate * seconds)))
+        if not results[-1].step.is_successful:
             break
-    return found
+    return results
 
 
 def run_spike(stage: Stack, app: RunningContender, rate: float, people: int) -> SpikeResult:
     """Logs in this many new users at a constant rate."""
-    before, began = _cpu(stage, app), time.perf_counter()
+    cpu_before, began = _cpu(stage, app), time.perf_counter()
     logins = asyncio.run(
         run_open_loop(
             [next(_student_numbers) for _ in range(people)], rate, partial(log_in, app.site)
         )
     )
     after = _cpu(stage, app)
-    cpu = {name: after[name] - before[name] for name in after}
+    cpu = {name: after[name] - cpu_before[name] for name in after}
     memory = max(pss_mb(pid) for pid in app.workers)
     return SpikeResult(
         summarize_logins(rate, logins, cpu["app"]), time.perf_counter() - began, cpu, memory
@@ -83,12 +83,12 @@ def run_spike(stage: Stack, app: RunningContender, rate: float, people: int) -> 
 
 
 def _cpu(stage: Stack, app: RunningContender) -> dict[str, float]:
-    own = {
+    cpu_by_part = {
         "app": sum(cpu_seconds(pid) for pid in (app.pid, *app.others)),
         "browsers": time.process_time(),
         "nginx": cpu_seconds(app.proxy) if app.proxy else 0.0,
     }
-    return own | stage.cpu()
+    return cpu_by_part | stage.cpu()
 
 
 def run_district_spike(
@@ -96,8 +96,8 @@ def run_district_spike(
 ) -> tuple[list[SpikeResult], SpikeResult]:
     """Returns the sustained rates, and a run at 222 logins a second."""
     with _warm_app(stage) as app:
-        kept = find_highest_rate(stage, app, rates, seconds)
-        return kept, run_spike(stage, app, SPIKE_RATE, people)
+        results = find_highest_rate(stage, app, rates, seconds)
+        return results, run_spike(stage, app, SPIKE_RATE, people)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def run_degraded(stage: Stack, rate: float, seconds: float) -> DegradedResult:
                 return
 
     with _warm_app(stage) as app:
-        before = max(pss_mb(pid) for pid in app.workers)
+        memory_before = max(pss_mb(pid) for pid in app.workers)
         stage.counted(reset=True)
         stage.upstream.ask(shares=FAULT_SHARES)
         numbers = [next(_student_numbers) for _ in range(int(rate * seconds))]
@@ -149,11 +149,11 @@ def run_degraded(stage: Stack, rate: float, seconds: float) -> DegradedResult:
         logins=len(logins),
         tries=len(tries),
         worst_minute=_worst_minute(tries),
-        never=sum(bool(each.error) for each in logins),
+        never=sum(bool(login.error) for login in logins),
         exchanged_again=counted["codes_exchanged_again"],
         wrong_pages=len(wrong),
-        memory_mb=(before, after),
-        p99=percentile([each.seconds * 1000 for each in logins], 0.99),
+        memory_mb=(memory_before, after),
+        p99=percentile([login.seconds * 1000 for login in logins], 0.99),
     )
 
 
@@ -166,8 +166,10 @@ def _worst_minute(tries: list[tuple[float, bool]]) -> float:
     minutes: dict[int, Counter[bool]] = {}
     for moment, well in tries:
         minutes.setdefault(int((moment - first) / 60), Counter())[well] += 1
-    enough = [each for each in minutes.values() if each.total() > 100] or list(minutes.values())
-    return max(each[False] / each.total() for each in enough)
+    busy_minutes = [minute for minute in minutes.values() if minute.total() > 100] or list(
+        minutes.values()
+    )
+    return max(minute[False] / minute.total() for minute in busy_minutes)
 
 
 @dataclass(frozen=True)
@@ -198,17 +200,17 @@ def run_outage(stage: Stack, rate: float, seconds: float = OUTAGE_SECONDS) -> Ou
             await asyncio.sleep(seconds)
             stage.wire.ask(cut=False)
             restored = time.perf_counter()
-            found = await logins
+            logins_seen = await logins
             looking.cancel()
-            return found, pages, cut, restored
+            return logins_seen, pages, cut, restored
 
         logins, pages, cut, restored = asyncio.run(play())
-    failed = [each for each in logins if each.error]
-    told = [each.seconds * 1000 for each in failed if cut < each.due < restored]
-    late = [each.due - restored for each in failed if each.due > restored]
+    failed = [login for login in logins if login.error]
+    outage_milliseconds = [login.seconds * 1000 for login in failed if cut < login.due < restored]
+    late = [login.due - restored for login in failed if login.due > restored]
     return OutageResult(
-        told=Counter(each.error for each in failed),
-        told_p99=percentile(told, 0.99) if told else 0.0,
+        told=Counter(login.error for login in failed),
+        told_p99=percentile(outage_milliseconds, 0.99) if outage_milliseconds else 0.0,
         pages=Counter(status for _, status in pages),
         pages_p99=percentile([took * 1000 for took, _ in pages], 0.99),
         well_after=max(late, default=0.0),
@@ -221,8 +223,8 @@ async def _poll_dashboard(
     """Requests the dashboard ten times a second."""
     while True:
         began = time.perf_counter()
-        async with open_browser(app.url, cookies) as here:
-            status = (await here.get("/dashboard")).status
+        async with open_browser(app.url, cookies) as browser:
+            status = (await browser.get("/dashboard")).status
         pages.append((time.perf_counter() - began, status))
         await asyncio.sleep(0.1)
 
@@ -231,9 +233,9 @@ def run_scale_out(
     stage: Stack, counts: tuple[int, ...], rates: tuple[float, ...], seconds: float
 ) -> dict[int, list[SpikeResult]]:
     """Measures the sustained rates of different numbers of app processes behind one nginx."""
-    found = {}
+    results = {}
     for count in counts:
         with run_behind_nginx(stage, count) as app:
             asyncio.run(run_open_loop(range(100), 10, partial(log_in, app.site)))
-            found[count] = find_highest_rate(stage, app, rates, seconds)
-    return found
+            results[count] = find_highest_rate(stage, app, rates, seconds)
+    return results

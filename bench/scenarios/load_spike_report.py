@@ -54,45 +54,47 @@ def measure_and_report(stage: Stack, *, quick: bool) -> str:
     """Runs all load spike scenarios. `quick` uses a tenth of the users."""
     seconds, people = (4.0, 2_000) if quick else (15.0, load_spike.PEOPLE_COUNT)
     rates, counts = (RATES[:4], (1, 2)) if quick else (RATES, (1, 2, 4))
-    kept, whole = load_spike.run_district_spike(stage, rates, seconds, people)
-    _print_progress("district bell", *kept, whole)
-    best = max((each.step.rate for each in kept if each.step.well), default=rates[0])
+    results, spike = load_spike.run_district_spike(stage, rates, seconds, people)
+    _print_progress("district bell", *results, spike)
+    best = max(
+        (result.step.rate for result in results if result.step.is_successful), default=rates[0]
+    )
     morning = load_spike.run_degraded(stage, best / 2, 20 if quick else 180)
     _print_progress("bad morning", morning)
     gone_seconds = 6 if quick else load_spike.OUTAGE_SECONDS
-    gone = load_spike.run_outage(stage, best / 2, gone_seconds)
-    _print_progress("Clever gone", gone)
-    more = load_spike.run_scale_out(stage, counts, rates, seconds)
-    well = [each for each in kept if each.step.well] or kept
-    cost = well[-1].step.cpu_ms
-    stores = well[-1].cpu["Redis"] + well[-1].cpu["PostgreSQL"]
-    beside = stores / well[-1].step.logins * 1000
-    total = sum(whole.cpu.values())
+    outage = load_spike.run_outage(stage, best / 2, gone_seconds)
+    _print_progress("Clever gone", outage)
+    scale_out = load_spike.run_scale_out(stage, counts, rates, seconds)
+    successful = [result for result in results if result.step.is_successful] or results
+    cost = successful[-1].step.cpu_ms
+    stores = successful[-1].cpu["Redis"] + successful[-1].cpu["PostgreSQL"]
+    beside = stores / successful[-1].step.logins * 1000
+    total = sum(spike.cpu.values())
     return TEXT_TEMPLATE.format(
         how=" --quick" if quick else "",
         machine=resources.machine_description(),
         workers=load_spike.WORKERS,
         seconds=seconds,
         bell_rate=load_spike.SPIKE_RATE,
-        rates=_rate_table([*kept, whole]),
+        rates=_rate_table([*results, spike]),
         cores=os.cpu_count(),
-        shares=", ".join(f"{name} {took:.0f}" for name, took in whole.cpu.items() if took),
-        not_ours=(1 - whole.cpu["app"] / total) * 100,
-        first_mb=kept[0].memory_mb,
-        last_mb=whole.memory_mb,
+        shares=", ".join(f"{name} {took:.0f}" for name, took in spike.cpu.items() if took),
+        not_ours=(1 - spike.cpu["app"] / total) * 100,
+        first_mb=results[0].memory_mb,
+        last_mb=spike.memory_mb,
         half=best / 2,
         morning=_degraded_text(morning),
         gone_seconds=gone_seconds,
-        gone=_outage_text(gone),
+        gone=_outage_text(outage),
         more="".join(
-            f"- {count}: {max((e.step.rate for e in found if e.step.well), default=0):g}/s\n"
-            for count, found in more.items()
+            f"- {count}: {_highest_rate(results_of_count):g}/s\n"
+            for count, results_of_count in scale_out.items()
         ),
-        took=whole.seconds,
-        bend=_breaking_rate_text(kept),
-        half_in=whole.step.p50 / 1000,
-        inside=(whole.step.logins - whole.step.errors.total()) / whole.seconds,
-        lost=_format_counts(_label_errors(whole.step.errors, LOST_LOGIN_LABELS)) or "none",
+        took=spike.seconds,
+        bend=_breaking_rate_text(results),
+        half_in=spike.step.p50 / 1000,
+        inside=(spike.step.logins - spike.step.errors.total()) / spike.seconds,
+        lost=_format_counts(_label_errors(spike.step.errors, LOST_LOGIN_LABELS)) or "none",
         cost=cost,
         beside=beside,
         bell_cores=load_spike.SPIKE_RATE * cost / 1000,
@@ -103,24 +105,30 @@ def measure_and_report(stage: Stack, *, quick: bool) -> str:
     )
 
 
-def _breaking_rate_text(kept: Sequence[SpikeResult]) -> str:
-    good = max((each.step.rate for each in kept if each.step.well), default=0)
-    last = kept[-1].step
+def _highest_rate(results: Sequence[SpikeResult]) -> float:
+    return max((result.step.rate for result in results if result.step.is_successful), default=0)
+
+
+def _breaking_rate_text(results: Sequence[SpikeResult]) -> str:
+    good = _highest_rate(results)
+    last = results[-1].step
     return (
-        f"above {good:g} a second" if last.well else f"between {good:g} and {last.rate:g} a second"
+        f"above {good:g} a second"
+        if last.is_successful
+        else f"between {good:g} and {last.rate:g} a second"
     )
 
 
-def _format_counts(what: Counter[str]) -> str:
-    return "; ".join(f"{each}: {number}" for each, number in what.most_common())
+def _format_counts(counts: Counter[str]) -> str:
+    return "; ".join(f"{label}: {number}" for label, number in counts.most_common())
 
 
-def _label_errors(what: Counter[str], words: dict[str, str]) -> Counter[str]:
-    return Counter({words.get(why, why): number for why, number in what.items()})
+def _label_errors(counts: Counter[str], labels: dict[str, str]) -> Counter[str]:
+    return Counter({labels.get(why, why): number for why, number in counts.items()})
 
 
 def _print_progress(*parts: object) -> None:
-    sys.stderr.write("".join(f"{each}\n" for each in parts))
+    sys.stderr.write("".join(f"{part}\n" for part in parts))
 
 
 def _rate_table(bells: Sequence[SpikeResult]) -> str:
@@ -128,20 +136,21 @@ def _rate_table(bells: Sequence[SpikeResult]) -> str:
         "| logins per second | logins | failed | p50, ms | p99, ms | CPU ms of the app per login |"
     ]
     lines.append("|---|---|---|---|---|---|")
-    for each in bells:
-        one = each.step
-        lost = one.errors.total()
-        cells = (f"{one.rate:g}", one.logins, lost, f"{one.p50:.0f}", f"{one.p99:.0f}")
-        lines.append("| " + " | ".join(map(str, (*cells, f"{one.cpu_ms:.1f}"))) + " |")
+    for spike in bells:
+        step = spike.step
+        failed = step.errors.total()
+        cells = (f"{step.rate:g}", step.logins, failed, f"{step.p50:.0f}", f"{step.p99:.0f}")
+        lines.append("| " + " | ".join(map(str, (*cells, f"{step.cpu_ms:.1f}"))) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _degraded_text(one: DegradedResult) -> str:
-    before, after = one.memory_mb
+def _degraded_text(result: DegradedResult) -> str:
+    before, after = result.memory_mb
     return (
-        f"Of {one.logins} users, {one.never} could not log in within three tries. In the worst "
-        f"minute, {one.worst_minute * 100:.1f} % of all tries failed. {one.exchanged_again} codes "
-        f"were exchanged twice, and {one.wrong_pages} users saw another user's page. "
+        f"Of {result.logins} users, {result.never} could not log in within three tries. In the "
+        f"worst minute, {result.worst_minute * 100:.1f} % of all tries failed. "
+        f"{result.exchanged_again} codes were exchanged twice, and {result.wrong_pages} users saw "
+        "another user's page. "
         f"A worker had {before:.0f} MB before and {after:.0f} MB after the run."
     )
 
@@ -157,12 +166,12 @@ OUTAGE_PAGE_LABELS = {
 }
 
 
-def _outage_text(one: OutageResult) -> str:
-    failed = one.pages.total() - one.pages[200]
-    told = _format_counts(_label_errors(one.told, OUTAGE_PAGE_LABELS))
+def _outage_text(result: OutageResult) -> str:
+    failed = result.pages.total() - result.pages[200]
+    error_counts = _format_counts(_label_errors(result.told, OUTAGE_PAGE_LABELS))
     return (
-        f"Pages that users saw at logins: {told or 'no error'}. The 99th percentile of "
-        f"these responses was {one.told_p99:.0f} ms. Of {one.pages.total()} signed-in pages, "
-        f"{failed} failed, with a 99th percentile of {one.pages_p99:.0f} ms. The last failed login "
-        f"arrived {one.well_after:.1f} s after the end of the outage."
+        f"Pages that users saw at logins: {error_counts or 'no error'}. The 99th percentile of "
+        f"these responses was {result.told_p99:.0f} ms. Of {result.pages.total()} signed-in pages, "
+        f"{failed} failed, with a 99th percentile of {result.pages_p99:.0f} ms. The last failed "
+        f"login arrived {result.well_after:.1f} s after the end of the outage."
     )

@@ -35,7 +35,7 @@ def measure_login_times(stage: Stack, length: PhaseLengths) -> LoginTimes:
         portal = asyncio.run(_measure_portal(app.site, len(numbers)))
         stage.upstream.ask(districts=MANY_RECORDS, schools=MANY_RECORDS)
         cold = run_at_rate(
-            app, ([FIRST_UNSEEN_STUDENT + each for each in range(len(numbers))], rate)
+            app, ([FIRST_UNSEEN_STUDENT + number for number in range(len(numbers))], rate)
         ).p50
         stage.upstream.ask(districts=1, schools=8)
     return LoginTimes(cold, portal)
@@ -48,9 +48,9 @@ async def _measure_portal(site: Site, times: int) -> float:
     """Measures what a Portal launch adds: the callback without a state, redirected to Clever."""
     took = []
     for number in range(times):
-        async with open_browser(site.url) as here:
+        async with open_browser(site.url) as browser:
             began = time.perf_counter()
-            page = await here.get(f"{site.callback}?code=launch-{number}")
+            page = await browser.get(f"{site.callback}?code=launch-{number}")
             took.append((time.perf_counter() - began) * 1000)
             assert page.status == 302
     return percentile(took, 0.5)
@@ -60,14 +60,14 @@ def measure_burst(stage: Stack) -> dict[str, int]:
     """Runs two bursts of simultaneous logins, and counts failures and connections."""
     with run_contender(stage, CONTENDERS["ours"]) as app:
         stage.counted(reset=True)
-        told = {}
+        figures = {}
         for which in ("first", "second"):
             logins = asyncio.run(_log_in_at_once(app.site))
-            told[f"{which} burst: failed logins"] = sum(bool(each.error) for each in logins)
+            figures[f"{which} burst: failed logins"] = sum(bool(login.error) for login in logins)
             counted = stage.counted(reset=True)
-            told[f"{which} burst: TLS handshakes"] = counted["handshakes"]
-            told[f"{which} burst: simultaneous requests to Clever"] = counted["most_in_flight"]
-    return told
+            figures[f"{which} burst: TLS handshakes"] = counted["handshakes"]
+            figures[f"{which} burst: simultaneous requests to Clever"] = counted["most_in_flight"]
+    return figures
 
 
 async def _log_in_at_once(site: Site) -> list[Login]:
@@ -92,9 +92,9 @@ def measure_pages_per_second(stage: Stack, seconds: float, turns: int = 8) -> di
             asyncio.run(_count_pages(app, cookies[name], 0.5))
         for _ in range(turns):
             for name, app in apps.items():
-                before = cpu_seconds(app.pid)
+                cpu_before = cpu_seconds(app.pid)
                 counts[name] += asyncio.run(_count_pages(app, cookies[name], seconds / turns))
-                cpu[name] += cpu_seconds(app.pid) - before
+                cpu[name] += cpu_seconds(app.pid) - cpu_before
     return {name: counts[name] / cpu[name] for name in apps}
 
 
@@ -103,9 +103,9 @@ async def _session_cookies(app: RunningContender) -> dict[str, str]:
         login = Login(0, time.perf_counter())
         await log_in(app.site, login)
         return login.cookies
-    async with open_browser(app.url) as here:
-        await here.get("/login")
-        return here.cookies
+    async with open_browser(app.url) as browser:
+        await browser.get("/login")
+        return browser.cookies
 
 
 async def _count_pages(app: RunningContender, cookies: dict[str, str], seconds: float) -> int:
@@ -114,9 +114,9 @@ async def _count_pages(app: RunningContender, cookies: dict[str, str], seconds: 
 
     async def look() -> None:
         count = 0
-        async with open_browser(app.url, cookies) as here:
+        async with open_browser(app.url, cookies) as browser:
             while time.perf_counter() < until:
-                assert (await here.get("/dashboard")).status == 200
+                assert (await browser.get("/dashboard")).status == 200
                 count += 1
         counts.append(count)
 

@@ -72,9 +72,9 @@ class ContenderFigures:
         return self.steps[0]
 
     @property
-    def kept(self) -> float:
+    def highest_rate(self) -> float:
         """The highest rate at which no login failed or was late."""
-        return max((each.rate for each in self.steps if each.well), default=0)
+        return max((step.rate for step in self.steps if step.is_successful), default=0)
 
     def a_login(self, name: str) -> float:
         """Returns an upstream counter of the steady step, per login."""
@@ -85,9 +85,9 @@ def measure_contenders(
     stage: Stack, contenders: Sequence[Contender], length: PhaseLengths
 ) -> list[ContenderFigures]:
     """Measures each contender alone, then all side by side."""
-    found = [_measure_alone(stage, each, length) for each in contenders]
-    _measure_side_by_side(stage, found, length)
-    return found
+    figures = [_measure_alone(stage, contender, length) for contender in contenders]
+    _measure_side_by_side(stage, figures, length)
+    return figures
 
 
 def _measure_alone(stage: Stack, contender: Contender, length: PhaseLengths) -> ContenderFigures:
@@ -105,7 +105,7 @@ def _measure_alone(stage: Stack, contender: Contender, length: PhaseLengths) -> 
         run_at_rate(app, every_student(length))
         figures.commands = count_queries(stage, app, length.counted)
         for rate in length.rates:
-            if not figures.steps or figures.steps[-1].well:
+            if not figures.steps or figures.steps[-1].is_successful:
                 figures.steps.append(
                     run_at_rate(app, student_batch(length, rate, length.step_seconds))
                 )
@@ -115,7 +115,7 @@ def _measure_alone(stage: Stack, contender: Contender, length: PhaseLengths) -> 
 
 
 def _measure_side_by_side(
-    stage: Stack, found: list[ContenderFigures], length: PhaseLengths
+    stage: Stack, all_figures: list[ContenderFigures], length: PhaseLengths
 ) -> None:
     """Measures logins at one rate, a few seconds of each contender in turn.
 
@@ -123,23 +123,26 @@ def _measure_side_by_side(
     """
     seconds = length.steady_seconds / length.turns
     with ExitStack() as stack:
-        apps = [stack.enter_context(run_contender(stage, each.contender)) for each in found]
+        apps = [
+            stack.enter_context(run_contender(stage, contender_figures.contender))
+            for contender_figures in all_figures
+        ]
         for app in apps:
             run_at_rate(app, every_student(length))
         logins: list[list[Login]] = [[] for _ in apps]
         cpu = [0.0 for _ in apps]
         for turn in range(length.turns):
-            for place, app in enumerate(apps):
+            for index, app in enumerate(apps):
                 stage.counted(reset=True)
-                before = cpu_seconds(app.pid)
+                cpu_before = cpu_seconds(app.pid)
                 numbers, rate = student_batch(length, length.steady_rate, seconds)
-                here = run_open_loop(numbers, rate, partial(log_in, app.site), seed=turn)
-                logins[place] += asyncio.run(here)
-                cpu[place] += cpu_seconds(app.pid) - before
+                load = run_open_loop(numbers, rate, partial(log_in, app.site), seed=turn)
+                logins[index] += asyncio.run(load)
+                cpu[index] += cpu_seconds(app.pid) - cpu_before
                 counted = stage.counted(reset=True)
-                found[place].upstream.update({name: counted[name] for name in COUNTER_NAMES})
-    for place, figures in enumerate(found):
-        figures.steps.insert(0, summarize_logins(length.steady_rate, logins[place], cpu[place]))
+                all_figures[index].upstream.update({name: counted[name] for name in COUNTER_NAMES})
+    for index, figures in enumerate(all_figures):
+        figures.steps.insert(0, summarize_logins(length.steady_rate, logins[index], cpu[index]))
 
 
 def every_student(length: PhaseLengths) -> tuple[list[int], float]:
@@ -152,10 +155,10 @@ def student_batch(length: PhaseLengths, rate: float, seconds: float) -> tuple[li
     return [number % length.pupils for number in range(int(rate * seconds))], rate
 
 
-def run_at_rate(app: RunningContender, who: tuple[Sequence[int], float]) -> RateStats:
+def run_at_rate(app: RunningContender, numbers_and_rate: tuple[Sequence[int], float]) -> RateStats:
     """Runs logins at a constant rate, in an open loop."""
-    numbers, rate = who
-    before = cpu_seconds(app.pid)
+    numbers, rate = numbers_and_rate
+    cpu_before = cpu_seconds(app.pid)
     logins = asyncio.run(run_open_loop(numbers, rate, partial(log_in, app.site)))
-    cpu = cpu_seconds(app.pid) - before
+    cpu = cpu_seconds(app.pid) - cpu_before
     return summarize_logins(rate, logins, cpu)

@@ -51,7 +51,7 @@ PostgreSQL does not wait for the disk; SQLite does.
 | requests | {sqlite.requests} | {pg.requests} |
 | minimum number of requests with pages of {page:,} records | {sqlite.least} | {pg.least} |
 | peak memory, MB | {sqlite.memory:.0f} | {pg.memory:.0f} |
-| another full sync without changes, s | {sqlite.again:.1f} | {pg.again:.1f} |
+| another full sync without changes, s | {sqlite.repeated:.1f} | {pg.repeated:.1f} |
 | sync of the events of {changes:,} changes, s | {sqlite.events:.1f} | {pg.events:.1f} |
 | requests of that sync | {sqlite.event_requests} | {pg.event_requests} |
 """
@@ -69,7 +69,7 @@ class SyncFigures:
     requests: int
     least: int
     memory: float
-    again: float
+    repeated: float
     events: float
     event_requests: int
 
@@ -111,11 +111,11 @@ def _measure(folder: Path, *, postgresql: bool) -> SyncFigures:
         url = stack.enter_context(running_app.run_postgres(folder)) if postgresql else None
         school = start_school(stack, folder, STUDENT_COUNT, url)
         school.clever.people.people_of(school.district)  # builds the simulator's tables in advance
-        before = _children_cpu_seconds()
-        first, asked, said = _time_sync(school)
-        cpu = _children_cpu_seconds() - before
-        reading, least = _measure_bare_reading(school, asked)
-        again, _, _ = _time_sync(school, "--full")
+        cpu_before = _children_cpu_seconds()
+        first, requests, output = _time_sync(school)
+        cpu = _children_cpu_seconds() - cpu_before
+        reading, least = _measure_bare_reading(school, requests)
+        repeated_seconds, _, _ = _time_sync(school, "--full")
         everyone = school.clever.people.people_of(school.district)
         school.clever.changes(
             {"change": "name", "person": one.id, "last": f"Adler {number}"}
@@ -130,22 +130,26 @@ def _measure(folder: Path, *, postgresql: bool) -> SyncFigures:
             cpu=cpu,
             reading=reading,
             writing=writing,
-            requests=len(asked),
+            requests=len(requests),
             least=least,
-            memory=int(said.split()[-1]) / 1024,
-            again=again,
+            memory=int(output.split()[-1]) / 1024,
+            repeated=repeated_seconds,
             events=events,
             event_requests=len(asked_again),
         )
 
 
-def _time_sync(school: SyncedSchool, *words: str) -> tuple[float, list[str], str]:
-    before = len(school.clever.journal())
+def _time_sync(school: SyncedSchool, *arguments: str) -> tuple[float, list[str], str]:
+    journal_length = len(school.clever.journal())
     began = time.perf_counter()
-    said = school.run(*words)
+    output = school.run(*arguments)
     seconds = time.perf_counter() - began
-    seen = school.clever.journal()[before:]
-    return seconds, [_request_uri(each) for each in seen if each["path"].startswith("/v")], said
+    seen = school.clever.journal()[journal_length:]
+    return (
+        seconds,
+        [_request_uri(request) for request in seen if request["path"].startswith("/v")],
+        output,
+    )
 
 
 def _children_cpu_seconds() -> float:
@@ -199,9 +203,9 @@ def _measure_bare_writing(school: SyncedSchool) -> tuple[int, float]:
                 db.execute(delete(model))
         began = time.perf_counter()
         with db.begin():
-            for model, found in rows:
-                db.execute(insert(model), found)
-        return sum(len(found) for _, found in rows), time.perf_counter() - began
+            for model, table_rows in rows:
+                db.execute(insert(model), table_rows)
+        return sum(len(table_rows) for _, table_rows in rows), time.perf_counter() - began
 
 
 if __name__ == "__main__":

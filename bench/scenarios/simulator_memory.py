@@ -73,10 +73,10 @@ def main() -> None:
 
 def _medians(all_figures: list[StartFigures]) -> StartFigures:
     return StartFigures(
-        statistics.median(each.start_s for each in all_figures),
-        statistics.median(each.login_ms for each in all_figures),
-        statistics.median(each.read_s for each in all_figures),
-        statistics.median(each.memory_mb for each in all_figures),
+        statistics.median(figures.start_s for figures in all_figures),
+        statistics.median(figures.login_ms for figures in all_figures),
+        statistics.median(figures.read_s for figures in all_figures),
+        statistics.median(figures.memory_mb for figures in all_figures),
     )
 
 
@@ -97,10 +97,10 @@ def _measure(shortname: str, user_name: str, *options: str) -> StartFigures:
 def _read_all(url: str, shortname: str) -> None:
     basic = ("simulator", "simulator-secret")
     listed = send_request(f"{url}/oauth/tokens?owner_type=district", auth=basic).json()["data"]
-    for each in listed:
-        bearer = {"Authorization": f"Bearer {each['access_token']}"}
+    for record in listed:
+        bearer = {"Authorization": f"Bearer {record['access_token']}"}
         district = send_request(
-            f"{url}/v3.0/districts/{each['owner']['id']}", headers=bearer
+            f"{url}/v3.0/districts/{record['owner']['id']}", headers=bearer
         ).json()
         if district["data"]["portal_url"].endswith(f"/{shortname}"):
             for collection in ("users", "sections"):

@@ -32,14 +32,16 @@ def measure_and_report(stage: Stack, *, minutes: int, seconds: int = 60) -> str:
         rows.append(f"| 0 | 0 | 0 |  | 0 | {max(map(pss_mb, app.workers)):.0f} |\n")
         for minute in range(1, minutes + 1):
             stage.counted(reset=True)
-            who = [next(numbers) for _ in range(int(LOGINS_PER_SECOND * seconds))]
-            logins = asyncio.run(run_open_loop(who, LOGINS_PER_SECOND, partial(log_in, app.site)))
-            lost = sum(bool(each.error) for each in logins)
-            p99 = percentile([each.seconds * 1000 for each in logins], 0.99)
+            numbers_of_round = [next(numbers) for _ in range(int(LOGINS_PER_SECOND * seconds))]
+            logins = asyncio.run(
+                run_open_loop(numbers_of_round, LOGINS_PER_SECOND, partial(log_in, app.site))
+            )
+            failed = sum(bool(login.error) for login in logins)
+            p99 = percentile([login.seconds * 1000 for login in logins], 0.99)
             shakes = stage.counted()["handshakes"]
             memory = max(map(pss_mb, app.workers))
             rows.append(
-                f"| {minute} | {len(logins)} | {lost} | {p99:.0f} | {shakes} | {memory:.0f} |\n"
+                f"| {minute} | {len(logins)} | {failed} | {p99:.0f} | {shakes} | {memory:.0f} |\n"
             )
             sys.stderr.write(rows[-1])
     return TEXT_TEMPLATE.format(

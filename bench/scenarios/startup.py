@@ -64,13 +64,13 @@ def main() -> None:
 
 def _measure_starts(folder: Path, clever_url: str) -> dict[str, float]:
     """Times gunicorn with one worker from start to first response, for this app and a bare app."""
-    ours, bare = [], []
+    own_seconds, bare_seconds = [], []
     for _ in range(START_COUNT):
-        ours.append(_time_start(folder, clever_url, "app:create_app()", ROOT))
-        bare.append(_time_start(folder, clever_url, "bare:app", folder))
+        own_seconds.append(_time_start(folder, clever_url, "app:create_app()", ROOT))
+        bare_seconds.append(_time_start(folder, clever_url, "bare:app", folder))
     return {
-        "startup to first response": statistics.median(ours),
-        "startup to first response, a Flask app of three lines": statistics.median(bare),
+        "startup to first response": statistics.median(own_seconds),
+        "startup to first response, a Flask app of three lines": statistics.median(bare_seconds),
     }
 
 

@@ -37,12 +37,13 @@ def sync_command(district: str | None, full: bool, confirm_archive: bool) -> Non
     exit_code = 0
     try:
         for result in run_sync(
-            SyncOptions(district=district, full=full, yes=confirm_archive), _print_progress
+            SyncOptions(district=district, full=full, confirm_archive=confirm_archive),
+            _print_progress,
         ):
             for line in result.lines():
                 echo(line)
-            code = {"failed": EXIT_FAILED, "refused": EXIT_REFUSED}.get(result.how, 0)
-            exit_code = max(exit_code, EXIT_REFUSED if result.held else code)
+            code = {"failed": EXIT_FAILED, "refused": EXIT_REFUSED}.get(result.mode, 0)
+            exit_code = max(exit_code, EXIT_REFUSED if result.held_losses else code)
     except AlreadyRunning as error:
         _print_progress(str(error))
         exit_code = EXIT_RUNNING

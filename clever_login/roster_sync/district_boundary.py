@@ -32,8 +32,8 @@ R = TypeVar("R", bound=HasDistrictId)
 class FoundRows:
     """Rows found by Clever id: in this district (Clever id to our id), and in other districts."""
 
-    here: dict[str, str]
-    elsewhere: set[str]
+    in_district: dict[str, str]
+    in_other_districts: set[str]
 
 
 def find_rows(
@@ -41,39 +41,41 @@ def find_rows(
 ) -> FoundRows:
     """Find rows by a column of Clever ids. Rows without a district are left out."""
     model = key.class_
-    asked = select(key, model.id, model.district_id)
+    query = select(key, model.id, model.district_id)
     if model is Person:
-        asked = asked.where(Person.provider == PROVIDER)
-    found = FoundRows({}, set())
-    for part in chunks(filter(None, ids), MAX_PARAMETERS):
-        for clever_id, own, district in connection.execute(asked.where(key.in_(part))):
+        query = query.where(Person.provider == PROVIDER)
+    rows = FoundRows({}, set())
+    for chunk in chunks(filter(None, ids), MAX_PARAMETERS):
+        for clever_id, row_id, district in connection.execute(query.where(key.in_(chunk))):
             if district == district_id:
-                found.here[clever_id] = own
+                rows.in_district[clever_id] = row_id
             elif district is not None:
-                found.elsewhere.add(clever_id)
-    return found
+                rows.in_other_districts.add(clever_id)
+    return rows
 
 
 def drop_records_of_other_districts(
     records: dict[str, R], district_id: str, kind: str, outside: Counter[str]
 ) -> dict[str, R]:
     """Return the records that do not name another district, and count the rest in `outside`."""
-    kept = {key: each for key, each in records.items() if each.district_id in (None, district_id)}
-    outside[kind] += len(records) - len(kept)
-    return kept
+    result = {
+        key: record for key, record in records.items() if record.district_id in (None, district_id)
+    }
+    outside[kind] += len(records) - len(result)
+    return result
 
 
 def drop_rows_of_other_districts(
-    wrote: dict[str, str], kind: str, outside: Counter[str]
+    written: dict[str, str], kind: str, outside: Counter[str]
 ) -> dict[str, str]:
     """Return `upsert_rows`'s result without rows of other districts; count those in `outside`."""
-    kept = {key: what for key, what in wrote.items() if what != OTHER_DISTRICT}
-    outside[kind] += len(wrote) - len(kept)
-    return kept
+    result = {key: change for key, change in written.items() if change != OTHER_DISTRICT}
+    outside[kind] += len(written) - len(result)
+    return result
 
 
 def count_foreign_references(
-    named: Iterable[str | None], found: FoundRows, field: str, outside: Counter[str]
+    references: Iterable[str | None], rows: FoundRows, field: str, outside: Counter[str]
 ) -> None:
     """Count the references in a field that lead to another district."""
-    outside[field] += sum(1 for each in named if each in found.elsewhere)
+    outside[field] += sum(1 for reference in references if reference in rows.in_other_districts)

@@ -24,24 +24,28 @@ class DistrictInUse(RosterError):
 def connected_districts(connection: Connection) -> dict[str, str]:
     """Return the names, by id, of the districts that had a token at the last sync."""
     district = models.District
-    found = connection.execute(select(district.id, district.name).where(district.connected))
-    return {row.id: row.name for row in found}
+    rows = connection.execute(select(district.id, district.name).where(district.connected))
+    return {row.id: row.name for row in rows}
 
 
-def save_district(steps: TransactionRunner, record: DistrictRecord) -> None:
+def save_district(transactions: TransactionRunner, record: DistrictRecord) -> None:
     """Write Clever's record of a district. An archived district is restored."""
-    steps.do(lambda db: upsert_rows(db, models.District, "id", [row_values.district_row(record)]))
+    transactions.run_in_transaction(
+        lambda db: upsert_rows(db, models.District, "id", [row_values.district_row(record)])
+    )
 
 
-def mark_synced(steps: TransactionRunner, district_id: str, problem: str | None = None) -> None:
+def mark_synced(
+    transactions: TransactionRunner, district_id: str, problem: str | None = None
+) -> None:
     """Set the time of the last sync to now, and the problem that remains, if any."""
-    _update_district(steps, district_id, synced_at=models.utc_now(), problem=problem)
+    _update_district(transactions, district_id, synced_at=models.utc_now(), problem=problem)
 
 
-def set_problem(steps: TransactionRunner, district_id: str, problem: str | None) -> None:
+def set_problem(transactions: TransactionRunner, district_id: str, problem: str | None) -> None:
     """Store a problem that the district's administrators can fix; None changes nothing."""
     if problem:
-        _update_district(steps, district_id, problem=problem)
+        _update_district(transactions, district_id, problem=problem)
 
 
 def has_left(tokens: DistrictTokens, district_id: str) -> bool:
@@ -56,12 +60,12 @@ def has_left(tokens: DistrictTokens, district_id: str) -> bool:
 def is_in_use(connection: Connection, district_id: str, since: datetime) -> bool:
     """Return whether a user of the district has logged in since, so that it must be connected."""
     person = models.Person
-    came = (person.district_id == district_id) & (person.last_login >= since)
-    return connection.scalar(select(person.id).where(came).limit(1)) is not None
+    logged_in = (person.district_id == district_id) & (person.last_login >= since)
+    return connection.scalar(select(person.id).where(logged_in).limit(1)) is not None
 
 
 def archive_district(
-    steps: TransactionRunner, district_id: str, unless_used_since: datetime | None = None
+    transactions: TransactionRunner, district_id: str, unless_used_since: datetime | None = None
 ) -> Counts:
     """Archive a district that left, with its data, end its users' sessions, and return the counts.
 
@@ -69,27 +73,31 @@ def archive_district(
     run that was killed. Raises DistrictInUse, with nothing archived, if one of its users has logged
     in since `unless_used_since`.
     """
-    counts = steps.do(lambda db: _archive_people(db, district_id, unless_used_since))
+    counts = transactions.run_in_transaction(
+        lambda db: _archive_rows(db, district_id, unless_used_since)
+    )
     end_sessions.by_clever_id(district_id=district_id)
-    _update_district(steps, district_id, connected=False)
+    _update_district(transactions, district_id, connected=False)
     return counts
 
 
-def _update_district(steps: TransactionRunner, district_id: str, **values: object) -> None:
-    own = update(models.District).where(models.District.id == district_id)
-    steps.do(lambda db: db.execute(own.values(values)))
+def _update_district(transactions: TransactionRunner, district_id: str, **values: object) -> None:
+    statement = update(models.District).where(models.District.id == district_id)
+    transactions.run_in_transaction(lambda db: db.execute(statement.values(values)))
 
 
-def _archive_people(connection: Connection, district_id: str, since: datetime | None) -> Counts:
+def _archive_rows(connection: Connection, district_id: str, since: datetime | None) -> Counts:
     if since and is_in_use(connection, district_id, since):
         raise DistrictInUse(
             "A user of this district has just logged in, so the district must be connected again."
         )
-    at, counts = models.utc_now(), Counts()
-    own = models.District.id == district_id
-    connection.execute(update(models.District).where(own).values(archived_at=at, cursor=None))
+    archived_at, counts = models.utc_now(), Counts()
+    is_district = models.District.id == district_id
+    connection.execute(
+        update(models.District).where(is_district).values(archived_at=archived_at, cursor=None)
+    )
     for name, model in MODEL_BY_KIND.items():
-        here = (model.district_id == district_id) & model.archived_at.is_(None)
-        done = connection.execute(update(model).where(here).values(archived_at=at))
-        counts[name, "archived"] = done.rowcount
+        is_active = (model.district_id == district_id) & model.archived_at.is_(None)
+        result = connection.execute(update(model).where(is_active).values(archived_at=archived_at))
+        counts[name, "archived"] = result.rowcount
     return +counts

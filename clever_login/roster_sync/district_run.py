@@ -34,9 +34,9 @@ class TransactionRunner:
     """Runs the steps of a sync on one connection, under a lock."""
 
     connection: Connection
-    hold: HeldLock
+    lock: HeldLock
 
-    def do(self, work: Callable[[Connection], T]) -> T:
+    def run_in_transaction(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and return its result; retry after a conflict.
 
         `work` must leave the same rows if it runs twice.
@@ -52,37 +52,38 @@ class TransactionRunner:
 
     def _once(self, work: Callable[[Connection], T]) -> T:
         with self.connection.begin():
-            self.hold.renew(self.connection)
+            self.lock.renew(self.connection)
             return work(self.connection)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistrictSync:
-    """A district, how to read it, and where to write it. `say` shows progress to an operator.
+    """A district, how to read it, and where to write it.
 
-    `report` is shared by `roster` and `events`: it collects what they could not parse.
+    `report_progress` shows progress to an operator. `report` is shared by `roster` and `events`: it
+    collects what they could not parse.
     """
 
-    steps: TransactionRunner
+    transactions: TransactionRunner
     district_id: str
     version: ApiVersion
     roster: Roster
     events: DistrictEvents
-    yes: bool
-    say: Callable[[str], None]
+    confirm_archive: bool
+    report_progress: Callable[[str], None]
     report: ReadReport
-    held: list[Loss] = field(default_factory=list)  # losses that were not removed
+    held_losses: list[Loss] = field(default_factory=list)  # losses that were not removed
     counts: Counts = field(default_factory=Counter)
-    began: datetime = field(default_factory=models.utc_now)
+    started_at: datetime = field(default_factory=models.utc_now)
 
-    def write(self, work: Callable[[Connection], WriteResult]) -> None:
+    def write(self, step: Callable[[Connection], WriteResult]) -> None:
         """Run a step that writes records, count it, and end the sessions of archived users."""
-        written = self.steps.do(work)
+        written = self.transactions.run_in_transaction(step)
         self.counts.update(written.counts)
         self.report.outside.update(written.outside)
-        end_sessions.by_clever_id(people=(*written.archived, *written.former))
+        end_sessions.by_clever_id(people=(*written.archived, *written.former_ids))
 
-    def keep_cursor(self, connection: Connection, cursor: str | None) -> None:
+    def save_cursor(self, connection: Connection, cursor: str | None) -> None:
         """Store the cursor, in the same transaction as the events it covers."""
-        here = models.District.id == self.district_id
-        connection.execute(update(models.District).where(here).values(cursor=cursor))
+        is_district = models.District.id == self.district_id
+        connection.execute(update(models.District).where(is_district).values(cursor=cursor))

@@ -35,28 +35,28 @@ def format_cursor(version: ApiVersion, event_id: str) -> str | None:
     return text if len(text) <= (ID_TYPE.length or 0) else None
 
 
-def parse_cursor(version: ApiVersion, kept: str, synced_at: datetime | None) -> str | None:
+def parse_cursor(version: ApiVersion, cursor: str, synced_at: datetime | None) -> str | None:
     """Return the event id to continue after, or None for the first event.
 
     Raises CursorTooOld if events could be missed: the cursor is of another API version, or has no
     event id and the last sync was more than RETENTION_DAYS ago.
     """
-    name, _, found = kept.partition(":")
+    name, _, event_id = cursor.partition(":")
     if name != version.name:
         raise CursorTooOld(
             f"The last sync read Clever's API {name}, but this sync reads {version.name}."
         )
-    if not found and _is_past_retention(synced_at):
+    if not event_id and _is_past_retention(synced_at):
         raise CursorTooOld(f"The last sync was more than {RETENTION_DAYS} days ago.")
-    return found or None
+    return event_id or None
 
 
 def _is_past_retention(synced_at: datetime | None) -> bool:
     """SQLite returns the time without its zone, which is UTC."""
     if synced_at is None:
         return False
-    moment = utc_now()
-    return synced_at.replace(tzinfo=moment.tzinfo) < moment - timedelta(days=RETENTION_DAYS)
+    now = utc_now()
+    return synced_at.replace(tzinfo=now.tzinfo) < now - timedelta(days=RETENTION_DAYS)
 
 
 T = TypeVar("T")
@@ -68,62 +68,63 @@ class TooManyRemovals(RosterError):
     """The events would remove too much, so a full read has to decide."""
 
 
-def apply_events(run: DistrictSync, after: str | None) -> None:
+def apply_events(sync: DistrictSync, after: str | None) -> None:
     """Apply every event after the cursor.
 
     Raises TooManyRemovals before the first event is applied, and CursorTooOld. Events that cannot
     be parsed are counted and skipped, and the cursor moves past them.
     """
     number = 0
-    for chunk in chunks(_events_within_limits(run, after), EVENTS_PER_TRANSACTION):
-        run.write(_batch_writer(run, chunk))
+    for chunk in chunks(_events_within_limits(sync, after), EVENTS_PER_TRANSACTION):
+        sync.write(_batch_writer(sync, chunk))
         number += len(chunk)
-        run.say(f"{number} events")
+        sync.report_progress(f"{number} events")
 
 
-def _events_within_limits(run: DistrictSync, after: str | None) -> Iterator[Event]:
+def _events_within_limits(sync: DistrictSync, after: str | None) -> Iterator[Event]:
     """Yield the events after checking what they remove. More than one page is read twice."""
-    if run.yes:
-        yield from run.events.read(after=after)
+    if sync.confirm_archive:
+        yield from sync.events.read(after=after)
         return
-    counted = replace(run.events, report=ReadReport())  # separate, because events may be read twice
-    coming = counted.read(after=after)
-    first = list(islice(coming, EVENTS_PER_PAGE))
-    more = next(coming, None)
-    changes, last = NetChanges(), ""
-    for event in first if more is None else chain(first, [more], coming):
-        changes.follow(event)
-        last = event.id
-    _check(run, changes)
-    if more is None:
-        run.report.update(counted.report)
-        yield from first
+    # A separate report, because the events may be read twice.
+    first_pass = replace(sync.events, report=ReadReport())
+    events = first_pass.read(after=after)
+    first_page = list(islice(events, EVENTS_PER_PAGE))
+    next_event = next(events, None)
+    changes, last_id = NetChanges(), ""
+    for event in first_page if next_event is None else chain(first_page, [next_event], events):
+        changes.add(event)
+        last_id = event.id
+    _check_removals(sync, changes)
+    if next_event is None:
+        sync.report.update(first_pass.report)
+        yield from first_page
         return
-    first.clear()
-    yield from _events_until(last, run.events.read(after=after))
+    first_page.clear()
+    yield from _events_until(last_id, sync.events.read(after=after))
 
 
-def _check(run: DistrictSync, changes: NetChanges) -> None:
-    lost = run.steps.do(lambda db: changes.losses(db, run.district_id))
-    if lost:
-        raise TooManyRemovals(f"Its events would remove too much: {', '.join(map(str, lost))}.")
+def _check_removals(sync: DistrictSync, changes: NetChanges) -> None:
+    losses = sync.transactions.run_in_transaction(lambda db: changes.losses(db, sync.district_id))
+    if losses:
+        raise TooManyRemovals(f"Its events would remove too much: {', '.join(map(str, losses))}.")
 
 
-def _events_until(last: str, events: Iterator[Event]) -> Iterator[Event]:
+def _events_until(last_id: str, events: Iterator[Event]) -> Iterator[Event]:
     """Stop after the last event that was checked."""
     for event in events:
         yield event
-        if event.id == last:
+        if event.id == last_id:
             return
 
 
-def _batch_writer(run: DistrictSync, events: list[Event]) -> Callable[[Connection], WriteResult]:
-    cursor = format_cursor(run.version, events[-1].id)
-    batch = build_batch(events, run.report)
+def _batch_writer(sync: DistrictSync, events: list[Event]) -> Callable[[Connection], WriteResult]:
+    cursor = format_cursor(sync.version, events[-1].id)
+    batch = build_batch(events, sync.report)
 
     def work(connection: Connection) -> WriteResult:
-        run.keep_cursor(connection, cursor)
-        return write_batch(connection, run.district_id, batch)
+        sync.save_cursor(connection, cursor)
+        return write_batch(connection, sync.district_id, batch)
 
     return work
 
@@ -151,18 +152,18 @@ def _add_person_event(batch: Batch, event: Event, record: Person) -> None:
     if not row_values.is_synced(record):
         return
     _add_event(batch, "people", batch.people, event, record)
-    batch.leaving.pop(record.id, None)
-    batch.left_at.pop(record.id, None)
+    batch.deleted_people.pop(record.id, None)
+    batch.deleted_at.pop(record.id, None)
     if event.action == "deleted":
-        batch.leaving[record.id] = record
+        batch.deleted_people[record.id] = record
         if event.created:
-            batch.left_at[record.id] = event.created
+            batch.deleted_at[record.id] = event.created
 
 
-def _add_event(batch: Batch, kind: str, there: dict[str, T], event: Event, record: T) -> None:
-    there.pop(event.record_id, None)
-    batch.gone[kind].discard(event.record_id)
+def _add_event(batch: Batch, kind: str, records: dict[str, T], event: Event, record: T) -> None:
+    records.pop(event.record_id, None)
+    batch.deleted[kind].discard(event.record_id)
     if event.action == "deleted":
-        batch.gone[kind].add(event.record_id)
+        batch.deleted[kind].add(event.record_id)
     else:
-        there[event.record_id] = record
+        records[event.record_id] = record

@@ -5,7 +5,7 @@ removed at the end, once the number is known. The tables belong to the connectio
 an interrupted read starts over.
 
 A list that is empty or would remove too much is read again. If too much is still missing, nothing
-of that kind is removed and everything else is applied; `DistrictSync.held` lists the losses.
+of that kind is removed and everything else is applied; `DistrictSync.held_losses` lists the losses.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ _STALE = Table(
     "stale_after_a_full_read",
     _METADATA,
     Column("kind", String(16), primary_key=True),
-    Column("one", models.ID_TYPE, primary_key=True),  # the link's key columns, in order
-    Column("other", models.ID_TYPE, primary_key=True),
+    Column("owner_id", models.ID_TYPE, primary_key=True),  # the link's key columns, in order
+    Column("linked_id", models.ID_TYPE, primary_key=True),
     Column("role", String(16), primary_key=True),
     Column("counted", Boolean),  # whether the owner is already counted as changed
     prefixes=["TEMPORARY"],
@@ -83,9 +83,9 @@ def create_snapshot(connection: Connection) -> None:
 
 def add_to_snapshot(connection: Connection, kind: str, ids: Iterable[str]) -> None:
     """Mark these ids as seen."""
-    found = [{"kind": kind, "id": each} for each in ids]
-    if found:
-        connection.execute(build_insert(connection, _SNAPSHOT).on_conflict_do_nothing(), found)
+    rows = [{"kind": kind, "id": record_id} for record_id in ids]
+    if rows:
+        connection.execute(build_insert(connection, _SNAPSHOT).on_conflict_do_nothing(), rows)
 
 
 def note_stale(
@@ -100,14 +100,22 @@ def note_stale(
     Owners in `counted` are already counted as changed.
     """
     kind = model.__tablename__
-    for part in chunks(owners, MAX_PARAMETERS):
-        connection.execute(delete(_STALE).where(_STALE.c.kind == kind, _STALE.c.one.in_(part)))
-    found = [
-        {"kind": kind, "one": one, "other": other, "role": role, "counted": one in counted}
-        for one, other, role in stale
+    for chunk in chunks(owners, MAX_PARAMETERS):
+        connection.execute(
+            delete(_STALE).where(_STALE.c.kind == kind, _STALE.c.owner_id.in_(chunk))
+        )
+    rows = [
+        {
+            "kind": kind,
+            "owner_id": owner_id,
+            "linked_id": linked_id,
+            "role": role,
+            "counted": owner_id in counted,
+        }
+        for owner_id, linked_id, role in stale
     ]
-    if found:
-        connection.execute(build_insert(connection, _STALE), found)
+    if rows:
+        connection.execute(build_insert(connection, _STALE), rows)
 
 
 def drop_snapshot(connection: Connection) -> None:
@@ -117,71 +125,80 @@ def drop_snapshot(connection: Connection) -> None:
 
 
 def count_missing_people(
-    connection: Connection, district_id: str, since: datetime, kinds: Collection[str]
+    connection: Connection, district_id: str, started_at: datetime, kinds: Collection[str]
 ) -> LossCounts:
     """Return how many rows and links of these kinds would be removed."""
-    found = LossCounts()
+    losses = LossCounts()
     for kind, model in MODEL_BY_KIND.items():
         if kind in kinds:
-            where = _is_missing(kind, district_id, since)
+            is_missing = _is_missing(kind, district_id, started_at)
             if model is models.Person:
-                found.update(loss_limits.count_people(connection, where))
+                losses.update(loss_limits.count_people(connection, is_missing))
             else:
-                asked = select(func.count()).select_from(model).where(where)
-                found[kind] = connection.scalar(asked) or 0
+                query = select(func.count()).select_from(model).where(is_missing)
+                losses[kind] = connection.scalar(query) or 0
     columns = (_STALE.c.kind, _STALE.c.role)
     stale = select(*columns, func.count()).where(_STALE.c.kind.in_(kinds)).group_by(*columns)
     for kind, role, number in connection.execute(stale):
-        found[loss_limits.link_label(kind, role)] = number
-    return found
+        losses[loss_limits.link_label(kind, role)] = number
+    return losses
 
 
 def remove_missing(
-    connection: Connection, district_id: str, since: datetime, held: Collection[str]
+    connection: Connection, district_id: str, started_at: datetime, held_kinds: Collection[str]
 ) -> WriteResult:
     """Archive rows not seen since the read began and delete stale links, except of held kinds."""
     counts: Counter[tuple[str, str]] = Counter()
-    at = models.utc_now()
+    archived_at = models.utc_now()
     people: tuple[str, ...] = ()
     for kind, model in MODEL_BY_KIND.items():
-        if kind not in held:
-            where = _is_missing(kind, district_id, since)
+        if kind not in held_kinds:
+            is_missing = _is_missing(kind, district_id, started_at)
             if model is models.Person:
-                gone = connection.scalars(select(models.Person.clever_id).where(where))
-                people = tuple(map(str, gone))
-            done = connection.execute(update(model).where(where).values(archived_at=at))
-            counts[kind, "archived"] += done.rowcount
-    if "enrolments" not in held:
-        counts["enrolments", "removed"] += _unlink(connection, "enrolments")
-    if "people_schools" not in held:
-        owners = select(func.count(distinct(_STALE.c.one))).where(
+                clever_ids = connection.scalars(select(models.Person.clever_id).where(is_missing))
+                people = tuple(map(str, clever_ids))
+            result = connection.execute(
+                update(model).where(is_missing).values(archived_at=archived_at)
+            )
+            counts[kind, "archived"] += result.rowcount
+    if "enrolments" not in held_kinds:
+        counts["enrolments", "removed"] += _delete_stale_links(connection, "enrolments")
+    if "people_schools" not in held_kinds:
+        owners = select(func.count(distinct(_STALE.c.owner_id))).where(
             _STALE.c.kind == "people_schools", ~_STALE.c.counted
         )
         counts["people", "changed"] += connection.scalar(owners) or 0
-        _unlink(connection, "people_schools")
+        _delete_stale_links(connection, "people_schools")
     return WriteResult(+counts, people)
 
 
-def _unlink(connection: Connection, kind: str) -> int:
+def _delete_stale_links(connection: Connection, kind: str) -> int:
     model = _LINKS[kind]
     columns: Any = tuple_(*model.__table__.primary_key)
-    stale = select(_STALE.c.one, _STALE.c.other, _STALE.c.role).where(_STALE.c.kind == kind)
+    stale = select(_STALE.c.owner_id, _STALE.c.linked_id, _STALE.c.role).where(
+        _STALE.c.kind == kind
+    )
     return connection.execute(delete(model).where(columns.in_(stale))).rowcount
 
 
-def _is_missing(kind: str, district_id: str, since: datetime) -> ColumnElement[bool]:
+def _is_missing(kind: str, district_id: str, started_at: datetime) -> ColumnElement[bool]:
     model: RosterModel = MODEL_BY_KIND[kind]
     key: Any = clever_id_column(model)
-    found = select(_SNAPSHOT.c.id).where(_SNAPSHOT.c.kind == kind, _SNAPSHOT.c.id == key).exists()
-    here = and_(model.district_id == district_id, model.archived_at.is_(None), ~found)
+    was_seen = (
+        select(_SNAPSHOT.c.id).where(_SNAPSHOT.c.kind == kind, _SNAPSHOT.c.id == key).exists()
+    )
+    is_missing = and_(model.district_id == district_id, model.archived_at.is_(None), ~was_seen)
     if model is not models.Person:
-        return here
+        return is_missing
     # A user who logged in after the read began may be missing from the lists. The login time may
     # come from another machine's clock.
-    person, login = models.Person, since - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS)
-    before = or_(person.last_login.is_(None), person.last_login < login)
-    ours = and_(person.provider == models.PROVIDER, person.clever_id.is_not(None))
-    return and_(here, ours, before)
+    person, login_cutoff = (
+        models.Person,
+        started_at - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS),
+    )
+    no_recent_login = or_(person.last_login.is_(None), person.last_login < login_cutoff)
+    from_clever = and_(person.provider == models.PROVIDER, person.clever_id.is_not(None))
+    return and_(is_missing, from_clever, no_recent_login)
 
 
 RECORDS_PER_TRANSACTION = 500
@@ -197,91 +214,99 @@ class _Group:
     lists: tuple[Callable[[], Iterable[Any]], ...]
 
 
-def read_everything(run: DistrictSync) -> None:
+def read_everything(sync: DistrictSync) -> None:
     """Read the whole district. Changes made meanwhile arrive as events after the stored cursor.
 
     If anything is held, no cursor is stored, so the next sync is a full read again.
     """
-    cursor = _latest_cursor(run)
-    run.steps.do(create_snapshot)
+    cursor = _latest_cursor(sync)
+    sync.transactions.run_in_transaction(create_snapshot)
     try:
-        before = run.steps.do(lambda db: loss_limits.count_active(db, run.district_id))
-        for group in _groups(run):
-            _read_for_sure(run, group, before)
-        run.write(lambda db: _finish_read(run, db, cursor))
-        run.steps.do(analyze_tables)
+        counts_before = sync.transactions.run_in_transaction(
+            lambda db: loss_limits.count_active(db, sync.district_id)
+        )
+        for group in _groups(sync):
+            _read_group(sync, group, counts_before)
+        sync.write(lambda db: _finish_read(sync, db, cursor))
+        sync.transactions.run_in_transaction(analyze_tables)
     finally:
-        if not run.steps.connection.invalidated:
-            with run.steps.connection.begin():
-                drop_snapshot(run.steps.connection)
+        if not sync.transactions.connection.invalidated:
+            with sync.transactions.connection.begin():
+                drop_snapshot(sync.transactions.connection)
 
 
-def _latest_cursor(run: DistrictSync) -> str | None:
+def _latest_cursor(sync: DistrictSync) -> str | None:
     try:
-        return event_sync.format_cursor(run.version, run.events.latest() or "")
+        return event_sync.format_cursor(sync.version, sync.events.latest() or "")
     except EventsNotEnabled as error:
-        run.say(f"{error} Until then, every sync reads the whole roster.")
+        sync.report_progress(f"{error} Until then, every sync reads the whole roster.")
         return None
 
 
-def _groups(run: DistrictSync) -> Iterable[_Group]:
+def _groups(sync: DistrictSync) -> Iterable[_Group]:
     """Ordered so that records refer only to earlier groups."""
-    roster = run.roster
-    people = [kind for kind in run.version.people if kind != "contacts"]
-    everybody = tuple(partial(roster.people, kind) for kind in people)
+    roster = sync.roster
+    people = [kind for kind in sync.version.people if kind != "contacts"]
+    people_lists = tuple(partial(roster.people, kind) for kind in people)
     sections = replace(roster, page_size=SECTIONS_PER_PAGE).sections
     yield _Group("schools", ("schools",), (roster.schools,))
     yield _Group("terms", ("terms",), (roster.terms,))
-    yield _Group("people", ("people", "people_schools"), everybody)
+    yield _Group("people", ("people", "people_schools"), people_lists)
     yield _Group("sections", ("sections", "enrolments"), (sections,))
 
 
-def _read_for_sure(run: DistrictSync, group: _Group, before: LossCounts) -> None:
+def _read_group(sync: DistrictSync, group: _Group, counts_before: LossCounts) -> None:
     """Read a group, and once more if it is empty or too much of it is missing."""
-    report = run.report.copy()
-    number = _read_list(run, group)
-    lost = _lost(run, group, before)
-    if number and not lost:
+    report = sync.report.copy()
+    number = _read_list(sync, group)
+    losses = _find_losses(sync, group, counts_before)
+    if number and not losses:
         return
-    if lost:
-        run.say(f"Missing: {', '.join(map(str, lost))}. Reading the list again, to be sure.")
-    run.report.reset(report)
-    _read_list(run, group)
-    if not run.yes:
-        run.held.extend(_lost(run, group, before))
+    if losses:
+        sync.report_progress(
+            f"Missing: {', '.join(map(str, losses))}. Reading the list again, to be sure."
+        )
+    sync.report.reset(report)
+    _read_list(sync, group)
+    if not sync.confirm_archive:
+        sync.held_losses.extend(_find_losses(sync, group, counts_before))
 
 
-def _lost(run: DistrictSync, group: _Group, before: LossCounts) -> list[Loss]:
+def _find_losses(sync: DistrictSync, group: _Group, counts_before: LossCounts) -> list[Loss]:
     def work(connection: Connection) -> list[Loss]:
-        now = loss_limits.count_active(connection, run.district_id, group.kinds)
-        missing = count_missing_people(connection, run.district_id, run.began, group.kinds)
-        return loss_limits.find_excessive_losses(before, now, missing)
+        counts_now = loss_limits.count_active(connection, sync.district_id, group.kinds)
+        missing = count_missing_people(connection, sync.district_id, sync.started_at, group.kinds)
+        return loss_limits.find_excessive_losses(counts_before, counts_now, missing)
 
-    return run.steps.do(work)
+    return sync.transactions.run_in_transaction(work)
 
 
-def _read_list(run: DistrictSync, group: _Group) -> int:
+def _read_list(sync: DistrictSync, group: _Group) -> int:
     number = 0
-    for read in group.lists:
-        records = filter(row_values.is_synced, read()) if group.name == "people" else read()
+    for read_records in group.lists:
+        records = (
+            filter(row_values.is_synced, read_records())
+            if group.name == "people"
+            else read_records()
+        )
         for chunk in chunks(records, RECORDS_PER_TRANSACTION):
-            run.write(_chunk_writer(run, group.name, {each.id: each for each in chunk}))
+            sync.write(_chunk_writer(sync, group.name, {record.id: record for record in chunk}))
             number += len(chunk)
-            run.say(f"{number} {group.name}")
+            sync.report_progress(f"{number} {group.name}")
     return number
 
 
 def _chunk_writer(
-    run: DistrictSync, kind: str, found: dict[str, Any]
+    sync: DistrictSync, kind: str, records: dict[str, Any]
 ) -> Callable[[Connection], WriteResult]:
     def work(connection: Connection) -> WriteResult:
-        add_to_snapshot(connection, kind, found)
-        return write_batch(connection, run.district_id, Batch(**{kind: found}), note_stale)
+        add_to_snapshot(connection, kind, records)
+        return write_batch(connection, sync.district_id, Batch(**{kind: records}), note_stale)
 
     return work
 
 
-def _finish_read(run: DistrictSync, connection: Connection, cursor: str | None) -> WriteResult:
-    run.keep_cursor(connection, None if run.held else cursor)
-    held = loss_limits.held_kinds(run.held)
-    return remove_missing(connection, run.district_id, run.began, held)
+def _finish_read(sync: DistrictSync, connection: Connection, cursor: str | None) -> WriteResult:
+    sync.save_cursor(connection, None if sync.held_losses else cursor)
+    held_kinds = loss_limits.held_kinds(sync.held_losses)
+    return remove_missing(connection, sync.district_id, sync.started_at, held_kinds)

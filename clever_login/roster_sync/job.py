@@ -48,46 +48,46 @@ SyncMode = Literal["full read", "events", "left", "skipped", "failed", "refused"
 
 @dataclass(frozen=True, kw_only=True)
 class SyncResult:
-    """The result for one district. `why` is a sentence, or empty.
+    """The result for one district. `reason` is a sentence, or empty.
 
-    `held` lists what was missing but not removed. `notes` are further sentences, such as what could
-    not be parsed.
+    `held_losses` lists what was missing but not removed. `notes` are more sentences, such as what
+    could not be parsed.
     """
 
     district_id: str
     name: str
-    how: SyncMode
+    mode: SyncMode
     counts: Counts = field(default_factory=Counts)
-    why: str = ""
-    held: tuple[str, ...] = ()
+    reason: str = ""
+    held_losses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the district and how it was read, a line per table that changed, and the notes."""
-        head = f"{self.name or 'District'} ({self.district_id}): {self.how}."
-        if self.why:
-            head += f" {self.why}"
-        changed = [line for each in REPORTED_TABLES if (line := self._line(each))]
-        if not changed and self.how in {"full read", "events"}:
+        head = f"{self.name or 'District'} ({self.district_id}): {self.mode}."
+        if self.reason:
+            head += f" {self.reason}"
+        changed = [line for table in REPORTED_TABLES if (line := self._table_line(table))]
+        if not changed and self.mode in {"full read", "events"}:
             changed = ["  nothing changed"]
-        return [head, *changed, *self._held(), *(f"  {each}" for each in self.notes)]
+        return [head, *changed, *self._held_lines(), *(f"  {note}" for note in self.notes)]
 
-    def _held(self) -> list[str]:
-        if not self.held:
+    def _held_lines(self) -> list[str]:
+        if not self.held_losses:
             return []
         return [
-            f"  on hold: {', '.join(self.held)} missing. The sync applied all other changes, but "
-            "removed nothing of these kinds. If the removals are right, run the same command "
-            "with --yes."
+            f"  on hold: {', '.join(self.held_losses)} missing. The sync applied all other "
+            "changes, but removed nothing of these kinds. If the removals are right, run the same "
+            "command with --yes."
         ]
 
-    def _line(self, table: str) -> str:
-        found = [
-            f"{self.counts[table, what]} {what}"
-            for what in REPORTED_CHANGES
-            if self.counts[table, what]
+    def _table_line(self, table: str) -> str:
+        changes = [
+            f"{self.counts[table, change]} {change}"
+            for change in REPORTED_CHANGES
+            if self.counts[table, change]
         ]
-        return f"  {NAMES.get(table, table)}: {', '.join(found)}" if found else ""
+        return f"  {NAMES.get(table, table)}: {', '.join(changes)}" if changes else ""
 
 
 SUPPORTED_VERSIONS = ("v2.1", "v3.0", "v3.1")
@@ -122,110 +122,137 @@ class SyncOptions:
 
     district: str | None = None
     full: bool = False
-    yes: bool = False
+    confirm_archive: bool = False
 
 
-def run_sync(wish: SyncOptions, say: Callable[[str], None]) -> Iterator[SyncResult]:
+def run_sync(options: SyncOptions, report_progress: Callable[[str], None]) -> Iterator[SyncResult]:
     """Sync the districts with Clever; yield the result of each when it is done.
 
     Raises UnsupportedVersion, DatabaseNotReady, AlreadyRunning, LockLost and the errors of
     `Districts.ids()`, which end the whole sync. Raises DistrictDisconnected if Clever has no token
     for the district that was asked for.
     """
-    found = districts_announcing_waits()
-    version = found.services.version
+    app_districts = districts_announcing_waits()
+    version = app_districts.services.version
     if version.name not in SUPPORTED_VERSIONS:
         raise UnsupportedVersion(
             "The sync supports only these versions of Clever's API: "
             f"{', '.join(SUPPORTED_VERSIONS)}. Set CLEVER_API_VERSION to one of them."
         )
-    if why := not_ready_reason():
-        raise DatabaseNotReady(f"{why[0].upper()}{why[1:]}.")
-    with database().engine.connect() as connection, lock.hold_lock(connection, LOCK_NAME) as hold:
-        job = _SyncJob(found, TransactionRunner(connection=connection, hold=hold), wish, say)
+    if reason := not_ready_reason():
+        raise DatabaseNotReady(f"{reason[0].upper()}{reason[1:]}.")
+    with (
+        database().engine.connect() as connection,
+        lock.hold_lock(connection, LOCK_NAME) as held_lock,
+    ):
+        job = _SyncJob(
+            app_districts,
+            TransactionRunner(connection=connection, lock=held_lock),
+            options,
+            report_progress,
+        )
         yield from job.results()
 
 
 @dataclass(frozen=True)
 class _SyncJob:
     districts: Districts
-    steps: TransactionRunner
-    wish: SyncOptions
-    say: Callable[[str], None]
+    transactions: TransactionRunner
+    options: SyncOptions
+    report_progress: Callable[[str], None]
 
     def results(self) -> Iterator[SyncResult]:
         listed = self.districts.ids()
-        known = self.steps.do(district_records.connected_districts)
-        asked, allowed = self.wish.district, self.districts.services.settings.clever_district_ids
-        if asked and asked not in {*listed, *known}:
+        known = self.transactions.run_in_transaction(district_records.connected_districts)
+        requested, allowed = (
+            self.options.district,
+            self.districts.services.settings.clever_district_ids,
+        )
+        if requested and requested not in {*listed, *known}:
             raise DistrictDisconnected(
-                f"Clever has no token for the district {asked}: the district has not connected "
+                f"Clever has no token for the district {requested}: the district has not connected "
                 "this app."
             )
-        for each in known.keys() - set(listed):
-            if asked in (None, each) and (result := self._unlisted(each, known[each])):
+        for district_id in known.keys() - set(listed):
+            if requested in (None, district_id) and (
+                result := self._archive_if_left(district_id, known[district_id])
+            ):
                 yield result
-        for each in listed:
-            if asked in (None, each):
-                outside = allowed and each not in allowed
-                yield self._outside(each, known) if outside else self._guarded(each, known)
+        for district_id in listed:
+            if requested in (None, district_id):
+                is_excluded = allowed and district_id not in allowed
+                yield (
+                    self._archive_excluded(district_id, known)
+                    if is_excluded
+                    else self._sync_or_report(district_id, known)
+                )
 
-    def _unlisted(self, district_id: str, name: str) -> SyncResult | None:
+    def _archive_if_left(self, district_id: str, name: str) -> SyncResult | None:
         """Archive a district missing from the list if it has left; return None if it has not."""
         began = models.utc_now()
         try:
             if not district_records.has_left(self.districts.tokens, district_id):
                 return None
-            counts = district_records.archive_district(self.steps, district_id, began)
+            counts = district_records.archive_district(self.transactions, district_id, began)
         except LoginError as error:
             return SyncResult(
-                district_id=district_id, name=name, how="failed", why=describe_for_operator(error)
+                district_id=district_id,
+                name=name,
+                mode="failed",
+                reason=describe_for_operator(error),
             )
         except district_records.DistrictInUse as error:
-            return SyncResult(district_id=district_id, name=name, how="skipped", why=str(error))
-        return SyncResult(district_id=district_id, name=name, how="left", counts=counts)
+            return SyncResult(district_id=district_id, name=name, mode="skipped", reason=str(error))
+        return SyncResult(district_id=district_id, name=name, mode="left", counts=counts)
 
-    def _outside(self, district_id: str, known: dict[str, str]) -> SyncResult:
-        """A district that is not in CLEVER_DISTRICT_IDS: its data is archived only with `yes`."""
-        name, why = known.get(district_id, ""), "The district is not in CLEVER_DISTRICT_IDS."
+    def _archive_excluded(self, district_id: str, known: dict[str, str]) -> SyncResult:
+        """Archive a district that is not in CLEVER_DISTRICT_IDS, if `confirm_archive` is set."""
+        name, reason = known.get(district_id, ""), "The district is not in CLEVER_DISTRICT_IDS."
         if district_id not in known:
-            return SyncResult(district_id=district_id, name=name, how="skipped", why=why)
-        if not self.wish.yes:
-            why += (
+            return SyncResult(district_id=district_id, name=name, mode="skipped", reason=reason)
+        if not self.options.confirm_archive:
+            reason += (
                 " Its stored data is unchanged. To archive the data, run the same command with "
                 "--yes."
             )
-            return SyncResult(district_id=district_id, name=name, how="refused", why=why)
-        counts = district_records.archive_district(self.steps, district_id)
-        return SyncResult(district_id=district_id, name=name, how="left", counts=counts, why=why)
+            return SyncResult(district_id=district_id, name=name, mode="refused", reason=reason)
+        counts = district_records.archive_district(self.transactions, district_id)
+        return SyncResult(
+            district_id=district_id, name=name, mode="left", counts=counts, reason=reason
+        )
 
-    def _guarded(self, district_id: str, known: dict[str, str]) -> SyncResult:
+    def _sync_or_report(self, district_id: str, known: dict[str, str]) -> SyncResult:
         """Sync one district. Its failure does not stop the sync of the others."""
         name = known.get(district_id, "")
         try:
-            return self._one(district_id)
+            return self._sync_district(district_id)
         except (lock.LockLost, lock.AlreadyRunning):
             raise
         except (LoginError, RosterError, NotShared) as error:
-            district_records.set_problem(self.steps, district_id, PROBLEM_BY_ERROR.get(type(error)))
+            district_records.set_problem(
+                self.transactions, district_id, PROBLEM_BY_ERROR.get(type(error))
+            )
             return SyncResult(
-                district_id=district_id, name=name, how="failed", why=describe_for_operator(error)
+                district_id=district_id,
+                name=name,
+                mode="failed",
+                reason=describe_for_operator(error),
             )
 
-    def _one(self, district_id: str) -> SyncResult:
+    def _sync_district(self, district_id: str) -> SyncResult:
         roster = replace(self.districts.roster(district_id), report=ReadReport())
         record = roster.district()
         if record.id != district_id:
             raise CleverUnexpected(
                 "Clever returned another district's record for this district's token"
             )
-        district_records.save_district(self.steps, record)
-        return self._read(record, roster)
+        district_records.save_district(self.transactions, record)
+        return self._run_district_sync(record, roster)
 
-    def _read(self, record: DistrictRecord, roster: Roster) -> SyncResult:
+    def _run_district_sync(self, record: DistrictRecord, roster: Roster) -> SyncResult:
         name, report = record.name or record.id, roster.report
-        run = DistrictSync(
-            steps=self.steps,
+        sync = DistrictSync(
+            transactions=self.transactions,
             district_id=record.id,
             version=self.districts.services.version,
             roster=roster,
@@ -233,68 +260,70 @@ class _SyncJob:
                 self.districts.events(record.id, page_size=EVENTS_PER_PAGE), report=report
             ),
             report=report,
-            yes=self.wish.yes,
-            say=lambda words: self.say(f"{name}: {words}"),
+            confirm_archive=self.options.confirm_archive,
+            report_progress=lambda message: self.report_progress(f"{name}: {message}"),
         )
-        how = self._bring_up(run)
-        district_records.mark_synced(self.steps, record.id, HELD_PROBLEM if run.held else None)
-        _log_run(run)
+        mode = self._sync_records(sync)
+        district_records.mark_synced(
+            self.transactions, record.id, HELD_PROBLEM if sync.held_losses else None
+        )
+        _log_run(sync)
         return SyncResult(
             district_id=record.id,
             name=name,
-            how=how,
-            counts=run.counts,
-            why=_describe_state(record),
-            held=tuple(map(str, run.held)),
+            mode=mode,
+            counts=sync.counts,
+            reason=_describe_state(record),
+            held_losses=tuple(map(str, sync.held_losses)),
             notes=tuple(report.sentences()),
         )
 
-    def _bring_up(self, run: DistrictSync) -> SyncMode:
+    def _sync_records(self, sync: DistrictSync) -> SyncMode:
         district = models.District
-        asked = select(district.cursor, district.synced_at).where(district.id == run.district_id)
-        cursor, synced_at = self.steps.do(lambda db: db.execute(asked).one())
-        self._make_up_for(run.district_id, synced_at)
-        if cursor and not self.wish.full:
+        query = select(district.cursor, district.synced_at).where(district.id == sync.district_id)
+        cursor, synced_at = self.transactions.run_in_transaction(lambda db: db.execute(query).one())
+        self._end_archived_sessions(sync.district_id, synced_at)
+        if cursor and not self.options.full:
             try:
-                apply_events(run, event_sync.parse_cursor(run.version, cursor, synced_at))
+                apply_events(sync, event_sync.parse_cursor(sync.version, cursor, synced_at))
             except (CursorTooOld, EventsNotEnabled, TooManyRemovals) as error:
-                run.say(f"{error} Reading the whole roster instead.")
+                sync.report_progress(f"{error} Reading the whole roster instead.")
             else:
                 return "events"
-        read_everything(run)
+        read_everything(sync)
         return "full read"
 
-    def _make_up_for(self, district_id: str, synced_at: datetime | None) -> None:
+    def _end_archived_sessions(self, district_id: str, synced_at: datetime | None) -> None:
         """End the sessions of users whom an interrupted run archived without logging them out."""
         person = models.Person
         archived = (person.district_id == district_id) & person.archived_at.is_not(None)
         if synced_at is not None:
             archived &= person.archived_at > synced_at
-        chosen = select(person.clever_id).where(archived, person.clever_id.is_not(None))
-        people = self.steps.do(lambda db: list(db.scalars(chosen)))
-        end_sessions.by_clever_id(people=[each for each in people if each])
+        query = select(person.clever_id).where(archived, person.clever_id.is_not(None))
+        people = self.transactions.run_in_transaction(lambda db: list(db.scalars(query)))
+        end_sessions.by_clever_id(people=[clever_id for clever_id in people if clever_id])
 
 
 def _describe_state(record: DistrictRecord) -> str:
     """Return the district's state and error at Clever, where there is something to say."""
-    told = [STATE_DESCRIPTIONS.get(record.state or "", "")]
-    told.append(f"Clever says: {record.error}" if record.error else "")
-    return " ".join(filter(None, told))
+    sentences = [STATE_DESCRIPTIONS.get(record.state or "", "")]
+    sentences.append(f"Clever says: {record.error}" if record.error else "")
+    return " ".join(filter(None, sentences))
 
 
-def _log_run(run: DistrictSync) -> None:
+def _log_run(sync: DistrictSync) -> None:
     """Log what was left out, by field name: never a value, nor whose it was."""
-    district = pseudonym(services().settings.secret_key, "district", run.district_id)
-    report = run.report
-    told = {
+    district = pseudonym(services().settings.secret_key, "district", sync.district_id)
+    report = sync.report
+    counts_by_event = {
         "sync_values_not_understood": report.values,
         "sync_records_skipped": report.skipped,
         "sync_another_district": report.outside,
     }
-    for name, counts in told.items():
+    for name, counts in counts_by_event.items():
         if counts:
             number, fields = counts.total(), listed(counts)
             log_event(name, level=logging.WARNING, district=district, number=number, fields=fields)
-    if run.held:
-        what = ", ".join(map(str, run.held))
-        log_event("sync_held", level=logging.WARNING, district=district, missing=what)
+    if sync.held_losses:
+        missing = ", ".join(map(str, sync.held_losses))
+        log_event("sync_held", level=logging.WARNING, district=district, missing=missing)

@@ -41,9 +41,9 @@ class HeldLock:
         The row stays locked until the transaction ends, so no other process takes over in the
         middle. Raises LockLost if another process has taken it.
         """
-        ours = (SyncLock.name == self.name) & (SyncLock.holder == self.holder)
+        is_holder = (SyncLock.name == self.name) & (SyncLock.holder == self.holder)
         renewed = connection.execute(
-            update(SyncLock).where(ours).values(until=utc_now() + LOCK_DURATION)
+            update(SyncLock).where(is_holder).values(until=utc_now() + LOCK_DURATION)
         )
         if renewed.rowcount != 1:
             raise LockLost(
@@ -54,35 +54,40 @@ class HeldLock:
 @contextmanager
 def hold_lock(connection: Connection, name: str) -> Iterator[HeldLock]:
     """Hold a lock while the block runs. Raises AlreadyRunning if another process holds it."""
-    hold = HeldLock(name=name, holder=_holder_name())
+    lock = HeldLock(name=name, holder=_holder_name())
     with connection.begin():
-        _acquire(connection, hold)
+        _acquire(connection, lock)
     try:
-        yield hold
+        yield lock
     finally:
         if not connection.closed and not connection.invalidated:
             with connection.begin():
-                connection.execute(delete(SyncLock).where(SyncLock.holder == hold.holder))
+                connection.execute(delete(SyncLock).where(SyncLock.holder == lock.holder))
 
 
-def _acquire(connection: Connection, hold: HeldLock) -> None:
-    row = {"name": hold.name, "holder": hold.holder, "until": utc_now() + LOCK_DURATION}
-    made = (
+def _acquire(connection: Connection, lock: HeldLock) -> None:
+    row = {"name": lock.name, "holder": lock.holder, "until": utc_now() + LOCK_DURATION}
+    insert = (
         build_insert(connection, SyncLock)
         .values(row)
         .on_conflict_do_nothing()
         .returning(SyncLock.name)
     )
-    if connection.scalar(made) is not None:
+    if connection.scalar(insert) is not None:
         return
-    other = connection.scalar(select(SyncLock.holder).where(SyncLock.name == hold.name)) or ""
-    free = SyncLock.until < utc_now() - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS)
-    if _is_dead_process(other):
-        free = or_(free, SyncLock.holder == other)
-    taken = connection.execute(update(SyncLock).where(SyncLock.name == hold.name, free).values(row))
-    if taken.rowcount != 1:
+    current_holder = (
+        connection.scalar(select(SyncLock.holder).where(SyncLock.name == lock.name)) or ""
+    )
+    is_free = SyncLock.until < utc_now() - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS)
+    if _is_dead_process(current_holder):
+        is_free = or_(is_free, SyncLock.holder == current_holder)
+    result = connection.execute(
+        update(SyncLock).where(SyncLock.name == lock.name, is_free).values(row)
+    )
+    if result.rowcount != 1:
         raise AlreadyRunning(
-            f"Another sync is running ({other.rpartition(':')[0]}), so this one did nothing."
+            f"Another sync is running ({current_holder.rpartition(':')[0]}), so this one did"
+            " nothing."
         )
 
 
@@ -92,12 +97,12 @@ def _holder_name() -> str:
 
 def _is_dead_process(holder: str) -> bool:
     """Return whether the holder was a process on this machine that no longer exists."""
-    host, _, rest = holder.partition(":")
-    number = rest.partition(":")[0]
-    if host != socket.gethostname()[:40] or not number.isdecimal() or os.name != "posix":
+    host, _, process = holder.partition(":")
+    pid = process.partition(":")[0]
+    if host != socket.gethostname()[:40] or not pid.isdecimal() or os.name != "posix":
         return False
     try:
-        os.kill(int(number), 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
     except PermissionError:

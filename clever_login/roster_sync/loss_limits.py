@@ -30,28 +30,28 @@ _DEPENDENT = {
 class LossRule:
     """How much of one thing may be removed, whatever the size of the district.
 
-    `few` may always be removed. If `never_all` is set, removing all of it is too much in any case.
+    `allowance` may always be removed. If `never_all` is set, all of it may not be.
     """
 
     kind: str
-    few: int
+    allowance: int
     never_all: bool = False
 
 
 LOSS_RULES = {
-    "schools": LossRule(kind="schools", few=1, never_all=True),
-    "terms": LossRule(kind="terms", few=5, never_all=True),
-    "people": LossRule(kind="people", few=5, never_all=True),
-    "students": LossRule(kind="people", few=5),
-    "teachers": LossRule(kind="people", few=5),
-    "staff": LossRule(kind="people", few=5),
-    "district administrators": LossRule(kind="people", few=5),
-    "schools of students": LossRule(kind="people_schools", few=5),
-    "schools of teachers": LossRule(kind="people_schools", few=5),
-    "schools of staff": LossRule(kind="people_schools", few=5),
-    "sections": LossRule(kind="sections", few=5, never_all=True),
-    "student enrollments": LossRule(kind="enrolments", few=30, never_all=True),
-    "teacher enrollments": LossRule(kind="enrolments", few=30, never_all=True),
+    "schools": LossRule(kind="schools", allowance=1, never_all=True),
+    "terms": LossRule(kind="terms", allowance=5, never_all=True),
+    "people": LossRule(kind="people", allowance=5, never_all=True),
+    "students": LossRule(kind="people", allowance=5),
+    "teachers": LossRule(kind="people", allowance=5),
+    "staff": LossRule(kind="people", allowance=5),
+    "district administrators": LossRule(kind="people", allowance=5),
+    "schools of students": LossRule(kind="people_schools", allowance=5),
+    "schools of teachers": LossRule(kind="people_schools", allowance=5),
+    "schools of staff": LossRule(kind="people_schools", allowance=5),
+    "sections": LossRule(kind="sections", allowance=5, never_all=True),
+    "student enrollments": LossRule(kind="enrolments", allowance=30, never_all=True),
+    "teacher enrollments": LossRule(kind="enrolments", allowance=30, never_all=True),
 }
 ROLE_NAMES = {
     Role.STUDENT: "students",
@@ -72,61 +72,65 @@ _MODEL_BY_KIND: dict[str, type[models.School] | type[models.Term] | type[models.
 class Loss:
     """A loss over the limit, which needs the operator's confirmation."""
 
-    what: str
+    label: str
     missing: int
-    of: int
+    total: int
 
     def __str__(self) -> str:
-        return f"{self.missing} of {self.of} {self.what}"
+        return f"{self.missing} of {self.total} {self.label}"
 
 
-def find_excessive_losses(before: LossCounts, now: LossCounts, missing: LossCounts) -> list[Loss]:
+def find_excessive_losses(
+    counts_before: LossCounts, counts_now: LossCounts, missing: LossCounts
+) -> list[Loss]:
     """Return the losses over the limit, net of what is new.
 
-    More than a tenth is over the limit, unless it is at most `few`. Losing everything is over the
-    limit where `never_all` is set.
+    More than a tenth is over the limit, unless it is at most `allowance`. Losing everything is
+    over the limit where `never_all` is set.
     """
-    found = []
-    for what, rule in LOSS_RULES.items():
-        total = before[what]
-        lost = min(missing[what], total - (now[what] - missing[what]))
+    losses = []
+    for label, rule in LOSS_RULES.items():
+        total = counts_before[label]
+        lost = min(missing[label], total - (counts_now[label] - missing[label]))
         everything = rule.never_all and lost >= total
-        if lost > 0 and (everything or lost > max(total / 10, rule.few)):
-            found.append(Loss(what, lost, total))
-    if any(each.what == "people" for each in found):
-        found = [each for each in found if each.what not in ROLE_NAMES.values()]
-    return found
+        if lost > 0 and (everything or lost > max(total / 10, rule.allowance)):
+            losses.append(Loss(label, lost, total))
+    if any(loss.label == "people" for loss in losses):
+        losses = [loss for loss in losses if loss.label not in ROLE_NAMES.values()]
+    return losses
 
 
 def held_kinds(losses: Iterable[Loss]) -> set[str]:
     """Return the kinds of which nothing is removed: those with a loss, and their dependents."""
-    kinds = {LOSS_RULES[each.what].kind for each in losses}
-    return kinds.union(*(_DEPENDENT.get(each, set()) for each in kinds))
+    kinds = {LOSS_RULES[loss.label].kind for loss in losses}
+    return kinds.union(*(_DEPENDENT.get(kind, set()) for kind in kinds))
 
 
 def count_active(
     connection: Connection, district_id: str, kinds: Collection[str] = RECORD_KINDS
 ) -> LossCounts:
     """Count a district's rows and links that are not archived."""
-    found = LossCounts()
+    counts = LossCounts()
     for kind, model in _MODEL_BY_KIND.items():
         if kind in kinds:
-            here = (model.district_id == district_id) & model.archived_at.is_(None)
-            asked = select(func.count()).select_from(model).where(here)
-            found[kind] = connection.scalar(asked) or 0
+            is_active = (model.district_id == district_id) & model.archived_at.is_(None)
+            query = select(func.count()).select_from(model).where(is_active)
+            counts[kind] = connection.scalar(query) or 0
     person = models.Person
     if "people" in kinds:
-        here = (person.district_id == district_id) & person.archived_at.is_(None)
-        found.update(count_people(connection, here))
+        is_active = (person.district_id == district_id) & person.archived_at.is_(None)
+        counts.update(count_people(connection, is_active))
     for kind in {"people_schools", "enrolments"} & set(kinds):
-        found.update(_count_links(connection, district_id, kind))
-    return found
+        counts.update(_count_links(connection, district_id, kind))
+    return counts
 
 
-def count_people(connection: Connection, where: ColumnElement[bool]) -> LossCounts:
+def count_people(connection: Connection, condition: ColumnElement[bool]) -> LossCounts:
     """Count people, in total and by role."""
-    each = [func.count().filter(has_role(role)) for role in ROLE_NAMES]
-    row = connection.execute(select(func.count(), *each).select_from(models.Person).where(where))
+    role_counts = [func.count().filter(has_role(role)) for role in ROLE_NAMES]
+    row = connection.execute(
+        select(func.count(), *role_counts).select_from(models.Person).where(condition)
+    )
     return LossCounts(dict(zip(("people", *ROLE_NAMES.values()), row.one(), strict=True)))
 
 
@@ -142,6 +146,8 @@ def _count_links(connection: Connection, district_id: str, kind: str) -> LossCou
     model: type[models.RoleAssignment] | type[models.Enrollment] = models.RoleAssignment
     if kind == "enrolments":
         owner, model = models.Section, models.Enrollment
-    here = (owner.district_id == district_id) & owner.archived_at.is_(None)
-    asked = select(model.role, func.count()).join(owner).where(here).group_by(model.role)
-    return LossCounts({link_label(kind, role): n for role, n in connection.execute(asked)})
+    is_active = (owner.district_id == district_id) & owner.archived_at.is_(None)
+    query = select(model.role, func.count()).join(owner).where(is_active).group_by(model.role)
+    return LossCounts(
+        {link_label(kind, role): number for role, number in connection.execute(query)}
+    )

@@ -26,12 +26,12 @@ _RECORD_TYPES = {"schools": SchoolRecord, "terms": Term, "people": Person, "sect
 class NetChanges:
     """The final state of each record in the events: None if deleted, else its links by role."""
 
-    last: dict[str, dict[str, LinkCounts | None]] = field(
+    final_links: dict[str, dict[str, LinkCounts | None]] = field(
         default_factory=lambda: {kind: {} for kind in MODEL_BY_KIND}
     )
     roles: dict[str, tuple[PersonRole, ...]] = field(default_factory=dict)  # by user id
 
-    def follow(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         """Add one more event."""
         if event.unknown:
             return
@@ -40,40 +40,50 @@ class NetChanges:
             return
         for kind, model in _RECORD_TYPES.items():
             if isinstance(record, model):
-                gone = event.action == "deleted"
-                self.last[kind][event.record_id] = None if gone else _links_of_record(record)
+                is_deleted = event.action == "deleted"
+                self.final_links[kind][event.record_id] = (
+                    None if is_deleted else _links_of_record(record)
+                )
         if isinstance(record, Person):
             self.roles[record.id] = record.roles
 
     def losses(self, connection: Connection, district_id: str) -> list[Loss]:
         """Return the losses in the district that are over the limit."""
-        count = _StoredCounts(connection, district_id)
-        now, missing, kinds = LossCounts(), LossCounts(), set()
-        for kind, said in self.last.items():
-            if gone := {key for key, links in said.items() if links is None}:
+        stored = _StoredCounts(connection, district_id)
+        counts_now, missing, kinds = LossCounts(), LossCounts(), set()
+        for kind, records in self.final_links.items():
+            if deleted := {key for key, links in records.items() if links is None}:
                 kinds.add(kind)
-                missing.update(count.active(kind, gone))
-                present = said.keys() - gone
-                now.update(self._numbers(kind, present))
-                now.subtract(count.active(kind, present))
+                missing.update(stored.count_active(kind, deleted))
+                present = records.keys() - deleted
+                counts_now.update(self._count_by_role(kind, present))
+                counts_now.subtract(stored.count_active(kind, present))
         for kind, links in (("people", "people_schools"), ("sections", "enrolments")):
-            stay = {key: each for key, each in self.last[kind].items() if each is not None}
-            fewer, change = count.links(kind, links, stay)
-            if fewer:
+            remaining = {
+                key: link_counts
+                for key, link_counts in self.final_links[kind].items()
+                if link_counts is not None
+            }
+            removed, change = stored.count_links(kind, links, remaining)
+            if removed:
                 kinds.add(links)
-                missing.update(fewer)
-                now.update(change)
-                now.update(fewer)
-        before = loss_limits.count_active(connection, district_id, kinds) if kinds else LossCounts()
-        now.update(before)
-        return loss_limits.find_excessive_losses(before, now, missing)
+                missing.update(removed)
+                counts_now.update(change)
+                counts_now.update(removed)
+        counts_before = (
+            loss_limits.count_active(connection, district_id, kinds) if kinds else LossCounts()
+        )
+        counts_now.update(counts_before)
+        return loss_limits.find_excessive_losses(counts_before, counts_now, missing)
 
-    def _numbers(self, kind: str, ids: Collection[str]) -> LossCounts:
+    def _count_by_role(self, kind: str, ids: Collection[str]) -> LossCounts:
         if kind != "people":
             return LossCounts({kind: len(ids)})
         names = {role.value: name for role, name in loss_limits.ROLE_NAMES.items()}
-        found = LossCounts(names[r] for each in ids for r in self.roles[each] if r in names)
-        return found + LossCounts(people=len(ids))
+        role_counts = LossCounts(
+            names[role] for person_id in ids for role in self.roles[person_id] if role in names
+        )
+        return role_counts + LossCounts(people=len(ids))
 
 
 @dataclass(frozen=True)
@@ -83,51 +93,51 @@ class _StoredCounts:
     connection: Connection
     district_id: str
 
-    def active(self, kind: str, ids: Iterable[str]) -> LossCounts:
+    def count_active(self, kind: str, ids: Iterable[str]) -> LossCounts:
         """Count those of these records that exist and are not archived."""
-        model, found = MODEL_BY_KIND[kind], LossCounts()
-        here = (model.district_id == self.district_id) & model.archived_at.is_(None)
-        for part in chunks(ids, MAX_PARAMETERS):
-            where = here & clever_id_column(model).in_(part)
+        model, counts = MODEL_BY_KIND[kind], LossCounts()
+        is_active = (model.district_id == self.district_id) & model.archived_at.is_(None)
+        for chunk in chunks(ids, MAX_PARAMETERS):
+            condition = is_active & clever_id_column(model).in_(chunk)
             if model is models.Person:
-                found.update(loss_limits.count_people(self.connection, where))
+                counts.update(loss_limits.count_people(self.connection, condition))
             else:
-                asked = select(func.count()).select_from(model).where(where)
-                found[kind] += self.connection.scalar(asked) or 0
-        return found
+                query = select(func.count()).select_from(model).where(condition)
+                counts[kind] += self.connection.scalar(query) or 0
+        return counts
 
-    def links(
-        self, kind: str, links: str, said: dict[str, LinkCounts]
+    def count_links(
+        self, kind: str, links: str, new_counts: dict[str, LinkCounts]
     ) -> tuple[LossCounts, LossCounts]:
         """Return, by role, how many links of these records go, and the net change in number."""
-        there: dict[str, LinkCounts] = {}
-        for part in chunks(said, MAX_PARAMETERS):
-            for key, role, number in self.connection.execute(self._links_of(kind, links, part)):
-                there.setdefault(key, LinkCounts())[role] = number
-        fewer, change = LossCounts(), LossCounts()
-        for key, now in said.items():
-            before = there.get(key, LinkCounts())
-            for role in now.keys() | before.keys():
-                if now[role] < 0:  # the list could not be parsed, so its links stay
+        stored_counts: dict[str, LinkCounts] = {}
+        for chunk in chunks(new_counts, MAX_PARAMETERS):
+            for key, role, number in self.connection.execute(self._links_query(kind, links, chunk)):
+                stored_counts.setdefault(key, LinkCounts())[role] = number
+        removed, change = LossCounts(), LossCounts()
+        for key, new in new_counts.items():
+            old = stored_counts.get(key, LinkCounts())
+            for role in new.keys() | old.keys():
+                if new[role] < 0:  # the list could not be parsed, so its links stay
                     continue
-                name = link_label(links, role)
-                fewer[name] += max(0, before[role] - now[role])
-                change[name] += now[role] - before[role]
-        return +fewer, change
+                label = link_label(links, role)
+                removed[label] += max(0, old[role] - new[role])
+                change[label] += new[role] - old[role]
+        return +removed, change
 
-    def _links_of(self, kind: str, links: str, ids: Collection[str]) -> Any:
+    def _links_query(self, kind: str, links: str, ids: Collection[str]) -> Any:
         owner = MODEL_BY_KIND[kind]
         model: Any = models.RoleAssignment if links == "people_schools" else models.Enrollment
         key = clever_id_column(owner)
-        here = (owner.district_id == self.district_id) & key.in_(ids)
-        asked = select(key, model.role, func.count()).join(model).where(here)
-        return asked.group_by(key, model.role)
+        is_owner = (owner.district_id == self.district_id) & key.in_(ids)
+        query = select(key, model.role, func.count()).join(model).where(is_owner)
+        return query.group_by(key, model.role)
 
 
 def _links_of_record(record: object) -> LinkCounts:
     if isinstance(record, Section):
-        found = LinkCounts(student=len(record.student_ids), teacher=len(record.teacher_ids))
-        return found | LinkCounts(dict.fromkeys(record.unknown_members, -1))
+        counts = LinkCounts(student=len(record.student_ids), teacher=len(record.teacher_ids))
+        return counts | LinkCounts(dict.fromkeys(record.unknown_members, -1))
     return (
         LinkCounts(role for _, role in row_values.schools_with_roles(record))
         if isinstance(record, Person)

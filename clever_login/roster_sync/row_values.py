@@ -52,17 +52,17 @@ def person_row(record: Person, district_id: str) -> Row:
     }
 
 
-def section_row(record: Section, district_id: str, known: Collection[str]) -> Row:
-    """Return the row of a section. `known` holds the ids of stored schools and terms."""
-    words = {
+def section_row(record: Section, district_id: str, known_ids: Collection[str]) -> Row:
+    """Return the row of a section. `known_ids` holds the ids of stored schools and terms."""
+    texts = {
         name: _truncate(models.Section, name, getattr(record, name))
         for name in ("subject", "grade", "period")
     }
-    places = {
-        "school_id": record.school_id if record.school_id in known else None,
-        "term_id": record.term_id if record.term_id in known else None,
+    references = {
+        "school_id": record.school_id if record.school_id in known_ids else None,
+        "term_id": record.term_id if record.term_id in known_ids else None,
     }
-    return _base_row(record.id, district_id, record.name) | words | places
+    return _base_row(record.id, district_id, record.name) | texts | references
 
 
 def is_synced(record: Person) -> bool:
@@ -72,17 +72,21 @@ def is_synced(record: Person) -> bool:
 
 def former_ids(record: Person) -> list[str]:
     """Return the ids that a user had before v3, if they differ from the current one."""
-    found = (post.legacy_id for post in record.posts if post.role is not PersonRole.CONTACT)
-    return [each for each in found if each and each != record.id]
+    legacy_ids = (
+        assignment.legacy_id
+        for assignment in record.posts
+        if assignment.role is not PersonRole.CONTACT
+    )
+    return [legacy_id for legacy_id in legacy_ids if legacy_id and legacy_id != record.id]
 
 
 def schools_with_roles(record: Person) -> set[tuple[str, str]]:
     """Return (school id, role) pairs of a user."""
     return {
-        (school, post.role.value)
-        for post in record.posts
-        if post.role is not PersonRole.CONTACT
-        for school in post.school_ids
+        (school, assignment.role.value)
+        for assignment in record.posts
+        if assignment.role is not PersonRole.CONTACT
+        for school in assignment.school_ids
     }
 
 

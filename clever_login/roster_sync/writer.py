@@ -47,9 +47,10 @@ class Batch:
     terms: dict[str, Term] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     sections: dict[str, Section] = field(default_factory=dict)
-    gone: DeletedIds = field(default_factory=lambda: {name: set() for name in MODEL_BY_KIND})
-    leaving: dict[str, Person] = field(default_factory=dict)  # records of the people in `gone`
-    left_at: dict[str, datetime] = field(default_factory=dict)  # time of deletion, from Clever
+    deleted: DeletedIds = field(default_factory=lambda: {name: set() for name in MODEL_BY_KIND})
+    # Records of the people in `deleted`.
+    deleted_people: dict[str, Person] = field(default_factory=dict)
+    deleted_at: dict[str, datetime] = field(default_factory=dict)  # time of deletion, from Clever
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class WriteResult:
 
     counts: Counts
     archived: tuple[str, ...] = ()
-    former: tuple[str, ...] = ()  # ids from before v3
+    former_ids: tuple[str, ...] = ()  # ids from before v3
     outside: Counter[str] = field(default_factory=Counter)  # data of other districts, by field
 
 
@@ -87,7 +88,7 @@ class _Job:
     connection: Connection
     district_id: str
     batch: Batch
-    later: RemoveLater | None
+    remove_later: RemoveLater | None
     counts: Counts = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
 
@@ -100,43 +101,45 @@ class _Job:
         model: Link,
         owners: Collection[str],
         wanted: Collection[Row],
-        stays: Callable[[Row], bool] = lambda _row: False,
+        keep: Callable[[Row], bool] = lambda _row: False,
         counted: Collection[str] = (),
     ) -> tuple[set[Row], set[Row]]:
         """Make `wanted` the only links of their owners; return the links added and removed now."""
-        now = self.later is None
-        added, stale = replace_links(self.connection, model, owners, wanted, keep=stays, remove=now)
-        if self.later is None:
+        remove_now = self.remove_later is None
+        added, stale = replace_links(
+            self.connection, model, owners, wanted, keep=keep, remove=remove_now
+        )
+        if self.remove_later is None:
             return added, stale
-        changed = {*counted, *(each[0] for each in added)}
-        self.later(self.connection, model, owners, stale, changed)
+        changed = {*counted, *(row[0] for row in added)}
+        self.remove_later(self.connection, model, owners, stale, changed)
         return added, set()
 
 
 def write_batch(
-    connection: Connection, district_id: str, batch: Batch, later: RemoveLater | None = None
+    connection: Connection, district_id: str, batch: Batch, remove_later: RemoveLater | None = None
 ) -> WriteResult:
     """Write a batch in the open transaction, leaving out other districts' data.
 
-    If `later` is given, stale links are passed to it instead of being deleted.
+    If `remove_later` is given, stale links are passed to it instead of being deleted.
     """
-    job = _Job(connection, district_id, batch, later)
+    job = _Job(connection, district_id, batch, remove_later)
     job = replace(job, batch=_without_other_districts(job))
-    former = _merge_legacy_people(job)
-    for name, wrote in (
+    former_ids = _merge_legacy_people(job)
+    for name, written in (
         ("schools", _upsert_schools(job)),
         ("terms", _upsert_terms(job)),
         ("people", _upsert_people(job)),
         ("sections", _upsert_sections(job)),
     ):
-        job.counts.update((name, what) for what in wrote.values())
-    people: tuple[str, ...] = ()
-    for name, ids in batch.gone.items():
+        job.counts.update((name, change) for change in written.values())
+    archived_people: tuple[str, ...] = ()
+    for name, ids in batch.deleted.items():
         ids = ids - _returned_people(connection, batch) if name == "people" else ids
         archived = _archive_rows(connection, district_id, MODEL_BY_KIND[name], ids)
         job.counts[name, "archived"] += len(archived)
-        people = archived if name == "people" else people
-    return WriteResult(+job.counts, people, former, +job.outside)
+        archived_people = archived if name == "people" else archived_people
+    return WriteResult(+job.counts, archived_people, former_ids, +job.outside)
 
 
 def clever_id_column(model: RosterModel) -> Any:
@@ -160,148 +163,178 @@ def _without_other_districts(job: _Job) -> Batch:
         sections=district_boundary.drop_records_of_other_districts(
             batch.sections, district_id, "section", outside
         ),
-        leaving=district_boundary.drop_records_of_other_districts(
-            batch.leaving, district_id, "user", outside
+        deleted_people=district_boundary.drop_records_of_other_districts(
+            batch.deleted_people, district_id, "user", outside
         ),
     )
 
 
 def _upsert_schools(job: _Job) -> dict[str, str]:
-    found = [row_values.school_row(each, job.district_id) for each in job.batch.schools.values()]
-    wrote = upsert_rows(job.connection, models.School, "id", found)
-    return district_boundary.drop_rows_of_other_districts(wrote, "school", job.outside)
+    rows = [row_values.school_row(record, job.district_id) for record in job.batch.schools.values()]
+    written = upsert_rows(job.connection, models.School, "id", rows)
+    return district_boundary.drop_rows_of_other_districts(written, "school", job.outside)
 
 
 def _upsert_terms(job: _Job) -> dict[str, str]:
-    found = [row_values.term_row(each, job.district_id) for each in job.batch.terms.values()]
-    wrote = upsert_rows(job.connection, models.Term, "id", found)
-    return district_boundary.drop_rows_of_other_districts(wrote, "term", job.outside)
+    rows = [row_values.term_row(record, job.district_id) for record in job.batch.terms.values()]
+    written = upsert_rows(job.connection, models.Term, "id", rows)
+    return district_boundary.drop_rows_of_other_districts(written, "term", job.outside)
 
 
 def _upsert_people(job: _Job) -> dict[str, str]:
     """Write users and their schools."""
     # A fixed order avoids deadlocks.
-    everyone = sorted(job.batch.people.values(), key=lambda each: each.id)
-    found = [row_values.person_row(each, job.district_id) for each in everyone]
-    wrote = upsert_rows(job.connection, models.Person, "clever_id", found)
-    wrote = district_boundary.drop_rows_of_other_districts(wrote, "user", job.outside)
-    ours = job.find(models.Person.clever_id, job.batch.people).here
-    posts = [
-        (each.id, *place) for each in everyone for place in row_values.schools_with_roles(each)
+    people = sorted(job.batch.people.values(), key=lambda person: person.id)
+    rows = [row_values.person_row(person, job.district_id) for person in people]
+    written = upsert_rows(job.connection, models.Person, "clever_id", rows)
+    written = district_boundary.drop_rows_of_other_districts(written, "user", job.outside)
+    person_ids = job.find(models.Person.clever_id, job.batch.people).in_district
+    assignments = [
+        (person.id, *assignment)
+        for person in people
+        for assignment in row_values.schools_with_roles(person)
     ]
-    schools = job.find(models.School.id, (school for _, school, _ in posts))
+    schools = job.find(models.School.id, (school_id for _, school_id, _ in assignments))
     district_boundary.count_foreign_references(
-        (school for _, school, _ in posts), schools, "user.schools", job.outside
+        (school_id for _, school_id, _ in assignments), schools, "user.schools", job.outside
     )
     wanted = {
-        (ours[one], school, role)
-        for one, school, role in posts
-        if one in ours and school in schools.here
+        (person_ids[clever_id], school_id, role)
+        for clever_id, school_id, role in assignments
+        if clever_id in person_ids and school_id in schools.in_district
     }
-    clever_ids = {own: clever_id for clever_id, own in ours.items()}
-    counted = {ours[one] for one in wrote if one in ours}
+    clever_ids = {person_id: clever_id for clever_id, person_id in person_ids.items()}
+    counted = {person_ids[clever_id] for clever_id in written if clever_id in person_ids}
     for changed in job.link(models.RoleAssignment, clever_ids, wanted, counted=counted):
         for person_id, *_ in changed:
-            wrote.setdefault(clever_ids[person_id], "changed")
-    return wrote
+            written.setdefault(clever_ids[person_id], "changed")
+    return written
 
 
 def _upsert_sections(job: _Job) -> dict[str, str]:
     """Write sections and the enrollments of known users."""
-    found = list(job.batch.sections.values())
-    schools = job.find(models.School.id, (each.school_id for each in found))
-    terms = job.find(models.Term.id, (each.term_id for each in found))
+    sections = list(job.batch.sections.values())
+    schools = job.find(models.School.id, (section.school_id for section in sections))
+    terms = job.find(models.Term.id, (section.term_id for section in sections))
     district_boundary.count_foreign_references(
-        (each.school_id for each in found), schools, "section.school", job.outside
+        (section.school_id for section in sections), schools, "section.school", job.outside
     )
     district_boundary.count_foreign_references(
-        (each.term_id for each in found), terms, "section.term", job.outside
+        (section.term_id for section in sections), terms, "section.term", job.outside
     )
-    known = schools.here.keys() | terms.here.keys()
-    written = [row_values.section_row(each, job.district_id, known) for each in found]
-    wrote = upsert_rows(job.connection, models.Section, "id", written)
-    kept = district_boundary.drop_rows_of_other_districts(wrote, "section", job.outside)
-    _write_enrollments(job, [each for each in found if wrote.get(each.id) != OTHER_DISTRICT])
-    return kept
+    known_ids = schools.in_district.keys() | terms.in_district.keys()
+    rows = [row_values.section_row(section, job.district_id, known_ids) for section in sections]
+    written = upsert_rows(job.connection, models.Section, "id", rows)
+    result = district_boundary.drop_rows_of_other_districts(written, "section", job.outside)
+    _write_enrollments(
+        job, [section for section in sections if written.get(section.id) != OTHER_DISTRICT]
+    )
+    return result
 
 
 def _write_enrollments(job: _Job, sections: list[Section]) -> None:
     """Make the members in the records the only members of these sections."""
     members = [
-        (each.id, clever_id, role)
-        for each in sections
-        for role, ids in (("teacher", each.teacher_ids), ("student", each.student_ids))
+        (section.id, clever_id, role)
+        for section in sections
+        for role, ids in (("teacher", section.teacher_ids), ("student", section.student_ids))
         for clever_id in ids
     ]
     people = job.find(models.Person.clever_id, (clever_id for _, clever_id, _ in members))
-    job.outside.update(f"section.{role}s" for _, one, role in members if one in people.elsewhere)
+    job.outside.update(
+        f"section.{role}s"
+        for _, clever_id, role in members
+        if clever_id in people.in_other_districts
+    )
     wanted = {
-        (section, people.here[one], role) for section, one, role in members if one in people.here
+        (section, people.in_district[clever_id], role)
+        for section, clever_id, role in members
+        if clever_id in people.in_district
     }
-    unknown = {(each.id, role) for each in sections for role in each.unknown_members}
+    unknown = {(section.id, role) for section in sections for role in section.unknown_members}
 
-    def stays(row: Row) -> bool:  # a list that could not be parsed does not empty a class
+    def keep_link(row: Row) -> bool:  # a list that could not be parsed does not empty a class
         section, _person, role = row
         return (section, role) in unknown
 
-    owners = [each.id for each in sections]
-    added, removed = job.link(models.Enrollment, owners, wanted, stays)
+    owners = [section.id for section in sections]
+    added, removed = job.link(models.Enrollment, owners, wanted, keep_link)
     job.counts["enrolments", "new"] += len(added)
     job.counts["enrolments", "removed"] += len(removed)
 
 
 def _merge_legacy_people(job: _Job) -> tuple[str, ...]:
     """Merge rows with ids from before v3, as a login does; return old ids that have logged in."""
-    people = job.batch.people | job.batch.leaving
-    today = {legacy: each for each in people.values() for legacy in row_values.former_ids(each)}
-    before = job.find(models.Person.clever_id, today)
-    district_boundary.count_foreign_references(today, before, "user.legacy_id", job.outside)
-    movable = _legacy_rows(job, today)
-    elsewhere = job.find(models.Person.clever_id, (today[each].id for each in movable)).elsewhere
-    movable = {old: row for old, row in movable.items() if today[old].id not in elsewhere}
-    if not movable:
+    people = job.batch.people | job.batch.deleted_people
+    current_people = {
+        legacy: person for person in people.values() for legacy in row_values.former_ids(person)
+    }
+    legacy_rows = job.find(models.Person.clever_id, current_people)
+    district_boundary.count_foreign_references(
+        current_people, legacy_rows, "user.legacy_id", job.outside
+    )
+    mergeable = _legacy_rows(job, current_people)
+    elsewhere = job.find(
+        models.Person.clever_id, (current_people[legacy_id].id for legacy_id in mergeable)
+    ).in_other_districts
+    mergeable = {
+        legacy_id: row
+        for legacy_id, row in mergeable.items()
+        if current_people[legacy_id].id not in elsewhere
+    }
+    if not mergeable:
         return ()
     with Session(job.connection) as session:
-        for each in sorted({today[legacy].id for legacy in movable}):
-            find_by_clever_id(session, each, row_values.former_ids(people[each]), job.district_id)
+        for clever_id in sorted({current_people[legacy].id for legacy in mergeable}):
+            find_by_clever_id(
+                session, clever_id, row_values.former_ids(people[clever_id]), job.district_id
+            )
         session.flush()
-    return tuple(old for old, has_come in movable.items() if has_come)
+    return tuple(legacy_id for legacy_id, has_logged_in in mergeable.items() if has_logged_in)
 
 
 def _legacy_rows(job: _Job, legacy_ids: Collection[str]) -> dict[str, bool]:
     """Return which of these ids have a row of this district or none, and if it has logged in."""
     person = models.Person
-    asked = select(person.clever_id, person.last_login).where(
+    query = select(person.clever_id, person.last_login).where(
         person.provider == models.PROVIDER,
         or_(person.district_id.is_(None), person.district_id == job.district_id),
     )
     return {
         str(clever_id): last_login is not None
-        for part in chunks(legacy_ids, MAX_PARAMETERS)
-        for clever_id, last_login in job.connection.execute(asked.where(person.clever_id.in_(part)))
+        for chunk in chunks(legacy_ids, MAX_PARAMETERS)
+        for clever_id, last_login in job.connection.execute(
+            query.where(person.clever_id.in_(chunk))
+        )
     }
 
 
 def _returned_people(connection: Connection, batch: Batch) -> set[str]:
     """People who logged in after they left. Clever shares them again, and will send an event."""
-    person, found = models.Person, set()
-    ours = person.provider == models.PROVIDER
-    for part in chunks(batch.left_at, MAX_PARAMETERS):
-        asked = select(person.clever_id, person.last_login).where(ours, person.clever_id.in_(part))
-        for clever_id, last_login in connection.execute(asked):
-            if clever_id and last_login and last_login > batch.left_at[clever_id] + CLOCK_TOLERANCE:
-                found.add(clever_id)
-    return found
+    person, returned = models.Person, set()
+    from_clever = person.provider == models.PROVIDER
+    for chunk in chunks(batch.deleted_at, MAX_PARAMETERS):
+        query = select(person.clever_id, person.last_login).where(
+            from_clever, person.clever_id.in_(chunk)
+        )
+        for clever_id, last_login in connection.execute(query):
+            if (
+                clever_id
+                and last_login
+                and last_login > batch.deleted_at[clever_id] + CLOCK_TOLERANCE
+            ):
+                returned.add(clever_id)
+    return returned
 
 
 def _archive_rows(
     connection: Connection, district_id: str, model: RosterModel, ids: Iterable[str]
 ) -> tuple[str, ...]:
     """Archive these rows, and return the ids of those that were active."""
-    found: list[str] = []
-    for part in chunks(sorted(ids), MAX_PARAMETERS):
-        here = (model.district_id == district_id) & clever_id_column(model).in_(part)
-        there = here & model.archived_at.is_(None)
-        found += connection.scalars(select(clever_id_column(model)).where(there))
-        connection.execute(update(model).where(there).values(archived_at=models.utc_now()))
-    return tuple(found)
+    archived: list[str] = []
+    for chunk in chunks(sorted(ids), MAX_PARAMETERS):
+        is_selected = (model.district_id == district_id) & clever_id_column(model).in_(chunk)
+        is_active = is_selected & model.archived_at.is_(None)
+        archived += connection.scalars(select(clever_id_column(model)).where(is_active))
+        connection.execute(update(model).where(is_active).values(archived_at=models.utc_now()))
+    return tuple(archived)

@@ -57,24 +57,24 @@ def list_classes(
     query = (
         _classes_query(viewer.role) if school_id is None else _classes_at_school_query(viewer.role)
     )
-    found = session.execute(query, viewer.with_values(school=school_id)).all()
-    shown = paginate(sorted(found, key=lambda each: class_sort_key(each.period, each.name)), page)
-    return shown.of(_with_teachers_and_sizes(session, viewer, shown.rows))
+    rows = session.execute(query, viewer.with_values(school=school_id)).all()
+    result = paginate(sorted(rows, key=lambda row: class_sort_key(row.period, row.name)), page)
+    return result.with_rows(_with_teachers_and_sizes(session, viewer, result.rows))
 
 
 def find_class(session: Session, viewer: Viewer, section_id: str) -> ClassSummary | None:
     """Return one class, or None if the viewer may not see it."""
-    found = session.execute(_class_query(viewer.role), viewer.with_values(section=section_id)).all()
-    return next(iter(_with_teachers_and_sizes(session, viewer, found)), None)
+    rows = session.execute(_class_query(viewer.role), viewer.with_values(section=section_id)).all()
+    return next(iter(_with_teachers_and_sizes(session, viewer, rows)), None)
 
 
 def list_students(
     session: Session, viewer: Viewer, section_id: str, page: int = 1
 ) -> Page[ListedPerson]:
     """Return one page of a class's students, by last name."""
-    found = session.execute(_students_query(viewer.role), viewer.with_values(sections=[section_id]))
-    names = [ListedPerson(first=first, last=last, grade=grade) for first, last, grade in found]
-    return paginate(_sort_by_last_name(names), page)
+    rows = session.execute(_students_query(viewer.role), viewer.with_values(sections=[section_id]))
+    students = [ListedPerson(first=first, last=last, grade=grade) for first, last, grade in rows]
+    return paginate(_sort_by_last_name(students), page)
 
 
 def _with_teachers_and_sizes(
@@ -83,39 +83,39 @@ def _with_teachers_and_sizes(
     """Add the teachers and, unless the viewer is a student, the number of students."""
     if not rows:
         return []
-    seen = viewer.with_values(sections=[each.id for each in rows])
+    parameters = viewer.with_values(sections=[row.id for row in rows])
     teachers: dict[str, list[ListedPerson]] = defaultdict(list)
-    for section_id, first, last in session.execute(_teachers_query(viewer.role), seen):
+    for section_id, first, last in session.execute(_teachers_query(viewer.role), parameters):
         teachers[section_id].append(ListedPerson(first=first, last=last))
-    counted = viewer.role is not Role.STUDENT
+    shows_sizes = viewer.role is not Role.STUDENT
     sizes: dict[str, int] = {}
-    if counted:
-        sizes.update(session.execute(_class_sizes_query(viewer.role), seen).all())
+    if shows_sizes:
+        sizes.update(session.execute(_class_sizes_query(viewer.role), parameters).all())
     return [
         ClassSummary(
-            id=each.id,
-            name=each.name,
-            school=each.school,
-            subject=each.subject,
-            grade=each.grade,
-            period=each.period,
-            teachers=tuple(_sort_by_last_name(teachers[each.id])),
-            students=sizes.get(each.id, 0) if counted else None,
+            id=row.id,
+            name=row.name,
+            school=row.school,
+            subject=row.subject,
+            grade=row.grade,
+            period=row.period,
+            teachers=tuple(_sort_by_last_name(teachers[row.id])),
+            students=sizes.get(row.id, 0) if shows_sizes else None,
         )
-        for each in rows
+        for row in rows
     ]
 
 
 @cache
 def _classes_query(role: Role | None) -> Query:
-    school = (
+    is_school = (
         (School.id == Section.school_id)
         & (School.district_id == Section.district_id)
         & School.archived_at.is_(None)
     )
-    told = (Section.id, Section.name, Section.subject, Section.grade, Section.period)
-    seen = select(*told, School.name.label("school")).outerjoin(School, school)
-    return seen.where(visibility.section_is_visible(role))
+    columns = (Section.id, Section.name, Section.subject, Section.grade, Section.period)
+    query = select(*columns, School.name.label("school")).outerjoin(School, is_school)
+    return query.where(visibility.section_is_visible(role))
 
 
 @cache
@@ -144,15 +144,15 @@ def _students_query(role: Role | None) -> Query:
 
 @cache
 def _class_sizes_query(role: Role | None) -> Query:
-    counted = _members_query(role, Role.STUDENT).group_by(Enrollment.section_id)
-    return counted.with_only_columns(Enrollment.section_id, func.count())
+    members = _members_query(role, Role.STUDENT).group_by(Enrollment.section_id)
+    return members.with_only_columns(Enrollment.section_id, func.count())
 
 
-def _members_query(role: Role | None, seated: Role) -> Query:
+def _members_query(role: Role | None, member_role: Role) -> Query:
     """Members of some of the classes that the viewer may see."""
-    some = Enrollment.section_id.in_(bindparam("sections", expanding=True))
-    return visibility.visible_members(role, seated).where(some)
+    in_sections = Enrollment.section_id.in_(bindparam("sections", expanding=True))
+    return visibility.visible_members(role, member_role).where(in_sections)
 
 
-def _sort_by_last_name(names: Collection[ListedPerson]) -> list[ListedPerson]:
-    return sorted(names, key=lambda each: person_sort_key(each.last, each.first))
+def _sort_by_last_name(people: Collection[ListedPerson]) -> list[ListedPerson]:
+    return sorted(people, key=lambda person: person_sort_key(person.last, person.first))

@@ -76,7 +76,7 @@ def name_sort_key(name: str) -> str:
     letters = name.casefold()
     if not letters.isascii():
         plain = unicodedata.normalize("NFKD", letters)
-        letters = "".join(each for each in plain if not unicodedata.combining(each))
+        letters = "".join(character for character in plain if not unicodedata.combining(character))
     return re.sub(r"\d+", lambda number: number[0].zfill(9), letters)
 
 

@@ -28,7 +28,7 @@ class Dashboard:
     @property
     def several_schools(self) -> bool:
         """Whether the classes are at different schools, so that the list has to name them."""
-        return len({each.school for each in self.classes}) > 1
+        return len({section.school for section in self.classes}) > 1
 
     @property
     def synced_at(self) -> datetime | None:
@@ -49,7 +49,7 @@ class ClassPage:
 class SchoolPage:
     """A school's numbers and classes."""
 
-    of: RosterCounts
+    counts: RosterCounts
     grades: list[GradeCount]
     classes: Page[ClassSummary]
     sync: SyncStatus
@@ -59,7 +59,7 @@ class SchoolPage:
 class DistrictPage:
     """A district's numbers and schools."""
 
-    of: RosterCounts
+    counts: RosterCounts
     grades: list[GradeCount]
     schools: Page[RosterCounts]
     sync: SyncStatus
@@ -75,7 +75,7 @@ def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
             if enrolled
             else Page(rows=[], total=0)
         )
-        told = not (classes and viewer.role is Role.STUDENT)
+        shows_status = not (classes and viewer.role is Role.STUDENT)
         return Dashboard(
             classes=classes,
             schools=school_queries.list_schools(session, viewer, page)
@@ -85,18 +85,18 @@ def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
             grades=school_queries.count_students_by_grade(session, viewer)
             if staff or admin
             else [],
-            sync=load_sync_status(session, viewer) if told else SyncStatus(),
+            sync=load_sync_status(session, viewer) if shows_status else SyncStatus(),
         )
 
 
 def load_class_page(viewer: Viewer, section_id: str, page: int) -> ClassPage | None:
     """Return the data of a class's page, or None if the viewer may not see the class."""
     with database().read_session() as session:
-        found = class_queries.find_class(session, viewer, section_id)
-        if found is None:
+        section = class_queries.find_class(session, viewer, section_id)
+        if section is None:
             return None
         return ClassPage(
-            section=found,
+            section=section,
             students=class_queries.list_students(session, viewer, section_id, page),
             sync=load_sync_status(session, viewer),
         )
@@ -105,11 +105,11 @@ def load_class_page(viewer: Viewer, section_id: str, page: int) -> ClassPage | N
 def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage | None:
     """Return the data of a school's page, or None if the viewer may not see the school."""
     with database().read_session() as session:
-        found = school_queries.find_school(session, viewer, school_id)
-        if found is None:
+        school = school_queries.find_school(session, viewer, school_id)
+        if school is None:
             return None
         return SchoolPage(
-            of=found,
+            counts=school,
             grades=school_queries.count_students_by_grade(session, viewer, school_id=school_id),
             classes=class_queries.list_classes(session, viewer, page, school_id=school_id),
             sync=load_sync_status(session, viewer),
@@ -119,11 +119,11 @@ def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage | 
 def load_district_page(viewer: Viewer, page: int) -> DistrictPage | None:
     """Return the data of a district administrator's district page, or None for other viewers."""
     with database().read_session() as session:
-        found = school_queries.find_district(session, viewer)
-        if found is None:
+        district = school_queries.find_district(session, viewer)
+        if district is None:
             return None
         return DistrictPage(
-            of=found,
+            counts=district,
             grades=school_queries.count_students_by_grade(session, viewer),
             schools=school_queries.list_schools(session, viewer, page),
             sync=load_sync_status(session, viewer),

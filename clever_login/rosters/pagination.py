@@ -32,23 +32,23 @@ class Page(Generic[T]):
         return _page_count(self.total)
 
     @property
-    def near(self) -> list[int | None]:
+    def page_links(self) -> list[int | None]:
         """The page numbers to link: first, last, and two on each side. None stands for a gap."""
-        beside = range(self.number - 2, self.number + 3)
-        found: list[int | None] = []
+        neighbors = range(self.number - 2, self.number + 3)
+        links: list[int | None] = []
         for page in range(1, self.pages + 1):
-            if page in {1, self.pages} or page in beside:
-                found.append(page)
-            elif found[-1] is not None:
-                found.append(None)
-        return found
+            if page in {1, self.pages} or page in neighbors:
+                links.append(page)
+            elif links[-1] is not None:
+                links.append(None)
+        return links
 
     @property
-    def before(self) -> int:
+    def offset(self) -> int:
         """The number of rows on earlier pages."""
         return max(self.number - 1, 0) * PAGE_SIZE
 
-    def of(self, rows: Sequence[U]) -> Page[U]:
+    def with_rows(self, rows: Sequence[U]) -> Page[U]:
         """Return the same page with other rows."""
         return Page(rows=rows, number=self.number, total=self.total)
 

@@ -42,21 +42,21 @@ class GradeCount:
 
 def list_schools(session: Session, viewer: Viewer, page: int = 1) -> Page[RosterCounts]:
     """Return one page of the schools the viewer may see, by name, with their numbers."""
-    found = session.execute(_schools_query(viewer.role), viewer.with_values())
-    shown = paginate(sorted(found, key=lambda each: name_sort_key(each[1])), page)
-    return shown.of(_with_counts(session, dict(shown.rows)))
+    rows = session.execute(_schools_query(viewer.role), viewer.with_values())
+    result = paginate(sorted(rows, key=lambda row: name_sort_key(row[1])), page)
+    return result.with_rows(_with_counts(session, dict(result.rows)))
 
 
 def find_school(session: Session, viewer: Viewer, school_id: str) -> RosterCounts | None:
     """Return one school, or None if the viewer may not see it."""
-    found = session.execute(_school_query(viewer.role), viewer.with_values(school=school_id))
-    return next(iter(_with_counts(session, dict(found.all()))), None)
+    rows = session.execute(_school_query(viewer.role), viewer.with_values(school=school_id))
+    return next(iter(_with_counts(session, dict(rows.all()))), None)
 
 
 def find_district(session: Session, viewer: Viewer) -> RosterCounts | None:
     """Return a district administrator's district with its numbers; None for other viewers."""
-    found = session.execute(_district_query(viewer.role), viewer.with_values())
-    return next(map(_to_counts, found), None)
+    rows = session.execute(_district_query(viewer.role), viewer.with_values())
+    return next(map(_to_counts, rows), None)
 
 
 def count_students_by_grade(
@@ -69,33 +69,37 @@ def count_students_by_grade(
         query = _grades_of_district_query(viewer.role)
     else:
         query = _grades_of_schools_query(viewer.role)
-    numbers: Counter[str] = Counter()
+    students_by_grade: Counter[str] = Counter()
     for grade, students in session.execute(query, viewer.with_values(school=school_id)):
-        numbers[grade if grade in GRADE_ORDER else "Other"] += students
-    fullest = max(numbers.values(), default=0)
+        students_by_grade[grade if grade in GRADE_ORDER else "Other"] += students
+    largest = max(students_by_grade.values(), default=0)
     return [
-        GradeCount(grade=each, students=numbers[each], percent=round(100 * numbers[each] / fullest))
-        for each in GRADE_ORDER
-        if numbers[each]
+        GradeCount(
+            grade=grade,
+            students=students_by_grade[grade],
+            percent=round(100 * students_by_grade[grade] / largest),
+        )
+        for grade in GRADE_ORDER
+        if students_by_grade[grade]
     ]
 
 
 def _with_counts(session: Session, names: dict[str, str]) -> list[RosterCounts]:
     """Add the numbers to these schools (names by id), which the viewer may see."""
-    these = {"schools": [*names]}
+    parameters = {"schools": [*names]}
     people = {
-        (each[0], each[1]): each[2] for each in session.execute(_people_per_school_query(), these)
+        (row[0], row[1]): row[2] for row in session.execute(_people_per_school_query(), parameters)
     }
-    classes: dict[str, int] = dict(session.execute(_classes_per_school_query(), these).all())
+    classes: dict[str, int] = dict(session.execute(_classes_per_school_query(), parameters).all())
     return [
         RosterCounts(
-            id=key,
+            id=school_id,
             name=name,
-            students=people.get((key, Role.STUDENT), 0),
-            teachers=people.get((key, Role.TEACHER), 0),
-            sections=classes.get(key, 0),
+            students=people.get((school_id, Role.STUDENT), 0),
+            teachers=people.get((school_id, Role.TEACHER), 0),
+            sections=classes.get(school_id, 0),
         )
-        for key, name in names.items()
+        for school_id, name in names.items()
     ]
 
 
@@ -141,8 +145,8 @@ def _district_query(role: Role | None) -> Query:
         .scalar_subquery()
     )
     people = _people_in_district(Role.STUDENT), _people_in_district(Role.TEACHER)
-    own = District.id.in_(visibility.visible_district_ids(role))
-    return select(District.id, District.name, *people, sections).where(own)
+    is_visible = District.id.in_(visibility.visible_district_ids(role))
+    return select(District.id, District.name, *people, sections).where(is_visible)
 
 
 def _people_in_district(role: Role) -> ScalarSelect[int]:
@@ -186,5 +190,7 @@ def _grades_of_district_query(role: Role | None) -> Query:
 
 
 def _to_counts(row: Row[*tuple[Any, ...]]) -> RosterCounts:
-    key, name, students, teachers, sections = row
-    return RosterCounts(id=key, name=name, students=students, teachers=teachers, sections=sections)
+    record_id, name, students, teachers, sections = row
+    return RosterCounts(
+        id=record_id, name=name, students=students, teachers=teachers, sections=sections
+    )

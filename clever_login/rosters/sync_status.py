@@ -32,21 +32,21 @@ class SyncStatus:
     @property
     def problems(self) -> list[str]:
         """Codes of the current problems. A paused sync is not one: it happens every summer."""
-        found = [self.problem or self._late]
+        codes = [self.problem or self._overdue_code]
         if self.state == "pending":
-            found.append("pending")
+            codes.append("pending")
         elif self.state == "error" or self.error:
-            found.append("error")
-        return list(filter(None, found))
+            codes.append("error")
+        return list(filter(None, codes))
 
     @property
-    def opens(self) -> date | None:
+    def opening_date(self) -> date | None:
         """The day from which the district's users may log in, if it is in the future."""
         day = self.launch_date
         return day if day and day > utc_now().date() else None
 
     @property
-    def _late(self) -> str:
+    def _overdue_code(self) -> str:
         if self.synced_at is None:
             return "never"
         return "old" if self.synced_at < utc_now() - OVERDUE_AFTER else ""
@@ -54,11 +54,13 @@ class SyncStatus:
 
 def load_sync_status(session: Session, viewer: Viewer) -> SyncStatus:
     """Return the status of the viewer's district; an empty one if there is no district."""
-    found = session.execute(_own_district_query(viewer.role), viewer.with_values()).one_or_none()
-    return SyncStatus(**found._asdict()) if found else SyncStatus()
+    row = session.execute(_own_district_query(viewer.role), viewer.with_values()).one_or_none()
+    return SyncStatus(**row._asdict()) if row else SyncStatus()
 
 
 @cache
 def _own_district_query(role: Role | None) -> Select[*tuple[Any, ...]]:
-    told = (District.synced_at, District.state, District.error, District.launch_date)
-    return select(*told, District.problem).where(District.id.in_(visibility.own_district_ids(role)))
+    columns = (District.synced_at, District.state, District.error, District.launch_date)
+    return select(*columns, District.problem).where(
+        District.id.in_(visibility.own_district_ids(role))
+    )

@@ -30,10 +30,10 @@ def section(section_id: str) -> ResponseReturnValue:
     """Show a class and, to its teachers and administrators, its students."""
     from clever_login.rosters import page_data
 
-    found = page_data.load_class_page(
-        current_viewer(), _valid_id(section_id), _requested_page(whole=True)
+    class_page = page_data.load_class_page(
+        current_viewer(), _valid_id(section_id), _requested_page(allow_all=True)
     ) or abort(404)
-    return render_template("school/class.html", shown=found)
+    return render_template("school/class.html", page_data=class_page)
 
 
 @routes.get("/schools/<school_id>")
@@ -41,10 +41,10 @@ def school(school_id: str) -> ResponseReturnValue:
     """Show a school's numbers and classes."""
     from clever_login.rosters import page_data
 
-    found = page_data.load_school_page(
+    school_page = page_data.load_school_page(
         current_viewer(), _valid_id(school_id), _requested_page()
     ) or abort(404)
-    return render_template("school/school.html", shown=found)
+    return render_template("school/school.html", page_data=school_page)
 
 
 @routes.get("/district")
@@ -52,17 +52,17 @@ def district() -> ResponseReturnValue:
     """Show a district's numbers and schools."""
     from clever_login.rosters import page_data
 
-    found = page_data.load_district_page(current_viewer(), _requested_page()) or abort(404)
-    return render_template("school/district.html", shown=found)
+    district_page = page_data.load_district_page(current_viewer(), _requested_page()) or abort(404)
+    return render_template("school/district.html", page_data=district_page)
 
 
 def current_dashboard() -> Dashboard:
     """Return the dashboard data of the logged-in user, read once per request."""
     from clever_login.rosters import page_data
 
-    if "own_lists" not in g:
-        g.own_lists = page_data.load_dashboard(current_viewer(), _requested_page())
-    return cast("Dashboard", g.own_lists)
+    if "dashboard_data" not in g:
+        g.dashboard_data = page_data.load_dashboard(current_viewer(), _requested_page())
+    return cast("Dashboard", g.dashboard_data)
 
 
 def _valid_id(text: str) -> str:
@@ -70,15 +70,15 @@ def _valid_id(text: str) -> str:
     return text if is_valid_id(text) else abort(404)
 
 
-def _requested_page(*, whole: bool = False) -> int:
+def _requested_page(*, allow_all: bool = False) -> int:
     """Return the page number asked for: 1 if invalid, ALL_PAGES for `all` (for printing)."""
-    asked = request.args.get("page", "")
-    if whole and asked == "all":
+    text = request.args.get("page", "")
+    if allow_all and text == "all":
         return ALL_PAGES
-    return max(int(asked), 1) if re.fullmatch("[0-9]{1,6}", asked) else 1
+    return max(int(text), 1) if re.fullmatch("[0-9]{1,6}", text) else 1
 
 
 def init_app(app: Flask, _settings: Settings) -> None:
     """Give templates the dashboard data and filters."""
-    app.jinja_env.globals["own_lists"] = current_dashboard
+    app.jinja_env.globals["dashboard_data"] = current_dashboard
     app.jinja_env.filters.update(formatting.TEMPLATE_FILTERS)

@@ -49,70 +49,70 @@ def own_district_ids(role: Role | None) -> IdQuery:
 
 def visible_district_ids(role: Role | None) -> IdQuery:
     """The viewer's district if they are a district administrator, else none."""
-    own = own_district_ids(role)
-    return own if role is Role.DISTRICT_ADMIN else own.where(false())
+    district_ids = own_district_ids(role)
+    return district_ids if role is Role.DISTRICT_ADMIN else district_ids.where(false())
 
 
 def visible_school_ids(role: Role | None) -> IdQuery:
     """The schools where the viewer is staff; for a district administrator, all in the district."""
-    own = select(School.id).where(
+    school_ids = select(School.id).where(
         School.archived_at.is_(None), School.district_id.in_(_viewer_district(role))
     )
     if role is Role.DISTRICT_ADMIN:
-        return own
+        return school_ids
     if role is Role.STAFF:
-        posts = select(RoleAssignment.school_id).where(
+        staffed_school_ids = select(RoleAssignment.school_id).where(
             RoleAssignment.person_id == VIEWER_ID, RoleAssignment.role == Role.STAFF
         )
-        return own.where(School.id.in_(posts))
-    return own.where(false())
+        return school_ids.where(School.id.in_(staffed_school_ids))
+    return school_ids.where(false())
 
 
 def section_is_visible(role: Role | None) -> ColumnElement[bool]:
     """Return the condition for the classes of the viewer, of their schools or of their district."""
     if role in (Role.STUDENT, Role.TEACHER):
-        own = _viewer_district(role)
-        seats = select(Enrollment.section_id).where(
+        district = _viewer_district(role)
+        section_ids = select(Enrollment.section_id).where(
             Enrollment.person_id == VIEWER_ID, Enrollment.role == role
         )
-        seen = and_(
-            Section.id.in_(seats.correlate(None)),
-            _same_district(own.scalar_subquery()),
-            own.exists(),
+        condition = and_(
+            Section.id.in_(section_ids.correlate(None)),
+            _same_district(district.scalar_subquery()),
+            district.exists(),
         )
     elif role is Role.STAFF:
-        seen = and_(
+        condition = and_(
             Section.school_id.in_(visible_school_ids(role)),
             # In case a school's id belongs to another district.
             Section.district_id.in_(_viewer_district(role)),
         )
     else:
-        seen = Section.district_id.in_(visible_district_ids(role))
-    return and_(Section.archived_at.is_(None), seen)
+        condition = Section.district_id.in_(visible_district_ids(role))
+    return and_(Section.archived_at.is_(None), condition)
 
 
-def visible_members(role: Role | None, seated: Role) -> Select[str, str]:
-    """The (section id, person id) of students or teachers (`seated`) in the viewer's classes.
+def visible_members(role: Role | None, member_role: Role) -> Select[str, str]:
+    """The (section id, person id) of students or teachers (`member_role`) in the viewer's classes.
 
     Students see no students, not even classmates.
     """
-    hidden = role is Role.STUDENT and seated is Role.STUDENT
+    is_hidden = role is Role.STUDENT and member_role is Role.STUDENT
     return (
         select(Enrollment.section_id, Person.id)
         .join(Section, Section.id == Enrollment.section_id)
         .join(Person, Person.id == Enrollment.person_id)
-        .where(Enrollment.role == seated, false() if hidden else section_is_visible(role))
+        .where(Enrollment.role == member_role, false() if is_hidden else section_is_visible(role))
         .where(Person.archived_at.is_(None), _same_district(Person.district_id))
     )
 
 
 def _viewer_district(role: Role | None) -> Select[str | None]:
     """The viewer's district; empty unless they are active and hold the role they are using."""
-    held = false() if role is None else has_role(role, _VIEWER_ROW)
-    own = select(_VIEWER_ROW.district_id).where(
-        _VIEWER_ROW.id == VIEWER_ID, _VIEWER_ROW.archived_at.is_(None), held
+    has_current_role = false() if role is None else has_role(role, _VIEWER_ROW)
+    query = select(_VIEWER_ROW.district_id).where(
+        _VIEWER_ROW.id == VIEWER_ID, _VIEWER_ROW.archived_at.is_(None), has_current_role
     )
-    return own.correlate(None)
+    return query.correlate(None)
 
 
 def _same_district(

@@ -52,10 +52,10 @@ def switches() -> str:
         title="Journal and switches",
         endpoints=ENDPOINTS,
         common=COMMON_FAULTS,
-        waiting=[
-            {key: value for key, value in one.items() if value}
-            | {"times": one["times"] or "always"}
-            for one in simulator_state().faults.read()
+        pending=[
+            {key: value for key, value in fault.items() if value}
+            | {"times": fault["times"] or "always"}
+            for fault in simulator_state().faults.read()
         ],
         impacts=DESCRIPTIONS,
         incidents=simulator_state().incidents.read(),
@@ -88,14 +88,14 @@ def add_fault() -> ResponseReturnValue:
 @bp.delete("/faults")
 def clear_faults() -> ResponseReturnValue:
     """Removes all faults."""
-    simulator_state().faults.forget()
+    simulator_state().faults.clear()
     return "", 204
 
 
 @bp.post("/faults/clear")
 def clear_faults_form() -> ResponseReturnValue:
     """Removes all faults, for a form, which cannot send DELETE."""
-    simulator_state().faults.forget()
+    simulator_state().faults.clear()
     return _success_response()
 
 
@@ -109,13 +109,13 @@ def rotate_keys() -> ResponseReturnValue:
 @bp.post("/incidents")
 def add_incident() -> ResponseReturnValue:
     """Adds an incident to the status page. Returns 201 with its ID, or 400 naming the field."""
-    given = _request_fields()
-    texts = given.get("name"), given.get("impact", "major"), given.get("body", "")
+    fields = _request_fields()
+    texts = fields.get("name"), fields.get("impact", "major"), fields.get("body", "")
     try:
-        one = simulator_state().incidents.add(*texts, since=simulator_state().clock.now())
+        incident = simulator_state().incidents.add(*texts, since=simulator_state().clock.now())
     except IncidentError as error:
         return error_response(400, str(error))
-    return _success_response() if _is_form() else (jsonify(id=one.id), 201)
+    return _success_response() if _is_form() else (jsonify(id=incident.id), 201)
 
 
 @bp.delete("/incidents")
@@ -142,8 +142,8 @@ def reset() -> ResponseReturnValue:
 def _fault_description() -> object:
     if not _is_form():
         return request.get_json(silent=True)
-    chosen = request.form.get("fault")
-    fault = next((fields for key, _, fields in COMMON_FAULTS if key == chosen), {})
+    chosen_key = request.form.get("fault")
+    fault = next((fields for key, _, fields in COMMON_FAULTS if key == chosen_key), {})
     times = 0 if request.form.get("always") else 1
     return {"endpoint": request.form.get("endpoint"), "times": times, **fault}
 
@@ -152,8 +152,8 @@ def _request_fields() -> Mapping[str, Any]:
     """Returns the fields of a form or of a JSON object, or an empty mapping for anything else."""
     if _is_form():
         return request.form.to_dict()
-    given = request.get_json(silent=True)
-    return given if isinstance(given, dict) else {}
+    fields = request.get_json(silent=True)
+    return fields if isinstance(fields, dict) else {}
 
 
 def _is_form() -> bool:

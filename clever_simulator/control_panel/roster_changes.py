@@ -9,7 +9,7 @@ from clever_simulator.history.changes import ChangeError
 from clever_simulator.state import simulator_state
 from clever_simulator.views.data_api import error_response
 
-bp = Blueprint("happenings", __name__, url_prefix="/_simulator")
+bp = Blueprint("roster_changes", __name__, url_prefix="/_simulator")
 bp.before_request(refuse_cross_site_changes)
 
 
@@ -17,19 +17,19 @@ bp.before_request(refuse_cross_site_changes)
 def change() -> ResponseReturnValue:
     """Makes a change. Returns 201 with its events in v3.1, or 400 naming the invalid field."""
     try:
-        told = simulator_state().changes.make(request.get_json(silent=True))
+        events = simulator_state().changes.make(request.get_json(silent=True))
     except ChangeError as error:
         return error_response(400, str(error))
-    answer: Response = jsonify(events=told)
-    return answer, 201
+    response: Response = jsonify(events=events)
+    return response, 201
 
 
 @bp.post("/records")
 def alter() -> ResponseReturnValue:
     """Overrides a record's fields. Returns 201 with its events in v3.1, or 400 naming the field."""
     try:
-        told = simulator_state().changes.alter(request.get_json(silent=True))
+        events = simulator_state().changes.override(request.get_json(silent=True))
     except (OverrideError, ChangeError) as error:
         return error_response(400, str(error))
-    answer: Response = jsonify(events=told)
-    return answer, 201
+    response: Response = jsonify(events=events)
+    return response, 201

@@ -9,7 +9,7 @@ from clever_simulator.school_year import step_context, steps
 from clever_simulator.state import simulator_state
 from clever_simulator.views.data_api import error_response
 
-bp = Blueprint("year_page", __name__, url_prefix="/_simulator")
+bp = Blueprint("school_year", __name__, url_prefix="/_simulator")
 bp.before_request(refuse_cross_site_changes)
 
 
@@ -17,15 +17,15 @@ bp.before_request(refuse_cross_site_changes)
 def step() -> ResponseReturnValue:
     """Makes a step. Returns 201 with the people it changed, or 400 naming the invalid field."""
     is_form = request.mimetype != "application/json"
-    asked = request.form.to_dict() if is_form else request.get_json(silent=True)
+    description = request.form.to_dict() if is_form else request.get_json(silent=True)
     try:
-        made = steps.make_step(simulator_state(), asked)
+        logged_step = steps.make_step(simulator_state(), description)
     except ChangeError as error:
         return _render_page(str(error), 400) if is_form else error_response(400, str(error))
     if is_form:
-        return redirect(url_for("year_page.page"), 303)
-    answer: Response = jsonify(made.record)
-    return answer, 201
+        return redirect(url_for("school_year.page"), 303)
+    response: Response = jsonify(logged_step.record)
+    return response, 201
 
 
 @bp.get("/year")
@@ -35,19 +35,20 @@ def page() -> ResponseReturnValue:
 
 
 def _render_page(problem: str, status: int) -> ResponseReturnValue:
-    here = simulator_state()
-    children = {
-        one.id: step_context.default_student(here.data.first, one) for one in here.people.districts
+    state = simulator_state()
+    default_students = {
+        district.id: step_context.default_student(state.data.initial, district)
+        for district in state.people.districts
     }
-    shown = render_template(
+    page_html = render_template(
         "year.html",
         title="A school year",
         problem=problem,
         steps=steps.STEPS,
-        districts=here.people.districts,
-        children=children,
-        standings=here.data.standings,
-        passed=here.passed.read()[::-1],
-        today=here.clock.text()[:10],
+        districts=state.people.districts,
+        default_students=default_students,
+        statuses=state.data.statuses,
+        logged_steps=state.step_log.read()[::-1],
+        today=state.clock.timestamp()[:10],
     )
-    return shown, status
+    return page_html, status

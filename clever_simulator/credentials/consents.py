@@ -11,19 +11,19 @@ class Consents:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._given: set[tuple[str, str]] = set()
+        self._consents: set[tuple[str, str]] = set()
 
-    def give(self, app: RegisteredApp, teacher: Person) -> None:
+    def add(self, app: RegisteredApp, teacher: Person) -> None:
         """Records that this teacher consented to this app."""
         with self._lock:
-            self._given.add((app.client_id, teacher.id))
+            self._consents.add((app.client_id, teacher.id))
 
-    def given(self, app: RegisteredApp, teacher: Person) -> bool:
+    def has_consent(self, app: RegisteredApp, teacher: Person) -> bool:
         """Whether this teacher consented to this app."""
         with self._lock:
-            return (app.client_id, teacher.id) in self._given
+            return (app.client_id, teacher.id) in self._consents
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Removes all consents, so that every teacher is asked again."""
         with self._lock:
-            self._given.clear()
+            self._consents.clear()

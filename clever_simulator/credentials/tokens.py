@@ -41,27 +41,27 @@ class Clock:
 
     def restore(self) -> None:
         """Resets to the real time."""
-        self._ahead = 0.0
+        self._offset = 0.0
         self._skipped = 0.0
 
     def now(self) -> float:
         """Returns seconds since 1970 as the simulator sees them."""
-        return time.time() + self._ahead
+        return time.time() + self._offset
 
-    def text(self) -> str:
+    def timestamp(self) -> str:
         """Returns the current time in the format of records."""
         return format_timestamp(self.now())
 
     def advance(self, seconds: float) -> None:
         """Moves the clock forward, so that codes, tokens and rate limits age without waiting."""
-        self._ahead += seconds
+        self._offset += seconds
 
     def skip(self, seconds: float) -> None:
         """Moves the clock forward for a step of the school year, on the simulator's side only."""
-        self._ahead += seconds
+        self._offset += seconds
         self._skipped += seconds
 
-    def outside(self) -> float:
+    def wall_time(self) -> float:
         """Returns the time without skipped seconds.
 
         ID tokens and the Date header use it: an app checks them against its own clock and would
@@ -105,9 +105,9 @@ class TokenStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Invalidates every code and every token."""
         with self._lock:
             self._codes: dict[str, _AuthorizationCode] = {}
@@ -128,20 +128,22 @@ class TokenStore:
     def redeem(self, code: str, app: RegisteredApp, redirect_uri: str) -> Token | None:
         """Returns the token for a code, or None. Any attempt uses up the code, even a wrong one."""
         with self._lock:
-            found = self._codes.pop(code, None)
-            if found is None or found.expires < self._clock.now():
+            issued = self._codes.pop(code, None)
+            if issued is None or issued.expires < self._clock.now():
                 return None
-            if (found.login.app.client_id, found.redirect_uri) != (app.client_id, redirect_uri):
+            if (issued.login.app.client_id, issued.redirect_uri) != (app.client_id, redirect_uri):
                 return None
-            value, district = "il" + secrets.token_hex(20), found.login.person.district
-            return self._keep(value, app.seen_from(district.shortname), district, found)
+            value, district = "il" + secrets.token_hex(20), issued.login.person.district
+            return self._add_token(value, app.for_district(district.shortname), district, issued)
 
     def district_token(self, app: RegisteredApp, district: District) -> Token:
-        """Returns the token with which an app reads a district. It is the same until `forget`."""
+        """Returns the token with which an app reads a district. It is the same until `clear`."""
         with self._lock:
             key = (app.client_id, district.id)
             if key not in self._district_tokens:
-                self._district_tokens[key] = self._keep(secrets.token_hex(20), app, district, None)
+                self._district_tokens[key] = self._add_token(
+                    secrets.token_hex(20), app, district, None
+                )
             return self._district_tokens[key]
 
     def find(self, value: str) -> Token | None:
@@ -154,9 +156,9 @@ class TokenStore:
         """Revokes a district's tokens and its users' tokens, except those of Library apps."""
         with self._lock:
             self._tokens = {
-                value: one
-                for value, one in self._tokens.items()
-                if one.district != district or one.app.tier == "library"
+                value: token
+                for value, token in self._tokens.items()
+                if token.district != district or token.app.tier == "library"
             }
             for key in [key for key in self._district_tokens if key[1] == district.id]:
                 del self._district_tokens[key]
@@ -174,7 +176,7 @@ class TokenStore:
             used = self._calls[value] = self._calls.get(value, 0) + 1
         return CALLS_PER_MINUTE - used, (minute + 1) * 60
 
-    def _keep(
+    def _add_token(
         self, value: str, app: RegisteredApp, district: District, code: _AuthorizationCode | None
     ) -> Token:
         # Only a user's token expires. An app may keep a district token indefinitely.

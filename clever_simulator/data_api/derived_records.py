@@ -69,11 +69,11 @@ def course_for_section(section: Section) -> Course:
 
 def term_for_section(section: Section) -> Term:
     """Returns a section's term: the one in its data, the full year, or the spring semester."""
-    usual = _SPRING_TERM if section.period in ("2", "4") else _FULL_YEAR
+    default_term = _SPRING_TERM if section.period in ("2", "4") else _FULL_YEAR
     facts = section.facts.get("term", {})
     name, start, end = (facts.get(key) for key in ("name", "start_date", "end_date"))
     if not name:
-        name, start, end = usual
+        name, start, end = default_term
     district = section.school.district
     term_id = _derived_id(district.id, "term", name, str(start), str(end))
     return Term(id=term_id, district=district, name=name, start_date=start, end_date=end)
@@ -83,12 +83,12 @@ def build_contacts(district: District, students: Iterable[Person]) -> list[Conta
     """Returns guardians for two in three students. One guardian in three has two students."""
     last_names = {student.id: student.name.last for student in students}
     ordered = sorted(last_names)
-    found = []
+    contacts = []
     for start in range(0, len(ordered), 6):
-        first, *rest = ordered[start : start + 4]
-        families = [(first, *rest[:1]), *((other,) for other in rest[1:])]
-        found += [_build_contact(district, family, last_names[family[0]]) for family in families]
-    return found
+        first, *others = ordered[start : start + 4]
+        families = [(first, *others[:1]), *((other,) for other in others[1:])]
+        contacts += [_build_contact(district, family, last_names[family[0]]) for family in families]
+    return contacts
 
 
 def build_resources(district: District, courses: Sequence[Course]) -> tuple[Resource, ...]:
@@ -140,5 +140,5 @@ def _build_resource(
     )
 
 
-def _derived_id(*what: str) -> str:
-    return make_id(0, *what)  # the parts already differ between seeds
+def _derived_id(*parts: str) -> str:
+    return make_id(0, *parts)  # the parts already differ between seeds

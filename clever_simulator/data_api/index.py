@@ -1,4 +1,4 @@
-"""One district as the API reads it: things by ID, each list in ascending order of ID."""
+"""One district as the API reads it: entities by ID, each list in ascending order of ID."""
 
 import threading
 from bisect import bisect_left, bisect_right
@@ -13,34 +13,34 @@ from clever_simulator.data_api.record_overrides import RecordOverride
 from clever_simulator.data_api.versions import VERSIONS, ApiVersion
 from clever_simulator.directory.models import District, Person, School, Section
 
-Thing = Any  # a District, School, Person, Section, Course, Term, Contact or Resource
+Entity = Any  # a District, School, Person, Section, Course, Term, Contact or Resource
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Things in ascending order of their IDs in one API version."""
+    """Entities in ascending order of their IDs in one API version."""
 
     ids: Sequence[str]
-    things: Sequence[Thing]
+    entities: Sequence[Entity]
 
-    def get(self, one_id: str) -> Thing | None:
-        """Returns the thing with this ID, or None."""
-        place = bisect_left(self.ids, one_id)
-        found = place < len(self.ids) and self.ids[place] == one_id
-        return self.things[place] if found else None
+    def get(self, entity_id: str) -> Entity | None:
+        """Returns the entity with this ID, or None."""
+        position = bisect_left(self.ids, entity_id)
+        exists = position < len(self.ids) and self.ids[position] == entity_id
+        return self.entities[position] if exists else None
 
-    def after(self, one_id: str, limit: int) -> slice:
-        """Returns the slice of up to `limit` things after this ID, whether or not the ID exists."""
-        place = bisect_right(self.ids, one_id)
-        return slice(place, min(place + limit, len(self.ids)))
+    def slice_after(self, entity_id: str, limit: int) -> slice:
+        """Returns the slice of up to `limit` entities after this ID, which need not exist."""
+        position = bisect_right(self.ids, entity_id)
+        return slice(position, min(position + limit, len(self.ids)))
 
-    def before(self, one_id: str, limit: int) -> slice:
-        """Returns the slice of up to `limit` things before this ID.
+    def slice_before(self, entity_id: str, limit: int) -> slice:
+        """Returns the slice of up to `limit` entities before this ID.
 
         `last` means the end of the list.
         """
-        place = len(self.ids) if one_id == "last" else bisect_left(self.ids, one_id)
-        return slice(max(0, place - limit), place)
+        position = len(self.ids) if entity_id == "last" else bisect_left(self.ids, entity_id)
+        return slice(max(0, position - limit), position)
 
 
 class DistrictIndex:
@@ -54,30 +54,31 @@ class DistrictIndex:
         sections: Iterable[Section],
         contacts: Iterable[Contact],
         facts: dict[str, Any] | None = None,
-        altered: dict[str, RecordOverride] | None = None,
+        overrides: dict[str, RecordOverride] | None = None,
     ) -> None:
         self.district = district
         self.facts = facts or {}  # override fields of the district's record
-        self.altered = altered or {}  # by record ID
+        self.overrides = overrides or {}  # by record ID
         self.schools = _index_by_id(schools)
         self.people = _index_by_id(people)
-        self.sections = _index_by_id(self._kept(section) for section in sections)
+        self.sections = _index_by_id(self._with_shared_students(section) for section in sections)
+        classes = self.sections.items()
         self.course_of = {
-            one.id: derived_records.course_for_section(one) for one in self.sections.values()
+            key: derived_records.course_for_section(section) for key, section in classes
         }
-        self.term_of = {
-            one.id: derived_records.term_for_section(one) for one in self.sections.values()
-        }
+        self.term_of = {key: derived_records.term_for_section(section) for key, section in classes}
         self.courses = _index_by_id(self.course_of.values())
         self.terms = _index_by_id(self.term_of.values())
         self.resources = _index_by_id(
             derived_records.build_resources(district, list(self.courses.values()))
         )
-        self.contacts = _index_by_id(self._with_children(contacts))
+        self.contacts = _index_by_id(self._with_students(contacts))
         self.contacts_of = _group_pairs(
-            (student, c) for c in self.contacts.values() for student in c.students
+            (student, contact) for contact in self.contacts.values() for student in contact.students
         )
-        self.people_of = _group_pairs((s.id, p) for p in self.people.values() for s in p.schools)
+        self.people_of = _group_pairs(
+            (school.id, person) for person in self.people.values() for school in person.schools
+        )
         self.sections_of = self._sections_of()
         self._listings: dict[tuple[str, bool, bool], Listing] = {}
         self._lock = threading.Lock()
@@ -89,19 +90,21 @@ class DistrictIndex:
         with self._lock:
             if key not in self._listings:
                 kind = rules.collections[collection].kind
-                self._listings[key] = make_listing(rules, kind, self._all(rules, kind))
+                self._listings[key] = make_listing(rules, kind, self._entities_of_kind(rules, kind))
             return self._listings[key]
 
     def teachers_of(self, section: Section) -> list[Person]:
         """Returns the shared teachers of a section, the primary teacher first."""
-        return [self.people[one.id] for one in section.teachers if one.id in self.people]
+        return [
+            self.people[teacher.id] for teacher in section.teachers if teacher.id in self.people
+        ]
 
-    def _all(self, rules: ApiVersion, kind: str) -> Iterable[Thing]:
+    def _entities_of_kind(self, rules: ApiVersion, kind: str) -> Iterable[Entity]:
         if kind == "user":
             return (*self.people.values(), *self.contacts.values())
         if kind == "contact":
             return contacts_in_version(rules, self.contacts.values())
-        things: dict[str, Callable[[], Iterable[Thing]]] = {
+        entities: dict[str, Callable[[], Iterable[Entity]]] = {
             "district": lambda: (self.district,),
             "school": self.schools.values,
             "section": self.sections.values,
@@ -109,27 +112,31 @@ class DistrictIndex:
             "term": self.terms.values,
             "resource": self.resources.values,
         }
-        if kind in things:
-            return things[kind]()
+        if kind in entities:
+            return entities[kind]()
         return (person for person in self.people.values() if kind in person.roles)
 
-    def _kept(self, section: Section) -> Section:
+    def _with_shared_students(self, section: Section) -> Section:
         """Returns a section with its shared students as they are now."""
-        students = [self.people[s.id] for s in section.students if s.id in self.people]
+        students = [
+            self.people[student.id] for student in section.students if student.id in self.people
+        ]
         return replace(section, students=tuple(students))
 
-    def _with_children(self, contacts: Iterable[Contact]) -> Iterable[Contact]:
+    def _with_students(self, contacts: Iterable[Contact]) -> Iterable[Contact]:
         for contact in contacts:
-            students = tuple(one for one in contact.students if one in self.people)
+            students = tuple(
+                student_id for student_id in contact.students if student_id in self.people
+            )
             if students:
                 yield replace(contact, students=students)
 
     def _sections_of(self) -> dict[str, list[Section]]:
         """Returns the sections of each person, school, course and term, by ID."""
         return _group_pairs(
-            (one_id, section)
+            (entity_id, section)
             for section in self.sections.values()
-            for one_id in (
+            for entity_id in (
                 section.school.id,
                 *(teacher.id for teacher in section.teachers),
                 self.course_of[section.id].id,
@@ -139,20 +146,24 @@ class DistrictIndex:
         )
 
 
-def make_listing(rules: ApiVersion, kind: str, things: Iterable[Thing]) -> Listing:
-    """Lists things of one kind in the order of an API version, each once."""
-    found = {id_in_version(rules, kind, thing): thing for thing in things}
-    ids = sorted(found)
-    return Listing(ids, [found[one_id] for one_id in ids])
+def make_listing(rules: ApiVersion, kind: str, entities: Iterable[Entity]) -> Listing:
+    """Lists entities of one kind in the order of an API version, each once."""
+    by_id = {id_in_version(rules, kind, entity): entity for entity in entities}
+    ids = sorted(by_id)
+    return Listing(ids, [by_id[entity_id] for entity_id in ids])
 
 
-def id_in_version(rules: ApiVersion, kind: str, thing: Thing) -> str:
-    """Returns a thing's ID in an API version. Before v3, each role of a person has its own ID."""
+def id_in_version(rules: ApiVersion, kind: str, entity: Entity) -> str:
+    """Returns an entity's ID in an API version. Before v3, each role of a person has its own ID."""
     if rules.one_id:
-        return str(thing.id)
-    if isinstance(thing, Person):
-        return next(post.legacy_id for post in thing.posts if post.role == kind)
-    return str(thing.legacy_id if kind == "contact" else thing.id)
+        return str(entity.id)
+    if isinstance(entity, Person):
+        return next(
+            assignment.legacy_id
+            for assignment in entity.role_assignments
+            if assignment.role == kind
+        )
+    return str(entity.legacy_id if kind == "contact" else entity.id)
 
 
 def contacts_in_version(rules: ApiVersion, contacts: Iterable[Contact]) -> Iterable[Contact]:
@@ -162,12 +173,12 @@ def contacts_in_version(rules: ApiVersion, contacts: Iterable[Contact]) -> Itera
     return (single for contact in contacts for single in derived_records.split_by_student(contact))
 
 
-def _index_by_id(things: Iterable[Thing]) -> dict[str, Thing]:
-    return {thing.id: thing for thing in sorted(things, key=lambda one: one.id)}
+def _index_by_id(entities: Iterable[Entity]) -> dict[str, Entity]:
+    return {entity.id: entity for entity in sorted(entities, key=lambda entity: entity.id)}
 
 
-def _group_pairs(pairs: Iterable[tuple[str, Thing]]) -> dict[str, list[Thing]]:
-    found: dict[str, list[Thing]] = defaultdict(list)
-    for key, thing in pairs:
-        found[key].append(thing)
-    return dict(found)
+def _group_pairs(pairs: Iterable[tuple[str, Entity]]) -> dict[str, list[Entity]]:
+    groups: dict[str, list[Entity]] = defaultdict(list)
+    for key, entity in pairs:
+        groups[key].append(entity)
+    return dict(groups)

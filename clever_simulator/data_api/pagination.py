@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
-from clever_simulator.data_api.index import Listing, Thing
+from clever_simulator.data_api.index import Entity, Listing
 from clever_simulator.data_api.records import Record
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 10_000
@@ -26,9 +26,9 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One page: its things and its links."""
+    """One page: its entities and its links."""
 
-    things: list[tuple[str, Thing]]
+    entities: list[tuple[str, Entity]]
     links: list[dict[str, str]]
 
 
@@ -37,16 +37,20 @@ def paginate(listing: Listing, path: str, args: QueryArgs, limit: int) -> Page:
     after, before = args.get("starting_after"), args.get("ending_before")
     if after is not None and before is not None:
         raise QueryError(400, "Use starting_after or ending_before, not both.")
-    part = listing.after(after or "", limit) if before is None else listing.before(before, limit)
-    ids = listing.ids[part]
+    page_slice = (
+        listing.slice_after(after or "", limit)
+        if before is None
+        else listing.slice_before(before, limit)
+    )
+    ids = listing.ids[page_slice]
     links = [{"rel": "self", "uri": _page_uri(path, args)}]
-    if ids and part.stop < len(listing.ids):
+    if ids and page_slice.stop < len(listing.ids):
         links.append({"rel": "next", "uri": _page_uri(path, args, starting_after=ids[-1])})
     # Clever documents that the previous page may be empty, so add the link even if nothing
     # precedes.
     if ids and (after is not None or before is not None):
         links.append({"rel": "prev", "uri": _page_uri(path, args, ending_before=ids[0])})
-    return Page(things=list(zip(ids, listing.things[part], strict=True)), links=links)
+    return Page(entities=list(zip(ids, listing.entities[page_slice], strict=True)), links=links)
 
 
 def parse_limit(args: QueryArgs) -> int:
@@ -59,29 +63,29 @@ def parse_limit(args: QueryArgs) -> int:
     return int(text)
 
 
-def filter_listing(listing: Listing, where: str, record: Callable[[Thing], Record]) -> Listing:
-    """Keeps the things whose records match all values of a JSON object. Raises QueryError."""
-    wanted = _parse_conditions(where)
-    kept = [
-        (one_id, thing)
-        for one_id, thing in zip(listing.ids, listing.things, strict=True)
-        if _matches(record(thing), wanted)
+def filter_listing(listing: Listing, where: str, record: Callable[[Entity], Record]) -> Listing:
+    """Keeps the entities whose records match all values of a JSON object. Raises QueryError."""
+    conditions = _parse_conditions(where)
+    matching = [
+        (entity_id, entity)
+        for entity_id, entity in zip(listing.ids, listing.entities, strict=True)
+        if _matches(record(entity), conditions)
     ]
-    return Listing([one_id for one_id, _ in kept], [thing for _, thing in kept])
+    return Listing([entity_id for entity_id, _ in matching], [entity for _, entity in matching])
 
 
 def _parse_conditions(where: str) -> dict[str, object]:
     try:
-        wanted = json.loads(where)
+        conditions = json.loads(where)
     except (ValueError, RecursionError):
-        wanted = None
-    if not isinstance(wanted, dict):
+        conditions = None
+    if not isinstance(conditions, dict):
         raise QueryError(400, "where must be a JSON object with fields and their values.")
-    return wanted
+    return conditions
 
 
-def _matches(record: Record, wanted: dict[str, object]) -> bool:
-    return all(_field_value(record, name) == value for name, value in wanted.items())
+def _matches(record: Record, conditions: dict[str, object]) -> bool:
+    return all(_field_value(record, name) == value for name, value in conditions.items())
 
 
 def _field_value(record: object, name: str) -> object:
@@ -91,8 +95,10 @@ def _field_value(record: object, name: str) -> object:
 
 
 def _page_uri(path: str, args: QueryArgs, **cursor: str) -> str:
-    kept = [(name, value) for name, value in args.items(multi=True)]
+    parameters = [(name, value) for name, value in args.items(multi=True)]
     if cursor:
-        kept = [pair for pair in kept if pair[0] not in ("starting_after", "ending_before")]
-    query = urlencode([*kept, *cursor.items()])
+        parameters = [
+            pair for pair in parameters if pair[0] not in ("starting_after", "ending_before")
+        ]
+    query = urlencode([*parameters, *cursor.items()])
     return f"{path}?{query}" if query else path

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from clever_simulator.config import Tier
 from clever_simulator.credentials.tokens import Login, Token
 from clever_simulator.data_api import relations
-from clever_simulator.data_api.index import DistrictIndex, Thing
+from clever_simulator.data_api.index import DistrictIndex, Entity
 from clever_simulator.data_api.versions import VERSIONS
 from clever_simulator.directory.models import Person
 
@@ -16,7 +16,7 @@ _RECORD_ITSELF = ""  # the record itself; other parts are lists below it
 class _AccessRule:
     """What a tier lets a user read: the path parts that may follow the ID."""
 
-    own: frozenset[str] = frozenset()
+    own_user: frozenset[str] = frozenset()
     school: frozenset[str] = frozenset()
     district: frozenset[str] = frozenset()
     own_section: frozenset[str] = frozenset()
@@ -29,19 +29,19 @@ def _path_parts(text: str) -> frozenset[str]:
 
 _ACCESS_RULES: dict[Tier, _AccessRule] = {
     "secure_sync": _AccessRule(
-        own=_path_parts("district school schools sections"),
+        own_user=_path_parts("district school schools sections"),
         school=_path_parts("district"),
         district=_path_parts(""),
         own_section=_path_parts(""),
     ),
-    "sso": _AccessRule(own=_path_parts("district"), district=_path_parts("")),
+    "sso": _AccessRule(own_user=_path_parts("district"), district=_path_parts("")),
     "library": _AccessRule(
-        own=_path_parts("sections students mystudents"),
+        own_user=_path_parts("sections students mystudents"),
         own_section=_path_parts("students users"),
         own_student=_path_parts(""),
     ),
 }
-_LIBRARY_STUDENT_RULE = _AccessRule(own=_path_parts(""))
+_LIBRARY_STUDENT_RULE = _AccessRule(own_user=_path_parts(""))
 
 
 def is_district_token(token: Token) -> bool:
@@ -56,37 +56,39 @@ def may_read_endpoint(token: Token, version: str, collection: str, nested: str |
     kind = VERSIONS[version].collections[collection].kind
     if token.login is None:
         return kind == "district" and nested is None
-    door = _access_rule(token.login)
-    doors = {"school": door.school, "district": door.district, "section": door.own_section}
-    return (nested or _RECORD_ITSELF) in doors.get(kind, door.own | door.own_student)
+    rule = _access_rule(token.login)
+    allowed_parts = {"school": rule.school, "district": rule.district, "section": rule.own_section}
+    return (nested or _RECORD_ITSELF) in allowed_parts.get(kind, rule.own_user | rule.own_student)
 
 
 def may_read(
-    token: Token, index: DistrictIndex, thing: Thing, kind: str, nested: str | None
+    token: Token, index: DistrictIndex, entity: Entity, kind: str, nested: str | None
 ) -> bool:
-    """Whether a token can read this thing, or the `nested` list below it."""
-    login, part = token.login, nested or _RECORD_ITSELF
+    """Whether a token can read this entity, or the `nested` list below it."""
+    login, path_part = token.login, nested or _RECORD_ITSELF
     if login is None:
         return is_district_token(token) or (kind == "district" and nested is None)
-    door = _access_rule(login)
+    rule = _access_rule(login)
     if kind == "school":
-        return part in door.school
+        return path_part in rule.school
     if kind == "district":
-        return part in door.district
+        return path_part in rule.district
     person = index.people.get(login.person.id)
     if person is None:
         return False
     if kind == "section":
-        own = relations.find_nested(index, person, "sections")
-        return part in door.own_section and any(one is thing for one in own)
-    if thing is person:  # before v3, another role of the same person is another record
-        return part in door.own and kind in ("user", login.role)
-    taught = person if "teacher" in person.roles else None
-    return part in door.own_student and taught is not None and _teaches(index, taught, thing)
+        sections = relations.find_nested(index, person, "sections")
+        return path_part in rule.own_section and any(section is entity for section in sections)
+    if entity is person:  # before v3, another role of the same person is another record
+        return path_part in rule.own_user and kind in ("user", login.role)
+    teacher = person if "teacher" in person.roles else None
+    return (
+        path_part in rule.own_student and teacher is not None and _teaches(index, teacher, entity)
+    )
 
 
-def _teaches(index: DistrictIndex, teacher: Person, thing: Thing) -> bool:
-    return any(student is thing for student in relations.find_nested(index, teacher, "mystudents"))
+def _teaches(index: DistrictIndex, teacher: Person, entity: Entity) -> bool:
+    return any(student is entity for student in relations.find_nested(index, teacher, "mystudents"))
 
 
 def _access_rule(login: Login) -> _AccessRule:

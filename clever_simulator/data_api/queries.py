@@ -7,8 +7,8 @@ from clever_simulator.credentials.tokens import Token
 from clever_simulator.data_api import pagination, permissions, relations, serializers
 from clever_simulator.data_api.index import (
     DistrictIndex,
+    Entity,
     Listing,
-    Thing,
     contacts_in_version,
     make_listing,
 )
@@ -17,7 +17,7 @@ from clever_simulator.data_api.records import Record
 from clever_simulator.data_api.versions import VERSIONS, ApiVersion
 from clever_simulator.directory.models import Person, School
 
-# Below a record most path parts list things. These return a single record.
+# Below a record most path parts list entities. These return a single record.
 _SINGLE_RECORD_PATHS = {"course", "district", "school", "student", "teacher", "term"}
 # Path parts that are not named after the collection that they list.
 _COLLECTION_BY_PATH = {"admins": "district_admins"} | dict.fromkeys(
@@ -51,111 +51,121 @@ class ApiQuery:
 
 
 def run_query(
-    call: ApiQuery, collection: str, record_id: str | None, nested: str | None
+    query: ApiQuery, collection: str, record_id: str | None, nested: str | None
 ) -> Record | None:
     """Returns the answer, or None if this token cannot read the record. Raises QueryError."""
-    if call.token.login and any(name in call.args for name in pagination.PAGING_PARAMETERS):
+    if query.token.login and any(name in query.args for name in pagination.PAGING_PARAMETERS):
         raise QueryError(400, _NO_PAGING_MESSAGE)
-    listing = call.index.listing(call.version, collection)
+    listing = query.index.listing(query.version, collection)
     if record_id is None:
         return _list_answer(
-            call, _filter_by_role(call, listing, collection), collection, (collection, None)
+            query, _filter_by_role(query, listing, collection), collection, (collection, None)
         )
-    if not listing.get(record_id) and (collection, nested) in call.rules.never_missing:
-        return {"data": [], "links": [{"rel": "self", "uri": call.path}]}
-    kind, thing = call.rules.collections[collection].kind, listing.get(record_id)
-    if thing is None or not permissions.may_read(call.token, call.index, thing, kind, nested):
+    if not listing.get(record_id) and (collection, nested) in query.rules.never_missing:
+        return {"data": [], "links": [{"rel": "self", "uri": query.path}]}
+    kind, entity = query.rules.collections[collection].kind, listing.get(record_id)
+    if entity is None or not permissions.may_read(query.token, query.index, entity, kind, nested):
         return None
     if nested is None:
-        return _single_answer(call, collection, thing)
-    if nested not in call.rules.collections[collection].nested:
+        return _single_answer(query, collection, entity)
+    if nested not in query.rules.collections[collection].nested:
         return None
-    return _nested_answer(call, collection, thing, nested)
+    return _nested_answer(query, collection, entity, nested)
 
 
-def _nested_answer(call: ApiQuery, collection: str, thing: Thing, nested: str) -> Record | None:
+def _nested_answer(query: ApiQuery, collection: str, entity: Entity, nested: str) -> Record | None:
     if nested in _COMPUTED_PATHS:
-        return _COMPUTED_PATHS[nested](call, thing)
-    things = relations.find_nested(call.index, thing, nested)
+        return _COMPUTED_PATHS[nested](query, entity)
+    entities = relations.find_nested(query.index, entity, nested)
     listed_in = _COLLECTION_BY_PATH.get(nested, nested)
     if nested in _SINGLE_RECORD_PATHS:
-        return _single_answer(call, f"{nested}s", things[0]) if things else None
-    kind = call.rules.collections[listed_in].kind
+        return _single_answer(query, f"{nested}s", entities[0]) if entities else None
+    kind = query.rules.collections[listed_in].kind
     if kind == "contact":
-        things = [
-            one for one in contacts_in_version(call.rules, things) if thing.id in one.students
+        entities = [
+            contact
+            for contact in contacts_in_version(query.rules, entities)
+            if entity.id in contact.students
         ]
-    if "primary" in call.args and call.args["primary"] == "true":
-        things = _filter_primary(thing, things)
-    listing = _filter_by_role(call, make_listing(call.rules, kind, things), collection)
-    return _list_answer(call, listing, listed_in, (collection, nested))
+    if "primary" in query.args and query.args["primary"] == "true":
+        entities = _filter_primary(entity, entities)
+    listing = _filter_by_role(query, make_listing(query.rules, kind, entities), collection)
+    return _list_answer(query, listing, listed_in, (collection, nested))
 
 
 def _list_answer(
-    call: ApiQuery, listing: Listing, collection: str, place: tuple[str, str | None]
+    query: ApiQuery, listing: Listing, collection: str, endpoint: tuple[str, str | None]
 ) -> Record:
-    def record(thing: Thing) -> Record:
-        return _serialize(call, collection, thing)
+    def record(entity: Entity) -> Record:
+        return _serialize(query, collection, entity)
 
-    if call.rules.filters and "where" in call.args:
-        listing = pagination.filter_listing(listing, call.args["where"], record)
-    limit = len(listing.ids) or 1 if call.token.login else pagination.parse_limit(call.args)
-    page = pagination.paginate(listing, call.path, call.args, limit)
-    bare = place in call.rules.unwrapped
-    uri = f"/{call.version}/{collection}"
+    if query.rules.filters and "where" in query.args:
+        listing = pagination.filter_listing(listing, query.args["where"], record)
+    limit = len(listing.ids) or 1 if query.token.login else pagination.parse_limit(query.args)
+    page = pagination.paginate(listing, query.path, query.args, limit)
+    unwrapped = endpoint in query.rules.unwrapped
+    uri = f"/{query.version}/{collection}"
     items = [
-        record(thing) if bare else {"data": record(thing), "uri": f"{uri}/{one_id}"}
-        for one_id, thing in page.things
+        record(entity) if unwrapped else {"data": record(entity), "uri": f"{uri}/{entity_id}"}
+        for entity_id, entity in page.entities
     ]
-    counted = call.rules.counts and place[1] is None and call.args.get("count") in ("", "true")
-    return {"data": items, "links": page.links} | ({"count": len(listing.ids)} if counted else {})
+    with_count = (
+        query.rules.counts and endpoint[1] is None and query.args.get("count") in ("", "true")
+    )
+    return {"data": items, "links": page.links} | (
+        {"count": len(listing.ids)} if with_count else {}
+    )
 
 
-def _filter_by_role(call: ApiQuery, listing: Listing, collection: str) -> Listing:
+def _filter_by_role(query: ApiQuery, listing: Listing, collection: str) -> Listing:
     """From v3 on, keeps only the users in the role that the query names."""
-    role = call.args.get("role")
-    if role is None or not call.rules.one_id or collection not in _ROLE_FILTERS:
+    role = query.args.get("role")
+    if role is None or not query.rules.one_id or collection not in _ROLE_FILTERS:
         return listing
     if role not in _ROLE_FILTERS[collection]:
         raise QueryError(400, f"role must be one of {', '.join(_ROLE_FILTERS[collection])}.")
-    kept = [
-        p for p in zip(listing.ids, listing.things, strict=True) if role in _roles_of_thing(p[1])
+    matching = [
+        pair
+        for pair in zip(listing.ids, listing.entities, strict=True)
+        if role in _roles_of_entity(pair[1])
     ]
-    return Listing([one_id for one_id, _ in kept], [thing for _, thing in kept])
+    return Listing([entity_id for entity_id, _ in matching], [entity for _, entity in matching])
 
 
-def _roles_of_thing(thing: Thing) -> Iterable[str]:
-    return thing.shared_posts if isinstance(thing, Person) else thing.roles
+def _roles_of_entity(entity: Entity) -> Iterable[str]:
+    return entity.shared_assignments if isinstance(entity, Person) else entity.roles
 
 
-def _filter_primary(thing: Thing, things: list[Thing]) -> list[Thing]:
+def _filter_primary(entity: Entity, entities: list[Entity]) -> list[Entity]:
     """Returns a person's first school, or the people whose first school this is."""
-    if isinstance(thing, School):
-        return [one for one in things if one.schools[:1] == (thing,)]
-    return things[:1]
+    if isinstance(entity, School):
+        return [person for person in entities if person.schools[:1] == (entity,)]
+    return entities[:1]
 
 
-def _single_answer(call: ApiQuery, collection: str, thing: Thing) -> Record:
-    data = _serialize(call, collection, thing)
-    uri = f"/{call.version}/{collection}/{data.get('id')}"
+def _single_answer(query: ApiQuery, collection: str, entity: Entity) -> Record:
+    data = _serialize(query, collection, entity)
+    uri = f"/{query.version}/{collection}/{data.get('id')}"
     return {"data": data, "links": [{"rel": "self", "uri": uri}]}
 
 
-def _serialize(call: ApiQuery, collection: str, thing: Thing) -> Record:
-    kind = call.rules.collections[collection].kind
-    return serializers.serialize_record(call.version, call.index, kind, thing, call.token.app.tier)
-
-
-def _status_answer(call: ApiQuery, thing: Thing) -> Record:
-    status = serializers.serialize_record(
-        call.version, call.index, "status", thing, call.token.app.tier
+def _serialize(query: ApiQuery, collection: str, entity: Entity) -> Record:
+    kind = query.rules.collections[collection].kind
+    return serializers.serialize_record(
+        query.version, query.index, kind, entity, query.token.app.tier
     )
-    return {"data": [{"data": status}], "links": [{"rel": "self", "uri": call.path}]}
 
 
-def _grade_levels_answer(call: ApiQuery, thing: Thing) -> Record:
-    grades = {section.grade for section in relations.related_sections(call.index, thing)}
-    return {"data": sorted(grades), "links": [{"rel": "self", "uri": call.path}]}
+def _status_answer(query: ApiQuery, entity: Entity) -> Record:
+    status = serializers.serialize_record(
+        query.version, query.index, "status", entity, query.token.app.tier
+    )
+    return {"data": [{"data": status}], "links": [{"rel": "self", "uri": query.path}]}
+
+
+def _grade_levels_answer(query: ApiQuery, entity: Entity) -> Record:
+    grades = {section.grade for section in relations.related_sections(query.index, entity)}
+    return {"data": sorted(grades), "links": [{"rel": "self", "uri": query.path}]}
 
 
 _COMPUTED_PATHS = {"status": _status_answer, "grade_levels": _grade_levels_answer}

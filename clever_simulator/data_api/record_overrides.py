@@ -21,7 +21,7 @@ class RecordOverride:
     fields: Mapping[str, Any] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
 
-    def applied(self, record: Record) -> Record:
+    def apply(self, record: Record) -> Record:
         """Returns a copy of the record with the override applied."""
         for path, value in self.fields.items():
             record = _set_field(record, path.split("."), value)
@@ -37,22 +37,22 @@ def parse_override(description: object) -> tuple[str, RecordOverride]:
     fields, drop = description.get("fields", {}), description.get("drop", [])
     if not isinstance(fields, dict):
         raise OverrideError("fields: expected an object of fields and their values.")
-    if not isinstance(drop, list) or not all(isinstance(each, str) for each in drop):
+    if not isinstance(drop, list) or not all(isinstance(name, str) for name in drop):
         raise OverrideError("drop: expected a list of fields to leave out.")
     return description["id"], RecordOverride(fields=fields, drop=tuple(drop))
 
 
 def _set_field(record: Record, path: list[str], value: Any) -> Record:
-    name, *rest = path
-    inside = record.get(name)
-    if rest:
-        value = _set_field(inside if isinstance(inside, dict) else {}, rest, value)
+    name, *nested_path = path
+    nested = record.get(name)
+    if nested_path:
+        value = _set_field(nested if isinstance(nested, dict) else {}, nested_path, value)
     return record | {name: value}
 
 
 def _drop_field(record: Record, path: list[str]) -> Record:
-    name, *rest = path
-    inside = record.get(name)
-    if rest and isinstance(inside, dict):
-        return record | {name: _drop_field(inside, rest)}
-    return {key: value for key, value in record.items() if rest or key != name}
+    name, *nested_path = path
+    nested = record.get(name)
+    if nested_path and isinstance(nested, dict):
+        return record | {name: _drop_field(nested, nested_path)}
+    return {key: value for key, value in record.items() if nested_path or key != name}

@@ -1,24 +1,26 @@
-"""Serializes a thing for six API versions and three tiers."""
+"""Serializes an entity for six API versions and three tiers."""
 
 from collections.abc import Callable
 
 from clever_simulator.config import Tier
 from clever_simulator.data_api import class_records, records
 from clever_simulator.data_api.derived_records import Contact
-from clever_simulator.data_api.index import DistrictIndex, Thing, id_in_version
+from clever_simulator.data_api.index import DistrictIndex, Entity, id_in_version
 from clever_simulator.data_api.records import Record
 from clever_simulator.data_api.versions import ROLE_NAMES_BEFORE_V3, VERSIONS, ApiVersion
 from clever_simulator.directory.models import District, Person, Role, RoleAssignment
 
-# Builders for everything except people and contacts. Library apps do not see where a thing is.
-_RECORD_BUILDERS: dict[str, Callable[[ApiVersion, DistrictIndex, Thing], Record]] = {
-    "district": lambda _rules, index, one: records.district_record(one) | index.facts,
-    "status": lambda rules, index, one: records.status_record(one) | _district_status(rules, index),
-    "school": lambda _rules, _index, one: records.school_record(one),
+# Builders for everything except people and contacts. Library apps do not see where an entity is.
+_RECORD_BUILDERS: dict[str, Callable[[ApiVersion, DistrictIndex, Entity], Record]] = {
+    "district": lambda _rules, index, entity: records.district_record(entity) | index.facts,
+    "status": lambda rules, index, entity: (
+        records.status_record(entity) | _district_status(rules, index)
+    ),
+    "school": lambda _rules, _index, entity: records.school_record(entity),
     "section": class_records.section_record,
-    "course": lambda _rules, _index, one: class_records.course_record(one),
-    "term": lambda _rules, _index, one: class_records.term_record(one),
-    "resource": lambda _rules, _index, one: class_records.resource_record(one),
+    "course": lambda _rules, _index, entity: class_records.course_record(entity),
+    "term": lambda _rules, _index, entity: class_records.term_record(entity),
+    "resource": lambda _rules, _index, entity: class_records.resource_record(entity),
 }
 _FIELDS_HIDDEN_FROM_LIBRARY = {
     "district",
@@ -41,16 +43,16 @@ _GRADES_BEFORE_V2_1 = {
 def serialize_me(version: str, person: Person, role: Role, tier: Tier) -> Record:
     """Returns the answer of /me. Before v3 `type` is the role, from v3 on it is `user`."""
     rules = VERSIONS[version]
-    who_id = user_id_in_version(version, person, role)
+    user_id = user_id_in_version(version, person, role)
     kind = "user" if rules.one_id else ROLE_NAMES_BEFORE_V3[role]
     inlined = rules.inlines_user and tier == "secure_sync"
     data: Record = serialize_user(version, person, role, tier) if inlined else {}
-    data |= {"id": who_id, "type": kind} | _district_fields(person, tier, "district")
+    data |= {"id": user_id, "type": kind} | _district_fields(person, tier, "district")
     if rules.authorized_by:
         data["authorized_by"] = _authorized_by(tier)
     links = [
         {"rel": "self", "uri": "/me"},
-        {"rel": "canonical", "uri": f"/{version}/{kind}s/{who_id}"},
+        {"rel": "canonical", "uri": f"/{version}/{kind}s/{user_id}"},
     ]
     if tier != "library":
         uri = f"/{version}/districts/{person.district.id}"
@@ -81,37 +83,39 @@ def serialize_user(version: str, person: Person, role: str, tier: Tier) -> Recor
     data = records.person_record(person)
     if rules.one_id:
         data["roles"] = {
-            name: _role_fields(rules.fields[post.role], person, post, tier)
-            for name, post in person.shared_posts.items()
+            name: _role_fields(rules.fields[assignment.role], person, assignment, tier)
+            for name, assignment in person.shared_assignments.items()
         }
         if tier == "secure_sync":
             data["lms_status"] = {"synced_in_lms": False}
     else:
-        post = next(post for post in person.posts if post.role == role)
-        data |= records.role_record(person, post) if tier == "secure_sync" else {}
-        data["id"] = post.legacy_id
+        assignment = next(
+            assignment for assignment in person.role_assignments if assignment.role == role
+        )
+        data |= records.role_record(person, assignment) if tier == "secure_sync" else {}
+        data["id"] = assignment.legacy_id
     data = _pick_fields(data, rules.fields["user" if rules.one_id else role])
-    data = _with_old_values(data) if rules.few_words else data
+    data = _with_old_values(data) if rules.has_old_values else data
     return _redact_for_library(data, "student" in person.roles) if tier == "library" else data
 
 
 def serialize_record(
-    version: str, index: DistrictIndex, kind: str, thing: Thing, tier: Tier
+    version: str, index: DistrictIndex, kind: str, entity: Entity, tier: Tier
 ) -> Record:
-    """Returns the record of any thing that an API version has."""
-    data = _record(version, index, kind, thing, tier)
-    altered = index.altered.get(data["id"])
-    return altered.applied(data) if altered else data
+    """Returns the record of any entity that an API version has."""
+    data = _record(version, index, kind, entity, tier)
+    override = index.overrides.get(data["id"])
+    return override.apply(data) if override else data
 
 
-def _record(version: str, index: DistrictIndex, kind: str, thing: Thing, tier: Tier) -> Record:
+def _record(version: str, index: DistrictIndex, kind: str, entity: Entity, tier: Tier) -> Record:
     rules = VERSIONS[version]
-    if isinstance(thing, Person):
-        return serialize_user(version, thing, kind, tier)
-    if isinstance(thing, Contact):
-        return _serialize_contact(rules, thing)
-    data = _pick_fields(_RECORD_BUILDERS[kind](rules, index, thing), rules.fields[kind])
-    data = _with_old_values(data) if rules.few_words else data
+    if isinstance(entity, Person):
+        return serialize_user(version, entity, kind, tier)
+    if isinstance(entity, Contact):
+        return _serialize_contact(rules, entity)
+    data = _pick_fields(_RECORD_BUILDERS[kind](rules, index, entity), rules.fields[kind])
+    data = _with_old_values(data) if rules.has_old_values else data
     if tier == "library":
         return {key: value for key, value in data.items() if key not in _FIELDS_HIDDEN_FROM_LIBRARY}
     if kind == "district" and tier == "sso":
@@ -123,12 +127,12 @@ def serialize_userinfo(person: Person, role: Role, tier: Tier) -> Record:
     """Returns the OpenID userinfo, the only answer that names the role of this login."""
     hidden = tier == "library" and role == "student"
     last = person.name.last[:1] if hidden else person.name.last
-    schools = person.post(role).schools if tier == "secure_sync" else ()
+    schools = person.role_assignment(role).schools if tier == "secure_sync" else ()
     answer: Record = {
         "sub": person.id,
-        "user_id": person.post(role).legacy_id,
+        "user_id": person.role_assignment(role).legacy_id,
         "multi_role_user_id": person.id,
-        "user_type": person.post(role).called or role,
+        "user_type": person.role_assignment(role).api_role_name or role,
         "name": {"first": person.name.first, "last": last, "middle": person.name.middle},
         "schools": [school.id for school in schools],
         "given_name": person.name.first,
@@ -160,36 +164,36 @@ def _redact_for_library(data: Record, is_student: bool) -> Record:
 
 def _district_status(rules: ApiVersion, index: DistrictIndex) -> Record:
     # v1.1 has no separate state for a paused district.
-    known = "pause_start" in rules.fields["status"]
-    return index.facts if known or not index.facts else {"state": "pending"}
+    has_pause_fields = "pause_start" in rules.fields["status"]
+    return index.facts if has_pause_fields or not index.facts else {"state": "pending"}
 
 
-def _serialize_contact(rules: ApiVersion, one: Contact) -> Record:
-    data = _pick_fields(class_records.contact_record(one), rules.fields["contact"])
+def _serialize_contact(rules: ApiVersion, contact: Contact) -> Record:
+    data = _pick_fields(class_records.contact_record(contact), rules.fields["contact"])
     return (
-        class_records.contact_user_record(one) | {"roles": {"contact": data}}
+        class_records.contact_user_record(contact) | {"roles": {"contact": data}}
         if rules.one_id
         else data
     )
 
 
 def _role_fields(
-    fields: frozenset[str], person: Person, post: RoleAssignment, tier: Tier
+    fields: frozenset[str], person: Person, assignment: RoleAssignment, tier: Tier
 ) -> Record:
     # Fields of the person as a whole are beside `roles`, not inside each role.
-    data = _pick_fields(records.role_record(person, post), fields)
+    data = _pick_fields(records.role_record(person, assignment), fields)
     if tier == "secure_sync" or not data:
         return data
-    nearly_empty: Record = {"legacy_id": post.legacy_id}
-    return nearly_empty | ({"schools": []} if post.role == "teacher" else {})
+    nearly_empty: Record = {"legacy_id": assignment.legacy_id}
+    return nearly_empty | ({"schools": []} if assignment.role == "teacher" else {})
 
 
 def _with_old_values(data: Record) -> Record:
     """Converts grades and gender to the values that existed before v2.1."""
-    spelled = {name: _grade_before_v2_1(data[name]) for name in _GRADE_FIELDS if name in data}
+    old_values = {name: _grade_before_v2_1(data[name]) for name in _GRADE_FIELDS if name in data}
     if data.get("gender") == "X":
-        spelled["gender"] = ""
-    return data | spelled
+        old_values["gender"] = ""
+    return data | old_values
 
 
 def _grade_before_v2_1(grade: str) -> str | None:

@@ -27,7 +27,7 @@ class ApiVersion:
 
     `unwrapped` are the lists of bare records. `never_missing` are the lists that are empty for an
     unknown ID, where others return 404. Each entry is a collection and the last part of the path. A
-    version with `few_words` has fewer grades and genders than later versions.
+    version with `has_old_values` has fewer grades and genders than later versions.
     """
 
     collections: dict[str, Collection]
@@ -37,7 +37,7 @@ class ApiVersion:
     one_id: bool = False
     authorized_by: bool = True
     inlines_user: bool = False
-    few_words: bool = False
+    has_old_values: bool = False
     one_student_contacts: bool = False
     counts: bool = True
     filters: bool = False
@@ -47,11 +47,11 @@ class ApiVersion:
 
 
 def _parse_collections(kinds: dict[str, str], table: str) -> dict[str, Collection]:
-    found = {}
+    collections = {}
     for line in table.strip().splitlines():
         name, *nested = line.split()
-        found[name] = Collection(kind=kinds[name], nested=frozenset(nested))
-    return found
+        collections[name] = Collection(kind=kinds[name], nested=frozenset(nested))
+    return collections
 
 
 _KIND_BY_COLLECTION = {
@@ -205,7 +205,7 @@ def _make_v1(fields: dict[str, str]) -> ApiVersion:
         event_types=_V1_EVENT_TYPES,
         authorized_by=False,
         inlines_user=True,
-        few_words=True,
+        has_old_values=True,
         one_student_contacts=True,
         counts=False,
         filters=True,
@@ -223,7 +223,7 @@ def _make_v2(fields: dict[str, str], *, newest: bool) -> ApiVersion:
         fields=_split_fields(fields),
         event_types=_V2_EVENT_TYPES,
         authorized_by=newest,
-        few_words=not newest,
+        has_old_values=not newest,
         counts=newest,
         never_missing=frozenset({("contacts", "students")}),
     )

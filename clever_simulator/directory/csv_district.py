@@ -37,9 +37,9 @@ def build_directory(seed: int, path: Path) -> Directory:
     return Directory(
         districts=(district,),
         schools=tuple(schools.values()),
-        people=tuple(people.everybody),
+        people=tuple(people.people),
         sections=tuple(_build_sections(seed, rows, schools, people)),
-        named_people=tuple(_one_click_people(people.everybody)),
+        named_people=tuple(_one_click_people(people.people)),
     )
 
 
@@ -74,53 +74,56 @@ def _build_sections(
     lines = index_rows(rows["sections.csv"], "Section_id")
     students = _students_by_section(rows["enrollments.csv"], lines, schools, people)
     for section_id, row in lines.items():
-        school = row.refers_to("School_id", schools)
+        school = row.resolve("School_id", schools)
         teachers = [
-            row.refers_to(column, people.by_id["teacher"])
+            row.resolve(column, people.by_id["teacher"])
             for column in TEACHER_COLUMNS
             if row.get(column)
         ]
         if section_id in students:
-            own_id = make_id(seed, school.district.shortname, "section", section_id)
-            yield _build_section(own_id, row, school, teachers, students[section_id])
+            clever_id = make_id(seed, school.district.shortname, "section", section_id)
+            yield _build_section(clever_id, row, school, teachers, students[section_id])
 
 
 def _students_by_section(
     rows: list[Row], sections: dict[str, Row], schools: dict[str, School], people: PeopleBuilder
 ) -> dict[str, tuple[Person, ...]]:
-    found: dict[str, dict[str, Person]] = {}
+    students_by_section: dict[str, dict[str, Person]] = {}
     for row in rows:
-        row.refers_to("School_id", schools)
-        row.refers_to("Section_id", sections)
-        student = row.refers_to("Student_id", people.by_id["student"])
-        found.setdefault(row.get("Section_id"), {})[student.id] = student
-    return {section_id: sort_by_id(here.values()) for section_id, here in found.items()}
+        row.resolve("School_id", schools)
+        row.resolve("Section_id", sections)
+        student = row.resolve("Student_id", people.by_id["student"])
+        students_by_section.setdefault(row.get("Section_id"), {})[student.id] = student
+    return {
+        section_id: sort_by_id(section_students.values())
+        for section_id, section_students in students_by_section.items()
+    }
 
 
 def _build_section(
-    own_id: str, row: Row, school: School, teachers: list[Person], students: tuple[Person, ...]
+    clever_id: str, row: Row, school: School, teachers: list[Person], students: tuple[Person, ...]
 ) -> Section:
     number = row.get("Section_number") or row.get("Section_id")
     return Section(
-        id=own_id,
+        id=clever_id,
         school=school,
         name=row.get("Name") or row.get("Course_name") or f"Section {number}",
         subject=csv_fields.parse_subject(row.get("Subject")),
         grade=csv_fields.parse_grade(row.get("Grade")),
         period=row.get("Period"),
         teacher=teachers[0],
-        co_teachers=tuple({each.id: each for each in teachers[1:]}.values()),
+        co_teachers=tuple({teacher.id: teacher for teacher in teachers[1:]}.values()),
         students=students,
         facts=csv_fields.section_fields(row),
     )
 
 
 def _one_click_people(people: Iterable[Person]) -> Iterator[Person]:
-    left = {kind.role: ONE_CLICK_PEOPLE_PER_ROLE for kind in ROLE_COLUMNS}
+    remaining = {kind.role: ONE_CLICK_PEOPLE_PER_ROLE for kind in ROLE_COLUMNS}
     for person in people:
-        role = person.posts[0].role
-        left[role] -= 1
-        if left[role] >= 0:
+        role = person.role_assignments[0].role
+        remaining[role] -= 1
+        if remaining[role] >= 0:
             yield person
 
 
@@ -179,16 +182,16 @@ class PeopleBuilder:
     ) -> None:
         self._seed, self._district, self._schools = seed, district, schools
         self._user_names: set[str] = set()
-        self.everybody: list[Person] = []
+        self.people: list[Person] = []
         self.by_id: dict[Role, dict[str, Person]] = {kind.role: {} for kind in ROLE_COLUMNS}
-        for parts in _group_by_person(rows):
-            person = self._person(parts)
-            self.everybody.append(person)
-            for kind, lines in parts:
+        for role_rows in _group_by_person(rows):
+            person = self._build_person(role_rows)
+            self.people.append(person)
+            for kind, lines in role_rows:
                 self.by_id[kind.role][lines[0].get(kind.id)] = person
 
-    def _person(self, parts: list[RoleRows]) -> Person:
-        kind, lines = parts[0]
+    def _build_person(self, role_rows: list[RoleRows]) -> Person:
+        kind, lines = role_rows[0]
         row = lines[0]
         person_id = self._id(kind.role, row.get(kind.id))
         return Person(
@@ -201,56 +204,62 @@ class PeopleBuilder:
                 last=row.get("Last_name"),
                 middle=row.get("Middle_name"),
             ),
-            posts=tuple(self._post(person_id, *part) for part in parts),
+            role_assignments=tuple(self._build_assignment(person_id, *part) for part in role_rows),
             email=row.get(kind.email) or None,
         )
 
-    def _post(self, person_id: str, kind: RoleColumns, lines: list[Row]) -> RoleAssignment:
-        student, row = kind.role == "student", lines[0]
+    def _build_assignment(
+        self, person_id: str, kind: RoleColumns, lines: list[Row]
+    ) -> RoleAssignment:
+        is_student, row = kind.role == "student", lines[0]
         schools = {line.get("School_id"): line for line in lines}.values()
         return RoleAssignment(
             role=kind.role,
-            legacy_id=person_id if student else self._id("old", kind.role, row.get(kind.id)),
-            schools=tuple(line.refers_to("School_id", self._schools) for line in schools),
+            legacy_id=person_id if is_student else self._id("old", kind.role, row.get(kind.id)),
+            schools=tuple(line.resolve("School_id", self._schools) for line in schools),
             number=row.get(kind.number) or row.get(kind.id),
             title=row.get("Title"),
-            grade=csv_fields.parse_grade(row.get("Grade")) if student else "",
+            grade=csv_fields.parse_grade(row.get("Grade")) if is_student else "",
             facts=kind.facts(row),
         )
 
     def _user_name(self, kind: RoleColumns, row: Row) -> str:
         # Lowercase, because the login page lowercases what is typed.
-        own_id = row.get(kind.id)
-        tries = (row.get("Username"), row.get(kind.number), own_id, f"{kind.role}-{own_id}")
-        free = (each.lower() for each in tries if each and each.lower() not in self._user_names)
-        user_name = next(free, self._id("user name", kind.role, own_id))
+        file_id = row.get(kind.id)
+        candidates = (row.get("Username"), row.get(kind.number), file_id, f"{kind.role}-{file_id}")
+        free_names = (
+            candidate.lower()
+            for candidate in candidates
+            if candidate and candidate.lower() not in self._user_names
+        )
+        user_name = next(free_names, self._id("user name", kind.role, file_id))
         self._user_names.add(user_name)
         return user_name
 
-    def _id(self, *what: object) -> str:
-        return make_id(self._seed, self._district.shortname, *what)
+    def _id(self, *parts: object) -> str:
+        return make_id(self._seed, self._district.shortname, *parts)
 
 
 def _group_by_person(rows: dict[str, list[Row]]) -> Iterable[list[RoleRows]]:
     """Groups rows by person. In Clever, a teacher and staff with the same email are one person."""
-    found: dict[str, list[RoleRows]] = {}
+    groups: dict[str, list[RoleRows]] = {}
     for kind in ROLE_COLUMNS:
-        for one_id, lines in _rows_by_id(kind, rows[kind.file]).items():
-            email, alone = lines[0].get(kind.email).lower(), f"{kind.role} {one_id}"
-            shared = f"employee {email}" if email and kind.role != "student" else alone
-            has_role = any(kind is other for other, _ in found.get(shared, ()))
-            found.setdefault(alone if has_role else shared, []).append((kind, lines))
-    return found.values()
+        for file_id, lines in _rows_by_id(kind, rows[kind.file]).items():
+            email, own_key = lines[0].get(kind.email).lower(), f"{kind.role} {file_id}"
+            shared_key = f"employee {email}" if email and kind.role != "student" else own_key
+            has_role = any(kind is columns for columns, _ in groups.get(shared_key, ()))
+            groups.setdefault(own_key if has_role else shared_key, []).append((kind, lines))
+    return groups.values()
 
 
 def _rows_by_id(kind: RoleColumns, rows: Iterable[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    rows_by_id: dict[str, list[Row]] = {}
     for row in rows:
-        one_id = row.get(kind.id)
-        lines = found.setdefault(one_id, [])
+        file_id = row.get(kind.id)
+        lines = rows_by_id.setdefault(file_id, [])
         lines.append(row)
         if any(row.get(name) != lines[0].get(name) for name in ("First_name", "Last_name")):
             raise row.error(
-                f"the {kind.id} {one_id!r} belongs to another person on line {lines[0].line}."
+                f"the {kind.id} {file_id!r} belongs to another person on line {lines[0].line}."
             )
-    return found
+    return rows_by_id

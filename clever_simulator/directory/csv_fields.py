@@ -180,7 +180,7 @@ def _credentials_field(row: Row) -> dict[str, Any]:
     return {"credentials": {"district_username": name}} if name else {}
 
 
-def _location_field(row: Row, whose: str, street: str) -> dict[str, str]:
+def _location_field(row: Row, prefix: str, street: str) -> dict[str, str]:
     columns = {"address": street, "city": "city", "state": "state", "zip": "zip"}
-    found = {name: row.get(f"{whose}_{column}") for name, column in columns.items()}
-    return found | {"lat": "", "lon": ""}
+    location = {name: row.get(f"{prefix}_{column}") for name, column in columns.items()}
+    return location | {"lat": "", "lon": ""}

@@ -45,13 +45,13 @@ class Row:
         """Returns the stripped value, or an empty string if the file has no such column."""
         return self.values.get(column.lower(), "").strip()
 
-    def refers_to(self, column: str, known: Mapping[str, T]) -> T:
+    def resolve(self, column: str, objects: Mapping[str, T]) -> T:
         """Returns the object that this value refers to. Raises DataError if there is none."""
-        one_id = self.get(column)
-        if one_id not in known:
+        referenced_id = self.get(column)
+        if referenced_id not in objects:
             file = f"{column.partition('_')[0].lower()}s.csv"
-            raise self.error(f"{file} has no {column.partition('_')[0]}_id {one_id!r}.")
-        return known[one_id]
+            raise self.error(f"{file} has no {column.partition('_')[0]}_id {referenced_id!r}.")
+        return objects[referenced_id]
 
     def error(self, problem: str) -> DataError:
         """Returns a DataError that names the file and line."""
@@ -71,15 +71,15 @@ def read_rows(path: Path) -> dict[str, list[Row]]:
 
 def index_rows(rows: Iterable[Row], column: str) -> dict[str, Row]:
     """Returns the rows by ID. Raises DataError for a duplicate ID."""
-    found: dict[str, Row] = {}
+    rows_by_id: dict[str, Row] = {}
     for row in rows:
-        one_id = row.get(column)
-        if one_id in found:
+        row_id = row.get(column)
+        if row_id in rows_by_id:
             raise row.error(
-                f"the {column} {one_id!r} is already used on line {found[one_id].line}."
+                f"the {column} {row_id!r} is already used on line {rows_by_id[row_id].line}."
             )
-        found[one_id] = row
-    return found
+        rows_by_id[row_id] = row
+    return rows_by_id
 
 
 def _read_contents(path: Path) -> dict[str, bytes]:
@@ -90,24 +90,24 @@ def _read_contents(path: Path) -> dict[str, bytes]:
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for each in sorted(path.iterdir()):
-        if each.name.lower() in REQUIRED_COLUMNS:
-            _check_unique(found, each.name, path)
-            with each.open("rb") as file:
-                found[each.name.lower()] = _check_size(file.read(MAX_BYTES + 1), each.name)
-    return found
+    contents: dict[str, bytes] = {}
+    for entry in sorted(path.iterdir()):
+        if entry.name.lower() in REQUIRED_COLUMNS:
+            _check_unique(contents, entry.name, path)
+            with entry.open("rb") as file:
+                contents[entry.name.lower()] = _check_size(file.read(MAX_BYTES + 1), entry.name)
+    return contents
 
 
 def _read_zip(path: Path) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 name = _entry_name(entry.filename, path)
                 if name.lower() in REQUIRED_COLUMNS:
-                    _check_unique(found, name, path)
-                    found[name.lower()] = _unzip_entry(archive, entry, name)
+                    _check_unique(contents, name, path)
+                    contents[name.lower()] = _unzip_entry(archive, entry, name)
     except DataError:
         raise
     except zipfile.BadZipFile as error:
@@ -115,7 +115,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
     except UNZIP_ERRORS as error:
         reason = " ".join(str(error).split())
         raise DataError(f"The zip file {path} cannot be unpacked ({reason}).") from error
-    return found
+    return contents
 
 
 def _unzip_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
@@ -137,8 +137,8 @@ def _entry_name(name: str, path: Path) -> str:
     return "" if not parts or name.endswith("/") else parts[-1]
 
 
-def _check_unique(found: dict[str, bytes], name: str, path: Path) -> None:
-    if name.lower() in found:
+def _check_unique(contents: dict[str, bytes], name: str, path: Path) -> None:
+    if name.lower() in contents:
         raise DataError(f"{path} contains {name.lower()} more than once.")
 
 
@@ -199,8 +199,8 @@ def _split_records(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _check_columns(name: str, line: int, columns: list[str]) -> None:
     missing = [column for column in REQUIRED_COLUMNS[name] if column.lower() not in columns]
-    twice = [column for column in columns if column and columns.count(column) > 1]
+    duplicates = [column for column in columns if column and columns.count(column) > 1]
     if missing:
         raise DataError(f"{name}, line {line}: there is no column {' and no '.join(missing)}.")
-    if twice:
-        raise DataError(f"{name}, line {line}: the column {twice[0]} appears more than once.")
+    if duplicates:
+        raise DataError(f"{name}, line {line}: the column {duplicates[0]} appears more than once.")

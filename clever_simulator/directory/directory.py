@@ -19,7 +19,7 @@ from clever_simulator.directory.models import District, Person, School, Section
 class Directory:
     """All districts, schools, people and sections. The first district is the main one.
 
-    Related things (`people_of`, `sections_of`, ...) are in ascending order of ID.
+    Related entities (`people_of`, `sections_of`, ...) are in ascending order of ID.
     """
 
     districts: tuple[District, ...]
@@ -38,15 +38,17 @@ class Directory:
 
     def named(self, district: District | None = None) -> tuple[Person, ...]:
         """Returns the people that are in every simulator, of one district or of all."""
-        return tuple(p for p in self.named_people if district in (None, p.district))
+        return tuple(person for person in self.named_people if district in (None, person.district))
 
     def district(self, district_id: str | None) -> District | None:
         """Returns the district with this ID, or None."""
-        return next((d for d in self.districts if d.id == district_id), None)
+        return next((district for district in self.districts if district.id == district_id), None)
 
     def portal(self, shortname: str) -> District | None:
         """Returns the district whose portal has this short name, or None."""
-        return next((d for d in self.districts if d.shortname == shortname), None)
+        return next(
+            (district for district in self.districts if district.shortname == shortname), None
+        )
 
     def school(self, school_id: str) -> School | None:
         """Returns the school with this ID, or None."""
@@ -56,27 +58,33 @@ class Directory:
         """Returns the section with this ID, or None."""
         return self._sections_by_id.get(section_id)
 
-    def people_of(self, one: District | School) -> tuple[Person, ...]:
+    def people_of(self, owner: District | School) -> tuple[Person, ...]:
         """Returns the people of a district or school. A person can belong to several schools."""
-        return self._people_of.get(one.id, ())
+        return self._people_of.get(owner.id, ())
 
     def schools_of(self, district: District) -> tuple[School, ...]:
         """Returns the schools of a district."""
         return self._schools_of.get(district.id, ())
 
-    def sections_of(self, one: District | School | Person) -> tuple[Section, ...]:
+    def sections_of(self, owner: District | School | Person) -> tuple[Section, ...]:
         """Returns the sections of a district or school, or those a person teaches or attends."""
-        return self._sections_of.get(one.id, ())
+        return self._sections_of.get(owner.id, ())
 
     def students_of(self, teacher: Person) -> tuple[Person, ...]:
         """Returns everyone who attends a section of this teacher, each once."""
-        taught = [one for one in self.sections_of(teacher) if teacher in one.teachers]
-        return sort_by_id({p.id: p for one in taught for p in one.students}.values())
+        taught = [section for section in self.sections_of(teacher) if teacher in section.teachers]
+        return sort_by_id(
+            {student.id: student for section in taught for student in section.students}.values()
+        )
 
     def teachers_of(self, student: Person) -> tuple[Person, ...]:
         """Returns everyone who teaches a section of this student, each once."""
-        attended = [one for one in self.sections_of(student) if student not in one.teachers]
-        return sort_by_id({p.id: p for one in attended for p in one.teachers}.values())
+        attended = [
+            section for section in self.sections_of(student) if student not in section.teachers
+        ]
+        return sort_by_id(
+            {teacher.id: teacher for section in attended for teacher in section.teachers}.values()
+        )
 
     @cached_property
     def _by_user_name(self) -> dict[str, Person]:
@@ -101,17 +109,17 @@ class Directory:
     @cached_property
     def _people_of(self) -> dict[str, tuple[Person, ...]]:
         return group_by_key(
-            (place, person)
+            (owner_id, person)
             for person in sort_by_id(self.people)
-            for place in (person.district.id, *_ids_in(person.schools))
+            for owner_id in (person.district.id, *_ids_in(person.schools))
         )
 
     @cached_property
     def _sections_of(self) -> dict[str, tuple[Section, ...]]:
         return group_by_key(
-            (one, section)
+            (owner_id, section)
             for section in sort_by_id(self.sections)
-            for one in (
+            for owner_id in (
                 section.school.district.id,
                 section.school.id,
                 *_ids_in(section.teachers),
@@ -120,8 +128,8 @@ class Directory:
         )
 
 
-def _ids_in(things: Iterable[HasId]) -> Iterator[str]:
-    return (thing.id for thing in things)
+def _ids_in(entities: Iterable[HasId]) -> Iterator[str]:
+    return (entity.id for entity in entities)
 
 
 class HasId(Protocol):
@@ -136,65 +144,71 @@ T = TypeVar("T", bound=HasId)
 
 
 def first_by_key(pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
-    """Maps each key to the first thing with that key."""
-    found: dict[str, T] = {}
-    for key, thing in pairs:
-        found.setdefault(key, thing)
-    return found
+    """Maps each key to the first entity with that key."""
+    first: dict[str, T] = {}
+    for key, entity in pairs:
+        first.setdefault(key, entity)
+    return first
 
 
 def group_by_key(pairs: Iterable[tuple[str, T]]) -> dict[str, tuple[T, ...]]:
-    """Maps each key to its things, each once, in input order."""
-    found: dict[str, dict[str, T]] = {}
-    for key, thing in pairs:
-        found.setdefault(key, {})[thing.id] = thing
-    return {key: tuple(things.values()) for key, things in found.items()}
+    """Maps each key to its entities, each once, in input order."""
+    groups: dict[str, dict[str, T]] = {}
+    for key, entity in pairs:
+        groups.setdefault(key, {})[entity.id] = entity
+    return {key: tuple(entities.values()) for key, entities in groups.items()}
 
 
-def sort_by_id(things: Iterable[T]) -> tuple[T, ...]:
-    """Returns things in ascending order of ID, as Clever lists them."""
-    return tuple(sorted(things, key=lambda thing: thing.id))
+def sort_by_id(entities: Iterable[T]) -> tuple[T, ...]:
+    """Returns entities in ascending order of ID, as Clever lists them."""
+    return tuple(sorted(entities, key=lambda entity: entity.id))
 
 
-def make_id(seed: int, *what: object) -> str:
+def make_id(seed: int, *parts: object) -> str:
     """Returns 24 hexadecimal digits that start with a timestamp, as Clever's IDs do."""
-    digest = hashlib.sha256(repr((seed, *what)).encode()).hexdigest()
+    digest = hashlib.sha256(repr((seed, *parts)).encode()).hexdigest()
     return f"64{digest[:22]}"
 
 
-def with_people(before: Directory, changed: Mapping[str, Person]) -> Directory:
+def with_people(directory: Directory, changed: Mapping[str, Person]) -> Directory:
     """Returns a copy of the directory in which the people with these IDs are replaced."""
 
-    def now(people: tuple[Person, ...]) -> tuple[Person, ...]:
+    def replace_people(people: tuple[Person, ...]) -> tuple[Person, ...]:
         return tuple(changed.get(person.id, person) for person in people)
 
-    def of(section: Section) -> Section:
-        if changed.keys().isdisjoint(one.id for one in (*section.teachers, *section.students)):
+    def update_section(section: Section) -> Section:
+        if changed.keys().isdisjoint(
+            person.id for person in (*section.teachers, *section.students)
+        ):
             return section
         return replace(
             section,
             teacher=changed.get(section.teacher.id, section.teacher),
-            co_teachers=now(section.co_teachers),
-            students=now(section.students),
+            co_teachers=replace_people(section.co_teachers),
+            students=replace_people(section.students),
         )
 
     return replace(
-        before,
-        people=now(before.people),
-        named_people=now(before.named_people),
-        sections=tuple(of(section) for section in before.sections),
+        directory,
+        people=replace_people(directory.people),
+        named_people=replace_people(directory.named_people),
+        sections=tuple(update_section(section) for section in directory.sections),
     )
 
 
-def with_classes(before: Directory, student: Person, section_ids: set[str]) -> Directory:
+def with_classes(directory: Directory, student: Person, section_ids: set[str]) -> Directory:
     """Returns a copy of the directory in which a student attends exactly these sections."""
 
-    def of(section: Section) -> Section:
-        others = tuple(one for one in section.students if one.id != student.id)
+    def update_section(section: Section) -> Section:
+        other_students = tuple(other for other in section.students if other.id != student.id)
         if section.id in section_ids:
-            return replace(section, students=(*others, student))
+            return replace(section, students=(*other_students, student))
         return (
-            section if len(others) == len(section.students) else replace(section, students=others)
+            section
+            if len(other_students) == len(section.students)
+            else replace(section, students=other_students)
         )
 
-    return replace(before, sections=tuple(of(section) for section in before.sections))
+    return replace(
+        directory, sections=tuple(update_section(section) for section in directory.sections)
+    )

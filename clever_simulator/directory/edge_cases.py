@@ -33,7 +33,7 @@ class EdgeCase:
     schools: tuple[int, ...] = (2,)
     email: str | None = None
     shared: bool = True
-    called: str = ""
+    api_role_name: str = ""
     has_user_name: bool = True
 
 
@@ -76,7 +76,7 @@ EDGE_CASES = (
         user_name="unknown_role",
         name=_make_name("Libby", "Page"),
         roles=("staff",),
-        called="librarian",
+        api_role_name="librarian",
     ),
     EdgeCase(user_name="two_schools", name=_make_name("Toby", "Between"), schools=(2, 1)),
     EdgeCase(user_name="many_teachers", name=_make_name("Mona", "Busy")),
@@ -116,13 +116,13 @@ def build_directory(seed: int = 1) -> Directory:
     """Builds the district of unusual people. Equal seeds give equal people."""
     name, shortname = DISTRICT
     district = District(id=make_id(seed, "district", shortname), name=name, shortname=shortname)
-    schools = tuple(_build_school(seed, district, place) for place in range(len(SCHOOLS)))
+    schools = tuple(_build_school(seed, district, number) for number in range(len(SCHOOLS)))
     people = tuple(
-        _build_person(seed, district, schools, 240001 + place, case)
-        for place, case in enumerate(EDGE_CASES)
+        _build_person(seed, district, schools, 240001 + number, case)
+        for number, case in enumerate(EDGE_CASES)
     )
     sections = tuple(
-        _build_section(seed, schools[2], people, place) for place in range(len(SECTIONS))
+        _build_section(seed, schools[2], people, number) for number in range(len(SECTIONS))
     )
     return Directory(
         districts=(district,),
@@ -133,13 +133,13 @@ def build_directory(seed: int = 1) -> Directory:
     )
 
 
-def _build_school(seed: int, district: District, place: int) -> School:
-    name, low, high = SCHOOLS[place]
+def _build_school(seed: int, district: District, number: int) -> School:
+    name, low, high = SCHOOLS[number]
     return School(
         id=make_id(seed, "school", name),
         district=district,
         name=name,
-        number=str(2001 + place),
+        number=str(2001 + number),
         low_grade=low,
         high_grade=high,
     )
@@ -149,43 +149,43 @@ def _build_person(
     seed: int, district: District, schools: tuple[School, ...], number: int, case: EdgeCase
 ) -> Person:
     person_id = make_id(seed, "person", district.shortname, case.user_name)
-    here = tuple(schools[place] for place in case.schools)
-    posts = tuple(
+    person_schools = tuple(schools[index] for index in case.schools)
+    assignments = tuple(
         RoleAssignment(
             role=role,
             legacy_id=person_id if role == "student" else make_id(seed, role, person_id),
-            schools=() if role == "district_admin" else here,
+            schools=() if role == "district_admin" else person_schools,
             number=str(number) if case.has_user_name else case.user_name,
             title={"staff": "Principal", "district_admin": "Technology Director"}.get(role, ""),
-            grade=here[0].low_grade if role == "student" else "",
+            grade=person_schools[0].low_grade if role == "student" else "",
             shared=case.shared,
-            called=case.called,
+            api_role_name=case.api_role_name,
         )
         for role in case.roles
     )
-    usual = f"{case.user_name[:60]}@{district.shortname}.example"
+    default_email = f"{case.user_name[:60]}@{district.shortname}.example"
     return Person(
         id=person_id,
         district=district,
         user_name=case.user_name,
         has_user_name=case.has_user_name,
         name=case.name,
-        posts=posts,
-        email=case.email or usual,
+        role_assignments=assignments,
+        email=case.email or default_email,
     )
 
 
-def _build_section(seed: int, school: School, people: tuple[Person, ...], place: int) -> Section:
-    name, teacher, others = SECTIONS[place]
+def _build_section(seed: int, school: School, people: tuple[Person, ...], number: int) -> Section:
+    name, teacher, co_teachers = SECTIONS[number]
     by_user_name = {person.user_name: person for person in people}
     return Section(
-        id=make_id(seed, "section", school.district.shortname, place),
+        id=make_id(seed, "section", school.district.shortname, number),
         school=school,
         name=name,
         subject="other",
         grade=school.low_grade,
-        period=str(1 + place % 6),
+        period=str(1 + number % 6),
         teacher=by_user_name[teacher],
-        co_teachers=tuple(by_user_name[other] for other in others),
+        co_teachers=tuple(by_user_name[user_name] for user_name in co_teachers),
         students=tuple(person for person in people if "student" in person.roles),
     )

@@ -41,7 +41,7 @@ FIRST_NUMBER_BY_ROLE: dict[Role, int] = {
 
 def build_directory(seed: int, students: int) -> Directory:
     """Builds one district with exactly this many students, spread over grades and schools."""
-    return _DistrictBuilder(seed).grow(students)
+    return _DistrictBuilder(seed).build(students)
 
 
 class _DistrictBuilder:
@@ -58,43 +58,46 @@ class _DistrictBuilder:
         self.people: list[Person] = []
         self.sections: list[Section] = []
 
-    def grow(self, students: int) -> Directory:
+    def build(self, students: int) -> Directory:
         for title in DISTRICT_ADMIN_TITLES:
-            self._person("district_admin", title=title)
+            self._add_person("district_admin", title=title)
         for level in range(len(SCHOOL_LEVELS)):
-            self._level(level, students)
+            self._add_level(level, students)
         return Directory(
             districts=(self.district,),
             schools=tuple(self.schools),
             people=tuple(self.people),
             sections=tuple(self.sections),
-            named_people=self._named(),
+            named_people=self._named_people(),
         )
 
-    def _named(self) -> tuple[Person, ...]:
+    def _named_people(self) -> tuple[Person, ...]:
         first = {str(number) for number in FIRST_NUMBER_BY_ROLE.values()}
         named = [person for person in self.people if person.user_name in first]
         return tuple(sorted(named, key=lambda person: person.user_name))
 
-    def _level(self, level: int, students: int) -> None:
+    def _add_level(self, level: int, students: int) -> None:
         """Builds all schools of one level, with students distributed evenly over the grades."""
-        name, low, high, usual = SCHOOL_LEVELS[level]
-        first, last = sample_names.GRADES.index(low), sample_names.GRADES.index(high)
+        name, low, high, typical_size = SCHOOL_LEVELS[level]
+        first_index, last_index = sample_names.GRADES.index(low), sample_names.GRADES.index(high)
         all_grades = len(sample_names.GRADES)
-        here = {
-            grade: (students + all_grades - 1 - place) // all_grades
-            for place, grade in enumerate(sample_names.GRADES)
-            if first <= place <= last
+        students_by_grade = {
+            grade: (students + all_grades - 1 - index) // all_grades
+            for index, grade in enumerate(sample_names.GRADES)
+            if first_index <= index <= last_index
         }
-        schools = -(-sum(here.values()) // usual)
-        for place in range(schools):
-            school = self._school(f"Broad Plains {name} School {place + 1}", low, high)
-            self._fill(
+        schools = -(-sum(students_by_grade.values()) // typical_size)
+        for index in range(schools):
+            school = self._add_school(f"Broad Plains {name} School {index + 1}", low, high)
+            self._fill_school(
                 school,
-                {g: (number + schools - 1 - place) // schools for g, number in here.items()},
+                {
+                    grade: (number + schools - 1 - index) // schools
+                    for grade, number in students_by_grade.items()
+                },
             )
 
-    def _school(self, name: str, low: str, high: str) -> School:
+    def _add_school(self, name: str, low: str, high: str) -> School:
         school = School(
             id=make_id(self.seed, "school", self.district.shortname, name),
             district=self.district,
@@ -106,11 +109,11 @@ class _DistrictBuilder:
         self.schools.append(school)
         return school
 
-    def _fill(self, school: School, students: dict[str, int]) -> None:
+    def _fill_school(self, school: School, students: dict[str, int]) -> None:
         for title in STAFF_TITLES:
-            self._person("staff", school, title=title)
+            self._add_person("staff", school, title=title)
         teachers = [
-            self._person("teacher", school)
+            self._add_person("teacher", school)
             for _ in range(-(-sum(students.values()) // STUDENTS_PER_TEACHER))
         ]
         classes = [
@@ -118,18 +121,20 @@ class _DistrictBuilder:
             for grade, number in students.items()
             for group in self._classes(school, grade, number)
         ]
-        lessons = [(*each, subject) for each in classes for subject in sample_names.SUBJECTS]
-        for place, (grade, group, (name, subject)) in enumerate(lessons):
+        lessons = [
+            (*class_key, subject) for class_key in classes for subject in sample_names.SUBJECTS
+        ]
+        for index, (grade, group, (name, subject)) in enumerate(lessons):
             # In order, so that a teacher has a few classes in several subjects.
-            teacher = teachers[place * len(teachers) // len(lessons)]
-            self._section(school, grade, (f"{name}, {grade}", subject), teacher, group)
+            teacher = teachers[index * len(teachers) // len(lessons)]
+            self._add_section(school, grade, (f"{name}, {grade}", subject), teacher, group)
 
     def _classes(self, school: School, grade: str, students: int) -> Iterator[tuple[Person, ...]]:
-        everyone = (self._person("student", school, grade=grade) for _ in range(students))
-        while group := tuple(islice(everyone, STUDENTS_PER_CLASS)):
+        new_students = (self._add_person("student", school, grade=grade) for _ in range(students))
+        while group := tuple(islice(new_students, STUDENTS_PER_CLASS)):
             yield group
 
-    def _section(
+    def _add_section(
         self,
         school: School,
         grade: str,
@@ -137,36 +142,36 @@ class _DistrictBuilder:
         teacher: Person,
         students: tuple[Person, ...],
     ) -> None:
-        place = len(self.sections)
+        index = len(self.sections)
         self.sections.append(
             Section(
-                id=make_id(self.seed, "section", self.district.shortname, place),
+                id=make_id(self.seed, "section", self.district.shortname, index),
                 school=school,
                 name=lesson[0],
                 subject=lesson[1],
                 grade=grade,
-                period=str(1 + place % 6),
+                period=str(1 + index % 6),
                 teacher=teacher,
                 students=students,
             )
         )
 
-    def _person(
+    def _add_person(
         self, role: Role, school: School | None = None, *, title: str = "", grade: str = ""
     ) -> Person:
         number = str(next(self.numbers[role]))
         person_id = make_id(self.seed, "person", self.district.shortname, number)
-        student = role == "student"
-        post = RoleAssignment(
+        is_student = role == "student"
+        assignment = RoleAssignment(
             role=role,
-            legacy_id=person_id if student else make_id(self.seed, role, person_id),
+            legacy_id=person_id if is_student else make_id(self.seed, role, person_id),
             schools=(school,) if school else (),
             number=number,
             title=title,
             grade=grade,
         )
         # Young children often have no email in Clever, so one student in four has none.
-        email = not student or int(number) % 4
+        email = not is_student or int(number) % 4
         person = Person(
             id=person_id,
             district=self.district,
@@ -175,7 +180,7 @@ class _DistrictBuilder:
                 first=self.random.choice(sample_names.FIRST_NAMES),
                 last=self.random.choice(sample_names.LAST_NAMES),
             ),
-            posts=(post,),
+            role_assignments=(assignment,),
             email=f"{number}@{self.district.shortname}.example" if email else None,
         )
         self.people.append(person)

@@ -51,7 +51,7 @@ class School:
 class RoleAssignment:
     """One role of one person. `legacy_id` is the role's ID before API v3.
 
-    A role that is not `shared` is left out of `roles` from v3 on. `called` replaces the role's name
+    A role that is not `shared` is left out of `roles` from v3 on. `api_role_name` replaces its name
     there, to test unknown roles.
     """
 
@@ -62,7 +62,7 @@ class RoleAssignment:
     title: str = ""
     grade: str = ""
     shared: bool = True
-    called: str = ""
+    api_role_name: str = ""
     facts: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
@@ -77,7 +77,7 @@ class Person:
     district: District
     user_name: str
     name: Name
-    posts: tuple[RoleAssignment, ...]
+    role_assignments: tuple[RoleAssignment, ...]
     email: str | None = None
     created: str = "2024-08-12T14:05:00.000Z"
     last_modified: str = "2026-01-20T09:30:00.000Z"
@@ -87,27 +87,37 @@ class Person:
     @property
     def schools(self) -> tuple[School, ...]:
         """The schools of all roles, each once, the primary school of the first role first."""
-        found = {school.id: school for post in self.posts for school in post.schools}
-        return tuple(found.values())
+        schools = {
+            school.id: school
+            for assignment in self.role_assignments
+            for school in assignment.schools
+        }
+        return tuple(schools.values())
 
     @property
     def roles(self) -> tuple[Role, ...]:
         """The API v3 names of the roles, starting with the one that a login uses by default."""
-        return tuple(post.role for post in self.posts)
+        return tuple(assignment.role for assignment in self.role_assignments)
 
     @property
-    def shared_posts(self) -> dict[str, RoleAssignment]:
+    def shared_assignments(self) -> dict[str, RoleAssignment]:
         """The content of `roles` from API v3 on, by role name."""
-        return {post.called or post.role: post for post in self.posts if post.shared}
+        return {
+            assignment.api_role_name or assignment.role: assignment
+            for assignment in self.role_assignments
+            if assignment.shared
+        }
 
     def accepts(self, password: str) -> bool:
         """Whether a password is valid: the shared one or, as in Clever's sandboxes, a number."""
-        return password == DEFAULT_PASSWORD or password in {post.number for post in self.posts}
+        return password == DEFAULT_PASSWORD or password in {
+            assignment.number for assignment in self.role_assignments
+        }
 
-    def post(self, role: Role) -> RoleAssignment:
+    def role_assignment(self, role: Role) -> RoleAssignment:
         """Returns the assignment of one of this person's roles. Raises KeyError if missing."""
-        found = {post.role: post for post in self.posts}
-        return found[role]
+        by_role = {assignment.role: assignment for assignment in self.role_assignments}
+        return by_role[role]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ TEACHERS_PER_SCHOOL = 2
 
 def build_directory(seed: int = 1) -> Directory:
     """Builds the two standard districts of a seed, including the named people."""
-    return _DirectoryBuilder(seed).grow()
+    return _DirectoryBuilder(seed).build()
 
 
 class _DirectoryBuilder:
@@ -37,15 +37,15 @@ class _DirectoryBuilder:
         self.sections: list[Section] = []
         self.user_names: set[str] = set()
 
-    def grow(self) -> Directory:
+    def build(self) -> Directory:
         districts = tuple(self._district(*entry) for entry in sample_names.DISTRICTS)
         for district, named in zip(
             districts, (sample_names.NAMED_PEOPLE, sample_names.NAMED_PEOPLE_ELSEWHERE), strict=True
         ):
             for entry in named:
-                self._named(district, *entry)
+                self._add_named_person(district, *entry)
         for school in self.schools:
-            self._fill(school)
+            self._fill_school(school)
         return Directory(
             districts=districts,
             schools=tuple(self.schools),
@@ -54,8 +54,8 @@ class _DirectoryBuilder:
             named_people=tuple(self.named),
         )
 
-    def _id(self, *what: object) -> str:
-        return make_id(self.seed, *what)
+    def _id(self, *parts: object) -> str:
+        return make_id(self.seed, *parts)
 
     def _district(
         self, name: str, shortname: str, schools: Iterable[tuple[str, str, str]]
@@ -77,32 +77,32 @@ class _DirectoryBuilder:
     def _schools_of(self, district: District) -> list[School]:
         return [school for school in self.schools if school.district == district]
 
-    def _named(
+    def _add_named_person(
         self, district: District, user_name: str, first: str, last: str, roles: Iterable[Role]
     ) -> None:
         sparse = user_name == "sparse"
         schools = [] if sparse else self._schools_of(district)[-1:]
         if user_name == "teacher_admin":
             schools = self._schools_of(district)[2:]  # two schools, so that pages show the plural
-        person = self._person(
+        person = self._add_person(
             district, schools, Name(first=first, last=last), tuple(roles), user_name
         )
         self.named.append(person)
 
-    def _fill(self, school: School) -> None:
-        here = [p for p in self.people if school in p.schools]
-        taught = [p for p in here if "teacher" in p.roles]
-        students = [p for p in here if p.roles == ("student",)]
-        for _ in range(max(0, TEACHERS_PER_SCHOOL - len(taught))):
-            taught.append(self._anyone(school, "teacher"))
-        if not any("staff" in p.roles for p in here):
-            self._anyone(school, "staff")
+    def _fill_school(self, school: School) -> None:
+        people = [person for person in self.people if school in person.schools]
+        teachers = [person for person in people if "teacher" in person.roles]
+        students = [person for person in people if person.roles == ("student",)]
+        for _ in range(max(0, TEACHERS_PER_SCHOOL - len(teachers))):
+            teachers.append(self._add_random_person(school, "teacher"))
+        if not any("staff" in person.roles for person in people):
+            self._add_random_person(school, "staff")
         for _ in range(STUDENTS_PER_SCHOOL - len(students)):
-            students.append(self._anyone(school, "student"))
-        for teacher in taught[:TEACHERS_PER_SCHOOL]:
-            self._teach(school, teacher, students)
+            students.append(self._add_random_person(school, "student"))
+        for teacher in teachers[:TEACHERS_PER_SCHOOL]:
+            self._add_sections(school, teacher, students)
 
-    def _teach(self, school: School, teacher: Person, students: list[Person]) -> None:
+    def _add_sections(self, school: School, teacher: Person, students: list[Person]) -> None:
         for _ in range(2):
             count = len(self.sections)
             name, subject = sample_names.SUBJECTS[count % len(sample_names.SUBJECTS)]
@@ -119,20 +119,20 @@ class _DirectoryBuilder:
                 )
             )
 
-    def _anyone(self, school: School, role: Role) -> Person:
+    def _add_random_person(self, school: School, role: Role) -> Person:
         name = Name(
             first=self.random.choice(sample_names.FIRST_NAMES),
             last=self.random.choice(sample_names.LAST_NAMES),
         )
-        return self._person(school.district, [school], name, (role,), self._user_name(name))
+        return self._add_person(school.district, [school], name, (role,), self._user_name(name))
 
     def _user_name(self, name: Name) -> str:
         plain = unicodedata.normalize("NFKD", f"{name.first}.{name.last}").encode("ascii", "ignore")
         base = plain.decode().lower().replace("'", "")
-        tries = (base if n == 1 else f"{base}{n}" for n in range(1, 1000))
-        return next(user_name for user_name in tries if user_name not in self.user_names)
+        candidates = (base if number == 1 else f"{base}{number}" for number in range(1, 1000))
+        return next(user_name for user_name in candidates if user_name not in self.user_names)
 
-    def _person(
+    def _add_person(
         self,
         district: District,
         schools: list[School],
@@ -148,7 +148,9 @@ class _DirectoryBuilder:
             district=district,
             user_name=user_name,
             name=name,
-            posts=tuple(self._post(person_id, user_name, role, schools) for role in roles),
+            role_assignments=tuple(
+                self._build_assignment(person_id, user_name, role, schools) for role in roles
+            ),
             email=f"{user_name}@{district.shortname}.example" if email else None,
             guaranteed_only=sparse,
         )
@@ -156,18 +158,18 @@ class _DirectoryBuilder:
         self.people.append(person)
         return person
 
-    def _post(
+    def _build_assignment(
         self, person_id: str, user_name: str, role: Role, schools: list[School]
     ) -> RoleAssignment:
-        student = role == "student"
+        is_student = role == "student"
         return RoleAssignment(
             role=role,
             # Only students kept their ID from before API v3.
-            legacy_id=person_id if student else self._id(role, user_name),
+            legacy_id=person_id if is_student else self._id(role, user_name),
             schools=() if role == "district_admin" else tuple(schools),
             number=str(200001 + 7 * len(self.people)),
             title={"staff": "Principal", "district_admin": "Technology Director"}.get(role, ""),
-            grade=self._grade(schools[0]) if student and schools else "",
+            grade=self._grade(schools[0]) if is_student and schools else "",
         )
 
     def _grade(self, school: School) -> str:

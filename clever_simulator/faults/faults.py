@@ -36,7 +36,7 @@ class Fault:
     drip: bool = False
 
     @property
-    def replaces(self) -> bool:
+    def replaces_response(self) -> bool:
         """Whether the fault replaces the response.
 
         Otherwise the view runs and its response is altered.
@@ -53,34 +53,34 @@ class FaultQueue:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Fault, int]] = []
+        self._pending: list[tuple[Fault, int]] = []
 
     def add(self, description: object) -> Fault:
         """Adds one fault. Raises FaultError if the description is invalid."""
         fault = parse_fault(description)
         with self._lock:
-            self._waiting.append((fault, fault.times))
+            self._pending.append((fault, fault.times))
         return fault
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Removes all faults."""
         with self._lock:
-            self._waiting.clear()
+            self._pending.clear()
 
     def read(self) -> list[dict[str, Any]]:
         """Returns the pending faults. `times` is how many more times each one applies."""
         with self._lock:
-            return [asdict(fault) | {"times": left} for fault, left in self._waiting]
+            return [asdict(fault) | {"times": remaining} for fault, remaining in self._pending]
 
     def take(self, endpoint: str | None, path: str) -> Fault | None:
         """Returns the next fault for a request to this endpoint, and counts one use of it."""
         with self._lock:
-            for index, (fault, left) in enumerate(self._waiting):
+            for index, (fault, remaining) in enumerate(self._pending):
                 if fault.endpoint == endpoint and path.endswith(fault.path or ""):
-                    if left == 1:
-                        del self._waiting[index]
-                    elif left > 1:
-                        self._waiting[index] = (fault, left - 1)
+                    if remaining == 1:
+                        del self._pending[index]
+                    elif remaining > 1:
+                        self._pending[index] = (fault, remaining - 1)
                     return fault
         return None
 
@@ -92,8 +92,8 @@ def parse_fault(description: object) -> Fault:
     for key, value in description.items():
         if key not in _FIELD_RULES:
             raise FaultError(f"{key}: a fault has no such field.")
-        fits, expected = _FIELD_RULES[key]
-        if not fits(value):
+        is_valid, expected = _FIELD_RULES[key]
+        if not is_valid(value):
             raise FaultError(f"{key}: expected {expected}.")
     if "endpoint" not in description:
         raise FaultError(f"endpoint: expected {_FIELD_RULES['endpoint'][1]}.")
@@ -110,8 +110,8 @@ def _is_integer_between(value: object, low: int, high: int) -> bool:
 
 
 def _is_valid_delay(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value <= MAX_DELAY_SECONDS  # type: ignore[operator] # `number` says so
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= MAX_DELAY_SECONDS  # type: ignore[operator] # `is_number` says so
 
 
 def _is_valid_headers(value: object) -> bool:

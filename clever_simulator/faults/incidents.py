@@ -44,10 +44,12 @@ class Incidents:
             raise IncidentError("impact: expected one of " + ", ".join(DESCRIPTIONS) + ".")
         if not isinstance(body, str):
             raise IncidentError("body: expected a text.")
-        one = Incident(id=secrets.token_hex(6), name=name, impact=impact, body=body, since=since)
+        incident = Incident(
+            id=secrets.token_hex(6), name=name, impact=impact, body=body, since=since
+        )
         with self._lock:
-            self._open.append(one)
-        return one
+            self._open.append(incident)
+        return incident
 
     def read(self) -> list[Incident]:
         """Returns the open incidents, newest first."""

@@ -33,7 +33,7 @@ class RequestLog:
         self._lock = threading.Lock()
         self._entries: deque[LoggedRequest] = deque(maxlen=MAX_ENTRIES)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Removes all entries."""
         with self._lock:
             self._entries.clear()
@@ -70,4 +70,6 @@ class RequestLog:
 def mask_query(query: str) -> str:
     """Masks secrets in a query string with ***. `state` stays readable."""
     pairs = parse_qsl(query, keep_blank_values=True)
-    return urlencode([(k, "***" if k in SECRET_PARAMETERS else v) for k, v in pairs], safe="*:/")
+    return urlencode(
+        [(name, "***" if name in SECRET_PARAMETERS else value) for name, value in pairs], safe="*:/"
+    )

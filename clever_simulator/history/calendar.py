@@ -34,7 +34,7 @@ class SchoolYear:
         return f"{self.first}-{(self.first + 1) % 100:02}"
 
     @property
-    def begins(self) -> float:
+    def starts_at(self) -> float:
         """The first day, in seconds since 1970."""
         return datetime(self.first, 8, 16, 12, tzinfo=UTC).timestamp()
 
@@ -59,8 +59,8 @@ class SchoolYear:
 
 def next_school_year(seconds: float) -> SchoolYear:
     """Returns the first school year that starts after this time."""
-    this = SchoolYear(first=datetime.fromtimestamp(seconds, UTC).year)
-    return this if this.begins > seconds else SchoolYear(first=this.first + 1)
+    year = SchoolYear(first=datetime.fromtimestamp(seconds, UTC).year)
+    return year if year.starts_at > seconds else SchoolYear(first=year.first + 1)
 
 
 def next_grade(grade: str) -> str:
@@ -82,12 +82,14 @@ def school_has_grade(school: School, grade: str) -> bool:
 
 
 def with_enrollments(
-    post: RoleAssignment, days: Mapping[str, object] | None = None
+    assignment: RoleAssignment, days: Mapping[str, object] | None = None
 ) -> RoleAssignment:
     """Returns a student's role with one enrollment per school, for the year of these days."""
-    known = post.facts.get("enrollments") or [{}]
-    shown = days or {name: value for name, value in known[0].items() if name != "school"}
-    if not shown:
-        return post
-    enrollments = [{"school": school.id, **shown} for school in post.schools]
-    return replace(post, facts={**post.facts, "enrollments": enrollments})
+    enrollments_before = assignment.facts.get("enrollments") or [{}]
+    fields = days or {
+        name: value for name, value in enrollments_before[0].items() if name != "school"
+    }
+    if not fields:
+        return assignment
+    enrollments = [{"school": school.id, **fields} for school in assignment.schools]
+    return replace(assignment, facts={**assignment.facts, "enrollments": enrollments})

@@ -41,32 +41,34 @@ class ChangeMaker:
         be in one district. They are reported together, so the district's large tables are built
         once for all of them.
         """
-        asked = description if isinstance(description, list) else [description]
+        descriptions = description if isinstance(description, list) else [description]
         with self.lock:
-            steps = [self._step(each) for each in asked]
-            districts = {each.district.id: each.district for each in steps}
+            steps = [self._step(change) for change in descriptions]
+            districts = {change.district.id: change.district for change in steps}
             if len(districts) != 1:
                 raise ChangeError("All changes in a list must be about people of one district.")
-            ids = {one_id for each in steps for one_id in each.ids}
+            ids = {record_id for change in steps for record_id in change.ids}
 
-            def all_of_them() -> None:
-                for each in steps:
-                    each.make()
+            def make_all() -> None:
+                for change in steps:
+                    change.make()
 
-            return self.settle(next(iter(districts.values())), all_of_them, ids)
+            return self.apply_and_log(next(iter(districts.values())), make_all, ids)
 
-    def alter(self, description: object) -> list[dict[str, str]]:
+    def override(self, description: object) -> list[dict[str, str]]:
         """Overrides fields of one or more records, from decoded JSON, in one district.
 
         Returns the ID and type of the v3.1 events. Raises OverrideError for an invalid field and
         ChangeError for an ID that no record has.
         """
-        asked = description if isinstance(description, list) and description else [description]
-        altered = dict(map(record_overrides.parse_override, asked))
+        descriptions = (
+            description if isinstance(description, list) and description else [description]
+        )
+        overrides = dict(map(record_overrides.parse_override, descriptions))
         with self.lock:
             for district in self._data.directory.districts:
-                if altered.keys() <= _ids(self._data.index(district)):
-                    return self.settle(district, lambda: self._data.alter(altered))
+                if overrides.keys() <= _ids(self._data.index(district)):
+                    return self.apply_and_log(district, lambda: self._data.override(overrides))
         raise ChangeError("id: no district has records with these ids.")
 
     def _step(self, description: object) -> _PlannedChange:
@@ -77,15 +79,15 @@ class ChangeMaker:
         if change is None:
             raise ChangeError(f"change: expected one of {', '.join(_CHANGE_METHODS)}.")
         person = self._person(description)
-        if not self._is_sharing(name, person):
+        if not self._affects_sharing_only(name, person):
             self.check_running(person.district)
         return _PlannedChange(
             district=person.district,
-            ids={person.id, str(description.get("section")), *self._data.around(person)},
+            ids={person.id, str(description.get("section")), *self._data.related_ids(person)},
             make=lambda: change(self, self._person(description), description),
         )
 
-    def _is_sharing(self, name: str, person: Person) -> bool:
+    def _affects_sharing_only(self, name: str, person: Person) -> bool:
         """Whether a change affects sharing only, which a paused district can still change."""
         return name == "unshared" or (name == "back" and not self._data.is_deleted(person))
 
@@ -95,23 +97,23 @@ class ChangeMaker:
             raise ChangeError("person: nobody has this user name or id.")
         return person
 
-    def settle(
+    def apply_and_log(
         self, district: District, make: Callable[[], None], ids: Iterable[str] | None = None
     ) -> list[dict[str, str]]:
         """Makes a change and logs events for what differs, among these IDs or everywhere."""
-        among = None if ids is None else sorted(ids)
+        sorted_ids = None if ids is None else sorted(ids)
         with self.lock:
-            before = self._data.index(district)
+            index_before = self._data.index(district)
             try:
                 make()
             finally:  # also log the changes made before one that failed
-                after, now = self._data.index(district), self._clock.now()
-                told = self._events.tell(before, after, among, now)
-            return told
+                index_after, now = self._data.index(district), self._clock.now()
+                events = self._events.log_differences(index_before, index_after, sorted_ids, now)
+            return events
 
     def check_running(self, district: District) -> None:
         """Raises ChangeError if a district is paused."""
-        if self._data.standings.is_paused(district):
+        if self._data.statuses.is_paused(district):
             raise ChangeError(f"district: {district.name} is paused, so its data cannot change.")
 
     def _rename(self, person: Person, description: Mapping[str, object]) -> None:
@@ -120,18 +122,18 @@ class ChangeMaker:
         if not (isinstance(first, str) and isinstance(last, str)):
             raise ChangeError("first, last: expected texts.")
         name = Name(first=first, last=last, middle=person.name.middle)
-        self._data.put(replace(person, name=name, last_modified=self._clock.text()))
+        self._data.replace_person(replace(person, name=name, last_modified=self._clock.timestamp()))
 
-    def _enrol(self, person: Person, description: Mapping[str, object]) -> None:
-        enrolled, section = description.get("enrolled", True), description.get("section")
+    def _enroll(self, person: Person, description: Mapping[str, object]) -> None:
+        enrolled, section_id = description.get("enrolled", True), description.get("section")
         if not isinstance(enrolled, bool):
             raise ChangeError("enrolled: expected true or false.")
         if "student" not in person.roles:
             raise ChangeError("person: only a student can be enrolled in a class.")
-        found = self._data.directory.section(str(section))
-        if found is None or found.school.district != person.district:
+        section = self._data.directory.section(str(section_id))
+        if section is None or section.school.district != person.district:
             raise ChangeError("section: there is no such section in the person's district.")
-        self._data.enrol(person, str(section), enrolled=enrolled)
+        self._data.enroll(person, str(section_id), enrolled=enrolled)
 
     def _unshare(self, person: Person, _description: Mapping[str, object]) -> None:
         self._data.unshare(person)
@@ -145,7 +147,7 @@ class ChangeMaker:
 
 _CHANGE_METHODS: dict[str, Callable[[ChangeMaker, Person, Mapping[str, object]], None]] = {
     "name": ChangeMaker._rename,
-    "class": ChangeMaker._enrol,
+    "class": ChangeMaker._enroll,
     "unshared": ChangeMaker._unshare,
     "deleted": ChangeMaker._delete,
     "back": ChangeMaker._bring_back,
@@ -158,6 +160,6 @@ def _ids(index: DistrictIndex) -> set[str]:
     people = index.people.values()
     return {
         index.district.id,
-        *(one_id for kind in (*kinds, index.people, index.resources) for one_id in kind),
-        *(post.legacy_id for person in people for post in person.posts),
+        *(record_id for kind in (*kinds, index.people, index.resources) for record_id in kind),
+        *(assignment.legacy_id for person in people for assignment in person.role_assignments),
     }

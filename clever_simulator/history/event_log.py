@@ -13,7 +13,12 @@ from itertools import count
 from clever_simulator.credentials.tokens import format_timestamp
 from clever_simulator.data_api import relations, serializers
 from clever_simulator.data_api.derived_records import Contact
-from clever_simulator.data_api.index import DistrictIndex, Thing, contacts_in_version, id_in_version
+from clever_simulator.data_api.index import (
+    DistrictIndex,
+    Entity,
+    contacts_in_version,
+    id_in_version,
+)
 from clever_simulator.data_api.records import Record
 from clever_simulator.data_api.versions import VERSIONS, ApiVersion
 from clever_simulator.directory.models import Person, Section
@@ -42,13 +47,13 @@ class Event:
     district: str
     type: str
     collection: str
-    seen: RecordSnapshot
+    snapshot: RecordSnapshot
     previous: Record | None
 
     @property
     def record(self) -> Record:
         """The event as the API shows it."""
-        data: Record = {"object": self.seen.record}
+        data: Record = {"object": self.snapshot.record}
         if self.previous is not None:
             data["previous_attributes"] = self.previous
         return {
@@ -64,15 +69,15 @@ class EventLog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Removes all events and restarts their numbers."""
         with self._lock:
-            self._told: dict[str, list[Event]] = {version: [] for version in VERSIONS}
+            self._events: dict[str, list[Event]] = {version: [] for version in VERSIONS}
             self._numbers = count(1)
 
-    def tell(
+    def log_differences(
         self, before: DistrictIndex, after: DistrictIndex, ids: Sequence[str] | None, now: float
     ) -> list[dict[str, str]]:
         """Logs the differences among these IDs in each version.
@@ -82,9 +87,9 @@ class EventLog:
         with self._lock:
             # One at a time, because snapshots of a large district use a lot of memory
             for version in VERSIONS:
-                seen = take_snapshot(version, before, ids), take_snapshot(version, after, ids)
-                events = self._between(version, after.district.id, *seen, now)
-                self._told[version] += events
+                snapshots = take_snapshot(version, before, ids), take_snapshot(version, after, ids)
+                events = self._build_events(version, after.district.id, *snapshots, now)
+                self._events[version] += events
         return [{"id": event.id, "type": event.type} for event in events]
 
     def read(self, version: str, district: str, now: float) -> list[Event]:
@@ -92,11 +97,11 @@ class EventLog:
         with self._lock:
             return [
                 event
-                for event in self._told[version]
+                for event in self._events[version]
                 if event.district == district and event.time > now - EVENT_RETENTION_SECONDS
             ]
 
-    def _between(
+    def _build_events(
         self,
         version: str,
         district: str,
@@ -105,9 +110,9 @@ class EventLog:
         now: float,
     ) -> list[Event]:
         types = VERSIONS[version].event_types
-        found = [
-            (verb, key, seen, previous)
-            for verb, key, seen, previous in _find_differences(before, after)
+        differences = [
+            (verb, key, snapshot, previous)
+            for verb, key, snapshot, previous in _find_differences(before, after)
             if key[0] in types
         ]
         return [
@@ -117,11 +122,11 @@ class EventLog:
                 district=district,
                 type=f"{types[key[0]]}.{verb}",
                 collection=key[0],
-                seen=seen,
+                snapshot=snapshot,
                 previous=previous,
             )
-            for verb, key, seen, previous in sorted(
-                found, key=lambda one: _event_sort_key(one[0], one[1][0])
+            for verb, key, snapshot, previous in sorted(
+                differences, key=lambda difference: _event_sort_key(difference[0], difference[1][0])
             )
         ]
 
@@ -168,47 +173,47 @@ Snapshot = dict[tuple[str, str], RecordSnapshot]
 
 def take_snapshot(version: str, index: DistrictIndex, ids: Iterable[str] | None = None) -> Snapshot:
     """Returns the records with these IDs, if they exist, or all records of the district."""
-    rules, found = VERSIONS[version], {}
-    for thing in _select_things(index, ids):
-        for collection, kind, one in _listings(rules, thing):
-            record = serializers.serialize_record(version, index, kind, one, "secure_sync")
-            found[collection, id_in_version(rules, kind, one)] = RecordSnapshot(
-                record=record, schools=_school_ids(index, one)
+    rules, snapshot = VERSIONS[version], {}
+    for entity in _select_entities(index, ids):
+        for collection, kind, listed in _listings(rules, entity):
+            record = serializers.serialize_record(version, index, kind, listed, "secure_sync")
+            snapshot[collection, id_in_version(rules, kind, listed)] = RecordSnapshot(
+                record=record, schools=_school_ids(index, listed)
             )
-    return found
+    return snapshot
 
 
-def _select_things(index: DistrictIndex, ids: Iterable[str] | None) -> Iterable[Thing]:
-    kinds: tuple[dict[str, Thing], ...] = (
+def _select_entities(index: DistrictIndex, ids: Iterable[str] | None) -> Iterable[Entity]:
+    kinds: tuple[dict[str, Entity], ...] = (
         {index.district.id: index.district},
         *(index.schools, index.terms, index.courses, index.people, index.contacts),
         *(index.sections, index.resources),
     )
     if ids is None:
-        return (thing for kind in kinds for thing in kind.values())
-    return (kind[one_id] for one_id in ids for kind in kinds if one_id in kind)
+        return (entity for kind in kinds for entity in kind.values())
+    return (kind[record_id] for record_id in ids for kind in kinds if record_id in kind)
 
 
-def _listings(rules: ApiVersion, thing: Thing) -> Iterable[tuple[str, str, Thing]]:
-    """Yields where a version lists a thing: collection, kind, and the thing as listed there."""
+def _listings(rules: ApiVersion, entity: Entity) -> Iterable[tuple[str, str, Entity]]:
+    """Yields where a version lists an entity: collection, kind, and the entity as listed there."""
     for name, collection in rules.collections.items():
         kind = collection.kind
-        if kind in _record_kinds(thing):
-            shown = contacts_in_version(rules, [thing]) if kind == "contact" else (thing,)
-            yield from ((name, kind, one) for one in shown)
+        if kind in _record_kinds(entity):
+            listed = contacts_in_version(rules, [entity]) if kind == "contact" else (entity,)
+            yield from ((name, kind, entity) for entity in listed)
 
 
-def _record_kinds(thing: Thing) -> Iterable[str]:
-    """Returns the record kinds of a thing. Before v3, a person has one for each role."""
-    if isinstance(thing, Person | Contact):
-        return ("user", *thing.roles)
-    return (type(thing).__name__.lower(),)
+def _record_kinds(entity: Entity) -> Iterable[str]:
+    """Returns the record kinds of an entity. Before v3, a person has one for each role."""
+    if isinstance(entity, Person | Contact):
+        return ("user", *entity.roles)
+    return (type(entity).__name__.lower(),)
 
 
-def _school_ids(index: DistrictIndex, thing: Thing) -> frozenset[str]:
-    if isinstance(thing, Section):
-        return frozenset({thing.school.id})
-    if isinstance(thing, Contact):
-        children = [index.people[one] for one in thing.students]
-        return frozenset(school.id for child in children for school in child.schools)
-    return frozenset(school.id for school in relations.related_schools(index, thing))
+def _school_ids(index: DistrictIndex, entity: Entity) -> frozenset[str]:
+    if isinstance(entity, Section):
+        return frozenset({entity.school.id})
+    if isinstance(entity, Contact):
+        students = [index.people[student_id] for student_id in entity.students]
+        return frozenset(school.id for student in students for school in student.schools)
+    return frozenset(school.id for school in relations.related_schools(index, entity))

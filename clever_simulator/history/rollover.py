@@ -33,41 +33,45 @@ _GradeGroup = tuple[str, str]  # (school ID, grade)
 
 @dataclass(frozen=True, kw_only=True)
 class RolloverResult:
-    """The result of a rollover. `up` maps IDs to the students who stay, with their new grade."""
+    """The result of a rollover. `promoted` has the students who stay, in their new grade, by ID."""
 
     directory: Directory
-    up: Mapping[str, Person]
-    left: tuple[Person, ...]
-    new: tuple[Person, ...]
-    ended: tuple[Section, ...]
-    begun: tuple[Section, ...]
+    promoted: Mapping[str, Person]
+    graduates: tuple[Person, ...]
+    new_students: tuple[Person, ...]
+    ended_sections: tuple[Section, ...]
+    new_sections: tuple[Section, ...]
 
 
 def roll_over_district(
-    directory: Directory, district: District, gone: Iterable[Person], year: SchoolYear, now: str
+    directory: Directory, district: District, deleted: Iterable[Person], year: SchoolYear, now: str
 ) -> RolloverResult:
-    """Returns the directory in the next school year. Deleted people (`gone`) move up too.
+    """Returns the directory in the next school year. Deleted people (`deleted`) move up too.
 
-    Graduates are still in the returned directory; the caller removes them (`left`). `now` is ISO
-    8601.
+    Graduates are still in the returned directory; the caller removes them (`graduates`). `now` is
+    ISO 8601.
     """
-    everyone = [*(one for one in directory.people if one.district == district), *gone]
-    students = [one for one in everyone if "student" in one.roles]
+    people = [*(person for person in directory.people if person.district == district), *deleted]
+    students = [person for person in people if "student" in person.roles]
     schools = directory.schools_of(district)
-    later = {one.id: _promote(one, schools, year, now) for one in students}
-    up = {one_id: one for one_id, one in later.items() if one}
-    new = tuple(new_students(directory, everyone, schools, year, now))
-    ended = directory.sections_of(district)
-    begun = tuple(_next_sections(ended, students, (*up.values(), *new), year, now))
-    kept = tuple(one for one in directory.sections if one.school.district != district)
-    others = replace(with_people(directory, up), sections=(*kept, *begun))
+    promoted_or_none = {student.id: _promote(student, schools, year, now) for student in students}
+    promoted = {person_id: student for person_id, student in promoted_or_none.items() if student}
+    arrivals = tuple(new_students(directory, people, schools, year, now))
+    ended_sections = directory.sections_of(district)
+    new_sections = tuple(
+        _next_sections(ended_sections, students, (*promoted.values(), *arrivals), year, now)
+    )
+    other_sections = tuple(
+        section for section in directory.sections if section.school.district != district
+    )
+    updated = replace(with_people(directory, promoted), sections=(*other_sections, *new_sections))
     return RolloverResult(
-        directory=replace(others, people=(*others.people, *new)),
-        up=up,
-        left=tuple(one for one in students if later[one.id] is None),
-        new=new,
-        ended=ended,
-        begun=begun,
+        directory=replace(updated, people=(*updated.people, *arrivals)),
+        promoted=promoted,
+        graduates=tuple(student for student in students if promoted_or_none[student.id] is None),
+        new_students=arrivals,
+        ended_sections=ended_sections,
+        new_sections=new_sections,
     )
 
 
@@ -75,35 +79,45 @@ def _promote(
     person: Person, schools: Iterable[School], year: SchoolYear, now: str
 ) -> Person | None:
     """Moves a student up a grade, to a school that has it. None if they graduate or none has it."""
-    post = person.post("student")
-    if post.grade in GRADUATING_GRADES:
+    assignment = person.role_assignment("student")
+    if assignment.grade in GRADUATING_GRADES:
         return None
-    if not post.schools:
+    if not assignment.schools:
         return person
-    grade = next_grade(post.grade)
-    fitting = [one for one in (*post.schools, *schools) if school_has_grade(one, grade)]
-    stays = tuple(one for one in post.schools if one in fitting)
-    if not fitting:
+    grade = next_grade(assignment.grade)
+    suitable = [
+        school for school in (*assignment.schools, *schools) if school_has_grade(school, grade)
+    ]
+    current_schools = tuple(school for school in assignment.schools if school in suitable)
+    if not suitable:
         return None
-    elsewhere = fitting[int(person.id, 16) % len(fitting)]  # spread the students over the schools
+    # Spreads the students over the schools.
+    new_school = suitable[int(person.id, 16) % len(suitable)]
     # The date of birth and the graduation year do not change with the grade.
-    shown = records.role_record(person, post)
+    record = records.role_record(person, assignment)
     facts: records.Record = {
-        name: shown[name] for name in ("dob", "graduation_year") if name in shown
+        name: record[name] for name in ("dob", "graduation_year") if name in record
     }
-    later = replace(post, grade=grade, schools=stays or (elsewhere,), facts={**post.facts, **facts})
-    return _with_role(person, with_enrollments(later, year.days), now)
+    updated = replace(
+        assignment,
+        grade=grade,
+        schools=current_schools or (new_school,),
+        facts={**assignment.facts, **facts},
+    )
+    return _with_role(person, with_enrollments(updated, year.days), now)
 
 
-def _with_role(person: Person, post: RoleAssignment, now: str) -> Person:
-    posts = tuple(post if one.role == post.role else one for one in person.posts)
-    return replace(person, posts=posts, last_modified=now)
+def _with_role(person: Person, assignment: RoleAssignment, now: str) -> Person:
+    assignments = tuple(
+        assignment if other.role == assignment.role else other for other in person.role_assignments
+    )
+    return replace(person, role_assignments=assignments, last_modified=now)
 
 
 def _next_sections(
-    ended: Iterable[Section],
-    before: Iterable[Person],
-    now_here: Iterable[Person],
+    ended_sections: Iterable[Section],
+    old_students: Iterable[Person],
+    current_students: Iterable[Person],
     year: SchoolYear,
     now: str,
 ) -> Iterable[Section]:
@@ -112,37 +126,40 @@ def _next_sections(
     Students who are now in a grade take the places of last year's students.
     """
     attended: dict[str, list[str]] = defaultdict(list)
-    for section in ended:
+    for section in ended_sections:
         for student in section.students:
             attended[student.id].append(section.id)
-    old, places = _group_by_grade(before), defaultdict(list)
-    for (school, grade), group in _group_by_grade(now_here).items():
-        models = old.get((school, grade)) or [
-            one for key, ones in old.items() if key[0] == school for one in ones
+    old_groups, new_members = _group_by_grade(old_students), defaultdict(list)
+    for (school, grade), group in _group_by_grade(current_students).items():
+        models = old_groups.get((school, grade)) or [
+            classmate
+            for key, classmates in old_groups.items()
+            if key[0] == school
+            for classmate in classmates
         ]
-        for place, student in enumerate(group if models else ()):
-            for section_id in attended[models[place % len(models)].id]:
-                places[section_id].append(student)
-    for section in ended:
-        yield _recreate_section(section, tuple(places[section.id]), year, now)
+        for index, student in enumerate(group if models else ()):
+            for section_id in attended[models[index % len(models)].id]:
+                new_members[section_id].append(student)
+    for section in ended_sections:
+        yield _recreate_section(section, tuple(new_members[section.id]), year, now)
 
 
 def _group_by_grade(students: Iterable[Person]) -> dict[_GradeGroup, list[Person]]:
-    found: dict[_GradeGroup, list[Person]] = defaultdict(list)
-    for one in sorted(students, key=lambda one: one.id):
-        post = one.post("student")
-        if post.schools:
-            found[post.schools[0].id, post.grade].append(one)
-    return found
+    groups: dict[_GradeGroup, list[Person]] = defaultdict(list)
+    for student in sorted(students, key=lambda student: student.id):
+        assignment = student.role_assignment("student")
+        if assignment.schools:
+            groups[assignment.schools[0].id, assignment.grade].append(student)
+    return groups
 
 
 def _recreate_section(
     section: Section, students: tuple[Person, ...], year: SchoolYear, now: str
 ) -> Section:
-    half = "-01-" in (derived_records.term_for_section(section).start_date or "")
+    is_spring_term = "-01-" in (derived_records.term_for_section(section).start_date or "")
     facts = {
         **section.facts,
-        "term": year.spring if half else year.term,
+        "term": year.spring if is_spring_term else year.term,
         "created": now,
         "last_modified": now,
     }
@@ -158,30 +175,30 @@ def _recreate_section(
 
 def new_students(
     directory: Directory,
-    everyone: list[Person],
+    people: list[Person],
     schools: Iterable[School],
     year: SchoolYear,
     now: str,
 ) -> Iterable[Person]:
     """Yields as many Kindergarten students as before, at least one, for each school that has it."""
-    students = [one for one in everyone if "student" in one.roles]
-    chance = random.Random(f"{year.name} {len(everyone)}")  # noqa: S311 # repeatable on purpose
-    taken = {one.user_name for one in (*directory.people, *everyone)}
+    students = [student for student in people if "student" in student.roles]
+    rng = random.Random(f"{year.name} {len(people)}")  # noqa: S311 # repeatable on purpose
+    user_names = {person.user_name for person in (*directory.people, *people)}
     numbers = count(_highest_number(students) + 1)
-    before: dict[str, int] = defaultdict(int)
-    for one in students:
-        post = one.post("student")
-        if post.grade == "Kindergarten" and post.schools:
-            before[post.schools[0].id] += 1
+    kindergarten_counts: dict[str, int] = defaultdict(int)
+    for student in students:
+        assignment = student.role_assignment("student")
+        if assignment.grade == "Kindergarten" and assignment.schools:
+            kindergarten_counts[assignment.schools[0].id] += 1
     for school in schools:
         if school_has_grade(school, "Kindergarten"):
-            for _ in range(max(1, before[school.id])):
+            for _ in range(max(1, kindergarten_counts[school.id])):
                 name = Name(
-                    first=chance.choice(sample_names.FIRST_NAMES),
-                    last=chance.choice(sample_names.LAST_NAMES),
+                    first=rng.choice(sample_names.FIRST_NAMES),
+                    last=rng.choice(sample_names.LAST_NAMES),
                 )
                 yield _new_student(
-                    school, name, _free_user_name(name, taken), str(next(numbers)), year, now
+                    school, name, _free_user_name(name, user_names), str(next(numbers)), year, now
                 )
 
 
@@ -190,7 +207,7 @@ def _new_student(
 ) -> Person:
     person_id = make_id(0, "newcomer", school.district.id, year.name, user_name)
     facts = {"dob": f"9/15/{year.first - 6}", "graduation_year": str(year.first + 13)}
-    post = RoleAssignment(
+    assignment = RoleAssignment(
         role="student",
         legacy_id=person_id,
         schools=(school,),
@@ -203,21 +220,24 @@ def _new_student(
         district=school.district,
         user_name=user_name,
         name=name,
-        posts=(with_enrollments(post, year.days),),
+        role_assignments=(with_enrollments(assignment, year.days),),
         created=now,
         last_modified=now,
     )
 
 
-def _free_user_name(name: Name, taken: set[str]) -> str:
+def _free_user_name(name: Name, user_names: set[str]) -> str:
     plain = unicodedata.normalize("NFKD", f"{name.first}.{name.last}").encode("ascii", "ignore")
     base = plain.decode().lower().replace("'", "")
-    tries = (base if number == 1 else f"{base}{number}" for number in count(1))
-    user_name = next(one for one in tries if one not in taken)
-    taken.add(user_name)
+    candidates = (base if number == 1 else f"{base}{number}" for number in count(1))
+    user_name = next(candidate for candidate in candidates if candidate not in user_names)
+    user_names.add(user_name)
     return user_name
 
 
 def _highest_number(students: list[Person]) -> int:
-    numbers = (one.post("student").number for one in students)
-    return max((int(one) for one in numbers if one.isascii() and one.isdecimal()), default=900_000)
+    numbers = (student.role_assignment("student").number for student in students)
+    return max(
+        (int(number) for number in numbers if number.isascii() and number.isdecimal()),
+        default=900_000,
+    )

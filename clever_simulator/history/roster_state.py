@@ -23,25 +23,25 @@ class RosterState:
 
     def __init__(self, directory: Directory) -> None:
         self._lock = threading.RLock()
-        self._first = directory
+        self._initial = directory
         self.restore()
 
     def restore(self) -> None:
         """Undoes all changes."""
         with self._lock:
-            self._directory = self._first
-            self._gone: dict[str, Person] = {}
+            self._directory = self._initial
+            self._deleted: dict[str, Person] = {}
             self._unshared: frozenset[str] = frozenset()
             self._new_ids: dict[str, str] = {}
             self._contacts: dict[str, list[derived_records.Contact]] = {}
-            self._altered: dict[str, RecordOverride] = {}
-            self.standings = DistrictStatuses()
+            self._overrides: dict[str, RecordOverride] = {}
+            self.statuses = DistrictStatuses()
             self._indexes: dict[tuple[str, frozenset[str]], DistrictIndex] = {}
 
     @property
-    def first(self) -> Directory:
+    def initial(self) -> Directory:
         """The directory before any change."""
-        return self._first
+        return self._initial
 
     @property
     def directory(self) -> Directory:
@@ -58,58 +58,68 @@ class RosterState:
 
     def find(self, name: str) -> Person | None:
         """Returns the first person with this user name or v3 ID, even if deleted, or None."""
-        everyone = chain(self._first.people, self._directory.people, self._gone.values())
-        one_id = next((one.id for one in everyone if name in (one.user_name, one.id)), "")
-        now_id = self._new_ids.get(one_id, one_id)
-        return self._directory.by_id(now_id) or self._gone.get(now_id)
+        people = chain(self._initial.people, self._directory.people, self._deleted.values())
+        person_id = next(
+            (person.id for person in people if name in (person.user_name, person.id)), ""
+        )
+        current_id = self._new_ids.get(person_id, person_id)
+        return self._directory.by_id(current_id) or self._deleted.get(current_id)
 
-    def around(self, person: Person) -> frozenset[str]:
+    def related_ids(self, person: Person) -> frozenset[str]:
         """Returns the IDs of a person's sections and contacts, even if the person is not shared."""
-        sections = {one.id for one in self._directory.sections_of(person)}
+        sections = {section.id for section in self._directory.sections_of(person)}
         contacts = self._contacts_in(person.district)
-        return frozenset(sections | {one.id for one in contacts if person.id in one.students})
+        return frozenset(
+            sections | {contact.id for contact in contacts if person.id in contact.students}
+        )
 
     def pause(self, district: District, since: str | None) -> None:
         """Pauses a district from a day (YYYY-MM-DD) on. None resumes it."""
         with self._lock:
-            self.standings.pause(district, since)
+            self.statuses.pause(district, since)
             self._indexes.clear()
 
-    def shares(self, person: Person) -> bool:
+    def is_shared(self, person: Person) -> bool:
         """Whether a person exists and is shared with the apps."""
-        return person.id not in self._unshared and person.id not in self._gone
+        return person.id not in self._unshared and person.id not in self._deleted
 
-    def alter(self, alterations: dict[str, RecordOverride]) -> None:
+    def override(self, alterations: dict[str, RecordOverride]) -> None:
         """Overrides records from now on. A new override replaces the record's previous one."""
         with self._lock:
             # A new dict, because existing indexes keep the old one
-            self._altered = self._altered | alterations
+            self._overrides = self._overrides | alterations
             self._indexes.clear()
 
     def is_deleted(self, person: Person) -> bool:
         """Whether a person was deleted from the district, not only unshared."""
-        return person.id in self._gone
+        return person.id in self._deleted
 
-    def put(self, person: Person) -> None:
+    def replace_person(self, person: Person) -> None:
         """Replaces the record of the person with the same ID."""
-        self.become(with_people(self._directory, {person.id: person}))
+        self.replace_directory(with_people(self._directory, {person.id: person}))
 
-    def become(self, directory: Directory) -> None:
+    def replace_directory(self, directory: Directory) -> None:
         """Replaces the current directory."""
         with self._lock:
             self._directory = directory
             self._indexes.clear()
 
-    def enrol(self, person: Person, section_id: str, *, enrolled: bool) -> None:
+    def enroll(self, person: Person, section_id: str, *, enrolled: bool) -> None:
         """Enrolls a student in a section, or unenrolls them."""
         sections = []
-        for one in self._directory.sections:
-            if one.id == section_id:
-                others = tuple(each for each in one.students if each.id != person.id)
-                sections.append(replace(one, students=(*others, person) if enrolled else others))
+        for section in self._directory.sections:
+            if section.id == section_id:
+                other_students = tuple(
+                    student for student in section.students if student.id != person.id
+                )
+                sections.append(
+                    replace(
+                        section, students=(*other_students, person) if enrolled else other_students
+                    )
+                )
             else:
-                sections.append(one)
-        self.become(replace(self._directory, sections=tuple(sections)))
+                sections.append(section)
+        self.replace_directory(replace(self._directory, sections=tuple(sections)))
 
     def unshare(self, person: Person) -> None:
         """Hides a person from all apps. They can still log in to Clever."""
@@ -120,75 +130,91 @@ class RosterState:
     def delete(self, person: Person) -> None:
         """Deletes a person from the district. Their sections keep a reference to them."""
         with self._lock:
-            self._gone[person.id] = person
-            kept = tuple(one for one in self._directory.people if one.id != person.id)
-            self.become(replace(self._directory, people=kept, named_people=self._named_among(kept)))
+            self._deleted[person.id] = person
+            remaining = tuple(other for other in self._directory.people if other.id != person.id)
+            self.replace_directory(
+                replace(
+                    self._directory, people=remaining, named_people=self._named_among(remaining)
+                )
+            )
 
     def bring_back(self, person: Person) -> None:
         """Undoes `unshare` and `delete`."""
         with self._lock:
             self._unshared -= {person.id}
-            if self._gone.pop(person.id, None):
+            if self._deleted.pop(person.id, None):
                 people = (*self._directory.people, person)
                 named = self._named_among(people)
-                self.become(replace(self._directory, people=people, named_people=named))
+                self.replace_directory(replace(self._directory, people=people, named_people=named))
             self._indexes.clear()
 
-    def renew(self, person: Person, renewed: Person) -> None:
+    def replace_id(self, person: Person, renewed: Person) -> None:
         """Gives a current person a new ID, also in their sections and contacts."""
         with self._lock:
-            for old in (
+            for former_id in (
                 person.id,
-                *(key for key, now in self._new_ids.items() if now == person.id),
+                *(key for key, current_id in self._new_ids.items() if current_id == person.id),
             ):
-                self._new_ids[old] = renewed.id
+                self._new_ids[former_id] = renewed.id
             self._contacts[person.district.id] = [
-                replace(one, students=tuple(self._new_ids.get(each, each) for each in one.students))
-                for one in self._contacts_in(person.district)
+                replace(
+                    contact,
+                    students=tuple(
+                        self._new_ids.get(student_id, student_id) for student_id in contact.students
+                    ),
+                )
+                for contact in self._contacts_in(person.district)
             ]
-            self.become(with_people(self._directory, {person.id: renewed}))
+            self.replace_directory(with_people(self._directory, {person.id: renewed}))
 
-    def gone(self, district: District) -> tuple[Person, ...]:
+    def deleted_people(self, district: District) -> tuple[Person, ...]:
         """Returns the deleted people of a district, as they will be if they return."""
-        return tuple(one for one in self._gone.values() if one.district == district)
+        return tuple(person for person in self._deleted.values() if person.district == district)
 
-    def roll(self, district: District, rolled: RolloverResult) -> None:
+    def roll_over(self, district: District, result: RolloverResult) -> None:
         """Starts the next school year of a district."""
         with self._lock:
             contacts = self._contacts_in(district)
             self._contacts[district.id] = [
                 *contacts,
-                *derived_records.build_contacts(district, rolled.new),
+                *derived_records.build_contacts(district, result.new_students),
             ]
-            self._gone |= {one_id: rolled.up.get(one_id, one) for one_id, one in self._gone.items()}
-            self._gone = {one.id: one for one in rolled.left} | self._gone
-            people = tuple(one for one in rolled.directory.people if one.id not in self._gone)
+            self._deleted |= {
+                person_id: result.promoted.get(person_id, person)
+                for person_id, person in self._deleted.items()
+            }
+            self._deleted = {student.id: student for student in result.graduates} | self._deleted
+            people = tuple(
+                person for person in result.directory.people if person.id not in self._deleted
+            )
             named = self._named_among(people)
-            self.become(replace(rolled.directory, people=people, named_people=named))
+            self.replace_directory(replace(result.directory, people=people, named_people=named))
 
     def _named_among(self, people: tuple[Person, ...]) -> tuple[Person, ...]:
-        by_id = {one.id: one for one in people}
-        ids = (self._new_ids.get(one.id, one.id) for one in self._first.named_people)
-        return tuple(by_id[one_id] for one_id in ids if one_id in by_id)
+        by_id = {person.id: person for person in people}
+        ids = (self._new_ids.get(person.id, person.id) for person in self._initial.named_people)
+        return tuple(by_id[person_id] for person_id in ids if person_id in by_id)
 
     def _index(self, district: District, unshared: frozenset[str]) -> DistrictIndex:
-        here = self._directory
-        shared = (one for one in here.people_of(district) if one.id not in self._unshared)
+        directory = self._directory
+        shared = (
+            person for person in directory.people_of(district) if person.id not in self._unshared
+        )
         return DistrictIndex(
             district,
-            schools=here.schools_of(district),
-            people=(one for one in shared if one.user_name not in unshared),
-            sections=here.sections_of(district),
+            schools=directory.schools_of(district),
+            people=(person for person in shared if person.user_name not in unshared),
+            sections=directory.sections_of(district),
             contacts=self._contacts_in(district),
-            facts=self.standings.facts(district),
-            altered=self._altered,
+            facts=self.statuses.facts(district),
+            overrides=self._overrides,
         )
 
     def _contacts_in(self, district: District) -> list[derived_records.Contact]:
         # Built from the initial people, so that contacts stay the same when others leave.
         if district.id not in self._contacts:
-            everyone = self._first.people_of(district)
-            students = (one for one in everyone if "student" in one.roles)
+            people = self._initial.people_of(district)
+            students = (student for student in people if "student" in student.roles)
             self._contacts[district.id] = derived_records.build_contacts(district, students)
         return self._contacts[district.id]
 
@@ -198,7 +224,7 @@ class DistrictStatuses:
 
     def __init__(self) -> None:
         self._paused: dict[str, str] = {}
-        self._left: frozenset[str] = frozenset()
+        self._disconnected: frozenset[str] = frozenset()
 
     def pause(self, district: District, since: str | None) -> None:
         """Pauses a district from a day (YYYY-MM-DD) on. None resumes it."""
@@ -210,17 +236,17 @@ class DistrictStatuses:
         """Whether Clever currently takes no data from a district."""
         return district.id in self._paused
 
-    def leave(self, district: District) -> None:
+    def disconnect(self, district: District) -> None:
         """Disconnects a district from the apps."""
-        self._left |= {district.id}
+        self._disconnected |= {district.id}
 
-    def rejoin(self, district: District) -> None:
+    def reconnect(self, district: District) -> None:
         """Reconnects a district."""
-        self._left -= {district.id}
+        self._disconnected -= {district.id}
 
-    def has_left(self, district: District) -> bool:
+    def is_disconnected(self, district: District) -> bool:
         """Whether a district is disconnected from all apps except Library apps."""
-        return district.id in self._left
+        return district.id in self._disconnected
 
     def facts(self, district: District) -> Record:
         """Returns the fields of the district's record that a pause changes."""

@@ -42,14 +42,14 @@ class StepLog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Removes all steps."""
         with self._lock:
             self._steps: list[LoggedStep] = []
 
-    def note(self, step: LoggedStep) -> LoggedStep:
+    def add(self, step: LoggedStep) -> LoggedStep:
         """Adds a completed step and returns it."""
         with self._lock:
             self._steps.append(step)

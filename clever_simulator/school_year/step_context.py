@@ -27,56 +27,56 @@ class StepResult:
 class StepContext:
     """One district at the time of a step, and the caller's request."""
 
-    world: SimulatorState
+    state: SimulatorState
     district: District
-    asked: Mapping[str, object]
+    fields: Mapping[str, object]
 
     @property
     def people(self) -> Directory:
         """The directory before the step."""
-        return self.world.people
+        return self.state.people
 
     def student(self) -> Person:
         """Returns the requested or default student. Raises ChangeError if there is none."""
-        one = self.person()
-        if "student" not in one.roles or not one.schools:
+        person = self.person()
+        if "student" not in person.roles or not person.schools:
             raise ChangeError("person: expected a student who has a school.")
-        return one
+        return person
 
     def person(self) -> Person:
         """Returns the requested or default person, deleted or not.
 
         Raises ChangeError if there is none.
         """
-        name = self.asked.get("person")
+        name = self.fields.get("person")
         if not name:
-            child = default_student(self.world.data.first, self.district)
-            if child is None:
+            student = default_student(self.state.data.initial, self.district)
+            if student is None:
                 raise ChangeError("person: this district has no students, so enter a person.")
-            name = child.id
-        found = self.world.data.find(str(name))
-        if found is None:
+            name = student.id
+        person = self.state.data.find(str(name))
+        if person is None:
             raise ChangeError("person: nobody has this user name or id.")
-        return found
+        return person
 
-    def present(self, one: Person) -> Person:
+    def require_shared(self, person: Person) -> Person:
         """Returns the same person.
 
         Raises ChangeError if they are not in the district's shared data.
         """
-        if not self.world.data.shares(one):
-            raise ChangeError(f"person: {one.name.full} is not shared at the moment.")
-        return one
+        if not self.state.data.is_shared(person):
+            raise ChangeError(f"person: {person.name.full} is not shared at the moment.")
+        return person
 
 
-def person_change(one: Person, what: str, before: str = "", after: str = "") -> Change:
+def person_change(person: Person, label: str, before: str = "", after: str = "") -> Change:
     """Returns a Change for a person."""
     return Change(
         kind="person",
-        id=one.id,
-        user_name=one.user_name,
-        name=one.name.full,
-        what=what,
+        id=person.id,
+        user_name=person.user_name,
+        name=person.name.full,
+        what=label,
         before=before,
         after=after,
     )
@@ -85,29 +85,31 @@ def person_change(one: Person, what: str, before: str = "", after: str = "") -> 
 def default_student(directory: Directory, district: District) -> Person | None:
     """Returns the first student who can change school this year and next, else the first one."""
     students = [
-        one
-        for one in directory.people
-        if one.district == district and "student" in one.roles and one.schools
+        student
+        for student in directory.people
+        if student.district == district and "student" in student.roles and student.schools
     ]
-    movable = (one for one in students if _can_change_school(directory, one))
-    return next(movable, students[0] if students else None)
+    candidates = (student for student in students if _can_change_school(directory, student))
+    return next(candidates, students[0] if students else None)
 
 
 def next_school(directory: Directory, student: Person) -> School | None:
     """Returns another school of the district that has the student's grade, else any other."""
-    others = [one for one in directory.schools_of(student.district) if one not in student.schools]
-    grade = student.post("student").grade
-    fitting = (one for one in others if school_has_grade(one, grade))
-    return next(fitting, others[0] if others else None)
+    others = [
+        school for school in directory.schools_of(student.district) if school not in student.schools
+    ]
+    grade = student.role_assignment("student").grade
+    suitable = (school for school in others if school_has_grade(school, grade))
+    return next(suitable, others[0] if others else None)
 
 
 def replacement_teacher(directory: Directory, section: Section) -> Person | None:
     """Returns a teacher who can take over a class: from the same school, else the district."""
-    teaching = {one.id for one in section.teachers}
-    for place in (section.school, section.school.district):
-        for one in directory.people_of(place):
-            if "teacher" in one.roles and one.id not in teaching:
-                return one
+    teaching = {teacher.id for teacher in section.teachers}
+    for owner in (section.school, section.school.district):
+        for person in directory.people_of(owner):
+            if "teacher" in person.roles and person.id not in teaching:
+                return person
     return None
 
 
@@ -116,17 +118,25 @@ def sections_to_attend(directory: Directory, student: Person, school: School) ->
 
     If no student in the grade has sections, uses the first student of the school who does.
     """
-    grade = student.post("student").grade
-    here = [one for one in directory.people_of(school) if one.roles == ("student",)]
-    same = [one for one in here if one.post("student").grade == grade and one.id != student.id]
-    like = next((one for one in (*same, *here) if directory.sections_of(one)), None)
-    return {one.id for one in directory.sections_of(like)} if like else set()
+    grade = student.role_assignment("student").grade
+    students = [other for other in directory.people_of(school) if other.roles == ("student",)]
+    same_grade = [
+        other
+        for other in students
+        if other.role_assignment("student").grade == grade and other.id != student.id
+    ]
+    model_student = next(
+        (other for other in (*same_grade, *students) if directory.sections_of(other)), None
+    )
+    return (
+        {section.id for section in directory.sections_of(model_student)} if model_student else set()
+    )
 
 
 def _can_change_school(directory: Directory, student: Person) -> bool:
-    grade = student.post("student").grade
+    grade = student.role_assignment("student").grade
     schools = directory.schools_of(student.district)
     return all(
-        sum(school_has_grade(school, each) for school in schools) > 1
-        for each in (grade, next_grade(grade))
+        sum(school_has_grade(school, year_grade) for school in schools) > 1
+        for year_grade in (grade, next_grade(grade))
     ) and grade != next_grade(grade)

@@ -15,17 +15,17 @@ from clever_simulator.state import SimulatorState
 class StepKind:
     """A kind of step. `button` is its button label.
 
-    A step that `waits` cannot be made while the district is paused. A step that is not
-    `of_district` affects a single student.
+    A step that `needs_running_district` cannot be made while the district is paused. A step that is
+    not `of_district` affects a single student.
     """
 
     make: Callable[[StepContext], StepResult]
     button: str
-    waits: bool = True
+    needs_running_district: bool = True
     of_district: bool = False
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What it does, in one sentence: the docstring of `make`."""
         return str(self.make.__doc__)
 
@@ -33,9 +33,13 @@ class StepKind:
 STEPS: Mapping[str, StepKind] = {
     "new_teacher": StepKind(student_steps.change_teacher, "A class gets another teacher"),
     "new_school": StepKind(student_steps.change_school, "A student changes school"),
-    "unshared": StepKind(student_steps.unshare_person, "A student is unshared", waits=False),
+    "unshared": StepKind(
+        student_steps.unshare_person, "A student is unshared", needs_running_district=False
+    ),
     "deleted": StepKind(student_steps.delete_person, "A student is deleted"),
-    "back": StepKind(student_steps.restore_person, "The student returns", waits=False),
+    "back": StepKind(
+        student_steps.restore_person, "The student returns", needs_running_district=False
+    ),
     "new_id": StepKind(student_steps.give_new_id, "Away for 300 days, back with a new id"),
     "rollover": StepKind(
         district_steps.roll_over, "Rollover to the next school year", of_district=True
@@ -43,54 +47,60 @@ STEPS: Mapping[str, StepKind] = {
     "library_to_district": StepKind(
         district_steps.connect_library_app,
         "A Library app is connected by districts",
-        waits=False,
+        needs_running_district=False,
         of_district=True,
     ),
     "pause": StepKind(district_steps.pause_district, "The district pauses", of_district=True),
     "unpause": StepKind(
-        district_steps.unpause_district, "The district's pause ends", waits=False, of_district=True
+        district_steps.unpause_district,
+        "The district's pause ends",
+        needs_running_district=False,
+        of_district=True,
     ),
     "leave": StepKind(
-        district_steps.disconnect_district, "The district leaves", waits=False, of_district=True
+        district_steps.disconnect_district,
+        "The district leaves",
+        needs_running_district=False,
+        of_district=True,
     ),
     "rejoin": StepKind(
         district_steps.reconnect_district,
         "The district connects again",
-        waits=False,
+        needs_running_district=False,
         of_district=True,
     ),
 }
 
 
-def make_step(world: SimulatorState, asked: object) -> LoggedStep:
+def make_step(state: SimulatorState, fields: object) -> LoggedStep:
     """Makes the step that decoded JSON asks for. Raises ChangeError naming the invalid field."""
-    if not isinstance(asked, dict):
+    if not isinstance(fields, dict):
         raise ChangeError("A step is a JSON object with the field step.")
-    name = str(asked.get("step"))
+    name = str(fields.get("step"))
     if name not in STEPS:
         raise ChangeError(f"step: expected one of {', '.join(STEPS)}.")
-    with world.changes.lock:
-        district = _requested_district(world, asked)
-        if STEPS[name].waits:
-            world.changes.check_running(district)
-        made = STEPS[name].make(StepContext(world=world, district=district, asked=asked))
+    with state.changes.lock:
+        district = _requested_district(state, fields)
+        if STEPS[name].needs_running_district:
+            state.changes.check_running(district)
+        result = STEPS[name].make(StepContext(state=state, district=district, fields=fields))
         step = LoggedStep(
             step=name,
             district=district.id,
-            time=world.clock.text(),
-            touched=tuple(made.touched),
-            events=tuple(made.events),
+            time=state.clock.timestamp(),
+            touched=tuple(result.touched),
+            events=tuple(result.events),
         )
-        return world.passed.note(step)
+        return state.step_log.add(step)
 
 
-def _requested_district(world: SimulatorState, asked: Mapping[str, object]) -> District:
+def _requested_district(state: SimulatorState, fields: Mapping[str, object]) -> District:
     """Returns the person's district, else the one requested by ID or short name, else the first."""
-    person = world.data.find(str(asked["person"])) if asked.get("person") else None
+    person = state.data.find(str(fields["person"])) if fields.get("person") else None
     if person:
         return person.district
-    wanted = asked.get("district") or world.people.districts[0].id
-    for one in world.people.districts:
-        if wanted in (one.id, one.shortname):
-            return one
+    district_name = fields.get("district") or state.people.districts[0].id
+    for district in state.people.districts:
+        if district_name in (district.id, district.shortname):
+            return district
     raise ChangeError("district: no district has this id or short name.")

@@ -61,7 +61,7 @@ def instant_login() -> ResponseReturnValue:
     district = _requested_district()
     if district is None:
         raise LinkError("An Instant Login link must contain a district_id.")
-    if app.seen_from(district.shortname).tier == "library":
+    if app.for_district(district.shortname).tier == "library":
         raise LinkError("Instant Login links do not work for apps of the Clever Library.")
     launch = LoginRequest(app=app, redirect_uri=app.primary_uri, district=district, by_clever=True)
     return _continue_login(launch)
@@ -103,21 +103,27 @@ def _continue_login(launch: LoginRequest) -> ResponseReturnValue:
 
 
 def _log_in_to_app(launch: LoginRequest, person: Person) -> ResponseReturnValue:
-    launch = replace(launch, app=launch.app.seen_from(person.district.shortname))
-    posts = sharing.allowed_roles(launch.app, person)
-    if not posts and launch.return_unshared:
+    launch = replace(launch, app=launch.app.for_district(person.district.shortname))
+    assignments = sharing.allowed_roles(launch.app, person)
+    if not assignments and launch.return_unshared:
         return _redirect_to_app(launch, {"error": "unauthorized-user"})
-    if not posts:
+    if not assignments:
         raise LinkError(f"{launch.app.name} is not shared with {person.name.full}.")
-    asked: dict[str, Any] = {"person": person, "app": launch.app, "target": _current_path()}
-    post = _choose_role(launch.app, posts)
-    if post is None:
-        return render_template("account.html", title="Which account?", posts=posts, **asked)
-    if sharing.needs_consent(launch.app, person, post.role):
+    template_values: dict[str, Any] = {
+        "person": person,
+        "app": launch.app,
+        "target": _current_path(),
+    }
+    assignment = _choose_role(launch.app, assignments)
+    if assignment is None:
         return render_template(
-            "consent.html", title=f"Share your data with {launch.app.name}?", **asked
+            "account.html", title="Which account?", assignments=assignments, **template_values
         )
-    login = Login(app=launch.app, person=person, role=post.role, nonce=launch.nonce)
+    if sharing.needs_consent(launch.app, person, assignment.role):
+        return render_template(
+            "consent.html", title=f"Share your data with {launch.app.name}?", **template_values
+        )
+    login = Login(app=launch.app, person=person, role=assignment.role, nonce=launch.nonce)
     return _deliver_code(launch, login)
 
 
@@ -126,22 +132,24 @@ def _ask_for_login(launch: LoginRequest) -> ResponseReturnValue:
     if district:
         return render_login_page(district, _current_path())
     links = [
-        (one, f"{_current_path()}&district_id={one.id}")
-        for one in simulator_state().people.districts
+        (option, f"{_current_path()}&district_id={option.id}")
+        for option in simulator_state().people.districts
     ]
     return render_template("picker.html", title="Find your school district", links=links)
 
 
-def _choose_role(app: RegisteredApp, posts: tuple[RoleAssignment, ...]) -> RoleAssignment | None:
+def _choose_role(
+    app: RegisteredApp, assignments: tuple[RoleAssignment, ...]
+) -> RoleAssignment | None:
     """Returns the role for this login, or None if the person must choose first."""
-    if len(posts) == 1 or not app.before_v3:
-        return posts[0]
+    if len(assignments) == 1 or not app.before_v3:
+        return assignments[0]
     account = browser_session.take_choice("account")
-    return next((post for post in posts if post.legacy_id == account), None)
+    return next((assignment for assignment in assignments if assignment.legacy_id == account), None)
 
 
 def _deliver_code(launch: LoginRequest, login: Login) -> ResponseReturnValue:
-    code = simulator_state().vault.issue_code(login, launch.redirect_uri)
+    code = simulator_state().tokens.issue_code(login, launch.redirect_uri)
     values = {"code": code, "scope": " ".join(scopes_for_tier(launch.app.tier))}
     if browser_session.impersonating_admin() and (launch.by_clever or launch.app.loginas_repeats):
         values["loginas_by_admin"] = "true"
@@ -150,8 +158,8 @@ def _deliver_code(launch: LoginRequest, login: Login) -> ResponseReturnValue:
 
 def _redirect_to_app(launch: LoginRequest, values: dict[str, str]) -> ResponseReturnValue:
     state = {} if launch.state is None else {"state": launch.state}
-    joint = "&" if "?" in launch.redirect_uri else "?"
-    return redirect(launch.redirect_uri + joint + urlencode(values | state, quote_via=quote))
+    separator = "&" if "?" in launch.redirect_uri else "?"
+    return redirect(launch.redirect_uri + separator + urlencode(values | state, quote_via=quote))
 
 
 def _requested_app() -> RegisteredApp:

@@ -16,10 +16,10 @@ def impersonating_admin() -> Person | None:
     return simulator_state().people.by_id(session.get("admin"))
 
 
-def start_impersonation(one: Person) -> None:
+def start_impersonation(person: Person) -> None:
     """Makes the logged-in admin impersonate this person."""
     session["admin"] = session.get("admin") or session["person"]
-    session["person"] = one.id
+    session["person"] = person.id
 
 
 def stop_impersonation() -> None:
@@ -32,16 +32,16 @@ def last_district() -> District | None:
     return simulator_state().people.district(session.get("district"))
 
 
-def remember_district(one: District) -> None:
+def remember_district(district: District) -> None:
     """Sets the district of this browser."""
-    session["district"] = one.id
+    session["district"] = district.id
 
 
-def log_in(one: Person) -> None:
+def log_in(person: Person) -> None:
     """Logs in a person and clears the previous session."""
     session.clear()
-    session["person"] = one.id
-    remember_district(one.district)
+    session["person"] = person.id
+    remember_district(person.district)
 
 
 def log_out() -> None:

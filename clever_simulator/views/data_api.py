@@ -26,8 +26,8 @@ COLLECTION_RULE = _url_choice(_COLLECTIONS, "collection")
 @bp.before_request
 def check_token() -> Response | None:
     """Returns 401 without a valid token and 429 when a token is over the rate limit."""
-    token = simulator_state().vault.find(bearer_token())
-    g.limit = simulator_state().vault.calls_left(token.value if token else "")
+    token = simulator_state().tokens.find(bearer_token())
+    g.limit = simulator_state().tokens.calls_left(token.value if token else "")
     if token is None:
         return error_response(401, "Invalid or missing access token")
     g.token = token
@@ -38,9 +38,11 @@ def check_token() -> Response | None:
 def add_rate_limit_headers(response: Response) -> Response:
     """Adds the rate-limit headers, which Clever sends with every API response."""
     # No call was counted if a fault replaced the response.
-    untouched = 0 if response.status_code == 429 else CALLS_PER_MINUTE
-    left, resets = g.get("limit", (untouched, int(simulator_state().clock.now()) + 60))
-    for name, value in rate_limit_headers(left, resets).items():
+    default_calls = 0 if response.status_code == 429 else CALLS_PER_MINUTE
+    calls_left, reset_time = g.get(
+        "limit", (default_calls, int(simulator_state().clock.now()) + 60)
+    )
+    for name, value in rate_limit_headers(calls_left, reset_time).items():
         response.headers.setdefault(name, value)
     return response
 
@@ -62,12 +64,12 @@ def me(version: str) -> Response:
     login = _current_login()
     if login is None:
         return jsonify(serializers.serialize_district_me(version, current_token().district))
-    answer = serializers.serialize_me(
+    data = serializers.serialize_me(
         version, _current_person(login.person), login.role, login.app.tier
     )
-    if not login.app.says_authorized_by:
-        answer["data"].pop("authorized_by", None)
-    return jsonify(answer)
+    if not login.app.sends_authorized_by:
+        data["data"].pop("authorized_by", None)
+    return jsonify(data)
 
 
 def data(
@@ -77,15 +79,15 @@ def data(
     if collection not in VERSIONS[version].collections:
         abort(404)
     # Clever returns an HTML page for an endpoint that never accepts this kind of token.
-    opened = permissions.may_read_endpoint(current_token(), version, collection, nested)
-    listed = record_id is None and collection != "districts"
-    if not opened or (listed and current_token().login):
+    is_open = permissions.may_read_endpoint(current_token(), version, collection, nested)
+    is_list = record_id is None and collection != "districts"
+    if not is_open or (is_list and current_token().login):
         return not_found_response() if current_token().login is None else abort(404)
     try:
-        answer = queries.run_query(_new_query(version), collection, record_id, nested)
+        result = queries.run_query(_new_query(version), collection, record_id, nested)
     except QueryError as error:
         return error_response(error.status, str(error))
-    return jsonify(answer) if answer else not_found_response()
+    return jsonify(result) if result else not_found_response()
 
 
 def no_such_path(collection: str, **_parts: str) -> Response:
@@ -114,33 +116,33 @@ def not_found_response() -> Response:
 
 def error_response(status: int, text: str) -> Response:
     """Returns an error in the only format in Clever's API definitions."""
-    answer = jsonify(message=text)
-    answer.status_code = status
-    return answer
+    response = jsonify(message=text)
+    response.status_code = status
+    return response
 
 
 def too_many_requests() -> Response:
     """Returns Clever's 429, which has an empty body."""
-    answer = Response(status=429)
-    del answer.headers["Content-Type"]
-    answer.headers.update(rate_limit_headers(0, int(simulator_state().clock.now()) + 60))
-    return answer
+    response = Response(status=429)
+    del response.headers["Content-Type"]
+    response.headers.update(rate_limit_headers(0, int(simulator_state().clock.now()) + 60))
+    return response
 
 
-def rate_limit_headers(left: int, resets: int) -> dict[str, str]:
-    """Returns the four rate-limit headers. `resets` is in seconds since 1970."""
+def rate_limit_headers(calls_left: int, reset_time: int) -> dict[str, str]:
+    """Returns the four rate-limit headers. `reset_time` is in seconds since 1970."""
     return {
         "X-RateLimit-Limit": str(CALLS_PER_MINUTE),
-        "X-RateLimit-Remaining": str(max(0, left)),
-        "X-RateLimit-Reset": str(resets),
+        "X-RateLimit-Remaining": str(max(0, calls_left)),
+        "X-RateLimit-Reset": str(reset_time),
         "X-RateLimit-Bucket": "access_token",
     }
 
 
 def current_token() -> Token:
     """Returns the token of the current request."""
-    found: Token = g.token
-    return found
+    token: Token = g.token
+    return token
 
 
 def _new_query(version: str) -> queries.ApiQuery:

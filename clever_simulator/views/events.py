@@ -11,7 +11,7 @@ from clever_simulator.history.event_log import Event
 from clever_simulator.state import simulator_state
 from clever_simulator.views import data_api
 
-bp = Blueprint("feed", __name__)
+bp = Blueprint("events", __name__)
 bp.before_request(data_api.check_token)
 bp.after_request(data_api.add_rate_limit_headers)
 
@@ -23,21 +23,23 @@ _RECORD_COLLECTIONS = ("school_admins", "schools", "sections", "students", "teac
 def events(version: str) -> Response:
     """Returns all events of the district, oldest first."""
     _check_token_kind()
-    found = _visible_events(version)
+    visible = _visible_events(version)
     if VERSIONS[version].event_filters:
-        found = _filter_events(found)
-    return _events_response(version, found)
+        visible = _filter_events(visible)
+    return _events_response(version, visible)
 
 
 @bp.get(f"{data_api.VERSION_RULE}/events/<event_id>")
 def event(version: str, event_id: str) -> Response:
     """Returns one event."""
     _check_token_kind()
-    found = next((one for one in _visible_events(version) if one.id == event_id), None)
-    if found is None:
+    visible = next(
+        (candidate for candidate in _visible_events(version) if candidate.id == event_id), None
+    )
+    if visible is None:
         return data_api.not_found_response()
     uri = f"/{version}/events/{event_id}"
-    return jsonify(data=found.record, links=[{"rel": "self", "uri": uri}])
+    return jsonify(data=visible.record, links=[{"rel": "self", "uri": uri}])
 
 
 @bp.get(f"{data_api.VERSION_RULE}{data_api.COLLECTION_RULE}/<record_id>/events")
@@ -46,17 +48,17 @@ def events_of_record(version: str, collection: str, record_id: str) -> Response:
     _check_token_kind()
     if VERSIONS[version].event_filters or collection not in _RECORD_COLLECTIONS:
         return data_api.not_found_response()
-    here = collection == "schools"
-    found = [
-        one
-        for one in _visible_events(version)
-        if (here and record_id in one.seen.schools)
-        or (one.collection, one.seen.record.get("id")) == (collection, record_id)
+    is_school = collection == "schools"
+    visible = [
+        candidate
+        for candidate in _visible_events(version)
+        if (is_school and record_id in candidate.snapshot.schools)
+        or (candidate.collection, candidate.snapshot.record.get("id")) == (collection, record_id)
     ]
     index = simulator_state().data.index(data_api.current_token().district)
-    if not found and index.listing(version, collection).get(record_id) is None:
+    if not visible and index.listing(version, collection).get(record_id) is None:
         return data_api.not_found_response()
-    return _events_response(version, found)
+    return _events_response(version, visible)
 
 
 def _check_token_kind() -> None:
@@ -66,29 +68,38 @@ def _check_token_kind() -> None:
 
 def _visible_events(version: str) -> list[Event]:
     token = data_api.current_token()
-    found = simulator_state().events.read(version, token.district.id, simulator_state().clock.now())
+    stored = simulator_state().events.read(
+        version, token.district.id, simulator_state().clock.now()
+    )
     hidden = {
-        one_id
+        person_id
         for person in simulator_state().people.people_of(token.district)
         if person.user_name in token.app.unshared
-        for one_id in (person.id, *(post.legacy_id for post in person.posts))
+        for person_id in (
+            person.id,
+            *(assignment.legacy_id for assignment in person.role_assignments),
+        )
     }
-    return [one for one in found if str(one.seen.record.get("id")) not in hidden]
-
-
-def _filter_events(found: list[Event]) -> list[Event]:
-    """Keeps the events of the school and record types that the query asks for."""
-    school, types = request.args.get("school"), set(request.args.getlist("record_type"))
     return [
-        one
-        for one in found
-        if (school is None or school in one.seen.schools)
-        and (not types or one.type.partition(".")[0] in types)
+        stored_event
+        for stored_event in stored
+        if str(stored_event.snapshot.record.get("id")) not in hidden
     ]
 
 
-def _events_response(version: str, found: list[Event]) -> Response:
-    listing = Listing([one.id for one in found], found)
+def _filter_events(visible: list[Event]) -> list[Event]:
+    """Keeps the events of the school and record types that the query asks for."""
+    school, types = request.args.get("school"), set(request.args.getlist("record_type"))
+    return [
+        candidate
+        for candidate in visible
+        if (school is None or school in candidate.snapshot.schools)
+        and (not types or candidate.type.partition(".")[0] in types)
+    ]
+
+
+def _events_response(version: str, visible: list[Event]) -> Response:
+    listing = Listing([item.id for item in visible], visible)
     try:
         _check_cursor(version)
         page = pagination.paginate(
@@ -97,14 +108,14 @@ def _events_response(version: str, found: list[Event]) -> Response:
     except QueryError as error:
         return data_api.error_response(error.status, str(error))
     items: list[Record] = [
-        {"data": one.record, "uri": f"/{version}/events/{event_id}"}
-        for event_id, one in page.things
+        {"data": item_event.record, "uri": f"/{version}/events/{event_id}"}
+        for event_id, item_event in page.entities
     ]
     return jsonify(data=items, links=page.links)
 
 
 def _check_cursor(version: str) -> None:
-    known = {one.id for one in _visible_events(version)} | {"last"}
+    known_ids = {known_event.id for known_event in _visible_events(version)} | {"last"}
     for name in ("starting_after", "ending_before"):
-        if request.args.get(name, "last") not in known:
+        if request.args.get(name, "last") not in known_ids:
             raise QueryError(404, f"{name}: no event has this id. Events are kept for 30 days.")

@@ -33,9 +33,9 @@ _FAULT_ENDPOINT_BY_VIEW = {
     "api.district": "district",
     "api.districts": "district",
     "api.data": "data",
-    "feed.events": "events",
-    "feed.event": "events",
-    "feed.events_of_record": "events",
+    "events.events": "events",
+    "events.event": "events",
+    "events.events_of_record": "events",
 }
 _OAUTH_ERRORS = {400: ("invalid_grant", "invalid code"), 401: ("invalid_client", "unknown client")}
 
@@ -52,7 +52,7 @@ def apply_next_fault() -> Response | None:
     if fault.drop == "before":
         g.cut = True
         return Response(status=503)
-    return _fault_response(fault) if fault.replaces else None
+    return _fault_response(fault) if fault.replaces_response else None
 
 
 def spoil_response(response: Response) -> Response:
@@ -76,8 +76,8 @@ def _spoil_body(response: Response, fault: Fault) -> None:
     if fault.rows is not None and response.is_json:
         response.set_data(_cut(response.get_json(), fault.rows))
     if fault.body == "truncated":
-        whole = response.get_data()
-        response.set_data(whole[: len(whole) // 2])
+        body = response.get_data()
+        response.set_data(body[: len(body) // 2])
     if fault.cut in ("gzip", "damaged"):
         _spoil_gzip(response, damaged=fault.cut == "damaged")
 
@@ -87,12 +87,12 @@ def deliver_response(response: Response) -> Response:
     fault: Fault | None = g.get("fault")
     if fault is None:
         return response
-    in_the_middle = fault.cut in ("length", "chunked", "reset")
-    if not (fault.drop or fault.drip or in_the_middle):
+    during_response = fault.cut in ("length", "chunked", "reset")
+    if not (fault.drop or fault.drip or during_response):
         return response
     connection: socket.socket = request.environ["werkzeug.socket"]
     with contextlib.suppress(OSError):  # the client disconnected
-        if in_the_middle and not fault.drop:
+        if during_response and not fault.drop:
             _cut_off(connection, response, fault.cut)
         elif not fault.drop:
             _send_slowly(connection, response)
@@ -102,23 +102,23 @@ def deliver_response(response: Response) -> Response:
 
 def _spoil_gzip(response: Response, *, damaged: bool) -> None:
     """Sends half of a gzip body, or a complete one with a wrong byte."""
-    packed = bytearray(gzip.compress(response.get_data()))
+    compressed = bytearray(gzip.compress(response.get_data()))
     if damaged:
-        packed[len(packed) // 2] ^= 0xFF
-    response.set_data(bytes(packed if damaged else packed[: len(packed) // 2]))
+        compressed[len(compressed) // 2] ^= 0xFF
+    response.set_data(bytes(compressed if damaged else compressed[: len(compressed) // 2]))
     response.headers["Content-Encoding"] = "gzip"
 
 
-def _cut_off(connection: socket.socket, response: Response, how: str | None) -> None:
+def _cut_off(connection: socket.socket, response: Response, cut: str | None) -> None:
     """Sends half of a response whose headers promise more, then resets the connection if asked."""
     body = response.get_data()
     half = body[: len(body) // 2]
-    if how == "chunked":
+    if cut == "chunked":
         del response.headers["Content-Length"]
         response.headers["Transfer-Encoding"] = "chunked"
         half = b"%x\r\n%b\r\n" % (len(half), half)
     connection.sendall(_head(response) + half)
-    if how == "reset":
+    if cut == "reset":
         time.sleep(0.1)  # otherwise the reset discards data that the client has not read
         # Take over the file descriptor, so that closing this socket resets the connection.
         with socket.socket(fileno=connection.detach()) as plain:
@@ -127,7 +127,10 @@ def _cut_off(connection: socket.socket, response: Response, how: str | None) -> 
 
 def _head(response: Response) -> bytes:
     response.headers["Connection"] = "close"
-    lines = [f"HTTP/1.1 {response.status}", *(f"{k}: {v}" for k, v in response.headers)]
+    lines = [
+        f"HTTP/1.1 {response.status}",
+        *(f"{name}: {value}" for name, value in response.headers),
+    ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
@@ -136,9 +139,9 @@ def _fault_response(fault: Fault) -> Response:
     if fault.body == "html":
         return Response(_error_page(status), status, mimetype="text/html")
     if fault.body == "empty":
-        answer = Response(status=status)
-        del answer.headers["Content-Type"]
-        return answer
+        response = Response(status=status)
+        del response.headers["Content-Type"]
+        return response
     if fault.body is not None:
         return Response(fault.body, status, mimetype="application/json")
     return _typical_response(fault.endpoint, status)
@@ -165,17 +168,17 @@ def _error_page(status: int) -> str:
     )
 
 
-def _cut(answer: dict[str, Any], rows: int) -> str:
+def _cut(body: dict[str, Any], rows: int) -> str:
     """Truncates a list to its first records, as if it ended there."""
-    links = [link for link in answer.get("links", ()) if link.get("rel") != "next"]
-    records = answer.get("data")
-    kept = records[:rows] if isinstance(records, list) else records
-    return json.dumps(answer | {"data": kept, "links": links})
+    links = [link for link in body.get("links", ()) if link.get("rel") != "next"]
+    records = body.get("data")
+    remaining = records[:rows] if isinstance(records, list) else records
+    return json.dumps(body | {"data": remaining, "links": links})
 
 
 def _status_phrase(status: int) -> str:
-    known = {one.value: one.phrase for one in HTTPStatus}
-    return known.get(status, f"Status {status}")
+    phrases = {status_code.value: status_code.phrase for status_code in HTTPStatus}
+    return phrases.get(status, f"Status {status}")
 
 
 def _send_slowly(connection: socket.socket, response: Response) -> None:

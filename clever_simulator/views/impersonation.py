@@ -14,7 +14,9 @@ bp = Blueprint("impersonation", __name__, url_prefix="/as")
 def choose() -> str:
     """Lists the named people for an admin to choose from."""
     admin = _require_admin()
-    people = [one for one in simulator_state().people.named(admin.district) if one.id != admin.id]
+    people = [
+        person for person in simulator_state().people.named(admin.district) if person.id != admin.id
+    ]
     return render_template("as.html", title="Log in as...", people=people, admin=admin)
 
 
@@ -22,10 +24,10 @@ def choose() -> str:
 def begin() -> ResponseReturnValue:
     """Starts impersonating a person. Apps can be told about the impersonation."""
     admin = _require_admin()
-    one = simulator_state().people.by_id(request.form.get("person"))
-    if one is None or one.district != admin.district:
+    person = simulator_state().people.by_id(request.form.get("person"))
+    if person is None or person.district != admin.district:
         abort(404)
-    browser_session.start_impersonation(one)
+    browser_session.start_impersonation(person)
     return _redirect_to_portal(admin)
 
 
@@ -44,4 +46,4 @@ def _require_admin() -> Person:
 
 
 def _redirect_to_portal(person: Person) -> ResponseReturnValue:
-    return redirect(url_for("web.portal", shortname=person.district.shortname), 303)
+    return redirect(url_for("portal.portal", shortname=person.district.shortname), 303)

@@ -27,13 +27,13 @@ def exchange() -> Response:
         return oauth_error(400, "invalid_request", problem)
     if values["grant_type"] != "authorization_code":
         return oauth_error(400, "unsupported_grant_type", "grant_type must be authorization_code")
-    token = simulator_state().vault.redeem(values["code"], app, values["redirect_uri"])
+    token = simulator_state().tokens.redeem(values["code"], app, values["redirect_uri"])
     if token is None:
         return oauth_error(400, "invalid_grant", "invalid code")
-    answer = {"access_token": token.value}
+    body = {"access_token": token.value}
     if token.app.oidc and token.login:
-        answer["id_token"] = oidc.make_id_token(token.login)
-    return _forbid_caching(jsonify(answer))
+        body["id_token"] = oidc.make_id_token(token.login)
+    return _forbid_caching(jsonify(body))
 
 
 @bp.get("/oauth/tokens")
@@ -44,15 +44,19 @@ def district_tokens() -> Response:
         return _invalid_client()
     if request.args.get("owner_type") != "district":
         return oauth_error(400, "invalid_request", "owner_type must be district")
-    wanted = request.args.get("district")
+    district_id = request.args.get("district")
     # A Library app is authorized by teachers, never by a district.
-    joined = [
-        d
-        for d in simulator_state().people.districts
-        if app.seen_from(d.shortname).tier != "library"
+    connected = [
+        district
+        for district in simulator_state().people.districts
+        if app.for_district(district.shortname).tier != "library"
     ]
-    districts = [d for d in joined if wanted in (None, d.id) and sharing.is_connected(app, d)]
-    tokens = [simulator_state().vault.district_token(app, district) for district in districts]
+    districts = [
+        district
+        for district in connected
+        if district_id in (None, district.id) and sharing.is_connected(app, district)
+    ]
+    tokens = [simulator_state().tokens.district_token(app, district) for district in districts]
     uri = request.full_path.rstrip("?")
     return _forbid_caching(
         jsonify(
@@ -65,7 +69,7 @@ def district_tokens() -> Response:
 @bp.get("/oauth/tokeninfo")
 def tokeninfo() -> Response:
     """Returns the app that a token was issued to, so that clients can reject others' tokens."""
-    token = simulator_state().vault.find(bearer_token())
+    token = simulator_state().tokens.find(bearer_token())
     if token is None:
         return oauth_error(401, "invalid_token", "the token is unknown or expired")
     return _forbid_caching(
@@ -75,33 +79,33 @@ def tokeninfo() -> Response:
 
 def bearer_token() -> str:
     """Returns the bearer token of the Authorization header, or an empty string."""
-    given = request.authorization
-    return (given.token or "") if given and given.type == "bearer" else ""
+    authorization = request.authorization
+    return (authorization.token or "") if authorization and authorization.type == "bearer" else ""
 
 
 def oauth_error(status: int, error: str, description: str) -> Response:
     """Returns an error in the format of RFC 6749, section 5.2."""
-    answer = _forbid_caching(jsonify(error=error, error_description=description))
-    answer.status_code = status
-    return answer
+    response = _forbid_caching(jsonify(error=error, error_description=description))
+    response.status_code = status
+    return response
 
 
-def _forbid_caching(answer: Response) -> Response:
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+def _forbid_caching(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _invalid_client() -> Response:
-    answer = oauth_error(401, "invalid_client", "unknown client or wrong secret")
-    answer.headers["WWW-Authenticate"] = 'Basic realm="clever"'
-    return answer
+    response = oauth_error(401, "invalid_client", "unknown client or wrong secret")
+    response.headers["WWW-Authenticate"] = 'Basic realm="clever"'
+    return response
 
 
 def _authenticated_app() -> RegisteredApp | None:
-    given = request.authorization
-    if given is None or given.type != "basic":
+    authorization = request.authorization
+    if authorization is None or authorization.type != "basic":
         return None
-    return _find_app(given.username, given.password)
+    return _find_app(authorization.username, authorization.password)
 
 
 def _app_from_body(values: Mapping[str, object]) -> RegisteredApp | None:
@@ -113,10 +117,10 @@ def _find_app(client_id: object, secret: object) -> RegisteredApp | None:
     if not (isinstance(client_id, str) and isinstance(secret, str)):
         return None
     app = simulator_state().config.app(client_id)
-    fits = app and hmac.compare_digest(
+    secret_matches = app and hmac.compare_digest(
         secret.encode(errors="surrogatepass"), app.client_secret.encode()
     )
-    return app if fits else None
+    return app if secret_matches else None
 
 
 def _request_body() -> Mapping[str, str] | None:
@@ -134,15 +138,15 @@ def _find_problem(values: Mapping[str, object], app: RegisteredApp) -> str:
     """Returns what is wrong with a token request, or an empty string."""
     if request.content_length is None:
         return "Content-Length is missing"
-    beside = "client_secret" in values and not app.secret_in_body
-    if beside or "client_secret" in request.args:
+    secret_in_body = "client_secret" in values and not app.secret_in_body
+    if secret_in_body or "client_secret" in request.args:
         return "the client authenticates with HTTP Basic only"
-    wrong = [
+    missing = [
         name
         for name in _REQUIRED_FIELDS
         if not isinstance(values.get(name), str) or not values[name]
     ]
-    return f"{wrong[0]} is missing" if wrong else ""
+    return f"{missing[0]} is missing" if missing else ""
 
 
 def _district_token_record(token: Token) -> dict[str, object]:

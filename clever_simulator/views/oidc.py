@@ -32,14 +32,14 @@ _API_HOST_BY_HOST = {
 @bp.get("/.well-known/openid-configuration")
 def discovery() -> Response:
     """Returns the endpoints, at the requested host."""
-    here = issuer()
+    issuer_url = issuer()
     api = f"{request.scheme}://{_API_HOST_BY_HOST.get(request.host, request.host)}"
     return jsonify(
-        issuer=here,
-        authorization_endpoint=f"{here}/oauth/authorize",
-        token_endpoint=f"{here}/oauth/tokens",
+        issuer=issuer_url,
+        authorization_endpoint=f"{issuer_url}/oauth/authorize",
+        token_endpoint=f"{issuer_url}/oauth/tokens",
         userinfo_endpoint=f"{api}/userinfo",
-        jwks_uri=f"{here}/oauth/certs",
+        jwks_uri=f"{issuer_url}/oauth/certs",
         response_types_supported=["code"],
         grant_types_supported=["authorization_code"],
         subject_types_supported=["public"],
@@ -63,14 +63,14 @@ def issuer() -> str:
 
 def make_id_token(login: Login) -> str:
     """Returns the signed ID token of a login, valid for an hour."""
-    claims = _build_claims(login) | simulator_state().other_claims
+    claims = _build_claims(login) | simulator_state().extra_claims
     return simulator_state().keys.sign(
         {name: value for name, value in claims.items() if value is not None}
     )
 
 
 def _build_claims(login: Login) -> dict[str, Any]:
-    person, now = login.person, int(simulator_state().clock.outside())
+    person, now = login.person, int(simulator_state().clock.wall_time())
     return {
         "iss": issuer(),
         "sub": person.id,
@@ -78,9 +78,9 @@ def _build_claims(login: Login) -> dict[str, Any]:
         "iat": now,
         "exp": now + ID_TOKEN_SECONDS,
         "nonce": login.nonce,
-        "user_id": person.post(login.role).legacy_id,
+        "user_id": person.role_assignment(login.role).legacy_id,
         "multi_role_user_id": person.id,
-        "user_type": person.post(login.role).called or _USER_TYPES[login.role],
+        "user_type": person.role_assignment(login.role).api_role_name or _USER_TYPES[login.role],
         "district": person.district.id,
         "email": person.email,
         "email_verified": False,

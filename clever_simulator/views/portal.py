@@ -17,7 +17,7 @@ from clever_simulator.state import simulator_state
 from clever_simulator.views import browser_session, sharing
 from clever_simulator.views.authorize import LinkError, render_login_page
 
-bp = Blueprint("web", __name__)
+bp = Blueprint("portal", __name__)
 
 
 @bp.get("/")
@@ -91,10 +91,10 @@ def consent() -> ResponseReturnValue:
     target, person = _requested_target(), browser_session.logged_in_person()
     app = simulator_state().config.app(request.form.get("client_id"))
     if person and app and request.form.get("answer") == "yes":
-        simulator_state().consents.give(app, person)
+        simulator_state().consents.add(app, person)
         return redirect(target, 303)
-    words = "You did not agree, so the app received no data and did not log you in."
-    return render_template("error.html", title="Nothing was shared", text=words)
+    text = "You did not agree, so the app received no data and did not log you in."
+    return render_template("error.html", title="Nothing was shared", text=text)
 
 
 @bp.post("/logout")
@@ -103,7 +103,9 @@ def log_out() -> ResponseReturnValue:
     browser_session.log_out()
     district = browser_session.last_district()
     return redirect(
-        url_for("web.portal", shortname=district.shortname) if district else url_for("web.index"),
+        url_for("portal.portal", shortname=district.shortname)
+        if district
+        else url_for("portal.index"),
         303,
     )
 
@@ -137,7 +139,14 @@ def _person_with_password(district: District) -> Person | None:
 
 def _find_by_user_name(district: District, user_name: str) -> Person | None:
     people = simulator_state().people.people
-    return next((p for p in people if (p.district, p.user_name) == (district, user_name)), None)
+    return next(
+        (
+            person
+            for person in people
+            if (person.district, person.user_name) == (district, user_name)
+        ),
+        None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,16 +161,16 @@ class Tile:
 
 def list_tiles(person: Person) -> list[Tile]:
     """Returns a tile for every app that the person can open. Neither link has a state."""
-    apps = [app.seen_from(person.district.shortname) for app in simulator_state().config.apps]
+    apps = [app.for_district(person.district.shortname) for app in simulator_state().config.apps]
     return [_build_tile(app, person) for app in apps if sharing.allowed_roles(app, person)]
 
 
 def _build_tile(app: RegisteredApp, person: Person) -> Tile:
-    library = app.tier == "library"
+    is_library_app = app.tier == "library"
     return Tile(
         app=app,
         link=_authorize_link(app, person.district),
-        instant_login="" if library else _instant_login_link(app, person.district),
+        instant_login="" if is_library_app else _instant_login_link(app, person.district),
         install=sharing.needs_consent(app, person, sharing.allowed_roles(app, person)[0].role),
     )
 

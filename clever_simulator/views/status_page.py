@@ -16,15 +16,17 @@ _PAGE_ID = "simulatorstatus"
 @bp.get("/api/v2/summary.json")
 def summary() -> Response:
     """Returns the overall status, open incidents, and maintenance in progress."""
-    found = simulator_state().incidents.read()
+    incidents = simulator_state().incidents.read()
     return jsonify(
         page=_page_object(),
         components=[],
-        incidents=[_incident_object(one) for one in found if one.impact != "maintenance"],
-        scheduled_maintenances=[
-            _incident_object(one) for one in found if one.impact == "maintenance"
+        incidents=[
+            _incident_object(incident) for incident in incidents if incident.impact != "maintenance"
         ],
-        status=_status_object(found),
+        scheduled_maintenances=[
+            _incident_object(incident) for incident in incidents if incident.impact == "maintenance"
+        ],
+        status=_status_object(incidents),
     )
 
 
@@ -38,41 +40,41 @@ def _page_object() -> dict[str, str]:
     return {
         "id": _PAGE_ID,
         "name": "Clever simulator",
-        "url": url_for("web.index", _external=True),
+        "url": url_for("portal.index", _external=True),
         "time_zone": "America/Los_Angeles",
         "updated_at": _format_time(simulator_state().clock.now()),
     }
 
 
-def _status_object(found: list[Incident]) -> dict[str, str]:
-    now = {one.impact for one in found} | {"none"}
-    worst = next(impact for impact in DESCRIPTIONS if impact in now)
+def _status_object(incidents: list[Incident]) -> dict[str, str]:
+    impacts = {incident.impact for incident in incidents} | {"none"}
+    worst = next(impact for impact in DESCRIPTIONS if impact in impacts)
     return {"indicator": worst, "description": DESCRIPTIONS[worst]}
 
 
-def _incident_object(one: Incident) -> dict[str, Any]:
-    began = _format_time(one.since)
-    stage = "in_progress" if one.impact == "maintenance" else "investigating"
+def _incident_object(incident: Incident) -> dict[str, Any]:
+    started_at = _format_time(incident.since)
+    stage = "in_progress" if incident.impact == "maintenance" else "investigating"
     update = {
-        "id": one.id[::-1],
-        "incident_id": one.id,
+        "id": incident.id[::-1],
+        "incident_id": incident.id,
         "status": stage,
-        "body": one.body or one.name,
+        "body": incident.body or incident.name,
         "affected_components": [],
-        **dict.fromkeys(("created_at", "updated_at", "display_at"), began),
+        **dict.fromkeys(("created_at", "updated_at", "display_at"), started_at),
     }
     return {
-        "id": one.id,
-        "name": one.name,
+        "id": incident.id,
+        "name": incident.name,
         "status": stage,
-        "impact": one.impact,
+        "impact": incident.impact,
         "page_id": _PAGE_ID,
-        "shortlink": url_for("web.index", _external=True),
+        "shortlink": url_for("portal.index", _external=True),
         "monitoring_at": None,
         "resolved_at": None,
         "components": [],
         "incident_updates": [update],
-        **dict.fromkeys(("created_at", "updated_at", "started_at"), began),
+        **dict.fromkeys(("created_at", "updated_at", "started_at"), started_at),
     }
 
 

@@ -31,7 +31,7 @@ def version(make_site: SiteMaker, database_url: str | None) -> Versions:
 
 def log_in_as(site: Site, user_name: str, role: str) -> Visitor:
     """Log in with one role. Before v3, Clever asks which of a person's accounts to use."""
-    (post,) = [each for each in site.person(user_name).posts if each.role == role]
+    (post,) = [each for each in site.person(user_name).role_assignments if each.role == role]
     return by_button(site, user_name).press(post.legacy_id)
 
 
@@ -42,7 +42,7 @@ def rows_of(site: Site, user_name: str) -> dict[str, Person]:
             post.role: session.scalars(
                 select(Person).where(Person.clever_id == post.legacy_id)
             ).one()
-            for post in site.person(user_name).posts
+            for post in site.person(user_name).role_assignments
         }
 
 

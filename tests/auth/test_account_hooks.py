@@ -91,7 +91,7 @@ def test_a_replaced_find_or_create_is_called_once_per_login_and_may_refuse(tmp_p
         person = site.person("teacher_admin")
     log = (tmp_path / "app.log").read_text().splitlines()
     asked = [line for line in log if line.startswith("ASKED")]
-    legacy = tuple(post.legacy_id for post in person.posts)
+    legacy = tuple(post.legacy_id for post in person.role_assignments)
     assert len(asked) == 3
     assert f"{person.id} {person.district.id} ['teacher', 'staff'] {legacy}" in asked[1]
 

@@ -61,15 +61,15 @@ def logins_of(site: Site, person: Person) -> tuple[RoleAssignment, ...]:
 
     From v3 on, one login has all roles, and only there a role may be unknown.
     """
-    known = tuple(post for post in person.posts if not post.called)
-    return person.posts[:1] if one_id(site) else known
+    known = tuple(post for post in person.role_assignments if not post.api_role_name)
+    return person.role_assignments[:1] if one_id(site) else known
 
 
 def log_in(site: Site, person: Person, post: RoleAssignment) -> Visitor:
     """Log in with the button. Before v3, Clever asks people with several roles which one to use."""
     visitor = site.visitor().open(f"/login?district_id={person.district.id}")
     visitor.press("Log in", username=person.user_name, password="clever")
-    if len(person.posts) > 1 and not one_id(site):
+    if len(person.role_assignments) > 1 and not one_id(site):
         visitor.press(post.legacy_id)
     return visitor
 
@@ -78,7 +78,7 @@ def role_on_the_page(site: Site, post: RoleAssignment) -> str:
     """Return the role that the page is for. An unknown or unshared role is never guessed."""
     if not post.shared and one_id(site):
         return "none"
-    return "none" if post.called else post.role
+    return "none" if post.api_role_name else post.role
 
 
 def is_right(site: Site, visitor: Visitor, person: Person, post: RoleAssignment) -> None:
@@ -124,14 +124,14 @@ def test_every_simulated_person_lands_on_the_page_of_their_role(site: Site) -> N
 
 def test_with_oidc_the_me_endpoint_is_never_called(site: Site) -> None:
     person = site.person("teacher")
-    log_in(site, person, person.posts[0])
+    log_in(site, person, person.role_assignments[0])
     asked = {each["path"].rpartition("/")[2] for each in site.clever.journal()[-20:]}
     assert ("me" in asked) == (site.settings.clever_client_id == "simulator")
 
 
 def test_a_person_with_several_roles_can_switch_where_one_login_has_them_all(site: Site) -> None:
     person = site.person("three_roles")
-    visitor = log_in(site, person, person.posts[0])
+    visitor = log_in(site, person, person.role_assignments[0])
     others = {"See the school administrator page": "staff"} if one_id(site) else {}
     others |= {"See the district administrator page": "district_admin"} if one_id(site) else {}
     for words, role in others.items():
@@ -143,7 +143,7 @@ def test_invalid_or_shared_emails_never_merge_two_accounts(site: Site) -> None:
     texts = []
     for user_name in ("same_email_1", "same_email_2"):
         person = site.person(user_name)
-        texts.append(log_in(site, person, person.posts[0]).text)
+        texts.append(log_in(site, person, person.role_assignments[0]).text)
     assert "Sam Sharer" in texts[0]
     assert "Pat Sharer" in texts[1]
     assert "home@odd-corner.example" in texts[0]
@@ -151,5 +151,5 @@ def test_invalid_or_shared_emails_never_merge_two_accounts(site: Site) -> None:
 
 
 def test_the_simulated_people_cover_every_kind_of_user(site: Site) -> None:
-    roles = {post.role for person in site.clever.people.named() for post in person.posts}
+    roles = {post.role for person in site.clever.people.named() for post in person.role_assignments}
     assert roles == ROLES

@@ -75,12 +75,12 @@ class Forger:
         claims: dict[str, Any] = {
             "iss": self.site.clever.url,
             "sub": person.id,
-            "user_id": person.posts[0].legacy_id,
+            "user_id": person.role_assignments[0].legacy_id,
             "aud": self.site.settings.clever_client_id,
             "iat": now,
             "exp": now + 3600,
             "nonce": sent["nonce"][0],
-            "user_type": person.posts[0].role,
+            "user_type": person.role_assignments[0].role,
             "district": person.district.id,
         }
         claims = {k: v for k, v in (claims | self.claims).items() if v is not None}
@@ -421,7 +421,7 @@ def test_with_clever_oidc_a_district_login_without_an_id_token_is_refused(
 ) -> None:
     site = strict_site(make_site, "simulator", clever_api_version=version)
     assert by_button(site, "student").code == "clever_misconfigured"
-    change_app(site, says_authorized_by=False)
+    change_app(site, sends_authorized_by=False)
     assert by_button(site, "student").code == "clever_misconfigured"
 
 
@@ -431,7 +431,7 @@ def test_with_clever_oidc_library_logins_need_no_id_token(
 ) -> None:
     site = strict_site(make_site, clever_api_version=version)
     library = (site.person("teacher2").district.shortname,)
-    change_app(site, library_districts=library, says_authorized_by=says)
+    change_app(site, library_districts=library, sends_authorized_by=says)
     assert by_button(site, "student").role == "student"
     assert asked(site, "/me") == 0  # the id token has the user
     visitor = by_button(site, "teacher2").press("Yes")

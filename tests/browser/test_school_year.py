@@ -52,7 +52,7 @@ class School:
 
     def year(self, step: str, *, synced: bool = True) -> dict[str, Any]:
         """Make a step at Clever, then run the sync that the scheduler would run next."""
-        made = self.site.clever.year(step)
+        made = self.site.clever.make_step(step)
         if synced:
             self.command("sync")
         return made

@@ -80,7 +80,7 @@ def odd(lists: list[list[Json]], turn: int) -> Altered:
 
 
 def alter(site: Site, altered: Altered) -> None:
-    site.clever.alterations([{"id": key, "fields": each} for key, each in altered.items()])
+    site.clever.override_many([{"id": key, "fields": each} for key, each in altered.items()])
 
 
 def columns(path: str) -> set[int]:

@@ -54,7 +54,7 @@ def here(clever: RunningSimulator, version: str, kind: RecordKind) -> set[str]:
     posts = (
         (person, post)
         for person in clever.people.people
-        for post in person.posts
+        for post in person.role_assignments
         if person.district.id == district and post.role == role
     )
     one_id = VERSIONS[version].one_id
@@ -100,7 +100,7 @@ def test_only_the_districts_schools_and_sections_are_read(
     one_id = VERSIONS[version].one_id
     for section_id, section in sections.items():
         teacher = section.teacher
-        expected = teacher.id if one_id else teacher.post("teacher").legacy_id
+        expected = teacher.id if one_id else teacher.role_assignment("teacher").legacy_id
         assert found[section_id].teacher_ids[0] == expected
         assert set(found[section_id].student_ids) == {each.id for each in section.students}
         assert found[section_id].school_id == section.school.id
@@ -177,7 +177,7 @@ def test_a_student_has_the_fields_of_the_api_version(
     assert (found.first_name, found.email) == (ada.name.first, ada.email)
     assert post.school_ids == tuple(each.id for each in ada.schools)
     assert post.user_name == "student"
-    assert post.student.grade == ada.post("student").grade
+    assert post.student.grade == ada.role_assignment("student").grade
     assert (post.legacy_id == ada.id) == version.startswith("v3")
     assert (post.student.home_language == "English") == (version == "v3.1")
 
@@ -228,10 +228,10 @@ def test_a_person_with_two_roles_is_one_record_from_v3_on_and_two_before(
 ) -> None:
     both = clever.people.person("teacher_admin")
     now = next(p for p in make_job(clever).roster.everybody() if p.id == both.id)
-    assert len(now.roles) == len(both.posts) > 1
+    assert len(now.roles) == len(both.role_assignments) > 1
     legacy = {post.legacy_id for post in now.posts}
     before = [p for p in make_job(clever, "v2.1").roster.everybody() if p.id in legacy]
-    assert len(before) == len(both.posts)
+    assert len(before) == len(both.role_assignments)
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -252,7 +252,7 @@ def test_a_where_filter_is_sent_in_v1_and_rejected_locally_in_later_versions(
     clever: RunningSimulator, version: str
 ) -> None:
     reader = make_job(clever, version)
-    grade = clever.people.person("student").post("student").grade
+    grade = clever.people.person("student").role_assignment("student").grade
     if not version.startswith("v1"):
         with pytest.raises(ValueError, match="where"):
             reader.roster.people(RecordKind.STUDENTS, where={"grade": grade})

@@ -381,8 +381,8 @@ def test_the_doctor_recognizes_the_sso_tier_by_what_a_district_token_can_read() 
 def test_the_doctor_prints_no_token_and_no_secret() -> None:
     with a_clever() as (clever, environ):
         report = examine(environ)
-        world = clever.app.extensions["clever_simulator"]
-        values = [*world.vault._tokens, SECRET, CLIENT_SECRET]
+        simulator = clever.app.extensions["clever_simulator"]
+        values = [*simulator.tokens._tokens, SECRET, CLIENT_SECRET]
     assert len(values) > 2
     for value in values:
         assert value not in report.output

@@ -50,7 +50,7 @@ class Pair:
 
     def say(self, *alterations: tuple[str, dict[str, Any]]) -> None:
         described = [{"id": key, "fields": fields} for key, fields in alterations]
-        self.site.clever.alterations(described)
+        self.site.clever.override_many(described)
 
     def sync(self, *words: str) -> str:
         done = sync_site(self.site, "--district", self.here.id, *words)

@@ -72,7 +72,7 @@ def rename_one_of_each(site: Site) -> dict[str, str]:
         "schools": here.schools_of(district_of(site))[0].id,
         "sections": here.sections_of(district_of(site))[0].id,
     }
-    site.clever.alterations([{"id": each, "fields": {"name": "New"}} for each in ids.values()])
+    site.clever.override_many([{"id": each, "fields": {"name": "New"}} for each in ids.values()])
     site.clever.change("name", "student", last="Adler")
     return ids | {"users": site.person("student").id}
 
@@ -173,12 +173,12 @@ def test_an_empty_list_of_one_role_is_held_back_however_few_people_it_has(
 
 def replace_sections(site: Site, change: Callable[[Any], list[Any]]) -> None:
     """Replace the sections of the district, and send events about it."""
-    world: SimulatorState = site.clever.app.extensions["clever_simulator"]
-    district, data = district_of(site), world.data
-    others = [each for each in world.people.sections if each.school.district != district]
-    own = change(world.people.sections_of(district))
-    directory = replace(world.people, sections=(*others, *own))
-    world.changes.settle(district, lambda: data.become(directory))
+    simulator: SimulatorState = site.clever.app.extensions["clever_simulator"]
+    district, data = district_of(site), simulator.data
+    others = [each for each in simulator.people.sections if each.school.district != district]
+    own = change(simulator.people.sections_of(district))
+    directory = replace(simulator.people, sections=(*others, *own))
+    simulator.changes.apply_and_log(district, lambda: data.replace_directory(directory))
 
 
 def as_in_january(sections: Any) -> list[Any]:
@@ -200,7 +200,7 @@ def test_a_semester_that_replaces_every_section_goes_through(
 
 
 def test_a_new_school_year_goes_through(site: Site) -> None:
-    site.clever.year("rollover", district=district_of(site).id)
+    site.clever.make_step("rollover", district=district_of(site).id)
     assert "sections: 16 new, 16 archived" in run(site)
     assert_as_at_clever(site)
 
@@ -239,7 +239,7 @@ def test_empty_lists_inside_all_records_are_held_back(
     if kind == "users":
         people = site.clever.people.people_of(district_of(site))
         ids = [each.id for each in people if "student" in each.roles]
-    site.clever.alterations([{"id": each, "fields": fields} for each in ids])
+    site.clever.override_many([{"id": each, "fields": fields} for each in ids])
     told = run(site, *words, code=3)
     assert f" {what} missing" in told
     assert actual_rows(database_engine(site), district_of(site).id) == before
@@ -251,7 +251,7 @@ def test_empty_lists_inside_all_records_are_held_back(
 @BOTH
 def test_a_section_without_students_becomes_empty(site: Site, words: tuple[str, ...]) -> None:
     section = site.clever.people.sections_of(district_of(site))[0]
-    site.clever.alter(section.id, students=[])
+    site.clever.override(section.id, students=[])
     told = run(site, *words)
     assert f"enrollments: {len(section.students)} removed" in told
     site.clever.reset()

@@ -230,9 +230,9 @@ def test_users_of_a_reconnected_district_can_log_in_before_the_next_sync(
     site = make()
     sync_site(site)
     own = row(site, "student")["id"]
-    site.clever.year("leave", district=main_district(site).id)
+    site.clever.make_step("leave", district=main_district(site).id)
     assert "left." in sync_site(site).stdout
-    site.clever.year("rejoin", district=main_district(site).id)
+    site.clever.make_step("rejoin", district=main_district(site).id)
     visitor = by_button(site, "student")
     assert visitor.path == "/dashboard"
     assert row(site, "student")["id"] == own
@@ -374,7 +374,7 @@ def test_a_user_unshared_during_a_pause_is_archived(
 ) -> None:
     site = make()
     sync_site(site)
-    site.clever.year("pause", district=main_district(site).id)
+    site.clever.make_step("pause", district=main_district(site).id)
     gone = others(site)[0]
     site.clever.change("unshared", gone)
     assert STATES["paused"] in sync_site(site, *words).stdout
@@ -437,14 +437,14 @@ def test_a_district_that_returns_during_a_sync_is_not_archived(
     site = make()
     sync_site(site)
     district = main_district(site).id
-    site.clever.year("leave", district=district)
+    site.clever.make_step("leave", district=district)
     site.clever.fault("token", headers={"X-Old": "1"})  # the list, without the district
     site.clever.fault("token", body='{"data": [], "links": []}', delay_s=3)  # the request by id
     with ThreadPoolExecutor(1) as pool:
         asked = len(site.clever.journal())
         whole = pool.submit(sync_site, site)
         wait_until(lambda: tokens_asked(site, asked) == 2)
-        site.clever.year("rejoin", district=district)
+        site.clever.make_step("rejoin", district=district)
         visitor = by_button(site, "student")
         done = whole.result(60)
     assert "skipped. A user of this district has just logged in" in done.stdout

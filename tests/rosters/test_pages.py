@@ -121,7 +121,7 @@ def test_a_page_number_out_of_range_shows_the_nearest_page(school: Site) -> None
 def by_grade(site: Site, at: SchoolAtClever | None = None) -> dict[str, int]:
     """Return how many students Clever has in each grade, with the page's names for grades."""
     people = site.clever.people.people_of(site.person("district_admin").district)
-    posts = [post for one in people for post in one.posts if post.role == "student"]
+    posts = [post for one in people for post in one.role_assignments if post.role == "student"]
     found = Counter(post.grade for post in posts if at is None or at in post.schools)
     names = {"Kindergarten": "K", "": "Other"}
     return {names.get(grade, grade): number for grade, number in found.items()}

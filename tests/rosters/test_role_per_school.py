@@ -70,15 +70,17 @@ def as_role(visitor: Visitor, role: str) -> Visitor:
 
 def post(site: Site, **schools: str) -> None:
     """Change Winona's roles to these, with one school each."""
-    world: SimulatorState = site.clever.app.extensions["clever_simulator"]
-    winona, by_name = site.person(WINONA), {each.name: each for each in world.people.schools}
+    simulator: SimulatorState = site.clever.app.extensions["clever_simulator"]
+    winona, by_name = site.person(WINONA), {each.name: each for each in simulator.people.schools}
     posts = tuple(
         replace(each, schools=(by_name[schools[each.role]],))
-        for each in winona.posts
+        for each in winona.role_assignments
         if each.role in schools
     )
-    world.changes.settle(
-        winona.district, lambda: world.data.put(replace(winona, posts=posts)), [winona.id]
+    simulator.changes.apply_and_log(
+        winona.district,
+        lambda: simulator.data.replace_person(replace(winona, role_assignments=posts)),
+        [winona.id],
     )
 
 

@@ -209,7 +209,9 @@ def test_the_me_response_matches_the_api_version(clever: RunningSimulator, versi
     typed = version < "v3"
     assert body["type"] == ("teacher" if typed else "user")
     assert body["data"]["district"] == person.district.id
-    assert body["data"]["id"] == (person.post("teacher").legacy_id if typed else person.id)
+    assert body["data"]["id"] == (
+        person.role_assignment("teacher").legacy_id if typed else person.id
+    )
     assert ("authorized_by" in body["data"]) == (version >= "v2.1")
     links = {link["rel"]: link["uri"] for link in body["links"]}
     kind = "teachers" if typed else "users"

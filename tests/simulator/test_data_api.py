@@ -148,7 +148,7 @@ def test_a_list_has_a_count_where_the_version_supports_it(
 def test_v1_lists_can_be_filtered_by_field_values(clever: RunningSimulator, version: str) -> None:
     where = '{"name.first": "Ada", "grade": "%s"}'
     ada = clever.people.person("student")
-    found = get(clever, f"/{version}/students?where={where % ada.posts[0].grade}")
+    found = get(clever, f"/{version}/students?where={where % ada.role_assignments[0].grade}")
     assert ids(found) == [ada.id]
     assert get(clever, f"/{version}/students?where={where % 'none'}")["data"] == []
     for broken in ("{", "[]", "a"):
@@ -169,7 +169,7 @@ def test_versions_without_filters_ignore_them(clever: RunningSimulator) -> None:
 def test_before_v3_each_role_has_its_own_endpoint(clever: RunningSimulator, version: str) -> None:
     person = clever.people.person("teacher_admin")
     for plural, role in (("teachers", "teacher"), ("school_admins", "staff")):
-        legacy = person.post(role).legacy_id  # type: ignore[arg-type] # both are roles
+        legacy = person.role_assignment(role).legacy_id  # type: ignore[arg-type] # both are roles
         record = get(clever, f"/{version}/{plural}/{legacy}")["data"]
         assert (record["id"], record["name"]["last"]) == (legacy, person.name.last)
     taught = get(clever, f"/{version}/teachers/{legacy_of(person)}/sections")
@@ -177,7 +177,7 @@ def test_before_v3_each_role_has_its_own_endpoint(clever: RunningSimulator, vers
 
 
 def legacy_of(person: Any) -> str:
-    return str(person.post("teacher").legacy_id)
+    return str(person.role_assignment("teacher").legacy_id)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -409,7 +409,7 @@ def test_a_library_teachers_token_reads_their_sections_and_students(
 ) -> None:
     grace, old = clever.people.person("teacher"), version in OLD
     bearer = library_token(clever, "teacher")
-    own_id = grace.post("teacher").legacy_id if old else grace.id
+    own_id = grace.role_assignment("teacher").legacy_id if old else grace.id
     own = f"/{version}/{'teachers' if old else 'users'}/{own_id}"
     record = get(clever, own, bearer)["data"]
     assert (record["name"]["last"], record["email"]) == (grace.name.last, grace.email)

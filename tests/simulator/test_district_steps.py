@@ -36,14 +36,14 @@ def test_a_paused_district_reports_it_and_stays_unchanged_until_resumed(
 ) -> None:
     district = clever.people.districts[0]
     before = get(clever, f"/{version}/districts/{district.id}")["data"]
-    assert changes_of(clever.year("pause"), "paused")[0]["id"] == district.id
+    assert changes_of(clever.make_step("pause"), "paused")[0]["id"] == district.id
     now = get(clever, f"/{version}/districts/{district.id}")["data"]
     assert (before["state"], now["state"]) == ("success", "paused")
     assert now["pause_start"]
     assert log_in_and_exchange(clever, "simulator", STUDENT_USER_NAME)["access_token"]
     for step in ("new_teacher", "rollover", "pause"):
         with pytest.raises(ChangeError, match="paused"):
-            clever.year(step)
+            clever.make_step(step)
     with pytest.raises(ChangeError, match="paused"):
         clever.change("name", STUDENT_USER_NAME, first="Tali")
     student = clever.people.person(STUDENT_USER_NAME)
@@ -52,10 +52,10 @@ def test_a_paused_district_reports_it_and_stays_unchanged_until_resumed(
         assert clever.people.by_id(student.id)
     told = types(clever, version)
     assert {each.partition(".")[2] for each in told[1:]} >= {"created", "deleted"}
-    clever.year("unpause")
+    clever.make_step("unpause")
     assert get(clever, f"/{version}/districts/{district.id}")["data"] == before
     assert types(clever, version)[len(told) :] == ["districts.updated"]
-    clever.year("new_teacher")
+    clever.make_step("new_teacher")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -64,7 +64,7 @@ def test_a_disconnected_district_loses_its_token_and_its_logins(
 ) -> None:
     listed = district_tokens(clever)
     person = log_in_and_exchange(clever, "simulator", STUDENT_USER_NAME)["access_token"]
-    clever.year("leave")
+    clever.make_step("leave")
     assert district_tokens(clever) == listed[1:]
     for bearer in (listed[0], person):
         assert read_endpoint(clever, f"/{version}/me", bearer).status_code == 401
@@ -73,7 +73,7 @@ def test_a_disconnected_district_loses_its_token_and_its_logins(
     assert log_in_and_exchange(clever, "simulator", "student2", district_id=other.id)[
         "access_token"
     ]
-    clever.year("rejoin")
+    clever.make_step("rejoin")
     again = district_tokens(clever)
     assert (again[1:], again[0] in listed) == (listed[1:], False)
     assert log_in_and_exchange(clever, "simulator", STUDENT_USER_NAME)["access_token"]
@@ -92,7 +92,7 @@ def test_a_library_teacher_keeps_their_id_when_the_district_connects(
     before = get(clever, "/v3.0/me", of_library("teacher"))["data"]
     url = f"{clever.url}/oauth/tokens?owner_type=district"
     assert send_request(url, auth=(LIBRARY_CLIENT_ID, CLIENT_SECRET)).json()["data"] == []
-    (change,) = clever.year("library_to_district")["touched"]
+    (change,) = clever.make_step("library_to_district")["touched"]
     assert (change["id"], change["before"], change["after"]) == (
         LIBRARY_CLIENT_ID,
         "library",

@@ -300,7 +300,7 @@ def test_a_large_district_has_realistic_proportions(large: RunningSimulator) -> 
     assert roles["staff"] == 2 * len(people.schools_of(district))
     assert {school.high_grade for school in people.schools_of(district)} == {"5", "8", "12"}
     assert all(1 <= len(one.students) <= 25 for one in people.sections_of(district))
-    grades = Counter(person.post("student").grade for person in pupils(large))
+    grades = Counter(person.role_assignment("student").grade for person in pupils(large))
     assert len(grades) == 13
     assert max(grades.values()) - min(grades.values()) <= 1
 

@@ -227,7 +227,7 @@ def test_in_v1_each_record_has_its_own_event_list(clever: RunningSimulator, vers
     clever.change("class", "student", section=section.id)
     clever.change("name", "student", first="Adele")
     clever.change("name", "teacher", first="Gracie")
-    teacher = clever.people.person("teacher").post("teacher").legacy_id
+    teacher = clever.people.person("teacher").role_assignment("teacher").legacy_id
     for path, expected in (
         (f"students/{ada.id}", ["students.updated"]),
         (f"teachers/{teacher}", ["teachers.updated"]),

@@ -72,7 +72,7 @@ def test_an_app_with_oidc_gets_an_id_token_that_names_the_user(clever: RunningSi
         "sub": person.id,
         "aud": OIDC,
         "nonce": "a nonce",
-        "user_id": person.post("teacher").legacy_id,
+        "user_id": person.role_assignment("teacher").legacy_id,
         "multi_role_user_id": person.id,
         "user_type": "teacher",
         "district": person.district.id,

@@ -38,7 +38,7 @@ def test_rollover_moves_everyone_up_a_grade_and_recreates_every_section(
         read_all(clever, f"/{version}/sections"),
     )
     old_terms = read_all(clever, f"/{version}/terms")
-    step = clever.year("rollover")
+    step = clever.make_step("rollover")
     now_students, sections = (
         read_students(clever, version),
         read_all(clever, f"/{version}/sections"),
@@ -68,7 +68,7 @@ def test_rollover_moves_everyone_up_a_grade_and_recreates_every_section(
 def test_after_rollover_each_student_is_at_a_school_with_their_grade_and_in_its_classes(
     clever: RunningSimulator, version: str
 ) -> None:
-    step = clever.year("rollover")
+    step = clever.make_step("rollover")
     schools = read_all(clever, f"/{version}/schools")
     terms = read_all(clever, f"/{version}/terms")
     august = datetime.fromisoformat(step["time"])
@@ -103,7 +103,7 @@ def test_applying_the_events_of_a_rollover_gives_the_same_data_as_the_lists(
     }
     before = {name: read_all(clever, path) for name, path in paths.items()}
     for step in ("rollover", "new_school", "deleted", "new_teacher", "back"):
-        clever.year(step, **({"person": "student"} if step == "new_teacher" else {}))
+        clever.make_step(step, **({"person": "student"} if step == "new_teacher" else {}))
     for name, path in paths.items():
         assert replay_events(clever, version, before[name], name) == read_all(clever, path)
 
@@ -112,7 +112,7 @@ def test_applying_the_events_of_a_rollover_gives_the_same_data_as_the_lists(
 def test_rollover_events_create_references_first_and_delete_them_last(
     clever: RunningSimulator, version: str
 ) -> None:
-    clever.year("rollover")
+    clever.make_step("rollover")
     seen = types(clever, version)
     last = {name: place for place, name in enumerate(seen)}
     first = {name: place for place, name in reversed(list(enumerate(seen)))}
@@ -133,7 +133,7 @@ def test_rollover_events_create_references_first_and_delete_them_last(
 def test_after_rollover_a_new_student_can_log_in_and_a_graduate_cannot(
     clever: RunningSimulator,
 ) -> None:
-    step = clever.year("rollover")
+    step = clever.make_step("rollover")
     new, left = (
         changes_of(step, what)[0] for what in ("new in kindergarten", "left after the last grade")
     )
@@ -149,18 +149,18 @@ def test_after_rollover_a_new_student_can_log_in_and_a_graduate_cannot(
 def test_a_student_removed_during_rollover_returns_a_grade_higher_in_the_new_sections(
     clever: RunningSimulator,
 ) -> None:
-    grade = find_student(clever).post("student").grade
-    clever.year("deleted")
-    clever.year("rollover")
-    clever.year("back")
-    now = find_student(clever).post("student").grade
+    grade = find_student(clever).role_assignment("student").grade
+    clever.make_step("deleted")
+    clever.make_step("rollover")
+    clever.make_step("back")
+    now = find_student(clever).role_assignment("student").grade
     assert now == next_grade(grade)
     assert section_ids(clever, "v3.0", find_student(clever).id)
 
 
 def test_rollover_keeps_birthdays_and_graduation_years(clever: RunningSimulator) -> None:
     before = read_record(clever, "v3.1", find_student(clever).id)["roles"]["student"]
-    clever.year("rollover")
+    clever.make_step("rollover")
     after = read_record(clever, "v3.1", find_student(clever).id)["roles"]["student"]
     for name in ("dob", "graduation_year", "sis_id", "school"):
         assert after[name] == before[name]

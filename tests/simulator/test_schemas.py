@@ -60,10 +60,10 @@ def clever() -> Iterator[RunningSimulator]:
     config = replace(default_config(APP_URL), students=60, data=ROOT / "tests/data/pine_hollow")
     with run_in_background(config) as started:
         for district in started.people.districts:
-            started.year("rollover", district=district.id)
-        started.year("pause", district=started.people.districts[1].id)
+            started.make_step("rollover", district=district.id)
+        started.make_step("pause", district=started.people.districts[1].id)
         for step in ("new_teacher", "new_school", "new_id"):
-            started.year(step)
+            started.make_step(step)
         for who in ("student", "teacher", "school_admin", "district_admin", "teacher_admin"):
             started.change("name", who, last="Changed")
         started.change("deleted", "student")

@@ -82,7 +82,7 @@ def test_the_school_year_page_has_a_button_for_each_step_and_a_history(
 def test_two_simulators_produce_the_same_school_year(clever: RunningSimulator) -> None:
     def year(one: RunningSimulator) -> list[Any]:
         steps = ("new_teacher", "new_school", "new_id", "rollover", "rollover")
-        return [one.year(step)["touched"] for step in steps]
+        return [one.make_step(step)["touched"] for step in steps]
 
     with run_in_background(default_config(APP_URL)) as other:
         assert year(clever) == year(other)
@@ -91,7 +91,7 @@ def test_two_simulators_produce_the_same_school_year(clever: RunningSimulator) -
 def test_a_reset_undoes_the_school_year(clever: RunningSimulator) -> None:
     before, listed = clever.people, district_tokens(clever)
     for step in ("new_id", "rollover", "pause", "leave"):
-        clever.year(step)
+        clever.make_step(step)
     clever.reset()
     assert clever.people == before
     assert len(district_tokens(clever)) == len(listed)

@@ -40,17 +40,19 @@ __all__ = ["clever"]
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_section_can_change_its_teacher(clever: RunningSimulator, version: str) -> None:
-    (change,) = clever.year("new_teacher")["touched"]
+    (change,) = clever.make_step("new_teacher")["touched"]
     section = get(clever, f"/{version}/sections/{change['id']}")["data"]
     old, new = (clever.people.person(change[each]) for each in ("before", "after"))
-    now_id = new.post("teacher").legacy_id if version in OLD else new.id
+    now_id = new.role_assignment("teacher").legacy_id if version in OLD else new.id
     assert (section["teacher"], section["teachers"]) == (now_id, [now_id])
     assert find_student(clever).id in section["students"]
     assert old.schools == new.schools
     (event,) = told(clever, version)
     assert (event["type"], event["data"]["object"]) == ("sections.updated", section)
     previous = event["data"]["previous_attributes"]
-    assert previous["teacher"] == (old.post("teacher").legacy_id if version in OLD else old.id)
+    assert previous["teacher"] == (
+        old.role_assignment("teacher").legacy_id if version in OLD else old.id
+    )
     kind = "teachers" if version in OLD else "users"
     taught = ids(get(clever, f"/{version}/{kind}/{now_id}/sections"))
     assert section["id"] in taught
@@ -62,13 +64,13 @@ def test_a_student_can_change_school_and_all_sections(
 ) -> None:
     person = find_student(clever)
     before, old = section_ids(clever, version, person.id), person.schools[0]
-    (change,) = clever.year("new_school")["touched"]
+    (change,) = clever.make_step("new_school")["touched"]
     assert (change["user_name"], change["before"]) == (STUDENT_USER_NAME, old.name)
     now = student_data(version, read_record(clever, version, person.id))
     (school,) = now["schools"]
     assert now["school"] == school != old.id
     assert change["after"] == get(clever, f"/{version}/schools/{school}")["data"]["name"]
-    assert now["grade"] == person.post("student").grade
+    assert now["grade"] == person.role_assignment("student").grade
     assert [each["school"] for each in now.get("enrollments", [])] == [school]
     after = section_ids(clever, version, person.id)
     assert after
@@ -99,7 +101,7 @@ def test_an_unshared_or_deleted_student_cannot_reach_the_app_until_restored(
         read_record(clever, version, person.id),
         section_ids(clever, version, person.id),
     )
-    assert clever.year(step)["touched"][0]["user_name"] == STUDENT_USER_NAME
+    assert clever.make_step(step)["touched"][0]["user_name"] == STUDENT_USER_NAME
     bearer = district_token(clever)
     assert (
         read_endpoint(
@@ -108,7 +110,7 @@ def test_an_unshared_or_deleted_student_cannot_reach_the_app_until_restored(
         == 404
     )
     assert is_refused_at_clever(log_in(clever, "simulator", STUDENT_USER_NAME))
-    (change,) = clever.year("back")["touched"]
+    (change,) = clever.make_step("back")["touched"]
     assert change["id"] == person.id
     assert read_record(clever, version, person.id) == before
     assert section_ids(clever, version, person.id) == old_classes
@@ -133,7 +135,7 @@ def test_a_student_who_returns_after_three_hundred_days_has_a_new_id(
     before, old_classes = read_record(clever, version, old.id), section_ids(clever, version, old.id)
     family = guardian_ids(clever, version, old.id)
     cursor = clever.change("name", STUDENT_USER_NAME, first="Tali")[0]["id"]
-    step = clever.year("new_id")
+    step = clever.make_step("new_id")
     new = find_student(clever)
     (change,) = step["touched"]
     assert (change["before"], change["after"]) == (old.id, new.id)
@@ -171,7 +173,7 @@ def test_a_school_year_step_does_not_shift_the_time_in_id_tokens(
     clever: RunningSimulator,
 ) -> None:
     began = datetime.now(UTC).timestamp()
-    step = clever.year("new_id")
+    step = clever.make_step("new_id")
     passed = datetime.fromisoformat(step["time"]).timestamp() - began
     assert 300 * DAY_SECONDS <= passed < 301 * DAY_SECONDS
     answer = exchange_code(
@@ -186,10 +188,10 @@ def test_a_school_year_step_does_not_shift_the_time_in_id_tokens(
 
 
 def test_a_step_can_name_the_person_it_changes(clever: RunningSimulator) -> None:
-    step = clever.year("unshared", person="teacher2")
+    step = clever.make_step("unshared", person="teacher2")
     assert changes_of(step, "unshared")[0]["user_name"] == "teacher2"
     assert step["district"] == clever.people.districts[1].id
     assert is_refused_at_clever(
         log_in(clever, "simulator", "teacher2", district_id=step["district"])
     )
-    assert clever.year("new_school", district="lantern-bay")["district"] == step["district"]
+    assert clever.make_step("new_school", district="lantern-bay")["district"] == step["district"]

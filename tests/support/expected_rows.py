@@ -65,10 +65,12 @@ class ExpectedRows:
             if self._is_gone(person):
                 continue
             if self.version.startswith("v3"):
-                posts = [post for name, post in person.shared_posts.items() if name == post.role]
+                posts = [
+                    post for name, post in person.shared_assignments.items() if name == post.role
+                ]
                 yield self._row(person.id, person, posts)
             else:
-                for post in person.posts:
+                for post in person.role_assignments:
                     yield self._row(post.legacy_id, person, [post])
 
     def _row(self, clever_id: str, person: Person, posts: list[Any]) -> Any:
@@ -85,12 +87,12 @@ class ExpectedRows:
                     yield section.id, student.id, "student"
             for teacher in section.teachers:
                 if not self._is_gone(teacher):
-                    post = teacher.post("teacher")
+                    post = teacher.role_assignment("teacher")
                     own = teacher.id if self.version.startswith("v3") else post.legacy_id
                     yield section.id, own, "teacher"
 
     def _is_gone(self, person: Person) -> bool:
-        return not self.clever.app.extensions["clever_simulator"].data.shares(person)
+        return not self.clever.app.extensions["clever_simulator"].data.is_shared(person)
 
 
 def actual_rows(engine: Engine, district_id: str) -> Rows:

@@ -120,7 +120,7 @@ def test_a_browser_that_returns_from_clever_without_a_cookie_sees_cookie_help(si
 def test_users_in_a_paused_district_can_log_in(make_site: SiteMaker) -> None:
     """Clever freezes a paused district's data, but its users can still log in."""
     site = account_app.make_account_app(make_site, None)
-    site.clever.year("pause", district=site.person("student").district.id)
+    site.clever.make_step("pause", district=site.person("student").district.id)
     account_app.run_flask_clever(site, "sync")
     visitor = by_button(site, "student")
     assert visitor.path == "/dashboard"
