@@ -1,4 +1,4 @@
-"""What each role sees: the module to replace with your own.
+"""What each role sees: change it to make the product yours.
 
 `/` is for users who are not logged in. A login ends at `/dashboard`, which `app.py` names.
 """
@@ -9,11 +9,7 @@ from flask import Blueprint, Flask, abort, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
-from clever_login.auth.sessions import current_user, switch_role
-from clever_login.clever.models import Role
-from clever_login.logs.events import log_event
-from clever_login.services import services
-from clever_login.web.routing import public, safe_next
+from clever_login import Role, current_user, public, switch_role
 
 bp = Blueprint("dashboard", __name__)
 ROLE_LABELS = {
@@ -30,8 +26,7 @@ def home() -> ResponseReturnValue:
     """Shows the login page. Redirects logged-in users to the dashboard."""
     if current_user() is not None:
         return redirect(url_for("dashboard.show"))
-    library = services().settings.clever_library
-    return render_template("home.html", next=safe_next(request.args.get("next")), library=library)
+    return render_template("home.html", next=request.args.get("next"))
 
 
 @bp.get("/dashboard")
@@ -45,11 +40,10 @@ def show() -> ResponseReturnValue:
 @bp.post("/role")
 def switch() -> ResponseReturnValue:
     """Switches to another role of the user. Responds 403 for any other role."""
-    user, role = current_user(), request.form.get("role", "")
-    if user is None or role not in user.roles:
+    try:
+        switch_role(Role(request.form.get("role", "")))
+    except ValueError:  # no such role, or not a role of this user
         abort(403)
-    switch_role(Role(role))
-    log_event("role_switched", role=role, person=user.pseudonym)
     return redirect(url_for("dashboard.show"), 303)
 
 

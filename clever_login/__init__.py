@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clever_login.config import Settings, SettingsError
     from clever_login.errors import AccountRefused
     from clever_login.extension import CleverLogin
+    from clever_login.web.body_limits import body_limit
     from clever_login.web.routing import public
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "Role",
     "Settings",
     "SettingsError",
+    "body_limit",
     "current_user",
     "log_out",
     "parts",
@@ -45,6 +47,7 @@ _MODULES = {
     "config": ("Settings", "SettingsError"),
     "errors": ("AccountRefused",),
     "extension": ("CleverLogin",),
+    "web.body_limits": ("body_limit",),
     "web.routing": ("public",),
 }
 

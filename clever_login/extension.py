@@ -111,7 +111,7 @@ class CleverLogin:
         for part in self.parts.values():
             settings = part.apply(settings)
         settings = replace(settings, url_prefix=self.url_prefix)
-        app.jinja_env.globals["product"] = self.product
+        app.jinja_env.globals.update(product=self.product, clever_library=settings.clever_library)
         self.destinations.install(app)
         self.hooks.install(app)
         blueprint = Blueprint(

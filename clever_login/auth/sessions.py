@@ -145,10 +145,12 @@ def check_csrf_token() -> None:
 
 
 def switch_role(role: Role) -> None:
-    """Switch the current user to another role. The caller checks that the user has the role."""
+    """Switch the current user to another role. Raises ValueError if the user does not have it."""
     user = current_user()
-    if user is not None:
-        _save_user(replace(user, role=role))
+    if user is None or role not in user.roles:
+        raise ValueError(f"the current user has no role {role!r}")
+    _save_user(replace(user, role=role))
+    log_event("role_switched", role=role, person=user.pseudonym)
 
 
 def rename_in_session(name: str) -> None:
