@@ -13,9 +13,10 @@ from typing import cast
 from flask import current_app
 
 from clever_simulator.config import Config
+from clever_simulator.credentials.clock import Clock
 from clever_simulator.credentials.consents import Consents
 from clever_simulator.credentials.signing_keys import SigningKeys
-from clever_simulator.credentials.tokens import Clock, TokenStore
+from clever_simulator.credentials.tokens import TokenStore
 from clever_simulator.directory import csv_district, edge_cases, large_district, sample_districts
 from clever_simulator.directory.directory import Directory, make_id, with_people
 from clever_simulator.directory.models import Person

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from clever_simulator.credentials.tokens import Clock
+from clever_simulator.credentials.clock import Clock
 from clever_simulator.data_api import record_overrides
 from clever_simulator.data_api.index import DistrictIndex
 from clever_simulator.directory.models import District, Name, Person

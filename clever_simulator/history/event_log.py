@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from clever_simulator.credentials.tokens import format_timestamp
+from clever_simulator.credentials.clock import format_timestamp
 from clever_simulator.data_api import relations, serializers
 from clever_simulator.data_api.derived_records import Contact
 from clever_simulator.data_api.index import (

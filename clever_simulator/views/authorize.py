@@ -8,7 +8,8 @@ from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from clever_simulator.config import RegisteredApp
-from clever_simulator.credentials.tokens import Login, scopes_for_tier
+from clever_simulator.credentials.scopes import scopes_for_tier
+from clever_simulator.credentials.tokens import Login
 from clever_simulator.directory.models import District, Person, RoleAssignment
 from clever_simulator.state import simulator_state
 from clever_simulator.views import browser_session, sharing

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from flask import Blueprint, Response, jsonify, request
 
 from clever_simulator.config import RegisteredApp
-from clever_simulator.credentials.tokens import Token, scopes_for_tier
+from clever_simulator.credentials.scopes import scopes_for_tier
+from clever_simulator.credentials.tokens import Token
 from clever_simulator.state import simulator_state
 from clever_simulator.views import oidc, sharing
 
