@@ -6,9 +6,11 @@ without SQLAlchemy, and gunicorn forks its workers before loading it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 from flask import Blueprint, Flask
@@ -25,6 +27,7 @@ from clever_login.cli import group
 from clever_login.config import Settings, load_settings
 from clever_login.i18n import languages
 from clever_login.logs import app_logging
+from clever_login.logs.events import log_event
 from clever_login.parts import Part, SecurityHeaders
 from clever_login.rosters import views as roster_views
 from clever_login.web import (
@@ -36,6 +39,7 @@ from clever_login.web import (
     request_checks,
     security_headers,
     static_files,
+    template_overrides,
 )
 from clever_login.web.routing import NAMESPACE, Destinations
 
@@ -118,6 +122,8 @@ class CleverLogin:
             NAMESPACE, __package__, template_folder="templates", url_prefix=self.url_prefix or None
         )
         app_logging.init_app(app, settings)
+        static_files.add_library_files(app)
+        _warn_of_outdated_templates(app)
         services.init_app(app, settings)
         self._install_parts(app, settings, blueprint)
         app.register_blueprint(blueprint)
@@ -155,6 +161,12 @@ def _check_parts(parts: Sequence[Part]) -> None:
     for needed in REQUIRED:
         if needed not in names:
             raise TypeError(f"CleverLogin needs parts.{needed}: add it to `parts`.")
+
+
+def _warn_of_outdated_templates(app: Flask) -> None:
+    folder = Path(app.root_path, app.template_folder or "templates")
+    for name in template_overrides.outdated_overrides(folder):
+        log_event("template_outdated", level=logging.WARNING, template=name)
 
 
 def _choose_hooks(

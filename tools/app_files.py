@@ -17,6 +17,7 @@ OTHER_FOLDERS = {
     "tests",
     "tools",
 }
+STATIC_FOLDERS = ("static", "clever_login/static")  # of the app and of the library
 CODE_AND_TEXTS = (".py", ".po")
 
 
@@ -59,10 +60,10 @@ def _walk(folder: str, inside: str, kind: str) -> Iterator[tuple[str, str]]:
 
 
 def _kind(name: str) -> str:
-    """Returns the rule for a folder and its contents. Only the top-level `static` is the app's."""
+    """Returns the rule for a folder and its contents."""
     if name.rpartition("/")[2] == "templates":
         return "templates"
-    return "static" if name == "static" else ""
+    return "static" if name in STATIC_FOLDERS else ""
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

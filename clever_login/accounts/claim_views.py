@@ -26,14 +26,14 @@ def claim() -> ResponseReturnValue:
 
     token, user = request.args.get("token", ""), current_user()
     if not token:
-        return render_template("school/no_link.html")
+        return render_template("clever_login/no_link.html")
     invitation = claims.preview(token)
     claim_url = url_for("clever_login.claim", token=token)
     if user is None:
-        return render_template("school/log_in_first.html", next=claim_url)
+        return render_template("clever_login/log_in_first.html", next=claim_url)
     had_account = claims.had_account_before(user.clever_id, user.logged_in_at)
     return render_template(
-        "school/claim.html", token=token, invitation=invitation, had_account=had_account
+        "clever_login/claim.html", token=token, invitation=invitation, had_account=had_account
     )
 
 

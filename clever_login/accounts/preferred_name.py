@@ -23,7 +23,9 @@ routes = Routes()
 def show_form() -> ResponseReturnValue:
     """Show the form to a logged-in user."""
     next_url = safe_next(request.args.get("next"))
-    return render_template("school/preferred_name.html", next=next_url, longest=MAX_NAME_LENGTH)
+    return render_template(
+        "clever_login/preferred_name.html", next=next_url, longest=MAX_NAME_LENGTH
+    )
 
 
 @routes.post("/preferred-name", "save_preferred_name")

@@ -47,7 +47,9 @@ def away() -> ResponseReturnValue:
     district = request.args.get("district_id")
     left = sessions.seconds_left()
     district = district if is_valid_id(district) else None
-    page = render_template("away.html", user=None, ended=left is None, district_id=district)
+    page = render_template(
+        "clever_login/away.html", user=None, ended=left is None, district_id=district
+    )
     response = make_response(page)
     if left is None:
         if "language" in request.args:  # not if a user chose a language on this page

@@ -1,9 +1,10 @@
-"""/login and /logout."""
+"""/login, /logout, and /role, which switches to another role of the user."""
 
 from __future__ import annotations
 
-from flask import Flask, redirect, render_template, request, url_for
+from flask import Flask, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
 from werkzeug import Response
 
 from clever_login import warm_up
@@ -18,6 +19,7 @@ from clever_login.auth.pending_logins import (
 )
 from clever_login.auth.used_codes import UsedCodes
 from clever_login.clever import oauth
+from clever_login.clever.models import Role
 from clever_login.clever.parsing import is_valid_id
 from clever_login.config import Settings
 from clever_login.i18n import languages
@@ -26,6 +28,12 @@ from clever_login.services import services
 from clever_login.web.routing import Routes, after_login_url, public, safe_next
 
 routes = Routes()
+ROLE_LABELS = {
+    Role.STUDENT: _("Student"),
+    Role.TEACHER: _("Teacher"),
+    Role.STAFF: _("School administrator"),
+    Role.DISTRICT_ADMIN: _("District administrator"),
+}
 
 
 @routes.get("/login")
@@ -74,8 +82,18 @@ def logged_out() -> ResponseReturnValue:
         return redirect(after_login_url())
     district = request.args.get("district_id")
     return render_template(
-        "logged_out.html", district_id=district if is_valid_id(district) else None
+        "clever_login/logged_out.html", district_id=district if is_valid_id(district) else None
     )
+
+
+@routes.post("/role")
+def switch_role() -> ResponseReturnValue:
+    """Switch to another role of the user. Responds 403 for any other role."""
+    try:
+        sessions.switch_role(Role(request.form.get("role", "")))
+    except ValueError:  # no such role, or not a role of this user
+        abort(403)
+    return redirect(after_login_url(), 303)
 
 
 def redirect_to_clever(login: PendingLogin) -> Response:
@@ -100,7 +118,8 @@ def redirect_to_clever(login: PendingLogin) -> Response:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up pending logins and used codes."""
+    """Set up pending logins and used codes, and give templates the names of the roles."""
+    app.jinja_env.globals["role_labels"] = ROLE_LABELS
     store = services(app).store
     app.extensions["clever_login_pending_logins"] = PendingLogins(settings, store)
     app.extensions["clever_login_used_codes"] = UsedCodes(store)

@@ -12,6 +12,7 @@ from clever_login.config import DEVELOPMENT, GENERATE_KEY_HINT, PRODUCTION, Envi
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.i18n.catalogs import Catalogs
+from clever_login.web import template_overrides
 
 NON_APP_VARIABLES = {"CLEVER_SPECS"}  # used by the tests
 
@@ -131,6 +132,23 @@ def _is_loopback_url(environment: DoctorEnvironment) -> bool:
 TRANSLATIONS_FOLDER = (
     Path(__file__).resolve().parent.parent.parent / "translations"
 )  # beside app.py
+
+
+TEMPLATE_FOLDER = TRANSLATIONS_FOLDER.parent / "templates"
+
+
+def check_templates(_environment: DoctorEnvironment) -> Iterator[Finding]:
+    """Check that each template of the app that replaces one of the library's is up to date."""
+    names = [*template_overrides.outdated_overrides(TEMPLATE_FOLDER)]
+    for name in names:
+        yield warning(
+            "templates",
+            f"templates/clever_login/{name} replaces a template of the library that has changed.",
+            f"Compare it with clever_login/templates/clever_login/{name}, adopt the changes, and "
+            "copy the number in its first line.",
+        )
+    if not names:
+        yield ok("templates", "No template of the app replaces an older one of the library.")
 
 
 def check_catalogs(_environment: DoctorEnvironment) -> Iterator[Finding]:

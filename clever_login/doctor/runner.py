@@ -94,6 +94,7 @@ CHECKS = (
     _local_check("database", check_database.check_connection_and_tables, "DATABASE_URL"),
     _local_check("file permissions", check_storage.check_file_permissions),
     _local_check("languages", check_settings.check_catalogs),
+    _local_check("templates", check_settings.check_templates),
     _local_check("proxies", check_hosting.check_proxies, "TRUSTED_PROXIES", "APP_URL"),
     _local_check("outgoing proxy", check_hosting.check_outgoing_variables),
     _local_check("certificates", check_hosting.check_ca_bundle, "CLEVER_CA_BUNDLE"),

@@ -33,7 +33,7 @@ def section(section_id: str) -> ResponseReturnValue:
     class_page = page_data.load_class_page(
         current_viewer(), _valid_id(section_id), _requested_page(allow_all=True)
     ) or abort(404)
-    return render_template("school/class.html", page_data=class_page)
+    return render_template("clever_login/class.html", page_data=class_page)
 
 
 @routes.get("/schools/<school_id>")
@@ -44,7 +44,7 @@ def school(school_id: str) -> ResponseReturnValue:
     school_page = page_data.load_school_page(
         current_viewer(), _valid_id(school_id), _requested_page()
     ) or abort(404)
-    return render_template("school/school.html", page_data=school_page)
+    return render_template("clever_login/school.html", page_data=school_page)
 
 
 @routes.get("/district")
@@ -53,7 +53,7 @@ def district() -> ResponseReturnValue:
     from clever_login.rosters import page_data
 
     district_page = page_data.load_district_page(current_viewer(), _requested_page()) or abort(404)
-    return render_template("school/district.html", page_data=district_page)
+    return render_template("clever_login/district.html", page_data=district_page)
 
 
 def current_dashboard() -> Dashboard:

@@ -99,7 +99,7 @@ def _render_error(
     words = code if code in CHILD_MESSAGES else "http_400" if status < 500 else "http_500"
     texts = {"page": CHILD_MESSAGES[words], "cause": ADULT_MESSAGES[words], "message": message}
     try:
-        body = render_template("error.html", **texts, **shown)
+        body = render_template("clever_login/error.html", **texts, **shown)
     except Exception as second:  # noqa: BLE001 # whatever it is, the user gets a response
         log_failure(second, code="error_page", status=500, reference=shown["reference"])
         body, error = FALLBACK_PAGE.format(**shown), second

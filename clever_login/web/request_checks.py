@@ -13,6 +13,7 @@ from clever_login.config import Settings
 from clever_login.errors import WrongHost
 from clever_login.web import fetch_metadata
 from clever_login.web.error_messages import ADULT_MESSAGES
+from clever_login.web.routing import STATIC_ENDPOINTS
 from clever_login.web.security_headers import frameable_policy
 
 
@@ -52,7 +53,7 @@ def _redirect_to_https(settings: Settings) -> Response | None:
 
 def _check_host(hosts: tuple[str, ...]) -> None:
     """Refuse a request that was sent to another host name, except a platform's probe."""
-    if request.endpoint == "static" or request.path in fetch_metadata.PROBE_PATHS:
+    if request.endpoint in STATIC_ENDPOINTS or request.path in fetch_metadata.PROBE_PATHS:
         return
     if request.host not in hosts:
         raise WrongHost(f"the request's host differs from APP_URL, which has {hosts[0]}")
@@ -65,12 +66,14 @@ def _answer_framed_request() -> Response | None:
     """
     if (
         not fetch_metadata.is_framed()
-        or request.endpoint == "static"
+        or request.endpoint in STATIC_ENDPOINTS
         or request.path in fetch_metadata.PROBE_PATHS
     ):
         return None
     response = make_response(
-        render_template("open_in_tab.html", user=None, cause=ADULT_MESSAGES["in_a_frame"])
+        render_template(
+            "clever_login/open_in_tab.html", user=None, cause=ADULT_MESSAGES["in_a_frame"]
+        )
     )
     response.headers["Content-Security-Policy"] = frameable_policy()
     return response

@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, current_app, url_for
 P = ParamSpec("P")
 R = TypeVar("R")
 NAMESPACE = "clever_login"  # of the library's endpoints
+STATIC_ENDPOINTS = ("static", f"{NAMESPACE}.static")  # of the app and of the library
 MAX_NEXT_LENGTH = 200  # characters; it is stored in a cookie
 _KEY = "clever_login_destinations"
 

@@ -10,6 +10,7 @@ from typing import cast
 from flask import Flask, Response, current_app, g, request
 
 from clever_login.config import Settings
+from clever_login.web.routing import STATIC_ENDPOINTS
 
 CSP_DIRECTIVES: Mapping[str, str] = {
     "default-src": "'none'",
@@ -85,7 +86,7 @@ def _add_headers(settings: Settings, response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.endpoint == "clever_login.callback":
         response.headers["Referrer-Policy"] = "no-referrer"
-    if request.endpoint != "static":
+    if request.endpoint not in STATIC_ENDPOINTS:
         response.headers["Cache-Control"] = "no-store"
         response.vary.add("Cookie")
     return response

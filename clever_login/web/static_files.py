@@ -10,29 +10,49 @@ from pathlib import Path
 from typing import Any
 from wsgiref.headers import Headers
 
-from flask import Flask
+from flask import Flask, Response, send_from_directory
 from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
 
 from clever_login.config import Settings
 from clever_login.web import security_headers
+from clever_login.web.routing import NAMESPACE, STATIC_ENDPOINTS, public
 
 HASH_DIGITS = 12
+LIBRARY_FOLDER = Path(__file__).resolve().parent.parent / "static"
+
+
+def add_library_files(app: Flask) -> None:
+    """Serve the library's static files. The app's `static/clever_login/NAME` replaces NAME."""
+    app_folder = Path(str(app.static_folder))
+
+    @public
+    def serve(filename: str) -> Response:
+        own = app_folder / NAMESPACE
+        return send_from_directory(own if (own / filename).is_file() else LIBRARY_FOLDER, filename)
+
+    app.add_url_rule(
+        f"{app.static_url_path}/{NAMESPACE}/<path:filename>", f"{NAMESPACE}.static", serve
+    )
+    app.jinja_env.globals["app_stylesheet"] = (app_folder / "style.css").is_file()
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Make `url_for("static", ...)` return names with a hash, which WhiteNoise serves.
+    """Make `url_for` return names with a hash for static files, which WhiteNoise serves.
 
     Flask still serves each file under its plain name, which browsers revalidate each time.
     """
     folder = Path(tempfile.mkdtemp(prefix="static-"))
     weakref.finalize(app, shutil.rmtree, folder, ignore_errors=True)
-    names = _publish_hashed_files(Path(str(app.static_folder)), folder)
+    names = _publish_hashed_files(LIBRARY_FOLDER, folder, prefix=f"{NAMESPACE}/")
+    names |= _publish_hashed_files(Path(str(app.static_folder)), folder)
 
     @app.url_defaults
     def by_content(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint == "static":
-            values["filename"] = names.get(values["filename"], values["filename"])
+        if endpoint in STATIC_ENDPOINTS:
+            prefix = f"{NAMESPACE}/" if endpoint != "static" else ""
+            name = f"{prefix}{values['filename']}"
+            values["filename"] = names.get(name, name).removeprefix(prefix)
 
     def same_as_pages(answer: Headers, path: str, url: str) -> None:  # noqa: ARG001 # WhiteNoise's
         for name, value in security_headers.common_headers(app, settings).items():
@@ -48,17 +68,17 @@ def init_app(app: Flask, settings: Settings) -> None:
     )
 
 
-def _publish_hashed_files(source: Path, folder: Path) -> dict[str, str]:
-    """Copy each file, plus a compressed version, under a name with its hash.
+def _publish_hashed_files(source: Path, folder: Path, prefix: str = "") -> dict[str, str]:
+    """Copy each file, plus a compressed version, under the prefix and a name with its hash.
 
-    Returns {plain name: name with hash}.
+    Returns {plain name: name with hash}, both with the prefix.
     """
     packer = Compressor(quiet=True)
     names = {}
     for path in sorted(each for each in source.rglob("*") if each.is_file()):
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
-        plain = path.relative_to(source)
+        plain = Path(prefix, path.relative_to(source))
         named = plain.with_name(f"{path.stem}.{digest}{path.suffix}")
         target = folder / named
         target.parent.mkdir(parents=True, exist_ok=True)

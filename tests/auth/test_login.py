@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clever_login.api_versions import VERSIONS
+from clever_login.auth.login_views import ROLE_LABELS
 from clever_login.clever.models import Role
-from dashboard import ROLE_LABELS
 from tests.conftest import STORES, SiteMaker
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import (

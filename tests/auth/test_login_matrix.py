@@ -95,7 +95,7 @@ def is_right(site: Site, visitor: Visitor, person: Person, post: RoleAssignment)
         assert school in visitor.text
     assert "could not be read" not in visitor.text
     (script,) = visitor.page.find_all("script")
-    assert "/static/page." in str(script["src"])
+    assert "/static/clever_login/page." in str(script["src"])
 
 
 def schools_on_the_page(site: Site, person: Person, post: RoleAssignment) -> list[str]:

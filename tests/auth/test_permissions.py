@@ -33,6 +33,7 @@ PUBLIC = {
     "clever_login.login",
     "clever_login.logout",
     "clever_login.readyz",
+    "clever_login.static",
     "dashboard.home",
 }
 

@@ -15,6 +15,7 @@ from tests.support.fresh_checkout import Dev
 
 pytestmark = pytest.mark.servers
 
+BASE = "clever_login/templates/clever_login/base.html"
 SPANISH = "translations/es/LC_MESSAGES/messages.po"
 ITALIAN = """msgid ""
 msgstr ""
@@ -51,15 +52,16 @@ def test_the_next_page_shows_an_edited_template(dev: Dev) -> None:
 def test_the_next_page_shows_an_edited_template_of_the_library(dev: Dev, student: Visitor) -> None:
     page = a_class(student)
     assert "edited-in-place" not in page.response.text
-    name = "clever_login/templates/school/class.html"
+    name = "clever_login/templates/clever_login/class.html"
     with dev.edited(name, "{% block content %}", "{% block content %}<p>edited-in-place</p>"):
         assert "edited-in-place" in page.open(page.url).response.text
 
 
 def test_a_new_app_template_overrides_the_librarys_template(dev: Dev, student: Visitor) -> None:
     page = a_class(student)
-    own = '{% extends "base.html" %}{% block heading %}Our own class page{% endblock %}'
-    with dev.added("templates/school/class.html", own):
+    heading = "{% block heading %}Our own class page{% endblock %}"
+    own = f'{{% extends "clever_login/base.html" %}}{heading}'
+    with dev.added("templates/clever_login/class.html", own):
         dev.until(lambda: page.open(page.url).heading == "Our own class page")
     dev.until(lambda: page.open(page.url).heading != "Our own class page")
 
@@ -72,8 +74,8 @@ def test_a_broken_template_is_explained_and_works_again_once_corrected(dev: Dev)
 
 
 def test_a_template_error_on_the_error_page_is_explained(dev: Dev) -> None:
-    with dev.edited("templates/base.html", "{% endblock %}", "{% endblok %}"):
-        assert "templates/base.html, line " in dev.page("/no-such-page")
+    with dev.edited(BASE, "{% endblock %}", "{% endblok %}"):
+        assert f"{BASE}, line " in dev.page("/no-such-page")
         assert "endblok" in dev.page()
     assert "Log in with Clever" in dev.page()
 
@@ -129,7 +131,7 @@ def test_a_new_static_file_gets_a_content_hash(dev: Dev) -> None:
     link = "<link rel=\"stylesheet\" href=\"{{ url_for('static', filename='more/new.css') }}\">"
     with (
         dev.added("static/more/new.css", "h1 { color: red }"),
-        dev.edited("templates/base.html", "</head>", f"{link}</head>"),
+        dev.edited(BASE, "</head>", f"{link}</head>"),
     ):
         dev.until(lambda: re.search(r"/static/more/new\.[0-9a-f]{12}\.css", dev.page()) is not None)
 

@@ -34,7 +34,7 @@ ATTACKS = {
     # Any view that accepts forms works: the CSRF token is read from the body.
     "slow bodies": Attack(170, ("POST /role", FORM, "Content-Length: 99"), "\r\n\r\ncsrf_"),
     "half headers": Attack(300, ("GET /healthz",), "\r\nX-Half: "),
-    "slow readers": Attack(170, ("GET /static/style.css",), times=REQUESTS_AHEAD),
+    "slow readers": Attack(170, ("GET /static/clever_login/clever.css",), times=REQUESTS_AHEAD),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -13,9 +14,14 @@ from clever_login.extension import CleverLogin
 from tests.support.running_app import ROOT
 
 
-def make_starter(settings: Settings, *, without: tuple[str, ...] = (), **arguments: Any) -> Flask:
-    """Create the app of app.py without the parts of these names, and with these arguments."""
-    app = Flask("app", root_path=str(ROOT), instance_path=settings.instance_path)
+def make_starter(
+    settings: Settings, *, without: tuple[str, ...] = (), root: Path = ROOT, **arguments: Any
+) -> Flask:
+    """Create the app of app.py without the parts of these names, and with these arguments.
+
+    `root` is the folder with the app's templates, static files, and translations.
+    """
+    app = Flask("app", root_path=str(root), instance_path=settings.instance_path)
     options: dict[str, Any] = {
         "product": clever.product,
         "url_prefix": "",

@@ -1,0 +1,115 @@
+"""Tests an app whose own templates and static files replace those of the library."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SiteMaker
+from tests.support.browser_client import send_request
+from tests.support.login_flows import by_button
+from tests.support.running_app import ROOT, Site
+from tests.support.starter import make_starter
+
+LAYOUT = """<!doctype html>
+<html lang="en"><head><title>{{ self.heading() | striptags }} in our look</title></head>
+<body><h1 class="ours">{% block heading %}{% endblock %}</h1>
+{% block content %}{% endblock %}</body></html>
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of the app's own files."""
+    for name in ("templates", "static", "translations"):
+        shutil.copytree(ROOT / name, tmp_path / "root" / name)
+    return tmp_path / "root"
+
+
+def start(make_site: SiteMaker, root: Path) -> Site:
+    return make_site(make_app=lambda settings: make_starter(settings, root=root))
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_one_file_gives_all_pages_the_look_of_the_app(make_site: SiteMaker, root: Path) -> None:
+    write(root / "templates" / "layout.html", LAYOUT)
+    write(
+        root / "templates" / "clever_login" / "base.html",
+        '{# clever_login 1 #}{% extends "layout.html" %}',
+    )
+    site = start(make_site, root)
+    student = by_button(site, "student")
+    for path in ("/dashboard", "/no-such-page"):
+        student.open(path)
+        assert student.page.title
+        assert student.page.title.text.endswith("in our look")
+        assert student.page.find("h1", class_="ours")
+
+
+def test_a_template_of_the_app_replaces_the_librarys(make_site: SiteMaker, root: Path) -> None:
+    write(
+        root / "templates" / "clever_login" / "logged_out.html",
+        '{# clever_login 1 #}{% extends "clever_login/base.html" %}'
+        "{% block heading %}Bye!{% endblock %}",
+    )
+    assert start(make_site, root).visitor().open("/logged-out").heading == "Bye!"
+
+
+def test_a_static_file_of_the_app_replaces_the_librarys(make_site: SiteMaker, root: Path) -> None:
+    write(root / "static" / "clever_login" / "icon.svg", "<svg><!-- ours --></svg>")
+    site = start(make_site, root)
+    page = send_request(site.url).text
+    (path,) = set(re.findall(r'"(/static/clever_login/icon[^"]*)"', page))
+    assert re.search(r"icon\.[0-9a-f]{12}\.svg$", path)
+    for url in (path, "/static/clever_login/icon.svg"):
+        assert "ours" in send_request(f"{site.url}{url}").text
+    assert "ours" not in send_request(f"{site.url}/static/clever_login/lost.svg").text
+
+
+def test_static_files_outside_the_folder_are_not_served(make_site: SiteMaker, root: Path) -> None:
+    site = start(make_site, root)
+    for name in ("../__init__.py", "..%2f__init__.py", "../../app.py", "nothing.css"):
+        assert send_request(f"{site.url}/static/clever_login/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("first_line", ["{# clever_login 0 #}", "{# clever_login 0 -#}"])
+def test_an_outdated_template_is_named_at_startup(
+    make_site: SiteMaker, root: Path, capfd: pytest.CaptureFixture[str], first_line: str
+) -> None:
+    write(root / "templates" / "clever_login" / "error.html", f"{first_line}\n")
+    write(root / "templates" / "clever_login" / "of_our_own.html", f"{first_line}\n")
+    write(root / "templates" / "clever_login" / "away.html", "{# clever_login 1 #}\n")
+    start(make_site, root)
+    events = [line for line in capfd.readouterr().err.splitlines() if "template_outdated" in line]
+    assert len(events) == 1
+    assert '"template": "error.html"' in events[0]
+
+
+def test_each_template_of_the_library_has_a_number() -> None:
+    templates = (ROOT / "clever_login" / "templates" / "clever_login").glob("*.html")
+    for path in templates:
+        assert re.match(r"\{# clever_login \d+ -#\}\n", path.read_text()), path.name
+
+
+def test_the_doctor_names_an_outdated_template(tmp_path: Path) -> None:
+    for name in ("clever_login", "templates", "static", "translations"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    write(tmp_path / "templates" / "clever_login" / "error.html", "{# clever_login 0 #}\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "clever_login.doctor", "--offline"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "templates/clever_login/error.html replaces a template" in " ".join(ended.stdout.split())
