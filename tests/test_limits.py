@@ -64,10 +64,10 @@ def name_of(make_site: SiteMaker, size: int) -> int:
 def library(make_site: SiteMaker, sections: int, students: int) -> Visitor:
     """Return the page of a Library teacher with this many sections, and students per section."""
     site = make_site(clever_client_id="simulator-library", clever_library=True)
-    own = [{"data": {"id": f"5f{each:022x}", "name": f"C{each}"}} for each in range(sections)]
+    own = [{"data": {"id": f"5f{number:022x}", "name": f"C{number}"}} for number in range(sections)]
     people = [
-        {"data": {"id": f"6f{each:022x}", "name": {"first": "A", "last": "B"}}}
-        for each in range(students)
+        {"data": {"id": f"6f{number:022x}", "name": {"first": "A", "last": "B"}}}
+        for number in range(students)
     ]
     site.clever.fault("data", body=json.dumps({"data": own}))
     site.clever.fault("data", body=json.dumps({"data": people}), times=sections)
@@ -85,7 +85,7 @@ def students_of(make_site: SiteMaker, size: int) -> int:
 def sections_of(make_site: SiteMaker, size: int) -> int:
     """Return how many sections of a Library teacher the page lists."""
     words = library(make_site, size, 1).text.split()
-    return sum(f"C{each}" in words for each in range(size))
+    return sum(f"C{number}" in words for number in range(size))
 
 
 LIMITS = {

@@ -81,7 +81,7 @@ def test_the_access_token_is_in_no_page_cookie_or_session(site: Site, tokens: li
     assert set(session) <= {"_permanent", "csrf_token", "login", "state"}
     assert set(session["login"]) == {field.name for field in fields(CurrentUser)}
     answers = "".join(hop.text + str(hop.headers) for hop in visitor.hops)
-    cookies = str([(each.name, each.value) for each in visitor.http.cookies])
+    cookies = str([(cookie.name, cookie.value) for cookie in visitor.http.cookies])
     assert len(tokens) == 1
     assert tokens[0] not in str(session) + answers + cookies
 
@@ -260,6 +260,8 @@ def test_connection_failures_log_no_addresses_and_no_ids(
     site.clever.fault("district", drop="after")
     site.clever.fault("school", cut="length")
     assert by_portal(site, "student").path == "/dashboard"
-    of_urllib3 = [each.getMessage() for each in caplog.records if each.name.startswith("urllib3")]
+    of_urllib3 = [
+        record.getMessage() for record in caplog.records if record.name.startswith("urllib3")
+    ]
     assert of_urllib3 == []
     assert site.person("student").id not in capfd.readouterr().err + caplog.text

@@ -96,9 +96,9 @@ def test_no_log_event_has_a_clever_id(
         assert_as_listed(line)
         assert not CLEVER_ID.search(str(line)), line
     district = {line["district"] for line in found if line["event"] == "login"}
-    ids = [each.id for each in site.clever.people.districts]
+    ids = [district.id for district in site.clever.people.districts]
     assert district <= {
-        run_flask_clever(site, "pseudonym", "--district", each).strip() for each in ids
+        run_flask_clever(site, "pseudonym", "--district", record_id).strip() for record_id in ids
     }
 
 
@@ -149,7 +149,7 @@ def test_a_districts_pseudonym_in_the_log_can_be_looked_up_and_is_listed(
 ) -> None:
     old, new = make_site(secret_key="o" * 64), "n" * 64
     by_button(old, "student")
-    (line,) = [each for each in json_lines(capfd.readouterr().err) if each["event"] == "login"]
+    (line,) = [line for line in json_lines(capfd.readouterr().err) if line["event"] == "login"]
     site = make_site(secret_key=new, secret_key_fallbacks=("o" * 64,))
     district, person = site.person("student").district.id, site.person("student").id
     now, before = run_flask_clever(site, "pseudonym", "--district", district).split()
@@ -170,7 +170,7 @@ def test_a_path_cannot_forge_a_log_line_of_the_development_server(
     send_request(f"{site.url}/{quote(EVIL)}?code=secret")
     raw(site, b"GET /\x1b[2J\x7f\xc2\x9b31m HTTP/1.1\r\nHost: x\r\n\r\n")
     raw(site, b"\x1b[2J\x9b \r\n\r\n")
-    said = [each.getMessage() for each in caplog.records if each.name == "werkzeug"]
+    said = [record.getMessage() for record in caplog.records if record.name == "werkzeug"]
     assert len(said) > 2
     assert_safe(re.sub("\x1b\\[[0-9;]*m", "", line) for line in said)  # Werkzeug's colors
     assert "secret" not in str(said)
@@ -217,7 +217,7 @@ def test_district_data_cannot_control_a_terminal(site: Site, words: tuple[str, .
     listed = {"data": [record], "links": [], "count": 1}
     site.clever.fault("data", body=json.dumps(listed), times=0)
     assert site.app
-    given = [district if each == "ID" else each for each in words]
+    given = [district if word == "ID" else word for word in words]
     result = site.app.test_cli_runner().invoke(args=["clever", *given])
     assert "Evil" in result.stdout
     assert_safe(result.output.removesuffix("\n").split("\n"))
@@ -260,8 +260,8 @@ def test_only_one_module_of_the_app_prints() -> None:
 
 
 def test_an_imported_file_cannot_control_a_terminal(tmp_path: Path) -> None:
-    for each in (ROOT / "tests" / "data" / "pine_hollow").iterdir():
-        (tmp_path / each.name).write_bytes(each.read_bytes())
+    for path in (ROOT / "tests" / "data" / "pine_hollow").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
     students = tmp_path / "students.csv"
     head, rest = students.read_text().split("\n", 1)
     students.write_text(f"{head},Evil\x1b[2J\x9b,Evil\x1b[2J\x9b\n{rest}")
@@ -318,9 +318,7 @@ def test_an_impersonation_parameter_survives_a_restarted_login(
     site.clever.configure(
         replace(
             default_config(site.url),
-            apps=tuple(
-                replace(each, loginas_repeats=True) for each in default_config(site.url).apps
-            ),
+            apps=tuple(replace(app, loginas_repeats=True) for app in default_config(site.url).apps),
         )
     )
     visitor = by_portal(site, "student")

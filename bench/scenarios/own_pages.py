@@ -73,7 +73,7 @@ def measure_burst(stage: Stack) -> dict[str, int]:
 async def _log_in_at_once(site: Site) -> list[Login]:
     now = time.perf_counter()
     logins = [Login(number, now) for number in range(BURST_SIZE)]
-    done = await asyncio.gather(*(log_in(site, each) for each in logins), return_exceptions=True)
+    done = await asyncio.gather(*(log_in(site, login) for login in logins), return_exceptions=True)
     for login, error in zip(logins, done, strict=True):
         login.error = str(error) if error else ""
     return logins

@@ -191,8 +191,8 @@ def test_two_people_with_one_email_have_two_accounts(school: Site) -> None:
     old = before_clever(school, teacher.name.first, last_name=teacher.name.last, email=shared)
     visitor = by_button(school, "teacher")
     assert account_id(visitor) != old
-    assert sorted(each.clever_id or "" for each in people_rows(school)) == ["", teacher.id]
-    assert {each.email for each in people_rows(school)} == {shared}
+    assert sorted(row.clever_id or "" for row in people_rows(school)) == ["", teacher.id]
+    assert {row.email for row in people_rows(school)} == {shared}
 
 
 def test_a_user_with_a_new_clever_id_after_300_days_can_claim_the_old_account(

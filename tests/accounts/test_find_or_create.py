@@ -285,9 +285,9 @@ def test_a_library_user_keeps_their_account_when_the_district_connects(school: S
 def shared(section: str, *students: str) -> SharedSection:
     people = tuple(
         PersonRecord.from_api(
-            {"id": each, "name": {"first": each.title(), "last": "P"}}, PersonRole.STUDENT
+            {"id": student, "name": {"first": student.title(), "last": "P"}}, PersonRole.STUDENT
         )
-        for each in students
+        for student in students
     )
     return SharedSection(
         section=SectionRecord.from_api({"id": section, "name": f"Class {section}"}),
@@ -320,7 +320,7 @@ def test_a_library_teachers_students_have_rows_before_their_first_login(school: 
         ("k1", "tom", "student"),
         ("k2", "mei", "student"),
     }
-    rows = {each.clever_id: each for each in people_rows(school)}
+    rows = {row.clever_id: row for row in people_rows(school)}
     assert (rows["mei"].first_name, rows["mei"].last_name) == ("Mei", "P")
     assert (rows["mei"].roles, rows["mei"].first_login) == (["student"], None)
     assert log_in(school, User(id="mei")) == rows["mei"].id
@@ -355,7 +355,7 @@ def test_a_library_login_does_not_change_sections_of_a_synced_district(school: S
     with database_of(school).read_session() as session:
         assert session.get_one(Section, "k1").name == "Reading"
     assert seats(school) == set()
-    assert [each.last_name for each in people_rows(school) if each.clever_id == "mei"] == ["Park"]
+    assert [row.last_name for row in people_rows(school) if row.clever_id == "mei"] == ["Park"]
 
 
 def test_a_library_teacher_with_more_sections_than_the_limit_loses_none(school: Site) -> None:
@@ -379,13 +379,13 @@ def test_a_library_teachers_login_stores_their_sections(
     visitor = by_button(site, "teacher").press("Yes")
     assert visitor.path == "/dashboard"
     taught = {
-        (each.id, one.id, "student")
-        for each in site.clever.people.sections
-        if each.teacher == site.person("teacher")
-        for one in each.students
+        (section.id, one.id, "student")
+        for section in site.clever.people.sections
+        if section.teacher == site.person("teacher")
+        for one in section.students
     }
     assert taught <= seats(site)
-    assert all(each.district_id is None for each in people_rows(site))
+    assert all(row.district_id is None for row in people_rows(site))
 
 
 def test_the_preferred_name_is_asked_once_and_used_in_the_greeting(

@@ -31,7 +31,11 @@ def version(make_site: SiteMaker, database_url: str | None) -> Versions:
 
 def log_in_as(site: Site, user_name: str, role: str) -> Visitor:
     """Log in with one role. Before v3, Clever asks which of a person's accounts to use."""
-    (post,) = [each for each in site.person(user_name).role_assignments if each.role == role]
+    (post,) = [
+        assignment
+        for assignment in site.person(user_name).role_assignments
+        if assignment.role == role
+    ]
     return by_button(site, user_name).press(post.legacy_id)
 
 
@@ -64,8 +68,8 @@ def test_the_first_v3_sync_finds_every_persons_row_and_merges_duplicates(version
     (stays,) = [each for each in before.values() if not person_row(new, each.id).merged_into]
     others = [person_row(new, each.id) for each in before.values() if each.id != stays.id]
     assert person_row(new, stays.id).clever_id == new.person("three_roles").id
-    assert {each.merged_into for each in others} == {stays.id}
-    assert {(each.clever_id, each.last_name, each.district_id) for each in others} == {
+    assert {other.merged_into for other in others} == {stays.id}
+    assert {(other.clever_id, other.last_name, other.district_id) for other in others} == {
         (None, "", None)
     }
     assert "nothing changed" in sync_site(new, "--full").stdout
@@ -80,7 +84,7 @@ def test_the_account_with_the_latest_login_survives_and_gets_the_others_data(
     before = rows_of(old, "teacher_admin")
     first = "staff" if last == "teacher" else "teacher"
     visitors = [log_in_as(old, "teacher_admin", role) for role in (first, last)]
-    assert [account_id(each) for each in visitors] == [before[first].id, before[last].id]
+    assert [account_id(visitor) for visitor in visitors] == [before[first].id, before[last].id]
     with database_of(old).begin() as session:
         session.get_one(Person, before[first].id).preferred_name = "Tom"
         until = utc_now() + timedelta(days=1)
@@ -95,7 +99,7 @@ def test_the_account_with_the_latest_login_survives_and_gets_the_others_data(
     with database_of(new).read_session() as session:
         assert session.scalars(select(Claim.person_id)).all() == [stays.id]
     assert_equal_everywhere(new)
-    assert [each.open("/dashboard").path for each in visitors] == ["/", "/"]
+    assert [visitor.open("/dashboard").path for visitor in visitors] == ["/", "/"]
     assert account_id(by_button(new, "teacher_admin")) == stays.id
 
 
@@ -103,7 +107,7 @@ def test_a_login_during_the_move_to_v3_leaves_one_row_in_either_order(version: V
     sync_site(version("v2.1"))
     new = version("v3.0")
     everybody = new.clever.people.people_of(new.clever.people.districts[0])
-    staff = [each.user_name for each in everybody if "student" not in each.roles]
+    staff = [person.user_name for person in everybody if "student" not in person.roles]
     with ThreadPoolExecutor(9) as pool:
         whole = pool.submit(sync_site, new)
         paths = set(pool.map(lambda name: by_button(new, name).path, staff))

@@ -85,7 +85,7 @@ def test_a_library_teachers_classes_are_shown_with_own_accounts(
     assert teacher.path == "/dashboard"
     shown = class_page(teacher)
     person = site.person("teacher")
-    sections = [each for each in site.clever.people.sections if each.teacher == person]
+    sections = [section for section in site.clever.people.sections if section.teacher == person]
     (taught,) = [section for section in sections if section.name == shown.heading]
     for student in taught.students:
         assert student.name.first in shown.text

@@ -164,7 +164,7 @@ def test_an_export_has_every_column_of_the_person_and_of_nobody_else(school: Sit
     assert found["person"]["first_login"].endswith("+00:00")
     assert found["district"]["name"] == "CanaryDistricta"
     assert found["schools"] == [{"id": "a1", "name": "CanarySchoola1", "role": "student"}]
-    assert {each["name"]: each["role"] for each in found["classes"]} == {
+    assert {section["name"]: section["role"] for section in found["classes"]} == {
         "CanaryClassown": "student",
         "CanaryClassold": "student",
         "CanaryClassfar": "teacher",

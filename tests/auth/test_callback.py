@@ -131,7 +131,7 @@ def test_a_code_and_state_from_another_browser_log_nobody_in(site: Site) -> None
 
 def test_the_cookie_of_one_login_is_not_valid_for_another(site: Site) -> None:
     visitor = stop_before_callback(site, "student")
-    (own,) = [each for each in visitor.http.cookies if each.name.startswith("login-")]
+    (own,) = [cookie for cookie in visitor.http.cookies if cookie.name.startswith("login-")]
     other = stop_before_callback(site, "teacher")
     state = parse_qs(urlsplit(other.url).query)["state"][0]
     name = f"login-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
@@ -157,7 +157,7 @@ def test_every_state_is_long_and_unique(site: Site) -> None:
     visitor.stop_at = "/oauth/authorize"
     states = {parse_qs(urlsplit(visitor.open("/login").url).query)["state"][0] for _ in range(50)}
     assert len(states) == 50
-    assert min(len(each) for each in states) >= 43
+    assert min(len(state) for state in states) >= 43
 
 
 def test_logins_in_five_tabs_of_one_browser_all_finish(site: Site) -> None:
@@ -175,7 +175,7 @@ def test_one_browser_has_at_most_ten_pending_logins(site: Site) -> None:
         for _ in range(13):
             visitor.open("/login")
             clock.shift(1)
-        waiting = [each for each in visitor.http.cookies if each.name.startswith("login-")]
+        waiting = [cookie for cookie in visitor.http.cookies if cookie.name.startswith("login-")]
         assert len(waiting) == 10
         visitor.stop_at = None
         newest = visitor.open("/login")
@@ -247,15 +247,15 @@ def test_twenty_concurrent_callbacks_make_one_exchange_and_one_login(
     url, cookies = visitor.url, dict(visitor.http.cookies)
     with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(lambda _: send_request(url, cookies=cookies), range(20)))
-    winners = [each for each in answers if "session=" in str(each.raw.headers)]
+    winners = [answer for answer in answers if "session=" in str(answer.raw.headers)]
     assert len(winners) == 1
     assert winners[0].status_code == 303
     assert exchanges(site) == 1
-    for loser in (each for each in answers if each is not winners[0]):
+    for loser in (answer for answer in answers if answer is not winners[0]):
         assert loser.status_code in {302, 503}
         assert "Set-Cookie" not in loser.headers
     jar = {"session": winners[0].cookies["session"]}
-    loser = next(each for each in answers if each.status_code == 302)
+    loser = next(answer for answer in answers if answer.status_code == 302)
     after = send_request(site.url + loser.headers["Location"], cookies=cookies | jar)
     assert after.headers["Location"] == "/dashboard"
 
@@ -333,7 +333,7 @@ def test_pending_login_cookies_never_exceed_the_header_limit(site: Site) -> None
         visitor.open(f"/login?district_id={'a' * 3000}&next=/{'b' * 199}")
         assert "district_id" not in visitor.url
         visitor.open(f"/login?district_id={'a' * 64}&next=/{'b' * 198}")
-    size = sum(len(each.name) + len(each.value or "") for each in visitor.http.cookies)
+    size = sum(len(cookie.name) + len(cookie.value or "") for cookie in visitor.http.cookies)
     assert size < 4600
 
 

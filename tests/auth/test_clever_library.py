@@ -99,11 +99,11 @@ def test_a_library_teachers_sections_and_students_are_read_in_every_version(
     site = make_library(clever_api_version=version)
     visitor = consenting(site)
     teacher = site.person("teacher")
-    taught = [each for each in site.clever.people.sections if each.teacher == teacher]
+    taught = [section for section in site.clever.people.sections if section.teacher == teacher]
     assert (visitor.path, visitor.role) == ("/dashboard", "teacher")
     assert "District" not in visitor.text
     (sections,) = kept.sections.values()
-    assert {each.section.name for each in sections} == {each.name for each in taught}
+    assert {section.section.name for section in sections} == {each.name for each in taught}
     for each in taught:
         (found,) = [shared for shared in sections if shared.section.id == each.id]
         assert {person.id for person in found.students} == {one.id for one in each.students}
@@ -118,9 +118,9 @@ def test_a_library_teachers_student_can_log_in_before_the_teachers_next_login(
     site = make_library()
     consenting(site)
     taught = next(
-        each.students[0]
-        for each in site.clever.people.sections
-        if each.teacher == site.person("teacher")
+        section.students[0]
+        for section in site.clever.people.sections
+        if section.teacher == site.person("teacher")
     )
     visitor = by_button(site, taught.user_name)
     assert (visitor.path, visitor.role) == ("/dashboard", "student")
@@ -128,7 +128,7 @@ def test_a_library_teachers_student_can_log_in_before_the_teachers_next_login(
     user = kept.users[-1]
     assert (user.id, user.district_id, user.email) == (taught.id, None, None)
     (sections,) = kept.sections.values()
-    assert taught.id in {person.id for each in sections for person in each.students}
+    assert taught.id in {person.id for section in sections for person in section.students}
 
 
 def test_library_sections_are_read_again_at_each_login(
@@ -139,7 +139,7 @@ def test_library_sections_are_read_again_at_each_login(
         kept.sections.clear()
         assert consenting(site).path == "/dashboard"
         assert len(kept.sections) == 1
-        asked = [each["path"] for each in site.clever.journal()]
+        asked = [request["path"] for request in site.clever.journal()]
         assert sum(path.endswith(f"{site.person('teacher').id}/sections") for path in asked) == (
             times
         )

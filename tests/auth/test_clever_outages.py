@@ -100,7 +100,7 @@ def test_a_person_without_a_name_or_email_can_log_in(site: Site, name: object) -
 def test_a_refused_school_is_noted_beside_the_school_that_was_read(site: Site) -> None:
     site.clever.fault("school", status=404)
     visitor = by_button(site, "teacher_admin")
-    names = [each.name in visitor.text for each in site.person("teacher_admin").schools]
+    names = [school.name in visitor.text for school in site.person("teacher_admin").schools]
     assert sorted(names) == [False, True]
     assert "Your school: not shared with this app" in visitor.text
     assert "more" not in visitor.page.select_one(".facts").get_text()  # type: ignore[union-attr]
@@ -114,7 +114,7 @@ def test_only_the_first_schools_are_read_and_the_rest_are_counted(site: Site) ->
     body = {"data": record | {"roles": {"staff": {"schools": ids}}}}
     site.clever.fault("user", body=json.dumps(body))
     visitor = by_button(site, "school_admin")
-    asked = [each for each in site.clever.journal() if "/schools/" in each["path"]]
+    asked = [request for request in site.clever.journal() if "/schools/" in request["path"]]
     assert len(asked) == 8
     assert f"{school.name} and 12 more" in visitor.text
 
@@ -172,7 +172,7 @@ def test_a_token_response_with_unknown_fields_never_crashes(
 def test_a_malformed_access_token_is_never_sent(site: Site, token: object) -> None:
     site.clever.fault("token", body=json.dumps({"access_token": token}))
     assert by_button(site, "student").code == "clever_unexpected"
-    assert "/v3.0/me" not in [each["path"] for each in site.clever.journal()]
+    assert "/v3.0/me" not in [request["path"] for request in site.clever.journal()]
 
 
 def test_names_with_control_characters_are_cleaned(site: Site) -> None:
@@ -253,7 +253,7 @@ def test_an_interrupted_exchange_restarts_the_login_instead_of_resending_the_cod
 def test_an_exchange_that_is_always_interrupted_ends_on_an_error_page(site: Site) -> None:
     site.clever.fault("token", drop="after", times=0)
     assert by_button(site, "student").code == "clever_unavailable"
-    seen = [each["path"] for each in site.clever.journal()]
+    seen = [request["path"] for request in site.clever.journal()]
     assert seen.count("/oauth/tokens") == 2  # one code, plus the code of the silent restart
 
 

@@ -58,15 +58,15 @@ def test_over_https_every_cookie_is_host_only_and_http_only(
 ) -> None:
     site, visitor = over_https(make_site, tmp_path)
     cookies = set_cookies(site, everything(site, visitor))
-    assert {each.key[7:].partition("-")[0] for each in cookies} == named_in_privacy_md()
-    assert {each.key[7:].partition("-")[0] for each in cookies if not each.value} == {
+    assert {cookie.key[7:].partition("-")[0] for cookie in cookies} == named_in_privacy_md()
+    assert {cookie.key[7:].partition("-")[0] for cookie in cookies if not cookie.value} == {
         *("session", "login", "confirm", "language"),  # each is also expired once
     }
-    for each in cookies:
-        assert each.key.startswith("__Host-"), each
-        assert each["secure"], each
-        assert each["httponly"], each
-        assert (each["samesite"], each["path"], each["domain"]) == ("Lax", "/", ""), each
+    for cookie in cookies:
+        assert cookie.key.startswith("__Host-"), cookie
+        assert cookie["secure"], cookie
+        assert cookie["httponly"], cookie
+        assert (cookie["samesite"], cookie["path"], cookie["domain"]) == ("Lax", "/", ""), cookie
 
 
 def named_in_privacy_md() -> set[str]:
@@ -75,7 +75,9 @@ def named_in_privacy_md() -> set[str]:
 
 
 def test_every_cookie_contains_and_lasts_what_privacy_md_says(site: Site) -> None:
-    cookies = [each for each in set_cookies(site, everything(site, site.visitor())) if each.value]
+    cookies = [
+        cookie for cookie in set_cookies(site, everything(site, site.visitor())) if cookie.value
+    ]
     found: dict[str, list[Morsel[str]]] = {}
     for each in cookies:
         found.setdefault(each.key.partition("-")[0], []).append(each)
@@ -117,7 +119,7 @@ def test_a_login_that_cannot_be_saved_sets_no_cookie_and_can_be_retried(
     visitor.open(visitor.url)
     interface._store = working
     assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
-    kept = [each.key for each in set_cookies(site, visitor.hops) if each.value]
-    expired = {each.key for each in set_cookies(site, visitor.hops) if not each.value}
+    kept = [cookie.key for cookie in set_cookies(site, visitor.hops) if cookie.value]
+    expired = {cookie.key for cookie in set_cookies(site, visitor.hops) if not cookie.value}
     assert (kept, expired) == ([], {"__Host-session"})
     assert visitor.open("/login").path == "/dashboard"

@@ -107,9 +107,9 @@ def test_a_student_with_only_the_guaranteed_fields_can_log_in(site: Site) -> Non
 def test_a_login_requests_each_record_once(site: Site) -> None:
     by_portal(site, "student")
     asked = [
-        f"{each['method']} {each['path'].rpartition('/')[0] or each['path']}"
-        for each in site.clever.journal()
-        if each["path"].startswith(("/v3.0", "/oauth/tokens", "/userinfo"))
+        f"{request['method']} {request['path'].rpartition('/')[0] or request['path']}"
+        for request in site.clever.journal()
+        if request["path"].startswith(("/v3.0", "/oauth/tokens", "/userinfo"))
     ]
     assert sorted(asked) == [
         "GET /v3.0",
@@ -146,7 +146,7 @@ def test_a_person_with_several_roles_starts_in_the_role_clever_names(site: Site)
     for school in site.person("teacher_admin").schools:
         assert school.name in visitor.text
     assert visitor.role == "teacher"
-    assert "/userinfo" in [each["path"] for each in site.clever.journal()]
+    assert "/userinfo" in [request["path"] for request in site.clever.journal()]
 
 
 def test_a_person_with_several_roles_starts_in_the_widest_when_clever_names_none(
@@ -188,7 +188,7 @@ def test_logging_out_ends_the_apps_session_but_not_clevers(site: Site) -> None:
     assert visitor.heading == "You are logged out"
     assert visitor.hops[0].headers["Clear-Site-Data"] == '"cache", "storage"'  # never "cookies"
     assert visitor.open("/dashboard").path == "/"
-    assert "/logout" not in [each["path"] for each in site.clever.journal()]
+    assert "/logout" not in [request["path"] for request in site.clever.journal()]
     visitor.click("Log in with Clever")  # Clever keeps its session and asks to confirm the user
     assert visitor.press("Yes").path == "/dashboard"
     assert visitor.open("/login").path == "/dashboard"  # asked only once
@@ -229,7 +229,7 @@ def test_removing_a_district_from_the_allow_list_logs_out_its_users(
     ids = [district.id for district in site.clever.people.districts]
     browsers = [by_button(site, each).http for each in ("student", "student2")]
     narrow = make_site(secret_key="s" * 64, clever_district_ids=(ids[1],))  # with the same store
-    left, stays = [Visitor(narrow.url, http=each).open("/dashboard") for each in browsers]
+    left, stays = [Visitor(narrow.url, http=browser).open("/dashboard") for browser in browsers]
     assert (left.path, stays.path) == ("/", "/dashboard")
 
 

@@ -40,7 +40,7 @@ def site(make_site: SiteMaker) -> Site:
 
 def asked(site: Site, ending: str) -> int:
     """Return how many requests Clever received for paths with this ending."""
-    return sum(each["path"].endswith(ending) for each in site.clever.journal())
+    return sum(request["path"].endswith(ending) for request in site.clever.journal())
 
 
 @dataclass
@@ -302,7 +302,7 @@ def test_rotated_signing_keys_are_found(site: Site) -> None:
         new = site.clever.rotate_keys() if seconds else "unknown"
         with suppress(CleverUnavailable):
             known = signing.for_kid(new if seconds else kid, Deadline(5))
-            keys.append({each.kid for each in known.keys})
+            keys.append({key.kid for key in known.keys})
     assert len(keys) == 2
     assert new in keys[-1]
     assert asked(site, "/oauth/certs") == 3
@@ -482,4 +482,4 @@ def test_signing_keys_are_refreshed_and_never_used_for_longer_than_a_day(site: S
     site.clever.clear_faults()
     site.clever.rotate_keys()
     clock[0] += 10
-    assert key.kid not in [each.kid for each in signing.for_kid(None, Deadline(5)).keys]
+    assert key.kid not in [key.kid for key in signing.for_kid(None, Deadline(5)).keys]

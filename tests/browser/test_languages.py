@@ -54,4 +54,4 @@ def test_a_student_can_switch_languages_and_the_choice_ends_with_log_out(
     expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
     page.goto(site.url)
     expect(page.get_by_role("link", name="Inicia sesión con Clever")).to_be_visible()
-    assert "language" not in [each["name"] for each in page.context.cookies()]
+    assert "language" not in [cookie["name"] for cookie in page.context.cookies()]

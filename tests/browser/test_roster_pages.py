@@ -62,7 +62,7 @@ def page_of(browser: Browser, site: Site, user_name: str, **choices: str) -> Ite
     cookies = by_button(site, user_name).http.cookies
     context = browser.new_context(**choices)  # type: ignore[arg-type] # color options, by name
     context.add_cookies(
-        [{"name": each.name, "value": each.value or "", "url": site.url} for each in cookies]
+        [{"name": cookie.name, "value": cookie.value or "", "url": site.url} for cookie in cookies]
     )
     yield context.new_page()
     context.close()

@@ -60,7 +60,7 @@ def test_the_versions_doc_names_every_list_and_parameter_of_every_version() -> N
     for version in VERSIONS.values():
         for listing in version.lists.values():
             assert listing.path in page
-            assert all(f"`{each}`" in page for each in listing.parameters)
+            assert all(f"`{parameter}`" in page for parameter in listing.parameters)
 
 
 def test_each_version_lists_all_people_and_every_people_list_names_its_role() -> None:

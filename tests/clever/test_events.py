@@ -35,7 +35,7 @@ def clever() -> Iterator[RunningSimulator]:
 
 def section_of(clever: RunningSimulator, user_name: str) -> str:
     person = clever.people.person(user_name)
-    return next(each.id for each in clever.people.sections if person in each.students)
+    return next(section.id for section in clever.people.sections if person in section.students)
 
 
 def a_week_at_school(clever: RunningSimulator) -> None:
@@ -86,7 +86,7 @@ def test_a_student_who_leaves_a_class_is_missing_from_the_sections_event(
     ada, section = clever.people.person("student"), section_of(clever, "student")
     clever.change("class", "student", section=section, enrolled=False)
     events = make_job(clever, version).events.read(after=None)
-    (record,) = [each.record() for each in events if each.kind == "sections"]
+    (record,) = [event.record() for event in events if event.kind == "sections"]
     assert isinstance(record, Section)
     assert record.id == section
     assert ada.id not in record.student_ids
@@ -96,9 +96,9 @@ def test_a_student_who_leaves_a_class_is_missing_from_the_sections_event(
 def test_reading_events_resumes_after_the_cursor(clever: RunningSimulator, version: str) -> None:
     a_week_at_school(clever)
     reader = make_job(clever, version, page_size=2)
-    whole = [each.id for each in reader.events.read(after=None)]
+    whole = [record.id for record in reader.events.read(after=None)]
     for index, cursor in enumerate(whole):
-        assert [each.id for each in reader.events.read(after=cursor)] == whole[index + 1 :]
+        assert [record.id for record in reader.events.read(after=cursor)] == whole[index + 1 :]
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -109,7 +109,7 @@ def test_the_latest_cursor_marks_where_a_first_read_begins(
     assert reader.events.latest() is None
     a_week_at_school(clever)
     latest = reader.events.latest()
-    assert latest == [each.id for each in reader.events.read(after=None)][-1]
+    assert latest == [record.id for record in reader.events.read(after=None)][-1]
     assert list(reader.events.read(after=latest)) == []
     clever.change("name", "teacher", last="Tamm")
     assert len(list(reader.events.read(after=latest))) == 1
@@ -122,7 +122,7 @@ def test_a_roster_plus_its_later_events_equals_the_current_roster(
     clever.change("name", "teacher", last="Tamm")
     reader = make_job(clever, version)
     cursor = reader.events.latest()
-    kept = {each.id: each for each in reader.roster.people(RecordKind.STUDENTS)}
+    kept = {person.id: person for person in reader.roster.people(RecordKind.STUDENTS)}
     a_week_at_school(clever)
     clever.change("deleted", "student")
     for event in reader.events.read(after=cursor):
@@ -130,7 +130,7 @@ def test_a_roster_plus_its_later_events_equals_the_current_roster(
         if isinstance(record, Person) and PersonRole.STUDENT in record.roles:
             kept.pop(record.id, None)
             kept |= {record.id: record} if event.action != "deleted" else {}
-    assert kept == {each.id: each for each in reader.roster.people(RecordKind.STUDENTS)}
+    assert kept == {person.id: person for person in reader.roster.people(RecordKind.STUDENTS)}
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -145,7 +145,7 @@ def test_event_filters_work_from_v2_on_and_are_rejected_locally_in_v1(
         with pytest.raises(ValueError, match="v1"):
             events.read(after=None, school="5f" * 12)
         return
-    assert {each.kind for each in events.read(after=None, kinds=["sections"])} == {"sections"}
+    assert {record.kind for record in events.read(after=None, kinds=["sections"])} == {"sections"}
     school = clever.people.person("student").schools[0].id
     assert list(events.read(after=None, school=school, kinds=["sections", "users", "students"]))
     assert not list(events.read(after=None, school="5f" * 12))
@@ -226,7 +226,7 @@ def test_a_refused_page_of_events_does_not_look_like_the_end(clever: RunningSimu
 
 
 def feed(clever: RunningSimulator, *events: dict[str, Any]) -> list[Event]:
-    body = json.dumps({"data": [{"data": each} for each in events], "links": []})
+    body = json.dumps({"data": [{"data": event} for event in events], "links": []})
     clever.fault("events", body=body)
     return list(make_job(clever).events.read(after=None))
 
@@ -277,7 +277,7 @@ def test_an_event_without_an_id_is_skipped_and_counted(
     good = {"id": "5e" * 12, "type": "users.updated", "data": SOMEBODY}
     clever.fault("events", body=json.dumps({"data": [entry, {"data": good}], "links": []}))
     events = make_job(clever).events
-    assert [each.id for each in events.read(after=None)] == ["5e" * 12]
+    assert [record.id for record in events.read(after=None)] == ["5e" * 12]
     assert events.report.skipped == {"events without a usable id": 1}
     clever.fault("events", body=json.dumps({"data": [entry], "links": []}))
     assert events.latest() is None

@@ -97,9 +97,9 @@ def test_user_and_district_are_requested_concurrently(site: Site) -> None:
     site.clever.fault("district", delay_s=1.5)
     visitor.open(visitor.url)
     starts = [
-        datetime.fromisoformat(each["time"])
-        for each in site.clever.journal()
-        if each["path"].startswith(("/v3.0/users", "/v3.0/districts"))
+        datetime.fromisoformat(request["time"])
+        for request in site.clever.journal()
+        if request["path"].startswith(("/v3.0/users", "/v3.0/districts"))
     ]
     assert len(starts) == 2
     assert abs((starts[0] - starts[1]).total_seconds()) < 1

@@ -51,9 +51,7 @@ def records(clever: RunningSimulator, version: str) -> Iterator[list[Json]]:
     for name in (*COLLECTIONS[version], "sections"):
         answer = get(clever, f"/{version}/{name}?limit=10000")
         yield [
-            each["data"]
-            for each in answer["data"]
-            if "contact" not in each["data"].get("roles", ())
+            row["data"] for row in answer["data"] if "contact" not in row["data"].get("roles", ())
         ]
 
 
@@ -232,7 +230,7 @@ def test_malformed_events_are_counted_and_skipped_permanently(
     sync_site(site)
     site.clever.change("name", "student", last="Adler")
     site.clever.change("name", "teacher", last="Tamm")
-    told = [each["data"] for each in get(site.clever, "/v3.0/events?limit=10000")["data"]]
+    told = [row["data"] for row in get(site.clever, "/v3.0/events?limit=10000")["data"]]
     site.clever.fault("events", body=with_junk(told))
     done = sync_site(site, *words)
     assert done.exit_code == 0

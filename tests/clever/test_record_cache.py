@@ -13,7 +13,7 @@ from tests.support.running_app import Site
 
 def asked(site: Site, collection: str) -> int:
     """Return how many requests Clever received for records of this kind."""
-    return sum(f"/{collection}/" in each["path"] for each in site.clever.journal())
+    return sum(f"/{collection}/" in request["path"] for request in site.clever.journal())
 
 
 def test_two_people_of_one_school_share_one_request_for_district_and_school(

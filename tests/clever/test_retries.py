@@ -50,7 +50,7 @@ AT_A_LOGIN = [*({"status": status} for status in (408, 425, 500, 504, 520, 530))
 
 def posts_of_codes(site: Site) -> int:
     """Return how many codes were sent to the token endpoint."""
-    asked = [(each["method"], each["path"]) for each in site.clever.journal()]
+    asked = [(request["method"], request["path"]) for request in site.clever.journal()]
     return asked.count(("POST", "/oauth/tokens"))
 
 
@@ -70,7 +70,9 @@ def test_a_login_does_not_retry_a_permanent_failure(site: Site) -> None:
     for fault in ({"status": 400}, {"status": 501}, {"body": "[]"}, {"status": 404}):
         site.clever.fault("user", **fault)
         assert by_button(site, "student").path == "/dashboard"
-    asked = [each for each in site.clever.journal() if each["path"].startswith("/v3.0/users/")]
+    asked = [
+        request for request in site.clever.journal() if request["path"].startswith("/v3.0/users/")
+    ]
     assert len(asked) == 4
 
 
@@ -143,15 +145,15 @@ def test_a_login_waits_for_retry_after_if_there_is_time(
     site.clever.fault("me", status=status, headers={"Retry-After": form(2)})
     assert visitor.open(visitor.url).path == "/dashboard"
     first, second = (
-        datetime.fromisoformat(each["time"])
-        for each in site.clever.journal()
-        if each["path"] == "/v3.0/me"
+        datetime.fromisoformat(request["time"])
+        for request in site.clever.journal()
+        if request["path"] == "/v3.0/me"
     )
     assert (second - first).total_seconds() > 0.9  # an HTTP date has whole seconds
     visitor = stop_before_callback(site, "student")
     site.clever.fault("me", status=status, headers={"Retry-After": form(600)})
     assert visitor.open(visitor.url).code == "clever_unavailable"
-    asked = [each for each in site.clever.journal() if each["path"] == "/v3.0/me"]
+    asked = [request for request in site.clever.journal() if request["path"] == "/v3.0/me"]
     assert len(asked) == 3
 
 
@@ -287,7 +289,7 @@ def test_a_district_whose_token_cannot_be_looked_up_does_not_end_the_sync_of_oth
         auth=("simulator", "simulator-secret"),
         timeout=10,
     ).json()
-    listed["data"] = [each for each in listed["data"] if each["owner"]["id"] != second.id]
+    listed["data"] = [row for row in listed["data"] if row["owner"]["id"] != second.id]
     clever.fault("token", body=json.dumps(listed))
     clever.fault("token", status=522, times=6)
     result = sync_site(synced_site)

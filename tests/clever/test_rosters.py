@@ -89,20 +89,22 @@ def test_only_the_districts_schools_and_sections_are_read(
     clever: RunningSimulator, version: str
 ) -> None:
     roster, own = make_job(clever, version).roster, clever.people.districts[0].id
-    schools = {each.id: each for each in clever.people.schools if each.district.id == own}
-    read = {each.id: each for each in roster.schools()}
+    schools = {school.id: school for school in clever.people.schools if school.district.id == own}
+    read = {school.id: school for school in roster.schools()}
     assert read.keys() == schools.keys()
     assert all(read[each].name == school.name for each, school in schools.items())
-    assert all(each.principal_name and each.city and each.created for each in read.values())
-    sections = {each.id: each for each in clever.people.sections if each.school.id in schools}
-    found = {each.id: each for each in roster.sections()}
+    assert all(record.principal_name and record.city and record.created for record in read.values())
+    sections = {
+        section.id: section for section in clever.people.sections if section.school.id in schools
+    }
+    found = {section.id: section for section in roster.sections()}
     assert found.keys() == sections.keys()
     one_id = VERSIONS[version].one_id
     for section_id, section in sections.items():
         teacher = section.teacher
         expected = teacher.id if one_id else teacher.role_assignment("teacher").legacy_id
         assert found[section_id].teacher_ids[0] == expected
-        assert set(found[section_id].student_ids) == {each.id for each in section.students}
+        assert set(found[section_id].student_ids) == {student.id for student in section.students}
         assert found[section_id].school_id == section.school.id
 
 
@@ -113,17 +115,19 @@ def test_courses_and_terms_are_read_in_every_version(
     roster = make_job(clever, version).roster
     sections = list(roster.sections())
     if VERSIONS[version].courses_in_sections:
-        assert all(each.course and each.course.name for each in sections)
-        assert all(each.term and each.term.name and each.term.start_date for each in sections)
+        assert all(section.course and section.course.name for section in sections)
+        assert all(
+            section.term and section.term.name and section.term.start_date for section in sections
+        )
         assert not list(roster.courses())
         assert not list(roster.terms())
         return
-    courses = {each.id: each for each in roster.courses()}
-    terms = {each.id: each for each in roster.terms()}
-    assert {each.course_id for each in sections} <= courses.keys()
-    assert {each.term_id for each in sections} <= terms.keys()
-    assert all(each.name and each.number for each in courses.values())
-    assert all(each.name and each.start_date and each.end_date for each in terms.values())
+    courses = {course.id: course for course in roster.courses()}
+    terms = {term.id: term for term in roster.terms()}
+    assert {section.course_id for section in sections} <= courses.keys()
+    assert {section.term_id for section in sections} <= terms.keys()
+    assert all(course.name and course.number for course in courses.values())
+    assert all(term.name and term.start_date and term.end_date for term in terms.values())
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -158,7 +162,7 @@ def test_a_contact_names_its_students_and_has_a_full_name(
         assert post
         assert post.contact
         assert post.contact.phone
-        assert {each.student_id for each in post.contact.relationships} <= students
+        assert {relationship.student_id for relationship in post.contact.relationships} <= students
         assert post.contact.relationships[0].type
         assert person.last_name
 
@@ -175,7 +179,7 @@ def test_a_student_has_the_fields_of_the_api_version(
     assert post
     assert post.student
     assert (found.first_name, found.email) == (ada.name.first, ada.email)
-    assert post.school_ids == tuple(each.id for each in ada.schools)
+    assert post.school_ids == tuple(school.id for school in ada.schools)
     assert post.user_name == "student"
     assert post.student.grade == ada.role_assignment("student").grade
     assert (post.legacy_id == ada.id) == version.startswith("v3")
@@ -216,7 +220,7 @@ def test_a_person_with_only_the_guaranteed_fields_is_read(clever: RunningSimulat
 def test_a_district_full_of_edge_cases_is_read_completely(
     clever: RunningSimulator, version: str
 ) -> None:
-    odd = next(each.id for each in clever.people.districts if "Odd" in each.name)
+    odd = next(district.id for district in clever.people.districts if "Odd" in district.name)
     roster = make_job(clever, version, district=odd).roster
     expected = {p.id for p in clever.people.people if p.district.id == odd}
     assert len(list(roster.everybody())) >= len(expected)
@@ -284,8 +288,8 @@ def test_small_pages_give_the_same_records_as_one_large_page(
 ) -> None:
     large, small = make_job(clever, version), make_job(clever, version, page_size=7)
     for kind in VERSIONS[version].lists:
-        one = [each["id"] for each in large.roster.read(kind)]
-        many = [each["id"] for each in small.roster.read(kind)]
+        one = [record["id"] for record in large.roster.read(kind)]
+        many = [record["id"] for record in small.roster.read(kind)]
         assert one == many
 
 
@@ -294,7 +298,7 @@ def test_pages_of_ten_thousand_records_are_requested_with_one_call_each(
 ) -> None:
     reader = make_job(clever)
     list(reader.roster.people(RecordKind.STUDENTS))
-    asked = [each for each in clever.journal() if each["path"] == "/v3.0/users"]
+    asked = [request for request in clever.journal() if request["path"] == "/v3.0/users"]
     assert len(asked) == 1
     assert asked[0]["query"] == "role=student&limit=10000"
 
@@ -312,16 +316,16 @@ def test_reading_resumes_after_the_last_processed_record(
     clever: RunningSimulator, version: str
 ) -> None:
     roster = make_job(clever, version, page_size=5).roster
-    whole = [each.id for each in roster.people(RecordKind.STUDENTS)]
+    whole = [person.id for person in roster.people(RecordKind.STUDENTS)]
     begun = [each.id for each, _ in zip(roster.people(RecordKind.STUDENTS), range(8), strict=False)]
-    rest = [each.id for each in roster.people(RecordKind.STUDENTS, after=begun[-1])]
+    rest = [person.id for person in roster.people(RecordKind.STUDENTS, after=begun[-1])]
     assert begun + rest == whole
 
 
 def page(*records: dict[str, Any], following: str | None = None, **more: Any) -> str:
     links = [{"rel": "self", "uri": "/x"}]
     links += [{"rel": "next", "uri": following}] if following else []
-    return json.dumps({"data": [{"data": each} for each in records], "links": links} | more)
+    return json.dumps({"data": [{"data": record} for record in records], "links": links} | more)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +358,7 @@ def test_an_empty_page_with_a_next_link_is_not_the_end(clever: RunningSimulator)
     clever.fault("data", body=page({"id": "5f" * 12}, following="/v3.0/sections?page=c"))
     clever.fault("data", body=page())
     reader = make_job(clever)
-    assert [each.id for each in reader.roster.sections()] == ["5f" * 12]
+    assert [section.id for section in reader.roster.sections()] == ["5f" * 12]
     assert len(reader.asked()) == 4
 
 
@@ -386,13 +390,13 @@ def test_a_page_that_links_to_itself_raises_an_error(clever: RunningSimulator) -
 
 def test_responses_without_links_are_paged_by_the_last_id(clever: RunningSimulator) -> None:
     ids = [f"5f{number:022x}" for number in range(3)]
-    for each in ids:
-        clever.fault("data", body=json.dumps({"data": [{"data": {"id": each}}]}))
+    for record_id in ids:
+        clever.fault("data", body=json.dumps({"data": [{"data": {"id": record_id}}]}))
     clever.fault("data", body=json.dumps({"data": []}))
-    found = [each.id for each in make_job(clever, "v1.2", page_size=1).roster.sections()]
+    found = [section.id for section in make_job(clever, "v1.2", page_size=1).roster.sections()]
     assert found == ids
-    asked = [each["query"] for each in clever.journal()][-4:]
-    assert asked == ["limit=1", *(f"limit=1&starting_after={each}" for each in ids)]
+    asked = [request["query"] for request in clever.journal()][-4:]
+    assert asked == ["limit=1", *(f"limit=1&starting_after={record_id}" for record_id in ids)]
 
 
 # Malformed records, and new fields
@@ -443,7 +447,7 @@ def test_clevers_example_records_are_parsed(clever: RunningSimulator) -> None:
     post = person.post(PersonRole.STUDENT)
     assert post
     assert post.student
-    assert [each.school_id for each in post.student.enrollments] == ["5d" * 12]
+    assert [enrollment.school_id for enrollment in post.student.enrollments] == ["5d" * 12]
     contact = {"id": clever.people.districts[0].id, "name": "Harrow", "district_contact": "5c" * 12}
     clever.fault("district", body=json.dumps({"data": contact}))
     assert roster.district().contact_name is None
@@ -470,7 +474,7 @@ def test_an_entry_without_a_usable_id_is_skipped_and_counted(
     good = {"data": {"id": "5f" * 12}}
     clever.fault("data", body=json.dumps({"data": [entry, good, entry], "links": []}))
     roster = make_job(clever).roster
-    assert [each.id for each in roster.sections()] == ["5f" * 12]
+    assert [section.id for section in roster.sections()] == ["5f" * 12]
     assert roster.report.sentences() == [
         "2 records were skipped: sections without a usable id (2)."
     ]
@@ -537,7 +541,9 @@ def test_the_limit_of_1200_calls_per_minute_is_kept_without_a_429(clever: Runnin
     reader = make_job(clever)
     for _ in range(1250):
         reader.roster.district()
-    statuses = [each["status"] for each in clever.journal() if each["path"].startswith("/v3.0")]
+    statuses = [
+        request["status"] for request in clever.journal() if request["path"].startswith("/v3.0")
+    ]
     assert len(statuses) == 1250
     assert set(statuses) == {200}
     assert len(reader.time.slept) == 1
@@ -605,7 +611,7 @@ def test_lists_have_a_larger_response_limit_than_logins(
 def test_districts_are_the_ones_that_authorized_the_app(clever: RunningSimulator) -> None:
     tokens = make_job(clever).client.tokens
     assert isinstance(tokens, DistrictTokens)
-    assert set(tokens.districts()) == {each.id for each in clever.people.districts}
+    assert set(tokens.districts()) == {district.id for district in clever.people.districts}
 
 
 def test_districts_on_several_pages_and_in_large_responses_are_all_found(
@@ -615,11 +621,11 @@ def test_districts_on_several_pages_and_in_large_responses_are_all_found(
         ids = (f"5f{number:022x}" for number in range(start, start + 8000))
         data = [
             {
-                "owner": {"type": "district", "id": each},
+                "owner": {"type": "district", "id": record_id},
                 "access_token": "x" * 40,
                 "scopes": ["y" * 80],
             }
-            for each in ids
+            for record_id in ids
         ]
         return json.dumps({"data": data, "links": links})
 
@@ -665,7 +671,7 @@ def test_a_district_token_is_looked_up_once_and_never_shown(
     reader = make_job(clever)
     list(reader.roster.sections())
     list(reader.roster.schools())
-    assert [each["path"] for each in clever.journal()].count("/oauth/tokens") == 1
+    assert [request["path"] for request in clever.journal()].count("/oauth/tokens") == 1
     token = reader.client.tokens.token(reader.client.district_id)
     for shown in (repr(reader), repr(reader.roster), repr(reader.client.tokens), caplog.text):
         assert token not in shown
@@ -677,7 +683,7 @@ def test_a_refused_district_token_is_looked_up_again_once(clever: RunningSimulat
     list(reader.roster.schools())
     clever.reset()  # replaces every token
     assert list(reader.roster.schools())
-    paths = [each["path"] for each in clever.journal()]
+    paths = [request["path"] for request in clever.journal()]
     assert paths == ["/v3.0/schools", "/oauth/tokens", "/v3.0/schools"]
 
 

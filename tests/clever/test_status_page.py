@@ -23,7 +23,7 @@ def site(make_site: SiteMaker) -> Site:
 
 
 def asked(site: Site) -> int:
-    return sum("summary.json" in each["path"] for each in site.clever.journal())
+    return sum("summary.json" in request["path"] for request in site.clever.journal())
 
 
 def wait_until_asked(site: Site, times: int = 1) -> None:

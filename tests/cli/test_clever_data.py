@@ -51,7 +51,7 @@ def assert_one_sentence(result: Result, *words: str) -> None:
 def test_districts_are_listed_with_state_and_last_sync(make_site: SiteMaker, version: str) -> None:
     site = make_site(clever_api_version=version)
     listed = lines(command(site, "districts", "--json"))
-    expected = {each.id: each.name for each in site.clever.people.districts}
+    expected = {district.id: district.name for district in site.clever.people.districts}
     assert {each["id"]: each["name"] for each in listed} == expected
     assert all(each["state"] and each["last_sync"].startswith("20") for each in listed)
     table = command(site, "districts").stdout.splitlines()
@@ -65,11 +65,11 @@ def test_sections_are_listed_with_teachers_and_student_count(
 ) -> None:
     site = make_site(clever_api_version=version)
     result = command(site, "sections", main_district(site), "--json")
-    listed = {each["id"]: each for each in lines(result)}
+    listed = {line["id"]: line for line in lines(result)}
     here = [
-        each
-        for each in site.clever.people.sections
-        if each.school.district.id == main_district(site)
+        section
+        for section in site.clever.people.sections
+        if section.school.district.id == main_district(site)
     ]
     assert listed.keys() == {each.id for each in here}
     for section in here:
@@ -143,7 +143,7 @@ def test_an_invalid_id_is_a_usage_error(site: Site, word: str) -> None:
         result = command(site, *words)
         assert result.exit_code == 2
         assert "letters, digits" in result.stderr
-    assert not [each for each in site.clever.journal() if each["path"].startswith("/v")]
+    assert not [request for request in site.clever.journal() if request["path"].startswith("/v")]
 
 
 # events

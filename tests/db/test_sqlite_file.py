@@ -86,7 +86,7 @@ def test_an_unusable_database_file_gives_503_with_its_cause_until_it_is_usable(
         assert (visitor.response.status_code, visitor.code) == (503, "database_unavailable")
         ready = send_request(f"{site.url}/readyz")
         assert (ready.status_code, why in ready.text) == (503, True), ready.text
-    lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("{")]
-    assert any(why in str(json.loads(each).get("reason")) for each in lines)
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    assert any(why in str(json.loads(line).get("reason")) for line in lines)
     assert by_button(site, "student").path == "/dashboard"
     assert send_request(f"{site.url}/readyz").text == "ready\n"

@@ -37,8 +37,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 # Benchmarks of other products, and those of rare situations, run in the longest tier.
 OURS = [
-    pytest.param(each, marks=() if each == "ours" else pytest.mark.long)
-    for each in compare_logins.ALL_CONTENDERS
+    pytest.param(contender, marks=() if contender == "ours" else pytest.mark.long)
+    for contender in compare_logins.ALL_CONTENDERS
 ]
 
 
@@ -166,7 +166,7 @@ def test_a_login_that_is_restarted_after_a_double_click_finishes(here: Stack) ->
     """Clicks twice. The first response is dropped together with its cookie."""
     with run_contender(here, CONTENDERS["ours"]) as app:
         logins = asyncio.run(run_open_loop(range(20), 10, partial(log_in, app.site, clicks=2)))
-    assert [each.error for each in logins if each.error] == []
+    assert [login.error for login in logins if login.error] == []
 
 
 ONE_MORE = """
@@ -200,7 +200,7 @@ def compare(folder: Path, old: str, new: str) -> subprocess.CompletedProcess[str
 def rows(text: str) -> dict[str, list[str]]:
     """Return the table's row for each count: old value, new value, verdict."""
     cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return {each[0]: each[1:] for each in cells}
+    return {cell[0]: cell[1:] for cell in cells}
 
 
 def git(folder: Path, *words: str) -> None:

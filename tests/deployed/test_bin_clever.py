@@ -98,7 +98,7 @@ def test_the_doctor_reports_no_problem_in_a_fresh_clone(fresh: Path) -> None:
     assert "uses the simulator, which is not running" in first
     assert "start bin/dev first" in first
     assert findings[-1] == "0 faults, 0 warnings. The checks that call Clever were skipped."
-    assert all(each.startswith("ok  ") for each in findings[:-2])
+    assert all(finding.startswith("ok  ") for finding in findings[:-2])
 
 
 def test_the_doctor_prints_nothing_but_json_with_the_json_option(fresh: Path) -> None:
@@ -123,8 +123,8 @@ def test_the_doctor_checks_the_simulator_of_the_running_bin_dev(dev: Dev) -> Non
     assert f"the simulator of bin/dev at {dev.clever_url} instead of Clever" in first
     assert findings[-1] == "0 faults, 0 warnings."
     assert any(
-        "credentials: Clever accepts the credentials. Connected: 3 districts." in each
-        for each in findings
+        "credentials: Clever accepts the credentials. Connected: 3 districts." in finding
+        for finding in findings
     )
     assert "production credentials" not in ended.stdout
 

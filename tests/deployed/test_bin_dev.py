@@ -109,4 +109,4 @@ def test_the_dependency_list_has_every_dependency_with_its_version(tmp_path: Pat
     pinned = re.findall(
         r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", (ROOT / "requirements.txt").read_text(), re.M
     )
-    assert sorted((each["name"], each["version"]) for each in parts) == sorted(pinned)
+    assert sorted((part["name"], part["version"]) for part in parts) == sorted(pinned)

@@ -185,7 +185,7 @@ def test_a_request_during_a_restart_waits_and_is_answered(dev: Dev) -> None:
         while "Turtle Room" not in pages[-1]:
             pages.append(dev.page())  # a refused connection raises
             time.sleep(0.02)
-    assert all("Log in with Clever" in each for each in pages)
+    assert all("Log in with Clever" in page for page in pages)
 
 
 def test_a_client_id_in_the_env_file_switches_to_the_real_clever_and_back(dev: Dev) -> None:

@@ -173,11 +173,11 @@ class Morning:
 
     def failed(self) -> list[Try]:
         """Return the attempts so far that ended on a 503 page."""
-        return [each for each in list(self.tries) if not each.is_in]
+        return [attempt for attempt in list(self.tries) if not attempt.is_in]
 
     def are_in(self) -> list[Child]:
         """Return the students whose login has succeeded so far."""
-        return [each.child for each in list(self.tries) if each.is_in]
+        return [attempt.child for attempt in list(self.tries) if attempt.is_in]
 
     def _goes_well(self) -> bool:
         for part in self._parts:
@@ -217,11 +217,11 @@ def test_killing_redis_during_a_hundred_logins_never_mixes_up_users(tmp_path: Pa
         stack.enter_context(redis_at(port, tmp_path))
         returned = time.monotonic()
         morning.wait_until(morning.is_over)
-        assert [each for each in morning.tries if each.begun < killed < each.ended]
+        assert [attempt for attempt in morning.tries if attempt.begun < killed < attempt.ended]
         assert not [each for each in morning.failed() if each.begun > returned]
         assert len(morning.are_in()) == LOGINS
         site.clever.clear_faults()
-        ins = [each for each in morning.tries if each.is_in]
+        ins = [attempt for attempt in morning.tries if attempt.is_in]
         after = [each.child.comes_back for each in ins if each.begun > returned]
         before = [each.child.log_in for each in ins if each.begun <= returned]
         assert after
@@ -242,7 +242,7 @@ def test_a_stopping_gunicorn_finishes_the_logins_it_has_started(tmp_path: Path) 
             answers = [pool.submit(come_back, visitor) for visitor in visitors]
             wait_until(lambda: asked_who(site) == AT_ONCE)
             child.send_signal(signal.SIGTERM)
-            assert [each.result(PATIENCE_S) for each in answers] == [303] * AT_ONCE
+            assert [answer.result(PATIENCE_S) for answer in answers] == [303] * AT_ONCE
             assert child.wait(PATIENCE_S) == 0
         with gunicorn_at(site, tmp_path):
             for visitor, person in zip(visitors, people, strict=True):
@@ -274,7 +274,7 @@ def test_a_stopping_gunicorn_answers_every_request_it_has_received(tmp_path: Pat
         child = stack.enter_context(gunicorn_at(site, tmp_path))
         asked = [stack.enter_context(ask_and_wait(site.url, "/healthz")) for _ in range(LOGINS)]
         child.send_signal(signal.SIGTERM)
-        assert [status_of(each) for each in asked] == ["200"] * LOGINS
+        assert [status_of(request) for request in asked] == ["200"] * LOGINS
         assert child.wait(PATIENCE_S) == 0
 
 
@@ -316,4 +316,4 @@ def come_back(visitor: Visitor) -> int:
 
 def asked_who(site: Site) -> int:
     """Return how many logins have requested /me."""
-    return sum(each["path"].endswith("/me") for each in site.clever.journal())
+    return sum(request["path"].endswith("/me") for request in site.clever.journal())

@@ -202,10 +202,10 @@ def statuses_of_a_class(site: Site) -> set[int]:
         first = threads.submit(one.open, one.url)
         time.sleep(0.3)
         site.clever.clear_faults()
-        waiting = [threads.submit(each.open, "/login") for each in children]
+        waiting = [threads.submit(child.open, "/login") for child in children]
         for each in (first, *waiting):
             each.result(60)
-    return {each.response.status_code for each in children}
+    return {child.response.status_code for child in children}
 
 
 def test_app_json_names_only_existing_settings() -> None:
@@ -257,7 +257,7 @@ def test_a_one_time_key_belongs_to_its_caller_even_when_the_answer_is_late(
         site = stack.enter_context(running_app.run_in_process(tmp_path, redis_url=redis_url))
         assert by_button(site, "student").path == "/dashboard"
         assert late.kept_back == 1
-        exchanges = [each["path"] for each in site.clever.journal()].count("/oauth/tokens")
+        exchanges = [request["path"] for request in site.clever.journal()].count("/oauth/tokens")
         assert exchanges == 1
 
 
@@ -288,7 +288,7 @@ def test_ambiguously_framed_requests_are_refused(tmp_path: Path) -> None:
                         answers += more
             statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", answers)]
             # Logged-out visitors get a 303 before any of the body is read.
-            refused = [each for each in statuses if each != 303]
+            refused = [status for status in statuses if status != 303]
             assert refused, name
             assert min(refused) >= 400, name
 

@@ -119,7 +119,7 @@ def documented() -> set[str]:
         found += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
         found += re.findall(r"^    (\S.*)$", text, re.M) if path == SIMULATOR else []
     commands = (re.sub(r"\s+#.*", "", each).strip() for each in found)
-    return {each for each in commands if COMMAND.match(each)}
+    return {command for command in commands if COMMAND.match(command)}
 
 
 @dataclass(frozen=True)

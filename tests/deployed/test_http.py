@@ -164,7 +164,7 @@ def test_an_ambiguous_request_is_refused_and_the_connection_closed(
     status, text = REFUSED[name]
     smuggled = f"GET /smuggled HTTP/1.1\r\nHost: {server.host}\r\n\r\n"
     answers = ask(server.place, text.format(host=server.host) + smuggled)
-    assert [each.status for each in answers] == [status]
+    assert [answer.status for answer in answers] == [status]
     assert answers[0].header("Connection") == "close"
     assert answers[0].header("Content-Type") == "text/plain; charset=utf-8"
     assert answers[0].header("Server") == ""
@@ -202,7 +202,7 @@ def test_a_connection_is_kept_open_if_the_client_wants(
         if stays_open:
             raw.sendall(b"\r\n" + last.encode())  # some clients end a request with a blank line
         answers = replies(first + read_all(raw))
-    assert [each.status for each in answers] == [200] * (1 + stays_open)
+    assert [answer.status for answer in answers] == [200] * (1 + stays_open)
     assert (answers[0].header("Connection") == "close") is not stays_open
     assert answers[0].header("Date")
     assert answers[0].header("Server") == ""
@@ -233,7 +233,7 @@ def test_a_client_that_sends_expect_gets_100_continue(server: Gunicorn) -> None:
         go_on = raw.recv(65536)
         raw.sendall(b"abc")
         answers = replies(go_on + read_all(raw))
-    assert [each.status for each in answers] == [100, 200]
+    assert [answer.status for answer in answers] == [100, 200]
     assert json.loads(answers[1].body)["body"] == 3
     (without_body,) = ask(server.place, f"{head}\r\n".replace("POST", "GET"))
     assert without_body.status == 200
@@ -255,5 +255,5 @@ def test_a_crash_of_the_app_is_answered_with_500_and_its_message_is_not_logged(
 def test_pipelined_requests_are_dropped(server: Gunicorn) -> None:
     one = f"GET /one HTTP/1.1\r\nHost: {server.host}\r\n\r\n"
     answers = ask(server.place, one * 200)
-    assert [each.status for each in answers] == [200]
+    assert [answer.status for answer in answers] == [200]
     assert answers[0].header("Connection") == "close"

@@ -55,16 +55,18 @@ def test_a_killed_job_resumes_and_reads_each_student_once_with_constant_memory(
     assert second.returncode == 0
     district = clever.people.districts[-1].id
     expected = {
-        each.id
-        for each in clever.people.people
-        if each.district.id == district and "student" in each.roles
+        person.id
+        for person in clever.people.people
+        if person.district.id == district and "student" in person.roles
     }
     seen = done.read_text().split()
     assert len(seen) == len(expected) == STUDENTS
     assert set(seen) == expected
     assert seen[: len(before)] == before
     assert int(output[-1]) < MOST_BYTES
-    statuses = [each["status"] for each in clever.journal() if each["path"] == "/v3.0/users"]
+    statuses = [
+        request["status"] for request in clever.journal() if request["path"] == "/v3.0/users"
+    ]
     assert sorted(set(statuses)) == [200, 429, 503]
     assert statuses.count(200) <= STUDENTS / PAGE + 2  # the current page is read again
 
@@ -82,7 +84,9 @@ def test_a_long_list_reports_progress_on_standard_error(
         check=True,
         cwd=ROOT,
     )
-    expected = [each for each in clever.people.sections if each.school.district.id == district]
+    expected = [
+        section for section in clever.people.sections if section.school.district.id == district
+    ]
     listed = [json.loads(line) for line in done.stdout.splitlines()]
     assert {each["id"] for each in listed} == {each.id for each in expected}
     assert f"1000 of {len(expected)} sections" in done.stderr

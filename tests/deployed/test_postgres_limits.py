@@ -45,8 +45,8 @@ def server(postgres: str) -> Iterator[Server]:
 
 def reasons(capfd: pytest.CaptureFixture[str]) -> str:
     """Return the reasons of the failures in the log."""
-    lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("{")]
-    return "\n".join(str(json.loads(each).get("reason", "")) for each in lines)
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    return "\n".join(str(json.loads(line).get("reason", "")) for line in lines)
 
 
 def is_unavailable(visitor: Visitor) -> bool:
@@ -337,7 +337,7 @@ def test_behind_pgbouncer_logins_work_and_session_settings_do_not_leak(
             assert is_unavailable(by_button(site, "student"))
         assert by_button(site, "student").path == "/dashboard"
         report = examine(PRODUCTION | {"DATABASE_URL": url}, "--offline")
-        assert not any("connections" in each["says"] for each in report.checks)
+        assert not any("connections" in check["says"] for check in report.checks)
 
 
 def test_the_doctor_compares_the_apps_connections_with_the_servers_limit(

@@ -128,11 +128,11 @@ def _name(text: str) -> x509.Name:
 
 
 def cookies_of_the_app(cookies: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {each["name"]: each for each in cookies if APP_HOST in each["domain"]}
+    return {cookie["name"]: cookie for cookie in cookies if APP_HOST in cookie["domain"]}
 
 
 def of_the_app(seen: dict[str, Any]) -> list[dict[str, Any]]:
-    return [each for each in seen["answers"] if each["url"].startswith(f"{seen['app_url']}/")]
+    return [answer for answer in seen["answers"] if answer["url"].startswith(f"{seen['app_url']}/")]
 
 
 def test_the_production_setup_uses_only_documented_variables(seen: dict[str, Any]) -> None:
@@ -163,27 +163,27 @@ def test_every_cookie_is_secure_host_only_and_http_only(seen: dict[str, Any]) ->
     walks = [*seen["entered"].values(), seen["without_ca_bundle"]]
     cookies = [each for walk in walks for each in walk["cookies_at_clever"] + walk["cookies"]]
     assert {CLEVER_HOST, APP_HOST} == {
-        each["domain"] for each in cookies
+        cookie["domain"] for cookie in cookies
     }  # no leading dot: host-only
-    for each in cookies:
-        kept = (each["path"], each["secure"], each["httpOnly"], each["sameSite"])
-        assert kept == ("/", True, True, "Lax"), each["name"]
+    for cookie in cookies:
+        kept = (cookie["path"], cookie["secure"], cookie["httpOnly"], cookie["sameSite"])
+        assert kept == ("/", True, True, "Lax"), cookie["name"]
 
 
 def test_every_response_sends_hsts(seen: dict[str, Any]) -> None:
     answers = of_the_app(seen)
-    assert {each["status"] for each in answers} >= {200, 302, 303, 503}
-    assert any("/static/" in each["url"] for each in answers)
-    told = {each["url"] for each in answers if each["hsts"].startswith("max-age=31536000")}
-    for each in answers:  # a file used twice on a page may come from the browser's cache once
-        assert each["hsts"] or "/static/" in each["url"], each
-        assert each["url"] in told, each
+    assert {answer["status"] for answer in answers} >= {200, 302, 303, 503}
+    assert any("/static/" in answer["url"] for answer in answers)
+    told = {answer["url"] for answer in answers if answer["hsts"].startswith("max-age=31536000")}
+    for answer in answers:  # a file used twice on a page may come from the browser's cache once
+        assert answer["hsts"] or "/static/" in answer["url"], answer
+        assert answer["url"] in told, answer
 
 
 def test_every_redirect_and_request_uses_https(seen: dict[str, Any]) -> None:
-    for each in seen["answers"]:
-        assert each["url"].startswith("https://")
-        assert not each["location"].startswith("http://"), each
+    for answer in seen["answers"]:
+        assert answer["url"].startswith("https://")
+        assert not answer["location"].startswith("http://"), answer
 
 
 def test_without_the_ca_bundle_the_connection_to_clever_fails(seen: dict[str, Any]) -> None:

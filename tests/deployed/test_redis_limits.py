@@ -33,7 +33,7 @@ def burst(visitors: list[Visitor], path: str | None = None) -> list[int]:
     """Send all visitors' requests at the same time. Returns the statuses."""
     with ThreadPoolExecutor(len(visitors)) as threads:
         list(threads.map(lambda each: each.open(path or each.url), visitors))
-    return [each.response.status_code for each in visitors]
+    return [visitor.response.status_code for visitor in visitors]
 
 
 @contextmanager
@@ -60,8 +60,8 @@ def signed_in(site: Site) -> list[Visitor]:
     """Return many browsers with the session of one user."""
     one = by_button(site, "student")
     visitors = [site.visitor() for _ in range(VISITORS)]
-    for each in visitors:
-        each.http.cookies.update(one.http.cookies)
+    for visitor in visitors:
+        visitor.http.cookies.update(one.http.cookies)
     return visitors
 
 
@@ -75,9 +75,9 @@ def test_20_redis_connections_are_enough_for_a_burst_a_restart_and_a_sync(
         coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
         new = stack.enter_context(running_app.restarted(site, tmp_path))
         others = [Redis.from_url(str(site.settings.redis_url)) for _ in range(2)]
-        for each in others:  # a sync and the doctor, beside the client that pauses Redis
-            stack.callback(each.close)
-            each.ping()
+        for other in others:  # a sync and the doctor, beside the client that pauses Redis
+            stack.callback(other.close)
+            other.ping()
         with pausing(str(site.settings.redis_url)), ThreadPoolExecutor(3) as threads:
             pages = threads.submit(burst, inside, "/dashboard")
             elsewhere = threads.submit(
@@ -106,9 +106,9 @@ def test_the_app_waits_for_a_free_redis_connection_and_recovers_without_a_restar
         options: dict[str, Any] = {"ssl_cert_reqs": None, "ssl_check_hostname": False}
         options = options if tls else {}
         others = [Redis.from_url(url, **options) for _ in range(PLAN - 2)]
-        for each in others:
-            stack.callback(each.close)
-            each.ping()
+        for other in others:
+            stack.callback(other.close)
+            other.ping()
         visitors = signed_in(site)[:30]
         assert set(burst(visitors, "/dashboard")) == {200}
         assert by_button(site, "teacher").path == "/dashboard"
@@ -135,9 +135,9 @@ def test_a_redis_at_its_client_limit_is_named_in_the_log(
         url = stack.enter_context(running_app.run_redis(tmp_path, more=("--maxclients", str(PLAN))))
         site = stack.enter_context(running_app.run_in_process(tmp_path, redis_url=url))
         others = [Redis.from_url(url) for _ in range(PLAN)]
-        for each in others:
-            stack.callback(each.close)
-            each.ping()
+        for other in others:
+            stack.callback(other.close)
+            other.ping()
         answer = send_request(f"{site.url}/dashboard", cookies={"session": "of-somebody"})
         assert answer.status_code == 503
         assert "store_unavailable" in answer.text
@@ -148,8 +148,8 @@ def test_a_redis_at_its_client_limit_is_named_in_the_log(
 
 def reasons(capfd: pytest.CaptureFixture[str]) -> str:
     """Return the reasons of the failures in the log."""
-    lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("{")]
-    return "\n".join(str(json.loads(each).get("reason", "")) for each in lines)
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    return "\n".join(str(json.loads(line).get("reason", "")) for line in lines)
 
 
 def told(admin: Redis, section: str) -> dict[str, Any]:
@@ -293,9 +293,9 @@ def port_of(url: str) -> int:
 def test_after_a_failover_no_connection_to_the_former_primary_remains(tmp_path: Path) -> None:
     with ExitStack() as stack:
         folders = [tmp_path / "old", tmp_path / "new"]
-        for each in folders:
-            each.mkdir()
-        old, new = (stack.enter_context(running_app.run_redis(each)) for each in folders)
+        for folder in folders:
+            folder.mkdir()
+        old, new = (stack.enter_context(running_app.run_redis(folder)) for folder in folders)
         forwarder = stack.enter_context(forwarding(port_of(old)))
         url = f"redis://127.0.0.1:{forwarder.port}/0"
         site = stack.enter_context(running_app.run_in_process(tmp_path, redis_url=url))

@@ -76,7 +76,9 @@ def most_memory(folder: Path, students: int) -> int:
 
         school.clever.app.wsgi_app = with_small_pages  # type: ignore[method-assign] # as Flask says
         most = int(school.run().split()[-1])
-        lists = [each for each in school.clever.journal() if each["path"].endswith("/users")]
+        lists = [
+            request for request in school.clever.journal() if request["path"].endswith("/users")
+        ]
         assert len(lists) > students / 500
         return most
 
@@ -149,7 +151,7 @@ def test_a_hundred_logins_succeed_during_two_syncs(make_site: SiteMaker, postgre
         names = [str(1_000_001 + number) for number in range(100)]
         pages = list(pool.map(lambda name: by_button(site, name).path, names))
         assert set(pages) == {"/dashboard"}
-        codes = sorted(each.result(300) for each in syncs)
+        codes = sorted(sync.result(300) for sync in syncs)
         assert codes in ([0, 0], [0, 4])  # the second one may start after the first one has ended
     again = runner.invoke(args=["clever", "sync", "--full"])
     assert again.exit_code == 0, again.output

@@ -245,8 +245,8 @@ def query(url: str) -> dict[str, str]:
 def test_the_third_party_servers_are_pinned_and_use_the_configured_registry() -> None:
     lock = json.loads((FILES / "package-lock.json").read_text())
     packages = [each for path, each in lock["packages"].items() if path]
-    assert all(each["version"] and each["integrity"] for each in packages)
-    assert not any("resolved" in each for each in packages)
+    assert all(package["version"] and package["integrity"] for package in packages)
+    assert not any("resolved" in package for package in packages)
     wanted = json.loads((FILES / "package.json").read_text())["dependencies"]
     assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == wanted
 
@@ -276,8 +276,8 @@ def test_the_authorization_request_follows_the_standard_and_the_state_comes_back
 ) -> None:
     visitor = foreign.visitor().open("/").click("Log in with Clever")
     addresses = [str(hop.url) for hop in visitor.hops]
-    request = query(next(each for each in addresses if "/oauth/authorize?" in each))
-    callback = query(next(each for each in addresses if "/oauth/callback?" in each))
+    request = query(next(address for address in addresses if "/oauth/authorize?" in address))
+    callback = query(next(address for address in addresses if "/oauth/callback?" in address))
     state, nonce = request.pop("state"), request.pop("nonce")
     assert len({state, nonce, ""}) == 3
     assert request == {

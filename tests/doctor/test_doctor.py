@@ -40,22 +40,22 @@ class Report:
         self.outcome: str = body["outcome"]
         self.checks: list[dict[str, str]] = body["checks"]
         assert exit_code == (1 if self.outcome == "fault" else 0)
-        for each in self.checks:
-            assert list(each) == ["name", "outcome", "says", "do"]
-            assert each["outcome"] in {"ok", "warning", "fault"}
-            assert each["outcome"] == "ok" or each["do"], each
-            assert each["says"][-1] in '.)"', each
+        for check in self.checks:
+            assert list(check) == ["name", "outcome", "says", "do"]
+            assert check["outcome"] in {"ok", "warning", "fault"}
+            assert check["outcome"] == "ok" or check["do"], check
+            assert check["says"][-1] in '.)"', check
 
     def found(self, name: str, outcome: str, *words: str) -> None:
         """Assert that this check has a finding with this outcome and all of these words."""
-        found = [each for each in self.checks if each["name"] == name]
+        found = [check for check in self.checks if check["name"] == name]
         assert any(
             each["outcome"] == outcome and all(word in each["says"] + each["do"] for word in words)
             for each in found
         ), found
 
     def names(self) -> set[str]:
-        return {each["name"] for each in self.checks}
+        return {check["name"] for check in self.checks}
 
 
 def examine(environ: dict[str, str], *arguments: str) -> Report:
@@ -72,7 +72,7 @@ def a_clever(**tls: Any) -> Iterator[tuple[RunningSimulator, dict[str, str]]]:
     """Run a simulator. Yields it and the environment of a development app that uses it."""
     with run_in_background(**tls) as clever:
         config = default_config(URL)
-        apps = [replace(each, client_secret=CLIENT_SECRET) for each in config.apps]
+        apps = [replace(app, client_secret=CLIENT_SECRET) for app in config.apps]
         clever.configure(replace(config, apps=tuple(apps)))
         yield clever, developing(clever.url)
 
@@ -101,7 +101,7 @@ PRODUCTION = {
 def test_every_check_passes_with_a_correct_setup() -> None:
     with a_clever() as (_, environ):
         report = examine(environ)
-    assert {each["name"] for each in report.checks if each["outcome"] == "ok"} >= {
+    assert {check["name"] for check in report.checks if check["outcome"] == "ok"} >= {
         check.name for check in CHECKS
     }
     assert report.outcome == "ok"
@@ -138,7 +138,7 @@ def test_a_wrong_setting_skips_only_the_checks_that_need_it() -> None:
 
 def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule() -> None:
     report = examine(developing("http://localhost:9") | {"APP_ENV": "staging"}, "--offline")
-    assert [each["outcome"] for each in report.checks if each["name"] == "settings"] == ["fault"]
+    assert [check["outcome"] for check in report.checks if check["name"] == "settings"] == ["fault"]
     report.found("mode", "warning", "Not checked")
 
 
@@ -475,7 +475,7 @@ def test_both_ways_to_run_the_doctor_print_a_line_for_each_finding(
     lines = ended.stdout.splitlines()
     assert lines[0] == "ok       settings: The app can read its settings and start."
     assert lines[-1] == "0 faults, 0 warnings."
-    assert all(each.startswith("ok  ") for each in lines[:-2])
+    assert all(line.startswith("ok  ") for line in lines[:-2])
 
 
 def test_the_doctor_works_when_the_app_cannot_start(installed: Path) -> None:

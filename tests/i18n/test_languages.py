@@ -74,18 +74,18 @@ def test_a_page_uses_the_best_match_of_the_browsers_languages(
 def test_the_language_menu_shows_each_languages_own_name_on_every_page(site: Site) -> None:
     for visitor in (site.visitor().open("/"), by_button(site, "teacher").open("/nothing-here")):
         links = visitor.page.select(".languages a")
-        assert [(each["lang"], each.get_text()) for each in links] == [
+        assert [(link["lang"], link.get_text()) for link in links] == [
             ("en", "English"),
             ("es", "Español"),
         ]
-        assert [each["lang"] for each in links if each.has_attr("aria-current")] == ["en"]
+        assert [link["lang"] for link in links if link.has_attr("aria-current")] == ["en"]
 
 
 def test_switching_the_language_returns_to_the_same_page_and_needs_no_session(site: Site) -> None:
     visitor = choose(site.visitor().open("/logged-out?district_id=abc"), "Español")
     assert (spoken(visitor), visitor.path) == ("es", "/logged-out")
     assert visitor.url.endswith("?district_id=abc")
-    assert [each.name for each in visitor.http.cookies] == ["language"]
+    assert [cookie.name for cookie in visitor.http.cookies] == ["language"]
     assert spoken(choose(visitor, "English")) == "en"
 
 

@@ -180,7 +180,8 @@ def test_no_notice_about_a_sync_is_untranslated(
     site, names = bracketed
     with database_session(site) as session:
         before = {
-            each: getattr(session.scalars(select(District)).first(), each) for each in troubles
+            trouble: getattr(session.scalars(select(District)).first(), trouble)
+            for trouble in troubles
         }
         session.execute(update(District).values(troubles))
     reader = [
@@ -256,5 +257,5 @@ def test_student_pages_use_short_sentences_and_words_that_children_know(
             for sentence in reading_level.sentences(page):
                 words = WORD.findall(reading_level.remove_texts(sentence, names, " • "))
                 long |= {sentence} if len(words) > LONGEST else set()
-                unknown |= {each.lower() for each in words if each[0].isalpha()} - known
+                unknown |= {word.lower() for word in words if word[0].isalpha()} - known
     assert (long, sorted(unknown)) == (set(), [])

@@ -37,9 +37,9 @@ def imports(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {each.name for each in node.names}
+            found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{each.name}" for each in node.names} | {node.module}
+            found |= {f"{node.module}.{name.name}" for name in node.names} | {node.module}
     return found
 
 
@@ -88,12 +88,14 @@ def anchors(path: Path) -> set[str]:
     """Return the anchors of a document's headings, as code hosts generate them."""
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
     headings = re.findall(r"^#+ (.+)$", text, re.M)
-    return {re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in headings}
+    return {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
 
 
 def test_every_link_and_anchor_in_the_docs_has_a_target() -> None:
     folders = (ROOT, ROOT / "docs", ROOT / "clever_simulator")
-    for path in [each for folder in folders for each in folder.glob("*.md")]:
+    for path in [path for folder in folders for path in folder.glob("*.md")]:
         for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
             target, _, anchor = link.partition("#")
             if "://" not in link:
@@ -137,7 +139,7 @@ def test_the_code_in_the_docs_behaves_as_described(make_site: SiteMaker, tmp_pat
 
 
 def test_the_code_in_the_docs_passes_ruff_and_mypy(tmp_path: Path) -> None:
-    blocks = [each for blocks in modules_in_the_documents().values() for each in blocks]
+    blocks = [block for blocks in modules_in_the_documents().values() for block in blocks]
     assert len(blocks) > 3
     for number, block in enumerate(blocks):
         (tmp_path / f"block_{number}.py").write_text(block)
@@ -191,7 +193,7 @@ CRITICAL = (
 def test_every_critical_requirement_and_known_peer_bug_has_a_mutant() -> None:
     heads = [path.read_text().split("\n\n")[0] for path in (ROOT / "tests" / "mutants").glob("*")]
     broken = "\n".join(heads)
-    assert {int(each) for each in CRITICAL.split()} <= {
+    assert {int(part) for part in CRITICAL.split()} <= {
         int(number) for number in re.findall(r"\bR(\d+)", broken)
     }
     peers = " ".join(re.findall(r"peer bugs? ([\d, and]+)", broken))

@@ -16,7 +16,7 @@ from tests.support.running_app import ROOT, Site
 TEXT = (ROOT / "docs" / "certification.md").read_text()
 QUOTED = set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", TEXT, flags=re.S)))
 COMMANDS = re.findall(r"```sh\n(.*?)```", TEXT, re.S)
-SETTINGS = {each.name.upper() for each in fields(Settings)}
+SETTINGS = {field.name.upper() for field in fields(Settings)}
 
 
 def test_every_test_named_in_the_certification_doc_exists() -> None:
@@ -55,7 +55,7 @@ def test_every_command_named_in_the_certification_doc_exists(site: Site) -> None
     [("session_idle_minutes", "{} minutes"), ("session_max_hours", "{} hours")],
 )
 def test_the_questionnaire_answers_match_the_settings(setting: str, said: str) -> None:
-    default = next(each.default for each in fields(Settings) if each.name == setting)
+    default = next(field.default for field in fields(Settings) if field.name == setting)
     assert said.format(default) in TEXT
 
 

@@ -23,7 +23,7 @@ def test_architecture_md_describes_each_package_and_module_once() -> None:
     parts = {
         f"{folder.name}.{path.stem}"
         for folder in (ROOT / "clever_login", ROOT / "clever_simulator")
-        for path in [*folder.glob("*.py"), *(each.parent for each in folder.glob("*/__init__.py"))]
+        for path in [*folder.glob("*.py"), *(path.parent for path in folder.glob("*/__init__.py"))]
     }
     assert sorted(rows) == sorted(
         part for part in parts if not part.rpartition(".")[2].startswith("__")

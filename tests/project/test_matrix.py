@@ -25,7 +25,7 @@ def test_with_two_axes_the_quick_part_has_each_value() -> None:
 
 def test_with_three_axes_the_quick_part_has_each_pair_of_values() -> None:
     params = matrix(STORES, PEOPLE, WAYS)
-    quick = [each.values for each in params if pytest.mark.long not in each.marks]
+    quick = [param.values for param in params if pytest.mark.long not in param.marks]
     assert len(quick) < len(params)
     assert {(person, way) for _, person, way in quick} == set(product(PEOPLE, WAYS))
     assert {(store, way) for store, _, way in quick} == set(product(("files", "redis"), WAYS))

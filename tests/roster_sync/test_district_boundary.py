@@ -40,7 +40,7 @@ class Pair:
 
     def person(self, district: District, role: str, number: int = 0) -> Any:
         people = self.site.clever.people.people_of(district)
-        return [each for each in people if each.roles == (role,) and each.schools][number]
+        return [person for person in people if person.roles == (role,) and person.schools][number]
 
     def section(self, district: District, number: int = 0) -> Any:
         return self.site.clever.people.sections_of(district)[number]
@@ -87,7 +87,7 @@ def pair(make_site: SiteMaker, database_url: str | None) -> Pair:
 def section_across(pair: Pair) -> tuple[str, dict[str, Any]]:
     """Return one of this district's sections, with a school, a term, and people of the neighbor."""
     there, section = pair.neighbour, pair.section(pair.here)
-    students = [each.id for each in section.students]
+    students = [student.id for student in section.students]
     return section.id, {
         "name": f"{CANARY} class",
         "school": pair.school(there).id,

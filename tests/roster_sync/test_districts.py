@@ -33,7 +33,7 @@ def district_ids(site: Site, table: type[Base]) -> set[str]:
 def test_a_district_outside_the_allow_list_is_neither_read_nor_stored(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
-    ids = [each.id for each in make_site().clever.people.districts]
+    ids = [district.id for district in make_site().clever.people.districts]
     site = make_account_app(make_site, database_url, clever_district_ids=(ids[0],))
     done = sync_site(site)
     assert done.exit_code == 0
@@ -44,8 +44,8 @@ def test_a_district_outside_the_allow_list_is_neither_read_nor_stored(
     assert_rows_equal(
         ExpectedRows(site.clever, site.clever.people.districts[0]), database_engine(site)
     )
-    asked = " ".join(f"{each['path']}?{each['query']}" for each in site.clever.journal())
-    assert not [each for each in ids[1:] if f"/districts/{each}" in asked]
+    asked = " ".join(f"{request['path']}?{request['query']}" for request in site.clever.journal())
+    assert not [record_id for record_id in ids[1:] if f"/districts/{record_id}" in asked]
     assert (
         sync_site(site, "--district", ids[1]).stdout == f"District ({ids[1]}): skipped. {OUTSIDE}\n"
     )

@@ -72,7 +72,9 @@ def rename_one_of_each(site: Site) -> dict[str, str]:
         "schools": here.schools_of(district_of(site))[0].id,
         "sections": here.sections_of(district_of(site))[0].id,
     }
-    site.clever.override_many([{"id": each, "fields": {"name": "New"}} for each in ids.values()])
+    site.clever.override_many(
+        [{"id": record_id, "fields": {"name": "New"}} for record_id in ids.values()]
+    )
     site.clever.change("name", "student", last="Adler")
     return ids | {"users": site.person("student").id}
 
@@ -117,7 +119,7 @@ def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
     }
     assert problem(site) == "too_many"
     headings = by_button(site, "district_admin").page.select(".notice.bad h3")
-    assert [each.get_text() for each in headings] == ["Some removals are on hold"]
+    assert [heading.get_text() for heading in headings] == ["Some removals are on hold"]
     site.clever.clear_faults()
     assert "full read." in run(site)  # an event sync would not read the list again
     assert names(site, ids) == expected
@@ -130,7 +132,7 @@ def test_an_unexpectedly_empty_list_is_read_again(site: Site, name: str) -> None
     site.clever.fault("data", path=f"/{name}", rows=0)
     before = len(site.clever.journal())
     assert "nothing changed" in run(site, "--full")
-    asked = [each["path"] for each in site.clever.journal()[before:]]
+    asked = [request["path"] for request in site.clever.journal()[before:]]
     assert asked.count(f"/v3.0/{name}") == 2
     assert_as_at_clever(site)
 
@@ -175,7 +177,9 @@ def replace_sections(site: Site, change: Callable[[Any], list[Any]]) -> None:
     """Replace the sections of the district, and send events about it."""
     simulator: SimulatorState = site.clever.app.extensions["clever_simulator"]
     district, data = district_of(site), simulator.data
-    others = [each for each in simulator.people.sections if each.school.district != district]
+    others = [
+        section for section in simulator.people.sections if section.school.district != district
+    ]
     own = change(simulator.people.sections_of(district))
     directory = replace(simulator.people, sections=(*others, *own))
     simulator.changes.apply_and_log(district, lambda: data.replace_directory(directory))
@@ -186,7 +190,7 @@ def as_in_january(sections: Any) -> list[Any]:
 
     Some student information systems do this each semester.
     """
-    return [replace(each, id=each.id[::-1]) for each in sections]
+    return [replace(section, id=section.id[::-1]) for section in sections]
 
 
 @BOTH
@@ -238,8 +242,8 @@ def test_empty_lists_inside_all_records_are_held_back(
     ids = [each.id for each in site.clever.people.sections_of(district_of(site))]
     if kind == "users":
         people = site.clever.people.people_of(district_of(site))
-        ids = [each.id for each in people if "student" in each.roles]
-    site.clever.override_many([{"id": each, "fields": fields} for each in ids])
+        ids = [person.id for person in people if "student" in person.roles]
+    site.clever.override_many([{"id": record_id, "fields": fields} for record_id in ids])
     told = run(site, *words, code=3)
     assert f" {what} missing" in told
     assert actual_rows(database_engine(site), district_of(site).id) == before

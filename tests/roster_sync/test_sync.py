@@ -118,8 +118,8 @@ def a_week_at_school(site: Site) -> None:
     """Change a name, leave and join a section, unshare a user, delete two, and bring one back."""
     clever, student = site.clever, site.person("student")
     sections = clever.people.sections_of(main_district(site))
-    own = next(each.id for each in sections if student in each.students)
-    other = next(each.id for each in sections if student not in each.students)
+    own = next(section.id for section in sections if student in section.students)
+    other = next(section.id for section in sections if student not in section.students)
     clever.change("name", "student", last="Adler")
     clever.change("class", "student", section=own, enrolled=False)
     clever.change("class", "student", section=other, enrolled=True)
@@ -132,8 +132,10 @@ def a_week_at_school(site: Site) -> None:
 def others(site: Site) -> list[str]:
     """Return the user ids of students in the main district who have no other part in a test."""
     everyone = site.clever.people.people_of(main_district(site))
-    named = {each.id for each in site.clever.people.named_people}
-    found = [each.id for each in everyone if each.roles == ("student",) and each.id not in named]
+    named = {person.id for person in site.clever.people.named_people}
+    found = [
+        person.id for person in everyone if person.roles == ("student",) and person.id not in named
+    ]
     return sorted(found)
 
 
@@ -456,7 +458,7 @@ def test_a_district_that_returns_during_a_sync_is_not_archived(
 
 def tokens_asked(site: Site, since: int) -> int:
     asked = site.clever.journal()[since:]
-    return sum(each["path"] == "/oauth/tokens" for each in asked)
+    return sum(request["path"] == "/oauth/tokens" for request in asked)
 
 
 def wait_until(come: Callable[[], bool], seconds: float = 30) -> None:

@@ -84,7 +84,7 @@ def test_a_long_list_is_paged_in_order_with_each_row_once_on_small_pages(
         visitor.open(path)
         seen: list[str] = []
         links = [str(each["href"]) for each in visitor.page.select(".pages a[href^='?page=']")]
-        numbers = [each for each in links if each != "?page=all"]
+        numbers = [link for link in links if link != "?page=all"]
         assert numbers == ["?page=1", "?page=2", "?page=3"], path
         for link in numbers:
             visitor.open(path + link)
@@ -258,7 +258,7 @@ def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
     assert headings_after_a_sync(site) == []
     students = [one for one in site.clever.people.people if one.roles == ("student",)]
     own = site.person("district_admin").district
-    for one in [each for each in students if each.district == own][:20]:
+    for one in [student for student in students if student.district == own][:20]:
         site.clever.change("unshared", one.id)
     assert headings_after_a_sync(site) == ["Some removals are on hold"]
     assert headings_after_a_sync(site, "--yes") == []

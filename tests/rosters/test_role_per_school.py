@@ -40,8 +40,8 @@ def sync_pine_hollow(site: Site, *words: str) -> str:
 def opens(site: Site, visitor: Visitor) -> set[str]:
     """Return the names of the schools and sections that this person may open."""
     with database_session(site) as session:
-        schools = [(f"/schools/{each.id}", each.name) for each in session.scalars(select(School))]
-        classes = [(f"/classes/{each.id}", each.name) for each in session.scalars(select(Section))]
+        schools = [(f"/schools/{row.id}", row.name) for row in session.scalars(select(School))]
+        classes = [(f"/classes/{row.id}", row.name) for row in session.scalars(select(Section))]
     found = schools + classes
     assert {name for _, name in found} == {ELEMENTARY, MIDDLE, READING, ALGEBRA}
     return {name for path, name in found if visitor.open(path).response.ok}
@@ -71,11 +71,14 @@ def as_role(visitor: Visitor, role: str) -> Visitor:
 def post(site: Site, **schools: str) -> None:
     """Change Winona's roles to these, with one school each."""
     simulator: SimulatorState = site.clever.app.extensions["clever_simulator"]
-    winona, by_name = site.person(WINONA), {each.name: each for each in simulator.people.schools}
+    winona, by_name = (
+        site.person(WINONA),
+        {school.name: school for school in simulator.people.schools},
+    )
     posts = tuple(
-        replace(each, schools=(by_name[schools[each.role]],))
-        for each in winona.role_assignments
-        if each.role in schools
+        replace(assignment, schools=(by_name[schools[assignment.role]],))
+        for assignment in winona.role_assignments
+        if assignment.role in schools
     )
     simulator.changes.apply_and_log(
         winona.district,

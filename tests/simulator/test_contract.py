@@ -297,7 +297,7 @@ def test_the_sample_districts_are_large_enough_and_always_the_same(
 ) -> None:
     people = clever.people
     assert (len(people.districts), len(people.schools)) == (3, 9)
-    students = [each for each in people.people if "student" in each.roles]
+    students = [person for person in people.people if "student" in person.roles]
     assert len(students) > 100
     assert len(people.sections) > 20
     with run_in_background(default_config(APP_URL)) as again:
@@ -373,9 +373,9 @@ def test_a_fault_can_be_for_one_path_and_can_cut_a_list(clever: RunningSimulator
     bearer = district_token(clever)
     clever.fault("data", path="/sections", rows=2)
     whole = read(clever, "/v3.0/schools?limit=1", bearer).json()
-    assert [each["rel"] for each in whole["links"]] == ["self", "next"]
+    assert [link["rel"] for link in whole["links"]] == ["self", "next"]
     cut = read(clever, "/v3.0/sections?limit=3", bearer).json()
-    assert (len(cut["data"]), [each["rel"] for each in cut["links"]]) == (2, ["self"])
+    assert (len(cut["data"]), [link["rel"] for link in cut["links"]]) == (2, ["self"])
     assert len(read(clever, "/v3.0/sections?limit=3", bearer).json()["data"]) == 3
 
 

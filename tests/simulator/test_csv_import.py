@@ -145,8 +145,8 @@ def test_a_teacher_and_staff_with_one_email_are_one_person(clever: RunningSimula
 def test_sections_have_the_teachers_and_students_from_the_files(clever: RunningSimulator) -> None:
     everyone = people(clever)
     [both] = [one for one in clever.people.sections if one.name == "Algebra"]
-    assert [each.user_name for each in both.teachers] == ["800002", "800001"]
-    assert {each.user_name for each in both.students} == {"zoe.n", "s-3"}
+    assert [teacher.user_name for teacher in both.teachers] == ["800002", "800001"]
+    assert {student.user_name for student in both.students} == {"zoe.n", "s-3"}
     assert (both.grade, both.subject, both.period) == ("7", "math", "2")
     assert both.facts["term"]["start_date"] == "2025-08-18"
     assert not [one for one in clever.people.sections if one.name == "Nobody comes"]

@@ -51,11 +51,11 @@ def get(clever: RunningSimulator, path: str, bearer: str | None = None) -> Any:
 
 
 def ids(answer: Any) -> list[str]:
-    return [each["data"]["id"] for each in answer["data"]]
+    return [row["data"]["id"] for row in answer["data"]]
 
 
 def link(answer: Any, rel: str) -> str | None:
-    return next((str(each["uri"]) for each in answer["links"] if each["rel"] == rel), None)
+    return next((str(link["uri"]) for link in answer["links"] if link["rel"] == rel), None)
 
 
 def all_pages(clever: RunningSimulator, path: str) -> list[Any]:
@@ -91,8 +91,8 @@ def test_a_page_has_a_hundred_records_by_default_each_with_its_uri(
 ) -> None:
     answer = get(clever, "/v3.0/users")
     assert len(answer["data"]) == 100
-    for each in answer["data"]:
-        assert each["uri"] == f"/v3.0/users/{each['data']['id']}"
+    for row in answer["data"]:
+        assert row["uri"] == f"/v3.0/users/{row['data']['id']}"
     assert get(clever, answer["data"][0]["uri"])["data"] == answer["data"][0]["data"]
 
 
@@ -173,7 +173,7 @@ def test_before_v3_each_role_has_its_own_endpoint(clever: RunningSimulator, vers
         record = get(clever, f"/{version}/{plural}/{legacy}")["data"]
         assert (record["id"], record["name"]["last"]) == (legacy, person.name.last)
     taught = get(clever, f"/{version}/teachers/{legacy_of(person)}/sections")
-    assert all(each["data"]["teacher"] == legacy_of(person) for each in taught["data"])
+    assert all(row["data"]["teacher"] == legacy_of(person) for row in taught["data"])
 
 
 def legacy_of(person: Any) -> str:
@@ -188,12 +188,12 @@ def test_a_students_sections_and_teachers_are_consistent(
     own = f"/{version}/{'students' if old else 'users'}/{ada.id}"
     sections = get(clever, f"{own}/sections")["data"]
     assert sections
-    for each in sections:
-        assert ada.id in each["data"]["students"]
-        people = f"{each['uri']}/{'students' if old else 'users?role=student'}"
-        assert set(ids(get(clever, people))) == set(each["data"]["students"])
+    for section in sections:
+        assert ada.id in section["data"]["students"]
+        people = f"{section['uri']}/{'students' if old else 'users?role=student'}"
+        assert set(ids(get(clever, people))) == set(section["data"]["students"])
     teachers = ids(get(clever, f"{own}/{'teachers' if old else 'myteachers'}"))
-    assert set(teachers) == {one for each in sections for one in each["data"]["teachers"]}
+    assert set(teachers) == {one for section in sections for one in section["data"]["teachers"]}
     teacher = f"/{version}/{'teachers' if old else 'users'}/{teachers[0]}"
     students = f"{teacher}/{'students' if old else 'mystudents'}?limit=10000"
     assert ada.id in ids(get(clever, students))
@@ -265,7 +265,7 @@ def test_a_resource_is_for_the_people_of_its_courses(
     clever: RunningSimulator, version: str
 ) -> None:
     practice, guide = sorted(
-        get(clever, f"/{version}/resources")["data"], key=lambda each: -len(each["data"]["roles"])
+        get(clever, f"/{version}/resources")["data"], key=lambda row: -len(row["data"]["roles"])
     )
     users = get(clever, f"{practice['uri']}/users?limit=10000&role=student")
     assert users["data"]
@@ -415,13 +415,13 @@ def test_a_library_teachers_token_reads_their_sections_and_students(
     assert (record["name"]["last"], record["email"]) == (grace.name.last, grace.email)
     sections = get(clever, f"{own}/sections", bearer)["data"]
     taught = {one.id for one in clever.people.sections if one.teacher == grace}
-    assert {each["data"]["id"] for each in sections} == taught
+    assert {section["data"]["id"] for section in sections} == taught
     everyone = []
-    for each in sections:
-        assert get(clever, each["uri"], bearer)["data"] == each["data"]
-        people = f"{each['uri']}/{'students' if old else 'users?role=student'}"
+    for section in sections:
+        assert get(clever, section["uri"], bearer)["data"] == section["data"]
+        people = f"{section['uri']}/{'students' if old else 'users?role=student'}"
         found = get(clever, people, bearer)["data"]
-        assert {one["data"]["id"] for one in found} == set(each["data"]["students"])
+        assert {one["data"]["id"] for one in found} == set(section["data"]["students"])
         everyone += [one["data"] for one in found]
     for student in everyone:
         assert len(student["name"]["last"]) == 1

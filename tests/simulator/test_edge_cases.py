@@ -279,7 +279,7 @@ def test_a_large_district_has_exactly_the_requested_number_of_students(
     for students in (1, 2, 12, 13, 14, 999):
         with run_in_background(config(students=students)) as other:
             assert len(pupils(other)) == students
-            assert all(other.people.sections_of(each) for each in pupils(other))
+            assert all(other.people.sections_of(student) for student in pupils(other))
     assert len(pupils(large)) == 1000
     for student in pupils(large):
         assert len(people.sections_of(student)) == 6
@@ -311,7 +311,9 @@ def test_the_same_seed_gives_the_same_large_district(large: RunningSimulator) ->
         run_in_background(config(students=1000, seed=2)) as other,
     ):
         assert again.people == large.people
-        assert {each.id for each in pupils(other)}.isdisjoint(each.id for each in pupils(large))
+        assert {student.id for student in pupils(other)}.isdisjoint(
+            student.id for student in pupils(large)
+        )
 
 
 def test_people_in_a_large_district_are_found_by_id_and_listed_in_ascending_order(
@@ -323,7 +325,7 @@ def test_people_in_a_large_district_are_found_by_id_and_listed_in_ascending_orde
     places: list[District | School] = [*people.districts, *people.schools]
     for place in places:
         for things in (people.people_of(place), people.sections_of(place)):
-            ids = [each.id for each in things]
+            ids = [thing.id for thing in things]
             assert ids == sorted(set(ids))
     assert len({person.id for person in people.people}) == len(people.people)
     assert sum(len(people.people_of(one)) for one in people.districts) == len(people.people)

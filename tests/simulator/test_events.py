@@ -25,7 +25,7 @@ def clever() -> Iterator[RunningSimulator]:
 def told(clever: RunningSimulator, version: str = "v3.0", query: str = "") -> list[Any]:
     """Return the events of the first district, oldest first."""
     pages = all_pages(clever, f"/{version}/events?{query}")
-    return [each["data"] for page in pages for each in page["data"]]
+    return [row["data"] for page in pages for row in page["data"]]
 
 
 def types(clever: RunningSimulator, version: str = "v3.0", query: str = "") -> list[str]:
@@ -144,7 +144,7 @@ def test_a_batch_makes_every_change_and_its_event(clever: RunningSimulator) -> N
     ]
     answer = send_request(url, "POST", json=changes)
     assert answer.status_code == 201
-    seen = [each["type"] for each in answer.json()["events"]]
+    seen = [event["type"] for event in answer.json()["events"]]
     assert (seen.count("users.updated"), seen.count("users.deleted")) == (1, 1)
     name = get(clever, f"/v3.0/users/{ada.id}")["data"]["name"]
     assert (name["first"], name["last"]) == ("Adele", "Adler")
@@ -165,7 +165,7 @@ def test_a_batch_with_an_error_reports_the_changes_made_before_it(clever: Runnin
 def test_a_batch_must_be_about_one_district(clever: RunningSimulator) -> None:
     first, second, *_ = clever.people.districts
     people = [clever.people.people_of(each)[0].id for each in (first, second)]
-    for changes in ([], [{"change": "unshared", "person": each} for each in people]):
+    for changes in ([], [{"change": "unshared", "person": person} for person in people]):
         with pytest.raises(ValueError, match="one district"):
             clever.changes(changes)
     assert types(clever) == []
@@ -234,9 +234,9 @@ def test_in_v1_each_record_has_its_own_event_list(clever: RunningSimulator, vers
         (f"sections/{section.id}", ["sections.updated"]),
     ):
         answer = get(clever, f"/{version}/{path}/events")
-        assert [each["data"]["type"] for each in answer["data"]] == expected
+        assert [row["data"]["type"] for row in answer["data"]] == expected
     at_school = get(clever, f"/{version}/schools/{ada.schools[0].id}/events")
-    assert "students.updated" in [each["data"]["type"] for each in at_school["data"]]
+    assert "students.updated" in [row["data"]["type"] for row in at_school["data"]]
     missing = read_endpoint(clever, f"/{version}/students/nobody/events", district_token(clever))
     assert missing.status_code == 404
 
@@ -268,8 +268,8 @@ def test_changes_can_be_made_over_http(clever: RunningSimulator) -> None:
     url = f"{clever.url}/_simulator/events"
     answer = send_request(url, "POST", json={"change": "deleted", "person": "student"})
     assert answer.status_code == 201
-    assert "users.deleted" in [each["type"] for each in answer.json()["events"]]
-    assert [each["id"] for each in answer.json()["events"]] == [
+    assert "users.deleted" in [event["type"] for event in answer.json()["events"]]
+    assert [event["id"] for event in answer.json()["events"]] == [
         each["id"] for each in told(clever, "v3.1")
     ]
 

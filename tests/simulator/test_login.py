@@ -61,9 +61,9 @@ def student_of_nobody(clever: RunningSimulator, user_name: str) -> Person:
     }
     district = clever.people.districts[0]
     return next(
-        each
-        for each in clever.people.people
-        if each.id not in taught and each.roles == ("student",) and each.district == district
+        person
+        for person in clever.people.people
+        if person.id not in taught and person.roles == ("student",) and person.district == district
     )
 
 

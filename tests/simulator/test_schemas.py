@@ -86,7 +86,7 @@ class Caller:
         if collection not in self._ids:
             url = f"{self.base_url}/{collection}?limit=10000"
             answer = self.session.get(url, headers=self._headers(self.token)).json()
-            found = [str((each.get("data") or each)["id"]) for each in answer["data"]]
+            found = [str((row.get("data") or row)["id"]) for row in answer["data"]]
             self._ids[collection] = found[:: max(1, len(found) // 6)]
         return self._ids[collection]
 

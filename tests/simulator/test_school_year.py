@@ -29,7 +29,7 @@ def test_a_school_year_step_over_http_returns_the_changed_people_and_events(
         STUDENT_USER_NAME,
         find_student(clever).id,
     )
-    assert [each["id"] for each in answer.json()["events"]] == [
+    assert [event["id"] for event in answer.json()["events"]] == [
         each["id"] for each in told(clever, "v3.1")
     ]
 

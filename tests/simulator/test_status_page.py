@@ -35,7 +35,7 @@ def test_the_status_is_none_until_an_incident_begins_and_after_it_ends(
     clever.incident("Nobody can log in", "critical")
     found = summary(clever)
     assert found["status"]["indicator"] == "critical"
-    assert [(each["name"], each["impact"]) for each in found["incidents"]] == [
+    assert [(incident["name"], incident["impact"]) for incident in found["incidents"]] == [
         ("Nobody can log in", "critical"),
         ("Logins are slow", "minor"),
     ]

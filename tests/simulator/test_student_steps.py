@@ -160,7 +160,7 @@ def test_a_student_who_returns_after_three_hundred_days_has_a_new_id(
     assert types(clever, version)[0] == f"{people_collection(version)}.created"
     gone = f"/v3.1/events?starting_after={cursor}"
     assert read_endpoint(clever, gone, bearer).status_code == 404
-    assert [each["type"] for each in step["events"]].count("users.deleted") == 1
+    assert [event["type"] for event in step["events"]].count("users.deleted") == 1
     me = get(
         clever,
         f"/{version}/me",

@@ -35,7 +35,7 @@ def modes(folder: Path) -> dict[str, int]:
 def log_of(text: str) -> dict[str, set[str]]:
     """Return the file names in the log, by event."""
     found: dict[str, set[str]] = {}
-    for line in (json.loads(each) for each in text.splitlines() if each.startswith("{")):
+    for line in (json.loads(line) for line in text.splitlines() if line.startswith("{")):
         found.setdefault(line["event"], set()).add(line.get("file", ""))
     return found
 

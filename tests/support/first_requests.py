@@ -39,8 +39,8 @@ def main(folder: str, secret_key: str, session_id: str) -> None:
 
     def child() -> None:
         threads = [threading.Thread(target=ask) for _ in range(THREADS)]
-        for each in threads:
-            each.start()
+        for thread in threads:
+            thread.start()
         for each in threads:
             each.join()
         os._exit(0 if set(statuses) == {302} else 1)

@@ -183,7 +183,7 @@ def prepare_run(school: SyncedSchool, kind: RunKind, chance: random.Random) -> N
 def make_random_changes(school: SyncedSchool, chance: random.Random) -> None:
     """Change names and sections, remove some people, and bring half of them back."""
     everyone = school.clever.people.people_of(school.district)
-    students = [each for each in everyone if "student" in each.roles]
+    students = [person for person in everyone if "student" in person.roles]
     sections = school.clever.people.sections_of(school.district)
     few = 1 + len(students) // 500
     changes: list[dict[str, object]] = [

@@ -38,10 +38,10 @@ def _param(value: Any) -> ParameterSet:
 
 def _covering(places: list[Places], together: int) -> set[Places]:
     """Return a set of combinations that covers all groups of `together` values, chosen greedily."""
-    left = {group for each in places for group in _groups(each, together)}
+    left = {group for place in places for group in _groups(place, together)}
     chosen = set()
     while left:
-        best = max(places, key=lambda each: len(left & _groups(each, together)))
+        best = max(places, key=lambda place: len(left & _groups(place, together)))
         chosen.add(best)
         left -= _groups(best, together)
     return chosen

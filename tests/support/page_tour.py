@@ -112,8 +112,8 @@ def run_flask_clever(app: Flask, *words: str) -> str:
 def playwright_cookies(visitor: Visitor) -> list[Any]:
     """Return the visitor's cookies for the app, in the format that Playwright expects."""
     return [
-        {"name": str(each.name), "value": str(each.value), "url": visitor.app_url}
-        for each in visitor.http.cookies
+        {"name": str(cookie.name), "value": str(cookie.value), "url": visitor.app_url}
+        for cookie in visitor.http.cookies
     ]
 
 

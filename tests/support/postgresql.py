@@ -57,7 +57,7 @@ class Server:
         """Suspend every process of the server. Its sockets stay open, but nothing answers."""
         first = _parent(int(self.do("SELECT pg_backend_pid()")))
         os.kill(first, signal.SIGSTOP)
-        all_of_it = [first, *(each for each in _processes() if _parent(each) == first)]
+        all_of_it = [first, *(process for process in _processes() if _parent(process) == first)]
         for process in all_of_it:
             os.kill(process, signal.SIGSTOP)
         try:
@@ -73,7 +73,7 @@ def _others(database: str) -> str:
 
 
 def _processes() -> list[int]:
-    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def _parent(process: int) -> int:

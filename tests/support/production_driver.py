@@ -238,7 +238,7 @@ def run_all_logins(folder: Path) -> dict[str, Any]:
 
 
 def _cookies(context: BrowserContext) -> list[dict[str, Any]]:
-    return [dict(each.items()) for each in context.cookies()]
+    return [dict(cookie.items()) for cookie in context.cookies()]
 
 
 def _district() -> Any:

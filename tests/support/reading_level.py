@@ -164,7 +164,7 @@ def roster_texts(site: Site) -> set[str]:
             Section.name,
             Section.period,
         ):
-            found |= {str(each) for each in session.scalars(select(column).distinct()) if each}
+            found |= {str(row) for row in session.scalars(select(column).distinct()) if row}
     person = site.person("sparse")
     return found | {person.name.first, person.name.last}
 
@@ -180,11 +180,11 @@ def remove_texts(text: str, names: set[str], instead: str = " ") -> str:
 def all_texts(page: BeautifulSoup) -> list[str]:
     """Return all texts of a page in document order, including those only for screen readers."""
     found: list[str] = []
-    for each in page.descendants:
-        if isinstance(each, Tag):
-            found += _spoken_texts(each)
-        elif _is_read(each):
-            found.append(str(each))
+    for descendant in page.descendants:
+        if isinstance(descendant, Tag):
+            found += _spoken_texts(descendant)
+        elif _is_read(descendant):
+            found.append(str(descendant))
     return found
 
 
@@ -198,7 +198,7 @@ def sentences(page: BeautifulSoup) -> Iterator[str]:
             blocks.setdefault(id(_text_block(each)), []).append(str(each))
     for parts in blocks.values():
         text = " ".join(" ".join(parts).split())
-        yield from (each for each in re.split(r"(?<=[.!?:])\s|\s·\s", text) if each)
+        yield from (part for part in re.split(r"(?<=[.!?:])\s|\s·\s", text) if part)
 
 
 def _spoken_texts(tag: Tag) -> list[str]:
@@ -225,10 +225,10 @@ def _is_for_adults(tag: Tag) -> bool:
 def _text_block(node: PageElement) -> Tag | None:
     """Return the block that contains this text, or the standalone link."""
     inner: Tag | None = None
-    for each in node.parents:
-        if each.name in TEXT_BLOCKS:
-            return each
-        if each.name in CONTAINERS:
-            return inner or each
-        inner = inner or each
+    for parent in node.parents:
+        if parent.name in TEXT_BLOCKS:
+            return parent
+        if parent.name in CONTAINERS:
+            return inner or parent
+        inner = inner or parent
     return inner

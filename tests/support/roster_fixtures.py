@@ -116,7 +116,8 @@ def ids_by_name(site: Site) -> dict[str, str]:
 def _add_districts_and_schools(session: Session, district_id: str) -> None:
     ids = {"a": district_id, "b": "districtb"}
     session.add_all(
-        District(id=ids[each], name=f"CanaryDistrict{each}", synced_at=SYNCED_AT) for each in ids
+        District(id=ids[record_id], name=f"CanaryDistrict{record_id}", synced_at=SYNCED_AT)
+        for record_id in ids
     )
     session.flush()
     for each, district in DISTRICT_BY_SCHOOL.items():
@@ -207,6 +208,6 @@ def _add_section(
 
 def _enroll(session: Session, section: str, role: str, people: list[str]) -> None:
     session.add_all(
-        Enrollment(section_id=f"section-{section}", person_id=f"ours-{each}", role=role)
-        for each in people
+        Enrollment(section_id=f"section-{section}", person_id=f"ours-{person}", role=role)
+        for person in people
     )

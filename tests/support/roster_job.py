@@ -65,7 +65,9 @@ class RosterJob:
     def asked(self) -> list[str]:
         """Return the requested API paths, in order."""
         return [
-            each["path"] for each in self.time.clever.journal() if each["path"].startswith("/v")
+            request["path"]
+            for request in self.time.clever.journal()
+            if request["path"].startswith("/v")
         ]
 
 

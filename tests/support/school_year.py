@@ -55,9 +55,7 @@ def guardian_ids(clever: RunningSimulator, version: str, one_id: str) -> list[st
 
 def read_all(clever: RunningSimulator, path: str) -> dict[str, Any]:
     return {
-        each["data"]["id"]: each["data"]
-        for page in all_pages(clever, path)
-        for each in page["data"]
+        row["data"]["id"]: row["data"] for page in all_pages(clever, path) for row in page["data"]
     }
 
 

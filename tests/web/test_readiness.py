@@ -48,5 +48,5 @@ def test_readiness_changes_are_logged_once(
     store.unlink()
     for _ in range(3):
         assert send_request(f"{site.url}/readyz").text == "ready\n"
-    lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("{")]
-    assert [json.loads(each)["event"] for each in lines] == ["not_ready", "ready_again"]
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    assert [json.loads(line)["event"] for line in lines] == ["not_ready", "ready_again"]

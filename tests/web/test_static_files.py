@@ -108,7 +108,7 @@ def test_a_page_that_repeats_another_sites_input_is_not_compressed(make_site: Si
         headers = {"Accept-Encoding": "gzip", "Sec-Fetch-Site": fetch_site}
         asked = [f"/preferred-name?next=/{name * 8}", f"/preferred-name?next=/{name[::-1] * 8}"]
         how = {"headers": headers, "cookies": student.http.cookies}
-        return [on_the_wire(site.url + each, **how)[1] for each in asked]
+        return [on_the_wire(site.url + request, **how)[1] for request in asked]
 
     for fetch_site in ("cross-site", "same-site"):
         right, wrong = sizes(fetch_site)
