@@ -123,7 +123,9 @@ def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage:
         return SchoolPage(
             counts=school,
             grades=school_queries.count_students_by_grade(session, viewer, school_id=school_id),
-            classes=_classes(session, viewer, page, school=school_id),
+            classes=_classes(session, viewer, page, school=school_id)
+            if school.sections
+            else Page(rows=[], total=0),
             sync=load_sync_status(session, viewer),
         )
 

@@ -112,6 +112,7 @@ def people(
     that role at that school. Raises NotVisible if the viewer may not see the school.
     """
     viewer = viewer or current_viewer()
+    role = None if role is None else Role(role)  # a view may pass text
     with roster_session() as session:
         if school is not None:
             _check_id(school)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from tests.support.roster_fixtures import (
     run_roster_site,
     write_roster,
 )
-from tests.support.running_app import Site
+from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter
 
 CLASS_A1 = {"student", "pupilown", "teacher", "teacherown"}
@@ -117,6 +119,8 @@ def test_the_viewer_is_the_logged_in_user_unless_another_one_is_passed(
     assert ask(visitor, "schools") == sorted(schools)
     assert ask(visitor, "students", section_id="section-own") == sorted(students)
     assert ask(visitor, "people") == sorted(people)
+    pupils = [each for each in sorted(people) if each.startswith(("pupil", "student"))]
+    assert ask(visitor, "people", role="student") == pupils
     assert ask(visitor, "section", id="section-own") == ["section-own"]
     assert ask(visitor, "section", id="section-far") == 404
 
@@ -404,6 +408,29 @@ def test_more_rows_need_no_more_sql_statements(school: Site, user_name: str) -> 
     crowd(school, 60)
     assert count() == few
     assert max(few) <= 3
+
+
+def test_the_example_in_the_docs_behaves_as_described(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(), re.S)
+    [example] = [block for block in blocks if "rosters.section(" in block]
+    (tmp_path / "reports.py").write_text(example)
+    names = runpy.run_path(str(tmp_path / "reports.py"))
+
+    def extend(app: Flask) -> None:
+        app.register_blueprint(names["bp"])
+
+    with run_roster_site(tmp_path, None, extend=extend) as site:
+        write_roster(site)
+        teacher = by_button(site, "teacher")
+        shown = teacher.http.get(f"{site.url}/reports/section-own").json()
+        assert shown["name"] == "CanaryClassown"
+        assert len(shown["students"]) == 2
+        assert teacher.http.get(f"{site.url}/reports/section-other").status_code == 404
+        crowd(site, 201)
+        assert site.app
+        with site.app.app_context():
+            sections = list(names["every_section"](site.person("student").district.id))
+        assert len(ids(sections)) == len(sections) == 205
 
 
 def test_every_public_name_exists_and_no_module_hides_a_function() -> None:
