@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clever_login import parts
+    from clever_login import parts, rosters
     from clever_login.auth.identity import Account, Identity
     from clever_login.auth.permissions import roles_required
     from clever_login.auth.sessions import CurrentUser, current_user, log_out, switch_role
@@ -37,6 +37,7 @@ __all__ = [
     "parts",
     "public",
     "roles_required",
+    "rosters",
     "switch_role",
 ]
 _MODULES = {

@@ -1,4 +1,4 @@
-"""Classes and their members, as pages list them. Each list takes a fixed number of queries.
+"""Classes and their members. Each list takes a fixed number of queries.
 
 For a long list, all classes are read, but teachers and class sizes only for one page.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,41 +14,19 @@ from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from clever_login.clever.models import Role
-from clever_login.db.models import Enrollment, Person, School, Section
-from clever_login.rosters import visibility
+from clever_login.db.models import Enrollment, School, Section, Term
+from clever_login.rosters import records, visibility
 from clever_login.rosters.formatting import class_sort_key, person_sort_key
 from clever_login.rosters.pagination import Page, paginate
-from clever_login.rosters.viewer import Viewer
+from clever_login.rosters.people_queries import PERSON_COLUMNS, to_person
+from clever_login.rosters.viewers import Viewer, ViewerRole
 
 Query = Select[*tuple[Any, ...]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListedPerson:
-    """A person in a list: name as Clever gives it, and a student's grade."""
-
-    first: str
-    last: str
-    grade: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassSummary:
-    """A section. `students` is the number of students, or None if the viewer may not see it."""
-
-    id: str
-    name: str
-    school: str | None
-    subject: str | None
-    grade: str | None
-    period: str | None
-    teachers: tuple[ListedPerson, ...]
-    students: int | None
-
-
-def list_classes(
-    session: Session, viewer: Viewer, page: int = 1, *, school_id: str | None = None
-) -> Page[ClassSummary]:
+def list_sections(
+    session: Session, viewer: Viewer, page: int, size: int, *, school_id: str | None = None
+) -> Page[records.Section]:
     """Return one page of the classes the viewer may see, by period and name.
 
     With `school_id`, only the classes of that school.
@@ -58,101 +35,102 @@ def list_classes(
         _classes_query(viewer.role) if school_id is None else _classes_at_school_query(viewer.role)
     )
     rows = session.execute(query, viewer.with_values(school=school_id)).all()
-    result = paginate(sorted(rows, key=lambda row: class_sort_key(row.period, row.name)), page)
-    return result.with_rows(_with_teachers_and_sizes(session, viewer, result.rows))
+    ordered = sorted(rows, key=lambda row: class_sort_key(row.period, row.name))
+    result = paginate(ordered, page, size)
+    return result.with_rows(_with_sizes(session, viewer, result.rows))
 
 
-def find_class(session: Session, viewer: Viewer, section_id: str) -> ClassSummary | None:
+def find_section(session: Session, viewer: Viewer, section_id: str) -> records.Section | None:
     """Return one class, or None if the viewer may not see it."""
     rows = session.execute(_class_query(viewer.role), viewer.with_values(section=section_id)).all()
-    return next(iter(_with_teachers_and_sizes(session, viewer, rows)), None)
+    return next(iter(_with_sizes(session, viewer, rows)), None)
 
 
-def list_students(
-    session: Session, viewer: Viewer, section_id: str, page: int = 1
-) -> Page[ListedPerson]:
-    """Return one page of a class's students, by last name."""
-    rows = session.execute(_students_query(viewer.role), viewer.with_values(sections=[section_id]))
-    students = [ListedPerson(first=first, last=last, grade=grade) for first, last, grade in rows]
-    return paginate(_sort_by_last_name(students), page)
+def has_section(session: Session, viewer: Viewer, section_id: str) -> bool:
+    """Whether the viewer may see a class."""
+    rows = session.execute(_class_query(viewer.role), viewer.with_values(section=section_id))
+    return rows.first() is not None
 
 
-def _with_teachers_and_sizes(
+def list_students(session: Session, viewer: Viewer, section_id: str) -> list[records.Person]:
+    """Return the students of a class that the viewer may see, by last name."""
+    return _members(session, viewer, Role.STUDENT, [section_id])[section_id]
+
+
+def list_teachers(
+    session: Session, viewer: Viewer, section_ids: Collection[str]
+) -> dict[str, list[records.Person]]:
+    """Return the teachers of each of these classes that the viewer may see, by last name."""
+    return _members(session, viewer, Role.TEACHER, section_ids)
+
+
+def _members(
+    session: Session, viewer: Viewer, member_role: Role, section_ids: Collection[str]
+) -> dict[str, list[records.Person]]:
+    members: dict[str, list[records.Person]] = defaultdict(list)
+    if section_ids:
+        query = _people_in_sections_query(viewer.role, member_role)
+        rows = session.execute(query, viewer.with_values(sections=[*section_ids]))
+        for row in rows:
+            members[row.section_id].append(to_person(row))
+    for people in members.values():
+        people.sort(key=lambda person: person_sort_key(person.last_name, person.first_name))
+    return members
+
+
+def _with_sizes(
     session: Session, viewer: Viewer, rows: Sequence[Row[*tuple[Any, ...]]]
-) -> list[ClassSummary]:
-    """Add the teachers and, unless the viewer is a student, the number of students."""
-    if not rows:
-        return []
-    parameters = viewer.with_values(sections=[row.id for row in rows])
-    teachers: dict[str, list[ListedPerson]] = defaultdict(list)
-    for section_id, first, last in session.execute(_teachers_query(viewer.role), parameters):
-        teachers[section_id].append(ListedPerson(first=first, last=last))
+) -> list[records.Section]:
+    """Add the number of students, unless the viewer is a student."""
     shows_sizes = viewer.role is not Role.STUDENT
     sizes: dict[str, int] = {}
-    if shows_sizes:
+    if shows_sizes and rows:
+        parameters = viewer.with_values(sections=[row.id for row in rows])
         sizes.update(session.execute(_class_sizes_query(viewer.role), parameters).all())
     return [
-        ClassSummary(
-            id=row.id,
-            name=row.name,
-            school=row.school,
-            subject=row.subject,
-            grade=row.grade,
-            period=row.period,
-            teachers=tuple(_sort_by_last_name(teachers[row.id])),
-            students=sizes.get(row.id, 0) if shows_sizes else None,
-        )
+        records.Section(**row._asdict(), students=sizes.get(row.id, 0) if shows_sizes else None)
         for row in rows
     ]
 
 
 @cache
-def _classes_query(role: Role | None) -> Query:
-    is_school = (
-        (School.id == Section.school_id)
-        & (School.district_id == Section.district_id)
-        & School.archived_at.is_(None)
+def _classes_query(role: ViewerRole) -> Query:
+    is_term = (
+        (Term.id == Section.term_id)
+        & (Term.district_id == Section.district_id)
+        & Term.archived_at.is_(None)
     )
     columns = (Section.id, Section.name, Section.subject, Section.grade, Section.period)
-    query = select(*columns, School.name.label("school")).outerjoin(School, is_school)
+    names = (Term.name.label("term"), School.id.label("school_id"), School.name.label("school"))
+    query = select(*columns, *names).select_from(Section).outerjoin(Term, is_term)
+    query = query.outerjoin(School, visibility.is_school_of_section())
     return query.where(visibility.section_is_visible(role))
 
 
 @cache
-def _classes_at_school_query(role: Role | None) -> Query:
-    return _classes_query(role).where(Section.school_id == bindparam("school"))
+def _classes_at_school_query(role: ViewerRole) -> Query:
+    at_school = (Section.school_id == bindparam("school")) & School.id.is_not(None)
+    return _classes_query(role).where(at_school)
 
 
 @cache
-def _class_query(role: Role | None) -> Query:
+def _class_query(role: ViewerRole) -> Query:
     return _classes_query(role).where(Section.id == bindparam("section"))
 
 
 @cache
-def _teachers_query(role: Role | None) -> Query:
-    return _members_query(role, Role.TEACHER).with_only_columns(
-        Enrollment.section_id, Person.first_name, Person.last_name
-    )
+def _people_in_sections_query(role: ViewerRole, member_role: Role) -> Query:
+    members = _members_query(role, member_role)
+    return members.with_only_columns(Enrollment.section_id, *PERSON_COLUMNS)
 
 
 @cache
-def _students_query(role: Role | None) -> Query:
-    return _members_query(role, Role.STUDENT).with_only_columns(
-        Person.first_name, Person.last_name, Person.grade
-    )
-
-
-@cache
-def _class_sizes_query(role: Role | None) -> Query:
+def _class_sizes_query(role: ViewerRole) -> Query:
     members = _members_query(role, Role.STUDENT).group_by(Enrollment.section_id)
     return members.with_only_columns(Enrollment.section_id, func.count())
 
 
-def _members_query(role: Role | None, member_role: Role) -> Query:
+def _members_query(role: ViewerRole, member_role: Role) -> Query:
     """Members of some of the classes that the viewer may see."""
     in_sections = Enrollment.section_id.in_(bindparam("sections", expanding=True))
     return visibility.visible_members(role, member_role).where(in_sections)
-
-
-def _sort_by_last_name(people: Collection[ListedPerson]) -> list[ListedPerson]:
-    return sorted(people, key=lambda person: person_sort_key(person.last, person.first))

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from clever_login.clever.models import Role
 from clever_login.db.models import District, Person, RoleAssignment, School, Section, has_role
-from clever_login.rosters import visibility
+from clever_login.rosters import records, visibility
 from clever_login.rosters.formatting import GRADE_ORDER, name_sort_key
 from clever_login.rosters.pagination import Page, paginate
-from clever_login.rosters.viewer import Viewer
+from clever_login.rosters.viewers import Viewer, ViewerRole
 
 Query = Select[*tuple[Any, ...]]
 
@@ -40,17 +40,23 @@ class GradeCount:
     percent: int
 
 
-def list_schools(session: Session, viewer: Viewer, page: int = 1) -> Page[RosterCounts]:
-    """Return one page of the schools the viewer may see, by name, with their numbers."""
+def list_schools(session: Session, viewer: Viewer, page: int, size: int) -> Page[records.School]:
+    """Return one page of the schools the viewer may see, by name."""
     rows = session.execute(_schools_query(viewer.role), viewer.with_values())
-    result = paginate(sorted(rows, key=lambda row: name_sort_key(row[1])), page)
-    return result.with_rows(_with_counts(session, dict(result.rows)))
+    result = paginate(sorted(rows, key=lambda row: name_sort_key(row[1])), page, size)
+    return result.with_rows([records.School(id=row[0], name=row[1]) for row in result.rows])
+
+
+def has_school(session: Session, viewer: Viewer, school_id: str) -> bool:
+    """Whether the viewer sees this school's name, in their schools or their classes."""
+    query = _named_school_query(viewer.role)
+    return session.execute(query, viewer.with_values(school=school_id)).first() is not None
 
 
 def find_school(session: Session, viewer: Viewer, school_id: str) -> RosterCounts | None:
     """Return one school, or None if the viewer may not see it."""
     rows = session.execute(_school_query(viewer.role), viewer.with_values(school=school_id))
-    return next(iter(_with_counts(session, dict(rows.all()))), None)
+    return next(iter(with_counts(session, dict(rows.all()))), None)
 
 
 def find_district(session: Session, viewer: Viewer) -> RosterCounts | None:
@@ -84,7 +90,7 @@ def count_students_by_grade(
     ]
 
 
-def _with_counts(session: Session, names: dict[str, str]) -> list[RosterCounts]:
+def with_counts(session: Session, names: dict[str, str]) -> list[RosterCounts]:
     """Add the numbers to these schools (names by id), which the viewer may see."""
     parameters = {"schools": [*names]}
     people = {
@@ -104,13 +110,22 @@ def _with_counts(session: Session, names: dict[str, str]) -> list[RosterCounts]:
 
 
 @cache
-def _schools_query(role: Role | None) -> Query:
+def _schools_query(role: ViewerRole) -> Query:
     return visibility.visible_school_ids(role).add_columns(School.name)
 
 
 @cache
-def _school_query(role: Role | None) -> Query:
+def _school_query(role: ViewerRole) -> Query:
     return _schools_query(role).where(School.id == bindparam("school"))
+
+
+@cache
+def _named_school_query(role: ViewerRole) -> Query:
+    return (
+        select(School.id)
+        .where(School.id == bindparam("school"))
+        .where(School.id.in_(visibility.named_school_ids(role)))
+    )
 
 
 @cache
@@ -138,7 +153,7 @@ def _classes_per_school_query() -> Query:
 
 
 @cache
-def _district_query(role: Role | None) -> Query:
+def _district_query(role: ViewerRole) -> Query:
     sections = (
         select(func.count(Section.id))
         .where(Section.district_id == District.id, Section.archived_at.is_(None))
@@ -160,7 +175,7 @@ def _people_in_district(role: Role) -> ScalarSelect[int]:
 
 
 @cache
-def _grades_of_schools_query(role: Role | None) -> Query:
+def _grades_of_schools_query(role: ViewerRole) -> Query:
     """Students by grade. A student at two of these schools counts once."""
     return (
         select(Person.grade, func.count(distinct(Person.id)))
@@ -175,12 +190,12 @@ def _grades_of_schools_query(role: Role | None) -> Query:
 
 
 @cache
-def _grades_of_school_query(role: Role | None) -> Query:
+def _grades_of_school_query(role: ViewerRole) -> Query:
     return _grades_of_schools_query(role).where(School.id == bindparam("school"))
 
 
 @cache
-def _grades_of_district_query(role: Role | None) -> Query:
+def _grades_of_district_query(role: ViewerRole) -> Query:
     return (
         select(Person.grade, func.count())
         .where(Person.district_id.in_(visibility.visible_district_ids(role)))

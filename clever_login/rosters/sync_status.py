@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from clever_login.clever.models import Role
 from clever_login.db.models import District, utc_now
 from clever_login.rosters import visibility
-from clever_login.rosters.viewer import Viewer
+from clever_login.rosters.viewers import Viewer, ViewerRole
 
 # One sync per night, which may take an hour longer than the previous one.
 OVERDUE_AFTER = timedelta(hours=25)
@@ -59,7 +58,7 @@ def load_sync_status(session: Session, viewer: Viewer) -> SyncStatus:
 
 
 @cache
-def _own_district_query(role: Role | None) -> Select[*tuple[Any, ...]]:
+def _own_district_query(role: ViewerRole) -> Select[*tuple[Any, ...]]:
     columns = (District.synced_at, District.state, District.error, District.launch_date)
     return select(*columns, District.problem).where(
         District.id.in_(visibility.own_district_ids(role))

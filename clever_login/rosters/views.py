@@ -16,7 +16,7 @@ from clever_login.clever.parsing import is_valid_id
 from clever_login.config import Settings
 from clever_login.rosters import formatting
 from clever_login.rosters.pagination import ALL_PAGES
-from clever_login.rosters.viewer import current_viewer
+from clever_login.rosters.viewers import current_viewer
 from clever_login.web.routing import Routes
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def section(section_id: str) -> ResponseReturnValue:
 
     class_page = page_data.load_class_page(
         current_viewer(), _valid_id(section_id), _requested_page(allow_all=True)
-    ) or abort(404)
+    )
     return render_template("clever_login/class.html", page_data=class_page)
 
 
@@ -43,7 +43,7 @@ def school(school_id: str) -> ResponseReturnValue:
 
     school_page = page_data.load_school_page(
         current_viewer(), _valid_id(school_id), _requested_page()
-    ) or abort(404)
+    )
     return render_template("clever_login/school.html", page_data=school_page)
 
 
@@ -52,7 +52,7 @@ def district() -> ResponseReturnValue:
     """Show a district's numbers and schools."""
     from clever_login.rosters import page_data
 
-    district_page = page_data.load_district_page(current_viewer(), _requested_page()) or abort(404)
+    district_page = page_data.load_district_page(current_viewer(), _requested_page())
     return render_template("clever_login/district.html", page_data=district_page)
 
 

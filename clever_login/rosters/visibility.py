@@ -19,8 +19,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     false,
+    not_,
     or_,
     select,
+    union,
 )
 from sqlalchemy.orm import aliased
 
@@ -34,31 +36,33 @@ from clever_login.db.models import (
     Section,
     has_role,
 )
+from clever_login.rosters.viewers import Operator, ViewerRole
 
 IdQuery = Select[str]
-VIEWER_ID = bindparam("viewer", type_=String)  # the viewer's id in table `people`
-_VIEWER_ROW = aliased(Person)
+VIEWER_ID = bindparam("viewer", type_=String)  # `Viewer.viewer_id`
+_VIEWER_ROW, _OPERATED_DISTRICT = aliased(Person), aliased(District)
+_WHOLE_DISTRICT = (Role.DISTRICT_ADMIN, Operator.OPERATOR)
 
 
-def own_district_ids(role: Role | None) -> IdQuery:
+def own_district_ids(role: ViewerRole) -> IdQuery:
     """The viewer's district, in any role."""
     return select(District.id).where(
         District.archived_at.is_(None), District.id.in_(_viewer_district(role))
     )
 
 
-def visible_district_ids(role: Role | None) -> IdQuery:
-    """The viewer's district if they are a district administrator, else none."""
+def visible_district_ids(role: ViewerRole) -> IdQuery:
+    """The viewer's district if they are a district administrator or an operator, else none."""
     district_ids = own_district_ids(role)
-    return district_ids if role is Role.DISTRICT_ADMIN else district_ids.where(false())
+    return district_ids if role in _WHOLE_DISTRICT else district_ids.where(false())
 
 
-def visible_school_ids(role: Role | None) -> IdQuery:
-    """The schools where the viewer is staff; for a district administrator, all in the district."""
+def visible_school_ids(role: ViewerRole) -> IdQuery:
+    """The schools where the viewer is staff; for a whole district's viewer, all in the district."""
     school_ids = select(School.id).where(
         School.archived_at.is_(None), School.district_id.in_(_viewer_district(role))
     )
-    if role is Role.DISTRICT_ADMIN:
+    if role in _WHOLE_DISTRICT:
         return school_ids
     if role is Role.STAFF:
         staffed_school_ids = select(RoleAssignment.school_id).where(
@@ -68,7 +72,7 @@ def visible_school_ids(role: Role | None) -> IdQuery:
     return school_ids.where(false())
 
 
-def section_is_visible(role: Role | None) -> ColumnElement[bool]:
+def section_is_visible(role: ViewerRole) -> ColumnElement[bool]:
     """Return the condition for the classes of the viewer, of their schools or of their district."""
     if role in (Role.STUDENT, Role.TEACHER):
         district = _viewer_district(role)
@@ -91,7 +95,27 @@ def section_is_visible(role: Role | None) -> ColumnElement[bool]:
     return and_(Section.archived_at.is_(None), condition)
 
 
-def visible_members(role: Role | None, member_role: Role) -> Select[str, str]:
+def is_school_of_section() -> ColumnElement[bool]:
+    """Return the condition that joins a section with its school, which is in the same district."""
+    return (
+        (School.id == Section.school_id)
+        & (School.district_id == Section.district_id)
+        & School.archived_at.is_(None)
+    )
+
+
+def named_school_ids(role: ViewerRole) -> IdQuery:
+    """The schools whose name the viewer sees: also the schools of a teacher's or student's classes.
+
+    Lists may be filtered by these schools.
+    """
+    of_sections = select(School.id).join(Section, is_school_of_section())
+    of_sections = of_sections.where(section_is_visible(role))
+    named = union(visible_school_ids(role), of_sections).subquery()
+    return select(named.c.id)
+
+
+def visible_members(role: ViewerRole, member_role: Role) -> Select[str, str]:
     """The (section id, person id) of students or teachers (`member_role`) in the viewer's classes.
 
     Students see no students, not even classmates.
@@ -106,9 +130,46 @@ def visible_members(role: Role | None, member_role: Role) -> Select[str, str]:
     )
 
 
-def _viewer_district(role: Role | None) -> Select[str | None]:
+def person_is_visible(role: ViewerRole) -> ColumnElement[bool]:
+    """Return the condition for the members of the viewer's classes.
+
+    Staff also see everybody with a role at their schools, and administrators of a district and
+    operators see everybody in the district. Students see no students, not even one who teaches.
+    """
+    if role in _WHOLE_DISTRICT:
+        condition: ColumnElement[bool] = Person.district_id.in_(visible_district_ids(role))
+    else:
+        students, teachers = (
+            visible_members(role, each).with_only_columns(Person.id)
+            for each in (Role.STUDENT, Role.TEACHER)
+        )
+        condition = Person.id.in_(union(students, teachers, _people_at_schools(role)))
+    if role is Role.STUDENT:
+        condition = and_(condition, not_(has_role(Role.STUDENT)))
+    return and_(Person.archived_at.is_(None), condition)
+
+
+def _people_at_schools(role: ViewerRole) -> IdQuery:
+    """The people with a role at the schools that the viewer may see."""
+    return (
+        select(Person.id)
+        .join(RoleAssignment, RoleAssignment.person_id == Person.id)
+        .where(
+            RoleAssignment.school_id.in_(visible_school_ids(role)),
+            # In case an assignment is wrong.
+            Person.district_id.in_(_viewer_district(role)),
+        )
+    )
+
+
+def _viewer_district(role: ViewerRole) -> Select[str | None]:
     """The viewer's district; empty unless they are active and hold the role they are using."""
-    has_current_role = false() if role is None else has_role(role, _VIEWER_ROW)
+    if role is Operator.OPERATOR:
+        district: Select[str | None] = select(_OPERATED_DISTRICT.id).where(
+            _OPERATED_DISTRICT.id == VIEWER_ID, _OPERATED_DISTRICT.archived_at.is_(None)
+        )
+        return district.correlate(None)
+    has_current_role = has_role(role, _VIEWER_ROW) if isinstance(role, Role) else false()
     query = select(_VIEWER_ROW.district_id).where(
         _VIEWER_ROW.id == VIEWER_ID, _VIEWER_ROW.archived_at.is_(None), has_current_role
     )

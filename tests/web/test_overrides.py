@@ -18,8 +18,8 @@ from tests.support.starter import make_starter
 
 LAYOUT = """<!doctype html>
 <html lang="en"><head><title>{{ self.heading() | striptags }} in our look</title></head>
-<body><h1 class="ours">{% block heading %}{% endblock %}</h1>
-{% block content %}{% endblock %}</body></html>
+<body><main><h1 class="ours">{% block heading %}{% endblock %}</h1>
+{% block content %}{% endblock %}</main></body></html>
 """
 
 

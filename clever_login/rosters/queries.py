@@ -1,0 +1,152 @@
+"""The public roster queries. Each of them returns only what its viewer may see.
+
+`viewer` is the logged-in user in their current role, unless another one is passed. Nobody logged
+in is a 401. `page` and `size` out of range become the nearest possible value (`size`: 1 to 200).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from sqlalchemy.orm import Session
+
+from clever_login.clever.models import Role
+from clever_login.clever.parsing import is_valid_id
+from clever_login.db.database import database
+from clever_login.rosters import class_queries, people_queries, school_queries
+from clever_login.rosters.pagination import PAGE_SIZE, Page, paginate
+from clever_login.rosters.records import NotVisible, Person, School, Section
+from clever_login.rosters.viewers import Viewer, current_viewer
+
+_open_session: ContextVar[Session | None] = ContextVar("roster_session", default=None)
+
+
+def sections(
+    *,
+    school: str | None = None,
+    viewer: Viewer | None = None,
+    page: int = 1,
+    size: int = PAGE_SIZE,
+) -> Page[Section]:
+    """Return the viewer's classes, by period and name; with `school`, only those of that school.
+
+    Raises NotVisible if the viewer may not see the school.
+    """
+    viewer = viewer or current_viewer()
+    with roster_session() as session:
+        if school is not None:
+            _check_id(school)
+        found = class_queries.list_sections(session, viewer, page, size, school_id=school)
+        if school is not None and not found:
+            _check_school(session, viewer, school)
+        return found
+
+
+def section(id: str, *, viewer: Viewer | None = None) -> Section:  # noqa: A002 # the public name
+    """Return one class. Raises NotVisible if the viewer may not see it."""
+    viewer = viewer or current_viewer()
+    _check_id(id)
+    with roster_session() as session:
+        found = class_queries.find_section(session, viewer, id)
+    if found is None:
+        raise NotVisible
+    return found
+
+
+def students(
+    section_id: str, *, viewer: Viewer | None = None, page: int = 1, size: int = PAGE_SIZE
+) -> Page[Person]:
+    """Return the students of a class, by last name. For a student, the list is empty.
+
+    Raises NotVisible if the viewer may not see the class.
+    """
+    viewer = viewer or current_viewer()
+    _check_id(section_id)
+    with roster_session() as session:
+        found = class_queries.list_students(session, viewer, section_id)
+        if not found:
+            _check_section(session, viewer, section_id)
+    return paginate(found, page, size)
+
+
+def teachers(section_id: str, *, viewer: Viewer | None = None) -> tuple[Person, ...]:
+    """Return the teachers of a class, by last name.
+
+    Raises NotVisible if the viewer may not see the class.
+    """
+    viewer = viewer or current_viewer()
+    _check_id(section_id)
+    with roster_session() as session:
+        found = class_queries.list_teachers(session, viewer, [section_id])[section_id]
+        if not found:
+            _check_section(session, viewer, section_id)
+    return tuple(found)
+
+
+def schools(*, viewer: Viewer | None = None, page: int = 1, size: int = PAGE_SIZE) -> Page[School]:
+    """Return the schools where the viewer is staff, or of their whole district, by name.
+
+    Empty for students and teachers: `Section.school` names the schools of their classes.
+    """
+    viewer = viewer or current_viewer()
+    with roster_session() as session:
+        return school_queries.list_schools(session, viewer, page, size)
+
+
+def people(
+    *,
+    search: str = "",
+    role: Role | None = None,
+    school: str | None = None,
+    viewer: Viewer | None = None,
+    page: int = 1,
+    size: int = PAGE_SIZE,
+) -> Page[Person]:
+    """Return the people whom the viewer may see, by last name.
+
+    These are the members of their classes; for staff also everybody at their schools, and for a
+    district administrator or an operator everybody in the district. A student sees no students.
+    `search` is the start of a first or last name, in any case. `role` and `school` together mean
+    that role at that school. Raises NotVisible if the viewer may not see the school.
+    """
+    viewer = viewer or current_viewer()
+    role = None if role is None else Role(role)  # a view may pass text
+    with roster_session() as session:
+        if school is not None:
+            _check_id(school)
+            _check_school(session, viewer, school)
+        return people_queries.list_people(
+            session, viewer, page, size, search=search, role=role, school_id=school
+        )
+
+
+@contextmanager
+def roster_session() -> Iterator[Session]:
+    """Run the block in one read-only transaction, which the public functions inside it share."""
+    if shared := _open_session.get():
+        yield shared
+        return
+    with database().read_session() as session:
+        token = _open_session.set(session)
+        try:
+            yield session
+        finally:
+            _open_session.reset(token)
+
+
+def _check_id(value: str) -> None:
+    """Raise NotVisible for a malformed id. PostgreSQL rejects some texts (NUL)."""
+    if not is_valid_id(value):
+        raise NotVisible
+
+
+def _check_section(session: Session, viewer: Viewer, section_id: str) -> None:
+    if not class_queries.has_section(session, viewer, section_id):
+        raise NotVisible
+
+
+def _check_school(session: Session, viewer: Viewer, school_id: str) -> None:
+    if not school_queries.has_school(session, viewer, school_id):
+        raise NotVisible

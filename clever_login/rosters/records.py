@@ -1,0 +1,52 @@
+"""What roster queries return: plain values, without a database session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from werkzeug.exceptions import NotFound
+
+from clever_login.clever.models import Role
+
+
+class NotVisible(NotFound):
+    """The viewer may not see this section or school, or it does not exist. A view answers 404."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A section (class). `id` and `school_id` are Clever's."""
+
+    id: str
+    name: str
+    subject: str | None
+    grade: str | None
+    period: str | None
+    term: str | None  # its name
+    school_id: str | None
+    school: str | None  # its name
+    students: int | None  # how many; None if the viewer may not see students
+
+
+@dataclass(frozen=True, kw_only=True)
+class School:
+    """A school. `id` is Clever's."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A student, teacher, or administrator. `id` is the library's and never changes.
+
+    `account_id` is None in apps with their own `find_or_create`, whose ids are not stored.
+    """
+
+    id: str
+    account_id: str | None
+    first_name: str
+    last_name: str
+    grade: str | None
+    roles: tuple[Role, ...]
+    email: str | None
