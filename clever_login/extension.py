@@ -16,7 +16,14 @@ from flask.typing import ResponseReturnValue
 
 from clever_login import services, warm_up
 from clever_login.accounts import claim_views, preferred_name
-from clever_login.auth import callback, idle_timeout, login_views, permissions, sessions
+from clever_login.auth import (
+    callback,
+    idle_timeout,
+    login_views,
+    permissions,
+    session_views,
+    sessions,
+)
 from clever_login.auth.account_hooks import AccountHooks
 from clever_login.auth.identity import Account, Identity
 from clever_login.clever.models import User
@@ -194,6 +201,11 @@ def _install_security_headers(to: Target, part: Part) -> None:
     security_headers.init_app(to.app, to.settings, options.csp)
 
 
+def _install_sessions(to: Target, _part: Part) -> None:
+    sessions.init_app(to.app, to.settings)
+    session_views.routes.add_to(to.blueprint)
+
+
 def _install_idle_timeout(to: Target, _part: Part) -> None:
     idle_timeout.init_app(to.app, to.settings)
     idle_timeout.routes.add_to(to.blueprint)
@@ -263,7 +275,7 @@ INSTALLERS: tuple[tuple[str, Installer], ...] = (
     ("SecurityHeaders", _install_security_headers),
     ("StaticFiles", _only_app(static_files.init_app)),
     ("Compression", _only_app(compression.init_app)),
-    ("Sessions", _only_app(sessions.init_app)),
+    ("Sessions", _install_sessions),
     ("ClosedByDefault", _only_app(permissions.init_app)),
     ("IdleTimeout", _install_idle_timeout),
     ("ErrorPages", _only_app(error_pages.init_app)),
