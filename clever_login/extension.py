@@ -16,14 +16,7 @@ from flask.typing import ResponseReturnValue
 
 from clever_login import services, warm_up
 from clever_login.accounts import claim_views, preferred_name
-from clever_login.auth import (
-    callback,
-    idle_timeout,
-    login_views,
-    permissions,
-    session_views,
-    sessions,
-)
+from clever_login.auth import callback, idle_timeout, login_views, permissions, sessions
 from clever_login.auth.account_hooks import AccountHooks
 from clever_login.auth.identity import Account, Identity
 from clever_login.clever.models import User
@@ -203,7 +196,7 @@ def _install_security_headers(to: Target, part: Part) -> None:
 
 def _install_sessions(to: Target, _part: Part) -> None:
     sessions.init_app(to.app, to.settings)
-    session_views.routes.add_to(to.blueprint)
+    login_views.session_routes.add_to(to.blueprint)
 
 
 def _install_idle_timeout(to: Target, _part: Part) -> None:

@@ -1,9 +1,10 @@
-"""/login and /logout."""
+"""/login, /logout, and /session, which tells a front end who is logged in."""
 
 from __future__ import annotations
 
-from flask import Flask, redirect, render_template, request, url_for
+from flask import Flask, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import generate_csrf
 from werkzeug import Response
 
 from clever_login import warm_up
@@ -26,6 +27,7 @@ from clever_login.services import services
 from clever_login.web.routing import Routes, after_login_url, public, safe_next
 
 routes = Routes()
+session_routes = Routes()  # of the part Sessions
 
 
 @routes.get("/login")
@@ -78,6 +80,23 @@ def logged_out() -> ResponseReturnValue:
     )
 
 
+@session_routes.get("/session", "session")
+@public
+def show_session() -> ResponseReturnValue:
+    """Return the user, and the CSRF token for the header X-CSRFToken, or {"user": null}.
+
+    A script may request this at any interval: it neither extends nor creates a session.
+    """
+    user = sessions.peek_user()
+    if user is None:
+        response = jsonify(user=None)
+    else:
+        response = jsonify(user=_describe_user(user), csrf_token=generate_csrf())
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.add("Cookie")
+    return response
+
+
 def redirect_to_clever(login: PendingLogin) -> Response:
     """Redirect the browser to Clever with a new state, and set the cookie of the pending login.
 
@@ -97,6 +116,20 @@ def redirect_to_clever(login: PendingLogin) -> Response:
     pending_logins().add(request, response, login, state)
     warm_up.start_loading()
     return response
+
+
+def _describe_user(user: sessions.CurrentUser) -> dict[str, object]:
+    """Return what a front end shows. Clever's ID and the email address stay on the server."""
+    return {
+        "account_id": user.account_id,
+        "name": user.preferred_name or user.full_name,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "roles": user.roles,
+        "role": user.role,
+        "district": user.district.value.name if user.district.value else None,
+        "impersonation_claimed": user.impersonation_claimed,
+    }
 
 
 def init_app(app: Flask, settings: Settings) -> None:
