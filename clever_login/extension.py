@@ -206,6 +206,11 @@ def _install_security_headers(to: Target, part: Part) -> None:
     security_headers.init_app(to.app, to.settings, options.csp)
 
 
+def _install_sessions(to: Target, _part: Part) -> None:
+    sessions.init_app(to.app, to.settings)
+    login_views.session_routes.add_to(to.blueprint)
+
+
 def _install_idle_timeout(to: Target, _part: Part) -> None:
     idle_timeout.init_app(to.app, to.settings)
     idle_timeout.routes.add_to(to.blueprint)
@@ -275,7 +280,7 @@ INSTALLERS: tuple[tuple[str, Installer], ...] = (
     ("SecurityHeaders", _install_security_headers),
     ("StaticFiles", _only_app(static_files.init_app)),
     ("Compression", _only_app(compression.init_app)),
-    ("Sessions", _only_app(sessions.init_app)),
+    ("Sessions", _install_sessions),
     ("ClosedByDefault", _only_app(permissions.init_app)),
     ("IdleTimeout", _install_idle_timeout),
     ("ErrorPages", _only_app(error_pages.init_app)),

@@ -33,7 +33,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Sessions(Part):
-    """Sessions on the server, encrypted, and CSRF protection of every form.
+    """Sessions on the server, encrypted, CSRF protection of every form, and the user as JSON.
 
     `idle_minutes` and `max_hours` limit a session. With `single`, a login ends the user's other
     sessions.
@@ -53,7 +53,8 @@ class Sessions(Part):
 class ClosedByDefault(Part):
     """Requires a login for every view of the app that is not marked `@public`.
 
-    Also refuses forms that come from another site.
+    Pages redirect to the login, anything else answers 401. Also refuses forms that come from
+    another site.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("Sessions",)
@@ -75,7 +76,10 @@ class SecurityHeaders(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorPages(Part):
-    """A page for every failure in the app: what happened, what to do, a reference for support."""
+    """A page for every failure in the app: what happened, what to do, a reference for support.
+
+    Clients that do not ask for HTML get the failure as JSON (RFC 9457).
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from app import PARTS
 from clever_login import CleverLogin, parts
 from clever_login.parts import Part
 from tests.conftest import SiteMaker
-from tests.support.browser_client import send_request
+from tests.support.browser_client import NAVIGATION_HEADERS, send_request
 from tests.support.login_flows import by_button
 from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter
@@ -54,7 +54,8 @@ def test_a_part_that_is_passed_twice_is_named() -> None:
 def test_parts_may_have_any_order(make_site: SiteMaker) -> None:
     site = make_site(make_app=lambda settings: make_starter(settings, parts=PARTS[::-1]))
     assert by_button(site, "teacher").path == "/dashboard"
-    assert send_request(f"{site.url}/dashboard").status_code == 302
+    answer = send_request(f"{site.url}/dashboard", headers=NAVIGATION_HEADERS)
+    assert answer.status_code == 302
 
 
 def test_the_login_has_the_url_prefix_that_the_app_chooses(make_site: SiteMaker) -> None:

@@ -1,10 +1,27 @@
+<<<<<<< ours
 """/login, /logout, and /role, which switches to another role of the user."""
+||||||| base
+"""/login and /logout."""
+=======
+"""/login, /logout, and /session, which tells a front end who is logged in."""
+>>>>>>> theirs
 
 from __future__ import annotations
 
+<<<<<<< ours
 from flask import Flask, abort, redirect, render_template, request, url_for
+||||||| base
+from flask import Flask, redirect, render_template, request, url_for
+=======
+from flask import Flask, jsonify, redirect, render_template, request, url_for
+>>>>>>> theirs
 from flask.typing import ResponseReturnValue
+<<<<<<< ours
 from flask_babel import lazy_gettext as _
+||||||| base
+=======
+from flask_wtf.csrf import generate_csrf
+>>>>>>> theirs
 from werkzeug import Response
 
 from clever_login import warm_up
@@ -28,12 +45,17 @@ from clever_login.services import services
 from clever_login.web.routing import Routes, after_login_url, public, safe_next
 
 routes = Routes()
+<<<<<<< ours
 ROLE_LABELS = {
     Role.STUDENT: _("Student"),
     Role.TEACHER: _("Teacher"),
     Role.STAFF: _("School administrator"),
     Role.DISTRICT_ADMIN: _("District administrator"),
 }
+||||||| base
+=======
+session_routes = Routes()  # of the part Sessions
+>>>>>>> theirs
 
 
 @routes.get("/login")
@@ -86,6 +108,7 @@ def logged_out() -> ResponseReturnValue:
     )
 
 
+<<<<<<< ours
 @routes.post("/role")
 def switch_role() -> ResponseReturnValue:
     """Switch to another role of the user. Responds 403 for any other role."""
@@ -96,6 +119,26 @@ def switch_role() -> ResponseReturnValue:
     return redirect(after_login_url(), 303)
 
 
+||||||| base
+=======
+@session_routes.get("/session", "session")
+@public
+def show_session() -> ResponseReturnValue:
+    """Return the user, and the CSRF token for the header X-CSRFToken, or {"user": null}.
+
+    A script may request this at any interval: it neither extends nor creates a session.
+    """
+    user = sessions.peek_user()
+    if user is None:
+        response = jsonify(user=None)
+    else:
+        response = jsonify(user=_describe_user(user), csrf_token=generate_csrf())
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.add("Cookie")
+    return response
+
+
+>>>>>>> theirs
 def redirect_to_clever(login: PendingLogin) -> Response:
     """Redirect the browser to Clever with a new state, and set the cookie of the pending login.
 
@@ -115,6 +158,20 @@ def redirect_to_clever(login: PendingLogin) -> Response:
     pending_logins().add(request, response, login, state)
     warm_up.start_loading()
     return response
+
+
+def _describe_user(user: sessions.CurrentUser) -> dict[str, object]:
+    """Return what a front end shows. Clever's ID and the email address stay on the server."""
+    return {
+        "account_id": user.account_id,
+        "name": user.preferred_name or user.full_name,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "roles": user.roles,
+        "role": user.role,
+        "district": user.district.value.name if user.district.value else None,
+        "impersonation_claimed": user.impersonation_claimed,
+    }
 
 
 def init_app(app: Flask, settings: Settings) -> None:

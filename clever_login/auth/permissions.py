@@ -1,4 +1,7 @@
-"""Access control: every route requires a login unless it is marked `public`."""
+"""Access control: every route requires a login unless it is marked `public`.
+
+A page redirects users without a login to the first page. Anything else answers 401.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from werkzeug import Response
 from clever_login.auth.sessions import current_user
 from clever_login.clever.models import Role
 from clever_login.config import Settings
+from clever_login.web import fetch_metadata
 from clever_login.web.routing import home_url, safe_next
 
 P = ParamSpec("P")
@@ -57,9 +61,11 @@ def init_app(app: Flask, settings: Settings) -> None:
             return None
         if current_user() is not None:
             return None
-        if request.method not in SAFE_METHODS:
+        if request.method not in SAFE_METHODS or not fetch_metadata.wants_page():
             abort(401)
-        return redirect(home_url(next=safe_next(request.full_path.rstrip("?"))))
+        response = redirect(home_url(next=safe_next(request.full_path.rstrip("?"))))
+        response.vary.update(fetch_metadata.PAGE_HEADERS)
+        return response
 
 
 def _is_public(endpoint: str) -> bool:

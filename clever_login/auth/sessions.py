@@ -125,12 +125,17 @@ def current_user() -> CurrentUser | None:
     return cast("CurrentUser | None", g.current_user)
 
 
+def peek_user() -> CurrentUser | None:
+    """Return the logged-in user, or None. Calling this does not extend the session."""
+    return cast("CurrentUser | None", g.current_user) if "current_user" in g else _find_user()
+
+
 def seconds_left() -> float | None:
     """Return the seconds until this session ends without a click, or None without a user.
 
     Calling this does not extend the session.
     """
-    user = cast("CurrentUser | None", g.current_user) if "current_user" in g else _find_user()
+    user = peek_user()
     return None if user is None else _ends_at(user, services().settings) - time.time()
 
 

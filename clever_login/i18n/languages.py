@@ -20,6 +20,8 @@ from clever_login.config import DEVELOPMENT, Settings
 from clever_login.i18n.catalogs import ENGLISH, Catalogs, Language
 from clever_login.logs.events import log_event
 
+PROBLEM_TYPE = "application/problem+json"  # RFC 9457
+
 
 def available_languages() -> dict[str, Language]:
     """Return all languages of this app, by name."""
@@ -113,8 +115,9 @@ def _select_locale() -> Locale:
     return current_language().locale
 
 
-def _set_content_language(response: Response) -> Response:
-    if response.mimetype == "text/html":
+def set_content_language(response: Response) -> Response:
+    """Add the headers that name the language of a page, or of an error in JSON."""
+    if response.mimetype in {"text/html", PROBLEM_TYPE}:
         response.content_language.add(current_language().tag)
         response.vary.add("Accept-Language")
     return response
@@ -139,4 +142,4 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.context_processor(
         lambda: {"language": current_language(), "languages": available_languages().values()}
     )
-    app.after_request(_set_content_language)
+    app.after_request(set_content_language)

@@ -54,6 +54,7 @@
     event.preventDefault();
     fetch(form.action, { method: "POST", body: new FormData(form) }).then((answer) => {
       if (answer.status === 400 || answer.status === 401) return leave(away);
+      if (!answer.ok) throw new Error(answer.status);
       return answer.json().then(({ seconds }) => {
         goOn(Date.now() + seconds * 1000);
         say("over"); // seen only if the dialog stays open: no time is left to add

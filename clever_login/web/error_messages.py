@@ -273,7 +273,7 @@ ADULT_MESSAGES = {
         FIXED_BY_USER,
     ),
     "http_401": AdultMessage(
-        _("The session had ended, so what was sent was not saved."),
+        _("Nobody is logged in, or the session has ended. What was sent was not saved."),
         _("Log in, and send it again."),
         FIXED_BY_USER,
     ),

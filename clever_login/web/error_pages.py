@@ -1,11 +1,14 @@
-"""Renders every failure as a page: what happened, what to do now, and a reference to read out.
+"""Answers every failure: what happened, what to do now, and a reference for support.
 
-A page never repeats anything from the request or from Clever.
+Browsers get a page, and other clients get problem details in JSON (RFC 9457). Neither ever repeats
+anything from the request or from Clever.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from flask import Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from jinja2 import TemplateError
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
 from clever_login.config import DEVELOPMENT, Settings
 from clever_login.errors import (
@@ -22,9 +26,10 @@ from clever_login.errors import (
     StoreUnavailable,
     WrongHost,
 )
+from clever_login.i18n import languages
 from clever_login.logs.events import log_failure
 from clever_login.services import services
-from clever_login.web import template_errors
+from clever_login.web import fetch_metadata, template_errors
 from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
 
 REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXYZ"  # no two of them look or sound alike
@@ -60,13 +65,15 @@ def init_app(app: Flask, _settings: Settings) -> None:
 
 
 def replace_response(response: Response, error: StoreUnavailable) -> None:
-    """Turn a finished response into the error page for a session that could not be saved."""
+    """Turn a finished response into the error for a session that could not be saved."""
     page = _render_error(error, "store_unavailable", 503)
     for name in ("Set-Cookie", "Location", "Content-Encoding"):  # the error page is not compressed
         response.headers.remove(name)
     response.status_code = page.status_code
     response.headers["Retry-After"] = page.headers["Retry-After"]
     response.content_type = page.content_type
+    response.vary.update(page.vary)
+    languages.set_content_language(response)  # the functions after a request have already run
     response.set_data(page.get_data())
 
 
@@ -89,14 +96,26 @@ def _handle_http_error(error: HTTPException) -> Response:
 def _render_error(
     error: BaseException, code: str, status: int, message: str | None = None
 ) -> Response:
-    """Render the page of a failure, and log the failure once.
-
-    If the template fails, too, the page is FALLBACK_PAGE, which needs no template.
-    """
+    """Return the page or the JSON of a failure, and log the failure once."""
     # The URL of the first page is absolute: the request may have gone to another host.
     shown = {"code": code, "reference": _new_reference(), "home": f"{services().settings.app_url}/"}
     log_failure(error, code=code, status=status, reference=shown["reference"])
     words = code if code in CHILD_MESSAGES else "http_400" if status < 500 else "http_500"
+    if fetch_metadata.wants_page():
+        response = make_response(_page(error, words, message, shown), status)
+    else:
+        response = _problem(status, message or str(ADULT_MESSAGES[words].cause), shown)
+    response.vary.update(fetch_metadata.PAGE_HEADERS)
+    if code in RETRY_AFTER_SECONDS:
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS[code]
+    return response
+
+
+def _page(error: BaseException, words: str, message: str | None, shown: Mapping[str, str]) -> str:
+    """Render the page of a failure.
+
+    If the template fails, too, the page is FALLBACK_PAGE, which needs no template.
+    """
     texts = {"page": CHILD_MESSAGES[words], "cause": ADULT_MESSAGES[words], "message": message}
     try:
         body = render_template("clever_login/error.html", **texts, **shown)
@@ -105,10 +124,20 @@ def _render_error(
         body, error = FALLBACK_PAGE.format(**shown), second
     if isinstance(error, TemplateError) and services().settings.app_env == DEVELOPMENT:
         body = template_errors.render_template_error(error, Path(current_app.root_path))
-    response = make_response(body, status)
-    if code in RETRY_AFTER_SECONDS:
-        response.headers["Retry-After"] = RETRY_AFTER_SECONDS[code]
-    return response
+    return body
+
+
+def _problem(status: int, detail: str, shown: Mapping[str, str]) -> Response:
+    """Return a failure as problem details: the members of RFC 9457, our code, and the reference."""
+    members = {
+        "type": "about:blank",
+        "title": HTTP_STATUS_CODES.get(status, "Error"),  # as RFC 9457 asks with about:blank
+        "status": status,
+        "detail": detail,
+        "code": shown["code"],
+        "reference": shown["reference"],
+    }
+    return Response(json.dumps(members) + "\n", status, mimetype=languages.PROBLEM_TYPE)
 
 
 def _new_reference() -> str:

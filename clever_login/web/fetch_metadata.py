@@ -1,4 +1,4 @@
-"""Classifies a request: a user's navigation, a frame, a health probe, or a prefetch.
+"""Classifies a request: a user's navigation, a frame, a script, a health probe, or a prefetch.
 
 Browsers describe a request in its Sec-Fetch headers, which no page can forge.
 """
@@ -12,6 +12,7 @@ from flask import request
 from clever_login.errors import BadCallback
 
 PROBE_PATHS = ("/healthz", "/readyz")  # platforms request these under a different host name
+PAGE_HEADERS = ("Accept", "Sec-Fetch-Dest")  # on which `wants_page` depends, for Vary
 SINGLE_USE_PARAMETERS = (
     "code",
     "state",
@@ -80,6 +81,20 @@ def is_cross_site_subresource() -> bool:
     """
     elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
     return elsewhere and request.headers.get("Sec-Fetch-Mode") != "navigate"
+
+
+def wants_page() -> bool:
+    """Whether the response should be a page, and not JSON or a file for a script.
+
+    Every browser names text/html in the Accept header of a navigation. Scripts and probes accept
+    anything unless they say otherwise.
+    """
+    accepted = request.accept_mimetypes
+    names_html = any(
+        name.partition(";")[0].strip().lower() == "text/html" and quality > 0
+        for name, quality in accepted
+    )
+    return names_html or request.headers.get("Sec-Fetch-Dest") in {"document", "iframe"}
 
 
 def is_top_level_navigation() -> bool:

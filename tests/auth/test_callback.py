@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from tests.conftest import SiteMaker
-from tests.support.browser_client import send_request
+from tests.support.browser_client import NAVIGATION_HEADERS, send_request
 from tests.support.login_flows import (
     by_button,
     by_portal,
@@ -457,7 +457,8 @@ def test_a_second_students_login_replaces_all_data_of_the_first(any_site: SiteMa
     assert site.person("sparse").name.full in visitor.text
     assert site.person("student").name.first not in visitor.text
     assert visitor.http.cookies.get("session", domain="localhost.local") != first
-    old = send_request(f"{site.url}/dashboard", cookies={"session": first or ""})
+    cookies = {"session": first or ""}
+    old = send_request(f"{site.url}/dashboard", cookies=cookies, headers=NAVIGATION_HEADERS)
     assert old.status_code == 302
 
 

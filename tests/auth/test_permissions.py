@@ -17,7 +17,7 @@ from clever_login.errors import LoginError
 from clever_login.web.routing import public, safe_next
 from tests.conftest import SiteMaker
 from tests.support import certificates, page_checks
-from tests.support.browser_client import send_request
+from tests.support.browser_client import NAVIGATION_HEADERS, send_request
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
@@ -33,7 +33,12 @@ PUBLIC = {
     "clever_login.login",
     "clever_login.logout",
     "clever_login.readyz",
+<<<<<<< ours
     "clever_login.static",
+||||||| base
+=======
+    "clever_login.session",
+>>>>>>> theirs
     "dashboard.home",
 }
 
@@ -50,9 +55,10 @@ def test_every_other_route_requires_a_login(site: Site) -> None:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             if rule.endpoint in PUBLIC:
                 continue
-            answer = send_request(f"{site.url}{rule.rule}", method)
-            assert answer.status_code in {302, 400, 401}, rule
-            assert "/dashboard" not in answer.headers.get("Location", "").partition("?")[0]
+            for headers in (NAVIGATION_HEADERS, {}):
+                answer = send_request(f"{site.url}{rule.rule}", method, headers=headers)
+                assert answer.status_code in {302, 400, 401}, rule
+                assert "/dashboard" not in answer.headers.get("Location", "").partition("?")[0]
 
 
 def test_an_added_view_requires_a_login_and_can_require_a_role(make_site: SiteMaker) -> None:
@@ -84,7 +90,7 @@ def test_an_added_view_requires_a_login_and_can_require_a_role(make_site: SiteMa
 def test_error_pages_have_the_same_headers_and_structure(
     site: Site, method: str, path: str, status: int
 ) -> None:
-    answer = send_request(f"{site.url}{path}", method)
+    answer = send_request(f"{site.url}{path}", method, headers=NAVIGATION_HEADERS)
     assert answer.status_code == status
     page_checks.check_page(answer, app=True)
 
@@ -132,7 +138,7 @@ def test_cross_site_forms_and_forms_without_a_csrf_token_are_refused(site: Site)
 
 def test_a_request_for_another_host_is_refused_unless_it_is_a_health_probe(site: Site) -> None:
     for host in ("evil.test", "localhost", "localhost:1"):
-        answer = send_request(site.url, headers={"Host": host})
+        answer = send_request(site.url, headers=NAVIGATION_HEADERS | {"Host": host})
         page = page_checks.check_page(answer, app=True)
         assert answer.status_code == 400
         assert "evil" not in answer.text
@@ -207,7 +213,7 @@ def test_a_static_fallback_is_sent_when_the_error_page_itself_fails(
         app.jinja_loader = DictLoader({})
 
     site = make_site(extend=extend, app_env=PRODUCTION)  # development shows the template error
-    answer = send_request(site.url)
+    answer = send_request(site.url, headers=NAVIGATION_HEADERS)
     page = BeautifulSoup(answer.text, "html5lib")
     assert answer.status_code == 500
     assert "Code: http_500" in page.get_text()

@@ -18,10 +18,10 @@ import time_machine
 from flask import Flask, session
 from flask.typing import ResponseReturnValue
 
-from clever_login.errors import StoreUnavailable
 from tests.conftest import SiteMaker
 from tests.support import session_file
 from tests.support.browser_client import Visitor, send_request
+from tests.support.failing_store import Failing
 from tests.support.login_flows import by_button, by_portal, stop_before_callback
 from tests.support.running_app import ROOT, Site
 
@@ -417,24 +417,6 @@ def test_the_first_requests_of_a_process_may_come_at_the_same_time(site: Site) -
     command += [site.settings.secret_key, cookie(visitor)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout == "0\n", done.stderr  # a process that crashed would add -11
-
-
-class Failing:
-    """A store of which the n-th call fails."""
-
-    def __init__(self, store: Any, at: int) -> None:
-        self._store, self._left = store, at
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self._left -= 1
-            if self._left == 0:
-                raise StoreUnavailable(name)
-            return method(*args, **kwargs)
-
-        return call
 
 
 @pytest.mark.parametrize(

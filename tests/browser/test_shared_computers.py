@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -104,17 +104,25 @@ def test_escape_also_answers_the_idle_warning(page: Page) -> None:
     expect(question(page)).to_have_count(0)
 
 
-def test_a_failed_answer_to_the_idle_warning_is_reported_and_can_be_retried(page: Page) -> None:
-    def no_network(route: Route) -> None:
-        route.abort()
+def no_network(route: Route) -> None:
+    route.abort()
 
-    page.route("**/still-here", no_network)
+
+def store_down(route: Route) -> None:
+    route.fulfill(status=503, json={"status": 503, "code": "store_unavailable"})
+
+
+@pytest.mark.parametrize("fail", [no_network, store_down])
+def test_a_failed_answer_to_the_idle_warning_is_reported_and_can_be_retried(
+    page: Page, fail: Callable[[Route], None]
+) -> None:
+    page.route("**/still-here", fail)
     page.reload()  # an open page may miss a new route
     page.clock.run_for((IDLE - 60) * 1000)
     expect(question(page)).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_text("That did not work")).to_be_visible()
-    page.unroute("**/still-here", no_network)
+    page.unroute("**/still-here", fail)
     page.keyboard.press("Enter")
     expect(question(page)).to_have_count(0)
 

@@ -12,6 +12,11 @@ from bs4 import BeautifulSoup, Tag
 from tests.support import page_checks
 
 MAX_REDIRECTS = 12
+NAVIGATION_HEADERS = {  # what a browser sends for a link, a form, or a typed URL
+    "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+}
 
 
 def _new_session() -> requests.Session:
@@ -133,10 +138,7 @@ class Visitor:
 
     def _headers(self, url: str, method: str, site: str) -> dict[str, str]:
         same = _origin(url) == _origin(self.url)
-        headers = {
-            "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
-            "Sec-Fetch-Mode": "navigate",
-            "Sec-Fetch-Dest": "document",
+        headers = NAVIGATION_HEADERS | {
             "Sec-Fetch-Site": site or ("same-origin" if same else "cross-site"),
         }
         if method == "POST":

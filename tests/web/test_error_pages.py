@@ -13,7 +13,7 @@ from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
 from clever_login.web.routing import public
 from tests.conftest import SiteMaker
 from tests.support import account_app
-from tests.support.browser_client import send_request
+from tests.support.browser_client import NAVIGATION_HEADERS, send_request
 from tests.support.login_flows import by_button, stop_before_callback
 from tests.support.running_app import Site
 
@@ -63,7 +63,8 @@ def test_template_errors_are_shown_only_in_development(make_site: SiteMaker, app
     def extend(app: Flask) -> None:
         app.add_url_rule("/broken", "broken", broken)
 
-    answer = send_request(f"{make_site(extend=extend, app_env=app_env).url}/broken")
+    site = make_site(extend=extend, app_env=app_env)
+    answer = send_request(f"{site.url}/broken", headers=NAVIGATION_HEADERS)
     assert answer.status_code == 500
     assert ("our_own_tag" in answer.text) == (app_env == DEVELOPMENT)
     assert ("http_500" in answer.text) == (app_env == PRODUCTION)

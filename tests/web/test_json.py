@@ -1,0 +1,281 @@
+"""Tests the user as JSON for front ends, and which clients get errors as JSON."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+import time_machine
+from flask import Flask, session
+from flask.typing import ResponseReturnValue
+
+from clever_login.errors import AccountRefused
+from clever_login.web.routing import public
+from tests.conftest import SiteMaker
+from tests.support import account_app, page_checks, session_file
+from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
+from tests.support.failing_store import Failing
+from tests.support.login_flows import by_button, stop_before_callback
+from tests.support.running_app import Site
+from tests.support.starter import make_starter
+
+START = "2026-10-01T08:00:00Z"
+FETCH_HEADERS = {
+    "Accept": "*/*",
+    "Sec-Fetch-Mode": "cors",
+    "Sec-Fetch-Dest": "empty",
+    "Sec-Fetch-Site": "same-origin",
+}
+NOT_FOR_PAGES: dict[str, dict[str, str | None]] = {
+    "fetch": {**FETCH_HEADERS},
+    "a JSON client": {"Accept": "application/json, text/plain, */*"},
+    "no Accept": {"Accept": None},
+    "anything": {"Accept": "*/*"},
+    "no HTML": {"Accept": "text/html;q=0, */*"},
+    "an image": {"Accept": "image/avif,image/webp,*/*;q=0.8", "Sec-Fetch-Dest": "image"},
+}
+FOR_PAGES = {
+    "a navigation": NAVIGATION_HEADERS,
+    "an old browser": {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"},
+    "a script that loads pages": FETCH_HEADERS | {"Accept": "text/html, application/xhtml+xml"},
+    "capitals": {"Accept": "Text/HTML; charset=utf-8"},
+    "a document without Accept": {"Sec-Fetch-Dest": "document"},
+}
+
+
+def fetch(visitor: Visitor, path: str, method: str = "GET", **headers: str) -> requests.Response:
+    """Send a request as a script on the app's own page does."""
+    return visitor.http.request(
+        method,
+        f"{visitor.app_url}{path}",
+        headers=FETCH_HEADERS | headers,
+        allow_redirects=False,
+        timeout=10,
+    )
+
+
+def problem(answer: requests.Response) -> dict[str, Any]:
+    """Return the problem details in a response."""
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert list(body) == ["type", "title", "status", "detail", "code", "reference"]
+    assert (body["type"], body["status"]) == ("about:blank", answer.status_code)
+    return body
+
+
+def vary(answer: requests.Response) -> set[str]:
+    """Return the names in the Vary header."""
+    return {name.strip() for name in answer.headers["Vary"].split(",")}
+
+
+def test_a_front_end_reads_who_is_logged_in(site: Site) -> None:
+    visitor = by_button(site, "three_roles")
+    person = site.person("three_roles")
+    answer = fetch(visitor, "/session")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    assert set(answer.json()) == {"user", "csrf_token"}
+    user = answer.json()["user"]
+    assert user.pop("account_id")
+    assert user == {
+        "name": person.name.full,
+        "first_name": person.name.first,
+        "last_name": person.name.last,
+        "roles": ["teacher", "staff", "district_admin"],
+        "role": visitor.role,
+        "district": person.district.name,
+        "impersonation_claimed": False,
+    }
+    assert person.id not in answer.text
+    assert "@" not in answer.text
+
+
+def test_a_front_end_reads_the_preferred_name(make_site: SiteMaker) -> None:
+    site = account_app.make_account_app(make_site, None, ask_preferred_name=True)
+    visitor = by_button(site, "student")
+    assert fetch(visitor, "/session").json()["user"]["name"] == site.person("student").name.full
+    visitor.open("/preferred-name").press("Call me that", name="Countess")
+    user = fetch(visitor, "/session").json()["user"]
+    assert (user["name"], user["first_name"]) == ("Countess", site.person("student").name.first)
+
+
+def test_a_front_end_reads_that_an_impersonation_is_claimed(site: Site) -> None:
+    visitor = stop_before_callback(site, "student")
+    visitor.open(f"{visitor.url}&loginas_by_admin=true")
+    assert fetch(visitor, "/session").json()["user"]["impersonation_claimed"] is True
+
+
+def test_a_front_end_sends_the_csrf_token_in_a_header(site: Site) -> None:
+    visitor = by_button(site, "student")
+    token = fetch(visitor, "/session").json()["csrf_token"]
+    assert problem(fetch(visitor, "/still-here", "POST"))["code"] == "form_expired"
+    answer = fetch(visitor, "/still-here", "POST", **{"X-CSRFToken": token, "Origin": site.url})
+    assert answer.json()["seconds"] > 0
+
+
+def test_for_nobody_the_session_is_null_and_none_is_created(site: Site) -> None:
+    for cookies in ({}, {"session": "unknown" * 6}):
+        answer = send_request(f"{site.url}/session", headers=FETCH_HEADERS, cookies=cookies)
+        assert (answer.status_code, answer.json()) == (200, {"user": None})
+        assert "Set-Cookie" not in answer.headers
+    assert session_file.values(site) == {}
+
+
+def test_reading_the_session_does_not_extend_it(site: Site) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        before = session_file.values(site)
+        for _ in range(2):
+            clock.shift(timedelta(minutes=14))
+            assert fetch(visitor, "/session").json()["user"]["name"]
+            assert session_file.values(site) == before
+        clock.shift(timedelta(minutes=3))
+        assert fetch(visitor, "/session").json() == {"user": None}
+
+
+def test_the_session_is_never_cached(site: Site, make_site: SiteMaker) -> None:
+    without = ("SecurityHeaders", "StaticFiles")
+    bare = make_site(make_app=lambda settings: make_starter(settings, without=without))
+    for visitor in (bare.visitor(), site.visitor(), by_button(site, "student")):
+        answer = fetch(visitor, "/session")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Cookie" in vary(answer)
+
+
+def test_the_session_has_the_url_prefix_of_the_login(make_site: SiteMaker) -> None:
+    site = make_site(make_app=lambda settings: make_starter(settings, url_prefix="/clever"))
+    assert fetch(site.visitor(), "/clever/session").json() == {"user": None}
+    assert fetch(site.visitor(), "/session").status_code == 404
+
+
+@pytest.mark.parametrize("headers", NOT_FOR_PAGES.values(), ids=NOT_FOR_PAGES)
+def test_an_error_is_json_for_clients_that_do_not_ask_for_a_page(
+    site: Site, headers: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = send_request(f"{site.url}/nothing-here", headers=headers)
+    body = problem(answer)
+    assert (answer.status_code, body["title"], body["code"]) == (404, "Not Found", "http_404")
+    assert body["detail"] == "There is no page at this address, or this person may not see it."
+    assert f'"reference": "{body["reference"]}"' in capfd.readouterr().err
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie", "Accept-Language"} <= vary(answer)
+
+
+@pytest.mark.parametrize("headers", FOR_PAGES.values(), ids=FOR_PAGES)
+def test_an_error_is_a_page_for_every_browser_navigation(
+    site: Site, headers: dict[str, str]
+) -> None:
+    answer = send_request(f"{site.url}/nothing-here", headers=headers)
+    page_checks.check_page(answer, app=True)
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie", "Accept-Language"} <= vary(answer)
+
+
+def test_an_error_in_a_frame_is_a_page(make_site: SiteMaker) -> None:
+    """With SecurityHeaders, every request of a frame gets the page that opens a tab."""
+    without = ("SecurityHeaders", "StaticFiles")
+    site = make_site(make_app=lambda settings: make_starter(settings, without=without))
+    answer = send_request(f"{site.url}/nothing-here", headers={"Sec-Fetch-Dest": "iframe"})
+    assert (answer.status_code, "<h1" in answer.text) == (404, True)
+
+
+def test_an_error_in_json_keeps_its_headers_and_is_in_the_clients_language(site: Site) -> None:
+    answer = send_request(
+        f"{site.url}/logout", headers={"Accept": "application/json", "Accept-Language": "es"}
+    )
+    assert problem(answer)["detail"] == "Esta dirección no acepta este tipo de solicitud."
+    assert answer.headers["Content-Language"] == "es"
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_a_refused_account_has_its_message_and_other_messages_stay_in_the_log(
+    make_site: SiteMaker,
+) -> None:
+    @public
+    def refuse() -> str:
+        raise AccountRefused("Your class starts on Monday.")
+
+    @public
+    def crash() -> str:
+        raise RuntimeError("Ada's record")
+
+    def extend(app: Flask) -> None:
+        app.add_url_rule("/refuse", "refuse", refuse)
+        app.add_url_rule("/crash", "crash", crash)
+
+    site = make_site(extend=extend, app_env="production")
+    refused = problem(send_request(f"{site.url}/refuse"))
+    assert (refused["status"], refused["code"]) == (403, "account_refused")
+    assert refused["detail"] == "Your class starts on Monday."
+    crashed = send_request(f"{site.url}/crash")
+    assert (problem(crashed)["code"], crashed.status_code) == ("http_500", 500)
+    assert "Ada" not in crashed.text
+
+
+@pytest.mark.parametrize("headers", NOT_FOR_PAGES.values(), ids=NOT_FOR_PAGES)
+def test_without_a_login_a_script_gets_401_and_no_redirect(
+    site: Site, headers: dict[str, str]
+) -> None:
+    answer = send_request(f"{site.url}/dashboard", headers=headers)
+    assert problem(answer)["code"] == "http_401"
+    assert answer.status_code == 401
+    assert "Location" not in answer.headers
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie"} <= vary(answer)
+
+
+@pytest.mark.parametrize("headers", FOR_PAGES.values(), ids=FOR_PAGES)
+def test_without_a_login_a_page_is_a_redirect_to_the_first_page(
+    site: Site, headers: dict[str, str]
+) -> None:
+    answer = send_request(f"{site.url}/dashboard", headers=headers)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/?next=/dashboard")
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie"} <= vary(answer)
+
+
+def test_a_response_whose_session_cannot_be_saved_is_replaced_by_json_for_a_script(
+    make_site: SiteMaker,
+) -> None:
+    def note() -> ResponseReturnValue:
+        session["note"] = "of Ada"
+        return {"note": "of Ada"}
+
+    site = make_site(extend=lambda app: app.add_url_rule("/note", "note", note))
+    visitor = by_button(site, "student")
+    assert site.app is not None
+    interface: Any = site.app.session_interface
+    interface._store = Failing(interface._store, 2)
+    answer = fetch(visitor, "/note", **{"Accept-Language": "es"})
+    assert (problem(answer)["code"], answer.status_code) == ("store_unavailable", 503)
+    assert "Ada" not in answer.text
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["Content-Language"] == "es"
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie", "Accept-Language"} <= vary(answer)
+
+
+def test_while_the_store_is_down_the_session_is_an_error_and_not_null(site: Site) -> None:
+    visitor = by_button(site, "student")
+    assert site.app is not None
+    interface: Any = site.app.session_interface
+    interface._store = Failing(interface._store, 1)
+    assert problem(fetch(visitor, "/session"))["code"] == "store_unavailable"
+
+
+def test_no_other_site_may_read_a_response(site: Site) -> None:
+    visitor = by_button(site, "student")
+    asked = {
+        "Origin": "https://evil.test",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "X-CSRFToken",
+        "Sec-Fetch-Site": "cross-site",
+    }
+    for method, path in (
+        ("GET", "/session"),
+        ("OPTIONS", "/session"),
+        ("GET", "/nothing-here"),
+        ("GET", "/dashboard"),
+        ("POST", "/still-here"),
+        ("OPTIONS", "/still-here"),
+    ):
+        answer = fetch(visitor, path, method, **asked)
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
