@@ -1,27 +1,11 @@
-<<<<<<< ours
-"""/login, /logout, and /role, which switches to another role of the user."""
-||||||| base
-"""/login and /logout."""
-=======
-"""/login, /logout, and /session, which tells a front end who is logged in."""
->>>>>>> theirs
+"""/login, /logout, /role for users with several roles, and /session for front ends in JavaScript."""
 
 from __future__ import annotations
 
-<<<<<<< ours
-from flask import Flask, abort, redirect, render_template, request, url_for
-||||||| base
-from flask import Flask, redirect, render_template, request, url_for
-=======
-from flask import Flask, jsonify, redirect, render_template, request, url_for
->>>>>>> theirs
+from flask import Flask, abort, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-<<<<<<< ours
 from flask_babel import lazy_gettext as _
-||||||| base
-=======
 from flask_wtf.csrf import generate_csrf
->>>>>>> theirs
 from werkzeug import Response
 
 from clever_login import warm_up
@@ -45,17 +29,13 @@ from clever_login.services import services
 from clever_login.web.routing import Routes, after_login_url, public, safe_next
 
 routes = Routes()
-<<<<<<< ours
 ROLE_LABELS = {
     Role.STUDENT: _("Student"),
     Role.TEACHER: _("Teacher"),
     Role.STAFF: _("School administrator"),
     Role.DISTRICT_ADMIN: _("District administrator"),
 }
-||||||| base
-=======
 session_routes = Routes()  # of the part Sessions
->>>>>>> theirs
 
 
 @routes.get("/login")
@@ -108,7 +88,6 @@ def logged_out() -> ResponseReturnValue:
     )
 
 
-<<<<<<< ours
 @routes.post("/role")
 def switch_role() -> ResponseReturnValue:
     """Switch to another role of the user. Responds 403 for any other role."""
@@ -119,8 +98,6 @@ def switch_role() -> ResponseReturnValue:
     return redirect(after_login_url(), 303)
 
 
-||||||| base
-=======
 @session_routes.get("/session", "session")
 @public
 def show_session() -> ResponseReturnValue:
@@ -138,7 +115,6 @@ def show_session() -> ResponseReturnValue:
     return response
 
 
->>>>>>> theirs
 def redirect_to_clever(login: PendingLogin) -> Response:
     """Redirect the browser to Clever with a new state, and set the cookie of the pending login.
 

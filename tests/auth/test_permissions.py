@@ -33,12 +33,8 @@ PUBLIC = {
     "clever_login.login",
     "clever_login.logout",
     "clever_login.readyz",
-<<<<<<< ours
     "clever_login.static",
-||||||| base
-=======
     "clever_login.session",
->>>>>>> theirs
     "dashboard.home",
 }
 
