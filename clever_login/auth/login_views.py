@@ -1,4 +1,4 @@
-"""/login, /logout, /role for users with several roles, and /session for front ends in JavaScript."""
+"""/login, /logout, /role for users with several roles, and /session for JavaScript."""
 
 from __future__ import annotations
 
