@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -12,9 +16,10 @@ import clever_login
 from app import PARTS
 from clever_login import CleverLogin, parts
 from clever_login.parts import Part
+from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
 from tests.support.browser_client import NAVIGATION_HEADERS, send_request
-from tests.support.login_flows import by_button
+from tests.support.login_flows import by_button, log_in_at_clever
 from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter
 
@@ -68,6 +73,26 @@ def test_the_login_has_the_url_prefix_that_the_app_chooses(make_site: SiteMaker)
     assert "%2Fclever%2Foauth%2Fcallback" in answer.headers["Location"]
     assert send_request(f"{site.url}/login").status_code == 404
     assert send_request(f"{site.url}/healthz").text == "ok\n"  # platforms look for it there
+
+
+def test_the_documented_app_without_a_database_logs_a_student_in(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    """It has the default prefix, and neither a database nor templates of its own."""
+    page = (ROOT / "docs" / "library.md").read_text()
+    module = next(block for block in re.findall(r"```python\n(.*?)```", page, re.S))
+    (tmp_path / "documented.py").write_text(module)
+    create_app = runpy.run_path(str(tmp_path / "documented.py"), run_name="documented")[
+        "create_app"
+    ]
+    site = make_site(make_app=create_app)
+    config = default_config(site.url, site.settings.clever_api_version)
+    uris = (f"{site.url}/clever/oauth/callback",)
+    apps = tuple(replace(app, redirect_uris=uris) for app in config.apps)
+    site.clever.configure(replace(config, apps=apps))
+    visitor = site.visitor().open("/")  # which leads to Clever
+    visitor.click(site.person("student").district.name)
+    assert log_in_at_clever(visitor, "student").response.text == "Hello Ada"
 
 
 @pytest.mark.parametrize("after_login", ["/district", "clever_login.district"])

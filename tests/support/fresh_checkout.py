@@ -21,7 +21,7 @@ from clever_simulator.directory import sample_districts
 from clever_simulator.directory.directory import Directory
 from clever_simulator.server import RunningSimulator
 from tests.support import running_app
-from tests.support.browser_client import send_request
+from tests.support.browser_client import NAVIGATION_HEADERS, send_request
 from tests.support.running_app import ROOT, Site
 
 APP_PARTS = ("app.py", "dashboard.py", "clever_login", "static", "templates", "translations")
@@ -140,7 +140,7 @@ class Dev:
     log: Path
 
     def page(self, path: str = "/", **headers: str) -> str:
-        return send_request(f"{self.url}{path}", headers=headers).text
+        return send_request(f"{self.url}{path}", headers=NAVIGATION_HEADERS | headers).text
 
     def said(self) -> str:
         return self.log.read_text()
