@@ -42,8 +42,8 @@ SET = "set -a; . ./.env; set +a"
 ON_YOUR_MACHINE = {
     "bin/doctor": "0 faults, 0 warnings.",
     "bin/clever districts": "Harrow Creek",
-    "bin/clever sections DISTRICT_ID": " sections in all.",
-    "bin/clever events DISTRICT_ID": " events in all.",
+    "bin/clever sections DISTRICT_ID": " sections in total.",
+    "bin/clever events DISTRICT_ID": " events in total.",
     "bin/clever whoami < token.txt": "A district's token.",
     "bin/clever accounts add --first-name Ada": "",
     "bin/clever accounts invite --person ID": "{app}/claim?token=",

@@ -90,4 +90,4 @@ def test_a_long_list_reports_progress_on_standard_error(
     listed = [json.loads(line) for line in done.stdout.splitlines()]
     assert {each["id"] for each in listed} == {each.id for each in expected}
     assert f"1000 of {len(expected)} sections" in done.stderr
-    assert f"{len(expected)} sections in all." in done.stderr
+    assert f"{len(expected)} sections in total." in done.stderr

@@ -346,6 +346,6 @@ def test_the_doctor_compares_the_apps_connections_with_the_servers_limit(
     _, url = server.new_user(f"CONNECTION LIMIT {PLAN}")
     make_account_app(make_site, url)
     environ = PRODUCTION | {"DATABASE_URL": url}
-    examine(environ, "--offline").found("database", "ok", "takes 20", "at most 19")
+    examine(environ, "--offline").found("database", "ok", "allows 20", "at most 19")
     report = examine(environ | {"WEB_CONCURRENCY": "3"}, "--offline")
     report.found("database", "warning", "may need 27", "Set DATABASE_CONNECTIONS to 2")

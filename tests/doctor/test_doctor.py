@@ -411,7 +411,7 @@ def test_a_redis_connection_limit_below_the_apps_maximum_is_a_warning(
 ) -> None:
     with running_app.run_redis(tmp_path, more=("--maxclients", "20")) as url:
         environ = PRODUCTION | {"REDIS_URL": url}
-        examine(environ, "--offline").found("store", "ok", "takes 20", "at most 19")
+        examine(environ, "--offline").found("store", "ok", "allows 20", "at most 19")
         report = examine(environ | {"WEB_CONCURRENCY": "4"}, "--offline")
         report.found("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 2")
         report = examine(environ | {"REDIS_CONNECTIONS": "8"}, "--offline")
