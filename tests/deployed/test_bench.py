@@ -129,6 +129,7 @@ def test_with_a_failing_clever_no_code_is_exchanged_twice_and_nobody_sees_anothe
     assert (morning.exchanged_again, morning.wrong_pages) == (0, 0)
 
 
+@pytest.mark.long
 def test_during_an_outage_pages_still_load_and_logins_get_an_error_page(here: Stack) -> None:
     gone = load_spike.run_outage(here, 10, 2)
     assert gone.told
@@ -153,6 +154,7 @@ def test_a_soak_reports_lost_logins_and_memory_for_each_minute(here: Stack) -> N
     assert [row[2].strip() for row in rows[1:]] == ["0", "0", "0"]  # no login was lost
 
 
+@pytest.mark.long
 def test_a_server_is_measured_under_logins_and_slow_clients() -> None:
     with compare_servers.place(Path(sys.executable).parent) as place:
         found = compare_servers.measure(place, ["ours"], rounds=1, logins=10)["ours"]
@@ -208,6 +210,7 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", *name, *words], cwd=folder, check=True, capture_output=True)
 
 
+@pytest.mark.long
 def test_one_more_statement_per_request_is_the_only_reported_difference(
     tmp_path: Path,
 ) -> None:
