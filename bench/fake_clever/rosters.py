@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
-TOKEN = "district-token"  # noqa: S105 # of an upstream on this machine
+TOKEN = "district-token"  # noqa: S105 # a sample, for a server on this machine
 SECTIONS, SEATS = 6, 25  # sections per student, students per section
 SUBJECTS = ("math", "science", "english/language arts", "social studies", "PE and health", "other")
 

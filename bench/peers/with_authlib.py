@@ -29,7 +29,7 @@ def _register_compliance_hook(client: Any) -> None:
 
 app = Flask(__name__)
 app.secret_key = secrets.token_hex(32)
-clever = OAuth(app).register(  # type: ignore[no-untyped-call] # Authlib's
+clever = OAuth(app).register(  # type: ignore[no-untyped-call] # Authlib has no types
     "clever",
     client_id=responses.CLIENT_ID,
     client_secret=responses.CLIENT_SECRET,

@@ -96,7 +96,7 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
             if session.sid != session.known_sid or not session:
                 self._expire_cookie(app, response)
 
-    def should_set_cookie(self, app: Flask, session: EncryptedSession) -> bool:  # noqa: ARG002 # Flask's
+    def should_set_cookie(self, app: Flask, session: EncryptedSession) -> bool:  # noqa: ARG002 # Flask passes it
         """Set a cookie only for a new id: a late response must not restore an old id."""
         return bool(session.sid != session.known_sid)
 
