@@ -46,6 +46,17 @@ def changed_files(old_files: dict[str, str], new_files: dict[str, str]) -> list[
     return [name for name in names if old_files.get(name) != new_files.get(name)]
 
 
+def remove_bytecode(root: Path, names: list[str]) -> None:
+    """Deletes the compiled form of these files.
+
+    Python compares only the size and the second of a change. It would run the old code if a file
+    changes twice within one second and keeps its size.
+    """
+    for path in (root / name for name in names if name.endswith(".py")):
+        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+            compiled.unlink(missing_ok=True)
+
+
 def _walk(folder: str, inside: str, kind: str) -> Iterator[tuple[str, str]]:
     """Yields the files of a folder by their path in the project. `inside` is the folder's path."""
     for entry in _entries(folder):

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from tools.app_files import app_files, changed_files, stamp
+from tools.app_files import app_files, changed_files, remove_bytecode, stamp
 from tools.dev_plan import Plan, make_plan
 from tools.dev_status import RunningPlan
 from tools.processes import Child, Children
@@ -74,7 +74,9 @@ class Running:
         if names:
             others_note = f" and {len(names) - 1} more" if len(names) > 1 else ""
             say(f"Changed: {names[0]}{others_note}. The app restarts.")
-            self._restart_app()
+            self._stop_app()
+            remove_bytecode(ROOT, names)
+            self._start_app()
 
     def _read_dotenv(self) -> None:
         """Applies a changed .env. While it has an error, nothing changes."""
@@ -100,7 +102,8 @@ class Running:
             listener, self._listener = self._listener, _listen(plan.port)
             listener.close()
         self._plan = plan
-        self._restart_app()
+        self._stop_app()
+        self._start_app()
         if _simulator_of(plan) != self._simulator_arguments:
             self._stop_simulator()
             self._start_simulator(plan)
@@ -121,10 +124,10 @@ class Running:
             self._children.stop_one(self._simulator)
             self._simulator = None
 
-    def _restart_app(self) -> None:
+    def _stop_app(self) -> None:
         if self._app:
             self._children.stop_one(self._app)
-        self._start_app()
+            self._app = None
 
     def _start_app(self, *options: str) -> None:
         descriptor = self._listener.fileno()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -142,6 +143,21 @@ def test_edited_code_takes_effect_and_an_error_in_it_is_explained(dev: Dev) -> N
     with dev.edited("app.py", '"Reading Room"', '"Reading Room'):
         dev.until(lambda: "The app cannot start." in dev.page())
         assert "SyntaxError" in dev.page()
+    dev.until(lambda: "Reading Room" in dev.page())
+
+
+def test_two_edits_of_equal_length_in_one_second_both_take_effect(dev: Dev) -> None:
+    app = dev.copy / "app.py"
+    before = app.read_text()
+    when = int(app.stat().st_mtime) + 1
+    try:
+        for nanosecond, name in enumerate(("Turtle", "Monkey")):
+            app.write_text(before.replace('"Reading Room"', f'"{name} Room"'))
+            # Both edits get the same second, so that the test does not depend on the clock.
+            os.utime(app, ns=(0, when * 10**9 + nanosecond))
+            dev.until(lambda room=f"{name} Room": room in dev.page())
+    finally:
+        app.write_text(before)
     dev.until(lambda: "Reading Room" in dev.page())
 
 
