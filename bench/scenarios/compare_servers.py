@@ -28,6 +28,7 @@ from typing import Any
 
 import requests
 
+from bench.commits.ratios import Ratio, ratio
 from bench.harness import report, resources, seed_rosters
 from bench.harness.open_loop import Login, WrongAnswer, log_in
 from bench.harness.resources import cpu_seconds, process_tree, pss_mb
@@ -51,7 +52,8 @@ the run was {load:.1f}. Each server has {workers} processes with {threads} threa
 greenlets). They share the cores with Redis, PostgreSQL, the browsers, and the upstream.
 
 For the logins, {at_once} browsers log in at the same time: {logins} logins per turn, the servers in
-turn, {rounds} turns. The table shows the medians. MB is the memory of all processes after that. The
+turn, {rounds} turns. The table shows the medians, and the mean ratio of the CPU of one turn with its
+95 % confidence interval. MB is the memory of all processes after that. The
 columns of slow clients show the longest of {probes} health checks in seconds, during the attack
 named in the column; "none" means no response within {patience:.0f} s. A request is lost if it was
 sent on an open connection and got no response: {clients} clients request /login when SIGTERM
@@ -62,6 +64,7 @@ arrives.
 HEAD = (
     "",
     "CPU ms per login",
+    "CPU over the first row's",
     "logins/s",
     *(f"{each.connections} {name}" for name, each in ATTACKS.items()),
     "lost at SIGTERM",
@@ -81,8 +84,8 @@ class Figures:
     answered: int = 0
     mb: float = 0.0
 
-    def row(self, label: str) -> str:
-        """Returns a row of the table."""
+    def row(self, label: str, first: Figures) -> str:
+        """Returns a row of the table. The CPU of each turn is compared with the first server's."""
         checks = [
             "none" if seconds is None else f"{seconds:.2f}" for seconds in self.checks.values()
         ]
@@ -90,6 +93,7 @@ class Figures:
         cells = [
             label,
             f"{statistics.median(self.cpu_ms):.1f}",
+            "" if self is first else _interval(ratio(first.cpu_ms, self.cpu_ms)),
             f"{statistics.median(self.rates):.0f}{failed}",
             *checks,
             f"{self.lost} of {self.lost + self.answered}",
@@ -109,6 +113,11 @@ class Place:
     def running(self, candidate: Candidate) -> Any:
         """Starts a candidate."""
         return running(candidate, self.programs, self.variables, self.stage.folder)
+
+
+def _interval(ratio_of_cpu: Ratio) -> str:
+    """Returns a ratio with its 95 % confidence interval."""
+    return f"{ratio_of_cpu.middle:.3f} [{ratio_of_cpu.low:.3f} to {ratio_of_cpu.high:.3f}]"
 
 
 def programs() -> Path:
@@ -149,7 +158,7 @@ def measure(place_of_test: Place, names: list[str], rounds: int, logins: int) ->
                 figures_by_name[name].checks[attack] = longest_check(server, attack)
         with place_of_test.running(CANDIDATES[name]) as server:
             stop_under_load(server, figures_by_name[name])
-        print(figures_by_name[name].row(CANDIDATES[name].label), flush=True)
+        print(name, figures_by_name[name], flush=True)
     return figures_by_name
 
 
@@ -222,7 +231,8 @@ def main() -> None:
     load = resources.load_average()
     with place(programs()) as servers:
         figures_by_name = measure(servers, options.only, options.rounds, options.logins)
-    rows = [figures_by_name[name].row(CANDIDATES[name].label) for name in options.only]
+    first = figures_by_name[options.only[0]]
+    rows = [figures_by_name[name].row(CANDIDATES[name].label, first) for name in options.only]
     heads = ["| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
     text = TEXT.format(
         date=datetime.now(UTC).date(),
