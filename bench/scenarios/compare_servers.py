@@ -51,13 +51,13 @@ load average before
 the run was {load:.1f}. Each server has {workers} processes with {threads} threads each (gevent:
 greenlets). They share the cores with Redis, PostgreSQL, the browsers, and the upstream.
 
-For the logins, {at_once} browsers log in at the same time: {logins} logins per turn, the servers in
-turn, {rounds} turns. The table shows the medians, and the mean ratio of the CPU of one turn with its
-95 % confidence interval. MB is the memory of all processes after that. The
-columns of slow clients show the longest of {probes} health checks in seconds, during the attack
-named in the column; "none" means no response within {patience:.0f} s. A request is lost if it was
-sent on an open connection and got no response: {clients} clients request /login when SIGTERM
-arrives.
+For the logins, {at_once} browsers log in at the same time: {logins} logins per turn, the servers
+in turn, {rounds} turns. The table shows the medians. The second column is the mean ratio of the CPU
+time of a turn to that of the first server in the same turn, with its 95 % confidence interval. MB
+is the memory of all processes after that. The columns of slow clients show the longest of {probes}
+health checks in seconds, during the attack named in the column; "none" means no response within
+{patience:.0f} s. A request is lost if it was sent on an open connection and got no response:
+{clients} clients request /login when SIGTERM arrives.
 
 {table}
 """
