@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from clever_login import parts, rosters
     from clever_login.auth.identity import Account, Identity
     from clever_login.auth.permissions import roles_required
-    from clever_login.auth.sessions import CurrentUser, current_user, log_out, switch_role
     from clever_login.clever.models import Role
     from clever_login.config import Settings, SettingsError
     from clever_login.errors import AccountRefused
     from clever_login.extension import CleverLogin
+    from clever_login.sessions.user_session import CurrentUser, current_user, log_out, switch_role
     from clever_login.web.body_limits import body_limit
     from clever_login.web.routing import public
 
@@ -43,7 +43,7 @@ __all__ = [
 _MODULES = {
     "auth.identity": ("Account", "Identity"),
     "auth.permissions": ("roles_required",),
-    "auth.sessions": ("CurrentUser", "current_user", "log_out", "switch_role"),
+    "sessions.user_session": ("CurrentUser", "current_user", "log_out", "switch_role"),
     "clever.models": ("Role",),
     "config": ("Settings", "SettingsError"),
     "errors": ("AccountRefused",),

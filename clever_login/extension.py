@@ -18,7 +18,7 @@ from flask.typing import ResponseReturnValue
 
 from clever_login import services, warm_up
 from clever_login.accounts import claim_views, preferred_name
-from clever_login.auth import callback, idle_timeout, login_views, permissions, sessions
+from clever_login.auth import callback, idle_timeout, login_views, permissions
 from clever_login.auth.account_hooks import AccountHooks
 from clever_login.auth.identity import Account, Identity
 from clever_login.clever.models import User
@@ -30,6 +30,7 @@ from clever_login.logs import app_logging
 from clever_login.logs.events import log_event
 from clever_login.parts import Part, SecurityHeaders
 from clever_login.rosters import views as roster_views
+from clever_login.sessions import user_session
 from clever_login.web import (
     body_limits,
     compression,
@@ -207,7 +208,7 @@ def _install_security_headers(to: Target, part: Part) -> None:
 
 
 def _install_sessions(to: Target, _part: Part) -> None:
-    sessions.init_app(to.app, to.settings)
+    user_session.init_app(to.app, to.settings)
     login_views.session_routes.add_to(to.blueprint)
 
 

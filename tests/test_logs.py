@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from clever_login.auth.identity import Identity
-from clever_login.auth.sessions import CurrentUser
 from clever_login.errors import AccountRefused
+from clever_login.sessions.user_session import CurrentUser
 from clever_simulator.credentials import tokens as clevers_tokens
 from tests.conftest import SiteMaker
 from tests.support import account_app

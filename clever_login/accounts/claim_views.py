@@ -10,9 +10,9 @@ from dataclasses import replace
 from flask import abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from clever_login.auth import end_sessions
-from clever_login.auth.sessions import CurrentUser, current_user, log_in
 from clever_login.logs.events import log_event
+from clever_login.sessions import end_sessions
+from clever_login.sessions.user_session import CurrentUser, current_user, log_in
 from clever_login.web.routing import Routes, after_login_url, public
 
 routes = Routes()

@@ -9,10 +9,10 @@ from __future__ import annotations
 from flask import Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from clever_login.auth.sessions import current_user, rename_in_session
 from clever_login.clever.parsing import parse_text
 from clever_login.config import Settings
 from clever_login.logs.events import log_event
+from clever_login.sessions.user_session import current_user, rename_in_session
 from clever_login.web.routing import Routes, after_login_url, safe_next
 
 MAX_NAME_LENGTH = 40

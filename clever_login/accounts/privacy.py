@@ -14,7 +14,6 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from clever_login.auth import end_sessions
 from clever_login.clever.models import Role
 from clever_login.db.database import database
 from clever_login.db.models import (
@@ -30,6 +29,7 @@ from clever_login.db.models import (
     Term,
     utc_now,
 )
+from clever_login.sessions import end_sessions
 
 RowCounts = Counter[str]  # rows, by table
 IS_LIBRARY_PERSON = and_(Person.district_id.is_(None), Person.clever_id.is_not(None))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from clever_login.auth.account_hooks import account_hooks
 from clever_login.auth.identity import Account, Identity
-from clever_login.auth.sessions import CurrentUser, TaughtClass
 from clever_login.clever import oauth, oidc
 from clever_login.clever.deadlines import Deadline
 from clever_login.clever.models import Fetched, Me
@@ -18,6 +17,7 @@ from clever_login.clever.user_client import UserClient
 from clever_login.errors import CleverMisconfigured, CleverUnavailable, DistrictNotAllowed
 from clever_login.logs.events import log_event
 from clever_login.services import services
+from clever_login.sessions.user_session import CurrentUser, TaughtClass
 
 
 @dataclass(frozen=True)

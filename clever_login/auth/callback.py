@@ -16,7 +16,7 @@ from flask import g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login.auth import authentication, load_shedding, sessions
+from clever_login.auth import authentication, load_shedding
 from clever_login.auth.account_hooks import account_hooks
 from clever_login.auth.login_views import redirect_to_clever
 from clever_login.auth.pending_logins import (
@@ -25,7 +25,6 @@ from clever_login.auth.pending_logins import (
     digest_state,
     pending_logins,
 )
-from clever_login.auth.sessions import CurrentUser
 from clever_login.auth.used_codes import used_codes
 from clever_login.errors import (
     BadCallback,
@@ -42,6 +41,8 @@ from clever_login.errors import (
 from clever_login.i18n import languages
 from clever_login.logs.events import log_event
 from clever_login.services import services
+from clever_login.sessions import user_session
+from clever_login.sessions.user_session import CurrentUser
 from clever_login.web import fetch_metadata
 from clever_login.web.routing import NAMESPACE, Routes, after_login_url, home_url, public
 
@@ -76,7 +77,7 @@ def again() -> ResponseReturnValue:
     """
     state = request.args.get("login", "")
     login = pending_logins().find(request, state)
-    if sessions.was_logged_in_by(state):
+    if user_session.was_logged_in_by(state):
         return redirect(login.next if login and login.next else after_login_url())
     if login is None:
         return redirect(home_url())
@@ -138,7 +139,7 @@ def _ignore_unrequested_callback(error: LoginError) -> ResponseReturnValue:
 
     A callback that this browser did not request must not change the current user's session.
     """
-    if sessions.current_user() is not None:
+    if user_session.current_user() is not None:
         log_event("callback_ignored", reason=str(error))
         return redirect(after_login_url())
     raise error
@@ -153,7 +154,7 @@ def _handle_used_state(state: str, code: str | None) -> ResponseReturnValue:
     log_event("callback_repeated")
     if pending_logins().spent_with(state, code):
         g.exchanged_code = code  # by the first request, which may not have claimed it yet
-    if sessions.was_logged_in_by(state):
+    if user_session.was_logged_in_by(state):
         return redirect(after_login_url())
     pending_logins().wait(state)
     return redirect(url_for("clever_login.again", login=state))
@@ -164,7 +165,7 @@ def _finish_login(login: PendingLogin, state: str, code: str | None) -> Response
 
     If any step fails, the user who was logged in before is logged out.
     """
-    pending, former = pending_logins(), sessions.current_user()
+    pending, former = pending_logins(), user_session.current_user()
     claimed = login.impersonation_claimed or fetch_metadata.impersonation_claimed()
     login = replace(login, impersonation_claimed=claimed)
     try:
@@ -172,11 +173,11 @@ def _finish_login(login: PendingLogin, state: str, code: str | None) -> Response
             _claimed(_validated_code(code)), derive_nonce(state), impersonated=claimed
         )
         user = authenticated.user
-        sessions.log_in(user, state)
+        user_session.log_in(user, state)
         on_login = account_hooks().on_login
         own_response = on_login(authenticated.identity) if on_login else None
     except Exception as error:
-        sessions.log_out()
+        user_session.log_out()
         pending.ended(state)
         reason = RESTARTED_ONCE.get(type(error))
         if reason and login.restarts == 0:
@@ -188,7 +189,7 @@ def _finish_login(login: PendingLogin, state: str, code: str | None) -> Response
     pending.confirmed(request, response)
     if former and former.clever_id != user.clever_id:
         languages.clear_language_cookie(response)
-    sessions.call_after_save(partial(_log_login, user))
+    user_session.call_after_save(partial(_log_login, user))
     return response
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from flask import Flask, jsonify, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from clever_login.auth import sessions
 from clever_login.auth.pending_logins import pending_logins
 from clever_login.clever.parsing import is_valid_id
 from clever_login.config import Settings
 from clever_login.i18n.languages import clear_language_cookie, current_language
 from clever_login.services import services
+from clever_login.sessions import user_session
 from clever_login.web.routing import Routes, public
 
 routes = Routes()
@@ -45,7 +45,7 @@ def away() -> ResponseReturnValue:
     It contains no user's data. Requesting it does not extend the session.
     """
     district = request.args.get("district_id")
-    left = sessions.seconds_left()
+    left = user_session.seconds_left()
     district = district if is_valid_id(district) else None
     page = render_template(
         "clever_login/away.html", user=None, ended=left is None, district_id=district
@@ -67,13 +67,13 @@ def still_here() -> ResponseReturnValue:
 
 def _session_end() -> SessionEnd | None:
     """Return when this page must leave, or None without a user: then there is nothing to hide."""
-    user = sessions.current_user()
+    user = user_session.current_user()
     if user is None:
         return None
     return SessionEnd(
         seconds=_seconds_left(),
         warning=_warning_seconds(services().settings),
-        login=sessions.login_marker(),
+        login=user_session.login_marker(),
         away=url_for(
             "clever_login.away", district_id=user.district_id, language=current_language().name
         ),
@@ -85,7 +85,7 @@ def _seconds_left() -> int:
 
     A request after that time finds the session ended.
     """
-    return math.ceil(sessions.seconds_left() or 0) + 1
+    return math.ceil(user_session.seconds_left() or 0) + 1
 
 
 def _warning_seconds(settings: Settings) -> int:

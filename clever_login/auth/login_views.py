@@ -9,7 +9,7 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug import Response
 
 from clever_login import warm_up
-from clever_login.auth import load_shedding, sessions
+from clever_login.auth import load_shedding
 from clever_login.auth.pending_logins import (
     PendingLogin,
     PendingLogins,
@@ -26,6 +26,7 @@ from clever_login.config import Settings
 from clever_login.i18n import languages
 from clever_login.logs.events import log_event
 from clever_login.services import services
+from clever_login.sessions import user_session
 from clever_login.web.routing import Routes, after_login_url, public, safe_next
 
 routes = Routes()
@@ -59,10 +60,10 @@ def logout() -> ResponseReturnValue:
     The next login asks Clever to confirm the student, because Clever's session is still open.
     Without a session no CSRF token is needed: there is nothing left to end.
     """
-    user = sessions.current_user()
+    user = user_session.current_user()
     if user is not None:
-        sessions.check_csrf_token()
-        sessions.log_out()
+        user_session.check_csrf_token()
+        user_session.log_out()
         log_event("logout", person=user.pseudonym)
     district = user.district_id if user else None
     address = url_for(
@@ -80,7 +81,7 @@ def logout() -> ResponseReturnValue:
 @public
 def logged_out() -> ResponseReturnValue:
     """Tell the user that Clever may still be logged in, and offer to log in again."""
-    if sessions.current_user() is not None:
+    if user_session.current_user() is not None:
         return redirect(after_login_url())
     district = request.args.get("district_id")
     return render_template(
@@ -92,7 +93,7 @@ def logged_out() -> ResponseReturnValue:
 def switch_role() -> ResponseReturnValue:
     """Switch to another role of the user. Responds 403 for any other role."""
     try:
-        sessions.switch_role(Role(request.form.get("role", "")))
+        user_session.switch_role(Role(request.form.get("role", "")))
     except ValueError:  # no such role, or not a role of this user
         abort(403)
     return redirect(after_login_url(), 303)
@@ -105,7 +106,7 @@ def show_session() -> ResponseReturnValue:
 
     A script may request this at any interval: it neither extends nor creates a session.
     """
-    user = sessions.peek_user()
+    user = user_session.peek_user()
     if user is None:
         response = jsonify(user=None)
     else:
@@ -136,7 +137,7 @@ def redirect_to_clever(login: PendingLogin) -> Response:
     return response
 
 
-def _describe_user(user: sessions.CurrentUser) -> dict[str, object]:
+def _describe_user(user: user_session.CurrentUser) -> dict[str, object]:
     """Return what a front end shows. Clever's ID and the email address stay on the server."""
     return {
         "account_id": user.account_id,

@@ -12,9 +12,9 @@ from typing import ParamSpec, TypeVar
 from flask import Flask, abort, current_app, redirect, request
 from werkzeug import Response
 
-from clever_login.auth.sessions import current_user
 from clever_login.clever.models import Role
 from clever_login.config import Settings
+from clever_login.sessions.user_session import current_user
 from clever_login.web import fetch_metadata
 from clever_login.web.routing import home_url, safe_next
 

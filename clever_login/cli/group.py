@@ -10,13 +10,13 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
-from clever_login.auth import end_sessions
 from clever_login.cli import clever_data, whoami
 from clever_login.doctor.runner import doctor
 from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
 from clever_login.safe_output import echo
 from clever_login.services import services
+from clever_login.sessions import end_sessions
 
 
 class LazyGroup(AppGroup):

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from clever_login.auth import end_sessions
 from clever_login.clever.district_api.district_client import DistrictTokens
 from clever_login.clever.records import DistrictRecord
 from clever_login.db import models
@@ -15,6 +14,7 @@ from clever_login.errors import DistrictDisconnected, RosterError
 from clever_login.roster_sync import row_values
 from clever_login.roster_sync.district_run import TransactionRunner
 from clever_login.roster_sync.writer import MODEL_BY_KIND, Counts
+from clever_login.sessions import end_sessions
 
 
 class DistrictInUse(RosterError):

@@ -16,7 +16,6 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from clever_login.api_versions import ApiVersion
-from clever_login.auth import end_sessions
 from clever_login.clever.district_api.events import DistrictEvents
 from clever_login.clever.district_api.roster_client import Roster
 from clever_login.clever.parsing import ReadReport
@@ -24,6 +23,7 @@ from clever_login.db import models
 from clever_login.roster_sync.lock import HeldLock
 from clever_login.roster_sync.loss_limits import Loss
 from clever_login.roster_sync.writer import Counts, WriteResult
+from clever_login.sessions import end_sessions
 
 T = TypeVar("T")
 RETRY_PAUSES_SECONDS = (0.1, 0.5, 2.0, 5.0)  # a conflicting login takes only a moment

@@ -13,7 +13,6 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from clever_login.auth import end_sessions
 from clever_login.clever.district_api.roster_client import Roster
 from clever_login.clever.parsing import ReadReport, listed
 from clever_login.clever.records import DistrictRecord
@@ -39,6 +38,7 @@ from clever_login.roster_sync.event_sync import EVENTS_PER_PAGE, TooManyRemovals
 from clever_login.roster_sync.full_sync import read_everything
 from clever_login.roster_sync.writer import Counts
 from clever_login.services import services
+from clever_login.sessions import end_sessions
 
 REPORTED_TABLES = ("schools", "terms", "people", "sections", "enrolments")
 NAMES = {"enrolments": "enrollments"}

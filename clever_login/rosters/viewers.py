@@ -7,9 +7,9 @@ from enum import Enum
 
 from flask import abort, has_request_context
 
-from clever_login.auth.sessions import current_user
 from clever_login.clever.models import Role
 from clever_login.clever.parsing import is_valid_id
+from clever_login.sessions.user_session import current_user
 
 
 class Operator(Enum):

@@ -161,7 +161,7 @@ def test_a_server_is_measured_under_logins_and_slow_clients() -> None:
     assert found.failed == 0
     assert found.answered
     assert None not in found.checks.values()
-    assert found.row("ours").count("|") == len(compare_servers.HEAD) + 1
+    assert found.row("ours", found).count("|") == len(compare_servers.HEAD) + 1
 
 
 def test_a_login_that_is_restarted_after_a_double_click_finishes(here: Stack) -> None:

@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, select
 
-from clever_login.auth.sessions import current_user
 from clever_login.db.database import Database, database
 from clever_login.db.models import Person
+from clever_login.sessions.user_session import current_user
 from tests.conftest import SiteMaker
 from tests.support.browser_client import Visitor
 from tests.support.running_app import Site

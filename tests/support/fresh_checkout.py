@@ -157,6 +157,10 @@ class Dev:
             assert time.monotonic() < deadline, self.said()[-3000:]
             time.sleep(0.1)
 
+    def until_page_contains(self, text: str) -> None:
+        """Wait until the first page contains a text."""
+        self.until(lambda: text in self.page())
+
     @contextmanager
     def edited(self, name: str, old: str, new: str) -> Iterator[None]:
         """Apply a change to a file, and undo it on exit."""

@@ -14,14 +14,14 @@ from flask import Flask, current_app, g, session
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from werkzeug.local import LocalProxy
 
-from clever_login.auth import end_sessions, session_interface
-from clever_login.auth.session_interface import EncryptedSession
 from clever_login.clever.models import District, Fetched, FetchStatus, Role, School
 from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS, Settings
 from clever_login.errors import StoreUnavailable
 from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
 from clever_login.services import services
+from clever_login.sessions import end_sessions, session_interface
+from clever_login.sessions.session_interface import EncryptedSession
 from clever_login.web import fetch_metadata
 
 _USER_KEY, _STATE_KEY = "login", "state"
