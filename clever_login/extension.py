@@ -7,7 +7,8 @@ without SQLAlchemy, and gunicorn forks its workers before loading it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from flask.typing import ResponseReturnValue
 
 from clever_login import services, warm_up
 from clever_login.accounts import claim_views, preferred_name
-from clever_login.auth import callback, idle_timeout, login_views, permissions
+from clever_login.auth import callback, idle_timeout, link_views, login_views, permissions
 from clever_login.auth.account_hooks import AccountHooks
 from clever_login.auth.identity import Account, Identity
 from clever_login.clever.models import User
@@ -30,7 +31,8 @@ from clever_login.logs import app_logging
 from clever_login.logs.events import log_event
 from clever_login.parts import Part, SecurityHeaders
 from clever_login.rosters import views as roster_views
-from clever_login.sessions import user_session
+from clever_login.sessions import login_session, user_session
+from clever_login.sessions.app_session import AppLogin, AppSession
 from clever_login.web import (
     body_limits,
     compression,
@@ -46,9 +48,7 @@ from clever_login.web.routing import NAMESPACE, Destinations
 
 FindOrCreate = Callable[[Identity], str | Account]
 OnLogin = Callable[[Identity], ResponseReturnValue | None]
-
-# Later, CleverLogin will work in apps that have these parts of their own.
-REQUIRED = ("Sessions", "Languages", "ErrorPages")
+OnLink = Callable[[str, Identity], None]
 
 # `flask clever NAME` -> the command's module and attribute, imported when the command is used.
 ACCOUNT_COMMANDS = {"accounts": "clever_login.cli.accounts:accounts"}
@@ -84,8 +84,13 @@ class CleverLogin:
     per login. `on_login` is called when the user is logged in, and may return a response. Both may
     refuse the user: raise AccountRefused with a sentence that the user reads.
 
-    Raises TypeError if a part is missing that another part needs, and SettingsError for invalid
-    settings.
+    Without `parts.Sessions()`, the app keeps its own sessions: `on_login` logs the user in and
+    `on_logout` logs the user out. `current_account` returns the id of the account that is logged
+    in by any method, or None. When another person logs in, the session is cleared, except for the
+    keys in `keep_session`. `on_link` connects an account to a user of Clever, after the user's yes.
+
+    Raises TypeError for arguments that do not go together and for a part that another part needs,
+    and SettingsError for invalid settings.
     """
 
     def __init__(
@@ -100,19 +105,27 @@ class CleverLogin:
         parts: Sequence[Part] = (),
         find_or_create: FindOrCreate | None = None,
         on_login: OnLogin | None = None,
+        on_logout: Callable[[], None] | None = None,
+        current_account: Callable[[], str | None] | None = None,
+        on_link: OnLink | None = None,
+        keep_session: Collection[str] = (),
     ) -> None:
         self.product = product
         self.url_prefix = url_prefix
         self.destinations = Destinations(home=home, after_login=after_login)
         self.parts = {type(part).__name__: part for part in parts}
-        self.hooks = _choose_hooks(self.parts, find_or_create, on_login)
+        self.app_login = AppLogin(
+            on_logout=on_logout, current_account=current_account, keep_session=keep_session
+        )
+        self.hooks = _choose_hooks(self.parts, find_or_create, on_login, on_link)
         _check_parts(parts)
+        _check_login(self.parts, self.hooks, self.app_login)
         if app is not None:
             self.init_app(app, settings)
 
     def init_app(self, app: Flask, settings: Settings | None = None) -> None:
         """Add the login and the parts to the app. Without `settings`, reads the environment."""
-        settings = settings or load_settings()
+        settings = settings or load_settings(_environment(app))
         for part in self.parts.values():
             settings = part.apply(settings)
         settings = replace(settings, url_prefix=self.url_prefix)
@@ -127,6 +140,8 @@ class CleverLogin:
         _warn_of_outdated_templates(app)
         services.init_app(app, settings)
         self._install_parts(app, settings, blueprint)
+        if self.hooks.on_link:
+            link_views.routes.add_to(blueprint)
         app.register_blueprint(blueprint)
         group.init_app(app, self._lazy_commands())
 
@@ -137,6 +152,10 @@ class CleverLogin:
                 install(target, Part())
             elif part := self.parts.get(name):
                 install(target, part)
+            elif install_without := WITHOUT_PART.get(name):
+                install_without(target)
+        if "Sessions" not in self.parts:
+            login_session.init_app(app, AppSession(self.app_login))
 
     def _lazy_commands(self) -> dict[str, str]:
         commands: dict[str, str] = {}
@@ -159,9 +178,39 @@ def _check_parts(parts: Sequence[Part]) -> None:
             if needed not in names:
                 name = type(part).__name__
                 raise TypeError(f"parts.{name} needs parts.{needed}: add it to `parts`.")
-    for needed in REQUIRED:
-        if needed not in names:
-            raise TypeError(f"CleverLogin needs parts.{needed}: add it to `parts`.")
+
+
+def _check_login(parts: dict[str, Part], hooks: AccountHooks, app_login: AppLogin) -> None:
+    """Raise TypeError unless exactly one side, the app or the library, logs users in and out."""
+    if "Sessions" in parts:
+        for name in ("on_logout", "current_account", "keep_session"):
+            if getattr(app_login, name):
+                raise TypeError(
+                    f"CleverLogin got both {name} and parts.Sessions, which keeps the sessions of "
+                    "all users: pass one of them."
+                )
+        return
+    if hooks.find_or_create:
+        raise TypeError(
+            "CleverLogin got find_or_create without parts.Sessions: add parts.Sessions, or log the "
+            "user in yourself in on_login."
+        )
+    if not hooks.on_login:
+        raise TypeError(
+            "CleverLogin needs on_login or parts.Sessions: one of them must log the user in."
+        )
+    if hooks.on_link and not app_login.current_account:
+        raise TypeError(
+            "CleverLogin got on_link without current_account, which returns the account to connect."
+        )
+
+
+def _environment(app: Flask) -> dict[str, str]:
+    """Return the environment. If it has no SECRET_KEY, the app's own key is used."""
+    key = app.secret_key
+    if not key:
+        return dict(os.environ)
+    return {"SECRET_KEY": key if isinstance(key, str) else key.hex(), **os.environ}
 
 
 def _warn_of_outdated_templates(app: Flask) -> None:
@@ -171,20 +220,29 @@ def _warn_of_outdated_templates(app: Flask) -> None:
 
 
 def _choose_hooks(
-    parts: dict[str, Part], find_or_create: FindOrCreate | None, on_login: OnLogin | None
+    parts: dict[str, Part],
+    find_or_create: FindOrCreate | None,
+    on_login: OnLogin | None,
+    on_link: OnLink | None,
 ) -> AccountHooks:
     if find_or_create and "Accounts" in parts:
         raise TypeError(
             "CleverLogin got both find_or_create and parts.Accounts, which find the account: "
             "pass one of them."
         )
+    if on_link and "Accounts" in parts:
+        raise TypeError(
+            "CleverLogin got both on_link and parts.Accounts, whose claim links connect accounts: "
+            "pass one of them."
+        )
     if not {"Accounts", "Rosters"} & set(parts):
-        return AccountHooks(find_or_create=find_or_create, on_login=on_login)
+        return AccountHooks(find_or_create=find_or_create, on_login=on_login, on_link=on_link)
     return AccountHooks(
         find_person=_find_account if "Accounts" in parts else _find_person,
         save_sections=_save_sections,
         find_or_create=find_or_create,
         on_login=on_login,
+        on_link=on_link,
     )
 
 
@@ -209,6 +267,7 @@ def _install_security_headers(to: Target, part: Part) -> None:
 
 def _install_sessions(to: Target, _part: Part) -> None:
     user_session.init_app(to.app, to.settings)
+    login_session.init_app(to.app, user_session)
     login_views.session_routes.add_to(to.blueprint)
 
 
@@ -274,6 +333,31 @@ def _not_ready_reason() -> str | None:
 
     return not_ready_reason()
 
+
+def _use_app_sessions(to: Target) -> None:
+    to.app.secret_key = to.app.secret_key or to.settings.secret_key
+
+
+def _translate_library_pages(to: Target) -> None:
+    languages.init_library_pages(to.app, to.settings)
+    to.blueprint.after_request(languages.set_content_language)
+
+
+def _handle_library_errors(to: Target) -> None:
+    error_pages.init_app(to.blueprint, to.settings)
+
+
+def _protect_library_pages(to: Target) -> None:
+    to.blueprint.after_request(security_headers.protect_login)
+
+
+# What the library's own views need if the app does without a part.
+WITHOUT_PART: dict[str, Callable[[Target], None]] = {
+    "Languages": _translate_library_pages,
+    "SecurityHeaders": _protect_library_pages,
+    "Sessions": _use_app_sessions,
+    "ErrorPages": _handle_library_errors,
+}
 
 # In this order the parts see a request. A response passes them in reverse order.
 INSTALLERS: tuple[tuple[str, Installer], ...] = (

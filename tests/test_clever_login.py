@@ -6,7 +6,6 @@ import re
 import runpy
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,9 @@ import clever_login
 from app import PARTS
 from clever_login import CleverLogin, parts
 from clever_login.parts import Part
-from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
-from tests.support.browser_client import NAVIGATION_HEADERS, send_request
+from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
+from tests.support.existing_app import register_callback_with_prefix
 from tests.support.login_flows import by_button, log_in_at_clever
 from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter
@@ -33,9 +32,9 @@ def named(*names: str) -> list[Part]:
     ("names", "arguments", "message"),
     [
         (["IdleTimeout", "Languages", "ErrorPages"], {}, "parts.IdleTimeout needs parts.Sessions"),
-        (["Rosters", "Languages", "ErrorPages"], {}, "parts.Rosters needs parts.Sessions"),
+        (["Rosters"], {"on_login": print}, "parts.Rosters needs parts.Sessions"),
         (["Sessions", "Languages", "ErrorPages", "StaticFiles"], {}, "needs parts.SecurityHeaders"),
-        (["Sessions", "ErrorPages"], {}, "CleverLogin needs parts.Languages"),
+        ([], {}, "CleverLogin needs on_login or parts.Sessions"),
         (
             ["Sessions", "Languages", "ErrorPages", "Accounts"],
             {"find_or_create": lambda identity: identity.subject},
@@ -75,22 +74,21 @@ def test_the_login_has_the_url_prefix_that_the_app_chooses(make_site: SiteMaker)
     assert send_request(f"{site.url}/healthz").text == "ok\n"  # platforms look for it there
 
 
-def test_the_documented_app_without_a_database_logs_a_student_in(
-    make_site: SiteMaker, tmp_path: Path
+@pytest.mark.parametrize("subject", ["An app with Flask-Login", "A Flask app with a login"])
+def test_a_documented_app_logs_a_student_in(
+    make_site: SiteMaker, tmp_path: Path, subject: str
 ) -> None:
     """It has the default prefix, and neither a database nor templates of its own."""
     page = (ROOT / "docs" / "library.md").read_text()
-    module = next(block for block in re.findall(r"```python\n(.*?)```", page, re.S))
+    blocks = re.findall(r"```python\n(.*?)```", page, re.S)
+    (module,) = (block for block in blocks if block.startswith(f'"""{subject}'))
     (tmp_path / "documented.py").write_text(module)
     create_app = runpy.run_path(str(tmp_path / "documented.py"), run_name="documented")[
         "create_app"
     ]
     site = make_site(make_app=create_app)
-    config = default_config(site.url, site.settings.clever_api_version)
-    uris = (f"{site.url}/clever/oauth/callback",)
-    apps = tuple(replace(app, redirect_uris=uris) for app in config.apps)
-    site.clever.configure(replace(config, apps=apps))
-    visitor = site.visitor().open("/")  # which leads to Clever
+    register_callback_with_prefix(site)
+    visitor = Visitor(site.url, checks_pages=False).open("/clever/login")
     visitor.click(site.person("student").district.name)
     assert log_in_at_clever(visitor, "student").response.text == "Hello Ada"
 

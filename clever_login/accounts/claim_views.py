@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from clever_login.logs.events import log_event
 from clever_login.sessions import end_sessions
-from clever_login.sessions.user_session import CurrentUser, current_user, log_in
+from clever_login.sessions.user_session import current_user, log_in
 from clever_login.web.routing import Routes, after_login_url, public
 
 routes = Routes()
@@ -29,7 +29,7 @@ def claim() -> ResponseReturnValue:
         return render_template("clever_login/no_link.html")
     invitation = claims.preview(token)
     claim_url = url_for("clever_login.claim", token=token)
-    if user is None:
+    if user is None or user.clever_id is None:
         return render_template("clever_login/log_in_first.html", next=claim_url)
     had_account = claims.had_account_before(user.clever_id, user.logged_in_at)
     return render_template(
@@ -42,19 +42,13 @@ def redeem() -> ResponseReturnValue:
     """Merge the link's account with the logged-in user, who has confirmed it."""
     from clever_login.accounts import claims
 
-    user = _require_user()
-    result = claims.redeem(request.form.get("token", ""), user.clever_id)
+    user = current_user() or abort(401)
+    clever_id = user.clever_id or abort(403)  # someone who has not proven who they are at Clever
+    result = claims.redeem(request.form.get("token", ""), clever_id)
     # Sessions in other browsers still name the former account.
     former = [result.former_clever_id] if result.former_clever_id else []
-    end_sessions.by_clever_id(people=[user.clever_id, *former])
+    end_sessions.by_clever_id(people=[clever_id, *former])
     log_in(replace(user, account_id=result.account_id, person_id=result.account_id), "")
     claimed = user.impersonation_claimed
     log_event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
     return redirect(after_login_url(), 303)
-
-
-def _require_user() -> CurrentUser:
-    user = current_user()
-    if user is None:
-        abort(401)
-    return user

@@ -29,10 +29,16 @@ class AccountHooks:
     save_sections: Callable[[str, tuple[SharedSection, ...]], None] | None = None
     find_or_create: Callable[[Identity], str | Account] | None = None
     on_login: Callable[[Identity], ResponseReturnValue | None] | None = None
+    on_link: Callable[[str, Identity], None] | None = None
 
     def install(self, app: Flask) -> None:
         """Make every login of this app call these functions."""
         app.extensions[_KEY] = self
+
+    @property
+    def accounts_are_people(self) -> bool:
+        """Whether the account of a user is their row in the library's tables."""
+        return self.find_person is not None and self.find_or_create is None
 
     def account(self, identity: Identity, person: Account | None) -> Account:
         """Return the account of a user. `person` is their row, if the app has the tables.

@@ -35,11 +35,7 @@ def authenticate_user(code: str, nonce: str, *, impersonated: bool) -> Authentic
     and an ID token must contain it. `impersonated` is what the link claims. Raises LoginError when
     Clever does not identify the user or when the account is refused.
     """
-    profile = _load_profile(code, nonce)
-    allowed = services().settings.clever_district_ids
-    if allowed and profile.user.district_id not in allowed:
-        raise DistrictNotAllowed("the district is not in CLEVER_DISTRICT_IDS")
-    _log_missing_parts(profile)
+    profile = identify(code, nonce)
     hooks = account_hooks()
     person = hooks.find_person(profile.user) if hooks.find_person else None
     if person and hooks.save_sections and profile.sections.value is not None:
@@ -49,6 +45,16 @@ def authenticate_user(code: str, nonce: str, *, impersonated: bool) -> Authentic
     account = hooks.account(identity, person)
     user = _build_current_user(profile, account, person_id)
     return Authentication(replace(user, impersonation_claimed=impersonated), identity)
+
+
+def identify(code: str, nonce: str) -> Profile:
+    """Exchange the code and load the user's profile, without an account. Raises LoginError."""
+    profile = _load_profile(code, nonce)
+    allowed = services().settings.clever_district_ids
+    if allowed and profile.user.district_id not in allowed:
+        raise DistrictNotAllowed("the district is not in CLEVER_DISTRICT_IDS")
+    _log_missing_parts(profile)
+    return profile
 
 
 def _load_profile(code: str, nonce: str) -> Profile:
@@ -125,7 +131,7 @@ def _build_current_user(profile: Profile, account: Account, person_id: str | Non
         account_id=account.id,
         person_id=person_id,
         preferred_name=account.called or "",
-        clever_id=user.id,
+        subject=user.id,
         district_id=user.district_id,
         first_name=user.first_name,
         last_name=user.last_name,

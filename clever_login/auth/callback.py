@@ -16,7 +16,7 @@ from flask import g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login.auth import authentication, load_shedding
+from clever_login.auth import authentication, link_views, load_shedding
 from clever_login.auth.account_hooks import account_hooks
 from clever_login.auth.login_views import redirect_to_clever
 from clever_login.auth.pending_logins import (
@@ -41,7 +41,7 @@ from clever_login.errors import (
 from clever_login.i18n import languages
 from clever_login.logs.events import log_event
 from clever_login.services import services
-from clever_login.sessions import user_session
+from clever_login.sessions.login_session import login_session
 from clever_login.sessions.user_session import CurrentUser
 from clever_login.web import fetch_metadata
 from clever_login.web.routing import NAMESPACE, Routes, after_login_url, home_url, public
@@ -77,7 +77,7 @@ def again() -> ResponseReturnValue:
     """
     state = request.args.get("login", "")
     login = pending_logins().find(request, state)
-    if user_session.was_logged_in_by(state):
+    if login_session().was_logged_in_by(state):
         return redirect(login.next if login and login.next else after_login_url())
     if login is None:
         return redirect(home_url())
@@ -139,7 +139,7 @@ def _ignore_unrequested_callback(error: LoginError) -> ResponseReturnValue:
 
     A callback that this browser did not request must not change the current user's session.
     """
-    if user_session.current_user() is not None:
+    if login_session().current_user() is not None:
         log_event("callback_ignored", reason=str(error))
         return redirect(after_login_url())
     raise error
@@ -154,43 +154,62 @@ def _handle_used_state(state: str, code: str | None) -> ResponseReturnValue:
     log_event("callback_repeated")
     if pending_logins().spent_with(state, code):
         g.exchanged_code = code  # by the first request, which may not have claimed it yet
-    if user_session.was_logged_in_by(state):
+    if login_session().was_logged_in_by(state):
         return redirect(after_login_url())
     pending_logins().wait(state)
     return redirect(url_for("clever_login.again", login=state))
 
 
 def _finish_login(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
-    """Exchange the code, load the user, and log the user in.
+    """Exchange the code, load the user, and log the user in, or ask whether to connect them.
 
-    If any step fails, the user who was logged in before is logged out.
+    If any step of a login fails, the user who was logged in before is logged out.
     """
-    pending, former = pending_logins(), user_session.current_user()
+    pending = pending_logins()
     claimed = login.impersonation_claimed or fetch_metadata.impersonation_claimed()
     login = replace(login, impersonation_claimed=claimed)
     try:
-        authenticated = authentication.authenticate_user(
-            _claimed(_validated_code(code)), derive_nonce(state), impersonated=claimed
-        )
-        user = authenticated.user
-        user_session.log_in(user, state)
-        on_login = account_hooks().on_login
-        own_response = on_login(authenticated.identity) if on_login else None
+        response = _keep_for_link(login, state, code) if login.link else _log_in(login, state, code)
     except Exception as error:
-        user_session.log_out()
+        if not login.link:
+            login_session().log_out()
         pending.ended(state)
         reason = RESTARTED_ONCE.get(type(error))
         if reason and login.restarts == 0:
             return _restart_login(login, state, reason)
         raise
     pending.ended(state)
-    response = make_response(own_response or redirect(login.next or after_login_url(), 303))
     pending.forget(response, state)
     pending.confirmed(request, response)
-    if former and former.clever_id != user.clever_id:
-        languages.clear_language_cookie(response)
-    user_session.call_after_save(partial(_log_login, user))
     return response
+
+
+def _log_in(login: PendingLogin, state: str, code: str | None) -> Response:
+    session = login_session()
+    former = session.current_user()
+    authenticated = authentication.authenticate_user(
+        _claimed(_validated_code(code)),
+        derive_nonce(state),
+        impersonated=login.impersonation_claimed,
+    )
+    user = authenticated.user
+    session.log_in(user, state)
+    on_login = account_hooks().on_login
+    own_response = on_login(authenticated.identity) if on_login else None
+    response = make_response(own_response or redirect(login.next or after_login_url(), 303))
+    if former and (former.provider, former.subject) != (user.provider, user.subject):
+        languages.clear_language_cookie(response)
+    session.call_after_save(partial(_log_login, user))
+    return response
+
+
+def _keep_for_link(login: PendingLogin, state: str, code: str | None) -> Response:
+    return link_views.keep_for_confirmation(
+        login,
+        _claimed(_validated_code(code)),
+        derive_nonce(state),
+        impersonated=login.impersonation_claimed,
+    )
 
 
 def _log_login(user: CurrentUser) -> None:

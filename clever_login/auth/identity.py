@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clever_login.clever.models import Role
+from clever_login.clever.models import PROVIDER, Role
 from clever_login.clever.profile import Profile
-
-PROVIDER = "clever"
 
 
 @dataclass(frozen=True, kw_only=True)

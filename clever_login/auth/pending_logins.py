@@ -49,6 +49,7 @@ class PendingLogin:
     next: str | None = None
     restarts: int = 0  # how often the app restarted this login
     impersonation_claimed: bool = False  # by the callback that this login restarts
+    link: str | None = None  # set to connect an account: the digest of the account
     # Seconds since the login started, set by `find`. Negative if another machine's clock is ahead.
     age: float = 0.0
 
@@ -101,6 +102,7 @@ class PendingLogins:
             next=data.get("next"),
             restarts=data.get("restarts", 0),
             impersonation_claimed=bool(data.get("impersonation_claimed")),
+            link=data.get("link"),
             age=age,
         )
 

@@ -14,7 +14,7 @@ from werkzeug import Response
 
 from clever_login.clever.models import Role
 from clever_login.config import Settings
-from clever_login.sessions.user_session import current_user
+from clever_login.sessions.login_session import login_session
 from clever_login.web import fetch_metadata
 from clever_login.web.routing import home_url, safe_next
 
@@ -33,7 +33,7 @@ def roles_required(*roles: Role | str) -> Callable[[Callable[P, R]], Callable[P,
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            user = current_user()
+            user = login_session().current_user()
             if user is None or user.role not in allowed:
                 abort(403)
             return view(*args, **kwargs)
@@ -50,16 +50,14 @@ def init_app(app: Flask, settings: Settings) -> None:
     def same_origin() -> None:
         if request.method in SAFE_METHODS:
             return
-        site = request.headers.get("Sec-Fetch-Site", "same-origin")
-        origin = request.headers.get("Origin", settings.app_url)
-        if site not in {"same-origin", "none"} or origin != settings.app_url:
+        if fetch_metadata.is_from_another_origin(settings.app_url):
             abort(403)
 
     @app.before_request
     def private_by_default() -> Response | None:
         if request.endpoint is None or _is_public(request.endpoint):
             return None
-        if current_user() is not None:
+        if login_session().current_user() is not None:
             return None
         if request.method not in SAFE_METHODS or not fetch_metadata.wants_page():
             abort(401)

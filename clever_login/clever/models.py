@@ -23,6 +23,9 @@ from clever_login.errors import CleverUnexpected, WrongPerson
 T = TypeVar("T")
 
 
+PROVIDER = "clever"  # of identities and accounts, beside the providers of the app's other logins
+
+
 class Role(StrEnum):
     """The role of a user, named as in v3, from the narrowest view to the widest."""
 

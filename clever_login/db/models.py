@@ -24,9 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
+from clever_login.clever.models import PROVIDER as PROVIDER
 from clever_login.clever.models import Role
 
-PROVIDER = "clever"
 ID_TYPE = String(64)
 
 

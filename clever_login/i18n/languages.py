@@ -20,6 +20,7 @@ from clever_login.config import DEVELOPMENT, Settings
 from clever_login.i18n.catalogs import ENGLISH, Catalogs, Language
 from clever_login.logs.events import log_event
 
+_OFFERED_KEY = "clever_login_languages_offered"
 PROBLEM_TYPE = "application/problem+json"  # RFC 9457
 
 
@@ -45,6 +46,8 @@ def set_language_cookie(response: Response, language: Language) -> None:
 
 def clear_language_cookie(response: Response) -> None:
     """Delete the stored choice, so that the browser's preference applies to the next user."""
+    if not current_app.extensions[_OFFERED_KEY]:  # another cookie of the app may have this name
+        return
     name, secure = _cookie_name_and_secure()
     response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
 
@@ -57,6 +60,8 @@ def _cookie_name_and_secure() -> tuple[str, bool]:
 
 def _chosen_language() -> Language | None:
     """Return the choice in the cookie, or the language in a link such as /?language=es."""
+    if not current_app.extensions[_OFFERED_KEY]:
+        return None
     names = request.cookies.get(_cookie_name_and_secure()[0]), _requested_name()
     return next(
         (available_languages()[name] for name in names if name in available_languages()), None
@@ -132,14 +137,24 @@ def _check_catalogs(catalogs: Catalogs) -> None:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Find the languages, and give `_`, `ngettext`, `language`, and `languages` to templates."""
+    """Offer all languages on each page of the app, and give `_` and `ngettext` to templates."""
+    init_library_pages(app, settings)
+    app.extensions[_OFFERED_KEY] = True
+    app.context_processor(lambda: {"languages": available_languages().values()})
+    app.after_request(set_content_language)
+
+
+def init_library_pages(app: Flask, settings: Settings) -> None:
+    """Show the library's pages in the browser's language, without a choice.
+
+    If the app has a Flask-Babel of its own, its translations and its language apply.
+    """
     folder = app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
     catalogs = app.extensions["languages"] = Catalogs(Path(app.root_path, folder))
+    app.extensions[_OFFERED_KEY] = False
     if settings.app_env == DEVELOPMENT:
         _check_catalogs(catalogs)
-    babel = flask_babel.Babel(app, locale_selector=_select_locale)
-    babel.domain_instance = _CatalogDomain()
-    app.context_processor(
-        lambda: {"language": current_language(), "languages": available_languages().values()}
-    )
-    app.after_request(set_content_language)
+    if "babel" not in app.extensions:
+        babel = flask_babel.Babel(app, locale_selector=_select_locale)
+        babel.domain_instance = _CatalogDomain()
+    app.context_processor(lambda: {"language": current_language()})

@@ -67,17 +67,13 @@ class _SafeLines(logging.Filter):
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up the app's logger, and keep error messages out of Flask's own crash reports."""
+    """Set up the library's logger. An app may add its own handler to `clever_login` before."""
     if not logger.handlers:
         handler = _CurrentStderrHandler()
         handler.setFormatter(JsonFormatter())
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
-        logging.getLogger("werkzeug").addFilter(_SafeLines())
-        default_handler.setFormatter(PlainTextFormatter(FLASK_FORMAT))
-        # Its messages quote paths and headers.
-        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     app.before_request(partial(_set_request_id, settings))
     if settings.https and not settings.trusted_proxies and settings.app_env != DEVELOPMENT:
         log_event(
@@ -88,6 +84,16 @@ def init_app(app: Flask, settings: Settings) -> None:
     version = VERSIONS[settings.clever_api_version]
     if version.support.status != "current":
         log_event("config_warning", level=logging.WARNING, reason=support_summary(version))
+
+
+def keep_user_data_out(app: Flask, settings: Settings) -> None:
+    """Keep paths, headers, and the messages of exceptions out of all logs of the app."""
+    werkzeug_logger = logging.getLogger("werkzeug")
+    if not any(isinstance(line_filter, _SafeLines) for line_filter in werkzeug_logger.filters):
+        werkzeug_logger.addFilter(_SafeLines())
+        default_handler.setFormatter(PlainTextFormatter(FLASK_FORMAT))
+        # Its messages quote paths and headers.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     if settings.app_env != DEVELOPMENT:  # in development, keep Flask's report with path and message
         app.log_exception = _suppress_flask_report  # type: ignore[assignment] # on this app alone
 

@@ -9,7 +9,7 @@ from flask import abort, has_request_context
 
 from clever_login.clever.models import Role
 from clever_login.clever.parsing import is_valid_id
-from clever_login.sessions.user_session import current_user
+from clever_login.sessions.login_session import login_session
 
 
 class Operator(Enum):
@@ -48,7 +48,7 @@ def current_viewer() -> Viewer:
             "Nobody is logged in outside of a request. Pass viewer=rosters.viewer(person_id, role) "
             "or viewer=rosters.operator(district_id)."
         )
-    user = current_user() or abort(401)
+    user = login_session().current_user() or abort(401)
     return Viewer(viewer_id=user.person_id or abort(401), role=user.role)
 
 

@@ -11,9 +11,30 @@ from clever_login.logs.pseudonyms import pseudonym
 from clever_login.services import services
 
 
-def by_pseudonym(*, district: str = "*", person: str = "*") -> int:
+def end_sessions(
+    *, district_id: str | None = None, account_id: str | None = None, person_id: str | None = None
+) -> int:
+    """End the sessions of a district, an account or a person, in all browsers.
+
+    `person_id` is the id of the user's row in our tables. With several arguments, only sessions
+    that match all of them end. Returns their number. Raises TypeError without an argument, and
+    StoreUnavailable.
+    """
+    names = {"district": district_id, "account": account_id, "row": person_id}
+    given = {kind: value for kind, value in names.items() if value is not None}
+    if not given:
+        raise TypeError("end_sessions() needs district_id, account_id, or person_id")
+    return sum(
+        by_pseudonym(**{kind: pseudonym(secret, kind, value) for kind, value in given.items()})
+        for secret in services().settings.secrets
+    )
+
+
+def by_pseudonym(
+    *, district: str = "*", person: str = "*", account: str = "*", row: str = "*"
+) -> int:
     """End the sessions of these pseudonyms, by default all sessions. Returns their number."""
-    return services().store.delete_matching(f"session-{district}-{person}-*")
+    return services().store.delete_matching(f"session-{district}-{person}-{account}-{row}-*")
 
 
 def by_clever_id(*, people: Iterable[str] = (), district_id: str | None = None) -> int:

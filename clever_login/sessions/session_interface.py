@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -26,8 +26,18 @@ from clever_login.logs.pseudonyms import NOBODY_PSEUDONYM, PSEUDONYM_LENGTH
 from clever_login.storage.base import Store
 from clever_login.web import error_pages, fetch_metadata
 
+
+class SessionOwner(NamedTuple):
+    """The pseudonyms in the id and the store key of a user's session, by which it can be ended."""
+
+    district: str = NOBODY_PSEUDONYM
+    person: str = NOBODY_PSEUDONYM
+    account: str = NOBODY_PSEUDONYM
+    row: str = NOBODY_PSEUDONYM  # of `person_id`
+
+
 OWNED_ID_PATTERN = re.compile(
-    rf"([0-9a-f]{{{PSEUDONYM_LENGTH}}})\.([0-9a-f]{{{PSEUDONYM_LENGTH}}})\.[\w-]+", re.ASCII
+    rf"([0-9a-f]{{{PSEUDONYM_LENGTH}}})\." * len(SessionOwner._fields) + r"[\w-]+", re.ASCII
 )
 
 
@@ -57,7 +67,9 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
     def __init__(self, app: Flask, settings: Settings, store: Store) -> None:
         super().__init__(app, key_prefix="session-", permanent=False, sid_length=32)
         self._store = store
-        self._fernet = MultiFernet([_derive_fernet(each) for each in settings.secrets])
+        self._fernet = MultiFernet(
+            [derive_fernet(secret, "session") for secret in settings.secrets]
+        )
         self._decoder = msgspec.msgpack.Decoder(_Sealed)
 
     def open_session(self, app: Flask, request: Request) -> EncryptedSession:
@@ -100,16 +112,14 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
         """Set a cookie only for a new id: a late response must not restore an old id."""
         return bool(session.sid != session.known_sid)
 
-    def regenerate(self, session: EncryptedSession, owner: str = "") -> None:
+    def regenerate(self, session: EncryptedSession, owner: SessionOwner | None = None) -> None:
         """Give the session a new id, then delete the old one, which may fail.
 
-        `owner` identifies the logged-in user: the pseudonyms of district and user, joined by a dot.
-
-        Raises StoreUnavailable if the store fails.
+        `owner` is the logged-in user. Raises StoreUnavailable if the store fails.
         """
         old, session.sid = session.sid, self._generate_sid(self.sid_length)
         if owner:
-            session.sid = f"{owner}.{session.sid}"
+            session.sid = ".".join((*owner, session.sid))
         session.modified = True
         if old == session.known_sid:  # otherwise it was never in the store
             self._delete_session(self._get_store_id(old))
@@ -132,10 +142,10 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
 
         The key does not reveal the cookie: a session id has 256 random bits.
         """
-        owner = OWNED_ID_PATTERN.fullmatch(sid)
-        district, person = owner.groups() if owner else (NOBODY_PSEUDONYM, NOBODY_PSEUDONYM)
+        match = OWNED_ID_PATTERN.fullmatch(sid)
+        owner = SessionOwner(*match.groups()) if match else SessionOwner()
         digest = hashlib.sha256(sid.encode("utf-8", "replace")).hexdigest()
-        return f"{self.key_prefix}{district}-{person}-{digest}"
+        return f"{self.key_prefix}{'-'.join(owner)}-{digest}"
 
     def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
         """Return the saved data, or None if there is none that this app wrote.
@@ -182,7 +192,7 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     app.session_interface = EncryptedSessionInterface(app, settings, store)
 
 
-def _derive_fernet(secret: str) -> Fernet:
-    """Return Fernet with a key for this purpose only, derived from a secret of any length."""
-    key = hmac.new(secret.encode(), b"clever-login session", hashlib.sha256).digest()
+def derive_fernet(secret: str, purpose: str) -> Fernet:
+    """Return Fernet with a key for one purpose, derived from a secret of any length."""
+    key = hmac.new(secret.encode(), f"clever-login {purpose}".encode(), hashlib.sha256).digest()
     return Fernet(base64.urlsafe_b64encode(key))

@@ -12,16 +12,17 @@ from typing import Any, cast
 import msgspec
 from flask import Flask, current_app, g, session
 from flask_wtf.csrf import CSRFProtect, generate_csrf
+from werkzeug import Response
 from werkzeug.local import LocalProxy
 
-from clever_login.clever.models import District, Fetched, FetchStatus, Role, School
+from clever_login.clever.models import PROVIDER, District, Fetched, FetchStatus, Role, School
 from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS, Settings
 from clever_login.errors import StoreUnavailable
 from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
 from clever_login.services import services
 from clever_login.sessions import end_sessions, session_interface
-from clever_login.sessions.session_interface import EncryptedSession
+from clever_login.sessions.session_interface import EncryptedSession, SessionOwner
 from clever_login.web import fetch_metadata
 
 _USER_KEY, _STATE_KEY = "login", "state"
@@ -41,7 +42,8 @@ class CurrentUser:
 
     account_id: str
     person_id: str | None  # the user's row in the library's tables, with Accounts or Rosters
-    clever_id: str
+    subject: str  # the user's id at the provider: for Clever, Clever's id
+    provider: str = PROVIDER
     district_id: str | None
     first_name: str
     last_name: str
@@ -61,12 +63,22 @@ class CurrentUser:
     @property
     def pseudonym(self) -> str:
         """The user's pseudonym in the log."""
-        return pseudonym(services().settings.secret_key, "person", self.clever_id)
+        return pseudonym(services().settings.secret_key, "person", self.global_subject)
 
     @property
     def district_pseudonym(self) -> str:
         """The pseudonym of the user's district in the log; NOBODY_PSEUDONYM for a Library user."""
         return pseudonym(services().settings.secret_key, "district", self.district_id)
+
+    @property
+    def global_subject(self) -> str:
+        """The subject, which differs from the subjects of other providers."""
+        return self.subject if self.provider == PROVIDER else f"{self.provider}:{self.subject}"
+
+    @property
+    def clever_id(self) -> str | None:
+        """Clever's id of the user, None for a user who logged in by another method."""
+        return self.subject if self.provider == PROVIDER else None
 
     @property
     def full_name(self) -> str:
@@ -90,11 +102,11 @@ def log_in(user: CurrentUser, state_digest: str) -> None:
     session[_USER_KEY] = msgspec.to_builtins(user)
     session[_STATE_KEY] = state_digest
     generate_csrf()  # now, so that the first page need not write the session again
-    district, person = owner = _owner_pseudonyms(user, services().settings.secret_key)
+    owner = _owner(user, services().settings.secret_key)
     try:
         if services().settings.session_single:
-            end_sessions.by_pseudonym(district=district, person=person)
-        _session_interface().regenerate(session, owner=".".join(owner))
+            end_sessions.by_pseudonym(district=owner.district, person=owner.person)
+        _session_interface().regenerate(session, owner)
     except StoreUnavailable:
         session.clear()  # otherwise the error page's response would save it
         raise
@@ -104,6 +116,12 @@ def log_in(user: CurrentUser, state_digest: str) -> None:
 def was_logged_in_by(state_digest: str) -> bool:
     """Whether the current user logged in with this state, and not by another login."""
     return current_user() is not None and session.get(_STATE_KEY) == state_digest
+
+
+def account_id() -> str | None:
+    """Return the id of the account that is logged in, or None."""
+    user = current_user()
+    return user.account_id if user else None
 
 
 def call_after_save(action: Callable[[], None]) -> None:
@@ -118,8 +136,19 @@ def log_out() -> None:
     g.current_user = None
 
 
+def clear_browser(response: Response) -> None:
+    """Make the browser delete its cache and what scripts have stored.
+
+    Never "cookies": it would also delete those of other hosts of the site.
+    """
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+
+
 def current_user() -> CurrentUser | None:
-    """Return the logged-in user, or None. Ends a session that is idle or too old."""
+    """Return the logged-in user, or None. Ends a session that is idle or too old.
+
+    Raises RuntimeError without `parts.Sessions()`: then the app knows who is logged in.
+    """
     if "current_user" not in g:
         g.current_user = _load_user()
     return cast("CurrentUser | None", g.current_user)
@@ -177,6 +206,10 @@ def _load_user() -> CurrentUser | None:
 
 def _find_user() -> CurrentUser | None:
     """Return the logged-in user. Ends a session that has expired or has an unknown structure."""
+    if not isinstance(session, EncryptedSession):
+        raise RuntimeError(
+            "current_user() needs parts.Sessions(). An app with its own sessions knows its user."
+        )
     data: Any = session.get(_USER_KEY)
     if data is None:
         return None
@@ -192,13 +225,13 @@ def _find_user() -> CurrentUser | None:
 
 
 def _has_ended(user: CurrentUser, settings: Settings) -> bool:
-    """Whether the session has expired, or its district is no longer in CLEVER_DISTRICT_IDS.
+    """Whether the session has expired, or its district is no longer in PROVIDER_DISTRICT_IDS.
 
     The store expires idle sessions by its own clock. This check only ends sessions that something
     other than a click has saved, so it can allow for another machine's clock.
     """
     allowed = settings.clever_district_ids
-    if allowed and user.district_id not in allowed:
+    if allowed and user.provider == PROVIDER and user.district_id not in allowed:
         return True
     now = time.time()
     idle = now - user.seen_at >= settings.session_idle_minutes * 60 + MAX_CLOCK_DIFFERENCE_SECONDS
@@ -222,9 +255,13 @@ def _write_interval_seconds(settings: Settings) -> float:
     return min(5 * 60, settings.session_idle_minutes * 60 / 6)
 
 
-def _owner_pseudonyms(user: CurrentUser, secret: str) -> tuple[str, str]:
-    district = pseudonym(secret, "district", user.district_id)
-    return district, pseudonym(secret, "person", user.clever_id)
+def _owner(user: CurrentUser, secret: str) -> SessionOwner:
+    return SessionOwner(
+        district=pseudonym(secret, "district", user.district_id),
+        person=pseudonym(secret, "person", user.global_subject),
+        account=pseudonym(secret, "account", user.account_id),
+        row=pseudonym(secret, "row", user.person_id),
+    )
 
 
 def _save_user(user: CurrentUser) -> CurrentUser:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from flask import Flask, Response, current_app, make_response, render_template
+from flask import Blueprint, Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from jinja2 import TemplateError
 from werkzeug.exceptions import HTTPException
@@ -27,6 +27,7 @@ from clever_login.errors import (
     WrongHost,
 )
 from clever_login.i18n import languages
+from clever_login.logs import app_logging
 from clever_login.logs.events import log_failure
 from clever_login.services import services
 from clever_login.web import fetch_metadata, template_errors
@@ -50,8 +51,8 @@ RETRY_AFTER_SECONDS = {
 }
 
 
-def init_app(app: Flask, _settings: Settings) -> None:
-    """Register a handler for every exception."""
+def init_app(app: Flask | Blueprint, settings: Settings) -> None:
+    """Register a handler for every exception in the app, or in the views of a blueprint."""
     app.register_error_handler(LoginError, _handle_login_error)
     app.register_error_handler(
         StoreUnavailable, partial(_render_error, code="store_unavailable", status=503)
@@ -62,6 +63,8 @@ def init_app(app: Flask, _settings: Settings) -> None:
     app.register_error_handler(WrongHost, partial(_render_error, code="wrong_host", status=400))
     app.register_error_handler(CSRFError, partial(_render_error, code="form_expired", status=400))
     app.register_error_handler(HTTPException, _handle_http_error)
+    if isinstance(app, Flask):
+        app_logging.keep_user_data_out(app, settings)
 
 
 def replace_response(response: Response, error: StoreUnavailable) -> None:

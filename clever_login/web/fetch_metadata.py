@@ -83,6 +83,13 @@ def is_cross_site_subresource() -> bool:
     return elsewhere and request.headers.get("Sec-Fetch-Mode") != "navigate"
 
 
+def is_from_another_origin(app_url: str) -> bool:
+    """Whether a page of another origin sent this form. Clients without a browser send no header."""
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    origin = request.headers.get("Origin", app_url)
+    return site not in {"same-origin", "none"} or origin != app_url
+
+
 def wants_page() -> bool:
     """Whether the response should be a page, and not JSON or a file for a script.
 

@@ -84,9 +84,13 @@ def _add_headers(settings: Settings, response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", _policy_with_nonce(g.csp_nonce))
     for name, value in common_headers(current_app, settings).items():
         response.headers.setdefault(name, value)
+    return response if request.endpoint in STATIC_ENDPOINTS else protect_login(response)
+
+
+def protect_login(response: Response) -> Response:
+    """Keep a response out of caches, and a callback's code out of the Referer header."""
     if request.endpoint == "clever_login.callback":
         response.headers["Referrer-Policy"] = "no-referrer"
-    if request.endpoint not in STATIC_ENDPOINTS:
-        response.headers["Cache-Control"] = "no-store"
-        response.vary.add("Cookie")
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.add("Cookie")
     return response

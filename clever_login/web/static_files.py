@@ -23,18 +23,22 @@ LIBRARY_FOLDER = Path(__file__).resolve().parent.parent / "static"
 
 
 def add_library_files(app: Flask) -> None:
-    """Serve the library's static files. The app's `static/clever_login/NAME` replaces NAME."""
-    app_folder = Path(str(app.static_folder))
+    """Serve the library's static files. The app's `static/clever_login/NAME` replaces NAME.
+
+    The app may have no static folder.
+    """
+    app_folder = Path(app.static_folder) if app.static_folder else None
 
     @public
     def serve(filename: str) -> Response:
-        own = app_folder / NAMESPACE
+        own = app_folder / NAMESPACE if app_folder else LIBRARY_FOLDER
         return send_from_directory(own if (own / filename).is_file() else LIBRARY_FOLDER, filename)
 
-    app.add_url_rule(
-        f"{app.static_url_path}/{NAMESPACE}/<path:filename>", f"{NAMESPACE}.static", serve
+    prefix = app.static_url_path if app_folder else "/static"
+    app.add_url_rule(f"{prefix}/{NAMESPACE}/<path:filename>", f"{NAMESPACE}.static", serve)
+    app.jinja_env.globals["app_stylesheet"] = bool(
+        app_folder and (app_folder / "style.css").is_file()
     )
-    app.jinja_env.globals["app_stylesheet"] = (app_folder / "style.css").is_file()
 
 
 def init_app(app: Flask, settings: Settings) -> None:

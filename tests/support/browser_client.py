@@ -41,6 +41,7 @@ class Visitor:
     response: requests.Response = field(default_factory=requests.Response)
     page: BeautifulSoup = field(default_factory=lambda: BeautifulSoup("", "html5lib"))
     hops: list[requests.Response] = field(default_factory=list)
+    checks_pages: bool = True  # that each page is valid HTML with the headers of this project
     stop_at: str | None = None  # a path: a redirect to it is not followed; `url` is its target
 
     def open(self, url: str, **headers: str) -> Visitor:
@@ -147,11 +148,10 @@ class Visitor:
 
     def _arrive(self) -> None:
         is_page = self.response.headers.get("Content-Type", "").startswith("text/html")
-        self.page = (
-            page_checks.check_page(self.response, app=self.at_app)
-            if is_page
-            else BeautifulSoup("", "html5lib")
-        )
+        if is_page and self.checks_pages:
+            self.page = page_checks.check_page(self.response, app=self.at_app)
+        else:
+            self.page = BeautifulSoup(self.response.text if is_page else "", "html5lib")
 
 
 def _form_fields(form: Tag) -> dict[str, str]:

@@ -1,0 +1,268 @@
+"""Tests the login alone, in an app that has its own users, sessions, and passwords."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+
+import pytest
+
+from clever_login import CleverLogin, Role, parts
+from tests.conftest import SiteMaker
+from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
+from tests.support.existing_app import ExistingApp, start
+from tests.support.login_flows import log_in_at_clever
+from tests.support.running_app import Site
+
+
+def new_browser(site: Site) -> Visitor:
+    """Return a browser. The pages of this app have their own headers."""
+    return Visitor(site.url, checks_pages=False)
+
+
+def log_in(site: Site, user_name: str, visitor: Visitor | None = None) -> Visitor:
+    """Log in with Clever, from the start, in this browser."""
+    visitor = visitor or new_browser(site)
+    visitor.open(f"/clever/login?district_id={site.person(user_name).district.id}")
+    return log_in_at_clever(visitor, user_name) if not visitor.at_app else visitor
+
+
+def session_of(visitor: Visitor) -> dict[str, object]:
+    """Return the data in Flask's signed cookie, which the browser's user can read."""
+    payload = visitor.http.cookies["session"]
+    data = payload.lstrip(".").split(".")[0]
+    raw = base64.urlsafe_b64decode(data + "=" * (-len(data) % 4))
+    text = zlib.decompress(raw) if payload.startswith(".") else raw
+    decoded: dict[str, object] = json.loads(text)
+    return decoded
+
+
+@pytest.mark.parametrize("user_name", ["student", "teacher", "district_admin"])
+def test_users_of_clever_log_in_to_an_app_with_its_own_sessions(
+    make_site: SiteMaker, user_name: str
+) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing)
+    visitor = log_in(site, user_name)
+    person = site.person(user_name)
+    assert visitor.heading == f"Hello {person.name.first}"
+    (identity,) = existing.identities
+    assert (identity.provider, identity.subject) == ("clever", person.id)
+    assert identity.district_id == person.district.id
+
+
+def test_the_session_has_one_more_key_and_no_name_email_or_token(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp())
+    visitor = log_in(site, "student")
+    keys = session_of(visitor)
+    assert {name for name in keys if name != "_fresh"} == {"_user_id", "_id", "_clever"}
+    student = site.person("student")
+    key = keys["_clever"]
+    assert isinstance(key, dict)
+    assert key["subject"] == student.id
+    # The account's id is the app's, which uses names for ids in this test.
+    stored = json.dumps({**key, "account_id": None})
+    for personal in (student.name.first, student.name.last, student.email):
+        assert personal
+        assert personal not in stored
+
+
+def test_the_same_person_keeps_their_session_when_they_log_in_again(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp())
+    visitor = log_in(site, "student")
+    visitor.open("/cart/atlas")
+    assert "Cart: atlas" in log_in(site, "student", visitor).text
+
+
+def test_another_person_finds_nothing_of_the_one_before(make_site: SiteMaker) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing)
+    visitor = log_in(site, "student")
+    visitor.open("/cart/atlas")
+    visitor.http.post(f"{site.clever.url}/logout", timeout=30)
+    log_in(site, "teacher", visitor)
+    assert visitor.heading == f"Hello {site.person('teacher').name.first}"
+    assert "Cart: empty" in visitor.text
+    assert existing.logouts == 1
+
+
+def test_a_person_who_logged_in_with_a_password_is_logged_out_by_a_login_with_clever(
+    make_site: SiteMaker,
+) -> None:
+    site = start(make_site, ExistingApp())
+    visitor = new_browser(site).open("/")
+    visitor.http.post(f"{site.url}/password/grandma", timeout=30)
+    assert visitor.open("/cart/novel").heading == "Hello grandma"
+    log_in(site, "student", visitor)
+    assert visitor.heading == "Hello Ada"
+    assert "Cart: empty" in visitor.text
+
+
+def test_keys_of_the_session_can_outlive_a_change_of_person(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp(), keep_session=("cart",))
+    visitor = log_in(site, "student")
+    visitor.open("/cart/atlas")
+    visitor.http.post(f"{site.clever.url}/logout", timeout=30)
+    assert "Cart: atlas" in log_in(site, "teacher", visitor).text
+
+
+def test_logging_out_ends_the_apps_login_too(make_site: SiteMaker) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing)
+    visitor = log_in(site, "student")
+    visitor.open("/cart/atlas").press("Log out")
+    assert visitor.path == "/clever/logged-out"
+    assert visitor.heading == "You are logged out"
+    assert existing.logouts == 1
+    home = visitor.open("/")
+    assert (home.heading, "Cart: empty" in home.text) == ("Hello", True)
+
+
+def test_another_site_cannot_log_a_user_out(make_site: SiteMaker) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing)
+    visitor = log_in(site, "student")
+    answer = visitor.http.post(
+        f"{site.url}/clever/logout",
+        headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+        timeout=30,
+        allow_redirects=False,
+    )
+    assert (answer.status_code, existing.logouts) == (403, 0)
+    assert visitor.open("/").heading == "Hello Ada"
+
+
+def test_a_user_whom_the_app_refuses_reads_its_sentence_and_stays_out(
+    make_site: SiteMaker,
+) -> None:
+    site = start(make_site, ExistingApp())
+    visitor = log_in(site, "school_admin")
+    assert "This shop is for students and teachers." in visitor.text
+    assert visitor.response.status_code == 403
+    assert visitor.open("/").heading == "Hello"
+
+
+def test_a_login_that_fails_logs_out_whoever_was_logged_in(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp())
+    visitor = log_in(site, "student")
+    visitor.open("/cart/atlas")
+    site.clever.fault("me", times=20, status=500)
+    log_in(site, "student", visitor)
+    assert visitor.response.status_code == 503
+    home = visitor.open("/")
+    assert (home.heading, "Cart: empty" in home.text) == ("Hello", True)
+
+
+def test_errors_outside_of_the_login_stay_the_apps_own(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp())
+    answer = send_request(f"{site.url}/no/such/page", headers=NAVIGATION_HEADERS)
+    assert answer.status_code == 404
+    assert "The requested URL was not found on the server" in answer.text
+    assert "Content-Security-Policy" not in answer.headers
+    assert "Content-Language" not in answer.headers
+    assert "Cache-Control" not in send_request(f"{site.url}/").headers
+
+
+def test_errors_of_the_login_have_the_librarys_page(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp())
+    visitor = new_browser(site).open("/clever/oauth/callback?state=unknown&code=unknown")
+    assert visitor.code == "login_expired"
+    assert visitor.response.headers["Cache-Control"] == "no-store"
+    spanish = new_browser(site).open(
+        "/clever/oauth/callback?state=unknown&code=unknown", **{"Accept-Language": "es"}
+    )
+    assert spanish.response.headers["Content-Language"] == "es"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "needs on_login or parts.Sessions"),
+        ({"find_or_create": lambda _: "1"}, "find_or_create without parts.Sessions"),
+        (
+            {"on_login": lambda _: None, "on_link": lambda *_: None},
+            "on_link without current_account",
+        ),
+        (
+            {"parts": [parts.Sessions()], "on_logout": lambda: None},
+            "both on_logout and parts.Sessions",
+        ),
+        (
+            {"parts": [parts.Sessions()], "current_account": lambda: None},
+            "both current_account and parts.Sessions",
+        ),
+        (
+            {"parts": [parts.Sessions(), parts.Accounts()], "on_link": lambda *_: None},
+            "both on_link and parts.Accounts",
+        ),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_named(
+    arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        CleverLogin(**arguments)  # type: ignore[arg-type]
+
+
+def by_password(site: Site, name: str) -> Visitor:
+    visitor = new_browser(site).open("/")
+    visitor.http.post(f"{site.url}/password/{name}", timeout=30)
+    return visitor.open("/")
+
+
+def connect(site: Site, visitor: Visitor, user_name: str) -> Visitor:
+    """Press the app's button, log in at Clever, and stop at the question."""
+    visitor.press("Connect Clever")
+    if not visitor.at_app:
+        visitor.click(site.person(user_name).district.name)
+        log_in_at_clever(visitor, user_name)
+    return visitor
+
+
+def test_an_account_is_connected_to_clever_after_its_owner_says_yes(make_site: SiteMaker) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing, linking=True)
+    visitor = connect(site, by_password(site, "grandma"), "teacher")
+    assert "Grace Whitaker" in visitor.text
+    assert existing.linked == []
+    visitor.press("Yes, this is me")
+    assert visitor.heading == "Hello grandma"
+    ((account_id, identity),) = existing.linked
+    assert (account_id, identity.subject) == ("grandma", site.person("teacher").id)
+    assert identity.role is Role.TEACHER
+    assert log_in(site, "teacher").heading == "Hello grandma"
+
+
+def test_a_link_without_a_yes_changes_nothing(make_site: SiteMaker) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing, linking=True)
+    visitor = connect(site, by_password(site, "grandma"), "teacher").click("No, go back")
+    assert (visitor.heading, existing.linked) == ("Hello grandma", [])
+
+
+def test_another_account_cannot_confirm_a_link(make_site: SiteMaker) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing, linking=True)
+    visitor = connect(site, by_password(site, "grandma"), "teacher")
+    visitor.http.post(f"{site.url}/password/mallory", timeout=30)
+    visitor.press("Yes, this is me")
+    assert visitor.code == "login_expired"
+    assert existing.linked == []
+
+
+def test_a_link_that_another_account_started_is_not_offered(make_site: SiteMaker) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing, linking=True)
+    visitor = by_password(site, "grandma").press("Connect Clever")
+    visitor.http.post(f"{site.url}/password/mallory", timeout=30)
+    visitor.click(site.person("teacher").district.name)
+    log_in_at_clever(visitor, "teacher")
+    assert visitor.code == "login_expired"
+    assert visitor.open("/").heading == "Hello mallory"
+
+
+def test_nobody_can_link_without_an_account(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp(), linking=True)
+    assert send_request(f"{site.url}/clever/link", "POST").status_code == 401
+    assert send_request(f"{site.url}/clever/link/confirm").status_code == 401

@@ -1,0 +1,168 @@
+"""Tests users who log in by another method of the app, next to users of Clever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask, redirect
+from flask.typing import ResponseReturnValue
+
+import clever_login
+from clever_login import Identity, Role, current_user, end_sessions, log_in, login_url, public
+from tests.conftest import SiteMaker
+from tests.support.account_app import flask_app, people_rows, run_flask_clever
+from tests.support.browser_client import Visitor
+from tests.support.existing_app import ExistingApp
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+from tests.support.starter import make_starter
+
+PARENT = Identity(provider="magic-link", subject="parent-7", first_name="Pat", roles=(Role.STAFF,))
+
+
+def start(make_site: SiteMaker, identity: Identity = PARENT, **arguments: Any) -> Site:
+    """Run the starter with its own accounts and a view that logs this identity in."""
+
+    def make_app(settings: clever_login.Settings) -> Flask:
+        app = make_starter(settings, without=("Accounts",), find_or_create=_own_id)
+
+        @public
+        def magic() -> ResponseReturnValue:
+            log_in(identity)
+            return redirect("/who")
+
+        def who() -> ResponseReturnValue:
+            user = current_user()
+            text = f"{user.provider} {user.account_id} {user.clever_id}" if user else ""
+            return text, {"Content-Type": "text/plain"}
+
+        app.add_url_rule("/magic", view_func=magic)
+        app.add_url_rule("/who", view_func=who)
+        return app
+
+    site = make_site(make_app=make_app, **arguments)
+    run_flask_clever(site, "db", "upgrade")
+    return site
+
+
+def _own_id(identity: Identity) -> str:
+    return f"own-{identity.provider}-{identity.subject}"
+
+
+def by_magic(site: Site, visitor: Visitor | None = None) -> Visitor:
+    return (visitor or site.visitor()).open("/magic")
+
+
+def test_a_user_of_another_method_is_logged_in_with_an_account_of_the_app(
+    make_site: SiteMaker,
+) -> None:
+    visitor = by_magic(start(make_site))
+    assert visitor.response.text == "magic-link own-magic-link-parent-7 None"
+
+
+def test_the_list_of_districts_concerns_users_of_clever_alone(make_site: SiteMaker) -> None:
+    visitor = by_magic(start(make_site, clever_district_ids=("5f1",)))
+    assert visitor.open("/who").response.text.startswith("magic-link")
+
+
+def test_a_logout_does_not_mention_clever_to_somebody_who_did_not_use_it(
+    make_site: SiteMaker,
+) -> None:
+    site = start(make_site)
+    visitor = by_magic(site).open("/dashboard").press("Log out")
+    assert visitor.path == "/"
+    assert "confirm" not in visitor.http.cookies
+
+
+def test_a_login_with_clever_replaces_a_login_by_another_method(make_site: SiteMaker) -> None:
+    site = start(make_site)
+    student = by_button(site, "student")
+    by_magic(site, student)
+    assert student.open("/who").response.text.startswith("magic-link")
+    student.open(f"/login?district_id={site.person('student').district.id}")
+    assert student.open("/who").response.text.startswith("clever own-clever-")
+
+
+def test_with_the_row_of_a_person_a_user_sees_the_same_classes(make_site: SiteMaker) -> None:
+    site = start(make_site)
+    run_flask_clever(site, "sync")
+    teacher = site.person("teacher")
+    row = next(row for row in people_rows(site) if row.clever_id == teacher.id)
+    identity = Identity(
+        provider="password",
+        subject="7",
+        person_id=row.id,
+        district_id=row.district_id,
+        roles=(Role.TEACHER,),
+    )
+    flask_app(site).view_functions["magic"] = public(lambda: log_in_and_redirect(identity))
+    by_method = [
+        class_links(visitor.open("/dashboard"))
+        for visitor in (by_button(site, "teacher"), by_magic(site))
+    ]
+    assert by_method[0]
+    assert by_method[0] == by_method[1]
+
+
+def log_in_and_redirect(identity: Identity) -> ResponseReturnValue:
+    log_in(identity)
+    return redirect("/dashboard")
+
+
+def class_links(visitor: Visitor) -> list[str]:
+    """Return where the links to classes on this page lead."""
+    links = [str(link["href"]) for link in visitor.page.find_all("a")]
+    return [link for link in links if link.startswith("/classes/")]
+
+
+@pytest.mark.parametrize("argument", ["account_id", "person_id", "district_id"])
+def test_the_sessions_of_an_account_a_person_or_a_district_can_be_ended(
+    make_site: SiteMaker, argument: str
+) -> None:
+    site = start(make_site)
+    student, teacher = by_button(site, "student"), by_magic(site)
+    (row,) = people_rows(site)
+    values = {
+        "account_id": f"own-clever-{row.clever_id}",
+        "person_id": row.id,
+        "district_id": row.district_id,
+    }
+    with flask_app(site).app_context():
+        assert end_sessions(**{argument: values[argument]}) == 1
+    assert student.open("/who").path == "/"
+    assert teacher.open("/who").response.text.startswith("magic-link")
+
+
+def test_ending_sessions_needs_to_be_told_whose(make_site: SiteMaker) -> None:
+    site = start(make_site)
+    with (
+        flask_app(site).app_context(),
+        pytest.raises(TypeError, match="needs district_id, account_id, or person_id"),
+    ):
+        end_sessions()
+
+
+def test_the_url_of_a_login_names_the_page_and_the_district(make_site: SiteMaker) -> None:
+    with flask_app(start(make_site)).test_request_context():
+        assert login_url(next="/books", district_id="5f1") == "/login?next=/books&district_id=5f1"
+        with pytest.raises(ValueError, match="district_id must be"):
+            login_url(district_id="a/b")
+
+
+def test_an_app_with_its_own_sessions_is_told_what_it_lacks(make_site: SiteMaker) -> None:
+    site = make_site(make_app=ExistingApp().create)
+    with flask_app(site).test_request_context():
+        with pytest.raises(RuntimeError, match=r"current_user\(\) needs parts.Sessions"):
+            current_user()
+        with pytest.raises(RuntimeError, match=r"log_in\(\) needs parts.Sessions"):
+            log_in(PARENT)
+
+
+def test_accounts_in_our_tables_need_the_id_of_the_account(make_site: SiteMaker) -> None:
+    site = make_site()
+    with (
+        flask_app(site).test_request_context(),
+        pytest.raises(ValueError, match="needs the id of the account"),
+    ):
+        log_in(PARENT)
