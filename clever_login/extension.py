@@ -70,6 +70,13 @@ class Target:
     blueprint: Blueprint
 
 
+@dataclass(frozen=True)
+class TemplateNames:
+    """What templates find under the name `clever_login`."""
+
+    static: Callable[[str], str]  # the URL of one of the library's static files
+
+
 Installer = Callable[[Target, Part], None]
 LOGIN = "login"  # not a part: every app has it
 
@@ -137,6 +144,7 @@ class CleverLogin:
         )
         app_logging.init_app(app, settings)
         static_files.add_library_files(app)
+        app.jinja_env.globals[NAMESPACE] = TemplateNames(static=static_files.library_urls(app).url)
         _warn_of_outdated_templates(app)
         services.init_app(app, settings)
         self._install_parts(app, settings, blueprint)

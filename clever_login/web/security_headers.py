@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from functools import partial
 from typing import cast
 
 from flask import Flask, Response, current_app, g, request
@@ -30,14 +29,15 @@ COMMON_HEADERS = {
     # No-referrer would turn the Origin of this app's forms into "null"
     "Referrer-Policy": "same-origin",
 }
-_KEY = "clever_login_security_headers"
+_KEY, _HEADERS_KEY = "clever_login_csp", "clever_login_security_headers"
 
 
 def init_app(app: Flask, settings: Settings, csp: Mapping[str, str]) -> None:
     """Add the headers to every response, with the directives in `csp` added or replaced."""
     app.extensions[_KEY] = {**CSP_DIRECTIVES, **csp}
+    app.extensions[_HEADERS_KEY] = _headers(_format(app.extensions[_KEY]), settings)
     app.jinja_env.globals["csp_nonce"] = csp_nonce
-    app.after_request(partial(_add_headers, settings))
+    app.after_request(_add_headers)
 
 
 def csp_nonce() -> str:
@@ -55,9 +55,12 @@ def frameable_policy() -> str:
     return _policy({"frame-ancestors": "*"})
 
 
-def common_headers(app: Flask, settings: Settings) -> dict[str, str]:
+def common_headers(app: Flask) -> dict[str, str]:
     """Return the headers of every response, including those of static files."""
-    policy = _format(app.extensions[_KEY])
+    return cast(dict[str, str], app.extensions[_HEADERS_KEY])
+
+
+def _headers(policy: str, settings: Settings) -> dict[str, str]:
     headers = {"Content-Security-Policy": policy, **COMMON_HEADERS}
     if settings.https:
         names = "; includeSubDomains" if settings.hsts_subdomains else ""
@@ -79,10 +82,10 @@ def _policy_with_nonce(nonce: str) -> str:
     return _policy({name: f"{directives[name]} 'nonce-{nonce}'" for name in names})
 
 
-def _add_headers(settings: Settings, response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     if "csp_nonce" in g:
         response.headers.setdefault("Content-Security-Policy", _policy_with_nonce(g.csp_nonce))
-    for name, value in common_headers(current_app, settings).items():
+    for name, value in common_headers(current_app).items():
         response.headers.setdefault(name, value)
     return response if request.endpoint in STATIC_ENDPOINTS else protect_login(response)
 

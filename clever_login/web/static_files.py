@@ -7,10 +7,10 @@ import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from wsgiref.headers import Headers
 
-from flask import Flask, Response, send_from_directory
+from flask import Flask, Response, request, send_from_directory
 from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
 
@@ -19,6 +19,7 @@ from clever_login.web import security_headers
 from clever_login.web.routing import NAMESPACE, STATIC_ENDPOINTS, public
 
 HASH_DIGITS = 12
+_KEY = "clever_login_static_urls"
 LIBRARY_FOLDER = Path(__file__).resolve().parent.parent / "static"
 
 
@@ -34,14 +35,32 @@ def add_library_files(app: Flask) -> None:
         own = app_folder / NAMESPACE if app_folder else LIBRARY_FOLDER
         return send_from_directory(own if (own / filename).is_file() else LIBRARY_FOLDER, filename)
 
-    prefix = app.static_url_path if app_folder else "/static"
-    app.add_url_rule(f"{prefix}/{NAMESPACE}/<path:filename>", f"{NAMESPACE}.static", serve)
+    url_prefix = app.static_url_path if app_folder else "/static"
+    app.add_url_rule(f"{url_prefix}/{NAMESPACE}/<path:filename>", f"{NAMESPACE}.static", serve)
+    app.extensions[_KEY] = LibraryUrls(f"{url_prefix}/{NAMESPACE}")
     app.jinja_env.globals["app_stylesheet"] = bool(
         app_folder and (app_folder / "style.css").is_file()
     )
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+class LibraryUrls:
+    """The URLs of the library's static files. Flask's `url_for` takes 60 µs for each."""
+
+    def __init__(self, folder_url: str) -> None:
+        self.folder_url = folder_url
+        self.hashed_names: dict[str, str] = {}  # set with `parts.StaticFiles`
+
+    def url(self, name: str) -> str:
+        """Return the URL of a file, below the path at which the server has mounted the app."""
+        return f"{request.script_root}{self.folder_url}/{self.hashed_names.get(name, name)}"
+
+
+def library_urls(app: Flask) -> LibraryUrls:
+    """Return the URLs for an app."""
+    return cast(LibraryUrls, app.extensions[_KEY])
+
+
+def init_app(app: Flask, _settings: Settings) -> None:
     """Make `url_for` return names with a hash for static files, which WhiteNoise serves.
 
     Flask still serves each file under its plain name, which browsers revalidate each time.
@@ -50,6 +69,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     weakref.finalize(app, shutil.rmtree, folder, ignore_errors=True)
     names = _publish_hashed_files(LIBRARY_FOLDER, folder, prefix=f"{NAMESPACE}/")
     names |= _publish_hashed_files(Path(str(app.static_folder)), folder)
+    library_urls(app).hashed_names = {
+        name.removeprefix(f"{NAMESPACE}/"): hashed.removeprefix(f"{NAMESPACE}/")
+        for name, hashed in names.items()
+        if name.startswith(f"{NAMESPACE}/")
+    }
 
     @app.url_defaults
     def by_content(endpoint: str, values: dict[str, Any]) -> None:
@@ -59,7 +83,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             values["filename"] = names.get(name, name).removeprefix(prefix)
 
     def same_as_pages(answer: Headers, path: str, url: str) -> None:  # noqa: ARG001 # WhiteNoise's
-        for name, value in security_headers.common_headers(app, settings).items():
+        for name, value in security_headers.common_headers(app).items():
             answer[name] = value
 
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign] # Flask's own advice
