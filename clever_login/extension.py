@@ -29,7 +29,7 @@ from clever_login.config import Settings, load_settings
 from clever_login.i18n import languages
 from clever_login.logs import app_logging
 from clever_login.logs.events import log_event
-from clever_login.parts import Part, SecurityHeaders
+from clever_login.parts import Part, Rosters, SecurityHeaders
 from clever_login.rosters import views as roster_views
 from clever_login.sessions import login_session, user_session
 from clever_login.sessions.app_session import AppLogin, AppSession
@@ -182,7 +182,7 @@ def _check_parts(parts: Sequence[Part]) -> None:
         if names.count(name) > 1:
             raise TypeError(f"CleverLogin got parts.{name} twice: pass it once.")
     for part in parts:
-        for needed in part.needs:
+        for needed in part.needed_parts():
             if needed not in names:
                 name = type(part).__name__
                 raise TypeError(f"parts.{name} needs parts.{needed}: add it to `parts`.")
@@ -292,10 +292,11 @@ def _install_accounts(to: Target, _part: Part) -> None:
         preferred_name.routes.add_to(to.blueprint)
 
 
-def _install_rosters(to: Target, _part: Part) -> None:
+def _install_rosters(to: Target, part: Part) -> None:
     _install_database(to.app)
-    roster_views.init_app(to.app, to.settings)
-    roster_views.routes.add_to(to.blueprint)
+    if cast(Rosters, part).pages:
+        roster_views.init_app(to.app, to.settings)
+        roster_views.routes.add_to(to.blueprint)
 
 
 def _only_app(init_app: Callable[[Flask, Settings], None]) -> Installer:

@@ -17,8 +17,12 @@ from clever_login.config import Settings
 class Part:
     """Something that CleverLogin adds to an app."""
 
-    needs: ClassVar[tuple[str, ...]] = ()  # names of other parts, without which it cannot work
+    needs: ClassVar[tuple[str, ...]] = ()  # names of other parts, see `needed_parts`
     overrides: ClassVar[Mapping[str, str]] = {}  # field -> the setting that it replaces
+
+    def needed_parts(self) -> tuple[str, ...]:
+        """Return the names of other parts, without which this one cannot work."""
+        return self.needs
 
     def apply(self, settings: Settings) -> Settings:
         """Return the settings with the values of this part's fields."""
@@ -122,6 +126,14 @@ class Accounts(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Rosters(Part):
-    """Pages of classes, schools, and districts, and the commands that sync them with Clever."""
+    """Pages of classes, schools, and districts, and the commands that sync them with Clever.
 
-    needs: ClassVar[tuple[str, ...]] = ("Sessions",)
+    With `pages=False`, only the queries of `clever_login.rosters` and the commands. That works in
+    an app with its own sessions, too.
+    """
+
+    pages: bool = True
+
+    def needed_parts(self) -> tuple[str, ...]:
+        """Return Sessions, which the pages need."""
+        return ("Sessions",) if self.pages else ()

@@ -10,9 +10,10 @@ import pytest
 
 from clever_login import CleverLogin, Role, parts
 from tests.conftest import SiteMaker
+from tests.support.account_app import run_flask_clever
 from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
 from tests.support.existing_app import ExistingApp, start
-from tests.support.login_flows import log_in_at_clever
+from tests.support.login_flows import by_button, log_in_at_clever
 from tests.support.running_app import Site
 
 
@@ -173,6 +174,22 @@ def test_errors_of_the_login_have_the_librarys_page(make_site: SiteMaker) -> Non
         "/clever/oauth/callback?state=unknown&code=unknown", **{"Accept-Language": "es"}
     )
     assert spanish.response.headers["Content-Language"] == "es"
+
+
+@pytest.mark.parametrize("user_name", ["student", "teacher"])
+def test_an_app_with_its_own_sessions_can_read_the_classes_of_its_user(
+    make_site: SiteMaker, user_name: str
+) -> None:
+    with_our_pages = make_site()
+    run_flask_clever(with_our_pages, "sync")
+    dashboard = by_button(with_our_pages, user_name).open("/dashboard")
+    site = start(make_site, ExistingApp(), parts=[parts.Rosters(pages=False)])
+    run_flask_clever(site, "sync")
+    names = log_in(site, user_name).open("/classes").response.json()["names"]
+    assert len(names) == len(dashboard.page.select("a.tile, a[href^='/classes/']"))
+    assert [name for name in names if name not in dashboard.text] == []
+    assert send_request(f"{site.url}/classes").status_code == 401
+    assert send_request(f"{site.url}/clever/district").status_code == 404
 
 
 @pytest.mark.parametrize(

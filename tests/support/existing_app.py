@@ -19,7 +19,7 @@ from flask_login import (
     logout_user,
 )
 
-from clever_login import AccountRefused, CleverLogin, Identity, Role, Settings
+from clever_login import AccountRefused, CleverLogin, Identity, Role, Settings, rosters
 from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
 from tests.support.running_app import Site
@@ -56,6 +56,7 @@ class ExistingApp:
         manager.user_loader(self.users.get)
         app.add_url_rule("/", "home", self._home)
         app.add_url_rule("/password/<name>", "password", self._password, methods=["POST"])
+        app.add_url_rule("/classes", "classes", _show_classes)
         app.add_url_rule("/cart/<item>", "put_in_cart", login_required(_put_in_cart))
         if linking:
             arguments["on_link"] = self._connect
@@ -109,6 +110,11 @@ def _put_in_cart(item: str) -> ResponseReturnValue:
         abort(405)
     session["cart"] = [*session.get("cart", []), item]
     return redirect("/")
+
+
+def _show_classes() -> ResponseReturnValue:
+    names = [section.name for section in rosters.sections()]
+    return {"names": names}
 
 
 def _current_account() -> str | None:
