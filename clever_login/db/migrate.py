@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, text
 
+from clever_login.db import version_table
 from clever_login.db.engines import read_only
 
 if TYPE_CHECKING:
@@ -48,10 +49,7 @@ def downgrade(engine: Engine, revision: str) -> None:
 def current_revision(engine: Engine) -> str | None:
     """Return the revision of the tables, or None before the first migration."""
     with read_only(engine).connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        return revision
+        return version_table.stored_revision(connection)
 
 
 def head_revisions() -> list[str]:
@@ -105,7 +103,22 @@ def _alembic_config(connection: Connection | None = None) -> Config:
 @contextmanager
 def _exclusive_transaction(engine: Engine) -> Iterator[Connection]:
     """Run all migrations in one transaction. On SQLite, BEGIN IMMEDIATE is the lock."""
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": ADVISORY_LOCK_ID})
-        yield connection
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            _stop_enforcing_foreign_keys(connection)
+        with connection.begin():
+            if engine.dialect.name == "postgresql":
+                lock = text("SELECT pg_advisory_xact_lock(:n)")
+                connection.execute(lock, {"n": ADVISORY_LOCK_ID})
+            version_table.take_over_legacy_table(connection)
+            yield connection
+            version_table.restore_legacy_table(connection)
+
+
+def _stop_enforcing_foreign_keys(connection: Connection) -> None:
+    """On SQLite, migrations recreate tables. With foreign keys on, that would delete references.
+
+    SQLite ignores this statement inside a transaction. The connection is closed afterwards.
+    """
+    driver_connection: Any = connection.connection.driver_connection
+    driver_connection.execute("PRAGMA foreign_keys=OFF")
