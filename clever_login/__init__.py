@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clever_login import parts, rosters
+    from clever_login import database, parts, rosters
     from clever_login.auth.identity import Account, Identity
     from clever_login.auth.permissions import roles_required
     from clever_login.clever.models import Role
@@ -33,6 +33,7 @@ __all__ = [
     "SettingsError",
     "body_limit",
     "current_user",
+    "database",
     "log_out",
     "parts",
     "public",

@@ -140,7 +140,7 @@ class CleverLogin:
 
     def _lazy_commands(self) -> dict[str, str]:
         commands: dict[str, str] = {}
-        if "Accounts" in self.parts or "Rosters" in self.parts:
+        if {"Accounts", "Rosters", "Database"} & set(self.parts):
             commands |= DATABASE_COMMANDS
         if "Accounts" in self.parts:
             commands |= ACCOUNT_COMMANDS
@@ -217,6 +217,11 @@ def _install_idle_timeout(to: Target, _part: Part) -> None:
     idle_timeout.routes.add_to(to.blueprint)
 
 
+def _install_product_tables(to: Target, part: Part) -> None:
+    to.app.extensions["clever_login_product_tables"] = part
+    _install_database(to.app)
+
+
 def _install_accounts(to: Target, _part: Part) -> None:
     _install_database(to.app)
     claim_views.routes.add_to(to.blueprint)
@@ -287,6 +292,7 @@ INSTALLERS: tuple[tuple[str, Installer], ...] = (
     ("ErrorPages", _only_app(error_pages.init_app)),
     ("Health", _only_app(health.init_app)),
     (LOGIN, _install_login),
+    ("Database", _install_product_tables),
     ("Accounts", _install_accounts),
     ("Rosters", _install_rosters),
 )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
 from clever_login.db import version_table
 from clever_login.db.engines import read_only
@@ -44,6 +44,29 @@ def downgrade(engine: Engine, revision: str) -> None:
 
     with _exclusive_transaction(engine) as connection:
         command.downgrade(_alembic_config(connection), revision)
+
+
+def create_missing_tables(engine: Engine, metadata: MetaData) -> None:
+    """Create those tables that do not exist, in one transaction. Existing ones are not changed."""
+    with read_only(engine).connect() as connection:
+        existing = set(inspect(connection).get_table_names())
+    if not existing.issuperset(table.name for table in metadata.tables.values()):
+        with _exclusive_transaction(engine) as connection:
+            metadata.create_all(connection)
+
+
+@contextmanager
+def migration_lock(engine: Engine) -> Iterator[None]:
+    """On PostgreSQL, let one process at a time run the block, which has its own connections.
+
+    SQLite has no lock of this kind.
+    """
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with engine.begin() as connection:
+        _take_advisory_lock(connection)
+        yield
 
 
 def current_revision(engine: Engine) -> str | None:
@@ -108,11 +131,14 @@ def _exclusive_transaction(engine: Engine) -> Iterator[Connection]:
             _stop_enforcing_foreign_keys(connection)
         with connection.begin():
             if engine.dialect.name == "postgresql":
-                lock = text("SELECT pg_advisory_xact_lock(:n)")
-                connection.execute(lock, {"n": ADVISORY_LOCK_ID})
+                _take_advisory_lock(connection)
             version_table.take_over_legacy_table(connection)
             yield connection
             version_table.restore_legacy_table(connection)
+
+
+def _take_advisory_lock(connection: Connection) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": ADVISORY_LOCK_ID})
 
 
 def _stop_enforcing_foreign_keys(connection: Connection) -> None:
