@@ -183,6 +183,7 @@ def _choose_hooks(
     return AccountHooks(
         find_person=_find_account if "Accounts" in parts else _find_person,
         save_sections=_save_sections,
+        save_account_id=_save_account_id,
         find_or_create=find_or_create,
         on_login=on_login,
     )
@@ -272,6 +273,12 @@ def _save_sections(teacher_id: str, sections: tuple[SharedSection, ...]) -> None
     from clever_login.accounts.library_sections import save_sections
 
     save_sections(teacher_id, sections)
+
+
+def _save_account_id(person_id: str, account_id: str) -> None:
+    from clever_login.accounts import account_lookup
+
+    account_lookup.save_account_id(person_id, account_id)
 
 
 def _not_ready_reason() -> str | None:

@@ -145,7 +145,7 @@ class Person(Base):
     preferred_name: Mapped[str | None] = mapped_column(String(64), default=None)
     first_login: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     last_login: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
-    # The account that this one was merged into. Its other data is cleared.
+    # The account that this one was merged into. Its data is cleared, except for its ids.
     merged_into: Mapped[str | None] = mapped_column(
         ForeignKey("clever_people.id", ondelete="CASCADE"), index=True, default=None
     )
