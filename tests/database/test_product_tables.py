@@ -93,6 +93,48 @@ def test_postgresql_needs_migrations(
     assert not inspect(database_of(site).engine).has_table("loans")
 
 
+MIGRATION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0001", None
+
+
+def upgrade() -> None:
+    person = sa.Column("person_id", sa.String(32), sa.ForeignKey("clever_people.id"))
+    op.create_table("loans", sa.Column("id", sa.Integer, primary_key=True), person)
+
+
+def downgrade() -> None:
+    op.drop_table("loans")
+"""
+
+
+def test_the_documented_env_py_runs_migrations_without_flask_migrate(
+    make_site: SiteMaker,
+    product: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str | None,
+) -> None:
+    page = (ROOT / "docs" / "library.md").read_text()
+    (env,) = re.findall(r"```python\n(# migrations/env\.py\n.*?)```", page, re.S)
+    folder = tmp_path / "own migrations"
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text(env)
+    (folder / "versions" / "0001_loans.py").write_text(MIGRATION)
+    monkeypatch.syspath_prepend(str(tmp_path))  # for the module `lending`
+    part = parts.Database(metadata=product["metadata"], migrations=str(folder))
+    site = make_product(make_site, part, database_url)
+    output = run_flask_clever(site, "db", "upgrade")
+    assert "Revision of the app's own tables: 0001." in output
+    assert "Revision of the tables: 0002 (the newest)." in output
+    assert inspect(database_of(site).engine).has_table("loans")
+    assert by_button(site, "student").path == "/dashboard"
+    run_flask_clever(site, "db", "downgrade", "base", "--yes")
+    assert inspect(database_of(site).engine).get_table_names() == ["alembic_version"]
+
+
 def test_the_columns_for_foreign_keys_are_the_primary_keys() -> None:
     columns = (database.PERSON_ID, database.SECTION_ID, database.SCHOOL_ID)
     keys = [model.__table__.c.id for model in (Person, Section, School)]
