@@ -24,6 +24,8 @@ REDIS_URL_PATTERN = re.compile(
     r"rediss?://(?:[^@/?#\s]*@)?(?:[A-Za-z0-9_.-]+|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?(?:/\d*)?"
     r"|unix://[^?#\s]+"
 )
+# A path, without options. Every connection to `:memory:` would have its own database.
+SQLITE_URL_PATTERN = re.compile(r"sqlite:///(?!/*:memory:)[^?#\x00-\x1f]*[^?#/\x00-\x20]")
 TRUE_VALUES, FALSE_VALUES = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 MIN_SECRET_LENGTH = 32  # characters: 128 bits even when written in hexadecimal
 GENERATE_KEY_HINT = 'Generate one: python3 -c "import secrets; print(secrets.token_hex(32))"'
@@ -147,10 +149,14 @@ class EnvironmentReader:
         return value
 
     def database(self, name: str) -> str | None:
-        """Return a PostgreSQL URL, or None."""
+        """Return the URL of a PostgreSQL database or of a SQLite file, or None."""
         value = self.text(name)
-        if value and not value.startswith(("postgres://", "postgresql://")):
-            self.add_error(f"{name} must look like postgresql://user:password@host:5432/name.")
+        is_postgresql = value and value.startswith(("postgres://", "postgresql://"))
+        if value and not is_postgresql and not SQLITE_URL_PATTERN.fullmatch(value):
+            self.add_error(
+                f"{name} must look like postgresql://user:password@host:5432/name or "
+                "sqlite:///path/of/file."
+            )
         return value
 
     def secret(self, name: str, production: bool) -> str:

@@ -167,7 +167,7 @@ class CleverLogin:
 
     def _lazy_commands(self) -> dict[str, str]:
         commands: dict[str, str] = {}
-        if "Accounts" in self.parts or "Rosters" in self.parts:
+        if {"Accounts", "Rosters", "Database"} & set(self.parts):
             commands |= DATABASE_COMMANDS
         if "Accounts" in self.parts:
             commands |= ACCOUNT_COMMANDS
@@ -248,6 +248,7 @@ def _choose_hooks(
     return AccountHooks(
         find_person=_find_account if "Accounts" in parts else _find_person,
         save_sections=_save_sections,
+        save_account_id=_save_account_id,
         find_or_create=find_or_create,
         on_login=on_login,
         on_link=on_link,
@@ -282,6 +283,11 @@ def _install_sessions(to: Target, _part: Part) -> None:
 def _install_idle_timeout(to: Target, _part: Part) -> None:
     idle_timeout.init_app(to.app, to.settings)
     idle_timeout.routes.add_to(to.blueprint)
+
+
+def _install_product_tables(to: Target, part: Part) -> None:
+    to.app.extensions["clever_login_product_tables"] = part
+    _install_database(to.app)
 
 
 def _install_accounts(to: Target, _part: Part) -> None:
@@ -337,6 +343,12 @@ def _save_sections(teacher_id: str, sections: tuple[SharedSection, ...]) -> None
     save_sections(teacher_id, sections)
 
 
+def _save_account_id(person_id: str, account_id: str) -> None:
+    from clever_login.accounts import account_lookup
+
+    account_lookup.save_account_id(person_id, account_id)
+
+
 def _not_ready_reason() -> str | None:
     from clever_login.db.database import not_ready_reason
 
@@ -380,6 +392,7 @@ INSTALLERS: tuple[tuple[str, Installer], ...] = (
     ("ErrorPages", _only_app(error_pages.init_app)),
     ("Health", _only_app(health.init_app)),
     (LOGIN, _install_login),
+    ("Database", _install_product_tables),
     ("Accounts", _install_accounts),
     ("Rosters", _install_rosters),
 )

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from clever_login.config import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,3 +140,16 @@ class Rosters(Part):
     def needed_parts(self) -> tuple[str, ...]:
         """Return Sessions, which the pages need."""
         return ("Sessions",) if self.pages else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database(Part):
+    """The product's own tables, in the database of the library.
+
+    `migrations` is the folder of the product's Alembic migrations, beside the app's module or in
+    the current folder. `flask clever db upgrade` runs them after the library's. Without that
+    folder, a SQLite file gets the tables of `metadata` that are missing.
+    """
+
+    metadata: MetaData | None = None
+    migrations: str = "migrations"

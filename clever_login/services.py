@@ -59,7 +59,7 @@ class Services:
 def init_app(app: Flask, settings: Settings) -> None:
     """Create the services."""
     folder = Path(app.instance_path)
-    _restrict_permissions(folder)
+    _restrict_permissions(folder, private_files.database_file(settings.database_url, folder))
     store = _create_store(settings, folder / private_files.STORE_FOLDER)
     transport = HttpClient(ca_bundle=settings.clever_ca_bundle)
     status = StatusPage(transport, settings.clever_status_url)
@@ -80,9 +80,9 @@ def services(app: Flask | None = None) -> Services:
     return cast(Services, (app or current_app).extensions["clever_login"])
 
 
-def _restrict_permissions(folder: Path) -> None:
+def _restrict_permissions(folder: Path, database: Path | None) -> None:
     """Restrict files that an older version or an operator created with too wide permissions."""
-    corrected, uncorrected = private_files.restrict_to_owner(folder)
+    corrected, uncorrected = private_files.restrict_to_owner(folder, database)
     for path in corrected:
         log_event("permissions_corrected", level=logging.WARNING, file=path.name)
     for path in uncorrected:

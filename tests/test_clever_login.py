@@ -179,6 +179,7 @@ def test_each_public_name_is_importable_and_nothing_else_is_public() -> None:
         ("from clever_login import Settings, SettingsError, Role", "flask"),
         ("import clever_login.doctor.runner", "flask.app"),
         ("from clever_login import CleverLogin, parts, current_user", "sqlalchemy"),
+        ("from clever_login import parts; parts.Database(migrations='m')", "sqlalchemy"),
         ("from clever_login import rosters", "sqlalchemy"),
         ("from clever_login.rosters import NotVisible, Person, viewer, operator", "sqlalchemy"),
         ("import clever_login.rosters.views", "sqlalchemy"),

@@ -120,6 +120,31 @@ def test_redis_urls_of_common_hosts_are_accepted(url: str) -> None:
     assert load_settings(PRODUCTION | {"REDIS_URL": url}).redis_url == url
 
 
+@pytest.mark.parametrize(
+    ("url", "accepted"),
+    [
+        ("postgres://user:password@host:5432/name", True),
+        ("postgresql://host/name?sslmode=require", True),
+        ("sqlite:///school.sqlite3", True),
+        ("sqlite:////srv/app data/school.sqlite3", True),
+        ("sqlite://", False),
+        ("sqlite:///", False),
+        ("sqlite:///:memory:", False),
+        ("sqlite:////srv/", False),
+        ("sqlite:///school.sqlite3?mode=memory", False),
+        ("mysql://host/name", False),
+        ("school.sqlite3", False),
+    ],
+)
+def test_a_database_url_names_postgresql_or_a_sqlite_file(url: str, accepted: bool) -> None:
+    environ = PRODUCTION | {"DATABASE_URL": url}
+    if accepted:
+        assert load_settings(environ).database_url == url
+    else:
+        with pytest.raises(SettingsError, match=r"DATABASE_URL must look like postgresql://.* or"):
+            load_settings(environ)
+
+
 def test_development_accepts_the_simulators_url() -> None:
     settings = load_settings(DEVELOPMENT | {"CLEVER_URL": "http://127.0.0.1:3001"})
     assert settings.clever_url == "http://127.0.0.1:3001"

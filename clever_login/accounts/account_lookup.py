@@ -14,7 +14,7 @@ from sqlalchemy import JSON, bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from clever_login.accounts.merge import find_by_clever_id
-from clever_login.auth.identity import Account
+from clever_login.auth.account_hooks import PersonRow
 from clever_login.clever.models import User
 from clever_login.db.database import database
 from clever_login.db.models import (
@@ -50,11 +50,11 @@ _UPDATE_RETURNING_USER = (
         first_login=func.coalesce(Person.first_login, _LOGIN_TIME),
         last_login=_LOGIN_TIME,
     )
-    .returning(Person.id, Person.preferred_name)
+    .returning(Person.id, Person.preferred_name, Person.account_id)
 )
 
 
-def find_returning_user(user: User) -> Account | None:
+def find_returning_user(user: User) -> PersonRow | None:
     """Find and update the account of a returning user in one UPDATE.
 
     Returns None unless the account is known, in this district and not archived, and the district is
@@ -75,10 +75,10 @@ def find_returning_user(user: User) -> Account | None:
     }
     with database().autocommit() as connection:
         row = connection.execute(_UPDATE_RETURNING_USER, values).one_or_none()
-    return Account(id=row.id, called=row.preferred_name) if row else None
+    return PersonRow(row.id, row.preferred_name, row.account_id) if row else None
 
 
-def find_or_create_account(user: User) -> Account:
+def find_or_create_account(user: User) -> PersonRow:
     """Return the account of the user who has just logged in, created in one transaction if needed.
 
     Clever lets only shared users log in, so its answer is newer than the last sync: an archived
@@ -105,7 +105,14 @@ def set_preferred_name(account_id: str, name: str) -> None:
         session.get_one(Person, account_id).preferred_name = name
 
 
-def _create_or_update(session: Session, user: User) -> Account:
+def save_account_id(person_id: str, account_id: str) -> None:
+    """Store the id that the product's `find_or_create` returned. Raises DatabaseUnavailable."""
+    statement = update(Person).where(Person.id == person_id).values(account_id=account_id)
+    with database().autocommit() as connection:
+        connection.execute(statement)
+
+
+def _create_or_update(session: Session, user: User) -> PersonRow:
     _ensure_district(session, user.district_id)
     person = find_by_clever_id(session, user.id, user.legacy_ids, user.district_id) or _add_person(
         session, user
@@ -113,7 +120,7 @@ def _create_or_update(session: Session, user: User) -> Account:
     if person.archived_at is not None:
         _restore_account(session, person, user)
     _update_from_login(person, user)
-    return Account(id=person.id, called=person.preferred_name)
+    return PersonRow(person.id, person.preferred_name, person.account_id)
 
 
 def _ensure_district(session: Session, district_id: str | None) -> None:

@@ -53,7 +53,8 @@ def _survivor_key(person: Person, clever_id: str) -> tuple[float, bool, str]:
 def merge_people(session: Session, survivor: Person, duplicate: Person) -> None:
     """Move everything from `duplicate` to `survivor`; the duplicate row then points to it.
 
-    `duplicate` keeps its id, so that product data stored under that id can be found and moved.
+    `duplicate` keeps its id and its account id, so that product data stored under them can be
+    found and moved.
     """
     _move_references(session, survivor, duplicate)
     _fill_missing_fields(survivor, duplicate)
@@ -94,6 +95,7 @@ def _move_references(session: Session, survivor: Person, duplicate: Person) -> N
 
 def _fill_missing_fields(survivor: Person, duplicate: Person) -> None:
     """Fill missing fields from `duplicate`. The survivor is active if either row is."""
+    survivor.account_id = survivor.account_id or duplicate.account_id
     survivor.district_id = survivor.district_id or duplicate.district_id
     survivor.roles = survivor.roles or duplicate.roles
     survivor.first_name = survivor.first_name or duplicate.first_name

@@ -188,7 +188,7 @@ def apply_retention(days: int, *, remove: bool) -> RowCounts:
         expired = session.scalars(select(Claim).where(Claim.expires_at < utc_now())).all()
         for claim in expired:
             session.delete(claim)
-        rows["claims"] += len(expired)
+        rows[Claim.__tablename__] += len(expired)
         session.flush()
         if not remove:
             session.rollback()

@@ -14,6 +14,17 @@ from clever_login.clever.models import User
 from clever_login.clever.user_client import SharedSection
 
 _KEY = "clever_login_account_hooks"
+MAX_ID_LENGTH = 255  # of an account id; the column has this size
+
+
+@dataclass(frozen=True)
+class PersonRow(Account):
+    """The row of a user in the library's tables.
+
+    `account_id` is what the product's `find_or_create` returned at the last login, else None.
+    """
+
+    account_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +32,14 @@ class AccountHooks:
     """What happens with a user whom Clever has identified.
 
     `find_person` and `save_sections` belong to the library's tables: the first returns the user's
-    row, and the second stores the sections that a Clever Library teacher shares. The others are the
-    product's. Without `find_or_create`, the account is the row, or Clever's id without tables.
+    row, and the second stores the sections that a Clever Library teacher shares. `save_account_id`
+    stores the id that the product returned, by the id of the row. The others are the product's.
+    Without `find_or_create`, the account is the row, or Clever's id without tables.
     """
 
     find_person: Callable[[User], Account] | None = None
     save_sections: Callable[[str, tuple[SharedSection, ...]], None] | None = None
+    save_account_id: Callable[[str, str], None] | None = None
     find_or_create: Callable[[Identity], str | Account] | None = None
     on_login: Callable[[Identity], ResponseReturnValue | None] | None = None
     on_link: Callable[[str, Identity], None] | None = None
@@ -50,11 +63,21 @@ class AccountHooks:
         account = self.find_or_create(identity)
         if isinstance(account, str):
             account = Account(id=account)
-        if not isinstance(account, Account) or not account.id or not isinstance(account.id, str):
-            raise TypeError("find_or_create must return an id as a string, or an Account with one")
+        if not isinstance(account, Account) or not _is_valid_id(account.id):
+            raise TypeError(
+                "find_or_create must return an id as a string of 1 to "
+                f"{MAX_ID_LENGTH} characters, or an Account with one"
+            )
+        is_new = isinstance(person, PersonRow) and person.account_id != account.id
+        if person and is_new and self.save_account_id:
+            self.save_account_id(person.id, account.id)
         return account
 
 
 def account_hooks() -> AccountHooks:
     """Return the hooks of the current app."""
     return cast(AccountHooks, current_app.extensions[_KEY])
+
+
+def _is_valid_id(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= MAX_ID_LENGTH

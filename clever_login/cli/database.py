@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import click
 from alembic.util import CommandError
 from flask.cli import AppGroup
 from sqlalchemy import Engine
 
+from clever_login.database import product_migrations
 from clever_login.db import migrate
 from clever_login.db.database import database
 from clever_login.db.driver_errors import translate_driver_errors
 from clever_login.errors import DatabaseUnavailable
 from clever_login.safe_output import command_failed, echo
 
+T = TypeVar("T")
 db = AppGroup("db", help="Manage the database tables of accounts and rosters.")
 
 
 @db.command("upgrade")
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
-    """Upgrade the tables to this version of the app. Does nothing if they are up to date."""
+    """Upgrade the tables to this version of the app. Does nothing if they are up to date.
+
+    Then runs the app's own migrations, if it has parts.Database. With a REVISION, it does not.
+    """
     _run_migration(lambda engine: migrate.upgrade(engine, revision))
+    if revision == "head" and (product := _run_product_migration(product_migrations.upgrade)):
+        echo(f"Revision of the app's own tables: {product}.")
 
 
 @db.command("downgrade", context_settings={"ignore_unknown_options": True})  # such as -1
 @click.argument("revision")
 @click.confirmation_option(
-    prompt="This deletes everything that these migrations added, with its data. Continue?"
+    prompt="This deletes everything that these migrations added, with its data. `base` also "
+    "reverts the app's own migrations. Continue?"
 )
 def downgrade(revision: str) -> None:
-    """Downgrade the tables to a revision. `base` deletes all data."""
+    """Downgrade the tables to a revision. `base` deletes all data.
+
+    With `base`, the app's own migrations are reverted first. Tables are not dropped while foreign
+    keys of other tables point at them.
+    """
+    if revision == "base":
+        _run_product_migration(product_migrations.downgrade_to_base)
     _run_migration(lambda engine: migrate.downgrade(engine, revision))
 
 
@@ -44,15 +60,26 @@ def current() -> None:
 def _run_migration(work: Callable[[Engine], None]) -> None:
     """Run it, then print the revision of the tables. Failures exit with one sentence."""
     engine = database().engine
+    with _exit_on_error():
+        work(engine)
+        revision, outdated = migrate.current_revision(engine), migrate.outdated_reason(engine)
+    echo(f"Revision of the tables: {revision or 'none'}{'' if outdated else ' (the newest)'}.")
+    if outdated:
+        echo(f"{outdated[0].upper()}{outdated[1:]}.")
+
+
+def _run_product_migration(work: Callable[[], T]) -> T:
+    with _exit_on_error():
+        return work()
+
+
+@contextmanager
+def _exit_on_error() -> Iterator[None]:
     try:
         with translate_driver_errors():
-            work(engine)
-            revision, outdated = migrate.current_revision(engine), migrate.outdated_reason(engine)
+            yield
     except DatabaseUnavailable as error:
         reason = f"{str(error)[0].upper()}{str(error)[1:]}"
         raise command_failed(f"{reason}. Check DATABASE_URL.") from None
     except CommandError as error:
         raise command_failed(f"{error}.") from None
-    echo(f"Revision of the tables: {revision or 'none'}{'' if outdated else ' (the newest)'}.")
-    if outdated:
-        echo(f"{outdated[0].upper()}{outdated[1:]}.")

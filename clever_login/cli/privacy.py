@@ -113,7 +113,7 @@ def _print_receipt(kind: str, receipt: DeletionReceipt) -> None:
     log_event("forgotten", kind=kind, subject=name, **fields)
     echo(f"Forgotten: {kind} {name}, at {receipt.deleted_at.isoformat(timespec='seconds')}")
     _print_rows(receipt.rows)
-    echo(f"{'sessions':16}{receipt.sessions:>8}")
+    echo(f"{'sessions':24}{receipt.sessions:>8}")
     if not receipt.existed:
         raise command_failed(NOT_FOUND_MESSAGE)
     if receipt.shared:
@@ -123,7 +123,7 @@ def _print_receipt(kind: str, receipt: DeletionReceipt) -> None:
 
 def _print_rows(rows: RowCounts) -> None:
     for table, count in sorted(rows.items()):
-        echo(f"{table:16}{count:>8}")
+        echo(f"{table:24}{count:>8}")
 
 
 def _pseudonym(kind: str, clever_id: str | None) -> str:

@@ -14,7 +14,7 @@ from threading import Lock, RLock
 from typing import TypeVar, cast
 
 from flask import Flask, current_app, has_request_context
-from sqlalchemy import Connection, Engine, delete
+from sqlalchemy import Connection, Engine, MetaData, delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from clever_login.db.connection_limits import ConnectionLimits
 from clever_login.db.driver_errors import NO_ANSWER, RetryableError, translate_driver_errors
 from clever_login.db.engines import autocommit, make_engine, max_connections, read_only
 from clever_login.db.models import SyncLock, utc_now
+from clever_login.db.product_tables import metadata_without_migrations
 from clever_login.errors import DatabaseUnavailable
 from clever_login.services import services
 from clever_login.storage import private_files
@@ -36,14 +37,22 @@ MAX_ATTEMPTS = 5  # for work that may conflict with another transaction
 class Database:
     """One database. It opens no connection before the first transaction.
 
+    `product_metadata` are tables of the product that no migrations create. In a SQLite file, those
+    that are missing are created.
+
     Requests and jobs use separate engines on PostgreSQL. Outside a request (in a command) each
     transaction opens its own connection, and statements may take long.
     """
 
     def __init__(
-        self, url: str, connections: int, jobs: ConnectionLimits = connection_limits.COMMAND_LIMITS
+        self,
+        url: str,
+        connections: int,
+        jobs: ConnectionLimits = connection_limits.COMMAND_LIMITS,
+        product_metadata: MetaData | None = None,
     ) -> None:
         self.url = url
+        self._product_metadata = product_metadata
         self._is_sqlite = url.startswith("sqlite")
         self._page_limits, self._job_limits = connection_limits.page_limits(connections), jobs
         self._lock, self._setup_lock = RLock(), Lock()
@@ -167,15 +176,20 @@ class Database:
             if not self._is_sqlite:
                 raise DatabaseUnavailable(reason)
             migrate.upgrade(self.engine)
+        if self._is_sqlite and self._product_metadata is not None:
+            migrate.create_missing_tables(self.engine, self._product_metadata)
         self._tables_ready = True
 
 
 def resolve_url(settings: Settings, folder: Path) -> str:
-    """Return the SQLAlchemy URL. Heroku's postgres:// becomes postgresql+psycopg://."""
+    """Return the SQLAlchemy URL. Heroku's postgres:// becomes postgresql+psycopg://.
+
+    `folder` is the instance folder, for SQLite.
+    """
     database_url = settings.database_url
-    if not database_url:
-        return f"sqlite:///{folder / private_files.DATABASE_FILE}"
-    _, _, address = database_url.partition("://")
+    if file := private_files.database_file(database_url, folder):
+        return f"{private_files.SQLITE_SCHEME}{file}"
+    _, _, address = str(database_url).partition("://")
     return f"postgresql+psycopg://{address}"
 
 
@@ -184,7 +198,11 @@ def database(app: Flask | None = None) -> Database:
     flask_app = app or current_app
     if _EXTENSION_KEY not in flask_app.extensions:
         url = resolve_url(services(app).settings, Path(flask_app.instance_path))
-        created = Database(url, services(app).settings.database_connections)
+        created = Database(
+            url,
+            services(app).settings.database_connections,
+            product_metadata=metadata_without_migrations(flask_app),
+        )
         flask_app.extensions.setdefault(_EXTENSION_KEY, created)  # the first of two threads wins
     return cast(Database, flask_app.extensions[_EXTENSION_KEY])
 

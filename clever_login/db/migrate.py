@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
+from clever_login.db import version_table
 from clever_login.db.engines import read_only
 
 if TYPE_CHECKING:
@@ -45,13 +46,33 @@ def downgrade(engine: Engine, revision: str) -> None:
         command.downgrade(_alembic_config(connection), revision)
 
 
+def create_missing_tables(engine: Engine, metadata: MetaData) -> None:
+    """Create those tables that do not exist, in one transaction. Existing ones are not changed."""
+    with read_only(engine).connect() as connection:
+        existing = set(inspect(connection).get_table_names())
+    if not existing.issuperset(table.name for table in metadata.tables.values()):
+        with _exclusive_transaction(engine) as connection:
+            metadata.create_all(connection)
+
+
+@contextmanager
+def migration_lock(engine: Engine) -> Iterator[None]:
+    """On PostgreSQL, let one process at a time run the block, which has its own connections.
+
+    SQLite has no lock of this kind.
+    """
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with engine.begin() as connection:
+        _take_advisory_lock(connection)
+        yield
+
+
 def current_revision(engine: Engine) -> str | None:
     """Return the revision of the tables, or None before the first migration."""
     with read_only(engine).connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-        return revision
+        return version_table.stored_revision(connection)
 
 
 def head_revisions() -> list[str]:
@@ -105,7 +126,25 @@ def _alembic_config(connection: Connection | None = None) -> Config:
 @contextmanager
 def _exclusive_transaction(engine: Engine) -> Iterator[Connection]:
     """Run all migrations in one transaction. On SQLite, BEGIN IMMEDIATE is the lock."""
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": ADVISORY_LOCK_ID})
-        yield connection
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            _stop_enforcing_foreign_keys(connection)
+        with connection.begin():
+            if engine.dialect.name == "postgresql":
+                _take_advisory_lock(connection)
+            version_table.take_over_legacy_table(connection)
+            yield connection
+            version_table.restore_legacy_table(connection)
+
+
+def _take_advisory_lock(connection: Connection) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": ADVISORY_LOCK_ID})
+
+
+def _stop_enforcing_foreign_keys(connection: Connection) -> None:
+    """On SQLite, migrations recreate tables. With foreign keys on, that would delete references.
+
+    SQLite ignores this statement inside a transaction. The connection is closed afterwards.
+    """
+    driver_connection: Any = connection.connection.driver_connection
+    driver_connection.execute("PRAGMA foreign_keys=OFF")

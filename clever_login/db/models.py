@@ -1,5 +1,7 @@
 """The tables of accounts and rosters. PRIVACY.md states the purpose of each column.
 
+The names of all tables begin with `clever_`, so that a product can share the database.
+
 Clever ids are text. Times are UTC. Nothing is deleted when Clever stops sharing it: the row gets
 an `archived_at` time, which is cleared when Clever shares it again.
 """
@@ -28,6 +30,7 @@ from clever_login.clever.models import PROVIDER as PROVIDER
 from clever_login.clever.models import Role
 
 ID_TYPE = String(64)
+ACCOUNT_ID_TYPE = String(255)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -74,7 +77,7 @@ def new_id() -> str:
 class District(Base):
     """A district, created by the sync of its district-app token or by its first login."""
 
-    __tablename__ = "districts"
+    __tablename__ = "clever_districts"
 
     id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     name: Mapped[str] = mapped_column(String(255), default="")
@@ -93,10 +96,10 @@ class District(Base):
 class School(Base):
     """A school in a district."""
 
-    __tablename__ = "schools"
+    __tablename__ = "clever_schools"
 
     id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
-    district_id: Mapped[str] = mapped_column(ForeignKey("districts.id"), index=True)
+    district_id: Mapped[str] = mapped_column(ForeignKey("clever_districts.id"), index=True)
     name: Mapped[str] = mapped_column(String(255), default="")
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
 
@@ -104,10 +107,10 @@ class School(Base):
 class Term(Base):
     """A term of a school year."""
 
-    __tablename__ = "terms"
+    __tablename__ = "clever_terms"
 
     id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
-    district_id: Mapped[str] = mapped_column(ForeignKey("districts.id"), index=True)
+    district_id: Mapped[str] = mapped_column(ForeignKey("clever_districts.id"), index=True)
     name: Mapped[str] = mapped_column(String(255), default="")
     start_date: Mapped[date | None] = mapped_column(Date, default=None)
     end_date: Mapped[date | None] = mapped_column(Date, default=None)
@@ -121,15 +124,17 @@ class Person(Base):
     found by (provider, clever_id), compared exactly.
     """
 
-    __tablename__ = "people"
-    __table_args__ = (UniqueConstraint("provider", "clever_id", name="uq_people_clever_id"),)
+    __tablename__ = "clever_people"
+    __table_args__ = (UniqueConstraint("provider", "clever_id", name="uq_clever_people_clever_id"),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default_factory=new_id)
     provider: Mapped[str] = mapped_column(String(16), default=PROVIDER)
     # None: an account from before Clever, not claimed yet.
     clever_id: Mapped[str | None] = mapped_column(ID_TYPE, default=None)
+    # What the product's find_or_create returned at the last login. Without it, the account is `id`.
+    account_id: Mapped[str | None] = mapped_column(ACCOUNT_ID_TYPE, index=True, default=None)
     district_id: Mapped[str | None] = mapped_column(
-        ForeignKey("districts.id"), index=True, default=None
+        ForeignKey("clever_districts.id"), index=True, default=None
     )
     roles: Mapped[list[str]] = mapped_column(JSON, default_factory=list)
     first_name: Mapped[str] = mapped_column(String(255), default="")
@@ -140,9 +145,9 @@ class Person(Base):
     preferred_name: Mapped[str | None] = mapped_column(String(64), default=None)
     first_login: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     last_login: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
-    # The account that this one was merged into. Its other data is cleared.
+    # The account that this one was merged into. Its data is cleared, except for its ids.
     merged_into: Mapped[str | None] = mapped_column(
-        ForeignKey("people.id", ondelete="CASCADE"), index=True, default=None
+        ForeignKey("clever_people.id", ondelete="CASCADE"), index=True, default=None
     )
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
 
@@ -150,28 +155,32 @@ class Person(Base):
 class RoleAssignment(Base):
     """A user's role at a school: student, teacher or staff. Each role has its own row."""
 
-    __tablename__ = "people_schools"
+    __tablename__ = "clever_role_assignments"
 
     person_id: Mapped[str] = mapped_column(
-        ForeignKey("people.id", ondelete="CASCADE"), primary_key=True
+        ForeignKey("clever_people.id", ondelete="CASCADE"), primary_key=True
     )
-    school_id: Mapped[str] = mapped_column(ForeignKey("schools.id"), primary_key=True, index=True)
+    school_id: Mapped[str] = mapped_column(
+        ForeignKey("clever_schools.id"), primary_key=True, index=True
+    )
     role: Mapped[str] = mapped_column(String(16), primary_key=True)  # a value of clever.models.Role
 
 
 class Section(Base):
     """A section (class). One shared by a Clever Library teacher has no district and no school."""
 
-    __tablename__ = "sections"
+    __tablename__ = "clever_sections"
 
     id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
     district_id: Mapped[str | None] = mapped_column(
-        ForeignKey("districts.id"), index=True, default=None
+        ForeignKey("clever_districts.id"), index=True, default=None
     )
     school_id: Mapped[str | None] = mapped_column(
-        ForeignKey("schools.id"), index=True, default=None
+        ForeignKey("clever_schools.id"), index=True, default=None
     )
-    term_id: Mapped[str | None] = mapped_column(ForeignKey("terms.id"), index=True, default=None)
+    term_id: Mapped[str | None] = mapped_column(
+        ForeignKey("clever_terms.id"), index=True, default=None
+    )
     name: Mapped[str] = mapped_column(String(255), default="")
     subject: Mapped[str | None] = mapped_column(String(64), default=None)
     grade: Mapped[str | None] = mapped_column(String(32), default=None)
@@ -182,12 +191,13 @@ class Section(Base):
 class Enrollment(Base):
     """A student or teacher in a section."""
 
-    __tablename__ = "enrolments"
+    __tablename__ = "clever_enrollments"
+
     section_id: Mapped[str] = mapped_column(
-        ForeignKey("sections.id", ondelete="CASCADE"), primary_key=True
+        ForeignKey("clever_sections.id", ondelete="CASCADE"), primary_key=True
     )
     person_id: Mapped[str] = mapped_column(
-        ForeignKey("people.id", ondelete="CASCADE"), primary_key=True, index=True
+        ForeignKey("clever_people.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     role: Mapped[str] = mapped_column(String(16), primary_key=True)  # student, teacher
 
@@ -195,11 +205,13 @@ class Enrollment(Base):
 class Claim(Base):
     """A one-time link that proves who owns an account from before Clever."""
 
-    __tablename__ = "claims"
+    __tablename__ = "clever_claims"
 
     # SHA-256 of the token; the token itself is never stored.
     token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    person_id: Mapped[str] = mapped_column(
+        ForeignKey("clever_people.id", ondelete="CASCADE"), index=True
+    )
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
 
@@ -207,7 +219,7 @@ class Claim(Base):
 class SyncLock(Base):
     """A lock with an expiry time, for work that only one process may do, such as a sync."""
 
-    __tablename__ = "leases"
+    __tablename__ = "clever_locks"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     holder: Mapped[str] = mapped_column(String(64))

@@ -22,7 +22,7 @@ def check_connection_and_tables(environment: DoctorEnvironment) -> Iterator[Find
     """Check that the database responds and that its tables match this code."""
     if find_spec("clever_login.extension") is None:
         return  # removed by the product, which then stores no accounts
-    if environment.settings.database_url:
+    if not (environment.settings.database_url or "sqlite:").startswith("sqlite:"):
         yield from _check_postgresql(environment)
         return
     yield ok(

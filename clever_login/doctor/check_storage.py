@@ -13,7 +13,7 @@ from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.errors import StoreUnavailable
 from clever_login.storage.base import Store, probe
 from clever_login.storage.file_store import FILE_NAME, FileStore
-from clever_login.storage.private_files import find_exposed_files
+from clever_login.storage.private_files import database_file, find_exposed_files
 from clever_login.storage.redis_store import RedisStore, create_client
 
 STORE_FOLDER = Path(__file__).resolve().parent.parent.parent / "instance" / "store"  # beside app.py
@@ -165,10 +165,11 @@ def _worker_count(environment: DoctorEnvironment) -> int:
 FILE_PERMISSIONS = "file permissions"
 
 
-def check_file_permissions(_environment: DoctorEnvironment) -> Iterator[Finding]:
+def check_file_permissions(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that other users of this machine cannot read accounts or sessions."""
     instance = STORE_FOLDER.parent
-    exposed = [path.name for path in find_exposed_files(instance)]
+    database = database_file(environment.settings.database_url, instance)
+    exposed = [path.name for path in find_exposed_files(instance, database)]
     if not exposed:
         yield ok(
             FILE_PERMISSIONS, "Other users of this machine cannot read the files in instance/."

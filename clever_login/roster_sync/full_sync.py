@@ -71,7 +71,11 @@ _STALE = Table(
     Column("counted", Boolean),  # whether the owner is already counted as changed
     prefixes=["TEMPORARY"],
 )
-_LINKS: dict[str, Link] = {"people_schools": models.RoleAssignment, "enrolments": models.Enrollment}
+_LINKS: dict[str, Link] = {
+    "role_assignments": models.RoleAssignment,
+    "enrollments": models.Enrollment,
+}
+_LINK_KINDS = {model: kind for kind, model in _LINKS.items()}
 
 
 def create_snapshot(connection: Connection) -> None:
@@ -99,7 +103,7 @@ def note_stale(
 
     Owners in `counted` are already counted as changed.
     """
-    kind = model.__tablename__
+    kind = _LINK_KINDS[model]
     for chunk in chunks(owners, MAX_PARAMETERS):
         connection.execute(
             delete(_STALE).where(_STALE.c.kind == kind, _STALE.c.owner_id.in_(chunk))
@@ -161,14 +165,14 @@ def remove_missing(
                 update(model).where(is_missing).values(archived_at=archived_at)
             )
             counts[kind, "archived"] += result.rowcount
-    if "enrolments" not in held_kinds:
-        counts["enrolments", "removed"] += _delete_stale_links(connection, "enrolments")
-    if "people_schools" not in held_kinds:
+    if "enrollments" not in held_kinds:
+        counts["enrollments", "removed"] += _delete_stale_links(connection, "enrollments")
+    if "role_assignments" not in held_kinds:
         owners = select(func.count(distinct(_STALE.c.owner_id))).where(
-            _STALE.c.kind == "people_schools", ~_STALE.c.counted
+            _STALE.c.kind == "role_assignments", ~_STALE.c.counted
         )
         counts["people", "changed"] += connection.scalar(owners) or 0
-        _delete_stale_links(connection, "people_schools")
+        _delete_stale_links(connection, "role_assignments")
     return WriteResult(+counts, people)
 
 
@@ -251,8 +255,8 @@ def _groups(sync: DistrictSync) -> Iterable[_Group]:
     sections = replace(roster, page_size=SECTIONS_PER_PAGE).sections
     yield _Group("schools", ("schools",), (roster.schools,))
     yield _Group("terms", ("terms",), (roster.terms,))
-    yield _Group("people", ("people", "people_schools"), people_lists)
-    yield _Group("sections", ("sections", "enrolments"), (sections,))
+    yield _Group("people", ("people", "role_assignments"), people_lists)
+    yield _Group("sections", ("sections", "enrollments"), (sections,))
 
 
 def _read_group(sync: DistrictSync, group: _Group, counts_before: LossCounts) -> None:

@@ -40,8 +40,7 @@ from clever_login.roster_sync.writer import Counts
 from clever_login.services import services
 from clever_login.sessions import end_sessions
 
-REPORTED_TABLES = ("schools", "terms", "people", "sections", "enrolments")
-NAMES = {"enrolments": "enrollments"}
+REPORTED_TABLES = ("schools", "terms", "people", "sections", "enrollments")
 REPORTED_CHANGES = ("new", "changed", "archived", "restored", "removed")
 SyncMode = Literal["full read", "events", "left", "skipped", "failed", "refused"]
 
@@ -87,7 +86,7 @@ class SyncResult:
             for change in REPORTED_CHANGES
             if self.counts[table, change]
         ]
-        return f"  {NAMES.get(table, table)}: {', '.join(changes)}" if changes else ""
+        return f"  {table}: {', '.join(changes)}" if changes else ""
 
 
 SUPPORTED_VERSIONS = ("v2.1", "v3.0", "v3.1")

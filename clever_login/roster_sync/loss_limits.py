@@ -17,12 +17,12 @@ from clever_login.db import models
 from clever_login.db.models import has_role
 
 LossCounts = Counter[str]  # name of what is counted -> number
-RECORD_KINDS = ("schools", "terms", "people", "people_schools", "sections", "enrolments")
+RECORD_KINDS = ("schools", "terms", "people", "role_assignments", "sections", "enrollments")
 # Kinds that depend on a held kind and cannot be trusted either.
 _DEPENDENT = {
-    "schools": {"sections", "people_schools", "enrolments"},
-    "people": {"people_schools", "enrolments"},
-    "sections": {"enrolments"},
+    "schools": {"sections", "role_assignments", "enrollments"},
+    "people": {"role_assignments", "enrollments"},
+    "sections": {"enrollments"},
 }
 
 
@@ -46,12 +46,12 @@ LOSS_RULES = {
     "teachers": LossRule(kind="people", allowance=5),
     "staff": LossRule(kind="people", allowance=5),
     "district administrators": LossRule(kind="people", allowance=5),
-    "schools of students": LossRule(kind="people_schools", allowance=5),
-    "schools of teachers": LossRule(kind="people_schools", allowance=5),
-    "schools of staff": LossRule(kind="people_schools", allowance=5),
+    "schools of students": LossRule(kind="role_assignments", allowance=5),
+    "schools of teachers": LossRule(kind="role_assignments", allowance=5),
+    "schools of staff": LossRule(kind="role_assignments", allowance=5),
     "sections": LossRule(kind="sections", allowance=5, never_all=True),
-    "student enrollments": LossRule(kind="enrolments", allowance=30, never_all=True),
-    "teacher enrollments": LossRule(kind="enrolments", allowance=30, never_all=True),
+    "student enrollments": LossRule(kind="enrollments", allowance=30, never_all=True),
+    "teacher enrollments": LossRule(kind="enrollments", allowance=30, never_all=True),
 }
 ROLE_NAMES = {
     Role.STUDENT: "students",
@@ -120,7 +120,7 @@ def count_active(
     if "people" in kinds:
         is_active = (person.district_id == district_id) & person.archived_at.is_(None)
         counts.update(count_people(connection, is_active))
-    for kind in {"people_schools", "enrolments"} & set(kinds):
+    for kind in {"role_assignments", "enrollments"} & set(kinds):
         counts.update(_count_links(connection, district_id, kind))
     return counts
 
@@ -136,7 +136,7 @@ def count_people(connection: Connection, condition: ColumnElement[bool]) -> Loss
 
 def link_label(kind: str, role: str) -> str:
     """Return the name of a kind of link with a role."""
-    if kind == "enrolments":
+    if kind == "enrollments":
         return f"{role} enrollments"
     return f"schools of {ROLE_NAMES[Role(role)]}"
 
@@ -144,7 +144,7 @@ def link_label(kind: str, role: str) -> str:
 def _count_links(connection: Connection, district_id: str, kind: str) -> LossCounts:
     owner: type[models.Person] | type[models.Section] = models.Person
     model: type[models.RoleAssignment] | type[models.Enrollment] = models.RoleAssignment
-    if kind == "enrolments":
+    if kind == "enrollments":
         owner, model = models.Section, models.Enrollment
     is_active = (owner.district_id == district_id) & owner.archived_at.is_(None)
     query = select(model.role, func.count()).join(owner).where(is_active).group_by(model.role)

@@ -58,7 +58,7 @@ class NetChanges:
                 present = records.keys() - deleted
                 counts_now.update(self._count_by_role(kind, present))
                 counts_now.subtract(stored.count_active(kind, present))
-        for kind, links in (("people", "people_schools"), ("sections", "enrolments")):
+        for kind, links in (("people", "role_assignments"), ("sections", "enrollments")):
             remaining = {
                 key: link_counts
                 for key, link_counts in self.final_links[kind].items()
@@ -127,7 +127,7 @@ class _StoredCounts:
 
     def _links_query(self, kind: str, links: str, ids: Collection[str]) -> Any:
         owner = MODEL_BY_KIND[kind]
-        model: Any = models.RoleAssignment if links == "people_schools" else models.Enrollment
+        model: Any = models.RoleAssignment if links == "role_assignments" else models.Enrollment
         key = clever_id_column(owner)
         is_owner = (owner.district_id == self.district_id) & key.in_(ids)
         query = select(key, model.role, func.count()).join(model).where(is_owner)

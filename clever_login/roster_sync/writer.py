@@ -259,8 +259,8 @@ def _write_enrollments(job: _Job, sections: list[Section]) -> None:
 
     owners = [section.id for section in sections]
     added, removed = job.link(models.Enrollment, owners, wanted, keep_link)
-    job.counts["enrolments", "new"] += len(added)
-    job.counts["enrolments", "removed"] += len(removed)
+    job.counts["enrollments", "new"] += len(added)
+    job.counts["enrollments", "removed"] += len(removed)
 
 
 def _merge_legacy_people(job: _Job) -> tuple[str, ...]:

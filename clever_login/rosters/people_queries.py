@@ -22,6 +22,7 @@ from clever_login.rosters.viewers import Viewer, ViewerRole
 Query = Select[*tuple[Any, ...]]
 PERSON_COLUMNS = (
     Person.id,
+    Person.account_id,
     Person.first_name,
     Person.last_name,
     Person.grade,
@@ -60,8 +61,7 @@ def to_person(row: Row[*tuple[Any, ...]]) -> records.Person:
     """Return the person of a row with PERSON_COLUMNS."""
     return records.Person(
         id=row.id,
-        # The ids that a product's own function returns are not stored.
-        account_id=None if account_hooks().find_or_create else row.id,
+        account_id=row.account_id if account_hooks().find_or_create else row.id,
         first_name=row.first_name,
         last_name=row.last_name,
         grade=row.grade,

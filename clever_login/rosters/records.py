@@ -40,7 +40,8 @@ class School:
 class Person:
     """A student, teacher, or administrator. `id` is the library's and never changes.
 
-    `account_id` is None in apps with their own `find_or_create`, whose ids are not stored.
+    `account_id` is what the app's `find_or_create` returned at the person's last login, None before
+    the first one. Without `find_or_create`, it is the same as `id`.
     """
 
     id: str

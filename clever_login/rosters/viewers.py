@@ -25,7 +25,7 @@ ViewerRole = Role | Operator | None
 class Viewer:
     """A person in one of their roles, or an operator of a district.
 
-    `viewer_id` is the person's id in table `people`, or the district's id for an operator.
+    `viewer_id` is the person's id in table `clever_people`, or the district's id for an operator.
     """
 
     viewer_id: str

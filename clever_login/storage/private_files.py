@@ -11,6 +11,7 @@ from pathlib import Path
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 OTHER_USERS = 0o077  # all permissions of the group and of other users
 STORE_FOLDER, DATABASE_FILE, DEVELOPMENT_KEY_FILE = "store", "school.sqlite3", "dev-secret-key"
+SQLITE_SCHEME = "sqlite:///"
 SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")  # SQLite creates these beside its file
 
 
@@ -52,23 +53,38 @@ def make_file(path: Path) -> None:
         temporary.unlink()
 
 
-def find_exposed_files(folder: Path) -> list[Path]:
-    """Return those of the instance folder and the app's files in it that other users can access.
+def database_file(url: str | None, folder: Path) -> Path | None:
+    """Return the SQLite file of a DATABASE_URL, by default in the instance folder.
 
-    The session files in the store folder are not checked: each is created with mode 0600.
+    A relative path is relative to the instance folder, as for Flask-SQLAlchemy. Returns None for
+    PostgreSQL.
     """
-    database = (folder / DATABASE_FILE).resolve()  # SQLite also writes beside the target of a link
-    database_files = (database.with_name(database.name + suffix) for suffix in SQLITE_SUFFIXES)
+    if url and not url.startswith(SQLITE_SCHEME):
+        return None
+    return folder / (url.removeprefix(SQLITE_SCHEME) if url else DATABASE_FILE)
+
+
+def find_exposed_files(folder: Path, database: Path | None = None) -> list[Path]:
+    """Return those of the instance folder and the app's files that other users can access.
+
+    `database` is a SQLite file beside the one in the instance folder. The session files in the
+    store folder are not checked: each is created with mode 0600.
+    """
+    # SQLite also writes beside the target of a link.
+    databases = {file.resolve() for file in (folder / DATABASE_FILE, database) if file}
+    database_files = (
+        file.with_name(file.name + suffix) for file in databases for suffix in SQLITE_SUFFIXES
+    )
     paths = (folder, folder / STORE_FOLDER, folder / DEVELOPMENT_KEY_FILE, *database_files)
     return [path for path in paths if _mode(path) & OTHER_USERS]
 
 
-def restrict_to_owner(folder: Path) -> tuple[list[Path], list[Path]]:
+def restrict_to_owner(folder: Path, database: Path | None = None) -> tuple[list[Path], list[Path]]:
     """Remove other users' permissions.
 
     Returns the paths that were corrected and those that could not be.
     """
-    paths = find_exposed_files(folder)
+    paths = find_exposed_files(folder, database)
     for path in paths:
         with suppress(OSError):  # it belongs to another user, or the file system is read-only
             path.chmod(_mode(path) & ~OTHER_USERS)

@@ -9,11 +9,19 @@ import pytest
 from flask import Flask, redirect
 from sqlalchemy import select
 
-from clever_login import AccountRefused, Identity
+from clever_login import AccountRefused, Identity, rosters
 from clever_login.config import Settings
 from clever_login.db.models import Person
 from tests.conftest import SiteMaker
-from tests.support.account_app import account_id, add_account_view, database_of
+from tests.support.account_app import (
+    account_id,
+    add_account_view,
+    database_of,
+    flask_app,
+    people_rows,
+    record_statements,
+    run_flask_clever,
+)
 from tests.support.browser_client import Visitor
 from tests.support.expected_rows import sync_site
 from tests.support.login_flows import by_button
@@ -120,7 +128,56 @@ def test_a_second_login_finds_the_same_account(own: Site, own_users: OwnUsers) -
     assert first == second
 
 
-@pytest.mark.parametrize("wrong", [None, "", 7])
+def saved_account_ids(statements: list[str]) -> int:
+    """Return how many statements store an account id."""
+    return sum("SET account_id" in statement for statement in statements)
+
+
+def test_the_account_id_of_the_last_login_is_stored_and_only_written_when_it_changes(
+    make_site: SiteMaker, own_users: OwnUsers, database_url: str | None
+) -> None:
+    site = make_site(make_app=own_users.make_app, database_url=database_url)
+    run_flask_clever(site, "db", "upgrade")
+    subject = site.person("student").id
+    stored = []
+    for number in ("user-1", "user-1", "user-2"):
+        own_users.numbers[subject] = number
+        with record_statements(site) as statements:
+            by_button(site, "student")
+        (person,) = people_rows(site)
+        stored.append((person.account_id, saved_account_ids(statements)))
+    assert stored == [("user-1", 1), ("user-1", 0), ("user-2", 1)]
+
+
+def test_rosters_return_the_account_ids_of_the_product(
+    make_site: SiteMaker, own_users: OwnUsers
+) -> None:
+    site = make_site(make_app=own_users.make_app)
+    assert sync_site(site).exit_code == 0
+    own_users.numbers[site.person("student").id] = "user-7"
+    by_button(site, "student")
+    with flask_app(site).app_context():
+        operator = rosters.operator(site.person("student").district.id)
+        people = rosters.people(viewer=operator, size=200)
+    account_ids = [person.account_id for person in people]
+    assert account_ids.count("user-7") == 1
+    assert account_ids.count(None) == people.total - 1
+
+
+def test_with_the_librarys_accounts_the_account_id_is_the_id(site: Site) -> None:
+    with record_statements(site) as statements:
+        student = by_button(site, "student")
+    assert saved_account_ids(statements) == 0
+    assert student.path == "/dashboard"
+    (person,) = people_rows(site)
+    assert person.account_id is None
+    with flask_app(site).app_context():
+        operator = rosters.operator(site.person("student").district.id)
+        (listed,) = rosters.people(viewer=operator)
+    assert listed.account_id == listed.id == person.id
+
+
+@pytest.mark.parametrize("wrong", [None, "", 7, "x" * 256])
 def test_an_account_without_a_usable_id_logs_nobody_in(make_site: SiteMaker, wrong: object) -> None:
     def make_app(settings: Settings) -> Flask:
         return make_starter(settings, without=("Accounts",), find_or_create=lambda _identity: wrong)

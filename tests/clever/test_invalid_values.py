@@ -106,11 +106,11 @@ def rows_without(rows: Rows, altered: Altered) -> Rows:
     return {
         "schools": {(key, "?" if has(key, "name") else name) for key, name in rows["schools"]},
         "people": set(map(person, rows["people"])),
-        "people_schools": {row for row in rows["people_schools"] if not has(row[0], *roles)},
+        "role_assignments": {row for row in rows["role_assignments"] if not has(row[0], *roles)},
         "sections": {(key, "?" if has(key, "school") else at) for key, at in rows["sections"]},
-        "enrolments": {
+        "enrollments": {
             row
-            for row in rows["enrolments"]
+            for row in rows["enrollments"]
             if not has(row[0], "students" if row[2] == "student" else "teachers", "teacher")
         },
     }

@@ -37,6 +37,7 @@ from clever_login.db.models import (
     Term,
     utc_now,
 )
+from clever_login.db.version_table import VERSION_TABLE
 from tests.conftest import SiteMaker
 from tests.doctor.test_doctor import PRODUCTION, examine
 from tests.support import running_app
@@ -62,7 +63,7 @@ def an_app(folder: Path, database_url: str | None) -> Flask:
 
 
 def tables(own: Database) -> set[str]:
-    return set(inspect(own.engine).get_table_names()) - {"alembic_version"}
+    return set(inspect(own.engine).get_table_names()) - {VERSION_TABLE}
 
 
 def fill(kept: Database) -> None:
@@ -89,7 +90,8 @@ def test_the_migrations_create_exactly_the_tables_of_the_models(app: Flask) -> N
     run_flask_clever(app, "db", "upgrade")
     assert tables(own) == set(Base.metadata.tables)
     with own.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "version_table": VERSION_TABLE}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
 
 
@@ -104,15 +106,15 @@ def test_the_newest_revision_is_alembics_head(
     config.set_main_option("script_location", str(steps))
     config.set_main_option("path_separator", "os")
     alembic.command.revision(config, "One more", rev_id="a1")  # as a developer adds a migration
-    assert "is out of date (revision 0001, not a1)" in str(
+    assert "is out of date (revision 0002, not a1)" in str(
         migrate.outdated_reason(database(app).engine)
     )
-    alembic.command.revision(config, "Another's", rev_id="b2", head="0001", splice=True)
+    alembic.command.revision(config, "Another's", rev_id="b2", head="0002", splice=True)
     assert "more than one newest revision (a1, b2)" in str(
         migrate.outdated_reason(database(app).engine)
     )
     alembic.command.merge(config, ["a1", "b2"], rev_id="c3")
-    assert "is out of date (revision 0001, not c3)" in str(
+    assert "is out of date (revision 0002, not c3)" in str(
         migrate.outdated_reason(database(app).engine)
     )
 
@@ -145,7 +147,7 @@ def test_every_migration_can_be_downgraded_and_upgraded_again(app: Flask, filled
         run_flask_clever(app, "db", "downgrade", "-1", "--yes")
         script = migrate.current_revision(own.engine)
     assert tables(own) == set()
-    assert "0001 (the newest)" in run_flask_clever(app, "db", "upgrade")
+    assert "0002 (the newest)" in run_flask_clever(app, "db", "upgrade")
     fill(own)
     with own.read_session() as session:
         assert session.scalars(select(Person.first_name).where(Person.id == "p1")).one() == "Ada"
@@ -171,14 +173,14 @@ def test_apps_that_start_concurrently_create_the_tables_once(
         ]
         for child, log in zip(started, logs, strict=True):
             assert child.wait(60) == 0, log.read_text()
-            assert "Revision of the tables: 0001 (the newest)." in log.read_text()
+            assert "Revision of the tables: 0002 (the newest)." in log.read_text()
 
 
 def test_the_first_login_migrates_a_sqlite_database(make_site: SiteMaker) -> None:
     site = make_site()
     assert send_request(f"{site.url}/readyz").text == "ready\n"
     assert by_button(site, "student").path == "/dashboard"
-    assert "0001 (the newest)" in run_flask_clever(site, "db", "current")
+    assert "0002 (the newest)" in run_flask_clever(site, "db", "current")
 
 
 @pytest.mark.servers
@@ -208,9 +210,9 @@ def test_a_database_newer_than_the_code_is_distinguished_from_an_outdated_one(
         (None, "no tables yet"),
     ):
         with database_of(site).engine.begin() as connection:
-            connection.execute(text("DELETE FROM alembic_version"))
+            connection.execute(text("DELETE FROM clever_alembic_version"))
             if step:
-                connection.execute(text("INSERT INTO alembic_version VALUES ('9999')"))
+                connection.execute(text("INSERT INTO clever_alembic_version VALUES ('9999')"))
         assert says in run_flask_clever(site, "db", "current")
 
 

@@ -53,6 +53,7 @@ ON_YOUR_MACHINE = {
 # Expected output on a host, where the environment has the variables.
 ON_A_HOST = {
     "flask --app app clever db upgrade": "the newest",
+    "flask --app app clever db downgrade 0001": "out of date (revision 0001, not 0002)",
     "flask --app app clever sync": "Harrow Creek",
     CRON: "Harrow Creek",
     "flask --app app clever districts": "Harrow Creek",
@@ -94,6 +95,10 @@ ELSEWHERE = {
     ".venv-test/bin/python -m bench.scenarios.compare_servers": "see test_bench.py",
     ".venv-test/bin/python -m bench.scenarios.simulator_memory": "it takes minutes",
     ".venv-test/bin/python -m bench.scenarios.roster_sync": "it takes minutes",
+    "flask --app product db init": "tests/database/test_flask_migrate.py",
+    'flask --app product db migrate -m "Loans"': "tests/database/test_flask_migrate.py",
+    "flask --app product clever db upgrade": "tests/database/test_flask_migrate.py",
+    "flask --app app clever db downgrade base": "tests/database/test_flask_migrate.py",
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
 }
 # Parts of commands, as they appear in sentences.

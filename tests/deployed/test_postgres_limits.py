@@ -168,7 +168,7 @@ def test_a_slow_statement_is_canceled_at_the_server_too(
     site = make_account_app(make_site, url)
     assert by_button(site, "student").path == "/dashboard"
     with psycopg.connect(url) as other:
-        other.execute("LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
+        other.execute("LOCK TABLE clever_people IN ACCESS EXCLUSIVE MODE")
         assert is_unavailable(by_button(site, "student"))
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         assert server.do(f"{waiting} AND datname = '{name(url)}'") == 0
@@ -257,7 +257,7 @@ def locking(url: str) -> Iterator[None]:
     def lock() -> None:
         while not ended.is_set():
             with psycopg.connect(url.replace("//app_", "//school@app_", 1)) as other:
-                other.execute("LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
+                other.execute("LOCK TABLE clever_people IN ACCESS EXCLUSIVE MODE")
                 time.sleep(0.5)
             time.sleep(0.3)
 

@@ -201,7 +201,7 @@ def test_a_row_that_moves_to_another_district_during_a_write_is_left_unchanged(
         db.execute(insert(models.District).values([{"id": "a"}, {"id": "b"}]))
 
     def be_first(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("INSERT INTO schools") and connection is writer:
+        if statement.startswith("INSERT INTO clever_schools") and connection is writer:
             with engine.begin() as other:
                 other.execute(insert(models.School).values(row | {"district_id": "a"}))
 

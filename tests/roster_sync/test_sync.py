@@ -502,13 +502,13 @@ def test_events_that_cannot_be_written_are_read_again_by_the_next_sync(make: Syn
 @contextmanager
 def no_person_can_be_changed(engine: Engine) -> Iterator[None]:
     """Make the database refuse to update people."""
-    trigger = "CREATE TRIGGER stop BEFORE UPDATE ON people"
+    trigger = "CREATE TRIGGER stop BEFORE UPDATE ON clever_people"
     if engine.dialect.name == "sqlite":
         start = [f"{trigger} BEGIN SELECT RAISE(ABORT, 'Not now'); END"]
     else:
         body = "RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''Not now''; END'"
         start = [f"CREATE FUNCTION stop() {body}", f"{trigger} EXECUTE FUNCTION stop()"]
-    on = "" if engine.dialect.name == "sqlite" else " ON people"
+    on = "" if engine.dialect.name == "sqlite" else " ON clever_people"
     with engine.begin() as db:
         for each in start:
             db.exec_driver_sql(each)

@@ -122,6 +122,35 @@ def test_a_database_in_another_folder_is_private_and_the_folder_is_unchanged(
     assert set(found.values()) == {0o600}
 
 
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("place", ["relative", "absolute"])
+def test_the_sqlite_file_of_a_database_url_is_as_private_as_the_default_one(
+    make_site: SiteMaker, tmp_path: Path, place: str
+) -> None:
+    instance, elsewhere = tmp_path / "instance", tmp_path / "disk"
+    file = elsewhere / "shared.sqlite3" if place == "absolute" else instance / "shared.sqlite3"
+    url = f"sqlite:///{file if place == 'absolute' else file.name}"
+    site = make_site(instance_path=str(instance), database_url=url)
+    assert by_button(site, "student").path == "/dashboard"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert not (instance / DATABASE).exists()
+    file.chmod(0o644)
+    make_site(instance_path=str(instance), database_url=url)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_doctor_checks_the_sqlite_file_of_a_database_url(installed: Path) -> None:
+    (installed / "instance").mkdir(0o700, parents=True)
+    file = installed / "instance" / "shared.sqlite3"
+    file.touch(0o644)
+    environ = PRODUCTION | {"DATABASE_URL": "sqlite:///shared.sqlite3"}
+    ended = run(installed, environ, "-m", "clever_login.doctor", "--offline", "--json")
+    examined = Examined(ended.stdout, ended.returncode)
+    examined.found("file permissions", "fault", "permissions on shared.sqlite3:")
+    examined.found("database", "ok", "stored in a SQLite file")
+
+
 def test_the_doctor_reports_wider_permissions_until_they_are_corrected(installed: Path) -> None:
     instance = installed / "instance"
     (instance / "store").mkdir(parents=True)

@@ -55,9 +55,9 @@ class ExpectedRows:
                 (i, roles, p.name.first, p.name.last[:255], p.email, grade or None)
                 for i, roles, p, grade, _ in people
             },
-            "people_schools": {(i, *post) for i, _, _, _, posts in people for post in posts},
+            "role_assignments": {(i, *post) for i, _, _, _, posts in people for post in posts},
             "sections": {(s.id, s.school.id) for s in self.here.sections_of(self.district)},
-            "enrolments": set(self._enrolments()),
+            "enrollments": set(self._enrollments()),
         }
 
     def _people(self) -> Iterable[tuple[str, tuple[str, ...], Person, str, RolesAtSchools]]:
@@ -80,7 +80,7 @@ class ExpectedRows:
         roles = tuple(role for role in order if role in {post.role for post in posts})
         return clever_id, roles, person, grade, schools
 
-    def _enrolments(self) -> Iterable[tuple[str, str, str]]:
+    def _enrollments(self) -> Iterable[tuple[str, str, str]]:
         for section in self.here.sections_of(self.district):
             for student in section.students:
                 if not self._is_gone(student):
@@ -122,7 +122,7 @@ def actual_rows(engine: Engine, district_id: str) -> Rows:
                     ).where(here)
                 )
             },
-            "people_schools": _to_row_set(
+            "role_assignments": _to_row_set(
                 db.execute(
                     select(
                         person.clever_id,
@@ -140,7 +140,7 @@ def actual_rows(engine: Engine, district_id: str) -> Rows:
                     )
                 )
             ),
-            "enrolments": _to_row_set(
+            "enrollments": _to_row_set(
                 db.execute(
                     select(section.id, person.clever_id, models.Enrollment.role)
                     .join(models.Enrollment, models.Enrollment.section_id == section.id)

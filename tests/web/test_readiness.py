@@ -24,14 +24,17 @@ def test_concurrent_readiness_requests_share_a_few_checks(school: Site) -> None:
             threads.map(lambda _: send_request(f"{school.url}/readyz").text, range(ASKED))
         )
     assert set(answers) == {"ready\n"}
-    checks = [each for each in said if each.startswith("INSERT INTO leases")]
+    checks = [each for each in said if each.startswith("INSERT INTO clever_locks")]
     assert len(checks) <= ASKED / 4
 
 
 def test_a_readiness_check_leaves_no_data_behind(school: Site) -> None:
     with record_statements(school) as said:
         assert send_request(f"{school.url}/readyz").text == "ready\n"
-    assert [each.partition(" leases")[0] for each in said][-2:] == ["INSERT INTO", "DELETE FROM"]
+    assert [each.partition(" clever_locks")[0] for each in said][-2:] == [
+        "INSERT INTO",
+        "DELETE FROM",
+    ]
     assert session_file.values(school) == {}
 
 

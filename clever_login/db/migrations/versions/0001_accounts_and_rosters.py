@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from clever_login.db.references import refuse_if_referenced
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -168,8 +170,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Revert this migration."""
-    for name in (
+    """Revert this migration. Raises CommandError if other tables refer to these tables."""
+    names = (
         "enrolments",
         "sections",
         "people_schools",
@@ -179,5 +181,7 @@ def downgrade() -> None:
         "people",
         "leases",
         "districts",
-    ):
+    )
+    refuse_if_referenced(op.get_bind(), names)
+    for name in names:
         op.drop_table(name)

@@ -1,0 +1,16 @@
+"""The library's database, for a product that keeps its own tables in it.
+
+The names in `__all__` are public, see docs/library.md. All functions need an application context.
+"""
+
+from __future__ import annotations
+
+from clever_login.database.access import begin, engine
+from clever_login.database.shared_names import (
+    PERSON_ID,
+    SCHOOL_ID,
+    SECTION_ID,
+    include_object,
+)
+
+__all__ = ["PERSON_ID", "SCHOOL_ID", "SECTION_ID", "begin", "engine", "include_object"]
