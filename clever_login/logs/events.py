@@ -10,6 +10,7 @@ from clever_login.errors import (
     AccountRefused,
     DatabaseUnavailable,
     LoginError,
+    ReceiverFailed,
     StoreUnavailable,
     WrongHost,
 )
@@ -34,7 +35,9 @@ def log_failure(error: BaseException, *, code: str, status: int, reference: str)
     Only the messages of this app's own errors are logged: others may quote a child's record.
     """
     fields = {"causes": " <- ".join(type(each).__name__ for each in _exception_chain(error))}
-    ours = isinstance(error, LoginError | StoreUnavailable | DatabaseUnavailable | WrongHost)
+    ours = isinstance(
+        error, LoginError | StoreUnavailable | DatabaseUnavailable | ReceiverFailed | WrongHost
+    )
     if ours and not isinstance(error, AccountRefused):
         fields["reason"] = str(error)
     elif status == 500:
