@@ -20,6 +20,7 @@ from clever_login.clever.district_api.events import DistrictEvents
 from clever_login.clever.district_api.roster_client import Roster
 from clever_login.clever.parsing import ReadReport
 from clever_login.db import models
+from clever_login.db.driver_errors import is_conflict
 from clever_login.errors import ReceiverFailed
 from clever_login.roster_sync.lock import HeldLock
 from clever_login.roster_sync.loss_limits import Loss
@@ -50,7 +51,7 @@ class TransactionRunner:
                 if self.connection.invalidated:
                     raise
             except ReceiverFailed as error:
-                if not isinstance(error.error, IntegrityError | OperationalError):
+                if not is_conflict(error.error):
                     raise
             time.sleep(pause)
         return self._once(work)

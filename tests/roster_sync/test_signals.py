@@ -1,23 +1,32 @@
-"""Tests the signals of a sync: what is sent, in which transaction, and what a failure stops."""
+"""Tests the signals of a sync: what is sent, in which order, and in which transaction."""
 
 from __future__ import annotations
 
+import re
+import runpy
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import insert, select
 
 from clever_login import signals
+from clever_login.accounts.merge import merge_people
 from clever_login.db import models
+from clever_login.db.database import database
 from clever_login.signals import EnrollmentRow, SchoolRole
 from clever_simulator.config import default_config
 from clever_simulator.directory.models import District
 from tests.conftest import SiteMaker
 from tests.roster_sync.test_loss_limits import as_in_january, replace_sections
-from tests.support.account_app import flask_app, make_account_app, record_statements
+from tests.support.account_app import (
+    flask_app,
+    make_account_app,
+    record_statements,
+    run_flask_clever,
+)
 from tests.support.expected_rows import (
     ExpectedRows,
     actual_rows,
@@ -25,9 +34,8 @@ from tests.support.expected_rows import (
     database_engine,
     sync_site,
 )
-from tests.support.running_app import Site
+from tests.support.running_app import ROOT, Site
 from tests.support.signal_recorder import (
-    CHILDS_NAME,
     FAILING_RECEIVER,
     ROSTER_SIGNALS,
     Recorder,
@@ -35,7 +43,6 @@ from tests.support.signal_recorder import (
     recording,
 )
 
-PEOPLE_IN_THREE_BATCHES = 940
 BOTH = pytest.mark.parametrize("words", [(), ("--full",)], ids=["events", "full"])
 
 
@@ -321,134 +328,47 @@ def test_without_receivers_a_sync_sends_no_further_statements(site: Site) -> Non
     assert numbers[0] == numbers[1] < numbers[2]
 
 
-def cursor_and_people(site: Site, district: District) -> tuple[str | None, object]:
-    query = select(models.District.cursor).where(models.District.id == district.id)
-    with database_engine(site).connect() as db:
-        cursor = db.scalar(query)
-    return cursor, actual_rows(database_engine(site), district.id)["people"]
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """The module of the example in the docs."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(), re.S)
+    [example] = [block for block in blocks if "signals.enrollments_added" in block]
+    (tmp_path / "books.py").write_text(example)
+    module = runpy.run_path(str(tmp_path / "books.py"))
+    yield module
+    signals.enrollments_added.disconnect(module["joined"])
+    signals.people_merged.disconnect(module["merged"])
+    signals.people_forgotten.disconnect(module["forgotten"])
 
 
-@BOTH
-def test_a_receiver_that_raises_ends_the_districts_run_and_nobody_is_archived(
-    site: Site, recorder: Recorder, words: tuple[str, ...]
-) -> None:
-    first, second, *_ = site.clever.people.districts
-    before = cursor_and_people(site, first)
-    leaver = next(
-        person
-        for person in site.clever.people.people_of(first)
-        if person.roles == ("student",) and person.id != site.person("student").id
-    )
-    site.clever.change("name", "student", last="Adler")
-    site.clever.change("unshared", leaver.id)
-    site.clever.change("name", "student2", last="Tamm")  # in the second district
-    assert site.person("student2").district == second
-    with failing(flask_app(site), "people_changed"):
-        failed = sync_site(site, *words)
-    assert failed.exit_code == 1
-    assert f"{first.name} ({first.id}): failed. {FAILING_RECEIVER}." in failed.stdout
-    assert cursor_and_people(site, first) == before
-    assert recorder.notes() == 0
-    status = flask_app(site).test_cli_runner().invoke(args=["clever", "status"])
-    assert f"{first.id}\t{first.name}" in status.stdout
-    assert status.stdout.count(FAILING_RECEIVER) == 2  # the second district has the same receiver
-    for output in (failed.output, status.output):
-        assert CHILDS_NAME not in output
-        assert "Adler" not in output
-    recorder.clear()
-    assert sync_site(site, *words).exit_code == 0
-    assert {change.after.last_name for change in recorder.rows("people_changed")} == {
-        "Adler",
-        "Tamm",
-    }
-    assert [row.clever_id for row in recorder.rows("people_archived")] == [leaver.id]
-    assert recorder.notes() == len(recorder.calls)
-    assert_as_at_clever(site)
-    status = flask_app(site).test_cli_runner().invoke(args=["clever", "status"])
-    assert FAILING_RECEIVER not in status.stdout
+def test_the_example_in_the_docs_behaves_as_described(site: Site, books: dict[str, Any]) -> None:
+    engine, reading = database_engine(site), books["reading"]
+    books["metadata"].create_all(engine)
+    assert sync_site(site).exit_code == 0
+    student = site.person("student")
+    sections = site.clever.people.sections_of(district_of(site))
+    joined = next(section.id for section in sections if student not in section.students)
+    person_id = stored(site, "student").id
+    with engine.begin() as db:
+        rows = [{"section_id": joined, "book": name} for name in ("Emil", "Momo")]
+        db.execute(insert(books["assigned"]), rows)
+        db.execute(insert(reading), [{"person_id": person_id, "book": "Momo"}])
 
+    def read() -> list[Any]:
+        with engine.connect() as db:
+            return sorted(db.execute(select(reading.c.person_id, reading.c.book)).all())
 
-def test_other_districts_are_written_when_a_receiver_fails_for_one(site: Site) -> None:
-    sync_site(site)
-    first, *others = site.clever.people.districts
-    site.clever.change("name", "student", last="Adler")
-    site.clever.change("name", "student2", last="Tamm")
-    with failing(flask_app(site), "people_changed", first.id):
-        failed = sync_site(site)
-    assert failed.stdout.count("failed.") == 1
-    assert failed.stdout.count("events.") == len(others)
-    assert stored(site, "student2").last_name == "Tamm"
-    assert stored(site, "student").last_name != "Adler"
-
-
-def test_people_of_a_batch_that_a_receiver_rolled_back_are_not_archived_as_unseen(
-    site: Site,
-) -> None:
-    """The batch is too small for the limit on removals to notice that it is missing."""
-    site.clever.configure(replace(default_config(site.url), students=PEOPLE_IN_THREE_BATCHES))
-    large = site.clever.people.districts[-1]
-    sync_site(site, "--district", large.id)
-    people = sorted(person.id for person in site.clever.people.people_of(large))
-    assert 0 < len(people) % 500 < len(people) / 10
-    before = cursor_and_people(site, large)
-    site.clever.change("name", people[-1], last="Adler")
-    with failing(flask_app(site), "people_changed"):
-        failed = sync_site(site, "--full", "--district", large.id)
-    assert f"failed. {FAILING_RECEIVER}" in failed.stdout
-    assert "1000 people" in failed.stderr  # it failed in the last batch
-    assert cursor_and_people(site, large) == before
-    assert "people: 1 changed" in sync_site(site, "--district", large.id).stdout
-
-
-@BOTH
-def test_a_receiver_that_fails_at_the_removals_undoes_all_of_them(
-    site: Site, recorder: Recorder, words: tuple[str, ...]
-) -> None:
-    student, before = site.person("student"), cursor_and_people(site, district_of(site))
-    site.clever.change("unshared", "student")
-    with failing(flask_app(site), "people_archived"):
-        assert f"failed. {FAILING_RECEIVER}" in run(site, *words, code=1)
-    assert recorder.notes() == 0
-    assert cursor_and_people(site, district_of(site)) == before
-    enrollments = actual_rows(database_engine(site), district_of(site).id)[
-        models.Enrollment.__tablename__
-    ]
-    assert student.id in {clever_id for _, clever_id, _ in enrollments}
-    assert "people: 1 archived" in run(site, *words)
-    assert recorder.notes() > 0
-
-
-def test_a_conflict_in_a_receiver_is_tried_again(site: Site, recorder: Recorder) -> None:
-    failures = [OperationalError("INSERT", {}, Exception("deadlock"))]
-
-    def receive(_app: object, **_: object) -> None:
-        if failures:
-            raise failures.pop()
-
-    signals.people_changed.connect(receive, sender=flask_app(site))
-    site.clever.change("name", "student", last="Adler")
-    assert "people: 1 changed" in run(site)
-    assert recorder.notes() == 1
-
-
-def test_an_asynchronous_receiver_is_an_error(site: Site, recorder: Recorder) -> None:
-    async def receive(_app: object, **_: object) -> None: ...
-
-    signals.people_changed.connect(receive, sender=flask_app(site))
-    site.clever.change("name", "student", last="Adler")
-    assert "receive: TypeError" in run(site, code=1)
-    assert recorder.notes() == 0
-
-
-def test_the_log_says_where_a_receiver_failed_and_nothing_about_people(
-    site: Site, recorder: Recorder
-) -> None:
-    site.clever.change("name", "student", last="Adler")
-    with failing(flask_app(site), "people_changed"):
-        failed = sync_site(site)
-    (line,) = [line for line in failed.stderr.splitlines() if "receiver_failed" in line]
-    assert FAILING_RECEIVER in line
-    assert "signal_recorder.py" in line
-    assert district_of(site).id not in line
-    assert CHILDS_NAME not in line
-    assert recorder.notes() == 0
+    site.clever.change("class", "student", section=joined, enrolled=True)
+    run(site)
+    assert read() == [(person_id, "Emil"), (person_id, "Momo")]
+    with database(flask_app(site)).begin() as session:
+        session.add(models.Person(id="earlier", clever_id="earlier"))
+        session.execute(insert(reading), [{"person_id": "earlier", "book": "Momo"}])
+        session.execute(insert(reading), [{"person_id": "earlier", "book": "Krabat"}])
+    with flask_app(site).app_context(), database(flask_app(site)).begin() as session:
+        people = (session.get_one(models.Person, key) for key in (person_id, "earlier"))
+        merge_people(session, *people)
+    assert [book for _, book in read()] == ["Emil", "Krabat", "Momo"]
+    assert {owner for owner, _ in read()} == {person_id}
+    run_flask_clever(site, "forget", "--user", person_id)
+    assert read() == []
