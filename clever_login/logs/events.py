@@ -35,13 +35,14 @@ def log_failure(error: BaseException, *, code: str, status: int, reference: str)
     Only the messages of this app's own errors are logged: others may quote a child's record.
     """
     fields = {"causes": " <- ".join(type(each).__name__ for each in _exception_chain(error))}
-    ours = isinstance(
-        error, LoginError | StoreUnavailable | DatabaseUnavailable | ReceiverFailed | WrongHost
-    )
+    ours = isinstance(error, LoginError | StoreUnavailable | DatabaseUnavailable | WrongHost)
     if ours and not isinstance(error, AccountRefused):
         fields["reason"] = str(error)
     elif status == 500:
-        fields["where"] = "".join(traceback.format_tb(error.__traceback__))
+        cause = error.error if isinstance(error, ReceiverFailed) else error
+        fields["where"] = "".join(traceback.format_tb(cause.__traceback__))
+    if isinstance(error, ReceiverFailed):
+        fields["reason"] = str(error)
     level = logging.ERROR if status >= 500 else logging.WARNING
     log_event("failure", level=level, code=code, status=status, reference=reference, **fields)
 
