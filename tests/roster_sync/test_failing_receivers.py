@@ -110,9 +110,9 @@ def test_people_of_a_batch_that_a_receiver_rolled_back_are_not_archived_as_unsee
     site.clever.change("name", people[-1], last="Adler")
     with failing(flask_app(site), "people_changed"):
         failed = sync_site(site, "--full", "--district", large.id)
+    assert cursor_and_people(site, large) == before
     assert f"failed. {FAILING_RECEIVER}" in failed.stdout
     assert "1000 people" in failed.stderr  # it failed in the last batch
-    assert cursor_and_people(site, large) == before
     assert "people: 1 changed" in sync_site(site, "--district", large.id).stdout
 
 
