@@ -11,6 +11,10 @@ from blinker import Signal
 from clever_login.errors import ReceiverFailed
 
 
+class TransactionEnded(Exception):
+    """A receiver committed or rolled back a transaction, which only the library may do."""
+
+
 def is_connected(app: object, *signals: Signal) -> bool:
     """Return whether any of these signals has a receiver for this app."""
     return any(signal.has_receivers_for(app) for signal in signals)
@@ -36,4 +40,8 @@ def receiver_name(receiver: Callable[..., Any]) -> str:
 def _call(receiver: Callable[..., Any], app: object, values: dict[str, Any]) -> None:
     if iscoroutinefunction(receiver):
         raise TypeError("a receiver cannot be a coroutine function")
+    connection = values.get("connection")
+    transaction = connection.get_transaction() if connection else None
     receiver(app, **values)
+    if transaction and not transaction.is_active:
+        raise TransactionEnded

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from psycopg.errors import DeadlockDetected
 from sqlalchemy import Connection, column, select, table
 from sqlalchemy.exc import OperationalError
@@ -205,3 +206,18 @@ def test_a_receiver_of_a_missing_table_fails_at_once(site: Site, recorder: Recor
     assert "receive: " in run(site, code=1)
     assert len(calls) == 1
     assert recorder.notes() == 0
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_receiver_that_ends_the_transaction_is_named(
+    site: Site, recorder: Recorder, end: str
+) -> None:
+    def receive(_app: object, *, connection: Connection, **_: object) -> None:
+        getattr(connection, end)()
+
+    recorder.disconnect()
+    signals.people_changed.connect(receive, sender=flask_app(site))
+    site.clever.change("name", "student", last="Adler")
+    failed = sync_site(site)
+    assert "receive: TransactionEnded." in failed.stdout
+    assert failed.stdout.count("events.") == len(site.clever.people.districts) - 1

@@ -79,6 +79,10 @@ class Recorder:
     def clear(self) -> None:
         self.calls.clear()
 
+    def disconnect(self) -> None:
+        """Stop listening."""
+        self.receivers.clear()
+
     def notes(self) -> int:
         """Return how many rows the product's table has: one for each call that was committed."""
         with database(self.app).engine.connect() as connection:
@@ -99,7 +103,7 @@ def recording(app: Flask, *names: str) -> Iterator[Recorder]:
     for name in names or ROSTER_SIGNALS:
         recorder.connect(name)
     yield recorder
-    recorder.receivers.clear()
+    recorder.disconnect()
 
 
 @contextmanager
