@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,24 @@ def test_a_receiver_that_raises_ends_the_districts_run_and_nobody_is_archived(
     assert_as_at_clever(site)
     status = flask_app(site).test_cli_runner().invoke(args=["clever", "status"])
     assert FAILING_RECEIVER not in status.stdout
+
+
+def test_a_first_sync_that_a_receiver_ends_is_shown_and_repeated(site: Site) -> None:
+    first = district_of(site)
+    with failing(flask_app(site), "people_created", first.id):
+        failed = run(site, code=1)
+    assert FAILING_RECEIVER in failed
+    assert cursor_and_people(site, first) == (None, set())
+    status = flask_app(site).test_cli_runner().invoke(args=["clever", "status", "--json"])
+    assert json.loads(status.stdout) == {
+        "id": first.id,
+        "name": first.name,
+        "state": "success",
+        "synced_at": None,
+        "problem": FAILING_RECEIVER,
+    }
+    assert "full read." in run(site)
+    assert_as_at_clever(site)
 
 
 def test_other_districts_are_written_when_a_receiver_fails_for_one(site: Site) -> None:
