@@ -187,6 +187,18 @@ class EventsNotEnabled(RosterError):
     """Clever shows this app no events. They must be enabled in Clever's dashboard."""
 
 
+class ReceiverFailed(RosterError):
+    """A signal receiver of the product raised `error`, so the transaction must be rolled back.
+
+    The message names the receiver and the class of the error. It never contains the error's own
+    message, which may quote a child's data.
+    """
+
+    def __init__(self, receiver: str, error: Exception) -> None:
+        super().__init__(f"receiver {receiver}: {type(error).__name__}")
+        self.error = error
+
+
 def describe_for_operator(error: Exception) -> str:
     """Describe an error for an operator in one or two sentences, with what to do about it."""
     if isinstance(error, RosterError):

@@ -183,6 +183,8 @@ def test_each_public_name_is_importable_and_nothing_else_is_public() -> None:
         ("from clever_login import rosters", "sqlalchemy"),
         ("from clever_login.rosters import NotVisible, Person, viewer, operator", "sqlalchemy"),
         ("import clever_login.rosters.views", "sqlalchemy"),
+        ("from clever_login import signals; signals.people_created", "sqlalchemy"),
+        ("from clever_login import signals; signals.people_created", "flask"),
         ("import app", "sqlalchemy"),
     ],
 )

@@ -123,6 +123,7 @@ EVENTS = {
     "preferred_name_set": "person impersonation_claimed",
     "ready_again": "",
     "retention": "rows",
+    "receiver_failed": "reason where|district",
     "role_switched": "role person",
     "session_dropped": "reason",
     "sessions_ended": "count",

@@ -13,6 +13,8 @@ from __future__ import annotations
 from sqlalchemy import JSON, bindparam, delete, exists, func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from clever_login import signals
+from clever_login.accounts.announcements import announce_person
 from clever_login.accounts.merge import find_by_clever_id
 from clever_login.auth.account_hooks import PersonRow
 from clever_login.clever.models import User
@@ -82,7 +84,8 @@ def find_or_create_account(user: User) -> PersonRow:
     """Return the account of the user who has just logged in, created in one transaction if needed.
 
     Clever lets only shared users log in, so its answer is newer than the last sync: an archived
-    account or archived district is restored. Raises DatabaseUnavailable.
+    account or archived district is restored. Sends `people_created` or `people_restored` in that
+    transaction. Raises DatabaseUnavailable and ReceiverFailed.
     """
     return find_returning_user(user) or database().retry_transaction(
         lambda session: _create_or_update(session, user)
@@ -114,12 +117,16 @@ def save_account_id(person_id: str, account_id: str) -> None:
 
 def _create_or_update(session: Session, user: User) -> PersonRow:
     _ensure_district(session, user.district_id)
-    person = find_by_clever_id(session, user.id, user.legacy_ids, user.district_id) or _add_person(
-        session, user
-    )
-    if person.archived_at is not None:
+    known = find_by_clever_id(session, user.id, user.legacy_ids, user.district_id)
+    person = known or _add_person(session, user)
+    is_archived = person.archived_at is not None
+    if is_archived:
         _restore_account(session, person, user)
     _update_from_login(person, user)
+    if known is None:
+        announce_person(session, signals.people_created, person)
+    elif is_archived:
+        announce_person(session, signals.people_restored, person)
     return PersonRow(person.id, person.preferred_name, person.account_id)
 
 

@@ -13,6 +13,8 @@ from datetime import timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from clever_login import signals
+from clever_login.accounts.announcements import announce_person
 from clever_login.accounts.merge import merge_people
 from clever_login.db.database import database
 from clever_login.db.models import PROVIDER, Claim, Person, RoleAssignment, utc_now
@@ -91,7 +93,8 @@ def had_account_before(clever_id: str, since: float) -> bool:
 def redeem(token: str, clever_id: str) -> ClaimResult:
     """Use up the link and attach this Clever id to its account.
 
-    The id's previous account, if any, is merged into it. Raises ClaimLinkInvalid.
+    The id's previous account, if any, is merged into it. Raises ClaimLinkInvalid and
+    ReceiverFailed.
     """
     return database().retry_transaction(
         lambda session: _redeem_in_session(session, token, clever_id)
@@ -102,10 +105,13 @@ def _redeem_in_session(session: Session, token: str, clever_id: str) -> ClaimRes
     invited = session.get_one(Person, _mark_used(session, token), with_for_update=True)
     _check_still_valid(invited, token)
     former_clever_id, current = invited.clever_id, _find_by_clever_id(session, clever_id)
+    is_archived = invited.archived_at is not None
     if current is not None and current is not invited:
         _copy_current_data(session, invited, current)
         merge_people(session, invited, current)
     invited.clever_id, invited.archived_at = clever_id, None
+    if is_archived:
+        announce_person(session, signals.people_restored, invited)
     return ClaimResult(account_id=invited.id, former_clever_id=former_clever_id)
 
 

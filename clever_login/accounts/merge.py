@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from clever_login.accounts.announcements import announce_merge
 from clever_login.db.models import (
     PROVIDER,
     Claim,
@@ -53,8 +54,8 @@ def _survivor_key(person: Person, clever_id: str) -> tuple[float, bool, str]:
 def merge_people(session: Session, survivor: Person, duplicate: Person) -> None:
     """Move everything from `duplicate` to `survivor`; the duplicate row then points to it.
 
-    `duplicate` keeps its id and its account id, so that product data stored under them can be
-    found and moved.
+    `duplicate` keeps its id and its account id, so that product data stored under them can be found
+    and moved: `people_merged` is sent in the same transaction. Raises ReceiverFailed.
     """
     _move_references(session, survivor, duplicate)
     _fill_missing_fields(survivor, duplicate)
@@ -67,6 +68,7 @@ def merge_people(session: Session, survivor: Person, duplicate: Person) -> None:
     for earlier in session.scalars(select(Person).where(Person.merged_into == duplicate.id)):
         earlier.merged_into = survivor.id
     session.flush()  # frees the unique Clever id for `survivor`
+    announce_merge(session, survivor, duplicate)
 
 
 def _move_references(session: Session, survivor: Person, duplicate: Person) -> None:

@@ -14,6 +14,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
+from clever_login.accounts.announcements import announce_forgotten
 from clever_login.clever.models import Role
 from clever_login.db.database import database
 from clever_login.db.models import (
@@ -47,10 +48,14 @@ class DeletionScope:
 
 
 def delete_scope(session: Session, scope: DeletionScope) -> RowCounts:
-    """Delete these rows and all rows that refer to them; return the number deleted per table."""
+    """Delete these rows and all rows that refer to them; return the number deleted per table.
+
+    Sends `people_forgotten` before. Raises ReceiverFailed.
+    """
     rows = RowCounts()
     people = select(Person.id).where(scope.people)
     merged = Person.merged_into.in_(people)
+    announce_forgotten(session, or_(scope.people, merged))
     all_people = select(Person.id).where(or_(scope.people, merged)).correlate(None)
     for table in (Claim, Enrollment, RoleAssignment):
         _delete_matching(session, rows, table, table.person_id.in_(all_people))
@@ -87,6 +92,7 @@ def _delete_orphans(session: Session, rows: RowCounts) -> None:
     _delete_matching(session, rows, Section, orphaned)
     is_enrolled = exists().where(Enrollment.person_id == Person.id)
     never_logged_in = and_(IS_LIBRARY_PERSON, Person.last_login.is_(None), ~is_enrolled)
+    announce_forgotten(session, never_logged_in)
     ids = select(Person.id).where(never_logged_in)
     for table in (Claim, RoleAssignment):
         _delete_matching(session, rows, table, table.person_id.in_(ids))
@@ -118,7 +124,7 @@ def forget_person(key: str) -> DeletionReceipt:
     """Delete a person, given the Clever id or ours, and end their sessions.
 
     Sessions end before the deletion is committed. If ending them fails, nothing is deleted. Raises
-    DatabaseUnavailable and StoreUnavailable.
+    DatabaseUnavailable, StoreUnavailable and ReceiverFailed.
     """
     with database().begin() as session:
         person = _find_person(session, key)
@@ -143,7 +149,7 @@ def forget_person(key: str) -> DeletionReceipt:
 def forget_district(district_id: str) -> DeletionReceipt:
     """Delete a district with all its data, and end all sessions of its users.
 
-    Raises DatabaseUnavailable and StoreUnavailable, with nothing deleted.
+    Raises DatabaseUnavailable, StoreUnavailable and ReceiverFailed, with nothing deleted.
     """
     with database().begin() as session:
         district = session.get(District, district_id)
@@ -181,7 +187,8 @@ def export_person(key: str) -> dict[str, Any] | None:
 def apply_retention(days: int, *, remove: bool) -> RowCounts:
     """Delete what has been archived for more than `days` days; return the number of rows per table.
 
-    Expired claim links go too. If `remove` is False, the deletion is rolled back.
+    Expired claim links go too. If `remove` is False, the deletion is rolled back, with what the
+    receivers of `people_forgotten` wrote. Raises DatabaseUnavailable and ReceiverFailed.
     """
     with database().begin() as session:
         rows = delete_scope(session, _expired_scope(utc_now() - timedelta(days=days)))

@@ -16,8 +16,10 @@ from flask import g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
+from clever_login import signals
 from clever_login.auth import authentication, link_views, load_shedding
 from clever_login.auth.account_hooks import account_hooks
+from clever_login.auth.authentication import Authentication
 from clever_login.auth.login_views import redirect_to_clever
 from clever_login.auth.pending_logins import (
     PendingLogin,
@@ -40,9 +42,9 @@ from clever_login.errors import (
 )
 from clever_login.i18n import languages
 from clever_login.logs.events import log_event
+from clever_login.logs.notifications import notify
 from clever_login.services import services
 from clever_login.sessions.login_session import login_session
-from clever_login.sessions.user_session import CurrentUser
 from clever_login.web import fetch_metadata
 from clever_login.web.routing import NAMESPACE, Routes, after_login_url, home_url, public
 
@@ -199,7 +201,7 @@ def _log_in(login: PendingLogin, state: str, code: str | None) -> Response:
     response = make_response(own_response or redirect(login.next or after_login_url(), 303))
     if former and (former.provider, former.subject) != (user.provider, user.subject):
         languages.clear_language_cookie(response)
-    session.call_after_save(partial(_log_login, user))
+    session.call_after_save(partial(_announce_login, authenticated))
     return response
 
 
@@ -212,13 +214,19 @@ def _keep_for_link(login: PendingLogin, state: str, code: str | None) -> Respons
     )
 
 
-def _log_login(user: CurrentUser) -> None:
+def _announce_login(authenticated: Authentication) -> None:
+    user = authenticated.user
     log_event(
         "login",
         role=user.role or "none",
         person=user.pseudonym,
         district=user.district_pseudonym,
         impersonation_claimed=user.impersonation_claimed,
+    )
+    notify(
+        signals.logged_in,
+        identity=authenticated.identity,
+        account_id=login_session().account_id() or user.account_id,
     )
 
 

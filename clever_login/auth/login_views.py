@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import generate_csrf
 from werkzeug import Response
 
-from clever_login import warm_up
+from clever_login import signals, warm_up
 from clever_login.auth import load_shedding
 from clever_login.auth.pending_logins import (
     PendingLogin,
@@ -25,6 +25,7 @@ from clever_login.clever.parsing import is_valid_id
 from clever_login.config import Settings
 from clever_login.i18n import languages
 from clever_login.logs.events import log_event
+from clever_login.logs.notifications import notify
 from clever_login.logs.pseudonyms import NOBODY_PSEUDONYM
 from clever_login.services import services
 from clever_login.sessions import user_session
@@ -64,10 +65,12 @@ def logout() -> ResponseReturnValue:
     """
     session = login_session()
     user = session.current_user()
-    if user is not None or session.account_id() is not None:
+    account_id = session.account_id()
+    if user is not None or account_id is not None:
         session.check_csrf_token()
         session.log_out()
         log_event("logout", person=user.pseudonym if user else NOBODY_PSEUDONYM)
+        notify(signals.logged_out, account_id=account_id)
     if user is not None and user.provider != PROVIDER:
         return redirect(home_url(), 303)
     district = user.district_id if user else None

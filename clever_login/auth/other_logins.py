@@ -7,6 +7,7 @@ import time
 
 from flask import url_for
 
+from clever_login import signals
 from clever_login.auth.account_hooks import account_hooks
 from clever_login.auth.identity import Account, Identity
 from clever_login.auth.pending_logins import digest_state
@@ -14,6 +15,7 @@ from clever_login.clever.models import PROVIDER, Fetched
 from clever_login.clever.parsing import is_valid_id
 from clever_login.errors import DistrictNotAllowed
 from clever_login.logs.events import log_event
+from clever_login.logs.notifications import notify
 from clever_login.services import services
 from clever_login.sessions import user_session
 from clever_login.sessions.login_session import login_session
@@ -44,6 +46,7 @@ def log_in(identity: Identity, account_id: str | None = None) -> None:
         district=user.district_pseudonym,
         impersonation_claimed=user.impersonation_claimed,
     )
+    notify(signals.logged_in, identity=identity, account_id=user.account_id)
 
 
 def login_url(*, next: str | None = None, district_id: str | None = None) -> str:  # noqa: A002 # the name of the query parameter

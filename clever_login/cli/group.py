@@ -76,12 +76,16 @@ def show_pseudonym(person: str | None, district: str | None) -> None:
         echo(pseudonym(secret, kind, clever_id))
 
 
+# An app that syncs rosters can show how the syncs went.
+STATUS_COMMAND = {"status": "clever_login.cli.status:show_status"}
+
+
 def init_app(app: Flask, lazy_commands: Mapping[str, str]) -> None:
     """Add `flask clever ...` to the app. `lazy_commands`: name to "module:attribute"."""
     group = LazyGroup(
         "clever",
         help="Manage the login with Clever, its data, and its sessions.",
-        lazy_commands=lazy_commands,
+        lazy_commands={**lazy_commands, **(STATUS_COMMAND if "sync" in lazy_commands else {})},
     )
     for command in (sessions, doctor, show_pseudonym, *clever_data.COMMANDS, whoami.whoami):
         group.add_command(command)

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 
 from clever_login.accounts import privacy
 from clever_login.accounts.privacy import DeletionReceipt, RowCounts
-from clever_login.errors import DatabaseUnavailable, StoreUnavailable
+from clever_login.errors import DatabaseUnavailable, ReceiverFailed, StoreUnavailable
 from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
 from clever_login.safe_output import command_failed, echo, echo_json
@@ -28,13 +28,13 @@ STILL_SHARED_MESSAGE = (
 
 
 def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
-    """Wrap a command: it exits with one sentence if the database or session store is down."""
+    """Wrap a command: it exits with one sentence if a store is down or a receiver fails."""
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, ReceiverFailed) as error:
             raise command_failed(f"Nothing was changed: {error}.") from None
         except StoreUnavailable:
             raise command_failed(

@@ -31,8 +31,8 @@ def sync_command(district: str | None, full: bool, confirm_archive: bool) -> Non
     If more than a tenth of a kind of record is missing, or all of it, nothing of that kind is
     removed until you run the same command with --yes.
 
-    Exit codes: 0 on success, 1 when a district could not be read, 3 when --yes is needed, 4 when
-    another sync is running.
+    Exit codes: 0 on success, 1 when a district could not be read or a signal receiver of the app
+    failed, 3 when --yes is needed, 4 when another sync is running.
     """
     exit_code = 0
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from clever_login.errors import DatabaseUnavailable
@@ -44,6 +44,7 @@ CONNECT_MESSAGES = {
     "the database system is": "57P03",
 }
 # Primary result codes (sqlite.org/rescode.html).
+SQLITE_LOCKED = {5, 6}
 SQLITE_CAUSES = {
     3: "the app has no permission to open the database file",
     5: "the database file is locked by another process",
@@ -60,6 +61,7 @@ SQLITE_CAUSES = {
 # SQLSTATE classes that affect every connection, not one statement only.
 SERVER_WIDE_CLASSES = {"08", "25", "28", "57", "58", "XX"}
 STATEMENT_CANCELED = "57014"
+LOCK_NOT_AVAILABLE = "55P03"
 
 
 class RetryableError(DatabaseUnavailable):
@@ -95,6 +97,16 @@ def unavailable_reason(error: DBAPIError) -> str | None:
     elif isinstance(error, OperationalError):
         return NO_ANSWER
     return NO_ANSWER if error.connection_invalidated else None
+
+
+def is_conflict(error: Exception) -> bool:
+    """Return whether another transaction may have caused the error, so that a retry can succeed."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    is_locked = isinstance(code, int) and code & 0xFF in SQLITE_LOCKED
+    is_refused = sqlstate_of(error.orig) in DEADLOCK_SQLSTATES | {LOCK_NOT_AVAILABLE}
+    return isinstance(error, IntegrityError) or is_locked or is_refused
 
 
 def describe_sqlstate(state: str) -> str | None:

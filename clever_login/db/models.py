@@ -86,6 +86,8 @@ class District(Base):
     error: Mapped[str | None] = mapped_column(String(255), default=None)
     launch_date: Mapped[date | None] = mapped_column(Date, default=None)
     problem: Mapped[str | None] = mapped_column(String(16), default=None)  # set by our last sync
+    # The signal receiver that ended our last sync, and the class of its error.
+    failed_receiver: Mapped[str | None] = mapped_column(String(255), default=None)
     synced_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     cursor: Mapped[str | None] = mapped_column(
         ID_TYPE, default=None

@@ -11,6 +11,7 @@ from clever_login.doctor.check_storage import STORE_FOLDER, check_connection_lim
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.errors import DatabaseUnavailable
+from clever_login.storage.private_files import DATABASE_FILE
 
 if TYPE_CHECKING:
     from clever_login.db.database import Database
@@ -36,6 +37,7 @@ def check_connection_and_tables(environment: DoctorEnvironment) -> Iterator[Find
             "be lost.",
             "Add a PostgreSQL database and set DATABASE_URL.",
         )
+    yield from _check_sqlite_receivers(environment)
 
 
 def _check_postgresql(environment: DoctorEnvironment) -> Iterator[Finding]:
@@ -64,6 +66,43 @@ def _check_database(environment: DoctorEnvironment, database: Database) -> Itera
     if limit := database.max_connections():
         yield check_connection_limit(
             environment, CHECK_NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit
+        )
+    yield from _check_receivers(database)
+
+
+def _check_sqlite_receivers(environment: DoctorEnvironment) -> Iterator[Finding]:
+    folder = STORE_FOLDER.parent
+    if not (folder / DATABASE_FILE).exists():
+        return  # nothing was synced, and the doctor must not create the file
+    from clever_login.db.database import Database, resolve_url
+
+    database = Database(resolve_url(environment.settings, folder), 1)
+    try:
+        yield from _check_receivers(database)
+    finally:
+        database.close()
+
+
+def _check_receivers(database: Database) -> Iterator[Finding]:
+    """Warn about each signal receiver that ended the last sync of a district."""
+    from sqlalchemy import func, select
+    from sqlalchemy.exc import DBAPIError
+
+    from clever_login.db.models import District
+
+    receiver = District.failed_receiver
+    query = select(receiver, func.count()).where(receiver.is_not(None)).group_by(receiver)
+    try:
+        with database.engine.connect() as connection:
+            failures = connection.execute(query).all()
+    except DBAPIError:  # the app upgrades its SQLite file when it starts
+        return
+    for name, number in failures:
+        districts = "one district" if number == 1 else f"{number} districts"
+        yield warning(
+            CHECK_NAME,
+            f"The last sync of {districts} ended early, at {name}.",
+            "Correct this signal receiver of the app. The next sync repeats the changes.",
         )
 
 

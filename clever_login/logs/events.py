@@ -10,6 +10,7 @@ from clever_login.errors import (
     AccountRefused,
     DatabaseUnavailable,
     LoginError,
+    ReceiverFailed,
     StoreUnavailable,
     WrongHost,
 )
@@ -38,7 +39,10 @@ def log_failure(error: BaseException, *, code: str, status: int, reference: str)
     if ours and not isinstance(error, AccountRefused):
         fields["reason"] = str(error)
     elif status == 500:
-        fields["where"] = "".join(traceback.format_tb(error.__traceback__))
+        cause = error.error if isinstance(error, ReceiverFailed) else error
+        fields["where"] = "".join(traceback.format_tb(cause.__traceback__))
+    if isinstance(error, ReceiverFailed):
+        fields["reason"] = str(error)
     level = logging.ERROR if status >= 500 else logging.WARNING
     log_event("failure", level=level, code=code, status=status, reference=reference, **fields)
 

@@ -12,6 +12,7 @@ from clever_login.db import models
 from clever_login.db.upsert import upsert_rows
 from clever_login.errors import DistrictDisconnected, RosterError
 from clever_login.roster_sync import row_values
+from clever_login.roster_sync.announcements import announce_removals
 from clever_login.roster_sync.district_run import TransactionRunner
 from clever_login.roster_sync.writer import MODEL_BY_KIND, Counts
 from clever_login.sessions import end_sessions
@@ -39,13 +40,24 @@ def mark_synced(
     transactions: TransactionRunner, district_id: str, problem: str | None = None
 ) -> None:
     """Set the time of the last sync to now, and the problem that remains, if any."""
-    _update_district(transactions, district_id, synced_at=models.utc_now(), problem=problem)
+    _update_district(
+        transactions,
+        district_id,
+        synced_at=models.utc_now(),
+        problem=problem,
+        failed_receiver=None,
+    )
 
 
 def set_problem(transactions: TransactionRunner, district_id: str, problem: str | None) -> None:
     """Store a problem that the district's administrators can fix; None changes nothing."""
     if problem:
         _update_district(transactions, district_id, problem=problem)
+
+
+def set_failed_receiver(transactions: TransactionRunner, district_id: str, message: str) -> None:
+    """Store which signal receiver ended the run, until a run succeeds."""
+    _update_district(transactions, district_id, failed_receiver=row_values.failed_receiver(message))
 
 
 def has_left(tokens: DistrictTokens, district_id: str) -> bool:
@@ -70,14 +82,14 @@ def archive_district(
     """Archive a district that left, with its data, end its users' sessions, and return the counts.
 
     The district stays marked as connected until the sessions have ended, so the next run finishes a
-    run that was killed. Raises DistrictInUse, with nothing archived, if one of its users has logged
-    in since `unless_used_since`.
+    run that was killed. Raises, with nothing archived, ReceiverFailed, and DistrictInUse if one of
+    its users has logged in since `unless_used_since`.
     """
     counts = transactions.run_in_transaction(
         lambda db: _archive_rows(db, district_id, unless_used_since)
     )
     end_sessions.by_clever_id(district_id=district_id)
-    _update_district(transactions, district_id, connected=False)
+    _update_district(transactions, district_id, connected=False, failed_receiver=None)
     return counts
 
 
@@ -100,4 +112,5 @@ def _archive_rows(connection: Connection, district_id: str, since: datetime | No
         is_active = (model.district_id == district_id) & model.archived_at.is_(None)
         result = connection.execute(update(model).where(is_active).values(archived_at=archived_at))
         counts[name, "archived"] = result.rowcount
+    announce_removals(connection, district_id, archived_at)
     return +counts

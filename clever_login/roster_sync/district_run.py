@@ -13,13 +13,15 @@ from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from clever_login.api_versions import ApiVersion
 from clever_login.clever.district_api.events import DistrictEvents
 from clever_login.clever.district_api.roster_client import Roster
 from clever_login.clever.parsing import ReadReport
 from clever_login.db import models
+from clever_login.db.driver_errors import is_conflict
+from clever_login.errors import ReceiverFailed
 from clever_login.roster_sync.lock import HeldLock
 from clever_login.roster_sync.loss_limits import Loss
 from clever_login.roster_sync.writer import Counts, WriteResult
@@ -39,7 +41,8 @@ class TransactionRunner:
     def run_in_transaction(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and return its result; retry after a conflict.
 
-        `work` must leave the same rows if it runs twice.
+        `work` must leave the same rows if it runs twice. A conflict of a signal receiver is retried
+        too. Raises ReceiverFailed if a receiver fails otherwise, or again.
         """
         for pause in RETRY_PAUSES_SECONDS:
             try:
@@ -47,13 +50,21 @@ class TransactionRunner:
             except (IntegrityError, OperationalError):  # a concurrent login, a deadlock, a lock
                 if self.connection.invalidated:
                     raise
+            except ReceiverFailed as error:
+                if not is_conflict(error.error):
+                    raise
             time.sleep(pause)
         return self._once(work)
 
     def _once(self, work: Callable[[Connection], T]) -> T:
-        with self.connection.begin():
-            self.lock.renew(self.connection)
-            return work(self.connection)
+        try:
+            with self.connection.begin():
+                self.lock.renew(self.connection)
+                return work(self.connection)
+        except ReceiverFailed as error:
+            if self.connection.invalidated and isinstance(error.error, DBAPIError):
+                raise error.error from None  # the database failed, not the receiver
+            raise
 
 
 @dataclass(frozen=True, kw_only=True)

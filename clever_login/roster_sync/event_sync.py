@@ -24,9 +24,10 @@ from clever_login.db.models import ID_TYPE, utc_now
 from clever_login.db.upsert import chunks
 from clever_login.errors import CursorTooOld, RosterError
 from clever_login.roster_sync import row_values
+from clever_login.roster_sync.announcements import write_and_announce
 from clever_login.roster_sync.district_run import DistrictSync
 from clever_login.roster_sync.net_changes import NetChanges
-from clever_login.roster_sync.writer import Batch, WriteResult, write_batch
+from clever_login.roster_sync.writer import Batch, WriteResult
 
 
 def format_cursor(version: ApiVersion, event_id: str) -> str | None:
@@ -71,8 +72,9 @@ class TooManyRemovals(RosterError):
 def apply_events(sync: DistrictSync, after: str | None) -> None:
     """Apply every event after the cursor.
 
-    Raises TooManyRemovals before the first event is applied, and CursorTooOld. Events that cannot
-    be parsed are counted and skipped, and the cursor moves past them.
+    Raises TooManyRemovals before the first event is applied, CursorTooOld, and ReceiverFailed,
+    which leaves the cursor before the batch that failed. Events that cannot be parsed are counted
+    and skipped, and the cursor moves past them.
     """
     number = 0
     for chunk in chunks(_events_within_limits(sync, after), EVENTS_PER_TRANSACTION):
@@ -124,7 +126,7 @@ def _batch_writer(sync: DistrictSync, events: list[Event]) -> Callable[[Connecti
 
     def work(connection: Connection) -> WriteResult:
         sync.save_cursor(connection, cursor)
-        return write_batch(connection, sync.district_id, batch)
+        return write_and_announce(connection, sync.district_id, batch)
 
     return work
 

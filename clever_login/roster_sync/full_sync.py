@@ -23,6 +23,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     MetaData,
+    Select,
     String,
     Table,
     and_,
@@ -41,6 +42,7 @@ from clever_login.db.engines import analyze_tables
 from clever_login.db.upsert import MAX_PARAMETERS, build_insert, chunks
 from clever_login.errors import EventsNotEnabled
 from clever_login.roster_sync import event_sync, loss_limits, row_values
+from clever_login.roster_sync.announcements import announce_removals, write_and_announce
 from clever_login.roster_sync.district_run import DistrictSync
 from clever_login.roster_sync.loss_limits import Loss, LossCounts
 from clever_login.roster_sync.writer import (
@@ -50,7 +52,6 @@ from clever_login.roster_sync.writer import (
     RosterModel,
     WriteResult,
     clever_id_column,
-    write_batch,
 )
 
 _METADATA = MetaData()
@@ -151,7 +152,10 @@ def count_missing_people(
 def remove_missing(
     connection: Connection, district_id: str, started_at: datetime, held_kinds: Collection[str]
 ) -> WriteResult:
-    """Archive rows not seen since the read began and delete stale links, except of held kinds."""
+    """Archive rows not seen since the read began and delete stale links, except of held kinds.
+
+    Sends the signals about them. Raises ReceiverFailed.
+    """
     counts: Counter[tuple[str, str]] = Counter()
     archived_at = models.utc_now()
     people: tuple[str, ...] = ()
@@ -173,16 +177,25 @@ def remove_missing(
         )
         counts["people", "changed"] += connection.scalar(owners) or 0
         _delete_stale_links(connection, "role_assignments")
+    announce_removals(
+        connection,
+        district_id,
+        archived_at,
+        None if "role_assignments" in held_kinds else _stale_links("role_assignments"),
+        None if "enrollments" in held_kinds else _stale_links("enrollments"),
+    )
     return WriteResult(+counts, people)
+
+
+def _stale_links(kind: str) -> Select[*tuple[Any, ...]]:
+    columns = (_STALE.c.owner_id, _STALE.c.linked_id, _STALE.c.role)
+    return select(*columns).where(_STALE.c.kind == kind)
 
 
 def _delete_stale_links(connection: Connection, kind: str) -> int:
     model = _LINKS[kind]
     columns: Any = tuple_(*model.__table__.primary_key)
-    stale = select(_STALE.c.owner_id, _STALE.c.linked_id, _STALE.c.role).where(
-        _STALE.c.kind == kind
-    )
-    return connection.execute(delete(model).where(columns.in_(stale))).rowcount
+    return connection.execute(delete(model).where(columns.in_(_stale_links(kind)))).rowcount
 
 
 def _is_missing(kind: str, district_id: str, started_at: datetime) -> ColumnElement[bool]:
@@ -221,7 +234,9 @@ class _Group:
 def read_everything(sync: DistrictSync) -> None:
     """Read the whole district. Changes made meanwhile arrive as events after the stored cursor.
 
-    If anything is held, no cursor is stored, so the next sync is a full read again.
+    If anything is held, no cursor is stored, so the next sync is a full read again. Raises
+    ReceiverFailed, with nothing removed and the cursor unchanged: people of a batch that was rolled
+    back count as unseen, so the read must not go on to its end.
     """
     cursor = _latest_cursor(sync)
     sync.transactions.run_in_transaction(create_snapshot)
@@ -305,7 +320,8 @@ def _chunk_writer(
 ) -> Callable[[Connection], WriteResult]:
     def work(connection: Connection) -> WriteResult:
         add_to_snapshot(connection, kind, records)
-        return write_batch(connection, sync.district_id, Batch(**{kind: records}), note_stale)
+        batch = Batch(**{kind: records})
+        return write_and_announce(connection, sync.district_id, batch, note_stale)
 
     return work
 

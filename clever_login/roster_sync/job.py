@@ -27,12 +27,13 @@ from clever_login.errors import (
     LoginError,
     NoSecureSync,
     NotShared,
+    ReceiverFailed,
     RosterError,
     describe_for_operator,
 )
 from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
-from clever_login.roster_sync import district_records, event_sync, lock
+from clever_login.roster_sync import district_records, event_sync, lock, receiver_failures
 from clever_login.roster_sync.district_run import DistrictSync, TransactionRunner
 from clever_login.roster_sync.event_sync import EVENTS_PER_PAGE, TooManyRemovals, apply_events
 from clever_login.roster_sync.full_sync import read_everything
@@ -200,6 +201,8 @@ class _SyncJob:
                 mode="failed",
                 reason=describe_for_operator(error),
             )
+        except ReceiverFailed as error:
+            return self._report_receiver(district_id, name, error)
         except district_records.DistrictInUse as error:
             return SyncResult(district_id=district_id, name=name, mode="skipped", reason=str(error))
         return SyncResult(district_id=district_id, name=name, mode="left", counts=counts)
@@ -215,7 +218,10 @@ class _SyncJob:
                 "--yes."
             )
             return SyncResult(district_id=district_id, name=name, mode="refused", reason=reason)
-        counts = district_records.archive_district(self.transactions, district_id)
+        try:
+            counts = district_records.archive_district(self.transactions, district_id)
+        except ReceiverFailed as error:
+            return self._report_receiver(district_id, name, error)
         return SyncResult(
             district_id=district_id, name=name, mode="left", counts=counts, reason=reason
         )
@@ -227,6 +233,8 @@ class _SyncJob:
             return self._sync_district(district_id)
         except (lock.LockLost, lock.AlreadyRunning):
             raise
+        except ReceiverFailed as error:
+            return self._report_receiver(district_id, name, error)
         except (LoginError, RosterError, NotShared) as error:
             district_records.set_problem(
                 self.transactions, district_id, PROBLEM_BY_ERROR.get(type(error))
@@ -237,6 +245,11 @@ class _SyncJob:
                 mode="failed",
                 reason=describe_for_operator(error),
             )
+
+    def _report_receiver(self, district_id: str, name: str, error: ReceiverFailed) -> SyncResult:
+        """Return the result of a run that a signal receiver ended, and record the failure."""
+        reason = receiver_failures.report(self.transactions, district_id, error)
+        return SyncResult(district_id=district_id, name=name, mode="failed", reason=reason)
 
     def _sync_district(self, district_id: str) -> SyncResult:
         roster = replace(self.districts.roster(district_id), report=ReadReport())

@@ -24,6 +24,11 @@ def district_row(record: DistrictRecord) -> Row:
     }
 
 
+def failed_receiver(message: str) -> str | None:
+    """Return the message of a ReceiverFailed, cut to the length of the column."""
+    return _truncate(models.District, "failed_receiver", message)
+
+
 def school_row(record: SchoolRecord, district_id: str) -> Row:
     """Return the row of a school."""
     return _base_row(record.id, district_id, record.name)

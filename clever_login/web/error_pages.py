@@ -18,6 +18,7 @@ from jinja2 import TemplateError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from clever_login import signals
 from clever_login.config import DEVELOPMENT, Settings
 from clever_login.errors import (
     AccountRefused,
@@ -29,6 +30,7 @@ from clever_login.errors import (
 from clever_login.i18n import languages
 from clever_login.logs import app_logging
 from clever_login.logs.events import log_failure
+from clever_login.logs.notifications import notify
 from clever_login.services import services
 from clever_login.web import fetch_metadata, template_errors
 from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
@@ -82,7 +84,9 @@ def replace_response(response: Response, error: StoreUnavailable) -> None:
 
 def _handle_login_error(error: LoginError) -> Response:
     message = error.message if isinstance(error, AccountRefused) else None
-    return _render_error(error, error.code, error.status, message)
+    reference = _new_reference()
+    notify(signals.login_failed, code=error.code, reference=reference)
+    return _render_error(error, error.code, error.status, message, reference)
 
 
 def _handle_http_error(error: HTTPException) -> Response:
@@ -97,11 +101,16 @@ def _handle_http_error(error: HTTPException) -> Response:
 
 
 def _render_error(
-    error: BaseException, code: str, status: int, message: str | None = None
+    error: BaseException,
+    code: str,
+    status: int,
+    message: str | None = None,
+    reference: str | None = None,
 ) -> Response:
     """Return the page or the JSON of a failure, and log the failure once."""
     # The URL of the first page is absolute: the request may have gone to another host.
-    shown = {"code": code, "reference": _new_reference(), "home": f"{services().settings.app_url}/"}
+    home = f"{services().settings.app_url}/"
+    shown = {"code": code, "reference": reference or _new_reference(), "home": home}
     log_failure(error, code=code, status=status, reference=shown["reference"])
     words = code if code in CHILD_MESSAGES else "http_400" if status < 500 else "http_500"
     if fetch_metadata.wants_page():

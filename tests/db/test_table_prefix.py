@@ -115,12 +115,22 @@ def constraint_names(engine: Engine) -> dict[str, set[str | None]]:
     }
 
 
+def without_column(tables: dict[str, Any], column: str) -> dict[str, Any]:
+    """Return the rows of tables without a column that a later migration adds."""
+    return {
+        name: [tuple(cell for cell in row if cell[0] != column) for row in rows]
+        for name, rows in tables.items()
+    }
+
+
 def test_a_database_of_version_0_1_0_keeps_every_row(engine: Engine) -> None:
     fill_version_0_1_0(engine)
     before = all_rows(engine, *NEW_NAMES)
     migrate.upgrade(engine)
     after = all_rows(engine, *NEW_NAMES.values())
-    assert after == {NEW_NAMES[name]: rows for name, rows in before.items()}
+    assert without_column(after, "failed_receiver") == {
+        NEW_NAMES[name]: rows for name, rows in before.items()
+    }
     assert all_rows(engine, "loans")["loans"] == [(("id", "1"), ("person_id", "p1"))]
     assert migrate.outdated_reason(engine) is None
     names = set(inspect(engine).get_table_names())

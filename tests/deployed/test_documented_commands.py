@@ -56,6 +56,7 @@ ON_A_HOST = {
     "flask --app app clever db downgrade 0001": "out of date (revision 0001, not 0002)",
     "flask --app app clever sync": "Harrow Creek",
     CRON: "Harrow Creek",
+    "flask --app app clever status": "Harrow Creek",
     "flask --app app clever districts": "Harrow Creek",
     "flask --app app clever doctor": "0 faults, 0 warnings.",
     "python -m clever_login.doctor": "0 faults, 0 warnings.",

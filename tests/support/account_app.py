@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import Engine, event, select
 
 from clever_login.db.database import Database, database
 from clever_login.db.models import Person
@@ -81,15 +81,15 @@ def run_flask_clever(site: Site | Flask, *words: str, fails: bool = False) -> st
 
 
 @contextmanager
-def record_statements(site: Site) -> Iterator[list[str]]:
-    """Record the SQL statements sent to the site's database, except for transaction begins."""
+def record_statements(site: Site, engine: Engine | None = None) -> Iterator[list[str]]:
+    """Record the SQL statements of requests, or of another engine, except transaction begins."""
     said: list[str] = []
 
     def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
         if not statement.startswith("BEGIN"):  # SQLAlchemy sends BEGIN to PostgreSQL itself
             said.append(statement)
 
-    engine = database_of(site).pages
+    engine = engine or database_of(site).pages
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield said

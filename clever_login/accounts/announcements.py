@@ -1,0 +1,138 @@
+"""Sends the signals about people, inside the transaction that changes their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, cast
+
+from blinker import Signal
+from flask import Flask, current_app
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
+from sqlalchemy.orm import Session, aliased
+
+from clever_login import signals
+from clever_login.db.models import Person, RoleAssignment
+from clever_login.db.upsert import chunks
+from clever_login.signals import PersonMerge, PersonRow, SchoolRole
+from clever_login.signals.sending import is_connected, send
+
+ROWS_PER_CALL = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPerson:
+    """A person's row, and what decides which signal a change of it needs."""
+
+    row: PersonRow
+    district_id: str | None
+    is_archived: bool
+    merged_into: str | None  # the id of the survivor
+
+
+def has_receivers(*connected: Signal) -> bool:
+    """Return whether any of these signals has a receiver in the current app."""
+    return is_connected(_app(), *connected)
+
+
+def announce(
+    signal: Signal, connection: Connection, district_id: str | None, rows: Collection[Any]
+) -> None:
+    """Send a signal in calls of at most ROWS_PER_CALL rows; none if there are no rows.
+
+    Raises ReceiverFailed, after which the transaction must be rolled back.
+    """
+    if rows and has_receivers(signal):
+        for chunk in chunks(rows, ROWS_PER_CALL):
+            send(signal, _app(), connection=connection, district_id=district_id, rows=tuple(chunk))
+
+
+def announce_merge(session: Session, survivor: Person, duplicate: Person) -> None:
+    """Send `people_merged` for two rows. Raises ReceiverFailed."""
+    if has_receivers(signals.people_merged):
+        rows = [PersonMerge(survivor_id=survivor.id, duplicate_id=duplicate.id)]
+        announce(signals.people_merged, session.connection(), survivor.district_id, rows)
+
+
+def announce_person(session: Session, signal: Signal, person: Person) -> None:
+    """Send a signal whose rows are a PersonRow, for one person. Raises ReceiverFailed."""
+    if has_receivers(signal):
+        session.flush()
+        rows = [stored.row for stored in load_people(session.connection(), Person.id == person.id)]
+        announce(signal, session.connection(), person.district_id, rows)
+
+
+def announce_forgotten(session: Session, is_forgotten: ColumnElement[bool]) -> None:
+    """Send `people_forgotten` for these people, before their rows go. Raises ReceiverFailed.
+
+    A merged duplicate counts as a person of its survivor's district.
+    """
+    if not has_receivers(signals.people_forgotten):
+        return
+    connection, survivor = session.connection(), aliased(Person)
+    district = func.coalesce(Person.district_id, survivor.district_id, "")
+    query = select(district, Person.id).outerjoin(survivor, Person.merged_into == survivor.id)
+    for page in pages(connection, query.where(is_forgotten), district, Person.id):
+        people = load_people(connection, Person.id.in_([person_id for _, person_id in page]))
+        rows = {stored.row.person_id: stored.row for stored in people}
+        for district_id, group in groupby(page, key=lambda found: found[0]):
+            forgotten = [rows[person_id] for _, person_id in group]
+            announce(signals.people_forgotten, connection, district_id or None, forgotten)
+
+
+def load_people(connection: Connection, condition: ColumnElement[bool]) -> list[StoredPerson]:
+    """Return the people that meet the condition, by id, with their schools."""
+    columns = (Person.id, Person.clever_id, Person.roles, Person.first_name, Person.last_name)
+    more = (Person.email, Person.grade, Person.district_id, Person.archived_at, Person.merged_into)
+    people = connection.execute(select(*columns, *more).where(condition).order_by(Person.id)).all()
+    assignments = select(
+        RoleAssignment.person_id, RoleAssignment.school_id, RoleAssignment.role
+    ).join(Person, Person.id == RoleAssignment.person_id)
+    schools: dict[str, list[SchoolRole]] = {}
+    for person_id, school_id, role in connection.execute(assignments.where(condition)):
+        schools.setdefault(person_id, []).append(SchoolRole(school_id=school_id, role=role))
+    return [
+        StoredPerson(
+            row=_person_row(person, schools.get(person.id, [])),
+            district_id=person.district_id,
+            is_archived=person.archived_at is not None,
+            merged_into=person.merged_into,
+        )
+        for person in people
+    ]
+
+
+def pages(
+    connection: Connection, query: Select[*tuple[Any, ...]], *key: Any
+) -> Iterator[list[Any]]:
+    """Yield the rows in pages of ROWS_PER_CALL; `key` are its first columns, which order them.
+
+    Each page is a query of its own: receivers use the same connection between two pages.
+    """
+    ordered, page = query.order_by(*key).limit(ROWS_PER_CALL), None
+    while page is None or len(page) == ROWS_PER_CALL:
+        following = ordered
+        if page:
+            last = [literal(page[-1][index], column.type) for index, column in enumerate(key)]
+            following = ordered.where(tuple_(*key) > tuple_(*last))
+        page = list(connection.execute(following).all())
+        if page:
+            yield page
+
+
+def _person_row(person: Any, schools: list[SchoolRole]) -> PersonRow:
+    return PersonRow(
+        person_id=person.id,
+        clever_id=person.clever_id,
+        roles=tuple(person.roles),
+        schools=tuple(sorted(schools)),
+        first_name=person.first_name,
+        last_name=person.last_name,
+        email=person.email,
+        grade=person.grade,
+    )
+
+
+def _app() -> Flask:
+    return cast(Flask, current_app._get_current_object())  # type: ignore[attr-defined] # the sender is the app, not its proxy
