@@ -179,6 +179,21 @@ def test_of_two_pre_v3_accounts_the_one_with_the_latest_login_survives(school: S
     assert person_row(school, last).roles == ["teacher", "staff"]
 
 
+@pytest.mark.parametrize("of_last", ["user-2", None])
+def test_merged_accounts_keep_the_account_ids_of_the_product(
+    school: Site, of_last: str | None
+) -> None:
+    posts = (RoleRecord(role=Role.TEACHER, legacy_id="as-teacher"),)
+    first = log_in(school, replace(ADA, id="as-teacher", roles=()))
+    last = log_in(school, replace(ADA, roles=()))
+    with database_of(school).begin() as session:
+        session.get_one(Person, first).account_id = "user-1"
+        session.get_one(Person, last).account_id = of_last
+    assert log_in(school, replace(ADA, roles=posts)) == last
+    assert person_row(school, last).account_id == (of_last or "user-1")
+    assert person_row(school, first).account_id == "user-1"
+
+
 def test_an_archived_second_role_does_not_block_a_login(school: Site) -> None:
     live = log_in(school, replace(ADA, id="ada-v2", roles=()))
     ended = log_in(school, replace(ADA, id="ada-staff-v2", roles=()))
