@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clever_login import parts, rosters
+    from clever_login import parts, rosters, testing
     from clever_login.auth.identity import Account, Identity
     from clever_login.auth.other_logins import log_in, login_url
     from clever_login.auth.permissions import roles_required
@@ -44,6 +44,7 @@ __all__ = [
     "roles_required",
     "rosters",
     "switch_role",
+    "testing",
 ]
 _MODULES = {
     "auth.identity": ("Account", "Identity"),
