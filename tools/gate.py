@@ -55,12 +55,20 @@ def checks() -> list[Step]:
     ]
 
 
+def make_it_yours(tier: Tier) -> list[Step]:
+    """Returns the step that changes a copy of the project as documented, and tests the copy."""
+    if tier is Tier.QUICK:
+        return []
+    which = ("--today",) if tier is Tier.CI else ()
+    return [Step("make it yours", ("tests.make_it_yours", *which))]
+
+
 def _typed_without_simulator() -> tuple[str, ...]:
     """Returns what mypy checks instead of the files in pyproject.toml if there is no simulator."""
     if has_simulator():
         return ()
     modules = (path.name for path in sorted(ROOT.glob("*.py")) if path.stem.isidentifier())
-    return (*modules, "clever_login", "tests/app")
+    return (*modules, "clever_login")
 
 
 def _scripts() -> tuple[str, ...]:
