@@ -95,6 +95,7 @@ ELSEWHERE = {
     ".venv-test/bin/python -m bench.scenarios.simulator_memory": "it takes minutes",
     ".venv-test/bin/python -m bench.scenarios.roster_sync": "it takes minutes",
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
+    ".venv-test/bin/python -m tests.make_it_yours": "it takes an hour",
 }
 # Parts of commands, as they appear in sentences.
 NAMES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from clever_login import (
 )
 from clever_login.testing import NotLoggedIn, browser, login_as, sample_settings
 from clever_simulator.testing import run_simulator
+from tests.make_it_yours import CHANGES, change_of
 from tests.support.account_app import flask_app, people_rows, run_flask_clever
 from tests.support.fresh_checkout import copy_app
 from tests.support.reference_app.app import create_app
@@ -243,3 +245,10 @@ def test_sample_settings_take_fields_of_settings(tmp_path: Path) -> None:
     settings = sample_settings(tmp_path, session_idle_minutes=7)
     assert isinstance(settings, Settings)
     assert (settings.session_idle_minutes, settings.instance_path) == (7, str(tmp_path))
+
+
+def test_each_documented_change_of_the_project_has_its_day() -> None:
+    first = date(2026, 9, 1)
+    names = {change_of(first + timedelta(days=day)) for day in range(len(CHANGES))}
+    assert names == CHANGES.keys()
+    assert change_of(first) == change_of(first + timedelta(days=len(CHANGES)))
