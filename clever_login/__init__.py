@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clever_login import database, parts, rosters, signals
+    from clever_login import database, parts, rosters, signals, testing
     from clever_login.auth.identity import Account, Identity
     from clever_login.auth.other_logins import log_in, login_url
     from clever_login.auth.permissions import roles_required
@@ -46,6 +46,7 @@ __all__ = [
     "rosters",
     "signals",
     "switch_role",
+    "testing",
 ]
 _MODULES = {
     "auth.identity": ("Account", "Identity"),

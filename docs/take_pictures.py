@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page
 
+from app import create_app
 from tests.support.chromium import run_chromium
 from tests.support.page_tour import (
     AXE_RULES,
@@ -84,7 +85,7 @@ def main(names: list[str]) -> None:
     PICTURES.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        run_tour_site(Path(folder)) as site,
+        run_tour_site(Path(folder), create_app) as site,
         run_chromium() as browser,
     ):
         tour = Tour(site, browser)

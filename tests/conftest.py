@@ -1,20 +1,28 @@
-"""Shared fixtures: a running app with a running simulator. Network access is blocked."""
+"""Shared fixtures: a running app with a running simulator. Network access is blocked.
+
+Without the folder clever_simulator, the tests that import it are skipped.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_socket import socket_allow_hosts
 
-from tests.support import fresh_checkout, running_app
-from tests.support.running_app import Site
+SIMULATOR = "clever_simulator"
+HAS_SIMULATOR = (Path(__file__).parent.parent / SIMULATOR / "__init__.py").exists()
+NEEDS_SIMULATOR = {"any_site", "copy", "make_site", "postgres"}
+WITHOUT_SIMULATOR = f"needs the folder {SIMULATOR}, which was deleted"
+if TYPE_CHECKING or HAS_SIMULATOR:
+    from tests.support import fresh_checkout, running_app
+    from tests.support.running_app import Site
 
-SiteMaker = Callable[..., Site]
+SiteMaker = Callable[..., "Site"]
 OF_THE_FILE = re.compile(r"^pytestmark = (\[.*?^\]|[^\n]*)", re.DOTALL | re.MULTILINE)
 
 
@@ -29,6 +37,36 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     marked = OF_THE_FILE.search(collection_path.read_text(encoding="utf-8"))
     named = set(re.findall(r"pytest\.mark\.(\w+)", marked[1])) if marked else set()
     return True if named & set(left_out) else None
+
+
+class Module(pytest.Module):
+    """A test module that is skipped if it needs the simulator and the simulator was deleted."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Import the module and return its tests."""
+        try:
+            return super().collect()
+        except pytest.Collector.CollectError as error:
+            cause = error.__cause__
+            name = cause.name if isinstance(cause, ModuleNotFoundError) else None
+            if HAS_SIMULATOR or (name or "").partition(".")[0] != SIMULATOR:
+                raise
+        pytest.skip(WITHOUT_SIMULATOR, allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    """Collect each test module as a `Module`."""
+    module: pytest.Module = Module.from_parent(parent, path=module_path)
+    return module
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests whose fixtures start the simulator if it was deleted."""
+    if HAS_SIMULATOR:
+        return
+    for item in items:
+        if NEEDS_SIMULATOR & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.skip(reason=WITHOUT_SIMULATOR))
 
 
 @pytest.fixture(autouse=True)

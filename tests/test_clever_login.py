@@ -12,13 +12,13 @@ import pytest
 from flask import Flask
 
 import clever_login
-from app import PARTS
 from clever_login import CleverLogin, parts
 from clever_login.parts import Part
 from tests.conftest import SiteMaker
 from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
 from tests.support.existing_app import register_callback_with_prefix
 from tests.support.login_flows import by_button, log_in_at_clever
+from tests.support.reference_app.app import PARTS
 from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter
 
@@ -185,7 +185,7 @@ def test_each_public_name_is_importable_and_nothing_else_is_public() -> None:
         ("import clever_login.rosters.views", "sqlalchemy"),
         ("from clever_login import signals; signals.people_created", "sqlalchemy"),
         ("from clever_login import signals; signals.people_created", "flask"),
-        ("import app", "sqlalchemy"),
+        ("import tests.support.reference_app.app", "sqlalchemy"),
     ],
 )
 def test_a_name_loads_only_what_it_needs(code: str, absent: str) -> None:

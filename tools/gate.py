@@ -14,7 +14,7 @@ from tools.python_version import clean_environment
 from tools.signals import StoppedBySignal, stop_signals
 from tools.system_packages import Need
 from tools.terminal import say
-from tools.venv import ROOT
+from tools.venv import ROOT, has_simulator
 
 COVERAGE = (
     "--cov=clever_login",
@@ -49,10 +49,26 @@ def checks() -> list[Step]:
     return [
         Step("ruff check", ("ruff", "check", ".", *scripts)),
         Step("ruff format", ("ruff", "format", "--check", ".", *scripts)),
-        Step("mypy", ("mypy",)),
+        Step("mypy", ("mypy", *_typed_without_simulator())),
         Step("mypy bin", strict),
         Step("import layers", ("tools.import_layers",)),
     ]
+
+
+def make_it_yours(tier: Tier) -> list[Step]:
+    """Returns the step that changes a copy of the project as documented, and tests the copy."""
+    if tier is Tier.QUICK:
+        return []
+    which = ("--today",) if tier is Tier.CI else ()
+    return [Step("make it yours", ("tests.make_it_yours", *which))]
+
+
+def _typed_without_simulator() -> tuple[str, ...]:
+    """Returns what mypy checks instead of the files in pyproject.toml if there is no simulator."""
+    if has_simulator():
+        return ()
+    modules = (path.name for path in sorted(ROOT.glob("*.py")) if path.stem.isidentifier())
+    return (*modules, "clever_login")
 
 
 def _scripts() -> tuple[str, ...]:

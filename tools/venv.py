@@ -30,6 +30,11 @@ PIP_OPTIONS = ("--require-hashes", "--no-user", "--no-input", "--progress-bar", 
 TAIL = 15
 
 
+def has_simulator() -> bool:
+    """Whether the folder clever_simulator is there. Your product may delete it."""
+    return (ROOT / "clever_simulator" / "__init__.py").is_file()
+
+
 class Environment:
     """A virtual environment in the project's folder, with exactly one requirements file."""
 

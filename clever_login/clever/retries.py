@@ -31,6 +31,11 @@ class CleverResponse:
     headers: CaseInsensitiveDict[str]
     body: bytes
 
+    @classmethod
+    def of_json(cls, status: int, value: object) -> CleverResponse:
+        """Return a response with this JSON value."""
+        return cls(status, CaseInsensitiveDict(), json.dumps(value).encode())
+
     @cached_property
     def json(self) -> Any:
         """The JSON value of the body; NOT_JSON for HTML, a truncated body, or an empty body."""

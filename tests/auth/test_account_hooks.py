@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from clever_simulator.config import default_config
 from clever_simulator.server import run_in_background
 from tests.support import running_app
 from tests.support.browser_client import send_request
+from tests.support.fresh_checkout import copy_app
 from tests.support.login_flows import by_button
 from tests.support.running_app import ROOT, Site
 
@@ -47,15 +47,6 @@ def run_in_a_copy(folder: Path, copy: Path) -> Iterator[Site]:
             yield Site(url, clever, settings)
 
 
-def a_copy(folder: Path) -> Path:
-    copy = folder / "a copy"
-    for name in ("clever_login", "templates", "static"):
-        shutil.copytree(ROOT / name, copy / name)
-    for path in ROOT.glob("*.py"):
-        shutil.copy(path, copy)
-    return copy
-
-
 def change(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert text.count(old) == 1, old
@@ -73,7 +64,7 @@ def number_of_lines(*texts: str) -> int:
 
 
 def test_a_replaced_find_or_create_is_called_once_per_login_and_may_refuse(tmp_path: Path) -> None:
-    copy = a_copy(tmp_path)
+    copy = copy_app(tmp_path)
     (copy / "accounts.py").write_text(OWN_ACCOUNTS)
     use_own_hooks(copy / "app.py")
     with run_in_a_copy(tmp_path, copy) as site:
@@ -100,14 +91,14 @@ def use_own_hooks(app_file: Path) -> None:
     """Import the hooks from accounts.py, and pass them to CleverLogin, as documented."""
     (lines,) = [block for block in blocks("accounts.md", "python") if "CleverLogin(" in block]
     imported, arguments = lines.split("\n\n")
-    change(app_file, "import dashboard\n", f"import dashboard\n{imported}\n")
+    change(app_file, "from flask import ", f"{imported}\nfrom flask import ")
     change(app_file, "    parts.Accounts(),\n", "")
     (added,) = re.findall(r"^    find_or_create=.*", arguments, re.M)
     change(app_file, ", parts=PARTS)", f", parts=PARTS, {added.strip()})")
 
 
 def test_login_works_without_accounts_and_rosters(tmp_path: Path) -> None:
-    copy = a_copy(tmp_path)
+    copy = copy_app(tmp_path)
     change(copy / "app.py", "    parts.Accounts(),\n", "")
     change(copy / "app.py", "    parts.Rosters(),\n", "")
     with run_in_a_copy(tmp_path, copy) as site:
@@ -120,7 +111,7 @@ def test_login_works_without_accounts_and_rosters(tmp_path: Path) -> None:
 def test_the_documented_users_table_example_works(tmp_path: Path) -> None:
     code = blocks("accounts.md", "python")[-1]
     assert number_of_lines(code) < 30
-    copy = a_copy(tmp_path)
+    copy = copy_app(tmp_path)
     (copy / "accounts.py").write_text(code)
     use_own_hooks(copy / "app.py")
     with run_in_a_copy(tmp_path, copy) as site:
@@ -139,10 +130,10 @@ def test_the_documented_first_page_example_works(tmp_path: Path) -> None:
     page, *_ = blocks("make-it-yours.md", "jinja")
     assert number_of_lines(view, lines, page) < 10
     imported, mounted = lines.splitlines()
-    copy = a_copy(tmp_path)
+    copy = copy_app(tmp_path)
     (copy / "books.py").write_text(view)
     (copy / "templates" / "books.html").write_text(page)
-    change(copy / "app.py", "from flask import Flask\n", f"from flask import Flask\n{imported}\n")
+    change(copy / "app.py", "from flask import ", f"{imported}\nfrom flask import ")
     change(copy / "app.py", "    return app\n", f"{mounted}\n    return app\n")
     with run_in_a_copy(tmp_path, copy) as site:
         teacher = by_button(site, "teacher").open("/books")

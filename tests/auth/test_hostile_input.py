@@ -29,12 +29,12 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from app import create_app
 from clever_login.auth.account_hooks import AccountHooks
 from clever_login.auth.identity import Account
 from clever_login.auth.pending_logins import digest_state
 from clever_login.clever.models import User
 from tests.support import running_app
+from tests.support.reference_app.app import create_app
 
 QUERIES_EACH = 2_000  # for each of five kinds
 BODIES_EACH = 1_250  # for each of four records

@@ -20,7 +20,6 @@ from alembic.runtime.migration import MigrationContext
 from flask import Flask
 from sqlalchemy import QueuePool, inspect, select, text
 
-from app import create_app
 from clever_login.db import migrate
 from clever_login.db.database import Database, database
 from clever_login.db.idle_connections import PING_AFTER_IDLE_SECONDS
@@ -43,7 +42,9 @@ from tests.doctor.test_doctor import PRODUCTION, examine
 from tests.support import running_app
 from tests.support.account_app import database_of, make_account_app, run_flask_clever
 from tests.support.browser_client import send_request
+from tests.support.fresh_checkout import copy_app
 from tests.support.login_flows import by_button
+from tests.support.reference_app.app import create_app
 from tests.support.running_app import ROOT
 
 NEWEST = migrate.head_revisions()[0]
@@ -123,9 +124,10 @@ def test_the_newest_revision_is_alembics_head(
 
 def test_only_the_process_that_migrates_imports_alembic(tmp_path: Path) -> None:
     code = """
-import sys, pathlib, app
+import sys, pathlib
 from clever_login.auth.account_hooks import account_hooks
 from clever_login.clever.models import User
+from tests.support.reference_app import app
 from tests.support.running_app import settings_for
 made = app.create_app(settings_for("http://localhost", "http://x", pathlib.Path(sys.argv[1])))
 with made.app_context():
@@ -162,11 +164,7 @@ def test_apps_that_start_concurrently_create_the_tables_once(
     settings = running_app.settings_for(
         "http://localhost:3000", "http://127.0.0.1:3001", tmp_path, database_url=database_url
     )
-    copy = tmp_path / "a copy"  # for SQLite, whose file is in the app's instance folder
-    for name in ("clever_login", "templates", "static"):
-        shutil.copytree(ROOT / name, copy / name)
-    for name in ("app.py", "dashboard.py"):
-        shutil.copy(ROOT / name, copy)
+    copy = copy_app(tmp_path)  # for SQLite, whose file is in the app's instance folder
     env = running_app.environment_variables(settings, 3000)
     with ExitStack() as stack:
         logs = [tmp_path / f"{number}.log" for number in range(4)]
@@ -272,7 +270,8 @@ def test_the_doctor_warns_about_a_database_file_on_ephemeral_storage() -> None:
 
 
 LOADED = """
-import os, sys, threading, app
+import os, sys, threading
+from tests.support.reference_app import app
 needed = {"sqlalchemy", "psycopg", "redis"}
 client = app.create_app().test_client()
 client.get("/", base_url=os.environ["APP_URL"])

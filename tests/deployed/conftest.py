@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import fresh_checkout, running_app
-from tests.support.fresh_checkout import Dev
+from tests.conftest import HAS_SIMULATOR
+
+if TYPE_CHECKING or HAS_SIMULATOR:
+    from tests.support import fresh_checkout, running_app
+    from tests.support.fresh_checkout import Dev
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ def test_a_missing_template_is_named_with_the_template_that_uses_it(dev: Dev) ->
     path.unlink()
     try:
         dev.until(lambda: "TemplateNotFound: home.html" in dev.page())
-        assert "dashboard.py, line" in dev.page()
+        assert "app.py, line" in dev.page()
     finally:
         path.write_text(text)
     dev.until(lambda: "Log in with Clever" in dev.page())

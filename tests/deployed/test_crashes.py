@@ -22,6 +22,7 @@ from clever_simulator.server import run_in_background
 from tests.support import running_app
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import log_in_at_clever, stop_before_callback
+from tests.support.reference_app import GUNICORN_APP
 from tests.support.running_app import Site
 
 pytestmark = pytest.mark.servers
@@ -43,7 +44,7 @@ def redis_at(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 def gunicorn_at(site: Site, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run two gunicorn workers at the site's address."""
     port = port_of(site)
-    command = [sys.executable, "-m", "gunicorn", "--workers", "2", "app:create_app()"]
+    command = [sys.executable, "-m", "gunicorn", "--workers", "2", GUNICORN_APP]
     command += ["--bind", f"127.0.0.1:{port}"]
     log = folder / f"gunicorn-{time.monotonic_ns()}.log"
     with running_app.run_process(
@@ -284,7 +285,7 @@ def test_a_second_gunicorn_does_not_start_on_the_same_port(tmp_path: Path) -> No
         stack.enter_context(gunicorn_at(site, tmp_path))
         log = tmp_path / "second.log"
         variables = running_app.environment_variables(site.settings, port_of(site))
-        command = [sys.executable, "-m", "gunicorn", "app:create_app()"]
+        command = [sys.executable, "-m", "gunicorn", GUNICORN_APP]
         command += ["--bind", f"127.0.0.1:{port_of(site)}"]
         second = stack.enter_context(running_app.run_process(command, variables, log))
         assert second.wait(PATIENCE_S) == 1

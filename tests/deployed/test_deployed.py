@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import socket
 import sys
 import threading
@@ -21,7 +22,9 @@ from clever_simulator.config import default_config
 from clever_simulator.server import run_in_background
 from tests.support import certificates, gunicorn, running_app
 from tests.support.browser_client import send_request
+from tests.support.fresh_checkout import copy_app
 from tests.support.login_flows import by_button, by_portal, stop_before_callback
+from tests.support.reference_app import GUNICORN_APP
 from tests.support.running_app import ROOT, Site
 
 pytestmark = pytest.mark.servers
@@ -35,6 +38,9 @@ def test_the_procfile_starts_the_app_with_only_the_documented_variables(tmp_path
         for line in (ROOT / ".env.example").read_text().splitlines()
         if "=" in line
     }
+    folder = copy_app(tmp_path)
+    for name in ("Procfile", "gunicorn.conf.py"):
+        shutil.copy(ROOT / name, folder)
     with run_in_background() as clever:
         settings = running_app.settings_for(url, clever.url, tmp_path)
         clever.configure(default_config(url))
@@ -43,11 +49,11 @@ def test_the_procfile_starts_the_app_with_only_the_documented_variables(tmp_path
         env["GUNICORN_CMD_ARGS"] = f"--bind 127.0.0.1:{port} --access-logfile -"
         command = [sys.executable, "-m", "honcho", "start", "--no-prefix"]
         with running_app.run_process(
-            [*command, "release"], env, tmp_path / "release.log"
+            [*command, "release"], env, tmp_path / "release.log", cwd=folder
         ) as release:
             assert release.wait(30) == 0
         log = tmp_path / "honcho.log"
-        with running_app.run_process([*command, "web"], env, log) as child:
+        with running_app.run_process([*command, "web"], env, log, cwd=folder) as child:
             running_app.wait_until_answers(f"{url}/healthz", child)
             visitor = by_portal(Site(url, clever, settings), "student")
             assert visitor.path == "/dashboard"
@@ -58,7 +64,7 @@ def test_the_procfile_starts_the_app_with_only_the_documented_variables(tmp_path
 
 
 def test_gunicorn_exits_with_the_list_of_wrong_settings(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "app:create_app()"]
+    command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", GUNICORN_APP]
     log = tmp_path / "gunicorn.log"
     with running_app.run_process(command, {"SECRET_KEY": "short"}, log) as child:
         assert child.wait(20) == 3
@@ -73,7 +79,7 @@ def test_another_process_on_the_same_redis_shares_the_session(tmp_path: Path) ->
         visitor = by_button(site, "student")
         port = int(site.url.rpartition(":")[2])
         other = running_app.free_port()
-        command = [sys.executable, "-m", "gunicorn", "app:create_app()"]
+        command = [sys.executable, "-m", "gunicorn", GUNICORN_APP]
         command += ["--bind", f"127.0.0.1:{other}"]
         env = running_app.environment_variables(site.settings, port)
         with running_app.run_process(command, env, tmp_path / "other.log") as child:
@@ -130,7 +136,7 @@ def test_without_redis_an_error_page_comes_at_once_and_nobody_is_logged_in(tmp_p
         with running_app.run_redis(tmp_path) as redis_url:
             settings = running_app.settings_for(url, clever.url, tmp_path, redis_url=redis_url)
             site = Site(url, clever, settings)
-            command = [sys.executable, "-m", "gunicorn", "app:create_app()"]
+            command = [sys.executable, "-m", "gunicorn", GUNICORN_APP]
             command += ["--bind", f"127.0.0.1:{port}"]
             started = running_app.run_process(
                 command, running_app.environment_variables(settings, port), tmp_path / "g.log"

@@ -22,7 +22,7 @@ from clever_login.db.engines import make_engine
 from clever_login.web.health import FRESH_SECONDS
 from tests.conftest import SiteMaker
 from tests.doctor.test_doctor import PRODUCTION, examine
-from tests.support import running_app
+from tests.support import reference_app, running_app
 from tests.support.account_app import make_account_app, run_flask_clever
 from tests.support.browser_client import Visitor, send_request
 from tests.support.expected_rows import sync_site
@@ -274,7 +274,7 @@ def command(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `flask clever ...` in a separate process."""
     environ = running_app.environment_variables(site.settings, 3000)
     return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "app", "clever", *words],
+        [sys.executable, "-m", "flask", "--app", reference_app.MODULE, "clever", *words],
         env=running_app._base_environment() | environ,
         cwd=ROOT,
         capture_output=True,

@@ -23,7 +23,7 @@ from clever_login.db.database import database
 from clever_login.db.engines import make_engine
 from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
-from tests.support import running_app
+from tests.support import reference_app, running_app
 from tests.support.expected_rows import ExpectedRows, assert_rows_equal
 from tests.support.kill_loop import SyncedSchool, kill_at_random_moments, start_school
 from tests.support.login_flows import by_button
@@ -132,7 +132,7 @@ def wait_for_a_lease(school: SyncedSchool) -> None:
 
 def a_sync(site: Site) -> int:
     """Run a sync in a separate process, as a scheduler does. Returns its exit code."""
-    command = [sys.executable, "-m", "flask", "--app", "app", "clever", "sync"]
+    command = [sys.executable, "-m", "flask", "--app", reference_app.MODULE, "clever", "sync"]
     env = os.environ | running_app.environment_variables(site.settings, 3000)
     return subprocess.run(
         command, env=env, cwd=running_app.ROOT, check=False, timeout=300

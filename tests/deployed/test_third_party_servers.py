@@ -24,9 +24,9 @@ import pytest
 import requests
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from app import create_app
 from tests.support import running_app
 from tests.support.browser_client import Visitor, send_request
+from tests.support.reference_app.app import create_app
 from tests.support.running_app import ROOT
 
 pytestmark = pytest.mark.servers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from clever_login.storage.file_store import FileStore
 from clever_simulator.config import default_config
 from clever_simulator.server import RunningSimulator, run_in_background
 from tests.support import certificates, running_app, session_file
+from tests.support.fresh_checkout import copy_app
 from tests.support.running_app import ROOT
 
 SECRET = "6f1d0c9be2a84735a1f0d7c6b5e49382"
@@ -451,14 +451,7 @@ def run(folder: Path, environ: dict[str, str], *command: str) -> subprocess.Comp
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """A copy of the app without any files written at run time."""
-    folder = tmp_path / "app"
-    folder.mkdir()
-    for name in ("clever_login", "templates", "static"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    for path in ROOT.glob("*.py"):
-        shutil.copy(path, folder)
-    return folder
+    return copy_app(tmp_path)
 
 
 FORMS = (("-m", "clever_login.doctor"), ("-m", "flask", "--app", "app", "clever", "doctor"))

@@ -20,8 +20,9 @@ from clever_login.db.models import District
 from clever_login.i18n.catalogs import Catalogs
 from tests.clever.test_status_page import wait_until_asked
 from tests.conftest import SiteMaker
-from tests.support import reading_level
+from tests.support import reading_level, reference_app
 from tests.support.browser_client import send_request
+from tests.support.fresh_checkout import copy_app
 from tests.support.reading_level import NOT_LOGGED_IN, READERS, PageReader
 from tests.support.roster_fixtures import LONG_AGO, database_session
 from tests.support.running_app import ROOT, Site
@@ -39,16 +40,17 @@ OF_BABEL = {
     "jaroj",
 }  # names of languages and times
 OF_BABEL |= set(Locale(PSEUDO).months["format"]["wide"].values())
-FILES = sorted((ROOT / "translations").glob("*/LC_MESSAGES/messages.po"))
+FILES = sorted((reference_app.FOLDER / "translations").glob("*/LC_MESSAGES/messages.po"))
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """Every text of the code and the templates, as bin/translate finds them."""
-    target = tmp_path_factory.mktemp("texts") / "messages.pot"
+    """Every text of the library and the reference app, as bin/translate finds them."""
+    folder = copy_app(tmp_path_factory.mktemp("texts"))
+    target = folder / "messages.pot"
     command = [sys.executable, "-m", "babel.messages.frontend", "-q", "extract"]
-    command += ["-F", "pyproject.toml", "-k", "lazy_gettext", "-o", str(target), "."]
-    subprocess.run(command, cwd=ROOT, check=True)
+    command += ["-F", str(ROOT / "pyproject.toml"), "-k", "lazy_gettext", "-o", str(target), "."]
+    subprocess.run(command, cwd=folder, check=True)
     with target.open("rb") as file:
         return read_po(file)
 
@@ -83,7 +85,7 @@ def test_every_text_is_translated_and_no_translation_is_unused(
 
 
 def test_spanish_exists_and_no_catalog_has_problems() -> None:
-    catalogs = Catalogs(ROOT / "translations")
+    catalogs = Catalogs(reference_app.FOLDER / "translations")
     assert "es" in catalogs.languages
     assert [*catalogs.problems()] == []
 

@@ -50,15 +50,11 @@ def test_only_the_clever_package_imports_authlib_and_requests() -> None:
         assert "requests" not in packages or name.startswith("clever."), name
 
 
-def test_the_app_and_the_simulator_never_import_each_other() -> None:
-    for path in [ROOT / "app.py", *(ROOT / "clever_login").rglob("*.py")]:
+def test_the_library_and_the_simulator_never_import_each_other() -> None:
+    for path in (ROOT / "clever_login").rglob("*.py"):
         assert "simulator" not in path.read_text().lower(), path
     for path in (ROOT / "clever_simulator").rglob("*.py"):
         assert "clever_login" not in path.read_text(), path
-
-
-def test_app_py_only_lists_the_parts_of_the_app() -> None:
-    assert len((ROOT / "app.py").read_text().splitlines()) < 70
 
 
 def test_no_function_is_longer_than_35_lines() -> None:
@@ -143,7 +139,7 @@ def test_the_code_in_the_docs_passes_ruff_and_mypy(tmp_path: Path) -> None:
     assert len(blocks) > 3
     for number, block in enumerate(blocks):
         (tmp_path / f"block_{number}.py").write_text(block)
-    style = ["ruff", "check", "--config", str(ROOT / "pyproject.toml"), "--ignore", "I"]
+    style = ["ruff", "check", "--config", str(ROOT / "pyproject.toml"), "--ignore", "I,S101"]
     # Flask-Login is untyped. The library's ignores of the same error are then unused.
     types = ["mypy", "--strict", "--allow-subclassing-any", "--no-warn-unused-ignores"]
     for tool in (style, types):

@@ -9,6 +9,7 @@ import sys
 
 from clever_login.auth.load_shedding import MAX_CONCURRENT_LOGINS
 from clever_login.auth.pending_logins import MAX_WAITING_REPEATS
+from tests.support import reference_app
 from tests.support.running_app import ROOT
 
 # The first versions without the vulnerabilities known today.
@@ -42,7 +43,7 @@ def test_every_dependency_is_pinned_with_hashes_and_names_no_registry() -> None:
 
 
 def test_without_oidc_no_jose_code_is_imported() -> None:
-    code = "import app, sys; print([m for m in sys.modules if 'jose' in m])"
+    code = f"import {reference_app.MODULE}, sys; print([m for m in sys.modules if 'jose' in m])"
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from app import create_app
 from clever_login.web.body_limits import body_limit
 from clever_login.web.routing import public
+from tests.support.reference_app.app import create_app
 
 LARGE = 1024 * 1024
 

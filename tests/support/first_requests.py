@@ -14,8 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
-from app import create_app
 from tests.support import running_app
+from tests.support.reference_app.app import create_app
 
 URL = "http://localhost:3000"
 PROCESSES, THREADS = 20, 12

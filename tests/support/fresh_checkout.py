@@ -1,6 +1,7 @@
-"""Copies the app into another folder and runs it there, for tests that change its files.
+"""Copies the reference app into another folder and runs it there, for tests that change its files.
 
 `copy_project` makes what a new developer has: the project without installed packages, and bin/dev.
+The app in it is the reference app, so that these tests pass whatever your product looks like.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,11 @@ from typing import cast
 from clever_simulator.directory import sample_districts
 from clever_simulator.directory.directory import Directory
 from clever_simulator.server import RunningSimulator
-from tests.support import running_app
+from tests.support import reference_app, running_app
 from tests.support.browser_client import NAVIGATION_HEADERS, send_request
 from tests.support.running_app import ROOT, Site
 
-APP_PARTS = ("app.py", "dashboard.py", "clever_login", "static", "templates", "translations")
+APP_PARTS = ("app.py", "static", "templates", "translations")
 UNUSED_URL = "http://127.0.0.1:9"  # logged-out pages need no Clever
 
 
@@ -32,13 +33,18 @@ def copy_app(parent: Path) -> Path:
     """Copy only the files the app needs to run, and return the folder."""
     folder = parent / "copy"
     folder.mkdir()
-    for name in APP_PARTS:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
+    _copy(ROOT, ("clever_login",), folder)
+    _copy(reference_app.FOLDER, APP_PARTS, folder)
     return folder
+
+
+def _copy(source: Path, names: Iterable[str], target: Path) -> None:
+    for name in names:
+        path = source / name
+        if path.is_dir():
+            shutil.copytree(path, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, target)
 
 
 @contextmanager
@@ -72,10 +78,8 @@ PROJECT_PARTS = (
     "bin",
     "clever_login",
     "clever_simulator",
-    "static",
-    "templates",
+    "gunicorn.conf.py",
     "tools",
-    "translations",
 )
 EFFECT_S = 40  # seconds; long enough for a busy machine (an idle one needs one or two)
 
@@ -84,12 +88,8 @@ def copy_project(parent: Path) -> Path:
     """Copy the project to a folder with a space in its name, without installed packages."""
     folder = parent / "my school app"
     folder.mkdir()
-    for name in [*PROJECT_PARTS, *(path.name for path in ROOT.glob("*.py"))]:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
+    _copy(ROOT, PROJECT_PARTS, folder)
+    _copy(reference_app.FOLDER, APP_PARTS, folder)
     return folder
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tests.support import running_app
 from tests.support.raw_http import PATIENCE, connect, get
+from tests.support.reference_app import GUNICORN_APP
 
-APP = "app:create_app()"
+APP = GUNICORN_APP
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,13 @@ from typing import Literal, get_args
 from flask import Flask
 from sqlalchemy import delete, func, select
 
-from app import create_app
 from clever_login.db import models
 from clever_login.db.database import database
 from clever_simulator.directory.models import District
 from clever_simulator.server import RunningSimulator, run_in_background
 from tests.support import running_app
 from tests.support.expected_rows import ExpectedRows, assert_rows_equal
+from tests.support.reference_app.app import create_app
 from tests.support.roster_job import APP_URL, simulator_config
 from tests.support.running_app import ROOT
 

@@ -12,8 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from clever_login.config import Settings
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import by_button
+from tests.support.reference_app.app import create_app
 from tests.support.running_app import Site, run_in_process
 
 AXE_RULES = [
@@ -93,9 +95,11 @@ class Tour:
 
 
 @contextmanager
-def run_tour_site(folder: Path) -> Iterator[Site]:
-    """Run the app with every part that has a page enabled, and with a synced roster."""
-    with run_in_process(folder, clever_status_url="{clever}/_status") as site:
+def run_tour_site(
+    folder: Path, make_app: Callable[[Settings], Flask] = create_app
+) -> Iterator[Site]:
+    """Run an app with every part that has a page enabled, and with a synced roster."""
+    with run_in_process(folder, clever_status_url="{clever}/_status", make_app=make_app) as site:
         assert site.app
         run_flask_clever(site.app, "db", "upgrade")
         run_flask_clever(site.app, "sync")

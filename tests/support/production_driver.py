@@ -32,6 +32,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_pl
 from clever_simulator.directory import sample_districts
 from tests.support import running_app
 from tests.support.chromium import CHROMIUM_ARGUMENTS
+from tests.support.reference_app import GUNICORN_APP
 
 CLEVER_HOST, CLEVER_API_HOST, APP_HOST = "clever.com", "api.clever.com", "reading.example.org"
 HOST_NAMES = (CLEVER_HOST, CLEVER_API_HOST, APP_HOST)
@@ -105,7 +106,7 @@ def run_simulator(folder: Path, app_url: str) -> Iterator[int]:
 def run_deployed_app(folder: Path, variables: dict[str, str], url: str) -> Iterator[None]:
     """Run gunicorn with the shipped gunicorn.conf.py. Only the bind address differs: loopback."""
     bind = {"GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{variables['PORT']}"}
-    command = ["gunicorn", "app:create_app()"]
+    command = ["gunicorn", GUNICORN_APP]
     with running_app.run_process(command, variables | bind, folder / "gunicorn.log") as child:
         running_app.wait_until_answers(f"http://127.0.0.1:{variables['PORT']}/healthz", child)
         running_app.wait_until_answers(f"{url}/healthz", child)

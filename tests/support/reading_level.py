@@ -23,6 +23,7 @@ from tests.support import running_app
 from tests.support.account_app import run_flask_clever
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import by_button
+from tests.support.reference_app.app import PRODUCT
 from tests.support.roster_fixtures import database_session
 from tests.support.running_app import Site
 
@@ -153,7 +154,7 @@ def claim_link(site: Site) -> str:
 
 def roster_texts(site: Site) -> set[str]:
     """Return the texts that are data: names of people, schools, districts, and sections."""
-    found = {"Reading Room", "Clever", INCIDENT}
+    found = {PRODUCT, "Clever", INCIDENT}
     with database_session(site) as session:
         for column in (
             Person.first_name,

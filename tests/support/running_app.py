@@ -26,7 +26,6 @@ from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from werkzeug.serving import make_server
 
-from app import create_app
 from clever_login.config import DEVELOPMENT, Settings
 from clever_login.db import migrate
 from clever_login.db.connection_limits import COMMAND_LIMITS
@@ -38,6 +37,8 @@ from clever_simulator.directory.models import Person
 from clever_simulator.server import RunningSimulator, run_in_background
 from tests.support.browser_client import Visitor
 from tests.support.certificates import Certificate
+from tests.support.reference_app import GUNICORN_APP
+from tests.support.reference_app.app import create_app
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -178,7 +179,7 @@ def run_gunicorn_with_redis(
         settings = settings_for(url, clever.url, folder, redis_url=redis_url, **changes)
         clever.configure(default_config(url, settings.clever_api_version))
         command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *more]
-        command.append("app:create_app()")
+        command.append(GUNICORN_APP)
         with run_process(
             command, environment_variables(settings, port), folder / "gunicorn.log"
         ) as child:
@@ -379,7 +380,7 @@ def restarted(site: Site, folder: Path) -> Iterator[Site]:
     port = free_port()
     settings = replace(site.settings, app_url=f"http://localhost:{port}")
     environ = environment_variables(settings, port)
-    command = ["gunicorn", "--workers", "2", "app:create_app()"]
+    command = ["gunicorn", "--workers", "2", GUNICORN_APP]
     with run_process(command, environ, folder / "new.log") as child:
         wait_until_answers(f"{settings.app_url}/healthz", child)
         yield replace(site, url=settings.app_url, settings=settings)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from flask.cli import ScriptInfo
 
-from app import create_app
 from clever_login.config import load_settings
+from tests.support.reference_app.app import create_app
 
 
 def main(folder: str, *words: str) -> None:

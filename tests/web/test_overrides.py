@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SiteMaker
+from tests.support import reference_app
 from tests.support.browser_client import send_request
+from tests.support.fresh_checkout import copy_app
 from tests.support.login_flows import by_button
 from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter
@@ -27,7 +29,7 @@ LAYOUT = """<!doctype html>
 def root(tmp_path: Path) -> Path:
     """A copy of the app's own files."""
     for name in ("templates", "static", "translations"):
-        shutil.copytree(ROOT / name, tmp_path / "root" / name)
+        shutil.copytree(reference_app.FOLDER / name, tmp_path / "root" / name)
     return tmp_path / "root"
 
 
@@ -101,12 +103,11 @@ def test_each_template_of_the_library_has_a_number() -> None:
 
 
 def test_the_doctor_names_an_outdated_template(tmp_path: Path) -> None:
-    for name in ("clever_login", "templates", "static", "translations"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    write(tmp_path / "templates" / "clever_login" / "error.html", "{# clever_login 0 #}\n")
+    folder = copy_app(tmp_path)
+    write(folder / "templates" / "clever_login" / "error.html", "{# clever_login 0 #}\n")
     ended = subprocess.run(
         [sys.executable, "-m", "clever_login.doctor", "--offline"],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,0 +1,61 @@
+"""Tests the languages of your pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from bs4 import BeautifulSoup
+
+from clever_login import Role
+from clever_login.testing import Browser, login_as
+from tests.app.conftest import words
+
+Page = Callable[..., BeautifulSoup]
+ROOT = Path(__file__).resolve().parent.parent.parent
+FILES = sorted((ROOT / "translations").glob("*/LC_MESSAGES/messages.po"))
+METHODS = [("*.py", "python"), ("templates/**.html", "jinja2")]
+
+
+def test_a_browser_gets_its_language(page: Page) -> None:
+    english, spanish = (page("/", **{"Accept-Language": tag}) for tag in ("en-US", "es-MX"))
+    assert [each.html["lang"] for each in (english, spanish) if each.html] == ["en", "es"]
+    assert words(english, "h1") != words(spanish, "h1")
+
+
+def test_a_link_can_choose_the_language(page: Page) -> None:
+    assert words(page("/?language=es"), "h1") == words(page("/", **{"Accept-Language": "es"}), "h1")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_each_dashboard_speaks_spanish(client: Browser, page: Page, role: Role) -> None:
+    login_as(client, role)
+    english, spanish = (page(**{"Accept-Language": tag}) for tag in ("en", "es"))
+    assert words(english, ".lead") != words(spanish, ".lead")
+
+
+def has_your_texts(folder: str) -> bool:
+    return (ROOT / "templates") in (Path(folder), *Path(folder).parents)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.parts[-3])
+def test_every_text_of_your_pages_is_translated(path: Path) -> None:
+    """If it fails, run `bin/translate`, then translate the empty texts of this file."""
+    found = extract_from_dir(ROOT, METHODS, directory_filter=has_your_texts)
+    texts = {text[0] if isinstance(text, tuple) else text for _, _, text, _, _ in found}
+    with path.open("rb") as file:
+        catalog = read_po(file, locale=path.parts[-3])
+    assert texts
+    assert {text for text in texts if not is_translated(catalog, text)} == set()
+
+
+def is_translated(catalog: Catalog, text: str) -> bool:
+    """Whether the file has the text, in each of its plural forms."""
+    message = catalog.get(text)
+    if message is None:
+        return False
+    return all((message.string,) if isinstance(message.string, str) else message.string or ("",))

@@ -1,0 +1,43 @@
+"""Tests app.py as it is deployed, with the simulator instead of Clever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app import create_app
+from clever_login.testing import browser, sample_settings
+from clever_simulator.testing import run_simulator
+from tests.support import running_app
+from tests.support.browser_client import Visitor
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.mark.parametrize("name", ["student", "teacher", "school_admin", "district_admin"])
+def test_each_role_logs_in_with_clever(tmp_path: Path, name: str) -> None:
+    with run_simulator() as clever:
+        client = browser(create_app(sample_settings(tmp_path, **clever.settings)))
+        returned = client.get(clever.log_in(client.get("/login").location, name))
+        assert returned.location == "/dashboard"
+        assert clever.person(name).name.first in client.get("/dashboard").text
+
+
+def test_app_py_only_lists_the_parts_of_the_app() -> None:
+    assert len((ROOT / "app.py").read_text().splitlines()) < 70
+
+
+def test_app_py_names_no_simulator() -> None:
+    assert "simulator" not in (ROOT / "app.py").read_text().lower()
+
+
+@pytest.mark.servers
+def test_gunicorn_serves_the_app(tmp_path: Path) -> None:
+    port = running_app.free_port()
+    settings = running_app.settings_for(f"http://localhost:{port}", "http://127.0.0.1:9", tmp_path)
+    environ = running_app.environment_variables(settings, port)
+    command = ["gunicorn", "--workers", "1", "app:create_app()"]
+    with running_app.run_process(command, environ, tmp_path / "log") as child:
+        running_app.wait_until_answers(f"{settings.app_url}/healthz", child)
+        assert Visitor(settings.app_url).open("/dashboard").path == "/"

@@ -1,0 +1,192 @@
+"""Changes a copy of the project as docs/make-it-yours.md and docs/accounts.md say, and tests it.
+
+python -m tests.make_it_yours               makes each change, in a copy of its own
+python -m tests.make_it_yours --today       makes one change, another one each day
+python -m tests.make_it_yours NAME ...      makes these changes
+python -m tests.make_it_yours --list        prints the names
+
+After each change, `bin/test` must pass in the copy. Once app.py is no longer the starter's, nothing
+is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+IGNORED = (".env", ".git", ".venv*", "instance", "node_modules", "__pycache__", ".pytest_cache")
+STARTER = 'product="Reading Room"'
+SENTENCE, OWN_SENTENCE = "You are in. Have fun!", "You are in. Read a book!"
+SPANISH, OWN_SPANISH = "Ya entraste. ¡Diviértete!", "Ya entraste. ¡Lee un libro!"
+Change = Callable[[Path], None]
+
+
+def rename_the_product(copy: Path) -> None:
+    """Give the product another name."""
+    replace(copy / "app.py", STARTER, 'product="Turtle Books"')
+
+
+def change_a_sentence(copy: Path) -> None:
+    """Change a sentence of a page, and its translation."""
+    replace(copy / "templates/dashboard/student.html", SENTENCE, OWN_SENTENCE)
+    catalog = copy / "translations/es/LC_MESSAGES/messages.po"
+    replace(catalog, f'msgid "{SENTENCE}"', f'msgid "{OWN_SENTENCE}"')
+    replace(catalog, f'msgstr "{SPANISH}"', f'msgstr "{OWN_SPANISH}"')
+
+
+def change_the_colors(copy: Path) -> None:
+    """Set the design tokens that static/style.css shows in its comment."""
+    style = copy / "static/style.css"
+    tokens = re.findall(r"^ +(:root .*|@media .*)$", style.read_text(), re.M)
+    assert len(tokens) == 2, tokens
+    style.write_text("\n".join(tokens) + "\n")
+
+
+def replace_a_template(copy: Path) -> None:
+    """Change a copy of one of the library's templates."""
+    name = "clever_login/logged_out.html"
+    target = copy / "templates" / name
+    target.parent.mkdir()
+    shutil.copy(copy / "clever_login/templates" / name, target)
+    text = target.read_text()
+    end = text.rindex("{% endblock %}")
+    target.write_text(f"{text[:end]}<p>See you soon.</p>\n{text[end:]}")
+
+
+def add_the_first_page(copy: Path) -> None:
+    """Add the page of docs/make-it-yours.md that only teachers can open."""
+    view, lines, _ = blocks(copy, "make-it-yours.md", "python")
+    page, *_ = blocks(copy, "make-it-yours.md", "jinja")
+    imported, mounted = lines.splitlines()
+    (copy / "books.py").write_text(view)
+    (copy / "templates/books.html").write_text(page)
+    replace(copy / "app.py", "import dashboard\n", f"import dashboard\n{imported}\n")
+    replace(copy / "app.py", "    return app\n", f"{mounted}\n    return app\n")
+
+
+def add_the_blueprint(copy: Path) -> None:
+    """Add the blueprint of docs/make-it-yours.md."""
+    (copy / "books.py").write_text(blocks(copy, "make-it-yours.md", "python")[-1])
+    replace(copy / "app.py", "import dashboard\n", "import books\nimport dashboard\n")
+    replace(copy / "app.py", "    return app\n", "    books.init_app(app)\n    return app\n")
+
+
+def use_own_accounts(copy: Path) -> None:
+    """Use the users table of docs/accounts.md."""
+    examples = blocks(copy, "accounts.md", "python")
+    (lines,) = [example for example in examples if "CleverLogin(" in example]
+    (copy / "accounts.py").write_text(examples[-1])
+    imported, call = lines.split("\n\n")
+    remove_part(copy, "Accounts")
+    replace(copy / "app.py", "import dashboard\n", f"import dashboard\n{imported}\n")
+    (arguments,) = re.findall(r"CleverLogin\((product=.*)\)\n", (copy / "app.py").read_text())
+    changed = call.strip().replace("...", arguments.replace(", ", ",\n    "))
+    replace(copy / "app.py", f"CleverLogin({arguments})", changed)
+
+
+def use_no_accounts(copy: Path) -> None:
+    """Use neither accounts nor rosters, and so no database."""
+    remove_part(copy, "Accounts")
+    remove_part(copy, "Rosters")
+    (release,) = re.findall(r"^release:.*\n", (copy / "Procfile").read_text(), re.M)
+    replace(copy / "Procfile", release, "")
+
+
+def delete_the_simulator(copy: Path) -> None:
+    """Delete the simulator."""
+    shutil.rmtree(copy / "clever_simulator")
+
+
+CHANGES: dict[str, Change] = {
+    change.__name__.replace("_", "-"): change
+    for change in (
+        rename_the_product,
+        change_a_sentence,
+        change_the_colors,
+        replace_a_template,
+        add_the_first_page,
+        add_the_blueprint,
+        use_own_accounts,
+        use_no_accounts,
+        delete_the_simulator,
+    )
+}
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    """Replace a text that is in a file exactly once."""
+    text = file.read_text()
+    assert text.count(old) == 1, f"{file.name} has {text.count(old)} times: {old}"
+    file.write_text(text.replace(old, new))
+
+
+def remove_part(copy: Path, name: str) -> None:
+    """Delete a part from the list in app.py."""
+    replace(copy / "app.py", f"    parts.{name}(),\n", "")
+
+
+def blocks(copy: Path, page: str, language: str) -> list[str]:
+    """Return the code examples of a page in docs/."""
+    text = (copy / "docs" / page).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
+
+def copy_project(parent: Path) -> Path:
+    """Copy the whole project, and use this project's test environment in the copy."""
+    copy = parent / "copy"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*IGNORED))
+    (copy / ".venv-test").symlink_to((ROOT / ".venv-test").resolve())
+    return copy
+
+
+def change_of(day: date) -> str:
+    """Return the name of the change for this day. All changes take turns."""
+    return [*CHANGES][day.toordinal() % len(CHANGES)]
+
+
+def passes(name: str) -> bool:
+    """Make a change in a copy and run `bin/test` there. Prints the output if it fails."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copy_project(Path(folder))
+        CHANGES[name](copy)
+        ended = subprocess.run(
+            [sys.executable, "bin/test"],
+            cwd=copy,
+            env={name: value for name, value in os.environ.items() if name != "CI"},  # quick tier
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    summary = ended.stdout.strip().splitlines()[-1:]
+    print(f"  {name}: {time.monotonic() - started:.0f} s, {' '.join(summary)}", flush=True)
+    if ended.returncode != 0:
+        print(ended.stdout, flush=True)
+    return ended.returncode == 0
+
+
+def main(*arguments: str) -> int:
+    """Make the chosen changes. Returns 1 if the tests of a copy fail."""
+    if arguments == ("--list",):
+        print(*CHANGES, sep="\n")
+        return 0
+    if STARTER not in (ROOT / "app.py").read_text():
+        print("  skipped: app.py is no longer the starter's")
+        return 0
+    names = (change_of(datetime.now(UTC).date()),) if arguments == ("--today",) else arguments
+    failed = [name for name in names or CHANGES if not passes(name)]
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
