@@ -29,7 +29,7 @@ from clever_login.config import Settings, load_settings
 from clever_login.i18n import languages
 from clever_login.logs import app_logging
 from clever_login.logs.events import log_event
-from clever_login.parts import Part, Rosters, SecurityHeaders
+from clever_login.parts import Languages, Part, Rosters, SecurityHeaders
 from clever_login.rosters import views as roster_views
 from clever_login.sessions import login_session, user_session
 from clever_login.sessions.app_session import AppLogin, AppSession
@@ -262,8 +262,8 @@ def _install_login(to: Target, _part: Part) -> None:
     to.app.after_request(callback.drop_unused_codes)
 
 
-def _install_languages(to: Target, _part: Part) -> None:
-    languages.init_app(to.app, to.settings)
+def _install_languages(to: Target, part: Part) -> None:
+    languages.init_app(to.app, to.settings, cast(Languages, part).only)
     language_views.routes.add_to(to.blueprint)
 
 

@@ -110,7 +110,13 @@ class IdleTimeout(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class Languages(Part):
-    """Pages in the languages of `translations/`, and a link to each language below the page."""
+    """Pages in several languages, and a link to each language below the page.
+
+    The languages are those with a file in `translations/` of the app or of the library. `only`
+    limits them to these names; English is always one of them.
+    """
+
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from tests.support.existing_app import register_callback_with_prefix
 from tests.support.login_flows import by_button, log_in_at_clever
 from tests.support.reference_app.app import PARTS
 from tests.support.running_app import ROOT, Site
-from tests.support.starter import make_starter
+from tests.support.starter import make_starter, replacing
 
 
 def named(*names: str) -> list[Part]:
@@ -104,12 +104,6 @@ def test_home_and_after_login_may_be_paths_or_endpoints(
     )
     assert by_button(site, "district_admin").path == "/district"
     assert site.visitor().open("/dashboard").path == "/"
-
-
-def replacing(*changed: Part) -> list[Part]:
-    """Return the starter's parts with these instead of those of the same kind."""
-    kinds = {type(part) for part in changed}
-    return [*(part for part in PARTS if type(part) not in kinds), *changed]
 
 
 def with_parts(make_site: SiteMaker, *changed: Part) -> Site:

@@ -11,7 +11,7 @@ from clever_login.api_versions import VERSIONS, support_summary
 from clever_login.config import DEVELOPMENT, GENERATE_KEY_HINT, PRODUCTION, EnvironmentReader
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, warning
-from clever_login.i18n.catalogs import Catalogs
+from clever_login.i18n.catalogs import LIBRARY_FOLDER, Catalogs
 from clever_login.web import template_overrides
 
 NON_APP_VARIABLES = {"CLEVER_SPECS"}  # used by the tests
@@ -129,17 +129,18 @@ def _is_loopback_url(environment: DoctorEnvironment) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-TRANSLATIONS_FOLDER = (
-    Path(__file__).resolve().parent.parent.parent / "translations"
-)  # beside app.py
+def app_folder() -> Path:
+    """Return the folder of app.py: the one that holds `clever_login/`, or the current one.
 
-
-TEMPLATE_FOLDER = TRANSLATIONS_FOLDER.parent / "templates"
+    The current folder is used where `clever_login` is installed with pip.
+    """
+    beside_library = Path(__file__).resolve().parent.parent.parent
+    return beside_library if (beside_library / "app.py").is_file() else Path.cwd()
 
 
 def check_templates(_environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that each template of the app that replaces one of the library's is up to date."""
-    names = [*template_overrides.outdated_overrides(TEMPLATE_FOLDER)]
+    names = [*template_overrides.outdated_overrides(app_folder() / "templates")]
     for name in names:
         yield warning(
             "templates",
@@ -153,7 +154,7 @@ def check_templates(_environment: DoctorEnvironment) -> Iterator[Finding]:
 
 def check_catalogs(_environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that every translation file can be read and breaks no page."""
-    catalogs = Catalogs(TRANSLATIONS_FOLDER)
+    catalogs = Catalogs(LIBRARY_FOLDER, app_folder() / "translations")
     problems = [*catalogs.problems()]
     for problem in problems:
         yield failure(

@@ -1,14 +1,15 @@
 """The available languages, and their translation catalogs: read, checked, and compiled.
 
-Each file `translations/<language>/LC_MESSAGES/messages.po` adds a language. A catalog is read once
-per process, when its language is first used, and compiled in memory: adding a language takes only
-that file.
+The library and the app each have a folder `translations/`, and each file
+`<language>/LC_MESSAGES/messages.po` in one of them adds a language. A catalog is read once per
+process, when its language is first used, and compiled in memory: adding a language takes only that
+file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from io import BytesIO
@@ -21,6 +22,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
+LIBRARY_FOLDER = Path(__file__).resolve().parent.parent / "translations"
 _PLACEHOLDER_PATTERN = re.compile(r"%\((\w+)\)")
 
 
@@ -29,11 +31,12 @@ class CatalogError(ValueError):
 
 
 def load_translations(path: Path, language: str) -> Translations:
-    """Return the texts of a file. A text that would break its page is left in English."""
+    """Return the texts of a file, without those that are empty or would break their page."""
     catalog = _read_po_file(path, language)
     for message in catalog:
-        if message.id and (_adds_markup(message) or not _placeholders_match(message)):
-            message.string = ("",) * len(_plural_forms(message)) if message.pluralizable else ""
+        is_usable = _placeholders_match(message) and not _adds_markup(message)
+        if message.id and not (is_usable and any(_plural_forms(message))):
+            message.string = ""  # left out of the compiled texts
     return _compile_translations(catalog, path)
 
 
@@ -127,7 +130,8 @@ def _as_tuple(texts: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 
 def _rel_path(path: Path) -> str:
-    return "/".join(path.parts[-4:])
+    """Return the path within the app, or within the library's package."""
+    return "/".join(path.parts[-5:] if path.is_relative_to(LIBRARY_FOLDER) else path.parts[-4:])
 
 
 ENGLISH = "en"  # the language of the code and the templates
@@ -159,39 +163,62 @@ class Language:
 
 
 class Catalogs:
-    """The languages of a folder. English is always included, even without a file."""
+    """The languages of some folders. English is always included, even without a file.
 
-    def __init__(self, folder: Path) -> None:
-        self._paths = {path.parts[-3]: path for path in folder.glob("*/LC_MESSAGES/messages.po")}
+    A text of a later folder replaces that of an earlier one. If only one folder has a language, the
+    texts of the other are in English. `only` limits the languages to these names.
+    """
+
+    def __init__(self, *folders: Path, only: Collection[str] = ()) -> None:
+        self._paths: dict[str, list[Path]] = {}
+        for folder in folders:
+            for path in sorted(folder.glob("*/LC_MESSAGES/messages.po")):
+                self._paths.setdefault(path.parts[-3], []).append(path)
         self._loaded: dict[str, NullTranslations] = {}
         self._lock = Lock()
         names = [ENGLISH, *sorted(self._paths.keys() - {ENGLISH})]
         self.languages = {
             name: Language(name=name, locale=locale)
             for name in names
-            if (locale := _parse_locale(name))
+            if (locale := _parse_locale(name)) and (not only or name in {ENGLISH, *only})
         }
 
     def translations(self, name: str) -> NullTranslations:
         """Return the texts of a language.
 
-        For a broken file, the first call raises CatalogError and later calls return English.
+        If a file is broken, the first call raises CatalogError, and later calls return the texts
+        without that file.
         """
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = NullTranslations()
-                if name in self._paths:
-                    self._loaded[name] = load_translations(self._paths[name], name)
+                self._loaded[name], error = _load_files(self._paths.get(name, []), name)
+                if error:
+                    raise error
             return self._loaded[name]
 
     def problems(self) -> Iterator[str]:
         """Return the problems of all files as sentences for translators."""
-
-        for name, path in sorted(self._paths.items()):
-            if name in self.languages:
-                yield from find_problems(path, name)
-            else:
+        for name, paths in sorted(self._paths.items()):
+            if not _parse_locale(name):
                 yield f"translations/{name}: Babel knows no language with this name."
+            elif name in self.languages:
+                for path in paths:
+                    yield from find_problems(path, name)
+
+
+def _load_files(paths: list[Path], name: str) -> tuple[NullTranslations, CatalogError | None]:
+    """Return the texts of all readable files, where later ones win, and the first error."""
+    texts, first_error = NullTranslations(), None
+    for path in paths:
+        try:
+            loaded = load_translations(path, name)
+        except CatalogError as error:
+            first_error = first_error or error
+        else:
+            # A fallback, not a merge: each file has plural rules of its own.
+            loaded.add_fallback(texts)
+            texts = loaded
+    return texts, first_error
 
 
 def _parse_locale(name: str) -> Locale | None:

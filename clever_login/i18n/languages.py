@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +18,7 @@ from flask import Flask, current_app, g, has_request_context, request
 from werkzeug import Response
 
 from clever_login.config import DEVELOPMENT, Settings
-from clever_login.i18n.catalogs import ENGLISH, Catalogs, Language
+from clever_login.i18n.catalogs import ENGLISH, LIBRARY_FOLDER, Catalogs, Language
 from clever_login.logs.events import log_event
 
 _OFFERED_KEY = "clever_login_languages_offered"
@@ -136,21 +137,31 @@ def _check_catalogs(catalogs: Catalogs) -> None:
         raise SystemExit(3)
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Offer all languages on each page of the app, and give `_` and `ngettext` to templates."""
-    init_library_pages(app, settings)
+def init_app(app: Flask, settings: Settings, only: Collection[str] = ()) -> None:
+    """Offer all languages on each page of the app, and give `_` and `ngettext` to templates.
+
+    `only` limits the languages to these names. Raises ValueError for a name without a file.
+    """
+    init_library_pages(app, settings, only)
     app.extensions[_OFFERED_KEY] = True
     app.context_processor(lambda: {"languages": available_languages().values()})
     app.after_request(set_content_language)
 
 
-def init_library_pages(app: Flask, settings: Settings) -> None:
+def init_library_pages(app: Flask, settings: Settings, only: Collection[str] = ()) -> None:
     """Show the library's pages in the browser's language, without a choice.
 
-    If the app has a Flask-Babel of its own, its translations and its language apply.
+    The texts of the app replace those of the library. If the app has a Flask-Babel of its own, its
+    translations and its language apply.
     """
     folder = app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
-    catalogs = app.extensions["languages"] = Catalogs(Path(app.root_path, folder))
+    catalogs = Catalogs(LIBRARY_FOLDER, Path(app.root_path, folder), only=only)
+    for name in only:
+        if name not in catalogs.languages:
+            raise ValueError(
+                f"parts.Languages got only={name!r}, but translations/{name} is missing."
+            )
+    app.extensions["languages"] = catalogs
     app.extensions[_OFFERED_KEY] = False
     if settings.app_env == DEVELOPMENT:
         _check_catalogs(catalogs)

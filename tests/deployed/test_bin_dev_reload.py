@@ -107,7 +107,7 @@ def test_a_new_language_is_offered(dev: Dev) -> None:
 
 
 def test_a_broken_translation_is_explained_and_works_again_once_corrected(dev: Dev) -> None:
-    with dev.edited(SPANISH, 'msgid "Student"', 'no line of such a file\nmsgid "Student"'):
+    with dev.edited(SPANISH, 'msgid "About you"', 'no line of such a file\nmsgid "About you"'):
         dev.until(lambda: "The app cannot start." in dev.page())
         assert "es/LC_MESSAGES/messages.po cannot be read" in dev.page("/dashboard")
     dev.until(lambda: "Log in with Clever" in dev.page())

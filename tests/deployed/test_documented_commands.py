@@ -233,7 +233,9 @@ def test_adding_a_language_works_as_documented(installed: Path) -> None:
         ended = sh(command, installed, {}, "")
         assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "vi/LC_MESSAGES/messages.po" in ended.stdout
-    assert (installed / "translations" / "vi" / "LC_MESSAGES" / "messages.po").is_file()
+    vietnamese = (installed / "translations" / "vi" / "LC_MESSAGES" / "messages.po").read_text()
+    for text in ("Use your school Clever account to come in.", "You are logged out"):
+        assert f'msgid "{text}"' in vietnamese  # of the app, and of the library
 
 
 def read(url: str, trusted: ssl.SSLContext) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select, update
 
 from clever_login.db.models import District
-from clever_login.i18n.catalogs import Catalogs
+from clever_login.i18n.catalogs import LIBRARY_FOLDER, Catalogs
 from tests.clever.test_status_page import wait_until_asked
 from tests.conftest import SiteMaker
 from tests.support import reading_level, reference_app
@@ -26,6 +25,7 @@ from tests.support.fresh_checkout import copy_app
 from tests.support.reading_level import NOT_LOGGED_IN, READERS, PageReader
 from tests.support.roster_fixtures import LONG_AGO, database_session
 from tests.support.running_app import ROOT, Site
+from tools import translation_files
 
 PLACEHOLDER = re.compile(r"(%\(\w+\)[sd]|%%)")
 LONGEST = 10  # words in a sentence
@@ -40,19 +40,21 @@ OF_BABEL = {
     "jaroj",
 }  # names of languages and times
 OF_BABEL |= set(Locale(PSEUDO).months["format"]["wide"].values())
-FILES = sorted((reference_app.FOLDER / "translations").glob("*/LC_MESSAGES/messages.po"))
+FOLDERS = {"app": reference_app.FOLDER / "translations", "library": LIBRARY_FOLDER}
+FILES = [
+    (owner, path)
+    for owner, folder in FOLDERS.items()
+    for path in sorted(folder.glob("*/LC_MESSAGES/messages.po"))
+]
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """Every text of the library and the reference app, as bin/translate finds them."""
-    folder = copy_app(tmp_path_factory.mktemp("texts"))
-    target = folder / "messages.pot"
-    command = [sys.executable, "-m", "babel.messages.frontend", "-q", "extract"]
-    command += ["-F", str(ROOT / "pyproject.toml"), "-k", "lazy_gettext", "-o", str(target), "."]
-    subprocess.run(command, cwd=folder, check=True)
-    with target.open("rb") as file:
-        return read_po(file)
+def templates() -> dict[str, Catalog]:
+    """Every text of the reference app and of the library, as bin/translate finds them."""
+    return {
+        "app": translation_files.extract_texts(reference_app.FOLDER),
+        "library": translation_files.extract_texts(LIBRARY_FOLDER.parent),
+    }
 
 
 def texts(catalog: Catalog) -> set[tuple[str | None, str]]:
@@ -67,10 +69,13 @@ def placeholders(text: str) -> set[str]:
     return set(PLACEHOLDER.findall(text)) - {"%%"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=[path.parts[-3] for path in FILES])
+@pytest.mark.parametrize(
+    ("owner", "path"), FILES, ids=[f"{owner}-{path.parts[-3]}" for owner, path in FILES]
+)
 def test_every_text_is_translated_and_no_translation_is_unused(
-    path: Path, template: Catalog
+    owner: str, path: Path, templates: dict[str, Catalog]
 ) -> None:
+    template = templates[owner]
     with path.open("rb") as file:
         catalog = read_po(file, locale=path.parts[-3], abort_invalid=True)
     assert texts(template) - texts(catalog) == set(), "new texts: bin/translate"
@@ -85,21 +90,22 @@ def test_every_text_is_translated_and_no_translation_is_unused(
 
 
 def test_spanish_exists_and_no_catalog_has_problems() -> None:
-    catalogs = Catalogs(reference_app.FOLDER / "translations")
-    assert "es" in catalogs.languages
-    assert [*catalogs.problems()] == []
+    for folder in FOLDERS.values():
+        catalogs = Catalogs(folder)
+        assert "es" in catalogs.languages
+        assert [*catalogs.problems()] == []
 
 
 @pytest.fixture(scope="module")
 def bracketed(
-    template: Catalog, tmp_path_factory: pytest.TempPathFactory
+    templates: dict[str, Catalog], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Site, set[str]]]:
     """The app in a pseudo-language in which every text of a catalog is in brackets."""
     folder = tmp_path_factory.mktemp("bracketed")
     path = folder / PSEUDO / "LC_MESSAGES" / "messages.po"
     path.parent.mkdir(parents=True)
     catalog = Catalog(locale=PSEUDO)
-    for each in template:
+    for each in chain(*templates.values()):
         if each.id:
             ids = (each.id,) if isinstance(each.id, str) else tuple(each.id)
             strings = tuple(map(in_brackets, ids))

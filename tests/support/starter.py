@@ -9,8 +9,15 @@ from flask import Flask
 
 from clever_login.config import Settings
 from clever_login.extension import CleverLogin
+from clever_login.parts import Part
 from tests.support import reference_app
 from tests.support.reference_app.app import PARTS, PRODUCT, add_pages
+
+
+def replacing(*changed: Part) -> list[Part]:
+    """Return the starter's parts with these instead of those of the same kind."""
+    kinds = {type(part) for part in changed}
+    return [*(part for part in PARTS if type(part) not in kinds), *changed]
 
 
 def make_starter(

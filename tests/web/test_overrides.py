@@ -7,16 +7,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
 
+from clever_login import CleverLogin, Settings, parts
+from clever_login.i18n.catalogs import LIBRARY_FOLDER, Catalogs
 from tests.conftest import SiteMaker
 from tests.support import reference_app
 from tests.support.browser_client import send_request
 from tests.support.fresh_checkout import copy_app
 from tests.support.login_flows import by_button
 from tests.support.running_app import ROOT, Site
-from tests.support.starter import make_starter
+from tests.support.starter import make_starter, replacing
 
 LAYOUT = """<!doctype html>
 <html lang="en"><head><title>{{ self.heading() | striptags }} in our look</title></head>
@@ -33,8 +37,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def start(make_site: SiteMaker, root: Path) -> Site:
-    return make_site(make_app=lambda settings: make_starter(settings, root=root))
+def start(make_site: SiteMaker, root: Path, **arguments: Any) -> Site:
+    return make_site(make_app=lambda settings: make_starter(settings, root=root, **arguments))
 
 
 def write(path: Path, text: str) -> None:
@@ -64,6 +68,77 @@ def test_a_template_of_the_app_replaces_the_librarys(make_site: SiteMaker, root:
         "{% block heading %}Bye!{% endblock %}",
     )
     assert start(make_site, root).visitor().open("/logged-out").heading == "Bye!"
+
+
+CATALOG = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+
+
+def write_texts(root: Path, language: str, **texts: str) -> None:
+    entries = "".join(f'msgid "{text}"\nmsgstr "{own}"\n\n' for text, own in texts.items())
+    write(root / "translations" / language / "LC_MESSAGES" / "messages.po", CATALOG + entries)
+
+
+def heading_of(site: Site, path: str, language: str) -> str:
+    return site.visitor().open(path, **{"Accept-Language": language}).heading
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_text_of_the_app_replaces_the_librarys(
+    make_site: SiteMaker, root: Path, language: str
+) -> None:
+    write_texts(root, language, **{"You are logged out": "¡Bye!"})
+    site = start(make_site, root)
+    assert heading_of(site, "/logged-out", language) == "¡Bye!"
+    others = {"en": "This page is not here", "es": "Esta página no está aquí"}
+    assert heading_of(site, "/no-such-page", language) == others[language]
+
+
+def test_an_empty_or_broken_text_of_the_app_leaves_that_of_the_library(root: Path) -> None:
+    texts = {"You are logged out": "", "This page is not here": "<b>No está</b>"}
+    write_texts(root, "es", **texts)
+    spanish = Catalogs(LIBRARY_FOLDER, root / "translations").translations("es")
+    assert [spanish.gettext(text) for text in texts] == [
+        "Cerraste la sesión",
+        "Esta página no está aquí",
+    ]
+
+
+def test_a_language_of_the_app_alone_is_offered_and_the_rest_is_english(
+    make_site: SiteMaker, root: Path
+) -> None:
+    write_texts(root, "it", **{"You are logged out": "Ciao!"})
+    site = start(make_site, root)
+    assert heading_of(site, "/logged-out", "it") == "Ciao!"
+    assert heading_of(site, "/no-such-page", "it") == "This page is not here"
+
+
+def test_an_app_can_limit_its_languages(make_site: SiteMaker, root: Path) -> None:
+    write_texts(root, "it", **{"You are logged out": "Ciao!"})
+    only_italian = replacing(parts.Languages(only=("it",)))
+    site = start(make_site, root, parts=only_italian)
+    page = site.visitor().open("/").page
+    assert [link.get_text() for link in page.select(".languages a")] == ["English", "Italiano"]
+    assert heading_of(site, "/logged-out", "es") == "You are logged out"
+    with pytest.raises(ValueError, match="translations/fr is missing"):
+        make_starter(site.settings, parts=replacing(parts.Languages(only=("fr",))))
+
+
+def test_the_library_alone_has_pages_in_spanish(make_site: SiteMaker, tmp_path: Path) -> None:
+    def make_app(settings: Settings) -> Flask:
+        app = Flask("alone", root_path=str(tmp_path), instance_path=settings.instance_path)
+        needed = [
+            parts.Sessions(),
+            parts.Languages(),
+            parts.ErrorPages(),
+            parts.SecurityHeaders(),
+            parts.ClosedByDefault(),
+        ]
+        CleverLogin(app, settings, url_prefix="", parts=needed)
+        return app
+
+    site = make_site(make_app=make_app)
+    assert heading_of(site, "/logged-out", "es") == "Cerraste la sesión"
+    assert heading_of(site, "/no-such-page", "es-MX") == "Esta página no está aquí"
 
 
 def test_a_static_file_of_the_app_replaces_the_librarys(make_site: SiteMaker, root: Path) -> None:

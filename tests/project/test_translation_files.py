@@ -1,0 +1,63 @@
+"""Tests what bin/translate keeps, adds and removes in a translation file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+
+from tools.translation_files import Texts, extract_texts, update_file
+
+
+def catalog(*texts: str) -> Catalog:
+    made = Catalog()
+    for text in texts:
+        made.add(text)
+    return made
+
+
+TEXTS = Texts(
+    app=catalog("Books"), library=catalog("Log out", "Bye"), library_languages=frozenset({"es"})
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("es", {"Books": "", "Bye": "Own"}),  # the library has Spanish
+        ("vi", {"Books": "", "Log out": "", "Bye": "Own"}),
+        ("en", {"Bye": "Own"}),  # English texts are in the code
+    ],
+)
+def test_a_file_of_the_app_gets_its_texts_and_keeps_those_that_replace_the_librarys(
+    tmp_path: Path, language: str, expected: dict[str, str]
+) -> None:
+    path = tmp_path / language / "LC_MESSAGES" / "messages.po"
+    path.parent.mkdir(parents=True)
+    path.write_text('msgid "Bye"\nmsgstr "Own"\n\nmsgid "Gone"\nmsgstr "Own"\n')
+    with path.open("rb") as file:
+        existing = read_po(file, locale=language)
+    assert update_file(path, TEXTS.of_app_file(language, existing)) == ["Gone"]
+    with path.open("rb") as file:
+        updated = {each.id: each.string for each in read_po(file) if each.id}
+    assert updated == expected
+
+
+def test_texts_of_packages_beside_the_app_are_found_and_those_of_other_folders_are_not(
+    tmp_path: Path,
+) -> None:
+    for name, text in {
+        "app.py": '_("In a module")',
+        "reading/views.py": '_("In a package")',
+        "templates/home.html": "{{ _('On a page') }}",
+        "reading/templates/reading/books.html": "{{ ngettext('One', 'Many', 2) }}",
+        "tests/test_app.py": '_("In a test")',
+        "tools/templates/x.html": "{{ _('In a tool') }}",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    texts = extract_texts(tmp_path, frozenset({"tests", "tools"}))
+    found = {each.id for each in texts if each.id}
+    assert found == {"In a module", "In a package", "On a page", ("One", "Many")}
