@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from clever_login.api_versions import VERSIONS
+from clever_login.errors import missing_extra
 
 # The characters allowed in an origin. None of them lets two URL parsers disagree about the host.
 ORIGIN_PATTERN = re.compile(
@@ -146,6 +147,8 @@ class EnvironmentReader:
             self.add_error(
                 f"{name} must look like redis://host:6379/0 or rediss://:password@host:6379."
             )
+        elif value and (sentence := missing_extra("redis", name)):
+            self.add_error(sentence)
         return value
 
     def database(self, name: str) -> str | None:

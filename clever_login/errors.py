@@ -6,6 +6,7 @@ users are in `web.error_messages`.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import ClassVar
 
 
@@ -213,3 +214,28 @@ def describe_for_operator(error: Exception) -> str:
             "machine and Clever."
         )
     return f"{error}."
+
+
+# Optional features, with the packages that each needs: pip install "clever-login[redis]".
+EXTRAS = {"rosters": ("sqlalchemy", "alembic", "psycopg"), "redis": ("redis",)}
+
+
+class ExtraMissing(ImportError):
+    """The packages of an optional feature are not installed. The message says how to do that."""
+
+
+def missing_extra(extra: str, feature: str) -> str:
+    """Return what to install for a feature, such as REDIS_URL, or "" if nothing is missing."""
+    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    if not missing:
+        return ""
+    return (
+        f"{feature} needs packages that are not installed ({', '.join(missing)}). "
+        f'Run: pip install "clever-login[{extra}]"'
+    )
+
+
+def require_extra(extra: str, feature: str) -> None:
+    """Raise ExtraMissing if packages are missing that a feature needs."""
+    if sentence := missing_extra(extra, feature):
+        raise ExtraMissing(sentence)

@@ -97,7 +97,7 @@ class CleverLogin:
     keys in `keep_session`. `on_link` connects an account to a user of Clever, after the user's yes.
 
     Raises TypeError for arguments that do not go together and for a part that another part needs,
-    and SettingsError for invalid settings.
+    ImportError if the packages of a part are not installed, and SettingsError for invalid settings.
     """
 
     def __init__(
@@ -182,6 +182,7 @@ def _check_parts(parts: Sequence[Part]) -> None:
         if names.count(name) > 1:
             raise TypeError(f"CleverLogin got parts.{name} twice: pass it once.")
     for part in parts:
+        part.check_packages()
         for needed in part.needed_parts():
             if needed not in names:
                 name = type(part).__name__

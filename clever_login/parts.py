@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from clever_login.config import Settings
+from clever_login.errors import require_extra
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
@@ -21,11 +22,17 @@ class Part:
     """Something that CleverLogin adds to an app."""
 
     needs: ClassVar[tuple[str, ...]] = ()  # names of other parts, see `needed_parts`
+    extra: ClassVar[str] = ""  # pip's extra with the packages that it needs
     overrides: ClassVar[Mapping[str, str]] = {}  # field -> the setting that it replaces
 
     def needed_parts(self) -> tuple[str, ...]:
         """Return the names of other parts, without which this one cannot work."""
         return self.needs
+
+    def check_packages(self) -> None:
+        """Raise ImportError if the packages of the extra are not installed."""
+        if self.extra:
+            require_extra(self.extra, f"parts.{type(self).__name__}")
 
     def apply(self, settings: Settings) -> Settings:
         """Return the settings with the values of this part's fields."""
@@ -129,6 +136,7 @@ class Accounts(Part):
     """Accounts in this app's database, links that claim older accounts, and preferred names."""
 
     needs: ClassVar[tuple[str, ...]] = ("Sessions",)
+    extra: ClassVar[str] = "rosters"
     overrides: ClassVar[Mapping[str, str]] = {"ask_preferred_name": "ask_preferred_name"}
     ask_preferred_name: bool | None = None
 
@@ -141,6 +149,7 @@ class Rosters(Part):
     an app with its own sessions, too.
     """
 
+    extra: ClassVar[str] = "rosters"
     pages: bool = True
 
     def needed_parts(self) -> tuple[str, ...]:
@@ -157,5 +166,6 @@ class Database(Part):
     folder, a SQLite file gets the tables of `metadata` that are missing.
     """
 
+    extra: ClassVar[str] = "rosters"
     metadata: MetaData | None = None
     migrations: str = "migrations"

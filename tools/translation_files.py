@@ -8,7 +8,7 @@ texts.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,41 +60,55 @@ def library_folder() -> Path:
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts that the code and the templates use, of the app and of the library."""
+    """The texts that the code and the templates use, of the app and of the library.
+
+    `library_files` has the library's translations, by language.
+    """
 
     app: Catalog
     library: Catalog
-    library_languages: frozenset[str]
+    library_files: Mapping[str, Catalog]
 
     def of_app_file(self, language: str, existing: Catalog) -> Catalog:
         """Returns the texts that a file of the app must have."""
-        in_file = {_key(message) for message in existing}
+        own = {_key(message): _forms(message) for message in existing if message.id}
 
-        def replaces(message: Message) -> bool:
-            return _key(message) in in_file
+        def is_in_file(message: Message) -> bool:
+            return _key(message) in own
+
+        def replaces_library(message: Message) -> bool:
+            forms = own.get(_key(message), ())
+            return any(forms) and forms != self._library_forms(language, message)
 
         def every(_message: Message) -> bool:
             return True
 
-        is_translated = language in self.library_languages or language == ENGLISH
+        is_translated = language in self.library_files or language == ENGLISH
         return _select(
-            (self.app, replaces if language == ENGLISH else every),
-            (self.library, replaces if is_translated else every),
+            (self.app, is_in_file if language == ENGLISH else every),
+            (self.library, replaces_library if is_translated else every),
         )
+
+    def _library_forms(self, language: str, message: Message) -> tuple[str, ...]:
+        if language == ENGLISH:
+            return _as_tuple(message.id)
+        translated = self.library_files[language].get(message.id, message.context)
+        return _forms(translated) if translated else ()
 
 
 def find_texts() -> Texts:
     """Searches the app and the library."""
     library = library_folder()
-    files = (library / "translations").glob("*/LC_MESSAGES/messages.po")
     return Texts(
         app=extract_texts(ROOT, frozenset({*OTHER_FOLDERS, LIBRARY})),
         library=extract_texts(library),
-        library_languages=frozenset(path.parts[-3] for path in files),
+        library_files={
+            path.parts[-3]: _read_file(path) for path in _files(library / "translations")
+        },
     )
 
 
-def update_file(path: Path, template: Catalog) -> list[str]:
+def update_file(path: Path, template: Catalog) -> list[Message]:
     """Adds new texts to a file and removes unused ones. Returns the removed texts."""
     catalog = _read_file(path)
     before = {_key(message): message for message in catalog if message.id}
@@ -103,7 +117,7 @@ def update_file(path: Path, template: Catalog) -> list[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         write_po(file, catalog, ignore_obsolete=True, include_lineno=False, width=76)
-    return [str(message.id) for key, message in before.items() if key not in after]
+    return [message for key, message in before.items() if key not in after]
 
 
 def main(new_languages: list[str]) -> None:
@@ -112,17 +126,19 @@ def main(new_languages: list[str]) -> None:
     added = {folder / name / "LC_MESSAGES" / "messages.po" for name in new_languages}
     for path in sorted({*_files(folder), *added}):
         template = texts.of_app_file(path.parts[-3], _read_file(path))
-        _report(path, update_file(path, template))
+        _report(path, update_file(path, template), texts.library)
     if library_folder().is_relative_to(ROOT / LIBRARY):
         for path in sorted(_files(ROOT / LIBRARY / "translations")):
-            _report(path, update_file(path, texts.library))
+            _report(path, update_file(path, texts.library), texts.library)
 
 
-def _report(path: Path, removed: list[str]) -> None:
-    missing = sum(1 for message in _read_file(path) if message.id and not _is_translated(message))
+def _report(path: Path, removed: list[Message], library: Catalog) -> None:
+    missing = sum(1 for message in _read_file(path) if message.id and not all(_forms(message)))
     print(f"{path.relative_to(ROOT)}: {missing} without a translation.")
-    for text in removed:
-        print(f"  Removed, because no page uses it now: {text}")
+    for message in removed:
+        is_used = library.get(message.id, message.context)
+        reason = "the library has the same text" if is_used else "no page uses it now"
+        print(f"  Removed, because {reason}: {_as_tuple(message.id)[0]}")
 
 
 def _files(folder: Path) -> list[Path]:
@@ -156,12 +172,15 @@ def _select(*sources: tuple[Catalog, Callable[[Message], bool]]) -> Catalog:
 
 
 def _key(message: Message) -> TextKey:
-    return message.context, message.id if isinstance(message.id, str) else message.id[0]
+    return message.context, _as_tuple(message.id)[0]
 
 
-def _is_translated(message: Message) -> bool:
-    forms = message.string if isinstance(message.string, list | tuple) else (message.string,)
-    return all(forms)
+def _forms(message: Message) -> tuple[str, ...]:
+    return _as_tuple(message.string or "")
+
+
+def _as_tuple(texts: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 if __name__ == "__main__":

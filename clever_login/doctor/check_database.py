@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clever_login.doctor.check_storage import STORE_FOLDER, check_connection_limit
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, warning
-from clever_login.errors import DatabaseUnavailable
+from clever_login.errors import DatabaseUnavailable, missing_extra
 from clever_login.storage.private_files import DATABASE_FILE
 
 if TYPE_CHECKING:
@@ -23,6 +22,9 @@ def check_connection_and_tables(environment: DoctorEnvironment) -> Iterator[Find
     """Check that the database responds and that its tables match this code."""
     if find_spec("clever_login.extension") is None:
         return  # removed by the product, which then stores no accounts
+    if sentence := missing_extra("rosters", "DATABASE_URL"):
+        yield _extra_missing(environment, sentence)
+        return
     if not (environment.settings.database_url or "sqlite:").startswith("sqlite:"):
         yield from _check_postgresql(environment)
         return
@@ -38,6 +40,13 @@ def check_connection_and_tables(environment: DoctorEnvironment) -> Iterator[Find
             "Add a PostgreSQL database and set DATABASE_URL.",
         )
     yield from _check_sqlite_receivers(environment)
+
+
+def _extra_missing(environment: DoctorEnvironment, sentence: str) -> Finding:
+    if not environment.settings.database_url:
+        return ok(CHECK_NAME, "The packages for a database are not installed: no accounts.")
+    message, _, fix = sentence.partition(" Run: ")
+    return failure(CHECK_NAME, message, f"Run {fix}, or unset DATABASE_URL.")
 
 
 def _check_postgresql(environment: DoctorEnvironment) -> Iterator[Finding]:

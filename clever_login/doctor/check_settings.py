@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from clever_login.api_versions import VERSIONS, support_summary
 from clever_login.config import DEVELOPMENT, GENERATE_KEY_HINT, PRODUCTION, EnvironmentReader
-from clever_login.doctor.environment import DoctorEnvironment
+from clever_login.doctor.environment import DoctorEnvironment, app_folder
 from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.i18n.catalogs import LIBRARY_FOLDER, Catalogs
 from clever_login.web import template_overrides
@@ -127,15 +126,6 @@ def _is_loopback_url(environment: DoctorEnvironment) -> bool:
     """Return whether APP_URL is a loopback address."""
     host = urlsplit(environment.settings.app_url).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
-
-
-def app_folder() -> Path:
-    """Return the folder of app.py: the one that holds `clever_login/`, or the current one.
-
-    The current folder is used where `clever_login` is installed with pip.
-    """
-    beside_library = Path(__file__).resolve().parent.parent.parent
-    return beside_library if (beside_library / "app.py").is_file() else Path.cwd()
 
 
 def check_templates(_environment: DoctorEnvironment) -> Iterator[Finding]:

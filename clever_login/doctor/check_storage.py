@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from clever_login.config import DEVELOPMENT
-from clever_login.doctor.environment import DoctorEnvironment
+from clever_login.doctor.environment import DoctorEnvironment, app_folder
 from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.errors import StoreUnavailable
 from clever_login.storage.base import Store, probe
@@ -16,7 +15,7 @@ from clever_login.storage.file_store import FILE_NAME, FileStore
 from clever_login.storage.private_files import database_file, find_exposed_files
 from clever_login.storage.redis_store import RedisStore, create_client
 
-STORE_FOLDER = Path(__file__).resolve().parent.parent.parent / "instance" / "store"  # beside app.py
+STORE_FOLDER = app_folder() / "instance" / "store"
 
 
 def check_store(environment: DoctorEnvironment) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from clever_login.config import Settings, SettingsError, load_settings
@@ -63,6 +64,15 @@ PLATFORM_VARIABLES = {
     "Railway": ("RAILWAY_ENVIRONMENT", "RAILWAY_ENVIRONMENT_NAME", "RAILWAY_PROJECT_ID"),
     "Fly": ("FLY_APP_NAME", "FLY_MACHINE_ID"),
 }
+
+
+def app_folder() -> Path:
+    """Return the folder of app.py: the one that holds `clever_login/`, or the current one.
+
+    The current folder is used where `clever_login` is installed with pip.
+    """
+    beside_library = Path(__file__).resolve().parent.parent.parent
+    return beside_library if (beside_library / "app.py").is_file() else Path.cwd()
 
 
 def read_environment(environ: Mapping[str, str]) -> DoctorEnvironment:

@@ -11,24 +11,36 @@ from babel.messages.pofile import read_po
 from tools.translation_files import Texts, extract_texts, update_file
 
 
-def catalog(*texts: str) -> Catalog:
+def catalog(**texts: str) -> Catalog:
     made = Catalog()
-    for text in texts:
-        made.add(text)
+    for text, translation in texts.items():
+        made.add(text, translation)
     return made
 
 
 TEXTS = Texts(
-    app=catalog("Books"), library=catalog("Log out", "Bye"), library_languages=frozenset({"es"})
+    app=catalog(Books=""),
+    library=catalog(Out="", Bye="", Name=""),
+    library_files={"es": catalog(Out="Salir", Bye="Adiós", Name="Nombre")},
 )
+FILE = """
+msgid "Bye"
+msgstr "Own"
+
+msgid "Name"
+msgstr "Nombre"
+
+msgid "Gone"
+msgstr "Own"
+"""
 
 
 @pytest.mark.parametrize(
     ("language", "expected"),
     [
-        ("es", {"Books": "", "Bye": "Own"}),  # the library has Spanish
-        ("vi", {"Books": "", "Log out": "", "Bye": "Own"}),
-        ("en", {"Bye": "Own"}),  # English texts are in the code
+        ("es", {"Books": "", "Bye": "Own"}),  # the library has the same text for Name
+        ("vi", {"Books": "", "Out": "", "Bye": "Own", "Name": "Nombre"}),
+        ("en", {"Bye": "Own", "Name": "Nombre"}),  # the other English texts are in the code
     ],
 )
 def test_a_file_of_the_app_gets_its_texts_and_keeps_those_that_replace_the_librarys(
@@ -36,10 +48,11 @@ def test_a_file_of_the_app_gets_its_texts_and_keeps_those_that_replace_the_libra
 ) -> None:
     path = tmp_path / language / "LC_MESSAGES" / "messages.po"
     path.parent.mkdir(parents=True)
-    path.write_text('msgid "Bye"\nmsgstr "Own"\n\nmsgid "Gone"\nmsgstr "Own"\n')
+    path.write_text(FILE)
     with path.open("rb") as file:
         existing = read_po(file, locale=language)
-    assert update_file(path, TEXTS.of_app_file(language, existing)) == ["Gone"]
+    removed = {each.id for each in update_file(path, TEXTS.of_app_file(language, existing))}
+    assert removed == {"Bye", "Name", "Gone"} - set(expected)
     with path.open("rb") as file:
         updated = {each.id: each.string for each in read_po(file) if each.id}
     assert updated == expected
