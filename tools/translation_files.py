@@ -162,11 +162,12 @@ def _read_file(path: Path) -> Catalog:
 
 
 def _select(*sources: tuple[Catalog, Callable[[Message], bool]]) -> Catalog:
-    """Returns the selected texts of several catalogs."""
+    """Returns the selected texts of several catalogs. Of equal texts, the first is taken."""
     selected = Catalog()
     for catalog, is_selected in sources:
         for message in catalog:
-            if message.id and is_selected(message):
+            is_new = message.id and selected.get(message.id, message.context) is None
+            if is_new and is_selected(message):
                 selected.add(message.id, None, message.locations, context=message.context)
     return selected
 
