@@ -101,7 +101,6 @@ ELSEWHERE = {
     "flask --app product db init": "tests/database/test_flask_migrate.py",
     'flask --app product db migrate -m "Loans"': "tests/database/test_flask_migrate.py",
     "flask --app product clever db upgrade": "tests/database/test_flask_migrate.py",
-    "flask --app app clever db downgrade base": "tests/database/test_flask_migrate.py",
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
     ".venv-test/bin/python -m tests.make_it_yours": "it takes an hour",
 }

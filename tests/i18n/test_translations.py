@@ -21,7 +21,6 @@ from tests.clever.test_status_page import wait_until_asked
 from tests.conftest import SiteMaker
 from tests.support import reading_level, reference_app
 from tests.support.browser_client import send_request
-from tests.support.fresh_checkout import copy_app
 from tests.support.reading_level import NOT_LOGGED_IN, READERS, PageReader
 from tests.support.roster_fixtures import LONG_AGO, database_session
 from tests.support.running_app import ROOT, Site
