@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import TypedDict, Unpack
+from typing import TypedDict, Unpack, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from flask import Flask
@@ -14,7 +14,8 @@ from werkzeug.test import TestResponse
 
 from clever_login.clever.models import Role
 from clever_login.config import PRODUCTION, Settings
-from clever_login.sessions.user_session import CurrentUser, current_user
+from clever_login.sessions.login_session import login_session
+from clever_login.sessions.user_session import CurrentUser
 from clever_login.testing.browser import NAVIGATION, settings_of, url_in
 from clever_login.testing.stand_in import CleverUser, clever_with
 
@@ -55,7 +56,8 @@ def login_as(
     `parts.Accounts` or `parts.Rosters` it writes the user's row. A user who was logged in before
     is logged out. `role` is the role of this login; None is a user whose role Clever does not
     share. The same `subject` is the same account. With `person_id`, the user is the person with
-    this id in the library's tables, and `details` are ignored.
+    this id in the library's tables, and `details` are ignored. Without `parts.Sessions`, your own
+    functions know the account; the result has the roles, `subject`, `district_id`, `person_id`.
 
     Works only in the process of the app, and never with APP_ENV=production.
 
@@ -107,10 +109,10 @@ def _log_in(client: FlaskClient, user: CleverUser) -> CurrentUser:
         query = urlencode({"code": f"code-{state[:20]}", "state": state})
         from_clever = NAVIGATION | {"Sec-Fetch-Site": "cross-site"}
         response = client.get(f"{url_in(app, '/oauth/callback')}?{query}", headers=from_clever)
-        logged_in = current_user() if response.status_code < 400 else None
+        logged_in = login_session().current_user() if response.status_code < 400 else None
     if logged_in is None:
         raise NotLoggedIn(response)
-    return logged_in
+    return cast(CurrentUser, logged_in)
 
 
 def _state(response: TestResponse) -> str:

@@ -25,6 +25,7 @@ from clever_login.testing import NotLoggedIn, browser, login_as, sample_settings
 from clever_simulator.testing import run_simulator
 from tests.make_it_yours import CHANGES, change_of
 from tests.support.account_app import flask_app, people_rows, run_flask_clever
+from tests.support.existing_app import ExistingApp
 from tests.support.fresh_checkout import copy_app
 from tests.support.reference_app.app import create_app
 from tests.support.running_app import ROOT, Site
@@ -150,6 +151,16 @@ def test_login_as_needs_no_database(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.sqlite3"))
 
 
+def test_login_as_works_in_an_app_with_its_own_sessions(tmp_path: Path) -> None:
+    existing = ExistingApp()
+    client = existing.create(sample_settings(tmp_path)).test_client()
+    user = login_as(client, "student", first_name="Ada")
+    assert (user.role, user.district_id) == (Role.STUDENT, "test-district")
+    assert "Hello Ada" in client.get("/").text
+    with pytest.raises(NotLoggedIn, match="This shop is for students and teachers"):
+        login_as(client, "staff")
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -235,6 +246,7 @@ def test_the_examples_in_the_testing_doc_pass(tmp_path: Path) -> None:
     for number, block in enumerate(blocks):
         (folder / f"test_example_{number}.py").write_text(block)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
+    command += ["-c", str(ROOT / "pyproject.toml"), "."]  # it leaves slow plugins out
     ended = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
