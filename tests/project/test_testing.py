@@ -32,9 +32,9 @@ from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Flask:
-    return create_app(sample_settings(tmp_path))
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    return create_app(sample_settings(tmp_path_factory.mktemp("app")))
 
 
 @pytest.mark.parametrize("role", Role)
@@ -205,10 +205,11 @@ def test_after_login_as_the_app_asks_clever_again(app: Flask) -> None:
     assert client.get(f"/oauth/callback?code=x&state={state}").status_code == 503  # no Clever here
 
 
-def test_a_browser_sends_the_token_of_its_session(app: Flask) -> None:
+def test_a_browser_sends_the_token_of_its_session(tmp_path: Path) -> None:
     def books() -> str:
         return str(request.form.get("title") or (request.get_json() or {}).get("title"))
 
+    app = create_app(sample_settings(tmp_path))
     app.add_url_rule("/books", view_func=books, methods=["POST"])
     client = browser(app)
     login_as(client, "teacher")
