@@ -58,7 +58,10 @@ DATABASE_COMMANDS = {
     "forget": "clever_login.cli.privacy:forget",
     "retention": "clever_login.cli.privacy:retention",
 }
-ROSTER_COMMANDS = {"sync": "clever_login.cli.sync:sync_command"}
+ROSTER_COMMANDS = {
+    "accounts": "clever_login.cli.account_transfer:accounts",
+    "sync": "clever_login.cli.sync:sync_command",
+}
 
 
 @dataclass(frozen=True)
@@ -169,10 +172,10 @@ class CleverLogin:
         commands: dict[str, str] = {}
         if {"Accounts", "Rosters", "Database"} & set(self.parts):
             commands |= DATABASE_COMMANDS
-        if "Accounts" in self.parts:
-            commands |= ACCOUNT_COMMANDS
         if "Rosters" in self.parts:
             commands |= ROSTER_COMMANDS
+        if "Accounts" in self.parts:
+            commands |= ACCOUNT_COMMANDS
         return commands
 
 

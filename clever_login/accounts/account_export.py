@@ -1,4 +1,4 @@
-"""All accounts as a table, for a product that moves its users elsewhere."""
+"""All users as a table, for a product that moves them elsewhere."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from clever_login.db.database import database
 from clever_login.db.models import Person
 
 COLUMNS = (
+    "person_id",
     "account_id",
     "clever_id",
     "email",
@@ -20,9 +21,10 @@ COLUMNS = (
     "preferred_name",
     "archived_at",
 )
-_ACCOUNTS = (
+_PEOPLE = (
     select(
         Person.id,
+        Person.account_id,
         Person.clever_id,
         Person.email,
         Person.first_name,
@@ -36,7 +38,7 @@ _ACCOUNTS = (
 
 
 def export_accounts(page_size: int = 500) -> Iterator[tuple[str, ...]]:
-    """Yield the values of COLUMNS for each account, without those merged into another account.
+    """Yield the values of COLUMNS for each user, without rows merged into another one.
 
     People whom only a sync has added are included: a login does not change their id. A missing
     value is an empty text. Raises DatabaseUnavailable.
@@ -49,8 +51,8 @@ def export_accounts(page_size: int = 500) -> Iterator[tuple[str, ...]]:
 
 
 def _read_page(last_id: str, page_size: int) -> list[tuple[Any, ...]]:
-    """Return the accounts after this id. Pages keep the memory small, and no transaction open."""
-    page = _ACCOUNTS.where(Person.id > last_id).limit(page_size)
+    """Return the users after this id. Pages keep the memory small, and no transaction open."""
+    page = _PEOPLE.where(Person.id > last_id).limit(page_size)
     with database().read_session() as session:
         return [tuple(row) for row in session.execute(page)]
 

@@ -81,7 +81,7 @@ def _delete_orphans(session: Session, rows: RowCounts) -> None:
     """Delete Clever Library sections without a teacher, then people who were only in those.
 
     Only the teacher shared them, so nothing else would ever remove them. People who have logged in
-    are kept.
+    are kept, and so are those who have an account of the product (`accounts import`).
     """
     has_teacher = exists().where(
         Enrollment.section_id == Section.id, Enrollment.role == Role.TEACHER
@@ -91,7 +91,8 @@ def _delete_orphans(session: Session, rows: RowCounts) -> None:
     _delete_matching(session, rows, Enrollment, Enrollment.section_id.in_(ids))
     _delete_matching(session, rows, Section, orphaned)
     is_enrolled = exists().where(Enrollment.person_id == Person.id)
-    never_logged_in = and_(IS_LIBRARY_PERSON, Person.last_login.is_(None), ~is_enrolled)
+    has_no_account = and_(Person.last_login.is_(None), Person.account_id.is_(None))
+    never_logged_in = and_(IS_LIBRARY_PERSON, has_no_account, ~is_enrolled)
     announce_forgotten(session, never_logged_in)
     ids = select(Person.id).where(never_logged_in)
     for table in (Claim, RoleAssignment):

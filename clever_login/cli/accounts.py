@@ -1,21 +1,20 @@
-"""`flask clever accounts add|invite|export`: accounts from before Clever, and all accounts."""
+"""`flask clever accounts add|invite`: accounts from before Clever, and claim links."""
 
 from __future__ import annotations
-
-import csv
-from io import StringIO
 
 import click
 from flask.cli import AppGroup
 
 from clever_login.accounts import claims
-from clever_login.accounts.account_export import COLUMNS, export_accounts
 from clever_login.accounts.account_lookup import add_unlinked_account
+from clever_login.cli.account_transfer import TRANSFER_COMMANDS
 from clever_login.errors import DatabaseUnavailable
 from clever_login.safe_output import command_failed, echo
 from clever_login.services import services
 
-accounts = AppGroup("accounts", help="Export accounts, or add those from before Clever.")
+accounts = AppGroup("accounts", help="Manage accounts from before the login with Clever.")
+for command in TRANSFER_COMMANDS:
+    accounts.add_command(command)
 
 
 @accounts.command("add")
@@ -52,23 +51,3 @@ def invite(person: str, hours: int, new_clever_id: bool) -> None:
     except (claims.NotClaimable, DatabaseUnavailable) as error:
         raise command_failed(str(error)) from None
     echo(f"{services().settings.app_url}/claim?token={token}")
-
-
-@accounts.command("export")
-def export() -> None:
-    """Print all accounts with their Clever ids as CSV, to move them elsewhere.
-
-    The output contains personal data of students.
-    """
-    _echo_csv(COLUMNS)
-    try:
-        for row in export_accounts():
-            _echo_csv(row)
-    except DatabaseUnavailable as error:
-        raise command_failed(f"{error}.") from None
-
-
-def _echo_csv(values: tuple[str, ...]) -> None:
-    line = StringIO()
-    csv.writer(line, lineterminator="").writerow(values)
-    echo(line.getvalue())

@@ -133,7 +133,8 @@ class Person(Base):
     provider: Mapped[str] = mapped_column(String(16), default=PROVIDER)
     # None: an account from before Clever, not claimed yet.
     clever_id: Mapped[str | None] = mapped_column(ID_TYPE, default=None)
-    # What the product's find_or_create returned at the last login. Without it, the account is `id`.
+    # What the product's find_or_create returned at the last login, or an import. Without
+    # find_or_create, the account is `id`.
     account_id: Mapped[str | None] = mapped_column(ACCOUNT_ID_TYPE, index=True, default=None)
     district_id: Mapped[str | None] = mapped_column(
         ForeignKey("clever_districts.id"), index=True, default=None

@@ -18,7 +18,7 @@ def test_the_export_has_each_account_once_with_its_clever_id(school: Site) -> No
     with flask_app(school).app_context():
         before_clever = add_unlinked_account(first_name='Ada "A", Countess')
     lines = run_flask_clever(school, "accounts", "export").splitlines()
-    rows = {row["account_id"]: row for row in csv.DictReader(lines)}
+    rows = {row["person_id"]: row for row in csv.DictReader(lines)}
     assert {account: row["clever_id"] for account, row in rows.items()} == {
         account_id(student): school.person("student").id,
         account_id(teacher): school.person("teacher").id,
@@ -42,4 +42,4 @@ def test_the_export_omits_accounts_that_were_merged(school: Site) -> None:
     link = run_flask_clever(school, "accounts", "invite", "--person", old).strip()
     student.open(link).press("Yes, both are me")
     lines = run_flask_clever(school, "accounts", "export").splitlines()
-    assert [row["account_id"] for row in csv.DictReader(lines)] == [old]
+    assert [row["person_id"] for row in csv.DictReader(lines)] == [old]

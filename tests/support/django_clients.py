@@ -29,7 +29,9 @@ urlpatterns: list[Any] = []
 
 
 def set_up_django() -> None:
-    """Set up the site with an empty in-memory database."""
+    """Set up the site with an empty in-memory database, once per process."""
+    if settings.configured:
+        return
     settings.configure(
         SECRET_KEY=secrets.token_hex(32),
         ALLOWED_HOSTS=[HOST],
