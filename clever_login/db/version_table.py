@@ -45,11 +45,15 @@ def stored_revision(connection: Connection) -> str | None:
 
 
 def take_over_legacy_table(connection: Connection) -> None:
-    """Move the revision of version 0.1.0 into VERSION_TABLE. A product's revisions stay."""
+    """Move the revision of version 0.1.0 into VERSION_TABLE. A product's revisions stay.
+
+    Raises CommandError if the tables of version 0.1.0 exist without their revision.
+    """
     has_own = inspect(connection).has_table(VERSION_TABLE)
     if has_own and connection.scalar(select(_OWN.c.version_num)):
         return
     if not _is_legacy_database(connection):
+        _refuse_tables_without_revision(connection)
         return
     _OWN.create(connection, checkfirst=True)
     connection.execute(insert(_OWN).values(version_num=LEGACY_REVISION))
@@ -75,6 +79,18 @@ def restore_legacy_table(connection: Connection) -> None:
             return
         connection.execute(insert(_LEGACY).values(version_num=revision))
     _OWN.drop(connection)
+
+
+def _refuse_tables_without_revision(connection: Connection) -> None:
+    """Name the cause: a migration of version 0.1.0 that a product added, or a shared table."""
+    if LEGACY_NAMES.issubset(inspect(connection).get_table_names()):
+        from alembic.util import CommandError
+
+        raise CommandError(
+            "The tables of version 0.1.0 exist, but the table alembic_version does not contain "
+            "their revision. If they have no other changes than added columns and indexes, run "
+            "INSERT INTO alembic_version VALUES ('0001'), and then this command again"
+        )
 
 
 def _is_legacy_database(connection: Connection) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Engine, inspect, text
 
 from clever_login.db import migrate
@@ -204,6 +206,22 @@ def test_only_the_librarys_revision_is_taken_out_of_a_shared_version_table(engin
     migrate.upgrade(engine)
     rows = all_rows(engine, "alembic_version")["alembic_version"]
     assert rows == [(("version_num", "ae1027a6acf"),)]
+
+
+def test_tables_of_version_0_1_0_with_an_unknown_revision_are_not_touched(engine: Engine) -> None:
+    """As after a migration that a product added to the library's own."""
+    fill_version_0_1_0(engine)
+    run(engine, "UPDATE alembic_version SET version_num = 'ae1027a6acf'")
+    before = set(inspect(engine).get_table_names())
+    with pytest.raises(CommandError, match="does not contain their revision") as error:
+        migrate.upgrade(engine)
+    assert set(inspect(engine).get_table_names()) == before
+    (statement,) = re.findall(r"INSERT INTO .*?\)", str(error.value))
+    run(engine, statement)
+    migrate.upgrade(engine)
+    assert migrate.outdated_reason(engine) is None
+    people = all_rows(engine, "clever_people")["clever_people"]
+    assert sum(("shelf", "A7") in row for row in people) == 1
 
 
 def test_the_app_upgrades_a_sqlite_file_of_version_0_1_0(
