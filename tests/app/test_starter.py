@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def test_each_role_logs_in_with_clever(tmp_path: Path, name: str) -> None:
 
 def test_app_py_only_lists_the_parts_of_the_app() -> None:
     assert len((ROOT / "app.py").read_text().splitlines()) < 70
+
+
+def test_the_page_that_the_certification_doc_names_exists() -> None:
+    text = (ROOT / "docs" / "certification.md").read_text()
+    (page,) = set(re.findall(r"`(templates/[\w./]+)`", text))
+    assert (ROOT / page).is_file()
 
 
 def test_app_py_names_no_simulator() -> None:
