@@ -1,4 +1,4 @@
-"""Changes a copy of the project as docs/make-it-yours.md and docs/accounts.md say, and tests it.
+"""Changes a copy of the project as its documents say, and tests the copy.
 
 python -m tests.make_it_yours               makes each change, in a copy of its own
 python -m tests.make_it_yours --today       makes one change, another one each day
@@ -93,6 +93,20 @@ def use_own_accounts(copy: Path) -> None:
     replace(copy / "app.py", f"CleverLogin({arguments})", changed)
 
 
+def add_own_tables(copy: Path) -> None:
+    """Add the table of docs/library.md to the database."""
+    (code,) = [
+        example
+        for example in blocks(copy, "library.md", "python")
+        if "DATABASE = parts.Database(" in example
+    ]
+    (copy / "loans.py").write_text(code)
+    replace(copy / "app.py", "import dashboard\n", "import dashboard\nimport loans\n")
+    replace(
+        copy / "app.py", "    parts.Rosters(),\n", "    parts.Rosters(),\n    loans.DATABASE,\n"
+    )
+
+
 def use_no_accounts(copy: Path) -> None:
     """Use neither accounts nor rosters, and so no database."""
     remove_part(copy, "Accounts")
@@ -116,6 +130,7 @@ CHANGES: dict[str, Change] = {
         add_the_first_page,
         add_the_blueprint,
         use_own_accounts,
+        add_own_tables,
         use_no_accounts,
         delete_the_simulator,
     )
