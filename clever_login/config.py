@@ -87,7 +87,7 @@ class EnvironmentReader:
             self.add_error(f"{name} is {value!r}, but it must be on or off.")
         return value in TRUE_VALUES
 
-    def words(self, name: str) -> tuple[str, ...]:
+    def comma_separated(self, name: str) -> tuple[str, ...]:
         """Return the words of a comma-separated list."""
         return tuple(part.strip() for part in (self.text(name) or "").split(",") if part.strip())
 
@@ -134,7 +134,7 @@ class EnvironmentReader:
 
     def identifiers(self, name: str) -> tuple[str, ...]:
         """Return the Clever ids of a comma-separated list."""
-        values = self.words(name)
+        values = self.comma_separated(name)
         empty = self.text(name) and not values  # "," must not mean "every district"
         if empty or not all(value.isascii() and value.isalnum() for value in values):
             self.add_error(f"{name} must be Clever ids (letters and digits), separated by commas.")
@@ -171,7 +171,7 @@ class EnvironmentReader:
 
     def secrets(self, name: str, production: bool) -> tuple[str, ...]:
         """Return the previous secrets. In production each must pass the checks of `strong`."""
-        values = self.words(name)
+        values = self.comma_separated(name)
         return tuple(self.strong(name, value) for value in values) if production else values
 
     def strong(self, name: str, value: str) -> str:

@@ -38,7 +38,7 @@ class Districts:
 
     def with_sleep(self, sleep: Callable[[float], None]) -> Districts:
         """Return a copy that calls `sleep` with the seconds of each wait for Clever."""
-        tokens = replace(self.tokens, patience=RetryPolicy(sleep=sleep))
+        tokens = replace(self.tokens, retries=RetryPolicy(sleep=sleep))
         return Districts(services=self.services, tokens=tokens, sleep=sleep)
 
     def ids(self) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class Districts:
             api_url=settings.clever_api_url,
             version=VERSIONS[settings.clever_api_version],
             district_id=district_id,
-            patience=self._retry_policies.setdefault(district_id, RetryPolicy(sleep=self.sleep)),
+            retries=self._retry_policies.setdefault(district_id, RetryPolicy(sleep=self.sleep)),
         )
 
     def roster(self, district_id: str) -> Roster:

@@ -62,11 +62,11 @@ class RunningSimulator:
         """Resets codes, tokens, consents, faults, incidents, request log, clock and all changes."""
         self._state.reset()
 
-    def fault(self, endpoint: str, **fields: object) -> Fault:
+    def add_fault(self, endpoint: str, **fields: object) -> Fault:
         """Adds a fault. Raises FaultError (a ValueError) naming an invalid field."""
         return self._state.faults.add({"endpoint": endpoint, **fields})
 
-    def change(self, change: str, person: str, **fields: object) -> list[dict[str, str]]:
+    def change_roster(self, change: str, person: str, **fields: object) -> list[dict[str, str]]:
         """Changes a district like POST /_simulator/events. Raises ChangeError (a ValueError)."""
         return self._state.changes.make({"change": change, "person": person, **fields})
 
@@ -103,7 +103,7 @@ class RunningSimulator:
         """Puts these claims into every ID token until a reset. None leaves a claim out."""
         self._state.extra_claims = claims
 
-    def incident(self, name: str, impact: str = "major", body: str = "") -> Incident:
+    def add_incident(self, name: str, impact: str = "major", body: str = "") -> Incident:
         """Adds an incident to the status page. `impact` is a Statuspage impact or `maintenance`."""
         return self._state.incidents.add(name, impact, body, self._state.clock.now())
 
@@ -111,7 +111,7 @@ class RunningSimulator:
         """Ends every incident."""
         self._state.incidents.clear()
 
-    def journal(self) -> list[dict[str, Any]]:
+    def received_requests(self) -> list[dict[str, Any]]:
         """Returns the requests seen so far, oldest first."""
         return self._state.journal.read()
 

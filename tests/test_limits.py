@@ -69,8 +69,8 @@ def library(make_site: SiteMaker, sections: int, students: int) -> Visitor:
         {"data": {"id": f"6f{number:022x}", "name": {"first": "A", "last": "B"}}}
         for number in range(students)
     ]
-    site.clever.fault("data", body=json.dumps({"data": own}))
-    site.clever.fault("data", body=json.dumps({"data": people}), times=sections)
+    site.clever.add_fault("data", body=json.dumps({"data": own}))
+    site.clever.add_fault("data", body=json.dumps({"data": people}), times=sections)
     visitor = by_button(site, "teacher").press("Yes")
     assert visitor.path == "/dashboard"
     return visitor
@@ -106,7 +106,7 @@ def test_a_limit_holds_at_its_edge(make_site: SiteMaker, what: str) -> None:
 def test_a_second_callback_learns_at_once_that_the_login_failed(site: Site) -> None:
     visitor = stop_before_callback(site, "student")
     state = visitor.url.partition("state=")[2].partition("&")[0]
-    site.clever.fault("me", status=401)
+    site.clever.add_fault("me", status=401)
     assert visitor.open(visitor.url).code == "login_refused"
     store = services(flask_app(site)).store
     assert store.get(f"ended-{digest_state(state)}") is not None

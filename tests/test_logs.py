@@ -48,7 +48,7 @@ def test_a_login_logs_no_name_code_state_token_or_secret(
     visitor = stop_before_callback(site, "student")
     query = parse_qs(urlsplit(visitor.url).query)
     visitor.open(visitor.url).press("Log out")
-    site.clever.fault("me", status=500, times=2)
+    site.clever.add_fault("me", status=500, times=2)
     visitor.click("Log in again with Clever").press("Yes")
     assert visitor.code == "clever_unavailable"
     person = site.person("student")
@@ -153,7 +153,7 @@ def test_every_event_is_in_the_table_with_its_fields() -> None:
 def test_each_security_event_logs_its_fields_and_only_the_persons_pseudonym(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    site.clever.fault("district", status=404)
+    site.clever.add_fault("district", status=404)
     visitor = by_portal(site, "teacher_admin").press("See the school administrator page")
     visitor.open("/oauth/callback?code=x&state=forged")
     callback = stop_before_callback(site, "student")
@@ -202,7 +202,7 @@ def test_only_a_trusted_proxys_request_id_is_logged(
 def test_clevers_error_text_is_never_logged(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
     for endpoint in ("token", "me", "user", "district"):
         for status in (400, 404, 500):
-            site.clever.fault(endpoint, status=status, body="canary of an answer", times=2)
+            site.clever.add_fault(endpoint, status=status, body="canary of an answer", times=2)
             by_portal(site, "student")
             site.clever.clear_faults()
     log = capfd.readouterr().err
@@ -257,9 +257,9 @@ def test_connection_failures_log_no_addresses_and_no_ids(
     site: Site, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    site.clever.fault("user", drop="before")
-    site.clever.fault("district", drop="after")
-    site.clever.fault("school", cut="length")
+    site.clever.add_fault("user", drop="before")
+    site.clever.add_fault("district", drop="after")
+    site.clever.add_fault("school", cut="length")
     assert by_portal(site, "student").path == "/dashboard"
     of_urllib3 = [
         record.getMessage() for record in caplog.records if record.name.startswith("urllib3")

@@ -113,9 +113,9 @@ def everyday(site: Site) -> str:
     link = run_flask_clever(site, "accounts", "invite", "--person", account).strip()
     visitor.open(link).press("Yes, both are me").press("Log out")
     by_portal(site, "teacher_admin").press("See the school administrator page")
-    site.clever.fault("user", status=404)
+    site.clever.add_fault("user", status=404)
     by_portal(site, "teacher")
-    site.clever.fault("me", status=500, times=0)
+    site.clever.add_fault("me", status=500, times=0)
     by_portal(site, "student")
     site.clever.clear_faults()
     commands = (
@@ -132,7 +132,7 @@ def test_the_content_of_an_unreadable_list_is_not_logged(
     make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site = make_site(clever_client_id="simulator-library", clever_library=True)
-    site.clever.fault("data", body=json.dumps({"data": {"id": "5f" * 12, "name": "Ada"}}))
+    site.clever.add_fault("data", body=json.dumps({"data": {"id": "5f" * 12, "name": "Ada"}}))
     visitor = by_button(site, "teacher")
     assert visitor.press("Yes").path == "/dashboard"
     (missing,) = [
@@ -213,9 +213,9 @@ def test_a_crash_report_in_development_has_no_forged_line(
 def test_district_data_cannot_control_a_terminal(site: Site, words: tuple[str, ...]) -> None:
     district = site.clever.people.districts[0].id
     record = {"data": {"id": district, "name": f"Evil{EVIL}"}}
-    site.clever.fault("district", body=json.dumps(record), times=0)
+    site.clever.add_fault("district", body=json.dumps(record), times=0)
     listed = {"data": [record], "links": [], "count": 1}
-    site.clever.fault("data", body=json.dumps(listed), times=0)
+    site.clever.add_fault("data", body=json.dumps(listed), times=0)
     assert site.app
     given = [district if word == "ID" else word for word in words]
     result = site.app.test_cli_runner().invoke(args=["clever", *given])
@@ -227,7 +227,7 @@ def test_the_output_of_a_sync_cannot_control_a_terminal(make_site: SiteMaker) ->
     site = account_app.make_account_app(make_site, None)
     district = site.clever.people.districts[0].id
     record = {"id": district, "name": f"Evil{EVIL}", "state": "running", "error": f"Bad{EVIL}"}
-    site.clever.fault("district", body=json.dumps({"data": record}), times=0)
+    site.clever.add_fault("district", body=json.dumps({"data": record}), times=0)
     result = sync_site(site, "--district", district)
     assert result.stdout.startswith("Evil")
     assert "Clever says: Bad" in result.stdout
@@ -239,7 +239,7 @@ def test_an_export_is_readable_json_without_hidden_characters(make_site: SiteMak
     person = site.person("student")
     name = {"first": "Zoë\u2028\u200b\U000e0041", "last": "Moreno"}
     record = {"id": person.id, "district": person.district.id, "name": name}
-    site.clever.fault("user", body=json.dumps({"data": record | {"roles": {"student": {}}}}))
+    site.clever.add_fault("user", body=json.dumps({"data": record | {"roles": {"student": {}}}}))
     by_button(site, "student")
     said = run_flask_clever(site, "export", "--user", person.id)
     exported = "\n".join(line for line in said.split("\n") if not line.startswith('{"time"'))
@@ -322,7 +322,7 @@ def test_an_impersonation_parameter_survives_a_restarted_login(
         )
     )
     visitor = by_portal(site, "student")
-    site.clever.fault("token", drop="after")
+    site.clever.add_fault("token", drop="after")
     visitor.stop_at = "/oauth/callback"
     visitor.open("/login").stop_at = None
     visitor.open(f"{visitor.url}&loginas_by_admin=true")

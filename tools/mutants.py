@@ -24,7 +24,7 @@ from tools.system_packages import Need
 from tools.terminal import say
 from tools.venv import ROOT
 
-HEAD = re.compile(r"\ABreaks: (?P<what>.+)\nTest: (?P<test>.+)\n(?P<long>Tier: long\n)?")
+HEAD = re.compile(r"\ABreaks: (?P<promise>.+)\nTest: (?P<test>.+)\n(?P<long>Tier: long\n)?")
 LEFT_OUT = (".git", ".venv*", "instance", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
 FAILED = 1  # pytest's exit code for failed tests; other codes mean that none ran
 PATIENCE_S = 120
@@ -57,7 +57,7 @@ def all_breaks() -> Iterator[Break]:
         head = HEAD.match(path.read_text(encoding="utf-8"))
         if not head:
             raise ValueError(f"{path.name} must begin with the lines Breaks: and Test:")
-        yield Break(path, head["what"], head["test"], long=bool(head["long"]))
+        yield Break(path, head["promise"], head["test"], long=bool(head["long"]))
 
 
 def run_broken(

@@ -140,11 +140,11 @@ def _measure(folder: Path, *, postgresql: bool) -> SyncFigures:
 
 
 def _time_sync(school: SyncedSchool, *arguments: str) -> tuple[float, list[str], str]:
-    journal_length = len(school.clever.journal())
+    journal_length = len(school.clever.received_requests())
     began = time.perf_counter()
     output = school.run(*arguments)
     seconds = time.perf_counter() - began
-    seen = school.clever.journal()[journal_length:]
+    seen = school.clever.received_requests()[journal_length:]
     return (
         seconds,
         [_request_uri(request) for request in seen if request["path"].startswith("/v")],

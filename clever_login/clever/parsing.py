@@ -103,13 +103,13 @@ class ReadReport:
     values: Counter[str] = field(default_factory=Counter)  # by field, such as student.dob
     skipped: Counter[str] = field(default_factory=Counter)  # whole records, by kind and reason
     # References to other districts, by field.
-    outside: Counter[str] = field(default_factory=Counter)
+    other_districts: Counter[str] = field(default_factory=Counter)
 
     def update(self, other: ReadReport) -> None:
         """Add the counts of another report."""
         self.values.update(other.values)
         self.skipped.update(other.skipped)
-        self.outside.update(other.outside)
+        self.other_districts.update(other.other_districts)
 
     def copy(self) -> ReadReport:
         """Return an independent copy."""
@@ -120,14 +120,14 @@ class ReadReport:
     def reset(self, to: ReadReport) -> None:
         """Restore the counts of another report, before a list is read a second time."""
         self.values, self.skipped = to.values.copy(), to.skipped.copy()
-        self.outside = to.outside.copy()
+        self.other_districts = to.other_districts.copy()
 
     def sentences(self) -> list[str]:
         """Return sentences for an operator, none if everything was understood."""
         told = (
             (self.values, "value was", "values were", "not understood"),
             (self.skipped, "record was", "records were", "skipped"),
-            (self.outside, *_ACROSS, "left out"),
+            (self.other_districts, *_ACROSS, "left out"),
         )
         return [
             f"{counts.total()} {one if counts.total() == 1 else many} {what}: {listed(counts)}."

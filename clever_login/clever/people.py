@@ -150,7 +150,7 @@ class Person(ReprWithoutData):
     email: str | None
     created: datetime | None
     last_modified: datetime | None
-    posts: tuple[RoleAssignment, ...]
+    role_assignments: tuple[RoleAssignment, ...]
     synced_in_lms: bool | None
 
     @classmethod
@@ -174,7 +174,7 @@ class Person(ReprWithoutData):
             email=data.text("email"),
             created=data.moment("created"),
             last_modified=data.moment("last_modified"),
-            posts=(RoleAssignment.from_api(role, data),)
+            role_assignments=(RoleAssignment.from_api(role, data),)
             if role
             else _parse_role_assignments(data.inner("roles")),
             synced_in_lms=data.inner("lms_status").flag("synced_in_lms"),
@@ -183,11 +183,11 @@ class Person(ReprWithoutData):
     @property
     def roles(self) -> tuple[PersonRole, ...]:
         """The roles that are visible to this app, possibly none."""
-        return tuple(post.role for post in self.posts)
+        return tuple(post.role for post in self.role_assignments)
 
     def post(self, role: PersonRole) -> RoleAssignment | None:
         """Return the fields of one role, or None."""
-        return next((post for post in self.posts if post.role is role), None)
+        return next((post for post in self.role_assignments if post.role is role), None)
 
 
 def _parse_role_assignments(roles: RecordReader) -> tuple[RoleAssignment, ...]:

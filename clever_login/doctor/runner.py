@@ -190,12 +190,12 @@ def format_finding(finding: Finding) -> list[str]:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 @click.option("--offline", is_flag=True, help="Skip the checks that call Clever.")
 @click.option(
-    "--patience",
+    "--timeout",
     type=click.FloatRange(1, 60),
     default=10,
     help="Time limit of each check, in seconds.",
 )
-def doctor(as_json: bool, offline: bool, patience: float) -> None:
+def doctor(as_json: bool, offline: bool, timeout: float) -> None:
     """Check everything a login needs, and say what to do. No secret is shown.
 
     The exit code is 1 if there is a fault.
@@ -203,7 +203,7 @@ def doctor(as_json: bool, offline: bool, patience: float) -> None:
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # urllib3 logs paths and headers
     findings = []
     for finding in run_checks(
-        read_environment(os.environ), offline=offline, timeout_seconds=patience
+        read_environment(os.environ), offline=offline, timeout_seconds=timeout
     ):
         findings.append(finding)
         if not as_json:

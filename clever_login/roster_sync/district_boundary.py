@@ -55,27 +55,29 @@ def find_rows(
 
 
 def drop_records_of_other_districts(
-    records: dict[str, R], district_id: str, kind: str, outside: Counter[str]
+    records: dict[str, R], district_id: str, kind: str, other_districts: Counter[str]
 ) -> dict[str, R]:
-    """Return the records that do not name another district, and count the rest in `outside`."""
+    """Return the records that do not name another district, and count the rest in `other_districts`."""
     result = {
         key: record for key, record in records.items() if record.district_id in (None, district_id)
     }
-    outside[kind] += len(records) - len(result)
+    other_districts[kind] += len(records) - len(result)
     return result
 
 
 def drop_rows_of_other_districts(
-    written: dict[str, str], kind: str, outside: Counter[str]
+    written: dict[str, str], kind: str, other_districts: Counter[str]
 ) -> dict[str, str]:
-    """Return `upsert_rows`'s result without rows of other districts; count those in `outside`."""
+    """Return `upsert_rows`'s result without rows of other districts; count those in `other_districts`."""
     result = {key: change for key, change in written.items() if change != OTHER_DISTRICT}
-    outside[kind] += len(written) - len(result)
+    other_districts[kind] += len(written) - len(result)
     return result
 
 
 def count_foreign_references(
-    references: Iterable[str | None], rows: FoundRows, field: str, outside: Counter[str]
+    references: Iterable[str | None], rows: FoundRows, field: str, other_districts: Counter[str]
 ) -> None:
     """Count the references in a field that lead to another district."""
-    outside[field] += sum(1 for reference in references if reference in rows.in_other_districts)
+    other_districts[field] += sum(
+        1 for reference in references if reference in rows.in_other_districts
+    )

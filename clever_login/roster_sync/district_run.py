@@ -91,7 +91,7 @@ class DistrictSync:
         """Run a step that writes records, count it, and end the sessions of archived users."""
         written = self.transactions.run_in_transaction(step)
         self.counts.update(written.counts)
-        self.report.outside.update(written.outside)
+        self.report.other_districts.update(written.other_districts)
         end_sessions.by_clever_id(people=(*written.archived, *written.former_ids))
 
     def save_cursor(self, connection: Connection, cursor: str | None) -> None:

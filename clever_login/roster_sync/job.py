@@ -330,7 +330,7 @@ def _log_run(sync: DistrictSync) -> None:
     counts_by_event = {
         "sync_values_not_understood": report.values,
         "sync_records_skipped": report.skipped,
-        "sync_another_district": report.outside,
+        "sync_another_district": report.other_districts,
     }
     for name, counts in counts_by_event.items():
         if counts:

@@ -79,7 +79,7 @@ def former_ids(record: Person) -> list[str]:
     """Return the ids that a user had before v3, if they differ from the current one."""
     legacy_ids = (
         assignment.legacy_id
-        for assignment in record.posts
+        for assignment in record.role_assignments
         if assignment.role is not PersonRole.CONTACT
     )
     return [legacy_id for legacy_id in legacy_ids if legacy_id and legacy_id != record.id]
@@ -89,7 +89,7 @@ def schools_with_roles(record: Person) -> set[tuple[str, str]]:
     """Return (school id, role) pairs of a user."""
     return {
         (school, assignment.role.value)
-        for assignment in record.posts
+        for assignment in record.role_assignments
         if assignment.role is not PersonRole.CONTACT
         for school in assignment.school_ids
     }

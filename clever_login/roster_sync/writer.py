@@ -60,7 +60,9 @@ class WriteResult:
     counts: Counts
     archived: tuple[str, ...] = ()
     former_ids: tuple[str, ...] = ()  # ids from before v3
-    outside: Counter[str] = field(default_factory=Counter)  # data of other districts, by field
+    other_districts: Counter[str] = field(
+        default_factory=Counter
+    )  # data of other districts, by field
 
 
 class RemoveLater(Protocol):
@@ -90,7 +92,7 @@ class _Job:
     batch: Batch
     remove_later: RemoveLater | None
     counts: Counts = field(default_factory=Counter)
-    outside: Counter[str] = field(default_factory=Counter)
+    other_districts: Counter[str] = field(default_factory=Counter)
 
     def find(self, key: Any, ids: Iterable[str | None]) -> FoundRows:
         """Find rows that records refer to."""
@@ -139,7 +141,7 @@ def write_batch(
         archived = _archive_rows(connection, district_id, MODEL_BY_KIND[name], ids)
         job.counts[name, "archived"] += len(archived)
         archived_people = archived if name == "people" else archived_people
-    return WriteResult(+job.counts, archived_people, former_ids, +job.outside)
+    return WriteResult(+job.counts, archived_people, former_ids, +job.other_districts)
 
 
 def clever_id_column(model: RosterModel) -> Any:
@@ -148,7 +150,7 @@ def clever_id_column(model: RosterModel) -> Any:
 
 
 def _without_other_districts(job: _Job) -> Batch:
-    batch, district_id, outside = job.batch, job.district_id, job.outside
+    batch, district_id, outside = job.batch, job.district_id, job.other_districts
     return replace(
         batch,
         schools=district_boundary.drop_records_of_other_districts(
@@ -172,13 +174,13 @@ def _without_other_districts(job: _Job) -> Batch:
 def _upsert_schools(job: _Job) -> dict[str, str]:
     rows = [row_values.school_row(record, job.district_id) for record in job.batch.schools.values()]
     written = upsert_rows(job.connection, models.School, "id", rows)
-    return district_boundary.drop_rows_of_other_districts(written, "school", job.outside)
+    return district_boundary.drop_rows_of_other_districts(written, "school", job.other_districts)
 
 
 def _upsert_terms(job: _Job) -> dict[str, str]:
     rows = [row_values.term_row(record, job.district_id) for record in job.batch.terms.values()]
     written = upsert_rows(job.connection, models.Term, "id", rows)
-    return district_boundary.drop_rows_of_other_districts(written, "term", job.outside)
+    return district_boundary.drop_rows_of_other_districts(written, "term", job.other_districts)
 
 
 def _upsert_people(job: _Job) -> dict[str, str]:
@@ -187,7 +189,7 @@ def _upsert_people(job: _Job) -> dict[str, str]:
     people = sorted(job.batch.people.values(), key=lambda person: person.id)
     rows = [row_values.person_row(person, job.district_id) for person in people]
     written = upsert_rows(job.connection, models.Person, "clever_id", rows)
-    written = district_boundary.drop_rows_of_other_districts(written, "user", job.outside)
+    written = district_boundary.drop_rows_of_other_districts(written, "user", job.other_districts)
     person_ids = job.find(models.Person.clever_id, job.batch.people).in_district
     assignments = [
         (person.id, *assignment)
@@ -196,7 +198,7 @@ def _upsert_people(job: _Job) -> dict[str, str]:
     ]
     schools = job.find(models.School.id, (school_id for _, school_id, _ in assignments))
     district_boundary.count_foreign_references(
-        (school_id for _, school_id, _ in assignments), schools, "user.schools", job.outside
+        (school_id for _, school_id, _ in assignments), schools, "user.schools", job.other_districts
     )
     wanted = {
         (person_ids[clever_id], school_id, role)
@@ -217,15 +219,15 @@ def _upsert_sections(job: _Job) -> dict[str, str]:
     schools = job.find(models.School.id, (section.school_id for section in sections))
     terms = job.find(models.Term.id, (section.term_id for section in sections))
     district_boundary.count_foreign_references(
-        (section.school_id for section in sections), schools, "section.school", job.outside
+        (section.school_id for section in sections), schools, "section.school", job.other_districts
     )
     district_boundary.count_foreign_references(
-        (section.term_id for section in sections), terms, "section.term", job.outside
+        (section.term_id for section in sections), terms, "section.term", job.other_districts
     )
     known_ids = schools.in_district.keys() | terms.in_district.keys()
     rows = [row_values.section_row(section, job.district_id, known_ids) for section in sections]
     written = upsert_rows(job.connection, models.Section, "id", rows)
-    result = district_boundary.drop_rows_of_other_districts(written, "section", job.outside)
+    result = district_boundary.drop_rows_of_other_districts(written, "section", job.other_districts)
     _write_enrollments(
         job, [section for section in sections if written.get(section.id) != OTHER_DISTRICT]
     )
@@ -241,7 +243,7 @@ def _write_enrollments(job: _Job, sections: list[Section]) -> None:
         for clever_id in ids
     ]
     people = job.find(models.Person.clever_id, (clever_id for _, clever_id, _ in members))
-    job.outside.update(
+    job.other_districts.update(
         f"section.{role}s"
         for _, clever_id, role in members
         if clever_id in people.in_other_districts
@@ -271,7 +273,7 @@ def _merge_legacy_people(job: _Job) -> tuple[str, ...]:
     }
     legacy_rows = job.find(models.Person.clever_id, current_people)
     district_boundary.count_foreign_references(
-        current_people, legacy_rows, "user.legacy_id", job.outside
+        current_people, legacy_rows, "user.legacy_id", job.other_districts
     )
     mergeable = _legacy_rows(job, current_people)
     elsewhere = job.find(

@@ -63,9 +63,9 @@ def test_a_login_of_an_archived_person_sends_a_restored_person(
     site: Site, recorder: Recorder
 ) -> None:
     sync_site(site)
-    site.clever.change("unshared", "student")
+    site.clever.change_roster("unshared", "student")
     sync_site(site)
-    site.clever.change("back", "student")
+    site.clever.change_roster("back", "student")
     recorder.clear()
     person_id = account_id(by_button(site, "student"))
     assert [row.person_id for row in recorder.rows("people_restored")] == [person_id]

@@ -188,9 +188,11 @@ def test_a_pending_login_older_than_ten_minutes_is_restarted_silently(site: Site
     with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
         visitor = stop_before_callback(site, "student")
         clock.shift(60 * 60)
-        asked = len(site.clever.journal())
+        asked = len(site.clever.received_requests())
         assert visitor.open(visitor.url).path == "/dashboard"
-        assert site.clever.journal()[asked]["path"] == "/oauth/authorize"  # before any exchange
+        assert (
+            site.clever.received_requests()[asked]["path"] == "/oauth/authorize"
+        )  # before any exchange
 
 
 @pytest.mark.parametrize("seconds", [1, 119])
@@ -198,9 +200,9 @@ def test_a_login_started_on_a_machine_with_a_fast_clock_continues(site: Site, se
     with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
         visitor = stop_before_callback(site, "student")
         clock.shift(-seconds)
-        asked = len(site.clever.journal())
+        asked = len(site.clever.received_requests())
         assert visitor.open(visitor.url).path == "/dashboard"
-        assert site.clever.journal()[asked]["path"] == "/oauth/tokens"
+        assert site.clever.received_requests()[asked]["path"] == "/oauth/tokens"
 
 
 def test_a_login_started_on_a_machine_with_a_wrong_clock_is_restarted(
@@ -243,7 +245,7 @@ def test_twenty_concurrent_callbacks_make_one_exchange_and_one_login(
 ) -> None:
     site = any_site()
     visitor = stop_before_callback(site, "student")
-    site.clever.fault("me", delay_s=0.5)
+    site.clever.add_fault("me", delay_s=0.5)
     url, cookies = visitor.url, dict(visitor.http.cookies)
     with ThreadPoolExecutor(20) as threads:
         answers = list(threads.map(lambda _: send_request(url, cookies=cookies), range(20)))
@@ -267,7 +269,7 @@ def test_a_double_click_on_the_callback_never_shows_the_previous_user(
     visitor.open(f"{site.clever.url}/in/{site.person('teacher').district.shortname}")
     visitor.press("Log out of Clever")
     stop_before_callback(site, "teacher", visitor)
-    site.clever.fault("me", delay_s=4)  # longer than the second click waits
+    site.clever.add_fault("me", delay_s=4)  # longer than the second click waits
     with ThreadPoolExecutor() as threads:
         first = threads.submit(send_request, visitor.url, cookies=dict(visitor.http.cookies))
         while exchanges(site) < 2:
@@ -357,7 +359,7 @@ def test_a_callback_from_another_issuer_is_refused_and_its_code_is_not_exchanged
 def test_a_failed_login_consumes_its_state(site: Site) -> None:
     visitor = stop_before_callback(site, "student")
     url, cookies = visitor.url, dict(visitor.http.cookies)
-    site.clever.fault("token", times=2, status=500)  # the app restarts the login once
+    site.clever.add_fault("token", times=2, status=500)  # the app restarts the login once
     assert visitor.open(url).code == "clever_unavailable"
     again = send_request(url, cookies=cookies, headers={"Accept": "text/html"})
     assert again.headers["Location"].startswith("/login/again?")
@@ -438,9 +440,9 @@ def test_prefetch_and_head_requests_do_not_consume_a_code(
     looked = visitor.http.request(method, visitor.url, headers=headers, allow_redirects=False)
     assert "Set-Cookie" not in looked.headers
     assert exchanges(site) == 0
-    asked = len(site.clever.journal())
+    asked = len(site.clever.received_requests())
     assert visitor.open(visitor.url).path == "/dashboard"
-    assert site.clever.journal()[asked]["path"] == "/oauth/tokens"  # and no restart
+    assert site.clever.received_requests()[asked]["path"] == "/oauth/tokens"  # and no restart
 
 
 # The user who was logged in before
@@ -465,6 +467,6 @@ def test_a_second_students_login_replaces_all_data_of_the_first(any_site: SiteMa
 def test_a_failed_login_leaves_nobody_logged_in(site: Site) -> None:
     visitor = by_button(site, "student")
     stop_before_callback(site, "student", visitor)
-    site.clever.fault("me", times=2, status=500)  # the app retries a GET once
+    site.clever.add_fault("me", times=2, status=500)  # the app retries a GET once
     assert visitor.open(visitor.url).code == "clever_unavailable"
     assert visitor.open("/dashboard").path == "/"

@@ -139,7 +139,7 @@ def test_library_sections_are_read_again_at_each_login(
         kept.sections.clear()
         assert consenting(site).path == "/dashboard"
         assert len(kept.sections) == 1
-        asked = [request["path"] for request in site.clever.journal()]
+        asked = [request["path"] for request in site.clever.received_requests()]
         assert sum(path.endswith(f"{site.person('teacher').id}/sections") for path in asked) == (
             times
         )
@@ -159,7 +159,7 @@ def test_a_login_succeeds_when_library_sections_cannot_be_read(
     make_library: Callable[..., Site], kept: Kept
 ) -> None:
     site = make_library()
-    site.clever.fault("data", times=0, status=503)
+    site.clever.add_fault("data", times=0, status=503)
     visitor = consenting(site)
     assert visitor.path == "/dashboard"
     assert "Your classes: could not be read just now" in visitor.text
@@ -208,8 +208,8 @@ def test_invalid_values_and_records_without_an_id_affect_nothing_else(
     odd = {"id": student.id, "name": {"first": "Mei", "last": 7}, "email": ["x"], "roles": [7]}
     section = {"id": "5ec", "name": "A class", "grade": [], "students": 7}
     nobody = [None, 7, {"data": None}, {"data": {"id": "../me"}}]
-    site.clever.fault("data", body=json.dumps({"data": [*nobody, {"data": section}]}))
-    site.clever.fault("data", body=json.dumps({"data": [*nobody, {"data": odd}]}))
+    site.clever.add_fault("data", body=json.dumps({"data": [*nobody, {"data": section}]}))
+    site.clever.add_fault("data", body=json.dumps({"data": [*nobody, {"data": odd}]}))
     capfd.readouterr()
     assert "A class" in by_button(site, "teacher").text
     (shared,) = kept.sections.popitem()[1]
@@ -223,10 +223,10 @@ def test_a_malformed_section_list_is_reported_as_unreadable(
 ) -> None:
     site = make_library()
     consenting(site)
-    site.clever.fault("data", body=json.dumps({"data": {"id": "5ec"}}))
+    site.clever.add_fault("data", body=json.dumps({"data": {"id": "5ec"}}))
     assert "Your classes: could not be read just now" in by_button(site, "teacher").text
 
 
 def test_sections_are_requested_only_for_library_teachers(site: Site) -> None:
     by_button(site, "teacher")
-    assert not [e for e in site.clever.journal() if "sections" in e["path"]]
+    assert not [e for e in site.clever.received_requests() if "sections" in e["path"]]

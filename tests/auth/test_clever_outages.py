@@ -43,7 +43,7 @@ PARTS = {"user": "Your name and role", "district": "Your district", "school": "Y
 def test_a_failed_profile_request_does_not_stop_the_login(
     site: Site, endpoint: str, fault: dict[str, object]
 ) -> None:
-    site.clever.fault(endpoint, **{"times": 0, **fault})
+    site.clever.add_fault(endpoint, **{"times": 0, **fault})
     visitor = by_button(site, "student")
     assert visitor.path == "/dashboard"
     assert f"{PARTS[endpoint]}: could not be read just now" in visitor.text
@@ -57,7 +57,7 @@ def test_a_failed_profile_request_does_not_stop_the_login(
 def test_a_refused_profile_request_is_shown_as_not_shared(
     site: Site, endpoint: str, status: int
 ) -> None:
-    site.clever.fault(endpoint, status=status)
+    site.clever.add_fault(endpoint, status=status)
     visitor = by_button(site, "student")
     assert f"{PARTS[endpoint]}: not shared with this app" in visitor.text
     assert "could not be read" not in visitor.text
@@ -67,10 +67,10 @@ def test_without_the_user_record_v3_uses_least_privilege_and_v1_2_the_known_role
     make_site: SiteMaker,
 ) -> None:
     site = make_site()
-    site.clever.fault("user", status=503, times=2)
+    site.clever.add_fault("user", status=503, times=2)
     assert by_button(site, "teacher").role == "none"
     site = make_site(clever_api_version="v1.2")
-    site.clever.fault("user", status=503, times=2)
+    site.clever.add_fault("user", status=503, times=2)
     visitor = by_button(site, "teacher")
     assert visitor.role == "teacher"
 
@@ -81,7 +81,7 @@ def test_without_the_user_record_v3_uses_least_privilege_and_v1_2_the_known_role
 def test_malformed_and_unknown_roles_get_least_privilege(site: Site, roles: object) -> None:
     person = site.person("student")
     record = {"id": person.id, "district": person.district.id, "name": {"first": "Ada"}}
-    site.clever.fault("user", body=json.dumps({"data": record | {"roles": roles}}))
+    site.clever.add_fault("user", body=json.dumps({"data": record | {"roles": roles}}))
     visitor = by_button(site, "student")
     assert visitor.role == "none"
     assert visitor.heading == "Hello, Ada"
@@ -91,14 +91,14 @@ def test_malformed_and_unknown_roles_get_least_privilege(site: Site, roles: obje
 def test_a_person_without_a_name_or_email_can_log_in(site: Site, name: object) -> None:
     person = site.person("student")
     record = {"id": person.id, "district": person.district.id, "name": name, "email": None}
-    site.clever.fault("user", body=json.dumps({"data": record | {"roles": {"student": {}}}}))
+    site.clever.add_fault("user", body=json.dumps({"data": record | {"roles": {"student": {}}}}))
     visitor = by_button(site, "student")
     assert visitor.heading == "Hi!"
     assert "Clever user" in visitor.text
 
 
 def test_a_refused_school_is_noted_beside_the_school_that_was_read(site: Site) -> None:
-    site.clever.fault("school", status=404)
+    site.clever.add_fault("school", status=404)
     visitor = by_button(site, "teacher_admin")
     names = [school.name in visitor.text for school in site.person("teacher_admin").schools]
     assert sorted(names) == [False, True]
@@ -112,9 +112,11 @@ def test_only_the_first_schools_are_read_and_the_rest_are_counted(site: Site) ->
     ids = [school.id, *(f"{number:024x}" for number in range(19))]
     record = {"id": person.id, "district": person.district.id, "name": {"first": "Desmond"}}
     body = {"data": record | {"roles": {"staff": {"schools": ids}}}}
-    site.clever.fault("user", body=json.dumps(body))
+    site.clever.add_fault("user", body=json.dumps(body))
     visitor = by_button(site, "school_admin")
-    asked = [request for request in site.clever.journal() if "/schools/" in request["path"]]
+    asked = [
+        request for request in site.clever.received_requests() if "/schools/" in request["path"]
+    ]
     assert len(asked) == 8
     assert f"{school.name} and 12 more" in visitor.text
 
@@ -125,7 +127,7 @@ def test_an_unknown_user_type_can_log_in_with_least_privilege(
     site = make_site(clever_api_version="v1.2")
     person = site.person("student")
     body = {"type": "wizard", "data": {"id": person.id, "district": person.district.id}}
-    site.clever.fault("me", body=json.dumps(body))
+    site.clever.add_fault("me", body=json.dumps(body))
     visitor = by_button(site, "student")
     assert (visitor.path, visitor.role) == ("/dashboard", "none")
 
@@ -133,7 +135,7 @@ def test_an_unknown_user_type_can_log_in_with_least_privilege(
 def test_missing_profile_parts_are_logged_with_their_reason(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    site.clever.fault("user", status=503, times=2)
+    site.clever.add_fault("user", status=503, times=2)
     by_button(site, "student")
     log = capfd.readouterr().err
     assert '"part": "user_record", "outcome": "failed"' in log
@@ -146,7 +148,7 @@ def test_a_record_of_another_person_fails_the_login(site: Site, field: str, valu
     person = site.person("student")
     record = {"id": person.id, "district": person.district.id, "name": {"first": "Eve"}}
     body = {"data": record | {"roles": {"teacher": {}}, field: value}}
-    site.clever.fault("user", body=json.dumps(body))
+    site.clever.add_fault("user", body=json.dumps(body))
     visitor = by_button(site, "student")
     assert (visitor.response.status_code, visitor.code) == (502, "wrong_person")
     assert "Eve" not in visitor.text
@@ -162,7 +164,7 @@ def test_a_token_response_with_unknown_fields_never_crashes(
     site: Site, extra: dict[str, object]
 ) -> None:
     body = json.dumps({"access_token": "il" + "0" * 40} | extra)
-    site.clever.fault("token", body=body)
+    site.clever.add_fault("token", body=body)
     assert by_button(site, "student").code in {"clever_unexpected", "login_refused"}
 
 
@@ -170,16 +172,16 @@ def test_a_token_response_with_unknown_fields_never_crashes(
     "token", [None, "", 7, ["il"], "il\r\nX-Evil: 1", "il token", "ilé", {"a": 1}], ids=repr
 )
 def test_a_malformed_access_token_is_never_sent(site: Site, token: object) -> None:
-    site.clever.fault("token", body=json.dumps({"access_token": token}))
+    site.clever.add_fault("token", body=json.dumps({"access_token": token}))
     assert by_button(site, "student").code == "clever_unexpected"
-    assert "/v3.0/me" not in [request["path"] for request in site.clever.journal()]
+    assert "/v3.0/me" not in [request["path"] for request in site.clever.received_requests()]
 
 
 def test_names_with_control_characters_are_cleaned(site: Site) -> None:
     person = site.person("student")
     name = {"first": "\u202eevil\x00 <script>{{7*7}}</script>\ud800", "last": "x" * 900_000}
     record = {"id": person.id, "district": person.district.id, "name": name}
-    site.clever.fault("user", body=json.dumps({"data": record | {"roles": {"student": {}}}}))
+    site.clever.add_fault("user", body=json.dumps({"data": record | {"roles": {"student": {}}}}))
     visitor = by_button(site, "student")
     assert visitor.heading == "Hi, evil <script>{{7*7}}</script>!"
     assert len(visitor.response.text) < 10_000
@@ -204,7 +206,7 @@ ON_TOKEN_AND_ME = [
 def test_a_failed_token_or_me_request_shows_an_error_page_with_a_retry_link(
     site: Site, endpoint: str, fault: dict[str, object], code: str, status: int
 ) -> None:
-    site.clever.fault(endpoint, **{"times": 0, **fault})
+    site.clever.add_fault(endpoint, **{"times": 0, **fault})
     visitor = by_button(site, "student")
     assert (visitor.code, visitor.response.status_code) == (code, status)
     assert visitor.page.select_one(".reference")
@@ -225,35 +227,35 @@ def test_rejected_client_credentials_are_reported_as_the_operators_problem(
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_rejected_access_token_fails_the_login(site: Site, status: int) -> None:
-    site.clever.fault("me", status=status)
+    site.clever.add_fault("me", status=status)
     assert by_button(site, "student").code == "login_refused"
 
 
 def test_a_login_with_a_district_token_shows_an_error_page(site: Site) -> None:
     body = {"type": "district", "data": {"id": "0123456789abcdef01234567", "type": "district"}}
-    site.clever.fault("me", body=json.dumps(body))
+    site.clever.add_fault("me", body=json.dumps(body))
     assert by_button(site, "student").code == "not_a_person"
 
 
 @pytest.mark.parametrize("bad_id", ["../../x", "a?b", "%2e%2e", "", 7, None, "a/b", "x" * 65])
 def test_an_id_that_could_alter_a_url_path_is_never_requested(site: Site, bad_id: object) -> None:
     body = {"type": "user", "data": {"id": bad_id, "district": None, "type": "user"}}
-    site.clever.fault("me", body=json.dumps(body))
+    site.clever.add_fault("me", body=json.dumps(body))
     assert by_button(site, "student").code == "clever_unexpected"
-    assert "user" not in site.clever.journal()[-1]["path"]
+    assert "user" not in site.clever.received_requests()[-1]["path"]
 
 
 def test_an_interrupted_exchange_restarts_the_login_instead_of_resending_the_code(
     site: Site,
 ) -> None:
-    site.clever.fault("token", drop="after")
+    site.clever.add_fault("token", drop="after")
     assert by_button(site, "student").path == "/dashboard"
 
 
 def test_an_exchange_that_is_always_interrupted_ends_on_an_error_page(site: Site) -> None:
-    site.clever.fault("token", drop="after", times=0)
+    site.clever.add_fault("token", drop="after", times=0)
     assert by_button(site, "student").code == "clever_unavailable"
-    seen = [request["path"] for request in site.clever.journal()]
+    seen = [request["path"] for request in site.clever.received_requests()]
     assert seen.count("/oauth/tokens") == 2  # one code, plus the code of the silent restart
 
 
@@ -265,7 +267,7 @@ def test_an_exchange_that_is_always_interrupted_ends_on_an_error_page(site: Site
 def test_a_transient_failure_of_a_get_is_retried(
     site: Site, endpoint: str, fault: dict[str, object]
 ) -> None:
-    site.clever.fault(endpoint, **fault)
+    site.clever.add_fault(endpoint, **fault)
     visitor = by_button(site, "student")
     assert visitor.path == "/dashboard"
     assert "could not be read" not in visitor.text
@@ -274,16 +276,16 @@ def test_a_transient_failure_of_a_get_is_retried(
 def test_only_a_short_rate_limit_is_waited_for_during_a_login(
     site: Site,
 ) -> None:
-    site.clever.fault("user", status=429, headers={"Retry-After": "1"})
+    site.clever.add_fault("user", status=429, headers={"Retry-After": "1"})
     assert by_button(site, "student").role == "student"
-    site.clever.fault("user", status=429, headers={"Retry-After": "60"})
+    site.clever.add_fault("user", status=429, headers={"Retry-After": "60"})
     assert "Your name and role: could not be read" in by_button(site, "student").text
 
 
 def test_a_stalled_clever_does_not_occupy_all_threads(site: Site) -> None:
     visitors = [stop_before_callback(site, "student") for _ in range(MAX_CONCURRENT_LOGINS + 3)]
     inside = by_button(site, "teacher")
-    site.clever.fault("token", times=0, delay_s=4)
+    site.clever.add_fault("token", times=0, delay_s=4)
     with ThreadPoolExecutor(len(visitors)) as threads:
         done = list(threads.map(lambda visitor: visitor.open(visitor.url), visitors))
         codes = [visitor.code for visitor in done]
@@ -305,7 +307,7 @@ def test_a_stalled_clever_does_not_occupy_all_threads(site: Site) -> None:
 def test_a_slow_dripping_response_is_cut_off(make_site: SiteMaker, endpoint: str) -> None:
     site = make_site(login_seconds=2)
     visitor = stop_before_callback(site, "student")
-    site.clever.fault(endpoint, drip=True)
+    site.clever.add_fault(endpoint, drip=True)
     began = time.monotonic()
     visitor.open(visitor.url)
     assert 1 < time.monotonic() - began < 10  # two seconds for all requests together
@@ -318,7 +320,7 @@ def test_a_slow_dripping_response_is_cut_off(make_site: SiteMaker, endpoint: str
 def test_a_clever_that_never_answers_times_out(make_site: SiteMaker) -> None:
     site = make_site(login_seconds=1)
     visitor = stop_before_callback(site, "student")
-    site.clever.fault("me", delay_s=8)
+    site.clever.add_fault("me", delay_s=8)
     began = time.monotonic()
     assert visitor.open(visitor.url).code == "clever_unavailable"
     assert time.monotonic() - began < 6
@@ -327,7 +329,7 @@ def test_a_clever_that_never_answers_times_out(make_site: SiteMaker) -> None:
 @pytest.mark.long
 def test_a_login_is_cut_off_after_ten_seconds(site: Site) -> None:
     visitor = stop_before_callback(site, "student")
-    site.clever.fault("token", drip=True)
+    site.clever.add_fault("token", drip=True)
     began = time.monotonic()
     assert visitor.open(visitor.url).code == "clever_unavailable"
     assert 8 < time.monotonic() - began < 20

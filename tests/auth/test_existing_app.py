@@ -148,7 +148,7 @@ def test_a_login_that_fails_logs_out_whoever_was_logged_in(make_site: SiteMaker)
     site = start(make_site, ExistingApp())
     visitor = log_in(site, "student")
     visitor.open("/cart/atlas")
-    site.clever.fault("me", times=20, status=500)
+    site.clever.add_fault("me", times=20, status=500)
     log_in(site, "student", visitor)
     assert visitor.response.status_code == 503
     home = visitor.open("/")

@@ -108,7 +108,7 @@ def test_a_login_requests_each_record_once(site: Site) -> None:
     by_portal(site, "student")
     asked = [
         f"{request['method']} {request['path'].rpartition('/')[0] or request['path']}"
-        for request in site.clever.journal()
+        for request in site.clever.received_requests()
         if request["path"].startswith(("/v3.0", "/oauth/tokens", "/userinfo"))
     ]
     assert sorted(asked) == [
@@ -146,13 +146,13 @@ def test_a_person_with_several_roles_starts_in_the_role_clever_names(site: Site)
     for school in site.person("teacher_admin").schools:
         assert school.name in visitor.text
     assert visitor.role == "teacher"
-    assert "/userinfo" in [request["path"] for request in site.clever.journal()]
+    assert "/userinfo" in [request["path"] for request in site.clever.received_requests()]
 
 
 def test_a_person_with_several_roles_starts_in_the_widest_when_clever_names_none(
     site: Site,
 ) -> None:
-    site.clever.fault("userinfo", status=500, times=2)
+    site.clever.add_fault("userinfo", status=500, times=2)
     assert by_portal(site, "teacher_admin").role == "staff"
 
 
@@ -188,7 +188,7 @@ def test_logging_out_ends_the_apps_session_but_not_clevers(site: Site) -> None:
     assert visitor.heading == "You are logged out"
     assert visitor.hops[0].headers["Clear-Site-Data"] == '"cache", "storage"'  # never "cookies"
     assert visitor.open("/dashboard").path == "/"
-    assert "/logout" not in [request["path"] for request in site.clever.journal()]
+    assert "/logout" not in [request["path"] for request in site.clever.received_requests()]
     visitor.click("Log in with Clever")  # Clever keeps its session and asks to confirm the user
     assert visitor.press("Yes").path == "/dashboard"
     assert visitor.open("/login").path == "/dashboard"  # asked only once

@@ -125,7 +125,9 @@ def test_every_simulated_person_lands_on_the_page_of_their_role(site: Site) -> N
 def test_with_oidc_the_me_endpoint_is_never_called(site: Site) -> None:
     person = site.person("teacher")
     log_in(site, person, person.role_assignments[0])
-    asked = {request["path"].rpartition("/")[2] for request in site.clever.journal()[-20:]}
+    asked = {
+        request["path"].rpartition("/")[2] for request in site.clever.received_requests()[-20:]
+    }
     assert ("me" in asked) == (site.settings.clever_client_id == "simulator")
 
 

@@ -40,7 +40,7 @@ def site(make_site: SiteMaker) -> Site:
 
 def asked(site: Site, ending: str) -> int:
     """Return how many requests Clever received for paths with this ending."""
-    return sum(request["path"].endswith(ending) for request in site.clever.journal())
+    return sum(request["path"].endswith(ending) for request in site.clever.received_requests())
 
 
 @dataclass
@@ -60,9 +60,9 @@ class Forger:
         code = parse_qs(urlsplit(visitor.url).query)["code"][0]
         bearer = self._exchange(code)["access_token"]
         answer = {"access_token": bearer, "id_token": token or self.token(visitor)}
-        self.site.clever.fault("token", body=json.dumps(answer))
+        self.site.clever.add_fault("token", body=json.dumps(answer))
         published = {"keys": [key.as_dict(private=False) for key in self.keys]}
-        self.site.clever.fault("certs", times=0, body=json.dumps(published))
+        self.site.clever.add_fault("certs", times=0, body=json.dumps(published))
         return visitor.open(visitor.url)
 
     def at_callback(self) -> Visitor:
@@ -151,7 +151,7 @@ def test_userinfo_names_the_role_of_this_login(make_site: SiteMaker) -> None:
 def test_a_userinfo_response_for_another_person_fails_the_login(make_site: SiteMaker) -> None:
     site = make_site()
     body = json.dumps({"sub": site.person("student").id, "user_type": "staff"})
-    site.clever.fault("userinfo", body=body)
+    site.clever.add_fault("userinfo", body=body)
     visitor = by_button(site, "teacher_admin")
     assert visitor.code == "wrong_person"
     assert visitor.open("/dashboard").path == "/"
@@ -283,7 +283,7 @@ def test_a_discovery_document_that_names_another_host_is_refused(
     issuer = site.clever.url
     good = {"issuer": issuer, "jwks_uri": f"{issuer}/oauth/certs"}
     text = json.dumps(good | document).replace("{issuer}", issuer)
-    site.clever.fault("discovery", body=text)
+    site.clever.add_fault("discovery", body=text)
     assert is_refused(by_button(site, "student"))
 
 
@@ -316,7 +316,7 @@ def test_unknown_key_ids_do_not_cause_repeated_key_requests(site: Site) -> None:
 
 
 def test_a_slow_key_request_does_not_fail_the_login(site: Site) -> None:
-    site.clever.fault("certs", times=0, delay_s=5)
+    site.clever.add_fault("certs", times=0, delay_s=5)
     with ThreadPoolExecutor(4) as pool:
         paths = list(pool.map(lambda _: by_button(site, "student").path, range(4)))
     assert paths == ["/dashboard"] * 4
@@ -325,7 +325,7 @@ def test_a_slow_key_request_does_not_fail_the_login(site: Site) -> None:
 def test_keys_are_requested_again_shortly_after_a_failure(site: Site) -> None:
     clock = [1000.0]
     signing = SigningKeys(HttpClient(), site.clever.url, lambda: clock[0])
-    site.clever.fault("certs", body="html", times=2)  # the app retries a GET once
+    site.clever.add_fault("certs", body="html", times=2)  # the app retries a GET once
     for _ in range(2):
         with pytest.raises(CleverUnavailable):
             signing.for_kid("x", Deadline(5))
@@ -337,7 +337,7 @@ def test_keys_are_requested_again_shortly_after_a_failure(site: Site) -> None:
 def test_keys_of_unknown_types_are_skipped(site: Site) -> None:
     strange = [{"kty": []}, {"kty": "RSA"}, 5, {"kty": "oct", "k": "AA"}]
     keys = [*strange, ONE.as_dict(private=False)]
-    site.clever.fault("certs", body=json.dumps({"keys": keys}))
+    site.clever.add_fault("certs", body=json.dumps({"keys": keys}))
     signing = SigningKeys(HttpClient(), site.clever.url)
     assert [key.kid for key in signing.for_kid("one", Deadline(5))] == ["one"]
 
@@ -353,7 +353,7 @@ def test_an_id_token_without_one_of_clevers_claims_is_still_fully_checked(
 
 @pytest.mark.parametrize("endpoint", ["discovery", "certs"])
 def test_the_app_falls_back_to_me_when_the_keys_cannot_be_read(site: Site, endpoint: str) -> None:
-    site.clever.fault(endpoint, times=0, status=503)
+    site.clever.add_fault(endpoint, times=0, status=503)
     assert by_button(site, "student").path == "/dashboard"
     assert by_button(site, "student").path == "/dashboard"
     assert asked(site, "/me") == 2
@@ -381,7 +381,7 @@ def test_with_clever_oidc_logins_fail_while_clevers_keys_cannot_be_read(
     make_site: SiteMaker, endpoint: str
 ) -> None:
     site = strict_site(make_site)
-    site.clever.fault(endpoint, times=0, status=503)
+    site.clever.add_fault(endpoint, times=0, status=503)
     visitor = by_button(site, "student")
     assert (visitor.response.status_code, visitor.code) == (503, "clever_unavailable")
     assert "Retry-After" in visitor.response.headers
@@ -459,7 +459,7 @@ def test_whether_an_id_token_is_required_depends_on_how_the_app_was_authorized(
         data = {"id": person.id, "type": "user", "authorized_by": authorized_by}
         data |= {"district": person.district.id} if district else {}
         given = {key: value for key, value in data.items() if value is not None}
-        site.clever.fault("me", body=json.dumps({"type": "user", "data": given}))
+        site.clever.add_fault("me", body=json.dumps({"type": "user", "data": given}))
         assert visitor.open("/login").code == code, given
         assert visitor.open("/dashboard").path == ("/" if code else "/dashboard")
 
@@ -471,7 +471,7 @@ def test_signing_keys_are_refreshed_and_never_used_for_longer_than_a_day(site: S
     clock[0] += 11 * hour
     signing.for_kid(key.kid, Deadline(5))
     assert asked(site, "/oauth/certs") == 1
-    site.clever.fault("certs", times=0, body="html")
+    site.clever.add_fault("certs", times=0, body="html")
     clock[0] += 2 * hour
     for _ in range(3):
         assert signing.for_kid(key.kid, Deadline(5)).keys == [key]  # keys are still needed

@@ -152,7 +152,7 @@ def test_the_code_of_an_expired_login_is_useless_afterwards(site: Site) -> None:
 def test_the_code_of_a_failed_login_is_useless_afterwards(site: Site) -> None:
     visitor = stop_before_callback(site, "student")
     code = code_of(visitor.url)
-    site.clever.fault("token", times=2, status=500)  # so Clever would still accept the code
+    site.clever.add_fault("token", times=2, status=500)  # so Clever would still accept the code
     assert visitor.open(visitor.url).code == "clever_unavailable"
     thief = stop_before_callback(site, "teacher")
     assert thief.open(with_code(thief.url, code)).role == "teacher"

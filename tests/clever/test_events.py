@@ -41,11 +41,11 @@ def section_of(clever: RunningSimulator, user_name: str) -> str:
 def a_week_at_school(clever: RunningSimulator) -> None:
     """Rename a student, leave and rejoin a section, unshare the student, and share again."""
     section = section_of(clever, "student")
-    clever.change("name", "student", last="Adler")
-    clever.change("class", "student", section=section, enrolled=False)
-    clever.change("class", "student", section=section, enrolled=True)
-    clever.change("unshared", "student")
-    clever.change("back", "student")
+    clever.change_roster("name", "student", last="Adler")
+    clever.change_roster("class", "student", section=section, enrolled=False)
+    clever.change_roster("class", "student", section=section, enrolled=True)
+    clever.change_roster("unshared", "student")
+    clever.change_roster("back", "student")
 
 
 @pytest.mark.parametrize(("version", "page_size"), matrix(ALL, [1, 2, 10_000]))
@@ -67,7 +67,7 @@ def test_every_event_is_read_once_and_in_order(
 @pytest.mark.parametrize("version", ALL)
 def test_an_event_contains_the_current_record(clever: RunningSimulator, version: str) -> None:
     ada = clever.people.person("student")
-    clever.change("name", "student", last="Adler")
+    clever.change_roster("name", "student", last="Adler")
     (event,) = make_job(clever, version).events.read(after=None)
     record = event.record()
     assert isinstance(record, Person)
@@ -84,7 +84,7 @@ def test_a_student_who_leaves_a_class_is_missing_from_the_sections_event(
     clever: RunningSimulator, version: str
 ) -> None:
     ada, section = clever.people.person("student"), section_of(clever, "student")
-    clever.change("class", "student", section=section, enrolled=False)
+    clever.change_roster("class", "student", section=section, enrolled=False)
     events = make_job(clever, version).events.read(after=None)
     (record,) = [event.record() for event in events if event.kind == "sections"]
     assert isinstance(record, Section)
@@ -111,7 +111,7 @@ def test_the_latest_cursor_marks_where_a_first_read_begins(
     latest = reader.events.latest()
     assert latest == [record.id for record in reader.events.read(after=None)][-1]
     assert list(reader.events.read(after=latest)) == []
-    clever.change("name", "teacher", last="Tamm")
+    clever.change_roster("name", "teacher", last="Tamm")
     assert len(list(reader.events.read(after=latest))) == 1
 
 
@@ -119,12 +119,12 @@ def test_the_latest_cursor_marks_where_a_first_read_begins(
 def test_a_roster_plus_its_later_events_equals_the_current_roster(
     clever: RunningSimulator, version: str
 ) -> None:
-    clever.change("name", "teacher", last="Tamm")
+    clever.change_roster("name", "teacher", last="Tamm")
     reader = make_job(clever, version)
     cursor = reader.events.latest()
     kept = {person.id: person for person in reader.roster.people(RecordKind.STUDENTS)}
     a_week_at_school(clever)
-    clever.change("deleted", "student")
+    clever.change_roster("deleted", "student")
     for event in reader.events.read(after=cursor):
         record = event.record()
         if isinstance(record, Person) and PersonRole.STUDENT in record.roles:
@@ -159,7 +159,7 @@ def test_a_cursor_older_than_30_days_is_refused_without_a_request(
     clever: RunningSimulator, version: str
 ) -> None:
     reader = make_job(clever, version)
-    clever.change("name", "student", last="Adler")
+    clever.change_roster("name", "student", last="Adler")
     cursor = reader.events.latest()
     reader.time.sleep(29 * DAY)
     assert list(reader.events.read(after=cursor)) == []
@@ -173,7 +173,7 @@ def test_a_cursor_older_than_30_days_is_refused_without_a_request(
 def test_a_cursor_that_clever_no_longer_knows_is_reported_as_too_old(
     clever: RunningSimulator,
 ) -> None:
-    clever.change("name", "student", last="Adler")
+    clever.change_roster("name", "student", last="Adler")
     reader = make_job(clever)
     latest = reader.events.latest()
     assert latest
@@ -204,9 +204,9 @@ def test_without_secure_sync_reading_events_fails_with_the_reason(
 
 
 def test_events_disabled_at_clever_are_reported_as_such(clever: RunningSimulator) -> None:
-    clever.fault("events", status=404, times=0)
+    clever.add_fault("events", status=404, times=0)
     events = make_job(clever).events
-    clever.change("name", "student", last="Adler")
+    clever.change_roster("name", "student", last="Adler")
     with pytest.raises(EventsNotEnabled, match="Settings > Integrations"):
         events.latest()
     with pytest.raises(EventsNotEnabled, match="Settings > Integrations"):
@@ -217,7 +217,7 @@ def test_a_refused_page_of_events_does_not_look_like_the_end(clever: RunningSimu
     a_week_at_school(clever)
     found = make_job(clever, page_size=1).events.read(after=None)
     next(found)
-    clever.fault("events", status=500, times=0)
+    clever.add_fault("events", status=500, times=0)
     with pytest.raises(CleverUnavailable):
         next(found)
 
@@ -227,7 +227,7 @@ def test_a_refused_page_of_events_does_not_look_like_the_end(clever: RunningSimu
 
 def feed(clever: RunningSimulator, *events: dict[str, Any]) -> list[Event]:
     body = json.dumps({"data": [{"data": event} for event in events], "links": []})
-    clever.fault("events", body=body)
+    clever.add_fault("events", body=body)
     return list(make_job(clever).events.read(after=None))
 
 
@@ -275,9 +275,9 @@ def test_an_event_without_an_id_is_skipped_and_counted(
     clever: RunningSimulator, entry: object
 ) -> None:
     good = {"id": "5e" * 12, "type": "users.updated", "data": SOMEBODY}
-    clever.fault("events", body=json.dumps({"data": [entry, {"data": good}], "links": []}))
+    clever.add_fault("events", body=json.dumps({"data": [entry, {"data": good}], "links": []}))
     events = make_job(clever).events
     assert [record.id for record in events.read(after=None)] == ["5e" * 12]
     assert events.report.skipped == {"events without a usable id": 1}
-    clever.fault("events", body=json.dumps({"data": [entry], "links": []}))
+    clever.add_fault("events", body=json.dumps({"data": [entry], "links": []}))
     assert events.latest() is None

@@ -93,12 +93,12 @@ def test_twenty_logins_share_a_few_persistent_connections(make_site: SiteMaker) 
 
 def test_user_and_district_are_requested_concurrently(site: Site) -> None:
     visitor = stop_before_callback(site, "district_admin")
-    site.clever.fault("user", delay_s=1.5)
-    site.clever.fault("district", delay_s=1.5)
+    site.clever.add_fault("user", delay_s=1.5)
+    site.clever.add_fault("district", delay_s=1.5)
     visitor.open(visitor.url)
     starts = [
         datetime.fromisoformat(request["time"])
-        for request in site.clever.journal()
+        for request in site.clever.received_requests()
         if request["path"].startswith(("/v3.0/users", "/v3.0/districts"))
     ]
     assert len(starts) == 2
@@ -111,7 +111,7 @@ def test_a_cookie_that_clever_sets_is_never_sent_for_another_person(
     proxy = CountingProxy()
     site = make_site(between=proxy.before)
     for endpoint in ("me", "user", "district", "school"):
-        site.clever.fault(endpoint, status=503, headers={"Set-Cookie": "ada=1; Path=/"})
+        site.clever.add_fault(endpoint, status=503, headers={"Set-Cookie": "ada=1; Path=/"})
     for _ in range(4):  # each fault affects one login
         visitor = by_button(site, "teacher")
     assert visitor.role == "teacher"
@@ -208,13 +208,13 @@ def test_the_ca_bundle_is_read_once_for_all_connections(
     assert by_button(site, "student").path == "/dashboard"
     certificate.certificate.unlink()
     opened = proxy.connections
-    site.clever.fault("me", drop="before")  # forces a new connection
+    site.clever.add_fault("me", drop="before")  # forces a new connection
     assert by_button(site, "student").path == "/dashboard"
     assert proxy.connections > opened
 
 
 def test_a_get_on_a_connection_closed_by_clever_is_sent_again_once(site: Site) -> None:
-    site.clever.fault("me", drop="before")
+    site.clever.add_fault("me", drop="before")
     assert by_button(site, "student").path == "/dashboard"
 
 

@@ -228,10 +228,10 @@ def test_malformed_events_are_counted_and_skipped_permanently(
     site = make_account_app(make_site, database_url)
     words = ("--district", district_of(site).id)
     sync_site(site)
-    site.clever.change("name", "student", last="Adler")
-    site.clever.change("name", "teacher", last="Tamm")
+    site.clever.change_roster("name", "student", last="Adler")
+    site.clever.change_roster("name", "teacher", last="Tamm")
     told = [row["data"] for row in get(site.clever, "/v3.0/events?limit=10000")["data"]]
-    site.clever.fault("events", body=with_junk(told))
+    site.clever.add_fault("events", body=with_junk(told))
     done = sync_site(site, *words)
     assert done.exit_code == 0
     assert "people: 2 changed" in done.stdout

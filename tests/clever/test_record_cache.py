@@ -13,7 +13,7 @@ from tests.support.running_app import Site
 
 def asked(site: Site, collection: str) -> int:
     """Return how many requests Clever received for records of this kind."""
-    return sum(f"/{collection}/" in request["path"] for request in site.clever.journal())
+    return sum(f"/{collection}/" in request["path"] for request in site.clever.received_requests())
 
 
 def test_two_people_of_one_school_share_one_request_for_district_and_school(
@@ -43,7 +43,7 @@ def test_another_districts_record_is_requested_separately(site: Site) -> None:
 @pytest.mark.parametrize("status", [404, 503])
 def test_a_refused_or_failed_school_request_is_not_cached(site: Site, status: int) -> None:
     school = site.person("student").schools[0].name
-    site.clever.fault("school", times=2, status=status)  # a 503 is retried once
+    site.clever.add_fault("school", times=2, status=status)  # a 503 is retried once
     assert school not in by_button(site, "student").text
     site.clever.clear_faults()
     assert school in by_button(site, "student").text
@@ -53,8 +53,8 @@ def test_a_token_that_may_not_read_its_own_user_gets_nothing_from_the_cache(
     site: Site,
 ) -> None:
     assert by_button(site, "student").role == "student"
-    site.clever.fault("user", status=404)
-    site.clever.fault("district", status=404)
+    site.clever.add_fault("user", status=404)
+    site.clever.add_fault("district", status=404)
     visitor = by_button(site, "teacher")
     assert site.person("teacher").district.name not in visitor.text
     assert "Your district: not shared with this app" in visitor.text

@@ -50,7 +50,7 @@ AT_A_LOGIN = [*({"status": status} for status in (408, 425, 500, 504, 520, 530))
 
 def posts_of_codes(site: Site) -> int:
     """Return how many codes were sent to the token endpoint."""
-    asked = [(request["method"], request["path"]) for request in site.clever.journal()]
+    asked = [(request["method"], request["path"]) for request in site.clever.received_requests()]
     return asked.count(("POST", "/oauth/tokens"))
 
 
@@ -60,7 +60,7 @@ def posts_of_codes(site: Site) -> int:
 def test_a_login_retries_each_kind_of_temporary_failure(site: Site) -> None:
     visitor = site.visitor()
     for fault in AT_A_LOGIN:
-        site.clever.fault("me", **fault)
+        site.clever.add_fault("me", **fault)
         assert stop_before_callback(site, "student", visitor).open(visitor.url).path == "/dashboard"
     assert site.clever.app.extensions["clever_simulator"].faults.read() == []
     assert posts_of_codes(site) == len(AT_A_LOGIN)  # no login was restarted
@@ -68,10 +68,12 @@ def test_a_login_retries_each_kind_of_temporary_failure(site: Site) -> None:
 
 def test_a_login_does_not_retry_a_permanent_failure(site: Site) -> None:
     for fault in ({"status": 400}, {"status": 501}, {"body": "[]"}, {"status": 404}):
-        site.clever.fault("user", **fault)
+        site.clever.add_fault("user", **fault)
         assert by_button(site, "student").path == "/dashboard"
     asked = [
-        request for request in site.clever.journal() if request["path"].startswith("/v3.0/users/")
+        request
+        for request in site.clever.received_requests()
+        if request["path"].startswith("/v3.0/users/")
     ]
     assert len(asked) == 4
 
@@ -82,7 +84,7 @@ def test_a_code_is_never_sent_twice_and_a_lost_response_restarts_the_login(
     visitor = site.visitor()
     restarted = [each for each in AT_A_LOGIN if each.get("status") != 429]
     for number, fault in enumerate(restarted, start=1):
-        site.clever.fault("token", **fault)
+        site.clever.add_fault("token", **fault)
         stop_before_callback(site, "student", visitor).open(visitor.url)
         assert visitor.path == "/dashboard", fault
         assert posts_of_codes(site) == 2 * number, fault
@@ -92,7 +94,7 @@ def test_a_code_is_never_sent_twice_and_a_lost_response_restarts_the_login(
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_token_endpoint_is_not_retried_at_once(site: Site, status: int) -> None:
-    site.clever.fault("token", status=status)
+    site.clever.add_fault("token", status=status)
     visitor = by_button(site, "student")
     assert (visitor.code, posts_of_codes(site)) == ("clever_unavailable", 1)
 
@@ -142,18 +144,20 @@ def test_a_login_waits_for_retry_after_if_there_is_time(
     site: Site, status: int, form: Callable[[int], str]
 ) -> None:
     visitor = stop_before_callback(site, "student")
-    site.clever.fault("me", status=status, headers={"Retry-After": form(2)})
+    site.clever.add_fault("me", status=status, headers={"Retry-After": form(2)})
     assert visitor.open(visitor.url).path == "/dashboard"
     first, second = (
         datetime.fromisoformat(request["time"])
-        for request in site.clever.journal()
+        for request in site.clever.received_requests()
         if request["path"] == "/v3.0/me"
     )
     assert (second - first).total_seconds() > 0.9  # an HTTP date has whole seconds
     visitor = stop_before_callback(site, "student")
-    site.clever.fault("me", status=status, headers={"Retry-After": form(600)})
+    site.clever.add_fault("me", status=status, headers={"Retry-After": form(600)})
     assert visitor.open(visitor.url).code == "clever_unavailable"
-    asked = [request for request in site.clever.journal() if request["path"] == "/v3.0/me"]
+    asked = [
+        request for request in site.clever.received_requests() if request["path"] == "/v3.0/me"
+    ]
     assert len(asked) == 3
 
 
@@ -178,7 +182,7 @@ def test_a_district_read_survives_each_kind_of_temporary_failure(
     clever: RunningSimulator, endpoint: str
 ) -> None:
     for fault in TEMPORARY:
-        clever.fault(endpoint, times=5, **fault)
+        clever.add_fault(endpoint, times=5, **fault)
         reader = make_job(clever)
         assert len(list(reader.roster.sections())) > 9, fault
         assert reader.time.slept == [1, 2, 4, 8, 16], fault
@@ -186,7 +190,7 @@ def test_a_district_read_survives_each_kind_of_temporary_failure(
 
 def test_after_six_attempts_a_district_read_fails_with_the_cause(clever: RunningSimulator) -> None:
     for fault in TEMPORARY:
-        clever.fault("data", times=0, **fault)
+        clever.add_fault("data", times=0, **fault)
         reader = make_job(clever)
         with pytest.raises((CleverUnavailable, NotJson)) as error:
             list(reader.roster.sections())
@@ -204,7 +208,9 @@ def test_a_retry_after_in_seconds_is_honored_up_to_a_minute(
     clever: RunningSimulator, asked: str, waited: float
 ) -> None:
     for status in (429, 503, 504):
-        clever.fault("data", status=status, headers={"Retry-After": asked, **NO_WAIT["headers"]})
+        clever.add_fault(
+            "data", status=status, headers={"Retry-After": asked, **NO_WAIT["headers"]}
+        )
         reader = make_job(clever)
         assert list(reader.roster.sections())
         assert reader.time.slept == [waited], status
@@ -217,7 +223,7 @@ def test_a_retry_after_date_is_honored_up_to_a_minute_by_clevers_clock(
     """Clever's clock is an hour slow. Only the difference of Clever's two dates counts."""
     now = time.time() - 3600
     dates = {"Date": formatdate(now, usegmt=True), "Retry-After": a_date(now + seconds)}
-    clever.fault("data", status=503, headers=dates)
+    clever.add_fault("data", status=503, headers=dates)
     reader = make_job(clever)
     assert list(reader.roster.sections())
     assert reader.time.slept == [waited]
@@ -244,7 +250,7 @@ def test_a_page_that_stays_truncated_fails_only_its_districts_sync(
     synced_site: Site,
 ) -> None:
     first, *others = synced_site.clever.people.districts
-    synced_site.clever.fault("data", body="truncated", times=6)
+    synced_site.clever.add_fault("data", body="truncated", times=6)
     result = sync_site(synced_site)
     assert result.exit_code == 1
     assert f"({first.id}): failed. Clever's response was not complete JSON 6 times" in result.stdout
@@ -258,7 +264,7 @@ def test_a_page_that_stays_truncated_fails_only_its_districts_sync(
 
 def test_one_bad_response_of_the_token_list_does_not_end_a_sync(synced_site: Site) -> None:
     for fault in ({"status": 504}, {"status": 522}, {"body": "truncated"}, {"cut": "length"}):
-        synced_site.clever.fault("token", **fault)
+        synced_site.clever.add_fault("token", **fault)
         assert sync_site(synced_site).exit_code == 0, fault
 
 
@@ -269,7 +275,7 @@ def test_a_token_list_that_stays_bad_ends_the_command_with_one_sentence(
         ({"status": 504}, "Clever is temporarily unavailable: Clever answered 504 too many times"),
         ({"body": "truncated"}, "Clever's response was not complete JSON 6 times in a row"),
     ):
-        synced_site.clever.fault("token", times=6, **fault)
+        synced_site.clever.add_fault("token", times=6, **fault)
         result = sync_site(synced_site)
         assert (result.exit_code, result.stdout) == (1, "")
         last = result.stderr.splitlines()[-1]
@@ -290,8 +296,8 @@ def test_a_district_whose_token_cannot_be_looked_up_does_not_end_the_sync_of_oth
         timeout=10,
     ).json()
     listed["data"] = [row for row in listed["data"] if row["owner"]["id"] != second.id]
-    clever.fault("token", body=json.dumps(listed))
-    clever.fault("token", status=522, times=6)
+    clever.add_fault("token", body=json.dumps(listed))
+    clever.add_fault("token", status=522, times=6)
     result = sync_site(synced_site)
     assert result.exit_code == 1
     assert (
@@ -303,7 +309,7 @@ def test_a_district_whose_token_cannot_be_looked_up_does_not_end_the_sync_of_oth
 
 
 def test_an_unreadable_district_does_not_hide_the_others(synced_site: Site) -> None:
-    synced_site.clever.fault("district", status=522, times=6)
+    synced_site.clever.add_fault("district", status=522, times=6)
     assert synced_site.app
     result = synced_site.app.test_cli_runner().invoke(args=["clever", "districts", "--json"])
     assert result.exit_code == 1

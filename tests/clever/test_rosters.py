@@ -192,7 +192,7 @@ def test_a_districts_extension_fields_are_passed_through_unchanged(
 ) -> None:
     own = {"id": "5f" * 12, "ext": {"House": "Otter", "Points": 7}}
     for read in (Roster.sections, Roster.schools):
-        clever.fault("data", body=page(own))
+        clever.add_fault("data", body=page(own))
         (found,) = read(make_job(clever, version).roster)
         assert found.ext == own["ext"]
         assert hash(found)
@@ -213,7 +213,7 @@ def test_a_person_with_only_the_guaranteed_fields_is_read(clever: RunningSimulat
     found = next(p for p in make_job(clever).roster.people(RecordKind.USERS) if p.id == sparse.id)
     assert (found.first_name, found.last_name) == (sparse.name.first, sparse.name.last)
     assert (found.email, found.middle_name) == (None, None)
-    assert all(post.school_ids == () and post.number is None for post in found.posts)
+    assert all(post.school_ids == () and post.number is None for post in found.role_assignments)
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -233,7 +233,7 @@ def test_a_person_with_two_roles_is_one_record_from_v3_on_and_two_before(
     both = clever.people.person("teacher_admin")
     now = next(p for p in make_job(clever).roster.everybody() if p.id == both.id)
     assert len(now.roles) == len(both.role_assignments) > 1
-    legacy = {post.legacy_id for post in now.posts}
+    legacy = {post.legacy_id for post in now.role_assignments}
     before = [p for p in make_job(clever, "v2.1").roster.everybody() if p.id in legacy]
     assert len(before) == len(both.role_assignments)
 
@@ -263,7 +263,7 @@ def test_a_where_filter_is_sent_in_v1_and_rejected_locally_in_later_versions(
         assert reader.asked() == []
         return
     found = list(reader.roster.people(RecordKind.STUDENTS, where={"grade": grade}))
-    grades = [post.student.grade for p in found for post in p.posts if post.student]
+    grades = [post.student.grade for p in found for post in p.role_assignments if post.student]
     assert set(grades) == {grade}
     assert len(found) < len(here(clever, version, RecordKind.STUDENTS))
 
@@ -298,7 +298,7 @@ def test_pages_of_ten_thousand_records_are_requested_with_one_call_each(
 ) -> None:
     reader = make_job(clever)
     list(reader.roster.people(RecordKind.STUDENTS))
-    asked = [request for request in clever.journal() if request["path"] == "/v3.0/users"]
+    asked = [request for request in clever.received_requests() if request["path"] == "/v3.0/users"]
     assert len(asked) == 1
     assert asked[0]["query"] == "role=student&limit=10000"
 
@@ -346,7 +346,7 @@ def test_a_next_link_to_another_host_or_path_is_not_followed(
     clever: RunningSimulator, elsewhere: str
 ) -> None:
     reader = make_job(clever)
-    clever.fault("data", body=page({"id": "5f" * 12}, following=elsewhere))
+    clever.add_fault("data", body=page({"id": "5f" * 12}, following=elsewhere))
     with pytest.raises(CleverUnexpected, match="continues at another address"):
         list(reader.roster.sections())
     assert reader.asked() == ["/v3.0/sections"]
@@ -354,9 +354,9 @@ def test_a_next_link_to_another_host_or_path_is_not_followed(
 
 def test_an_empty_page_with_a_next_link_is_not_the_end(clever: RunningSimulator) -> None:
     for place in ("a", "b"):
-        clever.fault("data", body=page(following=f"/v3.0/sections?limit=10000&page={place}"))
-    clever.fault("data", body=page({"id": "5f" * 12}, following="/v3.0/sections?page=c"))
-    clever.fault("data", body=page())
+        clever.add_fault("data", body=page(following=f"/v3.0/sections?limit=10000&page={place}"))
+    clever.add_fault("data", body=page({"id": "5f" * 12}, following="/v3.0/sections?page=c"))
+    clever.add_fault("data", body=page())
     reader = make_job(clever)
     assert [section.id for section in reader.roster.sections()] == ["5f" * 12]
     assert len(reader.asked()) == 4
@@ -364,7 +364,7 @@ def test_an_empty_page_with_a_next_link_is_not_the_end(clever: RunningSimulator)
 
 def test_endless_empty_pages_are_an_error(clever: RunningSimulator) -> None:
     for number in range(MAX_EMPTY_PAGES + 5):
-        clever.fault("data", body=page(following=f"/v3.0/sections?page={number}"))
+        clever.add_fault("data", body=page(following=f"/v3.0/sections?page={number}"))
     reader = make_job(clever)
     with pytest.raises(CleverUnexpected, match="empty pages in a row"):
         list(reader.roster.sections())
@@ -375,13 +375,13 @@ def test_pages_that_link_to_each_other_raise_an_error(
     clever: RunningSimulator,
 ) -> None:
     for following in ("/v3.0/sections?page=2", "/v3.0/sections?limit=10000"):
-        clever.fault("data", body=page({"id": "5f" * 12}, following=following))
+        clever.add_fault("data", body=page({"id": "5f" * 12}, following=following))
     with pytest.raises(CleverUnexpected, match="already read"):
         list(make_job(clever).roster.sections())
 
 
 def test_a_page_that_links_to_itself_raises_an_error(clever: RunningSimulator) -> None:
-    clever.fault(
+    clever.add_fault(
         "data", times=0, body=page({"id": "5f" * 12}, following="/v3.0/sections?limit=10000")
     )
     with pytest.raises(CleverUnexpected, match="already read"):
@@ -391,11 +391,11 @@ def test_a_page_that_links_to_itself_raises_an_error(clever: RunningSimulator) -
 def test_responses_without_links_are_paged_by_the_last_id(clever: RunningSimulator) -> None:
     ids = [f"5f{number:022x}" for number in range(3)]
     for record_id in ids:
-        clever.fault("data", body=json.dumps({"data": [{"data": {"id": record_id}}]}))
-    clever.fault("data", body=json.dumps({"data": []}))
+        clever.add_fault("data", body=json.dumps({"data": [{"data": {"id": record_id}}]}))
+    clever.add_fault("data", body=json.dumps({"data": []}))
     found = [section.id for section in make_job(clever, "v1.2", page_size=1).roster.sections()]
     assert found == ids
-    asked = [request["query"] for request in clever.journal()][-4:]
+    asked = [request["query"] for request in clever.received_requests()][-4:]
     assert asked == ["limit=1", *(f"limit=1&starting_after={record_id}" for record_id in ids)]
 
 
@@ -420,7 +420,7 @@ def test_a_value_of_the_wrong_type_is_omitted_and_counted_by_field(
     clever: RunningSimulator, wrong: dict[str, Any], named: str
 ) -> None:
     good = {"id": "5d" * 12, "period": "3"}
-    clever.fault("data", body=page({"id": "5f" * 12, "period": "2"} | wrong, good))
+    clever.add_fault("data", body=page({"id": "5f" * 12, "period": "2"} | wrong, good))
     roster = make_job(clever, "v1.2").roster
     first, second = roster.sections()
     assert (first.period, second.period) == ("2", "3")
@@ -433,7 +433,7 @@ def test_a_value_of_the_wrong_type_is_omitted_and_counted_by_field(
 def test_a_number_is_accepted_where_its_meaning_is_unambiguous(
     clever: RunningSimulator, grade: object, read: str | None
 ) -> None:
-    clever.fault("data", body=page({"id": "5f" * 12, "grade": grade, "sis_id": 7}))
+    clever.add_fault("data", body=page({"id": "5f" * 12, "grade": grade, "sis_id": 7}))
     (found,) = make_job(clever).roster.sections()
     assert (found.grade, found.sis_id) == (read, None)
 
@@ -441,7 +441,7 @@ def test_a_number_is_accepted_where_its_meaning_is_unambiguous(
 def test_clevers_example_records_are_parsed(clever: RunningSimulator) -> None:
     own = {"school": "5d" * 12, "start_date": "2025-08-18"}
     student = {"enrollments": own, "dob": "8/15/2019", "ext": {}}
-    clever.fault("data", body=page({"id": "5f" * 12, "roles": {"student": student}}))
+    clever.add_fault("data", body=page({"id": "5f" * 12, "roles": {"student": student}}))
     roster = make_job(clever).roster
     (person,) = roster.people(RecordKind.USERS)
     post = person.post(PersonRole.STUDENT)
@@ -449,14 +449,14 @@ def test_clevers_example_records_are_parsed(clever: RunningSimulator) -> None:
     assert post.student
     assert [enrollment.school_id for enrollment in post.student.enrollments] == ["5d" * 12]
     contact = {"id": clever.people.districts[0].id, "name": "Harrow", "district_contact": "5c" * 12}
-    clever.fault("district", body=json.dumps({"data": contact}))
+    clever.add_fault("district", body=json.dumps({"data": contact}))
     assert roster.district().contact_name is None
     assert roster.report.sentences() == []
 
 
 @pytest.mark.parametrize("body", ['{"data": {}}', '{"data": null}', "{}", "[]"])
 def test_a_response_that_is_not_a_list_raises_an_error(clever: RunningSimulator, body: str) -> None:
-    clever.fault("data", body=body)
+    clever.add_fault("data", body=body)
     with pytest.raises(CleverUnexpected):
         list(make_job(clever).roster.sections())
 
@@ -472,7 +472,7 @@ def test_an_entry_without_a_usable_id_is_skipped_and_counted(
     clever: RunningSimulator, entry: object
 ) -> None:
     good = {"data": {"id": "5f" * 12}}
-    clever.fault("data", body=json.dumps({"data": [entry, good, entry], "links": []}))
+    clever.add_fault("data", body=json.dumps({"data": [entry, good, entry], "links": []}))
     roster = make_job(clever).roster
     assert [section.id for section in roster.sections()] == ["5f" * 12]
     assert roster.report.sentences() == [
@@ -482,7 +482,7 @@ def test_an_entry_without_a_usable_id_is_skipped_and_counted(
 
 def test_an_oversized_number_affects_only_its_field(clever: RunningSimulator) -> None:
     body = page({"id": "5f" * 12, "name": "A class", "ext": {"x": 7}}).replace("7", "7" * 5000)
-    clever.fault("data", body=body)
+    clever.add_fault("data", body=body)
     (found,) = make_job(clever).roster.sections()
     assert found.name == "A class"
 
@@ -490,7 +490,7 @@ def test_an_oversized_number_affects_only_its_field(clever: RunningSimulator) ->
 def test_unknown_fields_and_roles_are_ignored(clever: RunningSimulator) -> None:
     roles = {"volunteer": [], "staff": {"x": 1}, "district_admin": 7, "teacher": True}
     new = {"id": "5f" * 12, "mood": {"today": 7}, "roles": roles}
-    clever.fault("data", body=page(new, paging={"new": True}))
+    clever.add_fault("data", body=page(new, paging={"new": True}))
     (found,) = make_job(clever).roster.people(RecordKind.USERS)
     assert found.roles == ("staff",)
 
@@ -502,7 +502,7 @@ def test_the_repr_of_a_record_shows_only_its_id(clever: RunningSimulator) -> Non
     for section in reader.roster.sections():
         assert repr(section) == f"Section({section.id})"
     ada = next(p for p in reader.roster.everybody() if p.first_name == "Ada")
-    assert "Ada" not in repr(ada) + repr(ada.posts)
+    assert "Ada" not in repr(ada) + repr(ada.role_assignments)
 
 
 # Clever's rate limit
@@ -515,7 +515,7 @@ def test_after_a_429_the_client_waits_for_the_rate_limit_reset(
     reader = make_job(clever)
     reader.time.ahead = ahead
     reset = int(time.time()) + 40
-    clever.fault("data", status=429, headers={"X-RateLimit-Reset": str(reset)})
+    clever.add_fault("data", status=429, headers={"X-RateLimit-Reset": str(reset)})
     assert list(reader.roster.sections())
     (slept,) = reader.time.slept
     assert 35 < slept <= 40
@@ -528,7 +528,7 @@ def test_the_client_waits_when_no_calls_remain_in_the_rate_window(
     reader = make_job(clever, page_size=10)
     reader.time.ahead = ahead
     reset = str(int(time.time()) + 30)
-    clever.fault("data", headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset})
+    clever.add_fault("data", headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset})
     whole = list(reader.roster.people(RecordKind.STUDENTS))
     assert {each.id for each in whole} == here(clever, "v3.0", RecordKind.STUDENTS)
     (slept,) = reader.time.slept
@@ -542,7 +542,9 @@ def test_the_limit_of_1200_calls_per_minute_is_kept_without_a_429(clever: Runnin
     for _ in range(1250):
         reader.roster.district()
     statuses = [
-        request["status"] for request in clever.journal() if request["path"].startswith("/v3.0")
+        request["status"]
+        for request in clever.received_requests()
+        if request["path"].startswith("/v3.0")
     ]
     assert len(statuses) == 1250
     assert set(statuses) == {200}
@@ -554,7 +556,7 @@ def test_an_invalid_reset_header_means_waiting_at_most_a_minute(
     clever: RunningSimulator, word: str
 ) -> None:
     reader = make_job(clever)
-    clever.fault("data", status=429, headers={"X-RateLimit-Reset": word})
+    clever.add_fault("data", status=429, headers={"X-RateLimit-Reset": word})
     assert list(reader.roster.sections())
     assert 1 <= sum(reader.time.slept) <= 61
 
@@ -564,14 +566,14 @@ def test_a_server_error_is_retried_with_growing_pauses(
     clever: RunningSimulator, status: int
 ) -> None:
     reader = make_job(clever)
-    clever.fault("data", status=status, times=5)
+    clever.add_fault("data", status=status, times=5)
     assert list(reader.roster.sections())
     assert reader.time.slept == [1, 2, 4, 8, 16]
 
 
 def test_after_five_retries_the_error_is_raised(clever: RunningSimulator) -> None:
     reader = make_job(clever)
-    clever.fault("data", status=503, times=0)
+    clever.add_fault("data", status=503, times=0)
     with pytest.raises(CleverUnavailable, match="503"):
         list(reader.roster.sections())
     assert len(reader.asked()) == 6
@@ -579,7 +581,7 @@ def test_after_five_retries_the_error_is_raised(clever: RunningSimulator) -> Non
 
 def test_a_broken_connection_is_retried(clever: RunningSimulator) -> None:
     reader = make_job(clever)
-    clever.fault("data", drop="before", times=2)
+    clever.add_fault("data", drop="before", times=2)
     assert list(reader.roster.sections())
     assert reader.time.slept == [1, 2]
 
@@ -587,7 +589,7 @@ def test_a_broken_connection_is_retried(clever: RunningSimulator) -> None:
 @pytest.mark.parametrize("status", [400, 413, 501])
 def test_a_client_error_response_is_never_retried(clever: RunningSimulator, status: int) -> None:
     reader = make_job(clever)
-    clever.fault("data", status=status)
+    clever.add_fault("data", status=status)
     with pytest.raises(CleverUnexpected, match=str(status)):
         list(reader.roster.sections())
     assert reader.asked() == ["/v3.0/sections"]
@@ -598,7 +600,7 @@ def test_lists_have_a_larger_response_limit_than_logins(
     clever: RunningSimulator,
 ) -> None:
     large = page({"id": "5f" * 12, "padding": "x" * 3_000_000})
-    clever.fault("data", body=large, times=2)
+    clever.add_fault("data", body=large, times=2)
     assert len(list(make_job(clever).roster.sections())) == 1
     small = make_job(clever, bounds=ResponseLimits(largest_body=2_000_000, retry=False))
     with pytest.raises(CleverUnexpected, match="larger than 2000000"):
@@ -630,8 +632,8 @@ def test_districts_on_several_pages_and_in_large_responses_are_all_found(
         return json.dumps({"data": data, "links": links})
 
     following = "/oauth/tokens?owner_type=district&starting_after=1"
-    clever.fault("token", body=entries(0, {"rel": "next", "uri": following}))
-    clever.fault("token", body=entries(8000))
+    clever.add_fault("token", body=entries(0, {"rel": "next", "uri": following}))
+    clever.add_fault("token", body=entries(8000))
     tokens = make_job(clever).client.tokens
     assert isinstance(tokens, DistrictTokens)
     assert len(tokens.districts()) == 16_000
@@ -640,7 +642,7 @@ def test_districts_on_several_pages_and_in_large_responses_are_all_found(
 def test_the_client_secret_is_never_sent_to_another_host(clever: RunningSimulator) -> None:
     entry = {"owner": {"type": "district", "id": "5f" * 12}, "access_token": "x" * 40}
     links = [{"rel": "next", "uri": "http://127.0.0.1:9/oauth/tokens"}]
-    clever.fault("token", body=json.dumps({"data": [entry], "links": links}))
+    clever.add_fault("token", body=json.dumps({"data": [entry], "links": links}))
     with pytest.raises(CleverUnexpected, match="at another address"):
         list(make_job(clever, district="5f" * 12).roster.schools())
 
@@ -658,7 +660,7 @@ def test_the_client_secret_is_never_sent_to_another_host(clever: RunningSimulato
 def test_a_token_entry_without_owner_or_token_raises_an_error_that_shows_no_token(
     clever: RunningSimulator, entry: dict[str, Any]
 ) -> None:
-    clever.fault("token", body=json.dumps({"data": [entry]}))
+    clever.add_fault("token", body=json.dumps({"data": [entry]}))
     with pytest.raises(CleverUnexpected, match="no owner or no token") as error:
         list(make_job(clever).roster.schools())
     assert "xxx" not in str(error.value)
@@ -671,7 +673,7 @@ def test_a_district_token_is_looked_up_once_and_never_shown(
     reader = make_job(clever)
     list(reader.roster.sections())
     list(reader.roster.schools())
-    assert [request["path"] for request in clever.journal()].count("/oauth/tokens") == 1
+    assert [request["path"] for request in clever.received_requests()].count("/oauth/tokens") == 1
     token = reader.client.tokens.token(reader.client.district_id)
     for shown in (repr(reader), repr(reader.roster), repr(reader.client.tokens), caplog.text):
         assert token not in shown
@@ -683,14 +685,14 @@ def test_a_refused_district_token_is_looked_up_again_once(clever: RunningSimulat
     list(reader.roster.schools())
     clever.reset()  # replaces every token
     assert list(reader.roster.schools())
-    paths = [request["path"] for request in clever.journal()]
+    paths = [request["path"] for request in clever.received_requests()]
     assert paths == ["/v3.0/schools", "/oauth/tokens", "/v3.0/schools"]
 
 
 def test_a_district_token_refused_twice_means_the_district_is_disconnected(
     clever: RunningSimulator,
 ) -> None:
-    clever.fault("data", status=401, times=0)
+    clever.add_fault("data", status=401, times=0)
     reader = make_job(clever)
     with pytest.raises(DistrictDisconnected, match="has disconnected this app"):
         list(reader.roster.schools())
@@ -722,7 +724,7 @@ def test_one_refused_list_is_not_mistaken_for_missing_secure_sync(
     clever: RunningSimulator,
 ) -> None:
     reader = make_job(clever, "v2.1")
-    clever.fault("data", status=404)
+    clever.add_fault("data", status=404)
     with pytest.raises(Exception, match="does not share this record") as error:
         list(reader.roster.people(RecordKind.CONTACTS))
     assert not isinstance(error.value, NoSecureSync)

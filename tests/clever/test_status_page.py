@@ -23,14 +23,14 @@ def site(make_site: SiteMaker) -> Site:
 
 
 def asked(site: Site) -> int:
-    return sum("summary.json" in request["path"] for request in site.clever.journal())
+    return sum("summary.json" in request["path"] for request in site.clever.received_requests())
 
 
 def wait_until_asked(site: Site, times: int = 1) -> None:
     deadline = time.monotonic() + 10
-    while [e["status"] for e in site.clever.journal() if "summary" in e["path"]][:times] != (
-        [200] * times
-    ):
+    while [e["status"] for e in site.clever.received_requests() if "summary" in e["path"]][
+        :times
+    ] != ([200] * times):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(0.1)  # the response is on its way
@@ -44,32 +44,32 @@ def opened(site: Site, path: str = "/") -> Visitor:
 
 
 def test_an_incident_is_shown_below_the_login_button_for_students_and_teachers(site: Site) -> None:
-    site.clever.incident("Some logins fail <b>", "major")
+    site.clever.add_incident("Some logins fail <b>", "major")
     page = opened(site)
     assert page.text.index("Log in with Clever") < page.text.index(CHILD)
     assert "Clever's status page says “ Some logins fail <b> ”" in page.text
 
 
 def test_an_incident_is_shown_on_error_pages_and_the_logged_out_page(site: Site) -> None:
-    site.clever.incident("Some logins fail", "minor")
+    site.clever.add_incident("Some logins fail", "minor")
     assert CHILD in opened(site, "/logged-out").text
     assert CHILD in site.visitor().open("/oauth/callback?state=x&code=y").text
 
 
 def test_logged_in_users_see_no_incident(site: Site) -> None:
-    site.clever.incident("Some logins fail", "minor")
+    site.clever.add_incident("Some logins fail", "minor")
     opened(site)
     assert CHILD not in by_button(site, "student").text
 
 
 def test_maintenance_has_its_own_text_and_the_worst_impact_is_shown(site: Site) -> None:
-    site.clever.incident("New machines", "maintenance")
+    site.clever.add_incident("New machines", "maintenance")
     assert "Clever is being repaired." in opened(site).text
 
 
 def test_the_worst_of_several_incidents_is_shown(site: Site) -> None:
     for name, impact in (("small", "minor"), ("all is down", "critical"), ("half", "major")):
-        site.clever.incident(name, impact)
+        site.clever.add_incident(name, impact)
     assert "all is down" in opened(site).text
 
 
@@ -94,21 +94,24 @@ def test_without_a_status_url_no_request_is_sent(make_site: SiteMaker) -> None:
     "fault", [{"status": 503}, {"body": "html"}, {"body": "[]"}, {"body": '{"incidents": [1]}'}]
 )
 def test_a_failing_status_page_affects_no_page(site: Site, fault: dict[str, object]) -> None:
-    site.clever.fault("status", times=0, **fault)
+    site.clever.add_fault("status", times=0, **fault)
     site.visitor().open("/")
     assert site.visitor().open("/").heading.startswith("Welcome")
 
 
 def test_pages_do_not_wait_for_a_slow_status_page(site: Site) -> None:
-    site.clever.fault("status", delay_s=3)
+    site.clever.add_fault("status", delay_s=3)
     site.visitor().open("/")  # the app must not wait for the status request
-    assert [e["status"] for e in site.clever.journal() if "summary" in e["path"]] in ([], [None])
+    assert [e["status"] for e in site.clever.received_requests() if "summary" in e["path"]] in (
+        [],
+        [None],
+    )
 
 
 def test_the_status_is_refreshed_after_one_minute_and_discarded_after_ten(site: Site) -> None:
     clock = [0.0]
     page = StatusPage(HttpClient(), f"{site.clever.url}/_status", lambda: clock[0])
-    site.clever.incident("Some logins fail", "minor")
+    site.clever.add_incident("Some logins fail", "minor")
     page.incident()
     wait_until_asked(site)
     assert page.incident() is not None
@@ -118,6 +121,6 @@ def test_the_status_is_refreshed_after_one_minute_and_discarded_after_ten(site: 
     clock[0] = POLL_SECONDS + 1
     page.incident()
     wait_until_asked(site, 2)
-    site.clever.fault("status", times=0, status=503)
+    site.clever.add_fault("status", times=0, status=503)
     clock[0] += STALE_AFTER_SECONDS + 1
     assert page.incident() is None

@@ -105,7 +105,7 @@ def test_the_commands_say_when_no_district_has_authorized_the_app(make_site: Sit
 
 
 def test_a_disconnected_district_does_not_hide_the_others(site: Site) -> None:
-    site.clever.fault("district", status=401, times=2)
+    site.clever.add_fault("district", status=401, times=2)
     result = command(site, "districts", "--json")
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == len(site.clever.people.districts) - 1
@@ -113,7 +113,7 @@ def test_a_disconnected_district_does_not_hide_the_others(site: Site) -> None:
 
 
 def test_a_rate_limit_wait_is_announced_on_standard_error(site: Site) -> None:
-    site.clever.fault("data", status=503)
+    site.clever.add_fault("data", status=503)
     result = command(site, "sections", main_district(site), "--json")
     assert lines(result)
     assert "Waiting 1 s before the next request to Clever." in result.stderr
@@ -130,7 +130,7 @@ def test_wrong_credentials_name_the_settings_to_check(make_site: SiteMaker) -> N
 
 def test_a_malformed_response_is_reported_in_one_sentence_without_its_content(site: Site) -> None:
     body = json.dumps({"data": [{"data": {"id": "5f" * 12, "name": ["Mei-Ling Ortiz"]}}]})
-    site.clever.fault("data", times=0, body=body)
+    site.clever.add_fault("data", times=0, body=body)
     result = command(site, "sections", main_district(site))
     assert result.exit_code == 1
     assert "Ortiz" not in result.output
@@ -143,7 +143,9 @@ def test_an_invalid_id_is_a_usage_error(site: Site, word: str) -> None:
         result = command(site, *words)
         assert result.exit_code == 2
         assert "letters, digits" in result.stderr
-    assert not [request for request in site.clever.journal() if request["path"].startswith("/v")]
+    assert not [
+        request for request in site.clever.received_requests() if request["path"].startswith("/v")
+    ]
 
 
 # events
@@ -157,7 +159,7 @@ def test_events_after_a_cursor_are_listed_without_personal_data(
     district = main_district(site)
     assert command(site, "events", district, "--latest").stdout == "\n"
     for last in ("Adler", "Tamm"):
-        site.clever.change("name", "student", last=last)
+        site.clever.change_roster("name", "student", last=last)
     result = command(site, "events", district, "--json")
     first, second = lines(result)
     assert set(first) == {"id", "created", "type", "record"}

@@ -204,7 +204,9 @@ def test_killing_redis_during_a_hundred_logins_never_mixes_up_users(tmp_path: Pa
         redis = stack.enter_context(redis_at(port, tmp_path))
         site = stack.enter_context(clever_with_an_app(tmp_path, port))
         stack.enter_context(gunicorn_at(site, tmp_path))
-        site.clever.fault("me", times=0, delay_s=0.1)  # keeps many logins between claim and session
+        site.clever.add_fault(
+            "me", times=0, delay_s=0.1
+        )  # keeps many logins between claim and session
         morning = Morning(site)
         pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
         morning.begin(pool)
@@ -239,7 +241,7 @@ def test_a_stopping_gunicorn_finishes_the_logins_it_has_started(tmp_path: Path) 
         with gunicorn_at(site, tmp_path) as child:
             people = students(site)[:AT_ONCE]
             visitors = [stop_before_callback(site, person.user_name) for person in people]
-            site.clever.fault("me", times=0, delay_s=1.5)
+            site.clever.add_fault("me", times=0, delay_s=1.5)
             answers = [pool.submit(come_back, visitor) for visitor in visitors]
             wait_until(lambda: asked_who(site) == AT_ONCE)
             child.send_signal(signal.SIGTERM)
@@ -317,4 +319,4 @@ def come_back(visitor: Visitor) -> int:
 
 def asked_who(site: Site) -> int:
     """Return how many logins have requested /me."""
-    return sum(request["path"].endswith("/me") for request in site.clever.journal())
+    return sum(request["path"].endswith("/me") for request in site.clever.received_requests())

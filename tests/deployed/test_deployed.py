@@ -171,7 +171,7 @@ def test_under_overload_a_new_login_is_refused_and_asked_to_retry(tmp_path: Path
             stop_before_callback(site, "student"),
             site.visitor(),
         )
-        site.clever.fault("token", times=0, delay_s=3.5)
+        site.clever.add_fault("token", times=0, delay_s=3.5)
         with ThreadPoolExecutor(threads_of_it + 3) as threads:
             first = [threads.submit(each.open, each.url) for each in crowd]
             time.sleep(0.8)
@@ -203,7 +203,7 @@ def statuses_of_a_class(site: Site) -> set[int]:
     """Return the statuses for thirty visitors who arrive while the only thread waits for Clever."""
     one = stop_before_callback(site, "sparse")
     children = [site.visitor() for _ in range(30)]
-    site.clever.fault("token", times=0, delay_s=1)
+    site.clever.add_fault("token", times=0, delay_s=1)
     with ThreadPoolExecutor(1 + len(children)) as threads:
         first = threads.submit(one.open, one.url)
         time.sleep(0.3)
@@ -263,7 +263,9 @@ def test_a_one_time_key_belongs_to_its_caller_even_when_the_answer_is_late(
         site = stack.enter_context(running_app.run_in_process(tmp_path, redis_url=redis_url))
         assert by_button(site, "student").path == "/dashboard"
         assert late.kept_back == 1
-        exchanges = [request["path"] for request in site.clever.journal()].count("/oauth/tokens")
+        exchanges = [request["path"] for request in site.clever.received_requests()].count(
+            "/oauth/tokens"
+        )
         assert exchanges == 1
 
 

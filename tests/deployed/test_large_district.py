@@ -41,8 +41,8 @@ def test_a_killed_job_resumes_and_reads_each_student_once_with_constant_memory(
     done = tmp_path / "done"
     done.touch()
     soon = str(int(time.time()) + 2)
-    clever.fault("data", status=429, headers={"X-RateLimit-Reset": soon})
-    clever.fault("data", status=503)
+    clever.add_fault("data", status=429, headers={"X-RateLimit-Reset": soon})
+    clever.add_fault("data", status=503)
     with start(clever, done) as first:
         assert first.stdout
         for _ in range(STUDENTS // 3):  # the pipe's buffer limits how far the job runs ahead
@@ -65,7 +65,9 @@ def test_a_killed_job_resumes_and_reads_each_student_once_with_constant_memory(
     assert seen[: len(before)] == before
     assert int(output[-1]) < MOST_BYTES
     statuses = [
-        request["status"] for request in clever.journal() if request["path"] == "/v3.0/users"
+        request["status"]
+        for request in clever.received_requests()
+        if request["path"] == "/v3.0/users"
     ]
     assert sorted(set(statuses)) == [200, 429, 503]
     assert statuses.count(200) <= STUDENTS / PAGE + 2  # the current page is read again

@@ -77,7 +77,9 @@ def most_memory(folder: Path, students: int) -> int:
         school.clever.app.wsgi_app = with_small_pages  # type: ignore[method-assign] # as Flask says
         most = int(school.run().split()[-1])
         lists = [
-            request for request in school.clever.journal() if request["path"].endswith("/users")
+            request
+            for request in school.clever.received_requests()
+            if request["path"].endswith("/users")
         ]
         assert len(lists) > students / 500
         return most
@@ -106,7 +108,7 @@ def anonymous_memory() -> int:
 
 
 def test_a_second_concurrent_sync_does_nothing_and_says_so(school: SyncedSchool) -> None:
-    school.clever.fault("data", delay_s=5)
+    school.clever.add_fault("data", delay_s=5)
     with school.start() as first:
         wait_for_a_lease(school)
         with school.start() as second:

@@ -111,7 +111,7 @@ def test_a_callback_that_reaches_two_machines_at_once_makes_one_exchange(
 ) -> None:
     with machines(tmp_path, store, 0, 0) as (site, urls), ThreadPoolExecutor() as threads:
         visitor = stop_before_callback(site, "student")
-        site.clever.fault("me", delay_s=2)
+        site.clever.add_fault("me", delay_s=2)
         url, cookies = visitor.url, dict(visitor.http.cookies)
         first = threads.submit(send_request, url, cookies=cookies)
         while not exchanges(site):
@@ -141,10 +141,12 @@ def test_clocks_that_differ_by_almost_two_minutes_break_neither_logins_nor_sessi
             visitor = site.visitor()
             move(visitor, begins)
             stop_before_callback(site, "student", visitor)
-            asked = len(site.clever.journal())
+            asked = len(site.clever.received_requests())
             move(visitor, ends)
             assert visitor.open(visitor.url).role == "student"
-            assert site.clever.journal()[asked]["path"] == "/oauth/tokens"  # and no restart
+            assert (
+                site.clever.received_requests()[asked]["path"] == "/oauth/tokens"
+            )  # and no restart
             move(visitor, begins)
             assert visitor.open("/dashboard").role == "student"
 

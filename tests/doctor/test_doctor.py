@@ -113,7 +113,7 @@ def test_every_check_passes_with_a_correct_setup() -> None:
 def test_offline_mode_sends_nothing_to_clever() -> None:
     with a_clever() as (clever, environ):
         report = examine(environ, "--offline")
-        assert clever.journal() == []
+        assert clever.received_requests() == []
     assert not report.names() & ONLINE
     assert report.outcome == "ok"
 
@@ -224,23 +224,23 @@ def test_a_hanging_resolver_ends_within_the_doctors_time_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(60))
-    report = examine(developing("https://clever.example"), "--patience", "1")
+    report = examine(developing("https://clever.example"), "--timeout", "1")
     report.found("Clever's login", "fault", "did not finish within 1 s")
     report.found("clock", "warning", "Not checked")
 
 
 def test_the_doctor_gives_up_on_a_clever_that_does_not_answer() -> None:
     with a_clever() as (clever, environ):
-        clever.fault("token", delay_s=5, times=0)
-        report = examine(environ, "--patience", "1")
+        clever.add_fault("token", delay_s=5, times=0)
+        report = examine(environ, "--timeout", "1")
     report.found("Clever's login", "fault", "does not answer in time")
     report.found("Clever's data", "ok")
 
 
 def test_an_error_response_from_clever_is_a_warning() -> None:
     with a_clever() as (clever, environ):
-        clever.fault("token", status=503, times=0)
-        clever.fault("me", status=429, times=0)
+        clever.add_fault("token", status=503, times=0)
+        clever.add_fault("me", status=429, times=0)
         report = examine(environ)
     report.found("Clever's login", "warning", "503")
     report.found("Clever's data", "warning", "429")
@@ -292,7 +292,7 @@ def test_a_server_other_than_clever_at_clevers_address_is_a_failure() -> None:
 
 def test_an_app_without_connected_districts_passes_the_doctor() -> None:
     with a_clever() as (clever, environ):
-        clever.fault("token", body='{"data": [], "links": []}', times=0)
+        clever.add_fault("token", body='{"data": [], "links": []}', times=0)
         report = examine(environ)
     report.found("credentials", "ok", "No district", "Library")
     report.found("tier", "ok", "until a district connects")
@@ -305,11 +305,11 @@ def districts(*names: str) -> str:
 
 def test_only_demo_districts_mean_development_credentials() -> None:
     with a_clever() as (clever, environ):
-        clever.fault("district", body=districts("#DEMO Reading Room"), times=0)
+        clever.add_fault("district", body=districts("#DEMO Reading Room"), times=0)
         report = examine(environ)
         report.found("districts", "ok", "development credentials")
         clever.clear_faults()
-        clever.fault("district", body=districts("#DEMO Reading Room"))
+        clever.add_fault("district", body=districts("#DEMO Reading Room"))
         report = examine(environ)
         report.found("districts", "ok", "do not show which kind of credentials")
 
@@ -317,8 +317,8 @@ def test_only_demo_districts_mean_development_credentials() -> None:
 def test_the_doctor_checks_only_the_first_of_many_districts_and_says_so() -> None:
     tokens = json.dumps({"data": [{"access_token": f"t{number}"} for number in range(25)]})
     with a_clever() as (clever, environ):
-        clever.fault("token", body=tokens)
-        clever.fault("district", body=districts("#DEMO Reading Room"), times=0)
+        clever.add_fault("token", body=tokens)
+        clever.add_fault("district", body=districts("#DEMO Reading Room"), times=0)
         report = examine(environ)
     report.found("credentials", "ok", "25 districts")
     report.found("districts", "ok", "20 of 25 districts")
@@ -349,7 +349,7 @@ def test_demo_districts_in_production_are_a_warning(
 ) -> None:
     with clever_com(tmp_path, monkeypatch) as (clever, bundle):
         environ = PRODUCTION | at_clever_com(clever, bundle)
-        clever.fault("district", body=districts("#DEMO Reading Room"), times=0)
+        clever.add_fault("district", body=districts("#DEMO Reading Room"), times=0)
         examine(environ).found("districts", "warning", "development credentials", "go-live")
         clever.clear_faults()
         examine(environ).found("districts", "ok", "production credentials")

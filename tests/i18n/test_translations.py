@@ -160,7 +160,7 @@ def test_no_notice_about_missing_data_is_untranslated(
     bracketed: tuple[Site, set[str]], part: str, who: str, status: int
 ) -> None:
     site, names = bracketed
-    site.clever.fault(part, status=status, times=2)
+    site.clever.add_fault(part, status=status, times=2)
     reader = PageReader(site, who, PSEUDO).see("/dashboard")
     site.clever.clear_faults()
     assert "%(what)s" not in str(reader.pages)
@@ -242,7 +242,7 @@ def of_students(site: Site, repaired: Site, language: str) -> Iterator[PageReade
     yield PageReader(site, "sparse", language).look_around()
     yield PageReader(site, NOT_LOGGED_IN, language).fail()
     for part, status in (("user", 503), ("user", 403), ("school", 404), ("district", 503)):
-        site.clever.fault(part, status=status, times=2)
+        site.clever.add_fault(part, status=status, times=2)
         yield PageReader(site, "student", language).see("/dashboard")
         site.clever.clear_faults()
     repaired.visitor().open("/")
@@ -256,7 +256,7 @@ def test_student_pages_use_short_sentences_and_words_that_children_know(
 ) -> None:
     site, names = read
     repaired = make_site(clever_status_url="{clever}/_status")
-    repaired.clever.incident(reading_level.INCIDENT, "maintenance")
+    repaired.clever.add_incident(reading_level.INCIDENT, "maintenance")
     known = set((ROOT / "tests" / "data" / f"words_{language}.txt").read_text().split())
     long, unknown = set(), set()
     for reader in of_students(site, repaired, language):

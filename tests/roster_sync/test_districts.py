@@ -44,7 +44,9 @@ def test_a_district_outside_the_allow_list_is_neither_read_nor_stored(
     assert_rows_equal(
         ExpectedRows(site.clever, site.clever.people.districts[0]), database_engine(site)
     )
-    asked = " ".join(f"{request['path']}?{request['query']}" for request in site.clever.journal())
+    asked = " ".join(
+        f"{request['path']}?{request['query']}" for request in site.clever.received_requests()
+    )
     assert not [record_id for record_id in ids[1:] if f"/districts/{record_id}" in asked]
     assert (
         sync_site(site, "--district", ids[1]).stdout == f"District ({ids[1]}): skipped. {OUTSIDE}\n"
@@ -96,7 +98,7 @@ def test_sessions_that_could_not_be_ended_at_archiving_are_ended_by_the_next_syn
     site = make_account_app(make_site, database_url)
     sync_site(site)
     visitor = by_button(site, "student")
-    site.clever.change("unshared", "student")
+    site.clever.change_roster("unshared", "student")
     with a_session_that_cannot_be_removed(site):
         failed = sync_site(site)
         assert failed.exit_code == 1

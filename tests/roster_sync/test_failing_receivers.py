@@ -57,9 +57,9 @@ def test_a_receiver_that_raises_ends_the_districts_run_and_nobody_is_archived(
         for person in site.clever.people.people_of(first)
         if person.roles == ("student",) and person.id != site.person("student").id
     )
-    site.clever.change("name", "student", last="Adler")
-    site.clever.change("unshared", leaver.id)
-    site.clever.change("name", "student2", last="Tamm")  # in the second district
+    site.clever.change_roster("name", "student", last="Adler")
+    site.clever.change_roster("unshared", leaver.id)
+    site.clever.change_roster("name", "student2", last="Tamm")  # in the second district
     assert site.person("student2").district == second
     with failing(flask_app(site), "people_changed"):
         failed = sync_site(site, *words)
@@ -107,8 +107,8 @@ def test_a_first_sync_that_a_receiver_ends_is_shown_and_repeated(site: Site) -> 
 def test_other_districts_are_written_when_a_receiver_fails_for_one(site: Site) -> None:
     sync_site(site)
     first, *others = site.clever.people.districts
-    site.clever.change("name", "student", last="Adler")
-    site.clever.change("name", "student2", last="Tamm")
+    site.clever.change_roster("name", "student", last="Adler")
+    site.clever.change_roster("name", "student2", last="Tamm")
     with failing(flask_app(site), "people_changed", first.id):
         failed = sync_site(site)
     assert failed.stdout.count("failed.") == 1
@@ -127,7 +127,7 @@ def test_people_of_a_batch_that_a_receiver_rolled_back_are_not_archived_as_unsee
     people = sorted(person.id for person in site.clever.people.people_of(large))
     assert 0 < len(people) % 500 < len(people) / 10
     before = cursor_and_people(site, large)
-    site.clever.change("name", people[-1], last="Adler")
+    site.clever.change_roster("name", people[-1], last="Adler")
     with failing(flask_app(site), "people_changed"):
         failed = sync_site(site, "--full", "--district", large.id)
     assert cursor_and_people(site, large) == before
@@ -141,7 +141,7 @@ def test_a_receiver_that_fails_at_the_removals_undoes_all_of_them(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
     student, before = site.person("student"), cursor_and_people(site, district_of(site))
-    site.clever.change("unshared", "student")
+    site.clever.change_roster("unshared", "student")
     with failing(flask_app(site), "people_archived"):
         assert f"failed. {FAILING_RECEIVER}" in run(site, *words, code=1)
     assert recorder.notes() == 0
@@ -160,7 +160,7 @@ def test_a_conflict_in_a_receiver_is_tried_again(site: Site, recorder: Recorder)
             raise failures.pop()
 
     signals.people_changed.connect(receive, sender=flask_app(site))
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     assert "people: 1 changed" in run(site)
     assert recorder.notes() == 1
 
@@ -169,7 +169,7 @@ def test_an_asynchronous_receiver_is_an_error(site: Site, recorder: Recorder) ->
     async def receive(_app: object, **_: object) -> None: ...
 
     signals.people_changed.connect(receive, sender=flask_app(site))
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     assert "receive: TypeError" in run(site, code=1)
     assert recorder.notes() == 0
 
@@ -177,7 +177,7 @@ def test_an_asynchronous_receiver_is_an_error(site: Site, recorder: Recorder) ->
 def test_the_log_says_where_a_receiver_failed_and_nothing_about_people(
     site: Site, recorder: Recorder
 ) -> None:
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     with failing(flask_app(site), "people_changed"):
         failed = sync_site(site)
     (line,) = [line for line in failed.stderr.splitlines() if "receiver_failed" in line]
@@ -192,7 +192,7 @@ def test_the_doctor_names_the_receiver_that_ended_a_sync(
     site: Site, database_url: str | None, tmp_path: Path
 ) -> None:
     sync_site(site)
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     with failing(flask_app(site), "people_changed"):
         run(site, code=1)
     message = f"The last sync of one district ended early, at {FAILING_RECEIVER}."
@@ -219,7 +219,7 @@ def test_a_receiver_of_a_missing_table_fails_at_once(site: Site, recorder: Recor
         connection.execute(select(column("book")).select_from(table("missing")))
 
     signals.people_changed.connect(receive, sender=flask_app(site))
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     assert "receive: " in run(site, code=1)
     assert len(calls) == 1
     assert recorder.notes() == 0
@@ -234,7 +234,7 @@ def test_a_receiver_that_ends_the_transaction_is_named(
 
     recorder.disconnect()
     signals.people_changed.connect(receive, sender=flask_app(site))
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     failed = sync_site(site)
     assert "receive: TransactionEnded." in failed.stdout
     assert failed.stdout.count("events.") == len(site.clever.people.districts) - 1

@@ -75,7 +75,7 @@ def rename_one_of_each(site: Site) -> dict[str, str]:
     site.clever.override_many(
         [{"id": record_id, "fields": {"name": "New"}} for record_id in ids.values()]
     )
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     return ids | {"users": site.person("student").id}
 
 
@@ -99,7 +99,7 @@ def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
         rows = 0
     before, its_terms = actual_rows(database_engine(site), district_of(site).id), terms(site)
     ids = rename_one_of_each(site)
-    site.clever.fault("data", path=f"/{name}", rows=rows, times=0)
+    site.clever.add_fault("data", path=f"/{name}", rows=rows, times=0)
     told = run(site, "--full", code=3)
     what = name.replace("users", "people")
     assert "  on hold: " in told
@@ -129,10 +129,10 @@ def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
 
 @pytest.mark.parametrize("name", ["schools", "terms", "users", "sections"])
 def test_an_unexpectedly_empty_list_is_read_again(site: Site, name: str) -> None:
-    site.clever.fault("data", path=f"/{name}", rows=0)
-    before = len(site.clever.journal())
+    site.clever.add_fault("data", path=f"/{name}", rows=0)
+    before = len(site.clever.received_requests())
     assert "nothing changed" in run(site, "--full")
-    asked = [request["path"] for request in site.clever.journal()[before:]]
+    asked = [request["path"] for request in site.clever.received_requests()[before:]]
     assert asked.count(f"/v3.0/{name}") == 2
     assert_as_at_clever(site)
 
@@ -142,13 +142,13 @@ def test_a_first_sync_reads_an_empty_list_again_too(
 ) -> None:
     site = make_account_app(make_site, database_url)
     for name in ("schools", "users"):
-        site.clever.fault("data", path=f"/{name}", rows=0)
+        site.clever.add_fault("data", path=f"/{name}", rows=0)
     run(site)
     assert_as_at_clever(site)
 
 
 def test_with_the_yes_option_missing_records_are_removed(site: Site) -> None:
-    site.clever.fault("data", path="/sections", rows=0, times=0)
+    site.clever.add_fault("data", path="/sections", rows=0, times=0)
     run(site, code=0)
     assert "on hold" in run(site, "--full", code=3)
     assert "sections: 16 archived" in run(site, "--yes")
@@ -164,7 +164,7 @@ def test_an_empty_list_of_one_role_is_held_back_however_few_people_it_has(
 ) -> None:
     site = make_account_app(make_site, database_url, clever_api_version="v2.1")
     run(site)
-    site.clever.fault("data", path="/teachers", rows=0, times=0)
+    site.clever.add_fault("data", path="/teachers", rows=0, times=0)
     told = run(site, "--full", code=3)
     assert " teachers missing" in told
     assert " people" not in told.partition("on hold")[2].partition("missing")[0]

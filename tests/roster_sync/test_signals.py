@@ -133,7 +133,7 @@ def test_a_new_name_is_sent_with_the_old_one(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
     before = stored(site, "student")
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     run(site, *words)
     (change,) = recorder.rows("people_changed")
     assert recorder.names() == ["people_changed"]
@@ -152,8 +152,8 @@ def test_a_late_joiner_is_added_to_a_section_and_a_leaver_removed(
     sections = site.clever.people.sections_of(district_of(site))
     left = next(section.id for section in sections if student in section.students)
     joined = next(section.id for section in sections if student not in section.students)
-    site.clever.change("class", "student", section=left, enrolled=False)
-    site.clever.change("class", "student", section=joined, enrolled=True)
+    site.clever.change_roster("class", "student", section=left, enrolled=False)
+    site.clever.change_roster("class", "student", section=joined, enrolled=True)
     run(site, *words)
     assert recorder.names() == ["enrollments_added", "enrollments_removed"]
     assert recorder.rows("enrollments_added") == [
@@ -169,14 +169,14 @@ def test_a_child_who_leaves_is_archived_and_who_returns_is_restored(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
     person = stored(site, "student")
-    site.clever.change("unshared", "student")
+    site.clever.change_roster("unshared", "student")
     run(site, *words)
     (row,) = recorder.rows("people_archived")
     assert (row.person_id, row.clever_id) == (person.id, person.clever_id)
     assert set(recorder.names()) == {"enrollments_removed", "people_archived"}
     assert_in_order(recorder)
     recorder.clear()
-    site.clever.change("back", "student")
+    site.clever.change_roster("back", "student")
     run(site, *words)
     assert [row.person_id for row in recorder.rows("people_restored")] == [person.id]
     assert recorder.names() == ["people_restored", "enrollments_added"]
@@ -294,14 +294,14 @@ def test_events_of_one_batch_are_sent_in_order(site: Site, recorder: Recorder) -
         for person in site.clever.people.people_of(district_of(site))
         if person.roles == ("student",) and person.id != site.person("student").id
     )
-    site.clever.change("unshared", others[0])
+    site.clever.change_roster("unshared", others[0])
     run(site)
     recorder.clear()
     section = site.clever.people.sections_of(district_of(site))[0]
-    site.clever.change("unshared", others[1])
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("unshared", others[1])
+    site.clever.change_roster("name", "student", last="Adler")
     site.clever.override(section.id, name="New")
-    site.clever.change("back", others[0])
+    site.clever.change_roster("back", others[0])
     run(site)
     assert recorder.names() == [
         "people_restored",
@@ -318,7 +318,7 @@ def test_without_receivers_a_sync_sends_no_further_statements(site: Site) -> Non
     sync_site(site)
     numbers = []
     for number, name in enumerate(("logged_in", "people_forgotten", "people_archived")):
-        site.clever.change("name", "student", last=f"Adler {number}")
+        site.clever.change_roster("name", "student", last=f"Adler {number}")
         with (
             recording(flask_app(site), name) as recorder,
             record_statements(site, database_engine(site)) as statements,
@@ -359,7 +359,7 @@ def test_the_example_in_the_docs_behaves_as_described(site: Site, books: dict[st
         with engine.connect() as db:
             return sorted(db.execute(select(reading.c.person_id, reading.c.book)).all())
 
-    site.clever.change("class", "student", section=joined, enrolled=True)
+    site.clever.change_roster("class", "student", section=joined, enrolled=True)
     run(site)
     assert read() == [(person_id, "Emil"), (person_id, "Momo")]
     with database(flask_app(site)).begin() as session:

@@ -120,13 +120,13 @@ def a_week_at_school(site: Site) -> None:
     sections = clever.people.sections_of(main_district(site))
     own = next(section.id for section in sections if student in section.students)
     other = next(section.id for section in sections if student not in section.students)
-    clever.change("name", "student", last="Adler")
-    clever.change("class", "student", section=own, enrolled=False)
-    clever.change("class", "student", section=other, enrolled=True)
-    clever.change("unshared", "teacher")
-    clever.change("deleted", others(site)[0])
-    clever.change("deleted", others(site)[1])
-    clever.change("back", others(site)[1])
+    clever.change_roster("name", "student", last="Adler")
+    clever.change_roster("class", "student", section=own, enrolled=False)
+    clever.change_roster("class", "student", section=other, enrolled=True)
+    clever.change_roster("unshared", "teacher")
+    clever.change_roster("deleted", others(site)[0])
+    clever.change_roster("deleted", others(site)[1])
+    clever.change_roster("back", others(site)[1])
 
 
 def others(site: Site) -> list[str]:
@@ -155,13 +155,13 @@ def test_a_removed_person_is_archived_and_logged_out_and_restored_on_return(
     with database_engine(site).begin() as db:
         db.execute(update(models.Person).values(last_login=long_ago))
     before = row(site, name)
-    site.clever.change(what, name)
+    site.clever.change_roster(what, name)
     result = sync_site(site, *words)
     assert "people: 1 archived" in result.stdout
     assert archived(database_engine(site)) == {before["clever_id"]}
     assert student.open("/dashboard").path == "/"
     assert teacher.open("/dashboard").path == "/dashboard"
-    site.clever.change("back", before["clever_id"])
+    site.clever.change_roster("back", before["clever_id"])
     assert "people: 1 restored" in sync_site(site, *words).stdout
     assert archived(database_engine(site)) == set()
     assert row(site, name) == before
@@ -175,10 +175,10 @@ def test_a_user_who_is_shared_again_can_log_in_before_the_next_sync(
     site = make()
     sync_site(site)
     before = row(site, "student")
-    site.clever.change("unshared", "student")
+    site.clever.change_roster("unshared", "student")
     sync_site(site, *words)
     assert archived(database_engine(site)) == {before["clever_id"]}
-    site.clever.change("back", "student")
+    site.clever.change_roster("back", "student")
     visitor = by_button(site, "student")
     assert visitor.path == "/dashboard"
     assert archived(database_engine(site)) == set()
@@ -195,7 +195,7 @@ def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
     site, person = make(), models.Person
     sync_site(site)
     student = site.person("student")
-    site.clever.change("unshared", "student")
+    site.clever.change_roster("unshared", "student")
     with database_engine(
         site
     ).begin() as db:  # they logged in after Clever shared them again, or before
@@ -209,14 +209,14 @@ def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
 def test_a_user_who_logs_in_during_a_full_sync_is_not_archived(make: SyncedSite) -> None:
     site = make()
     sync_site(site)
-    site.clever.change("unshared", "student")
+    site.clever.change_roster("unshared", "student")
     assert site.app
     visitors: list[Visitor] = []
 
     def come_back(words: str) -> None:
         """Share the student again, and log in, after the lists were read without the student."""
         if words.endswith(" sections") and not visitors:
-            site.clever.change("back", "student")
+            site.clever.change_roster("back", "student")
             visitors.append(by_button(site, "student"))
 
     with site.app.app_context():
@@ -258,7 +258,7 @@ def test_more_than_a_tenth_of_the_people_is_archived_only_after_confirmation(
     everyone = site.clever.people.people_of(main_district(site))
     gone = others(site)[: len(everyone) // 10 + 1]
     for each in gone:
-        site.clever.change("unshared", each)
+        site.clever.change_roster("unshared", each)
     for _ in range(2):
         result = sync_site(site, *words)
         assert result.exit_code == 3
@@ -272,10 +272,10 @@ def test_more_than_a_tenth_of_the_people_is_archived_only_after_confirmation(
 
 def test_expired_events_cause_a_full_sync(make: SyncedSite) -> None:
     site = make()
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     sync_site(site)
     site.clever.advance(31 * 24 * 60 * 60)
-    site.clever.change("name", "student", last="Tamm")
+    site.clever.change_roster("name", "student", last="Tamm")
     result = sync_site(site, "--district", main_district(site).id)
     assert "Reading the whole roster instead." in result.stderr
     assert "full read." in result.stdout
@@ -285,7 +285,7 @@ def test_expired_events_cause_a_full_sync(make: SyncedSite) -> None:
 
 def test_with_events_disabled_every_sync_is_a_full_sync(make: SyncedSite) -> None:
     site = make()
-    site.clever.fault("events", status=404, times=0, headers={"X-RateLimit-Remaining": "9"})
+    site.clever.add_fault("events", status=404, times=0, headers={"X-RateLimit-Remaining": "9"})
     for _ in range(2):
         result = sync_site(site)
         assert "Settings > Integrations" in result.stderr
@@ -304,7 +304,7 @@ def test_a_sync_with_an_older_api_version_is_refused_with_a_reason(
         "Error: The sync supports only these versions of Clever's API: v2.1, v3.0, v3.1. "
         "Set CLEVER_API_VERSION to one of them."
     )
-    assert site.clever.journal() == []
+    assert site.clever.received_requests() == []
 
 
 def test_a_second_sync_reports_a_running_one_until_the_lock_expires(make: SyncedSite) -> None:
@@ -378,11 +378,11 @@ def test_a_user_unshared_during_a_pause_is_archived(
     sync_site(site)
     site.clever.make_step("pause", district=main_district(site).id)
     gone = others(site)[0]
-    site.clever.change("unshared", gone)
+    site.clever.change_roster("unshared", gone)
     assert STATES["paused"] in sync_site(site, *words).stdout
     assert archived(database_engine(site)) == {gone}
     assert_all_equal(site)
-    site.clever.change("back", gone)
+    site.clever.change_roster("back", gone)
     assert "people: 1 restored" in sync_site(site, *words).stdout
     assert_all_equal(site)
 
@@ -391,7 +391,7 @@ def answer_as(site: Site, state: str, **more: str) -> None:
     """Set the district record that Clever returns next."""
     record = {"id": main_district(site).id, "name": "Harrow Creek", "state": state} | more
     body = json.dumps({"data": record})
-    site.clever.fault("district", body=body)
+    site.clever.add_fault("district", body=body)
 
 
 def test_the_districts_table_has_clevers_state_of_each_district(make: SyncedSite) -> None:
@@ -440,10 +440,10 @@ def test_a_district_that_returns_during_a_sync_is_not_archived(
     sync_site(site)
     district = main_district(site).id
     site.clever.make_step("leave", district=district)
-    site.clever.fault("token", headers={"X-Old": "1"})  # the list, without the district
-    site.clever.fault("token", body='{"data": [], "links": []}', delay_s=3)  # the request by id
+    site.clever.add_fault("token", headers={"X-Old": "1"})  # the list, without the district
+    site.clever.add_fault("token", body='{"data": [], "links": []}', delay_s=3)  # the request by id
     with ThreadPoolExecutor(1) as pool:
-        asked = len(site.clever.journal())
+        asked = len(site.clever.received_requests())
         whole = pool.submit(sync_site, site)
         wait_until(lambda: tokens_asked(site, asked) == 2)
         site.clever.make_step("rejoin", district=district)
@@ -457,7 +457,7 @@ def test_a_district_that_returns_during_a_sync_is_not_archived(
 
 
 def tokens_asked(site: Site, since: int) -> int:
-    asked = site.clever.journal()[since:]
+    asked = site.clever.received_requests()[since:]
     return sum(request["path"] == "/oauth/tokens" for request in asked)
 
 
@@ -480,8 +480,8 @@ def test_a_district_without_secure_sync_is_reported_and_the_exit_code_is_1(
 def test_events_that_cannot_be_read_are_read_again_by_the_next_sync(make: SyncedSite) -> None:
     site = make()
     sync_site(site)
-    site.clever.change("name", "student", last="Adler")
-    site.clever.fault("events", body=json.dumps({"data": {}, "links": []}))
+    site.clever.change_roster("name", "student", last="Adler")
+    site.clever.add_fault("events", body=json.dumps({"data": {}, "links": []}))
     words = ("--district", main_district(site).id)
     assert "failed." in sync_site(site, *words).stdout
     assert "people: 1 changed" in sync_site(site, *words).stdout
@@ -491,7 +491,7 @@ def test_events_that_cannot_be_read_are_read_again_by_the_next_sync(make: Synced
 def test_events_that_cannot_be_written_are_read_again_by_the_next_sync(make: SyncedSite) -> None:
     site = make()
     sync_site(site)
-    site.clever.change("name", "student", last="Adler")
+    site.clever.change_roster("name", "student", last="Adler")
     words = ("--district", main_district(site).id)
     with no_person_can_be_changed(database_engine(site)):
         assert sync_site(site, *words).exit_code == 1

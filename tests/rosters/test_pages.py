@@ -259,10 +259,10 @@ def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
     students = [one for one in site.clever.people.people if one.roles == ("student",)]
     own = site.person("district_admin").district
     for one in [student for student in students if student.district == own][:20]:
-        site.clever.change("unshared", one.id)
+        site.clever.change_roster("unshared", one.id)
     assert headings_after_a_sync(site) == ["Some removals are on hold"]
     assert headings_after_a_sync(site, "--yes") == []
-    site.clever.fault("events", status=401, times=0)
+    site.clever.add_fault("events", status=401, times=0)
     assert headings_after_a_sync(site) == ["Clever no longer lets this app read your lists"]
     site.clever.clear_faults()
     assert headings_after_a_sync(site) == []

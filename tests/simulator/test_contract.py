@@ -346,7 +346,7 @@ def test_faults_can_be_added_counted_and_cleared_over_http(clever: RunningSimula
 def test_a_response_is_cut_off_as_requested(
     clever: RunningSimulator, how: str, error: type[Exception]
 ) -> None:
-    clever.fault("discovery", cut=how)
+    clever.add_fault("discovery", cut=how)
     connection = http.client.HTTPConnection("127.0.0.1", urlsplit(clever.url).port, timeout=10)
     connection.request("GET", "/.well-known/openid-configuration")
     answer = connection.getresponse()
@@ -362,7 +362,7 @@ def test_a_response_is_cut_off_as_requested(
 
 def test_a_fault_can_omit_a_header_and_change_the_date(clever: RunningSimulator) -> None:
     bearer, date = token(clever), "Mon, 01 Jan 2024 08:00:00 GMT"
-    clever.fault("me", status=429, headers={"X-RateLimit-Reset": None, "Date": date})
+    clever.add_fault("me", status=429, headers={"X-RateLimit-Reset": None, "Date": date})
     limited = read(clever, "/v3.0/me", bearer)
     assert limited.status_code == 429
     assert "X-RateLimit-Reset" not in limited.headers
@@ -371,7 +371,7 @@ def test_a_fault_can_omit_a_header_and_change_the_date(clever: RunningSimulator)
 
 def test_a_fault_can_be_for_one_path_and_can_cut_a_list(clever: RunningSimulator) -> None:
     bearer = district_token(clever)
-    clever.fault("data", path="/sections", rows=2)
+    clever.add_fault("data", path="/sections", rows=2)
     whole = read(clever, "/v3.0/schools?limit=1", bearer).json()
     assert [link["rel"] for link in whole["links"]] == ["self", "next"]
     cut = read(clever, "/v3.0/sections?limit=3", bearer).json()
@@ -409,7 +409,7 @@ def test_the_control_page_offers_the_same_switches(clever: RunningSimulator) -> 
 def test_a_reset_clears_tokens_faults_and_the_request_log(clever: RunningSimulator) -> None:
     bearer = token(clever)
     send_request(f"{clever.url}/_simulator/reset", "POST", json={})
-    assert clever.journal() == []
+    assert clever.received_requests() == []
     assert read(clever, "/v3.0/me", bearer).status_code == 401
 
 

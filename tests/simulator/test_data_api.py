@@ -372,7 +372,7 @@ def test_people_an_app_is_not_shared_with_are_in_none_of_its_lists() -> None:
         assert read_endpoint(clever, f"/v3.0/users/{ada.id}", bearer).status_code == 404
         for path in ("users", "sections", "schools"):
             assert ada.id not in str(get(clever, f"/v3.0/{path}?limit=10000", bearer))
-        clever.change("name", "student", first="Adele")
+        clever.change_roster("name", "student", first="Adele")
         assert get(clever, "/v3.0/events", bearer)["data"] == []
         get(clever, f"/v3.0/users/{ada.id}")  # the other app has her
 

@@ -45,10 +45,10 @@ def test_a_paused_district_reports_it_and_stays_unchanged_until_resumed(
         with pytest.raises(ChangeError, match="paused"):
             clever.make_step(step)
     with pytest.raises(ChangeError, match="paused"):
-        clever.change("name", STUDENT_USER_NAME, first="Tali")
+        clever.change_roster("name", STUDENT_USER_NAME, first="Tali")
     student = clever.people.person(STUDENT_USER_NAME)
     for name in ("unshared", "back"):  # a paused district may change its sharing
-        clever.change(name, STUDENT_USER_NAME)
+        clever.change_roster(name, STUDENT_USER_NAME)
         assert clever.people.by_id(student.id)
     told = types(clever, version)
     assert {each.partition(".")[2] for each in told[1:]} >= {"created", "deleted"}

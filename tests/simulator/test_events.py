@@ -51,7 +51,7 @@ def test_a_renamed_person_appears_in_the_data_and_in_an_event_with_the_old_name(
     clever: RunningSimulator, version: str
 ) -> None:
     ada = clever.people.person("student")
-    clever.change("name", "student", first="Adele", last="Ñandú")
+    clever.change_roster("name", "student", first="Adele", last="Ñandú")
     (event,) = told(clever, version)
     assert event["type"] == ("students.updated" if version in OLD else "users.updated")
     path = f"/{version}/{'students' if version in OLD else 'users'}/{ada.id}"
@@ -64,11 +64,11 @@ def test_a_renamed_person_appears_in_the_data_and_in_an_event_with_the_old_name(
 
 
 def test_before_v3_each_role_of_a_person_has_its_own_event(clever: RunningSimulator) -> None:
-    clever.change("name", "teacher_admin", last="Oye")
+    clever.change_roster("name", "teacher_admin", last="Oye")
     assert types(clever, "v3.1") == ["users.updated"]
     assert types(clever, "v2.1") == types(clever, "v1.1")
     assert set(types(clever, "v2.1")) == {"teachers.updated", "schooladmins.updated"}
-    clever.change("name", "district_admin", last="Or")
+    clever.change_roster("name", "district_admin", last="Or")
     assert types(clever, "v2.0")[-1] == "districtadmins.updated"
     assert "districtadmins.updated" not in types(clever, "v1.2")  # v1 has no such events
 
@@ -79,7 +79,7 @@ def test_a_change_of_class_is_a_section_updated_event(
 ) -> None:
     section, ada = section_without(clever, "student"), clever.people.person("student")
     for enrolled in (True, False):
-        clever.change("class", "student", section=section.id, enrolled=enrolled)
+        clever.change_roster("class", "student", section=section.id, enrolled=enrolled)
         event = told(clever, version)[-1]
         assert event["type"] == "sections.updated"
         now = get(clever, f"/{version}/sections/{section.id}")["data"]
@@ -99,12 +99,12 @@ def test_an_unshared_or_deleted_person_is_missing_until_restored(
     kind = "students" if version in OLD else "users"
     before = get(clever, f"/{version}/{kind}/{ada.id}")["data"]
     classes = ids(get(clever, f"/{version}/{kind}/{ada.id}/sections"))
-    clever.change(change, "student")
+    clever.change_roster(change, "student")
     bearer = district_token(clever)
     assert read_endpoint(clever, f"/{version}/{kind}/{ada.id}", bearer).status_code == 404
     for page in all_pages(clever, f"/{version}/sections"):
         assert ada.id not in str(page)
-    clever.change("back", "student")
+    clever.change_roster("back", "student")
     assert get(clever, f"/{version}/{kind}/{ada.id}")["data"] == before
     seen = [one for one in types(clever, version) if not one.endswith("contacts.updated")]
     updates = ["sections.updated"] * len(classes)
@@ -116,18 +116,18 @@ def test_an_unshared_or_deleted_person_is_missing_until_restored(
 def test_an_unshared_person_cannot_reach_the_app_and_a_deleted_one_cannot_enter_clever(
     clever: RunningSimulator,
 ) -> None:
-    clever.change("unshared", "student")
+    clever.change_roster("unshared", "student")
     assert log_in(clever, "simulator").url.startswith(clever.url)
-    clever.change("back", "student")
+    clever.change_roster("back", "student")
     assert log_in_and_exchange(clever, "simulator")["access_token"]
-    clever.change("deleted", "student")
+    clever.change_roster("deleted", "student")
     assert "password" in log_in(clever, "simulator").text.lower()
 
 
 def test_an_existing_user_token_shows_the_new_name(clever: RunningSimulator) -> None:
     ada = clever.people.person("student")
     bearer = log_in_and_exchange(clever, "simulator")["access_token"]
-    clever.change("name", ada.id, first="Adele")
+    clever.change_roster("name", ada.id, first="Adele")
     assert get(clever, f"/v3.0/users/{ada.id}", bearer)["data"]["name"]["first"] == "Adele"
     assert get(clever, "/userinfo", bearer)["given_name"] == "Adele"
 
@@ -176,13 +176,13 @@ def test_a_batch_must_be_about_one_district(clever: RunningSimulator) -> None:
 
 def test_events_after_a_cursor_come_oldest_first_and_once(clever: RunningSimulator) -> None:
     for number in range(7):
-        clever.change("name", "student", first=f"Ada {number}")
+        clever.change_roster("name", "student", first=f"Ada {number}")
     newest = get(clever, "/v3.0/events?ending_before=last&limit=1")
     assert newest["data"][0]["data"]["data"]["object"]["name"]["first"] == "Ada 6"
     names = [each["data"]["object"]["name"]["first"] for each in told(clever, query="limit=3")]
     assert names == [f"Ada {number}" for number in range(7)]
     cursor = newest["data"][0]["data"]["id"]
-    clever.change("name", "student", first="Ada 7")
+    clever.change_roster("name", "student", first="Ada 7")
     (after,) = told(clever, query=f"starting_after={cursor}")
     assert after["data"]["object"]["name"]["first"] == "Ada 7"
     last = get(clever, f"/v3.0/events?starting_after={after['id']}")
@@ -193,10 +193,10 @@ def test_events_after_a_cursor_come_oldest_first_and_once(clever: RunningSimulat
 def test_events_and_their_cursors_expire_after_thirty_days(
     clever: RunningSimulator, version: str
 ) -> None:
-    clever.change("name", "student", first="Old")
+    clever.change_roster("name", "student", first="Old")
     cursor = told(clever, version)[0]["id"]
     clever.advance(29 * DAY)
-    clever.change("name", "student", first="New")
+    clever.change_roster("name", "student", first="New")
     assert len(told(clever, version, f"starting_after={cursor}")) == 1
     clever.advance(1 * DAY + 1)
     assert len(told(clever, version)) == 1
@@ -209,9 +209,9 @@ def test_events_and_their_cursors_expire_after_thirty_days(
 
 def test_events_are_filtered_by_record_type_and_by_school(clever: RunningSimulator) -> None:
     section = section_without(clever, "student")
-    clever.change("class", "student", section=section.id)
-    clever.change("name", "student", first="Adele")
-    clever.change("name", "district_admin", first="Mei")
+    clever.change_roster("class", "student", section=section.id)
+    clever.change_roster("name", "student", first="Adele")
+    clever.change_roster("name", "district_admin", first="Mei")
     assert types(clever, query="record_type=sections") == ["sections.updated"]
     both = types(clever, query="record_type=sections&record_type=users&limit=1")
     assert both == ["sections.updated", "users.updated", "users.updated"]
@@ -224,9 +224,9 @@ def test_events_are_filtered_by_record_type_and_by_school(clever: RunningSimulat
 @pytest.mark.parametrize("version", ["v1.1", "v1.2"])
 def test_in_v1_each_record_has_its_own_event_list(clever: RunningSimulator, version: str) -> None:
     section, ada = section_without(clever, "student"), clever.people.person("student")
-    clever.change("class", "student", section=section.id)
-    clever.change("name", "student", first="Adele")
-    clever.change("name", "teacher", first="Gracie")
+    clever.change_roster("class", "student", section=section.id)
+    clever.change_roster("name", "student", first="Adele")
+    clever.change_roster("name", "teacher", first="Gracie")
     teacher = clever.people.person("teacher").role_assignment("teacher").legacy_id
     for path, expected in (
         (f"students/{ada.id}", ["students.updated"]),
@@ -249,12 +249,12 @@ def test_only_a_district_token_at_secure_sync_reads_events(clever: RunningSimula
 
 
 def test_events_are_not_visible_to_another_district(clever: RunningSimulator) -> None:
-    clever.change("name", "student2", first="Rosalind")
+    clever.change_roster("name", "student2", first="Rosalind")
     assert told(clever) == []
 
 
 def test_a_fault_can_target_only_the_events_endpoint(clever: RunningSimulator) -> None:
-    clever.fault("events", status=503)
+    clever.add_fault("events", status=503)
     bearer = district_token(clever)
     assert read_endpoint(clever, "/v3.0/users", bearer).status_code == 200
     statuses = [read_endpoint(clever, "/v3.0/events", bearer).status_code for _ in range(2)]
@@ -305,8 +305,8 @@ def test_another_site_cannot_make_a_change(clever: RunningSimulator) -> None:
 
 def test_a_reset_undoes_every_change(clever: RunningSimulator) -> None:
     before = clever.people
-    clever.change("name", "student", first="Adele")
-    clever.change("deleted", "teacher")
+    clever.change_roster("name", "student", first="Adele")
+    clever.change_roster("deleted", "teacher")
     clever.reset()
     assert clever.people == before
     assert told(clever) == []

@@ -162,7 +162,7 @@ def test_the_claims_of_id_tokens_can_be_overridden(clever: RunningSimulator) -> 
 def test_faults_can_target_the_discovery_and_keys_endpoints(
     clever: RunningSimulator, endpoint: str, path: str
 ) -> None:
-    clever.fault(endpoint, status=503)
+    clever.add_fault(endpoint, status=503)
     assert [send_request(clever.url + path).status_code for _ in range(2)] == [503, 200]
 
 

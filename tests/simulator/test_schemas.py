@@ -65,9 +65,9 @@ def clever() -> Iterator[RunningSimulator]:
         for step in ("new_teacher", "new_school", "new_id"):
             started.make_step(step)
         for who in ("student", "teacher", "school_admin", "district_admin", "teacher_admin"):
-            started.change("name", who, last="Changed")
-        started.change("deleted", "student")
-        started.change("back", "student")
+            started.change_roster("name", who, last="Changed")
+        started.change_roster("deleted", "student")
+        started.change_roster("back", "student")
         yield started
 
 

@@ -98,7 +98,7 @@ def test_a_reset_undoes_the_school_year(clever: RunningSimulator) -> None:
     assert told(clever) == []
     district = get(clever, f"/v3.0/districts/{before.districts[0].id}")["data"]
     assert district["state"] == "success"
-    clever.change("name", STUDENT_USER_NAME, first="Tali")
+    clever.change_roster("name", STUDENT_USER_NAME, first="Tali")
     (event,) = told(clever)
     age = datetime.now(UTC) - datetime.fromisoformat(event["created"])
     assert abs(age.total_seconds()) < DAY_SECONDS

@@ -31,8 +31,8 @@ def test_the_status_is_none_until_an_incident_begins_and_after_it_ends(
     well = summary(clever)
     assert well["status"] == {"indicator": "none", "description": "All Systems Operational"}
     assert well["incidents"] == well["scheduled_maintenances"] == []
-    clever.incident("Logins are slow", "minor", "We are looking into it.")
-    clever.incident("Nobody can log in", "critical")
+    clever.add_incident("Logins are slow", "minor", "We are looking into it.")
+    clever.add_incident("Nobody can log in", "critical")
     found = summary(clever)
     assert found["status"]["indicator"] == "critical"
     assert [(incident["name"], incident["impact"]) for incident in found["incidents"]] == [
@@ -47,7 +47,7 @@ def test_the_status_is_none_until_an_incident_begins_and_after_it_ends(
 
 
 def test_maintenance_in_progress_is_not_listed_as_an_incident(clever: RunningSimulator) -> None:
-    clever.incident("We move house", "maintenance")
+    clever.add_incident("We move house", "maintenance")
     found = summary(clever)
     assert found["incidents"] == []
     assert found["scheduled_maintenances"][0]["status"] == "in_progress"
@@ -55,7 +55,7 @@ def test_maintenance_in_progress_is_not_listed_as_an_incident(clever: RunningSim
 
 
 def test_status_json_agrees_with_summary_json(clever: RunningSimulator) -> None:
-    clever.incident("Logins are slow")
+    clever.add_incident("Logins are slow")
     short = send_request(f"{clever.url}/_status/api/v2/status.json").json()
     whole = summary(clever)
     assert set(short) == {"page", "status"}
@@ -96,7 +96,7 @@ def test_incidents_can_be_controlled_on_the_control_page(clever: RunningSimulato
 
 
 def test_faults_can_target_the_status_page(clever: RunningSimulator) -> None:
-    clever.fault("status", body="html")
+    clever.add_fault("status", body="html")
     answer = send_request(f"{clever.url}/_status/api/v2/summary.json")
     assert "text/html" in answer.headers["Content-Type"]
     assert summary(clever)["status"]["indicator"] == "none"

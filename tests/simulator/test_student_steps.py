@@ -134,7 +134,7 @@ def test_a_student_who_returns_after_three_hundred_days_has_a_new_id(
     old = find_student(clever)
     before, old_classes = read_record(clever, version, old.id), section_ids(clever, version, old.id)
     family = guardian_ids(clever, version, old.id)
-    cursor = clever.change("name", STUDENT_USER_NAME, first="Tali")[0]["id"]
+    cursor = clever.change_roster("name", STUDENT_USER_NAME, first="Tali")[0]["id"]
     step = clever.make_step("new_id")
     new = find_student(clever)
     (change,) = step["touched"]

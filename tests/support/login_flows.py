@@ -61,7 +61,7 @@ def stop_before_callback(site: Site, user_name: str, visitor: Visitor | None = N
 
 def exchanges(site: Site) -> int:
     """Return how many requests Clever's token endpoint received."""
-    return [request["path"] for request in site.clever.journal()].count("/oauth/tokens")
+    return [request["path"] for request in site.clever.received_requests()].count("/oauth/tokens")
 
 
 def code_of(url: str) -> str:

@@ -171,7 +171,7 @@ def open_clever_form(page: Page, site: Site) -> None:
 
 def return_during_outage(page: Page, site: Site) -> None:
     """Return from Clever while its token endpoint answers with status 500."""
-    site.clever.fault("token", status=500, times=2)  # the app restarts the login once
+    site.clever.add_fault("token", status=500, times=2)  # the app restarts the login once
     page.goto(f"{site.clever.url}/in/{site.person('student').district.shortname}")
     page.get_by_label("User name").fill("student")
     page.get_by_label("Password").fill("clever")

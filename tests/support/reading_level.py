@@ -83,7 +83,7 @@ def run_site_to_read(folder: Path, catalogs: Catalogs | None = None) -> Iterator
     ) as site:
         run_flask_clever(site, "db", "upgrade")
         run_flask_clever(site, "sync")
-        site.clever.incident(INCIDENT, "minor")
+        site.clever.add_incident(INCIDENT, "minor")
         yield site
 
 

@@ -66,7 +66,7 @@ class RosterJob:
         """Return the requested API paths, in order."""
         return [
             request["path"]
-            for request in self.time.clever.journal()
+            for request in self.time.clever.received_requests()
             if request["path"].startswith("/v")
         ]
 
@@ -90,14 +90,14 @@ def make_job(
     `app` is the client id, and `changes` are further arguments of DistrictClient.
     """
     clock = FakeClock(clever)
-    patience = RetryPolicy(clock=clock.clock, sleep=clock.sleep)
+    retries = RetryPolicy(clock=clock.clock, sleep=clock.sleep)
     transport = HttpClient()
     tokens = DistrictTokens(
         transport=transport,
         clever_url=clever.url,
         client_id=app,
         client_secret="simulator-secret",
-        patience=patience,
+        retries=retries,
     )
     client = DistrictClient(
         transport=transport,
@@ -105,7 +105,7 @@ def make_job(
         api_url=clever.url,
         version=VERSIONS[version],
         district_id=district or clever.people.districts[0].id,
-        patience=patience,
+        retries=retries,
         **changes,
     )
     return RosterJob(client, clock, page_size)

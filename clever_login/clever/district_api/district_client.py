@@ -45,7 +45,7 @@ class DistrictTokens:
     clever_url: str
     client_id: str
     client_secret: str = field(repr=False)
-    patience: RetryPolicy = field(default_factory=RetryPolicy, repr=False)
+    retries: RetryPolicy = field(default_factory=RetryPolicy, repr=False)
     _kept: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -89,7 +89,7 @@ class DistrictTokens:
     def _get(self, url: str) -> Json:
         basic = (self.client_id.encode(), self.client_secret.encode())
         request = requests.Request("GET", url, auth=basic)
-        answer = self.patience.ask(
+        answer = self.retries.ask(
             lambda: self.transport.send(
                 request, Deadline(TOKEN_LOOKUP_TIMEOUT_SECONDS), LIST_LIMITS
             )
@@ -144,7 +144,7 @@ class DistrictClient:
     api_url: str
     version: ApiVersion
     district_id: str
-    patience: RetryPolicy = field(default_factory=RetryPolicy, repr=False)
+    retries: RetryPolicy = field(default_factory=RetryPolicy, repr=False)
     bounds: ResponseLimits = LIST_LIMITS
 
     @property
@@ -227,7 +227,7 @@ class DistrictClient:
         for anew in (False, True):
             token = self.tokens.token(self.district_id, anew=anew)
             request = requests.Request("GET", url, headers={"Authorization": f"Bearer {token}"})
-            answer = self.patience.ask(partial(self._send, request))
+            answer = self.retries.ask(partial(self._send, request))
             if answer.status != 401:
                 return answer
         raise DistrictDisconnected(

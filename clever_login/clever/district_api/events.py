@@ -184,7 +184,7 @@ class DistrictEvents:
     def _check_age(self, cursor: str) -> None:
         if not _EVENT_ID_PATTERN.fullmatch(cursor):
             return
-        age = self.client.patience.clock() - int(cursor[:8], 16)
+        age = self.client.retries.clock() - int(cursor[:8], 16)
         if age > RETENTION_DAYS * 24 * 60 * 60:
             raise _cursor_too_old(
                 f"The cursor is older than the {RETENTION_DAYS} days of events that Clever keeps"
