@@ -57,7 +57,10 @@ def find_rows(
 def drop_records_of_other_districts(
     records: dict[str, R], district_id: str, kind: str, other_districts: Counter[str]
 ) -> dict[str, R]:
-    """Return the records that do not name another district, and count the rest in `other_districts`."""
+    """Return the records that do not name another district.
+
+    Counts the rest in `other_districts`.
+    """
     result = {
         key: record for key, record in records.items() if record.district_id in (None, district_id)
     }
@@ -68,7 +71,10 @@ def drop_records_of_other_districts(
 def drop_rows_of_other_districts(
     written: dict[str, str], kind: str, other_districts: Counter[str]
 ) -> dict[str, str]:
-    """Return `upsert_rows`'s result without rows of other districts; count those in `other_districts`."""
+    """Return `upsert_rows`'s result without rows of other districts.
+
+    Counts those in `other_districts`.
+    """
     result = {key: change for key, change in written.items() if change != OTHER_DISTRICT}
     other_districts[kind] += len(written) - len(result)
     return result
