@@ -170,6 +170,9 @@ def test_errors_of_the_login_have_the_librarys_page(make_site: SiteMaker) -> Non
     visitor = new_browser(site).open("/clever/oauth/callback?state=unknown&code=unknown")
     assert visitor.code == "login_expired"
     assert visitor.response.headers["Cache-Control"] == "no-store"
+    assert visitor.page.title
+    assert visitor.page.title.get_text() == "Please log in again"
+    assert visitor.click("Go to the first page").heading == "Hello"  # the app has no product name
     spanish = new_browser(site).open(
         "/clever/oauth/callback?state=unknown&code=unknown", **{"Accept-Language": "es"}
     )
