@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,8 +17,8 @@ from clever_login import CleverLogin, Settings, parts
 from clever_login.i18n.catalogs import LIBRARY_FOLDER, Catalogs
 from tests.conftest import SiteMaker
 from tests.support import reference_app
-from tests.support.browser_client import send_request
-from tests.support.fresh_checkout import copy_app
+from tests.support.browser_client import NAVIGATION_HEADERS, send_request
+from tests.support.fresh_checkout import copy_app, run_copied_app, run_module
 from tests.support.login_flows import by_button
 from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter, replacing
@@ -189,3 +190,36 @@ def test_the_doctor_names_an_outdated_template(tmp_path: Path) -> None:
         check=False,
     )
     assert "templates/clever_login/error.html replaces a template" in " ".join(ended.stdout.split())
+
+
+def test_an_app_keeps_its_files_when_the_package_is_replaced(tmp_path: Path) -> None:
+    """The new version of the package has a newer error page, which the app has replaced."""
+    folder = copy_app(tmp_path)
+    home = folder / "templates" / "home.html"
+    write(home, home.read_text().replace("Need help? Ask your teacher.", "Hello, readers"))
+    write(
+        folder / "templates" / "clever_login" / "error.html",
+        '{# clever_login 1 #}{% extends "clever_login/base.html" %}'
+        "{% block heading %}Our own trouble{% endblock %}",
+    )
+    write(folder / "static" / "style.css", ":root { --ours: teal }")
+    shutil.rmtree(folder / "clever_login")
+    shutil.copytree(ROOT / "clever_login", folder / "clever_login")
+    newer = folder / "clever_login" / "templates" / "clever_login" / "error.html"
+    newer.write_text(newer.read_text().replace("{# clever_login 1 -#}", "{# clever_login 2 -#}"))
+    with run_copied_app(folder, tmp_path / "app.log") as url:
+        first = send_request(f"{url}/", headers=NAVIGATION_HEADERS).text
+        stylesheet = re.search(r'href="(/static/style[^"]*)"', first)
+        assert "Hello, readers" in first
+        assert stylesheet
+        assert "--ours" in send_request(f"{url}{stylesheet[1]}").text
+        assert "Our own trouble" in send_request(f"{url}/none", headers=NAVIGATION_HEADERS).text
+        assert (
+            "Bye! See you soon."
+            in send_request(f"{url}/logged-out", headers=NAVIGATION_HEADERS).text
+        )
+    log = (tmp_path / "app.log").read_text()
+    outdated = [json.loads(line) for line in log.splitlines() if "template_outdated" in line]
+    assert {event["template"] for event in outdated} == {"error.html"}
+    _, report = run_module(folder, tmp_path / "doctor.log", "clever_login.doctor")
+    assert "error.html" in report
