@@ -12,7 +12,6 @@ from flask import Flask
 from sqlalchemy import Table, delete, insert, inspect, select
 from sqlalchemy.exc import IntegrityError
 
-from app import PARTS
 from clever_login import database, parts
 from clever_login.config import Settings
 from clever_login.db.models import Person, School, Section
@@ -20,6 +19,7 @@ from tests.conftest import SiteMaker
 from tests.support import running_app
 from tests.support.account_app import database_of, flask_app, people_rows, run_flask_clever
 from tests.support.login_flows import by_button
+from tests.support.reference_app.app import PARTS
 from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter
 

@@ -57,6 +57,11 @@ def test_the_library_and_the_simulator_never_import_each_other() -> None:
         assert "clever_login" not in path.read_text(), path
 
 
+def test_only_the_tests_in_tests_app_import_the_starter() -> None:
+    for path in {*(ROOT / "tests").rglob("*.py")} - {*(ROOT / "tests" / "app").rglob("*.py")}:
+        assert not {"app", "dashboard"} & imports(path), path
+
+
 def test_no_function_is_longer_than_35_lines() -> None:
     for folder in ("clever_login", "clever_simulator"):
         for path in (ROOT / folder).rglob("*.py"):
