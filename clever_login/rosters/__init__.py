@@ -10,39 +10,73 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clever_login.rosters.district_status import SyncStatus
     from clever_login.rosters.pagination import Page
     from clever_login.rosters.queries import (
+        district,
         people,
+        school,
         schools,
         section,
         sections,
         students,
+        students_by_grade,
+        sync_status,
         teachers,
+        teachers_by_section,
     )
-    from clever_login.rosters.records import NotVisible, Person, School, Section
+    from clever_login.rosters.records import (
+        District,
+        GradeCount,
+        NotVisible,
+        Person,
+        School,
+        Section,
+    )
     from clever_login.rosters.viewers import Viewer, operator, viewer
 
 __all__ = [
+    "District",
+    "GradeCount",
     "NotVisible",
     "Page",
     "Person",
     "School",
     "Section",
+    "SyncStatus",
     "Viewer",
+    "district",
     "operator",
     "people",
+    "school",
     "schools",
     "section",
     "sections",
     "students",
+    "students_by_grade",
+    "sync_status",
     "teachers",
+    "teachers_by_section",
     "viewer",
 ]
 # No module may have the name of a public function: importing it would replace the function.
 _MODULES = {
+    "district_status": ("SyncStatus",),
     "pagination": ("Page",),
-    "queries": ("people", "schools", "section", "sections", "students", "teachers"),
-    "records": ("NotVisible", "Person", "School", "Section"),
+    "queries": (
+        "district",
+        "people",
+        "school",
+        "schools",
+        "section",
+        "sections",
+        "students",
+        "students_by_grade",
+        "sync_status",
+        "teachers",
+        "teachers_by_section",
+    ),
+    "records": ("District", "GradeCount", "NotVisible", "Person", "School", "Section"),
     "viewers": ("Viewer", "operator", "viewer"),
 }
 

@@ -1,7 +1,6 @@
 """The data of each roster page, read in one transaction.
 
-Classes, members, and schools come from the public queries. Only numbers, the sync's status, and the
-teachers of a whole list of classes have queries of their own.
+Everything comes from the public queries, which share the transaction.
 """
 
 from __future__ import annotations
@@ -9,14 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.orm import Session
-
 from clever_login.clever.models import Role
-from clever_login.rosters import class_queries, queries, school_queries
+from clever_login.rosters import queries
+from clever_login.rosters.district_status import SyncStatus
 from clever_login.rosters.pagination import ALL_PAGES, MAX_PAGE_SIZE, Page
-from clever_login.rosters.records import NotVisible, Person, Section
-from clever_login.rosters.school_queries import GradeCount, RosterCounts
-from clever_login.rosters.sync_status import SyncStatus, load_sync_status
+from clever_login.rosters.records import District, GradeCount, NotVisible, Person, School, Section
 from clever_login.rosters.viewers import Viewer
 
 
@@ -25,7 +21,7 @@ class ListedClass:
     """A class in a list, with its teachers."""
 
     section: Section
-    teachers: list[Person]
+    teachers: tuple[Person, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +29,8 @@ class Dashboard:
     """The viewer's classes, schools and district. Parts that the role does not have are empty."""
 
     classes: Page[ListedClass]
-    schools: Page[RosterCounts]
-    district: RosterCounts | None
+    schools: Page[School]
+    district: District | None
     grades: list[GradeCount]
     sync: SyncStatus  # empty for students who have classes: their page does not show it
 
@@ -63,7 +59,7 @@ class ClassPage:
 class SchoolPage:
     """A school's numbers and classes."""
 
-    counts: RosterCounts
+    counts: School
     grades: list[GradeCount]
     classes: Page[ListedClass]
     sync: SyncStatus
@@ -73,9 +69,9 @@ class SchoolPage:
 class DistrictPage:
     """A district's numbers and schools."""
 
-    counts: RosterCounts
+    counts: District
     grades: list[GradeCount]
-    schools: Page[RosterCounts]
+    schools: Page[School]
     sync: SyncStatus
 
 
@@ -83,23 +79,23 @@ def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
     """Return the viewer's classes, schools and district."""
     enrolled = viewer.role in (Role.STUDENT, Role.TEACHER)
     staff, admin = viewer.role is Role.STAFF, viewer.role is Role.DISTRICT_ADMIN
-    with queries.roster_session() as session:
-        classes = _classes(session, viewer, page) if enrolled else Page(rows=[], total=0)
+    with queries.roster_session():
+        classes = _classes(viewer, page) if enrolled else Page(rows=[], total=0)
         shows_status = not (classes and viewer.role is Role.STUDENT)
         return Dashboard(
             classes=classes,
-            schools=_schools(session, viewer, page) if staff else Page(rows=[], total=0),
-            district=school_queries.find_district(session, viewer) if admin else None,
-            grades=school_queries.count_students_by_grade(session, viewer)
-            if staff or admin
-            else [],
-            sync=load_sync_status(session, viewer) if shows_status else SyncStatus(),
+            schools=queries.schools(counts=True, viewer=viewer, page=page)
+            if staff
+            else Page(rows=[], total=0),
+            district=_district(viewer) if admin else None,
+            grades=queries.students_by_grade(viewer=viewer) if staff or admin else [],
+            sync=queries.sync_status(viewer=viewer) if shows_status else SyncStatus(),
         )
 
 
 def load_class_page(viewer: Viewer, section_id: str, page: int) -> ClassPage:
     """Return the data of a class's page. Raises NotVisible if the viewer may not see the class."""
-    with queries.roster_session() as session:
+    with queries.roster_session():
         section = queries.section(section_id, viewer=viewer)
         return ClassPage(
             section=section,
@@ -107,7 +103,7 @@ def load_class_page(viewer: Viewer, section_id: str, page: int) -> ClassPage:
             students=_students(viewer, section_id, page)
             if section.students
             else Page(rows=[], total=0),
-            sync=load_sync_status(session, viewer),
+            sync=queries.sync_status(viewer=viewer),
         )
 
 
@@ -116,17 +112,15 @@ def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage:
 
     Raises NotVisible if the viewer may not see the school's numbers.
     """
-    with queries.roster_session() as session:
-        school = school_queries.find_school(session, viewer, school_id)
-        if school is None:
-            raise NotVisible
+    with queries.roster_session():
+        school = queries.school(school_id, counts=True, viewer=viewer)
         return SchoolPage(
             counts=school,
-            grades=school_queries.count_students_by_grade(session, viewer, school_id=school_id),
-            classes=_classes(session, viewer, page, school=school_id)
+            grades=queries.students_by_grade(school=school_id, viewer=viewer),
+            classes=_classes(viewer, page, school=school_id)
             if school.sections
             else Page(rows=[], total=0),
-            sync=load_sync_status(session, viewer),
+            sync=queries.sync_status(viewer=viewer),
         )
 
 
@@ -135,32 +129,29 @@ def load_district_page(viewer: Viewer, page: int) -> DistrictPage:
 
     Raises NotVisible for other viewers.
     """
-    with queries.roster_session() as session:
-        district = school_queries.find_district(session, viewer)
-        if district is None:
-            raise NotVisible
+    with queries.roster_session():
         return DistrictPage(
-            counts=district,
-            grades=school_queries.count_students_by_grade(session, viewer),
-            schools=_schools(session, viewer, page),
-            sync=load_sync_status(session, viewer),
+            counts=queries.district(viewer=viewer),
+            grades=queries.students_by_grade(viewer=viewer),
+            schools=queries.schools(counts=True, viewer=viewer, page=page),
+            sync=queries.sync_status(viewer=viewer),
         )
 
 
-def _classes(
-    session: Session, viewer: Viewer, page: int, *, school: str | None = None
-) -> Page[ListedClass]:
+def _district(viewer: Viewer) -> District | None:
+    """Return the district; None for an administrator who has been archived since the login."""
+    try:
+        return queries.district(viewer=viewer)
+    except NotVisible:
+        return None
+
+
+def _classes(viewer: Viewer, page: int, *, school: str | None = None) -> Page[ListedClass]:
     found = queries.sections(school=school, viewer=viewer, page=page)
-    teachers = class_queries.list_teachers(session, viewer, [section.id for section in found])
+    teachers = queries.teachers_by_section([section.id for section in found], viewer=viewer)
     return found.with_rows(
         [ListedClass(section=section, teachers=teachers[section.id]) for section in found]
     )
-
-
-def _schools(session: Session, viewer: Viewer, page: int) -> Page[RosterCounts]:
-    found = queries.schools(viewer=viewer, page=page)
-    names = {school.id: school.name for school in found}
-    return found.with_rows(school_queries.with_counts(session, names))
 
 
 def _students(viewer: Viewer, section_id: str, page: int) -> Page[Person]:

@@ -6,7 +6,7 @@ in is a 401. `page` and `size` out of range become the nearest possible value (`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -16,8 +16,16 @@ from clever_login.clever.models import Role
 from clever_login.clever.parsing import is_valid_id
 from clever_login.db.database import database
 from clever_login.rosters import class_queries, people_queries, school_queries
+from clever_login.rosters.district_status import SyncStatus, load_sync_status
 from clever_login.rosters.pagination import PAGE_SIZE, Page, paginate
-from clever_login.rosters.records import NotVisible, Person, School, Section
+from clever_login.rosters.records import (
+    District,
+    GradeCount,
+    NotVisible,
+    Person,
+    School,
+    Section,
+)
 from clever_login.rosters.viewers import Viewer, current_viewer
 
 _open_session: ContextVar[Session | None] = ContextVar("roster_session", default=None)
@@ -85,14 +93,74 @@ def teachers(section_id: str, *, viewer: Viewer | None = None) -> tuple[Person, 
     return tuple(found)
 
 
-def schools(*, viewer: Viewer | None = None, page: int = 1, size: int = PAGE_SIZE) -> Page[School]:
+def teachers_by_section(
+    section_ids: Collection[str], *, viewer: Viewer | None = None
+) -> dict[str, tuple[Person, ...]]:
+    """Return the teachers of several classes, by last name, in one query.
+
+    A class that the viewer may not see has none.
+    """
+    viewer = viewer or current_viewer()
+    well_formed = [section_id for section_id in section_ids if is_valid_id(section_id)]
+    with roster_session() as session:
+        found = class_queries.list_teachers(session, viewer, well_formed)
+    return {section_id: tuple(found[section_id]) for section_id in section_ids}
+
+
+def schools(
+    *, counts: bool = False, viewer: Viewer | None = None, page: int = 1, size: int = PAGE_SIZE
+) -> Page[School]:
     """Return the schools where the viewer is staff, or of their whole district, by name.
 
-    Empty for students and teachers: `Section.school` names the schools of their classes.
+    With `counts`, each has its numbers of students, teachers, and classes. Empty for students and
+    teachers: `Section.school` names the schools of their classes.
     """
     viewer = viewer or current_viewer()
     with roster_session() as session:
-        return school_queries.list_schools(session, viewer, page, size)
+        return school_queries.list_schools(session, viewer, page, size, counts=counts)
+
+
+def school(id: str, *, counts: bool = False, viewer: Viewer | None = None) -> School:  # noqa: A002 # the public name
+    """Return one of `schools`. Raises NotVisible if it is none of the viewer's."""
+    viewer = viewer or current_viewer()
+    _check_id(id)
+    with roster_session() as session:
+        found = school_queries.find_school(session, viewer, id, counts=counts)
+    if found is None:
+        raise NotVisible
+    return found
+
+
+def district(*, viewer: Viewer | None = None) -> District:
+    """Return the district with its numbers. Raises NotVisible unless the viewer sees all of it."""
+    viewer = viewer or current_viewer()
+    with roster_session() as session:
+        found = school_queries.find_district(session, viewer)
+    if found is None:
+        raise NotVisible
+    return found
+
+
+def students_by_grade(
+    *, school: str | None = None, viewer: Viewer | None = None
+) -> list[GradeCount]:
+    """Return the number of students per grade, of one school or of all that the viewer sees.
+
+    A student at two schools counts once. Empty for students and teachers, and for a school that is
+    none of the viewer's.
+    """
+    viewer = viewer or current_viewer()
+    if school is not None:
+        _check_id(school)
+    with roster_session() as session:
+        return school_queries.count_students_by_grade(session, viewer, school_id=school)
+
+
+def sync_status(*, viewer: Viewer | None = None) -> SyncStatus:
+    """Return when the viewer's district was last synced, and what blocks its sync."""
+    viewer = viewer or current_viewer()
+    with roster_session() as session:
+        return load_sync_status(session, viewer)
 
 
 def people(

@@ -30,10 +30,33 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class School:
-    """A school. `id` is Clever's."""
+    """A school. `id` is Clever's. The numbers are None unless they were asked for."""
 
     id: str
     name: str
+    students: int | None = None
+    teachers: int | None = None
+    sections: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class District:
+    """A district, with its numbers of students, teachers, and sections. `id` is Clever's."""
+
+    id: str
+    name: str
+    students: int
+    teachers: int
+    sections: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeCount:
+    """The number of students in a grade, and its percentage of the largest grade's number."""
+
+    grade: str
+    students: int
+    percent: int
 
 
 @dataclass(frozen=True, kw_only=True)

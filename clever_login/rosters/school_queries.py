@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,36 +14,18 @@ from clever_login.db.models import District, Person, RoleAssignment, School, Sec
 from clever_login.rosters import records, visibility
 from clever_login.rosters.formatting import GRADE_ORDER, name_sort_key
 from clever_login.rosters.pagination import Page, paginate
-from clever_login.rosters.viewers import Viewer, ViewerRole
+from clever_login.rosters.viewers import Operator, Viewer, ViewerRole
 
 Query = Select[*tuple[Any, ...]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RosterCounts:
-    """A school or district, with its numbers of students, teachers and sections."""
-
-    id: str
-    name: str
-    students: int
-    teachers: int
-    sections: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class GradeCount:
-    """The number of students in a grade, and its percentage of the largest grade's number."""
-
-    grade: str
-    students: int
-    percent: int
-
-
-def list_schools(session: Session, viewer: Viewer, page: int, size: int) -> Page[records.School]:
-    """Return one page of the schools the viewer may see, by name."""
+def list_schools(
+    session: Session, viewer: Viewer, page: int, size: int, *, counts: bool
+) -> Page[records.School]:
+    """Return one page of the schools the viewer may see, by name, with numbers if `counts`."""
     rows = session.execute(_schools_query(viewer.role), viewer.with_values())
     result = paginate(sorted(rows, key=lambda row: name_sort_key(row[1])), page, size)
-    return result.with_rows([records.School(id=row[0], name=row[1]) for row in result.rows])
+    return result.with_rows(_to_schools(session, dict(result.rows), counts=counts))
 
 
 def has_school(session: Session, viewer: Viewer, school_id: str) -> bool:
@@ -53,25 +34,27 @@ def has_school(session: Session, viewer: Viewer, school_id: str) -> bool:
     return session.execute(query, viewer.with_values(school=school_id)).first() is not None
 
 
-def find_school(session: Session, viewer: Viewer, school_id: str) -> RosterCounts | None:
+def find_school(
+    session: Session, viewer: Viewer, school_id: str, *, counts: bool
+) -> records.School | None:
     """Return one school, or None if the viewer may not see it."""
     rows = session.execute(_school_query(viewer.role), viewer.with_values(school=school_id))
-    return next(iter(with_counts(session, dict(rows.all()))), None)
+    return next(iter(_to_schools(session, dict(rows.all()), counts=counts)), None)
 
 
-def find_district(session: Session, viewer: Viewer) -> RosterCounts | None:
-    """Return a district administrator's district with its numbers; None for other viewers."""
+def find_district(session: Session, viewer: Viewer) -> records.District | None:
+    """Return the district with its numbers, if the viewer may see all of it, else None."""
     rows = session.execute(_district_query(viewer.role), viewer.with_values())
-    return next(map(_to_counts, rows), None)
+    return next(map(_to_district, rows), None)
 
 
 def count_students_by_grade(
     session: Session, viewer: Viewer, *, school_id: str | None = None
-) -> list[GradeCount]:
+) -> list[records.GradeCount]:
     """Return the students by grade of one school, or of all that an administrator may see."""
     if school_id is not None:
         query = _grades_of_school_query(viewer.role)
-    elif viewer.role is Role.DISTRICT_ADMIN:
+    elif viewer.role in (Role.DISTRICT_ADMIN, Operator.OPERATOR):
         query = _grades_of_district_query(viewer.role)
     else:
         query = _grades_of_schools_query(viewer.role)
@@ -80,7 +63,7 @@ def count_students_by_grade(
         students_by_grade[grade if grade in GRADE_ORDER else "Other"] += students
     largest = max(students_by_grade.values(), default=0)
     return [
-        GradeCount(
+        records.GradeCount(
             grade=grade,
             students=students_by_grade[grade],
             percent=round(100 * students_by_grade[grade] / largest),
@@ -90,15 +73,17 @@ def count_students_by_grade(
     ]
 
 
-def with_counts(session: Session, names: dict[str, str]) -> list[RosterCounts]:
-    """Add the numbers to these schools (names by id), which the viewer may see."""
+def _to_schools(session: Session, names: dict[str, str], *, counts: bool) -> list[records.School]:
+    """Return schools that the viewer may see (names by id), with numbers if `counts`."""
+    if not (counts and names):
+        return [records.School(id=school_id, name=name) for school_id, name in names.items()]
     parameters = {"schools": [*names]}
     people = {
         (row[0], row[1]): row[2] for row in session.execute(_people_per_school_query(), parameters)
     }
     classes: dict[str, int] = dict(session.execute(_classes_per_school_query(), parameters).all())
     return [
-        RosterCounts(
+        records.School(
             id=school_id,
             name=name,
             students=people.get((school_id, Role.STUDENT), 0),
@@ -204,8 +189,8 @@ def _grades_of_district_query(role: ViewerRole) -> Query:
     )
 
 
-def _to_counts(row: Row[*tuple[Any, ...]]) -> RosterCounts:
-    record_id, name, students, teachers, sections = row
-    return RosterCounts(
-        id=record_id, name=name, students=students, teachers=teachers, sections=sections
+def _to_district(row: Row[*tuple[Any, ...]]) -> records.District:
+    district_id, name, students, teachers, sections = row
+    return records.District(
+        id=district_id, name=name, students=students, teachers=teachers, sections=sections
     )

@@ -109,6 +109,55 @@ def test_each_viewer_gets_the_rows_of_their_role_and_no_others(school: Site, nam
     assert section.students == (None if name == "student" else 2)
 
 
+def outcome(question: Callable[[], Any]) -> Any:
+    """Return the answer, or None if it is not visible."""
+    try:
+        return question()
+    except rosters.NotVisible:
+        return None
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
+    school: Site, name: str
+) -> None:
+    viewer = viewer_named(school, name)
+    _, schools, _, _ = SEEN[name]
+    for school_id in ("a1", "a2", "b1"):
+        one = outcome(lambda school_id=school_id: rosters.school(school_id, viewer=viewer))
+        assert (one is not None) == (school_id in schools)
+    listed = rosters.schools(counts=True, viewer=viewer)
+    for row in listed:
+        members = rosters.people(school=row.id, viewer=viewer)
+        assert row.students == sum(Role.STUDENT in person.roles for person in members)
+        assert row.sections == rosters.sections(school=row.id, viewer=viewer).total
+        assert row == rosters.school(row.id, counts=True, viewer=viewer)
+        assert rosters.school(row.id, viewer=viewer).students is None
+    district = outcome(lambda: rosters.district(viewer=viewer))
+    pupils = [p for p in rosters.people(viewer=viewer) if Role.STUDENT in p.roles]
+    if name in ("district_admin", "operator"):
+        assert (district.students, district.id) == (
+            len(pupils),
+            school.person("student").district.id,
+        )
+    else:
+        assert district is None
+    by_grade = rosters.students_by_grade(viewer=viewer)
+    assert sum(row.students for row in by_grade) <= len(pupils)
+    assert bool(by_grade) == bool(schools)
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_the_teachers_of_several_classes_are_those_of_each_one(school: Site, name: str) -> None:
+    viewer = viewer_named(school, name)
+    asked = ["section-own", "section-other", "section-foreign", "nowhere", "\0"]
+    teachers = rosters.teachers_by_section(asked, viewer=viewer)
+    assert list(teachers) == asked
+    for section_id in asked:
+        alone = outcome(lambda section_id=section_id: rosters.teachers(section_id, viewer=viewer))
+        assert teachers[section_id] == (alone or ())
+
+
 @pytest.mark.parametrize("user_name", ROLES_BY_LOGIN)
 def test_the_viewer_is_the_logged_in_user_unless_another_one_is_passed(
     school: Site, user_name: str
