@@ -72,7 +72,6 @@ def init_app(app: Flask, settings: Settings) -> None:
         record_cache=RecordCache(),
     )
     warm_up.register_loader(app, store.load)
-    app.jinja_env.globals["clever_incident"] = status.incident
 
 
 def services(app: Flask | None = None) -> Services:

@@ -159,8 +159,7 @@ def _describe_user(user: user_session.CurrentUser) -> dict[str, object]:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Set up pending logins and used codes, and give templates the names of the roles."""
-    app.jinja_env.globals["role_labels"] = ROLE_LABELS
+    """Set up pending logins and used codes."""
     store = services(app).store
     app.extensions["clever_login_pending_logins"] = PendingLogins(settings, store)
     app.extensions["clever_login_used_codes"] = UsedCodes(store)

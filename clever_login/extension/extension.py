@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from flask import Blueprint, Flask
@@ -15,7 +15,7 @@ from clever_login.auth import link_views
 from clever_login.auth.account_hooks import AccountHooks
 from clever_login.cli import group
 from clever_login.config import Settings, load_settings
-from clever_login.extension import library_accounts
+from clever_login.extension import library_accounts, template_names
 from clever_login.extension.arguments import (
     FindOrCreate,
     OnLink,
@@ -45,13 +45,6 @@ ROSTER_COMMANDS = {
     "accounts": "clever_login.cli.account_transfer:accounts",
     "sync": "clever_login.cli.sync:sync_command",
 }
-
-
-@dataclass(frozen=True)
-class TemplateNames:
-    """What templates find under the name `clever_login`."""
-
-    static: Callable[[str], str]  # the URL of one of the library's static files
 
 
 class CleverLogin:
@@ -109,7 +102,6 @@ class CleverLogin:
         for part in self.parts.values():
             settings = part.apply(settings)
         settings = replace(settings, url_prefix=self.url_prefix)
-        app.jinja_env.globals.update(product=self.product, clever_library=settings.clever_library)
         self.destinations.install(app)
         self.hooks.install(app)
         blueprint = Blueprint(
@@ -117,9 +109,9 @@ class CleverLogin:
         )
         app_logging.init_app(app, settings)
         static_files.add_library_files(app)
-        app.jinja_env.globals[NAMESPACE] = TemplateNames(static=static_files.library_urls(app).url)
         _warn_of_outdated_templates(app)
         services.init_app(app, settings)
+        template_names.init_app(app, settings, self.product)
         self._install_parts(app, settings, blueprint)
         if self.hooks.on_link:
             link_views.routes.add_to(blueprint)

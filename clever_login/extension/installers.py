@@ -126,8 +126,7 @@ def _use_app_sessions(to: Target) -> None:
 
 
 def _translate_library_pages(to: Target) -> None:
-    languages.init_library_pages(to.app, to.settings)
-    to.blueprint.after_request(languages.set_content_language)
+    languages.init_blueprint(to.app, to.settings, to.blueprint)
 
 
 def _handle_library_errors(to: Target) -> None:

@@ -14,7 +14,7 @@ from typing import cast
 import flask_babel
 from babel import Locale
 from babel.support import NullTranslations
-from flask import Flask, current_app, g, has_request_context, request
+from flask import Blueprint, Flask, current_app, g, has_request_context, request
 from werkzeug import Response
 
 from clever_login.config import DEVELOPMENT, Settings
@@ -142,18 +142,26 @@ def init_app(app: Flask, settings: Settings, only: Collection[str] = ()) -> None
 
     `only` limits the languages to these names. Raises ValueError for a name without a file.
     """
-    init_library_pages(app, settings, only)
+    _init_catalogs(app, settings, only)
     app.extensions[_OFFERED_KEY] = True
+    app.context_processor(_language_names)
     app.context_processor(lambda: {"languages": available_languages().values()})
     app.after_request(set_content_language)
 
 
-def init_library_pages(app: Flask, settings: Settings, only: Collection[str] = ()) -> None:
-    """Show the library's pages in the browser's language, without a choice.
+def init_blueprint(app: Flask, settings: Settings, blueprint: Blueprint) -> None:
+    """Show the pages of a blueprint in the browser's language, without a choice.
 
     The texts of the app replace those of the library. If the app has a Flask-Babel of its own, its
     translations and its language apply.
     """
+    _init_catalogs(app, settings)
+    app.extensions[_OFFERED_KEY] = False
+    blueprint.context_processor(_language_names)
+    blueprint.after_request(set_content_language)
+
+
+def _init_catalogs(app: Flask, settings: Settings, only: Collection[str] = ()) -> None:
     folder = app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
     catalogs = Catalogs(LIBRARY_FOLDER, Path(app.root_path, folder), only=only)
     for name in only:
@@ -162,10 +170,12 @@ def init_library_pages(app: Flask, settings: Settings, only: Collection[str] = (
                 f"parts.Languages got only={name!r}, but translations/{name} is missing."
             )
     app.extensions["languages"] = catalogs
-    app.extensions[_OFFERED_KEY] = False
     if settings.app_env == DEVELOPMENT:
         _check_catalogs(catalogs)
     if "babel" not in app.extensions:
         babel = flask_babel.Babel(app, locale_selector=_select_locale)
         babel.domain_instance = _CatalogDomain()
-    app.context_processor(lambda: {"language": current_language()})
+
+
+def _language_names() -> dict[str, object]:
+    return {"language": current_language()}

@@ -53,9 +53,8 @@ class Destinations:
     after_login: str
 
     def install(self, app: Flask) -> None:
-        """Make `home_url` and `after_login_url` return these, in views and in templates."""
+        """Make `home_url` and `after_login_url` return these."""
         app.extensions[_KEY] = self
-        app.jinja_env.globals.update(home_url=home_url, after_login_url=after_login_url)
 
 
 def home_url(**values: str | None) -> str:

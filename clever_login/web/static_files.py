@@ -38,9 +38,11 @@ def add_library_files(app: Flask) -> None:
     url_prefix = app.static_url_path if app_folder else "/static"
     app.add_url_rule(f"{url_prefix}/{NAMESPACE}/<path:filename>", f"{NAMESPACE}.static", serve)
     app.extensions[_KEY] = LibraryUrls(f"{url_prefix}/{NAMESPACE}")
-    app.jinja_env.globals["app_stylesheet"] = bool(
-        app_folder and (app_folder / "style.css").is_file()
-    )
+
+
+def has_stylesheet(app: Flask) -> bool:
+    """Whether the app has a stylesheet for the library's pages: `static/style.css`."""
+    return bool(app.static_folder and Path(app.static_folder, "style.css").is_file())
 
 
 class LibraryUrls:

@@ -165,6 +165,12 @@ def test_errors_outside_of_the_login_stay_the_apps_own(make_site: SiteMaker) -> 
     assert "Cache-Control" not in send_request(f"{site.url}/").headers
 
 
+def test_the_apps_templates_keep_their_own_names(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp(), product="Reading Room")
+    assert "Names: the shop's own," in new_browser(site).open("/").text
+    assert new_browser(site).open("/").page.find_all("p")[1].get_text() == "Names: the shop's own, "
+
+
 def test_errors_of_the_login_have_the_librarys_page(make_site: SiteMaker) -> None:
     site = start(make_site, ExistingApp())
     visitor = new_browser(site).open("/clever/oauth/callback?state=unknown&code=unknown")

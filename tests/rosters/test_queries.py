@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
     viewer = viewer_named(school, name)
     _, schools, _, _ = SEEN[name]
     for school_id in ("a1", "a2", "b1"):
-        one = outcome(lambda school_id=school_id: rosters.school(school_id, viewer=viewer))
+        one = outcome(partial(rosters.school, school_id, viewer=viewer))
         assert (one is not None) == (school_id in schools)
     listed = rosters.schools(counts=True, viewer=viewer)
     for row in listed:
@@ -133,7 +134,7 @@ def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
         assert row.sections == rosters.sections(school=row.id, viewer=viewer).total
         assert row == rosters.school(row.id, counts=True, viewer=viewer)
         assert rosters.school(row.id, viewer=viewer).students is None
-    district = outcome(lambda: rosters.district(viewer=viewer))
+    district = outcome(partial(rosters.district, viewer=viewer))
     pupils = [p for p in rosters.people(viewer=viewer) if Role.STUDENT in p.roles]
     if name in ("district_admin", "operator"):
         assert (district.students, district.id) == (
@@ -154,7 +155,7 @@ def test_the_teachers_of_several_classes_are_those_of_each_one(school: Site, nam
     teachers = rosters.teachers_by_section(asked, viewer=viewer)
     assert list(teachers) == asked
     for section_id in asked:
-        alone = outcome(lambda section_id=section_id: rosters.teachers(section_id, viewer=viewer))
+        alone = outcome(partial(rosters.teachers, section_id, viewer=viewer))
         assert teachers[section_id] == (alone or ())
 
 

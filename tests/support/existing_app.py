@@ -26,6 +26,7 @@ from tests.support.running_app import Site
 
 PAGE = """<!doctype html><html lang="en"><head><title>Cart</title></head><body>
 <h1>{{ heading }}</h1><p>Cart: {{ cart }}</p>
+<p>Names: {{ language }}, {{ product }}{{ user }}{{ languages }}{{ home_url }}</p>
 <form method="post" action="{{ url_for('clever_login.logout') }}"><button>Log out</button></form>
 {% if can_link %}<form method="post" action="{{ url_for('clever_login.link') }}">
 <button>Connect Clever</button></form>{% endif %}
@@ -54,6 +55,7 @@ class ExistingApp:
         app.secret_key = "the secret key of the existing app, which it had before"
         manager = LoginManager(app)
         manager.user_loader(self.users.get)
+        app.context_processor(lambda: {"language": "the shop's own"})
         app.add_url_rule("/", "home", self._home)
         app.add_url_rule("/password/<name>", "password", self._password, methods=["POST"])
         app.add_url_rule("/classes", "classes", _show_classes)

@@ -1,0 +1,50 @@
+"""What templates find under the name `clever_login`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flask import Flask
+
+from clever_login.auth.login_views import ROLE_LABELS
+from clever_login.auth.other_logins import login_url
+from clever_login.clever.models import Role
+from clever_login.clever.status_page import Incident
+from clever_login.config import Settings
+from clever_login.services import services
+from clever_login.sessions.login_session import LoggedIn, login_session
+from clever_login.web import static_files
+from clever_login.web.routing import NAMESPACE, after_login_url, home_url
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplateNames:
+    """The names for templates, so that the library adds only one of its own to those of the app."""
+
+    product: str
+    allows_library: bool  # whether teachers of Clever Library can log in
+    has_stylesheet: bool  # whether the app has a static/style.css
+    static: Callable[[str], str]  # the URL of one of the library's static files
+    incident: Callable[[], Incident | None]  # what is wrong at Clever now
+    role_labels: Mapping[Role, str]
+    login_url: Callable[..., str] = login_url
+    home_url: Callable[..., str] = home_url
+    after_login_url: Callable[[], str] = after_login_url
+
+    @property
+    def user(self) -> LoggedIn | None:
+        """The user who is logged in: with `parts.Sessions`, the CurrentUser."""
+        return login_session().current_user()
+
+
+def init_app(app: Flask, settings: Settings, product: str) -> None:
+    """Add the names. Call this when the services and the static files are set up."""
+    app.jinja_env.globals[NAMESPACE] = TemplateNames(
+        product=product,
+        allows_library=settings.clever_library,
+        has_stylesheet=static_files.has_stylesheet(app),
+        static=static_files.library_urls(app).url,
+        incident=services(app).status.incident,
+        role_labels=ROLE_LABELS,
+    )
