@@ -103,6 +103,7 @@ def test_log_lines_are_json_with_a_time_an_event_and_the_reference_shown_on_the_
 EVENTS = {
     "account_claimed": "person impersonation_claimed",
     "account_linked": "person",
+    "accounts_imported": "count refused",
     "broken_language": "language reason",
     "template_outdated": "template",
     "callback_ignored": "reason",
