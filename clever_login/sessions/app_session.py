@@ -111,11 +111,17 @@ class AppSession:
         )
 
     def log_out(self) -> None:
-        """Log the app's user out, and clear the session: the next person may use this browser."""
+        """Log the app's user out, and clear the session: the next person may use this browser.
+
+        What `on_logout` itself puts into the session stays: Flask-Login deletes its cookie that
+        remembers the user by such a key.
+        """
+        before = dict(session)
         if self._app_login.on_logout:
             self._app_login.on_logout()
-        for name in set(session) - set(self._app_login.keep_session):
-            session.pop(name)
+        for name in before.keys() - set(self._app_login.keep_session):
+            if name in session and session[name] == before[name]:
+                session.pop(name)
 
     def clear_browser(self, response: Response) -> None:
         """Delete nothing: what the app's pages store in a browser is the app's."""

@@ -120,6 +120,16 @@ def test_logging_out_ends_the_apps_login_too(make_site: SiteMaker) -> None:
     assert (home.heading, "Cart: empty" in home.text) == ("Hello", True)
 
 
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # Flask-Login
+def test_a_cookie_that_remembers_the_user_ends_with_the_logout(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp(remembers=True))
+    visitor = log_in(site, "student")
+    assert "remember_token" in visitor.http.cookies
+    visitor.press("Log out")
+    assert "remember_token" not in visitor.http.cookies
+    assert visitor.open("/").heading == "Hello"
+
+
 def test_another_site_cannot_log_a_user_out(make_site: SiteMaker) -> None:
     existing = ExistingApp()
     site = start(make_site, existing)

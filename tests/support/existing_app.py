@@ -48,6 +48,7 @@ class ExistingApp:
     identities: list[Identity] = field(default_factory=list)
     linked: list[tuple[str, Identity]] = field(default_factory=list)
     logouts: int = 0
+    remembers: bool = False  # whether a cookie logs users in again after their session
 
     def create(self, settings: Settings, *, linking: bool = False, **arguments: Any) -> Flask:
         """Create the Flask app. `linking` allows users to connect Clever to their account."""
@@ -90,7 +91,7 @@ class ExistingApp:
         name = identity.first_name or identity.subject
         known = [user for user in self.users.values() if user.clever_id == identity.subject]
         user = known[0] if known else self.users.setdefault(name, User(name, identity.subject))
-        login_user(user)
+        login_user(user, remember=self.remembers)
 
     def _clever_out(self) -> None:
         self.logouts += 1
