@@ -19,8 +19,8 @@ def include_object(
     object: Any,  # noqa: A002, ARG001 # Alembic passes these arguments by position
     name: str | None,
     type_: str,
-    reflected: bool,  # noqa: ARG001
-    compare_to: Any,  # noqa: ARG001
+    reflected: bool,  # noqa: ARG001 # passed by Alembic
+    compare_to: Any,  # noqa: ARG001 # passed by Alembic
 ) -> bool:
     """Tell Alembic's autogenerate to leave the library's tables out of a product's migrations.
 
