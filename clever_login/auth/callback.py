@@ -16,11 +16,11 @@ from flask import g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 
-from clever_login import signals
 from clever_login.auth import authentication, link_views, load_shedding
 from clever_login.auth.account_hooks import account_hooks
 from clever_login.auth.authentication import Authentication
 from clever_login.auth.login_views import redirect_to_clever
+from clever_login.auth.other_logins import announce_login
 from clever_login.auth.pending_logins import (
     PendingLogin,
     derive_nonce,
@@ -42,7 +42,6 @@ from clever_login.errors import (
 )
 from clever_login.i18n import languages
 from clever_login.logs.events import log_event
-from clever_login.logs.notifications import notify
 from clever_login.services import services
 from clever_login.sessions.login_session import login_session
 from clever_login.web import fetch_metadata
@@ -216,18 +215,8 @@ def _keep_for_link(login: PendingLogin, state: str, code: str | None) -> Respons
 
 def _announce_login(authenticated: Authentication) -> None:
     user = authenticated.user
-    log_event(
-        "login",
-        role=user.role or "none",
-        person=user.pseudonym,
-        district=user.district_pseudonym,
-        impersonation_claimed=user.impersonation_claimed,
-    )
-    notify(
-        signals.logged_in,
-        identity=authenticated.identity,
-        account_id=login_session().account_id() or user.account_id,
-    )
+    account_id = login_session().account_id() or user.account_id
+    announce_login(user, authenticated.identity, account_id)
 
 
 def _validated_code(code: str | None) -> str:

@@ -39,6 +39,11 @@ def log_in(identity: Identity, account_id: str | None = None) -> None:
         raise DistrictNotAllowed("the district is not in CLEVER_DISTRICT_IDS")
     user = _build_current_user(identity, _account(identity, account_id))
     user_session.log_in(user, digest_state(secrets.token_urlsafe(32)))
+    announce_login(user, identity, user.account_id)
+
+
+def announce_login(user: CurrentUser, identity: Identity, account_id: str) -> None:
+    """Log a login, and send its signal. Call this once the session is stored."""
     log_event(
         "login",
         role=user.role or "none",
@@ -46,7 +51,7 @@ def log_in(identity: Identity, account_id: str | None = None) -> None:
         district=user.district_pseudonym,
         impersonation_claimed=user.impersonation_claimed,
     )
-    notify(signals.logged_in, identity=identity, account_id=user.account_id)
+    notify(signals.logged_in, identity=identity, account_id=account_id)
 
 
 def login_url(*, next: str | None = None, district_id: str | None = None) -> str:  # noqa: A002 # the name of the query parameter
