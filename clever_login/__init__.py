@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clever_login.errors import AccountRefused
     from clever_login.extension import CleverLogin
     from clever_login.sessions.end_sessions import end_sessions
+    from clever_login.sessions.idle_limits import idle_minutes
     from clever_login.sessions.user_session import CurrentUser, current_user, log_out, switch_role
     from clever_login.web.body_limits import body_limit
     from clever_login.web.routing import public
@@ -37,6 +38,7 @@ __all__ = [
     "current_user",
     "database",
     "end_sessions",
+    "idle_minutes",
     "log_in",
     "log_out",
     "login_url",
@@ -53,6 +55,7 @@ _MODULES = {
     "auth.other_logins": ("log_in", "login_url"),
     "auth.permissions": ("roles_required",),
     "sessions.end_sessions": ("end_sessions",),
+    "sessions.idle_limits": ("idle_minutes",),
     "sessions.user_session": ("CurrentUser", "current_user", "log_out", "switch_role"),
     "clever.models": ("Role",),
     "config": ("Settings", "SettingsError"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -48,6 +50,31 @@ def announce(
             send(signal, _app(), connection=connection, district_id=district_id, rows=tuple(chunk))
 
 
+def collect_export(session: Session, person: Person) -> dict[str, Any]:
+    """Return the product's data of a person: the values that receivers return, by their keys.
+
+    Raises ReceiverFailed, also if two receivers return the same key.
+    """
+    exported: dict[str, Any] = {}
+
+    def check(result: Any) -> None:
+        json.dumps(result)  # raises TypeError for a value that is not JSON
+        if repeated := exported.keys() & dict(result):
+            raise KeyError(f"another receiver has returned {sorted(repeated)}")
+        exported.update(result)
+
+    if has_receivers(signals.person_exported):
+        send(
+            signals.person_exported,
+            _app(),
+            check,
+            connection=session.connection(),
+            district_id=person.district_id,
+            person_id=person.id,
+        )
+    return exported
+
+
 def announce_merge(session: Session, survivor: Person, duplicate: Person) -> None:
     """Send `people_merged` for two rows. Raises ReceiverFailed."""
     if has_receivers(signals.people_merged):
@@ -63,13 +90,15 @@ def announce_person(session: Session, signal: Signal, person: Person) -> None:
         announce(signal, session.connection(), person.district_id, rows)
 
 
-def announce_forgotten(session: Session, is_forgotten: ColumnElement[bool]) -> None:
+def announce_forgotten(session: Session, is_forgotten: ColumnElement[bool]) -> Counter[str]:
     """Send `people_forgotten` for these people, before their rows go. Raises ReceiverFailed.
 
-    A merged duplicate counts as a person of its survivor's district.
+    Returns the rows that the receivers say they have deleted, by table. A merged duplicate counts
+    as a person of its survivor's district.
     """
+    deleted = Counter[str]()
     if not has_receivers(signals.people_forgotten):
-        return
+        return deleted
     connection, survivor = session.connection(), aliased(Person)
     district = func.coalesce(Person.district_id, survivor.district_id, "")
     query = select(district, Person.id).outerjoin(survivor, Person.merged_into == survivor.id)
@@ -77,8 +106,24 @@ def announce_forgotten(session: Session, is_forgotten: ColumnElement[bool]) -> N
         people = load_people(connection, Person.id.in_([person_id for _, person_id in page]))
         rows = {stored.row.person_id: stored.row for stored in people}
         for district_id, group in groupby(page, key=lambda found: found[0]):
-            forgotten = [rows[person_id] for _, person_id in group]
-            announce(signals.people_forgotten, connection, district_id or None, forgotten)
+            forgotten = tuple(rows[person_id] for _, person_id in group)
+            results = send(
+                signals.people_forgotten,
+                _app(),
+                _check_counts,
+                connection=connection,
+                district_id=district_id or None,
+                rows=forgotten,
+            )
+            for counts in results:
+                deleted.update(counts)
+    return deleted
+
+
+def _check_counts(result: Any) -> None:
+    """Raise TypeError unless it has numbers of rows by table."""
+    if not all(isinstance(count, int) for count in dict(result).values()):
+        raise TypeError("not a number of rows")
 
 
 def load_people(connection: Connection, condition: ColumnElement[bool]) -> list[StoredPerson]:

@@ -14,7 +14,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from clever_login.accounts.announcements import announce_forgotten
+from clever_login.accounts.announcements import announce_forgotten, collect_export
 from clever_login.clever.models import Role
 from clever_login.db.database import database
 from clever_login.db.models import (
@@ -55,7 +55,7 @@ def delete_scope(session: Session, scope: DeletionScope) -> RowCounts:
     rows = RowCounts()
     people = select(Person.id).where(scope.people)
     merged = Person.merged_into.in_(people)
-    announce_forgotten(session, or_(scope.people, merged))
+    rows.update(announce_forgotten(session, or_(scope.people, merged)))
     all_people = select(Person.id).where(or_(scope.people, merged)).correlate(None)
     for table in (Claim, Enrollment, RoleAssignment):
         _delete_matching(session, rows, table, table.person_id.in_(all_people))
@@ -93,7 +93,7 @@ def _delete_orphans(session: Session, rows: RowCounts) -> None:
     is_enrolled = exists().where(Enrollment.person_id == Person.id)
     has_no_account = and_(Person.last_login.is_(None), Person.account_id.is_(None))
     never_logged_in = and_(IS_LIBRARY_PERSON, has_no_account, ~is_enrolled)
-    announce_forgotten(session, never_logged_in)
+    rows.update(announce_forgotten(session, never_logged_in))
     ids = select(Person.id).where(never_logged_in)
     for table in (Claim, RoleAssignment):
         _delete_matching(session, rows, table, table.person_id.in_(ids))
@@ -168,7 +168,10 @@ def forget_district(district_id: str) -> DeletionReceipt:
 
 
 def export_person(key: str) -> dict[str, Any] | None:
-    """Return all stored data of one person, ready for JSON, or None if the id is unknown."""
+    """Return all stored data of one person, ready for JSON, or None if the id is unknown.
+
+    `app` has what receivers of `person_exported` return. Raises ReceiverFailed.
+    """
     with database().read_session() as session:
         person = _find_person(session, key)
         if person is None:
@@ -182,6 +185,7 @@ def export_person(key: str) -> dict[str, Any] | None:
             "classes": _export_classes(session, person),
             "invitations": _export_claims(session, person),
             "former_ids": _export_former_ids(session, person),
+            "app": collect_export(session, person),
         }
 
 

@@ -18,6 +18,7 @@ from clever_login.config import Settings
 from clever_login.i18n.languages import clear_language_cookie, current_language
 from clever_login.services import services
 from clever_login.sessions import user_session
+from clever_login.sessions.idle_limits import keep_idle_limit
 from clever_login.web.routing import Routes, public
 
 routes = Routes()
@@ -60,6 +61,7 @@ def away() -> ResponseReturnValue:
 
 
 @routes.post("/still-here")
+@keep_idle_limit
 def still_here() -> ResponseReturnValue:
     """Extend the session, as any other click does, and return the seconds left as JSON."""
     return jsonify(seconds=_seconds_left())

@@ -27,11 +27,12 @@ db = AppGroup("db", help="Manage the database tables of accounts and rosters.")
 def upgrade(revision: str) -> None:
     """Upgrade the tables to this version of the app. Does nothing if they are up to date.
 
-    Then runs the app's own migrations, if it has parts.Database. With a REVISION, it does not.
+    Then runs the app's own migrations, if it has any. With a REVISION, it does not.
     """
     _run_migration(lambda engine: migrate.upgrade(engine, revision))
-    if revision == "head" and (product := _run_product_migration(product_migrations.upgrade)):
-        echo(f"Revision of the app's own tables: {product}.")
+    if revision == "head":
+        for feature, applied in _run_product_migration(product_migrations.upgrade).items():
+            echo(f"Revision of {feature or 'the app'}'s own tables: {applied}.")
 
 
 @db.command("downgrade", context_settings={"ignore_unknown_options": True})  # such as -1

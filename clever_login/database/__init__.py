@@ -1,11 +1,13 @@
 """The library's database, for a product that keeps its own tables in it.
 
-The names in `__all__` are public, see docs/library.md. All functions need an application context.
+The names in `__all__` are public, see docs/library.md. `begin` and `engine` need an application
+context.
 """
 
 from __future__ import annotations
 
 from clever_login.database.access import begin, engine
+from clever_login.database.features import add_tables
 from clever_login.database.shared_names import (
     PERSON_ID,
     SCHOOL_ID,
@@ -13,4 +15,12 @@ from clever_login.database.shared_names import (
     include_object,
 )
 
-__all__ = ["PERSON_ID", "SCHOOL_ID", "SECTION_ID", "begin", "engine", "include_object"]
+__all__ = [
+    "PERSON_ID",
+    "SCHOOL_ID",
+    "SECTION_ID",
+    "add_tables",
+    "begin",
+    "engine",
+    "include_object",
+]

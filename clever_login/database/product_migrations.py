@@ -1,7 +1,8 @@
-"""Runs a product's own migrations, which are an Alembic folder such as Flask-Migrate's.
+"""Runs a product's own migrations, which are Alembic folders such as Flask-Migrate's.
 
 They run after the library's migrations, and are reverted before them, because a product's foreign
-keys point at the library's tables. Their version table is Alembic's default, `alembic_version`.
+keys point at the library's tables. Each folder's env.py names its version table: by default
+Alembic's, `alembic_version`.
 """
 
 from __future__ import annotations
@@ -11,39 +12,41 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import RevisionStep
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from flask import current_app
-from sqlalchemy import inspect, text
 
-from clever_login.db import migrate, product_tables
+from clever_login.db import migrate
 from clever_login.db.database import database
-from clever_login.db.product_tables import ProductTables
-from clever_login.db.version_table import LEGACY_TABLE
+from clever_login.db.product_tables import ProductTables, migrations_folder, product_tables
 
 
-def upgrade() -> str | None:
-    """Upgrade the product's tables, and return their revision; None without `parts.Database`.
+def upgrade() -> dict[str, str]:
+    """Upgrade the product's tables, and return the revisions of those with migrations.
+
+    The keys are names of features; the app's own is empty.
 
     Without migrations, SQLite gets the tables that are missing. Raises CommandError if there are
     no migrations and no metadata, or no migrations for PostgreSQL.
     """
-    tables = product_tables.product_tables(current_app)
-    if tables is None:
-        return None
-    folder = product_tables.migrations_folder(current_app, tables)
-    if folder is None:
-        _create_tables(tables)
-        return None
-    _run(command.upgrade, folder, "head")
-    return _current_revision()
+    revisions = {}
+    for tables in product_tables(current_app):
+        folder = migrations_folder(current_app, tables)
+        if folder is None:
+            _create_tables(tables)
+        else:
+            _run(command.upgrade, folder, "head")
+            revisions[tables.feature] = _current_revision(folder)
+    return revisions
 
 
 def downgrade_to_base() -> None:
-    """Revert all of the product's migrations, if it has any."""
-    tables = product_tables.product_tables(current_app)
-    folder = tables and product_tables.migrations_folder(current_app, tables)
-    if folder:
-        _run(command.downgrade, folder, "base")
+    """Revert all of the product's migrations, if it has any, in reverse order."""
+    for tables in reversed(product_tables(current_app)):
+        if folder := migrations_folder(current_app, tables):
+            _run(command.downgrade, folder, "base")
 
 
 def _create_tables(tables: ProductTables) -> None:
@@ -57,17 +60,28 @@ def _create_tables(tables: ProductTables) -> None:
 
 def _run(work: Callable[[Config, str], None], folder: Path, revision: str) -> None:
     """Run an Alembic command with the product's env.py, which opens its own connection."""
+    with migrate.migration_lock(database().engine):
+        work(_config(folder), revision)
+
+
+def _config(folder: Path) -> Config:
     file = folder / "alembic.ini"  # Flask-Migrate's env.py configures logging with it
     config = Config(str(file)) if file.exists() else Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    with migrate.migration_lock(database().engine):
-        work(config, revision)
+    return config
 
 
-def _current_revision() -> str | None:
-    with database().engine.connect() as connection:
-        if not inspect(connection).has_table(LEGACY_TABLE):
-            return None  # the product's env.py names another version table
-        query = text(f"SELECT version_num FROM {LEGACY_TABLE}")  # noqa: S608 # a constant
-        return ", ".join(sorted(connection.scalars(query))) or None
+def _current_revision(folder: Path) -> str:
+    """Return the revision in the version table that the folder's env.py names."""
+    config = _config(folder)
+    script = ScriptDirectory.from_config(config)
+    revisions: list[str] = []
+
+    def record(current: tuple[str, ...], _context: object) -> list[RevisionStep]:
+        revisions.extend(current)
+        return []  # no migration to run
+
+    with EnvironmentContext(config, script, fn=record, dont_mutate=True):
+        script.run_env()
+    return ", ".join(sorted(revisions))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clever_login.database.features import is_table_of_a_feature
 from clever_login.db.models import Base, Person, School, Section
 from clever_login.db.upsert import model_table
 from clever_login.db.version_table import VERSION_TABLE
@@ -19,11 +20,15 @@ def include_object(
     object: Any,  # noqa: A002, ARG001 # Alembic passes these arguments by position
     name: str | None,
     type_: str,
-    reflected: bool,  # noqa: ARG001 # passed by Alembic
-    compare_to: Any,  # noqa: ARG001 # passed by Alembic
+    reflected: bool,
+    compare_to: Any,
 ) -> bool:
-    """Tell Alembic's autogenerate to leave the library's tables out of a product's migrations.
+    """Tell Alembic's autogenerate to leave out the tables of the library and of other features.
 
-    Pass it to `context.configure(include_object=...)` or to Flask-Migrate's `Migrate`.
+    Pass it to `context.configure(include_object=...)` or to Flask-Migrate's `Migrate`. Without
+    an application context, it does not know the features.
     """
-    return type_ != "table" or name not in _LIBRARY_TABLES
+    if type_ != "table":
+        return True
+    is_elsewhere = reflected and compare_to is None  # in the database, not in these migrations
+    return name not in _LIBRARY_TABLES and not (is_elsewhere and is_table_of_a_feature(str(name)))

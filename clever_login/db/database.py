@@ -7,7 +7,7 @@ short transactions: `with database().begin() as session:`, or `.read_session()` 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, RLock
@@ -49,7 +49,7 @@ class Database:
         url: str,
         connections: int,
         jobs: ConnectionLimits = connection_limits.COMMAND_LIMITS,
-        product_metadata: MetaData | None = None,
+        product_metadata: Sequence[MetaData] = (),
     ) -> None:
         self.url = url
         self._product_metadata = product_metadata
@@ -176,8 +176,8 @@ class Database:
             if not self._is_sqlite:
                 raise DatabaseUnavailable(reason)
             migrate.upgrade(self.engine)
-        if self._is_sqlite and self._product_metadata is not None:
-            migrate.create_missing_tables(self.engine, self._product_metadata)
+        for metadata in self._product_metadata if self._is_sqlite else ():
+            migrate.create_missing_tables(self.engine, metadata)
         self._tables_ready = True
 
 

@@ -1,39 +1,43 @@
-"""The product's own tables, as `parts.Database` describes them."""
+"""The product's own tables: those of `parts.Database`, and those that its features add."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from flask import Flask
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
-EXTENSION_KEY = "clever_login_product_tables"
+_EXTENSION_KEY = "clever_login_product_tables"
 
 
-class ProductTables(Protocol):
-    """The fields of `parts.Database`."""
+@dataclass(frozen=True, kw_only=True)
+class ProductTables:
+    """Tables that are created together. `migrations` is the folder of their Alembic migrations."""
 
-    @property
-    def metadata(self) -> MetaData | None:
-        """The product's tables."""
-
-    @property
-    def migrations(self) -> str:
-        """The folder of the product's Alembic migrations."""
+    metadata: MetaData | None
+    migrations: str
+    feature: str = ""  # the name of the package that added them; empty for `parts.Database`
 
 
-def product_tables(app: Flask) -> ProductTables | None:
-    """Return the product's tables, or None if the app has no `parts.Database`."""
-    return cast("ProductTables | None", app.extensions.get(EXTENSION_KEY))
+def add(app: Flask, tables: ProductTables) -> None:
+    """Add tables to the app. They are created in the order of these calls."""
+    app.extensions.setdefault(_EXTENSION_KEY, []).append(tables)
+
+
+def product_tables(app: Flask) -> tuple[ProductTables, ...]:
+    """Return the tables of the product, in the order in which they are created."""
+    return tuple(cast("list[ProductTables]", app.extensions.get(_EXTENSION_KEY, [])))
 
 
 def migrations_folder(app: Flask, tables: ProductTables) -> Path | None:
-    """Return the folder of the product's migrations, or None if there is none.
+    """Return the folder of the migrations, or None if there is none.
 
-    It is beside the app's module, or in the current folder, where Flask-Migrate creates it.
+    A relative path is beside the app's module, or in the current folder, where Flask-Migrate
+    creates it.
     """
     for parent in (Path(app.root_path), Path.cwd()):
         folder = parent / tables.migrations
@@ -42,9 +46,10 @@ def migrations_folder(app: Flask, tables: ProductTables) -> Path | None:
     return None
 
 
-def metadata_without_migrations(app: Flask) -> MetaData | None:
-    """Return the product's tables if no migrations create them."""
-    tables = product_tables(app)
-    if tables is None or migrations_folder(app, tables) is not None:
-        return None
-    return tables.metadata
+def metadata_without_migrations(app: Flask) -> tuple[MetaData, ...]:
+    """Return the tables that no migrations create."""
+    return tuple(
+        tables.metadata
+        for tables in product_tables(app)
+        if tables.metadata is not None and migrations_folder(app, tables) is None
+    )

@@ -17,8 +17,10 @@ from clever_login import warm_up
 from clever_login.accounts import claim_views, preferred_name
 from clever_login.auth import callback, idle_timeout, login_views, permissions
 from clever_login.config import Settings
+from clever_login.db import product_tables
+from clever_login.db.product_tables import ProductTables
 from clever_login.i18n import languages
-from clever_login.parts import Languages, Part, Rosters, SecurityHeaders
+from clever_login.parts import Database, Languages, Part, Rosters, SecurityHeaders
 from clever_login.rosters import views as roster_views
 from clever_login.sessions import login_session, user_session
 from clever_login.web import (
@@ -77,7 +79,9 @@ def _install_idle_timeout(to: Target, _part: Part) -> None:
 
 
 def _install_product_tables(to: Target, part: Part) -> None:
-    to.app.extensions["clever_login_product_tables"] = part
+    options = cast(Database, part)
+    tables = ProductTables(metadata=options.metadata, migrations=options.migrations)
+    product_tables.add(to.app, tables)
     _install_database(to.app)
 
 

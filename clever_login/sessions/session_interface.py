@@ -54,6 +54,7 @@ class EncryptedSession(ServerSideSession):  # type: ignore[misc] # Flask-Session
     known_sid: str | None = None
     unavailable: StoreUnavailable | None = None
     when_saved: Callable[[], None] | None = None
+    idle_seconds: int = 0  # how long the store keeps it, if that is longer than the setting
 
 
 class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[misc] # Flask-Session is untyped
@@ -174,7 +175,7 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
         """Save the session, unless it was logged out while this request ran."""
         plain = msgspec.msgpack.encode(_Sealed(store_id, dict(session)))
         sealed = self._fernet.encrypt(plain)
-        seconds = int(lifetime.total_seconds())
+        seconds = max(int(lifetime.total_seconds()), session.idle_seconds)
         known = session.sid == session.known_sid
         self._store.set(store_id, sealed, seconds, only_existing=known)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import msgspec
-from flask import Flask, current_app, g, session
+from flask import Flask, current_app, g, request, session
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from werkzeug import Response
 from werkzeug.local import LocalProxy
@@ -22,6 +22,7 @@ from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
 from clever_login.services import services
 from clever_login.sessions import end_sessions, session_interface
+from clever_login.sessions.idle_limits import minutes_after
 from clever_login.sessions.session_interface import EncryptedSession, SessionOwner
 from clever_login.web import fetch_metadata
 
@@ -59,6 +60,7 @@ class CurrentUser:
     classes: Fetched[tuple[TaughtClass, ...]] = field(default_factory=lambda: Fetched("none"))
     impersonation_claimed: bool = False  # shown and logged only: anyone can forge it
     preferred_name: str = ""  # what the user wants to be called, if your product has asked
+    idle_minutes: int | None = None  # after the last page, if its view allows more than the setting
 
     @property
     def pseudonym(self) -> str:
@@ -198,6 +200,9 @@ def _load_user() -> CurrentUser | None:
     user = _find_user()
     if user is None or fetch_metadata.is_cross_site_subresource():  # not a click by the user
         return user
+    view = current_app.view_functions.get(request.endpoint or "")
+    if (minutes := minutes_after(view, user.idle_minutes)) != user.idle_minutes:
+        return _save_user(replace(user, idle_minutes=minutes))
     # Another machine's clock may be ahead: a click must count there as well as here.
     if abs(time.time() - user.seen_at) > _write_interval_seconds(services().settings):
         return _save_user(user)
@@ -221,6 +226,7 @@ def _find_user() -> CurrentUser | None:
     if user is None or _has_ended(user, services().settings):
         log_out()
         return None
+    session.idle_seconds = _idle_seconds(user, services().settings)
     return user
 
 
@@ -234,7 +240,7 @@ def _has_ended(user: CurrentUser, settings: Settings) -> bool:
     if allowed and user.provider == PROVIDER and user.district_id not in allowed:
         return True
     now = time.time()
-    idle = now - user.seen_at >= settings.session_idle_minutes * 60 + MAX_CLOCK_DIFFERENCE_SECONDS
+    idle = now - user.seen_at >= _idle_seconds(user, settings) + MAX_CLOCK_DIFFERENCE_SECONDS
     return idle or now - user.logged_in_at >= settings.session_max_hours * 3600
 
 
@@ -243,8 +249,12 @@ def _ends_at(user: CurrentUser, settings: Settings) -> float:
 
     An idle session is gone from the store at that time, too.
     """
-    idle = user.seen_at + settings.session_idle_minutes * 60
+    idle = user.seen_at + _idle_seconds(user, settings)
     return min(idle, user.logged_in_at + settings.session_max_hours * 3600)
+
+
+def _idle_seconds(user: CurrentUser, settings: Settings) -> int:
+    return max(settings.session_idle_minutes, user.idle_minutes or 0) * 60
 
 
 def _write_interval_seconds(settings: Settings) -> float:
@@ -268,6 +278,7 @@ def _save_user(user: CurrentUser) -> CurrentUser:
     """Save the user, seen now. The store keeps the session for the idle time from this write on."""
     g.current_user = seen = replace(user, seen_at=time.time())
     session[_USER_KEY] = msgspec.to_builtins(seen)
+    cast(EncryptedSession, session).idle_seconds = _idle_seconds(user, services().settings)
     return seen
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "people_forgotten",
     "people_merged",
     "people_restored",
+    "person_exported",
     "sections_changed",
 ]
 
@@ -61,3 +62,6 @@ enrollments_removed = _signals.signal("enrollments-removed", "Ended enrollments:
 people_archived = _signals.signal("people-archived", "People who are not shared: PersonRow.")
 # Before the rows are deleted.
 people_forgotten = _signals.signal("people-forgotten", "People to be deleted: PersonRow.")
+# In the transaction that reads the library's data of a person: `connection`, `district_id`,
+# `person_id`.
+person_exported = _signals.signal("person-exported", "A person's data is exported.")

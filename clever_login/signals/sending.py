@@ -20,15 +20,27 @@ def is_connected(app: object, *signals: Signal) -> bool:
     return any(signal.has_receivers_for(app) for signal in signals)
 
 
-def send(signal: Signal, app: object, **values: Any) -> None:
-    """Call the receivers one after another. Raises ReceiverFailed at the first that raises."""
+def send(
+    signal: Signal, app: object, check: Callable[[Any], None] | None = None, **values: Any
+) -> list[Any]:
+    """Call the receivers one after another, and return what they return, without None.
+
+    `check` raises if a receiver returned a wrong value. Raises ReceiverFailed at the first receiver
+    that raises.
+    """
+    results: list[Any] = []
     if signal.is_muted:
-        return
+        return results
     for receiver in signal.receivers_for(app):
         try:
-            _call(receiver, app, values)
+            result = _call(receiver, app, values)
+            if result is not None and check:
+                check(result)
         except Exception as error:  # noqa: BLE001 # whatever the product's code raises
             raise ReceiverFailed(receiver_name(receiver), error) from None
+        if result is not None:
+            results.append(result)
+    return results
 
 
 def receiver_name(receiver: Callable[..., Any]) -> str:
@@ -37,11 +49,12 @@ def receiver_name(receiver: Callable[..., Any]) -> str:
     return f"{receiver.__module__}.{name}"
 
 
-def _call(receiver: Callable[..., Any], app: object, values: dict[str, Any]) -> None:
+def _call(receiver: Callable[..., Any], app: object, values: dict[str, Any]) -> Any:
     if iscoroutinefunction(receiver):
         raise TypeError("a receiver cannot be a coroutine function")
     connection = values.get("connection")
     transaction = connection.get_transaction() if connection else None
-    receiver(app, **values)
+    result = receiver(app, **values)
     if transaction and not transaction.is_active:
         raise TransactionEnded
+    return result
