@@ -1,8 +1,9 @@
 """The app: what it is made of. Start in dashboard.py, which decides what each role sees."""
 
+from importlib import import_module
+
 from flask import Flask
 
-import dashboard
 from clever_login import CleverLogin, Settings, parts
 
 PARTS = (
@@ -18,6 +19,7 @@ PARTS = (
     parts.Accounts(),
     parts.Rosters(),
 )
+FEATURES = ("dashboard", "reading")  # modules with `init_app`; reading is an example to delete
 clever = CleverLogin(product="Reading Room", url_prefix="", after_login="/dashboard", parts=PARTS)
 
 
@@ -26,5 +28,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.load_or_exit()
     app = Flask(__name__, instance_path=settings.instance_path)
     clever.init_app(app, settings)
-    dashboard.init_app(app)
+    for name in FEATURES:
+        import_module(name).init_app(app)
     return app

@@ -26,6 +26,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = (".env", ".git", ".venv*", "instance", "node_modules", "__pycache__", ".pytest_cache")
 STARTER = 'product="Reading Room"'
+FIRST_IMPORT = "from clever_login import"
+FEATURES = 'FEATURES = ("dashboard", "reading")'
 SENTENCE, OWN_SENTENCE = "You are in. Have fun!", "You are in. Read a book!"
 SPANISH, OWN_SPANISH = "Ya entraste. ¡Diviértete!", "Ya entraste. ¡Lee un libro!"
 # What CI runs after the change of a day, because all tests of the quick tier take minutes.
@@ -67,20 +69,17 @@ def replace_a_template(copy: Path) -> None:
 
 def add_the_first_page(copy: Path) -> None:
     """Add the page of docs/make-it-yours.md that only teachers can open."""
-    view, lines, _ = blocks(copy, "make-it-yours.md", "python")
+    view, features, _ = blocks(copy, "make-it-yours.md", "python")
     page, *_ = blocks(copy, "make-it-yours.md", "jinja")
-    imported, mounted = lines.splitlines()
     (copy / "books.py").write_text(view)
     (copy / "templates/books.html").write_text(page)
-    replace(copy / "app.py", "import dashboard\n", f"import dashboard\n{imported}\n")
-    replace(copy / "app.py", "    return app\n", f"{mounted}\n    return app\n")
+    replace(copy / "app.py", FEATURES, features.strip())
 
 
 def add_the_blueprint(copy: Path) -> None:
     """Add the blueprint of docs/make-it-yours.md."""
     (copy / "books.py").write_text(blocks(copy, "make-it-yours.md", "python")[-1])
-    replace(copy / "app.py", "import dashboard\n", "import books\nimport dashboard\n")
-    replace(copy / "app.py", "    return app\n", "    books.init_app(app)\n    return app\n")
+    replace(copy / "app.py", FEATURES, 'FEATURES = ("dashboard", "reading", "books")')
 
 
 def use_own_accounts(copy: Path) -> None:
@@ -90,7 +89,7 @@ def use_own_accounts(copy: Path) -> None:
     (copy / "accounts.py").write_text(examples[-1])
     imported, call = lines.split("\n\n")
     remove_part(copy, "Accounts")
-    replace(copy / "app.py", "import dashboard\n", f"import dashboard\n{imported}\n")
+    replace(copy / "app.py", FIRST_IMPORT, f"{imported}\n{FIRST_IMPORT}")
     (arguments,) = re.findall(r"CleverLogin\((product=.*)\)\n", (copy / "app.py").read_text())
     changed = call.strip().replace("...", arguments.replace(", ", ",\n    "))
     replace(copy / "app.py", f"CleverLogin({arguments})", changed)
@@ -104,14 +103,24 @@ def add_own_tables(copy: Path) -> None:
         if "DATABASE = parts.Database(" in example
     ]
     (copy / "loans.py").write_text(code)
-    replace(copy / "app.py", "import dashboard\n", "import dashboard\nimport loans\n")
+    replace(copy / "app.py", FIRST_IMPORT, f"import loans\n{FIRST_IMPORT}")
     replace(
         copy / "app.py", "    parts.Rosters(),\n", "    parts.Rosters(),\n    loans.DATABASE,\n"
     )
 
 
+def remove_the_example(copy: Path) -> None:
+    """Delete the example feature and its name in app.py."""
+    shutil.rmtree(copy / "reading")
+    app = copy / "app.py"
+    app.write_text(
+        re.sub(r"^FEATURES = .*", 'FEATURES = ("dashboard",)', app.read_text(), flags=re.M)
+    )
+
+
 def use_no_accounts(copy: Path) -> None:
-    """Use neither accounts nor rosters, and so no database."""
+    """Use neither accounts nor rosters, and so no database and no example feature."""
+    remove_the_example(copy)
     remove_part(copy, "Accounts")
     remove_part(copy, "Rosters")
     (release,) = re.findall(r"^release:.*\n", (copy / "Procfile").read_text(), re.M)
@@ -134,6 +143,7 @@ CHANGES: dict[str, Change] = {
         add_the_blueprint,
         use_own_accounts,
         add_own_tables,
+        remove_the_example,
         use_no_accounts,
         delete_the_simulator,
     )

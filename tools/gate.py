@@ -23,6 +23,15 @@ COVERAGE = (
 )
 TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # neighboring tests in a file share its fixtures
 PATIENCE_S = 10
+PROJECT_PACKAGES = (
+    "bench",
+    "clever_login",
+    "clever_simulator",
+    "docs",
+    "examples",
+    "tests",
+    "tools",
+)
 
 
 class Tier(enum.Enum):
@@ -50,6 +59,7 @@ def checks() -> list[Step]:
         Step("ruff check", ("ruff", "check", ".", *scripts)),
         Step("ruff format", ("ruff", "format", "--check", ".", *scripts)),
         Step("mypy", ("mypy", *_typed_without_simulator())),
+        *([Step("mypy features", ("mypy", *features))] if (features := _features()) else []),
         Step("mypy bin", strict),
         Step("import layers", ("tools.import_layers",)),
     ]
@@ -69,6 +79,12 @@ def _typed_without_simulator() -> tuple[str, ...]:
         return ()
     modules = (path.name for path in sorted(ROOT.glob("*.py")) if path.stem.isidentifier())
     return (*modules, "clever_login")
+
+
+def _features() -> tuple[str, ...]:
+    """Returns the packages that a product has added beside app.py, such as `reading`."""
+    packages = (path.parent.name for path in sorted(ROOT.glob("[a-z]*/__init__.py")))
+    return tuple(name for name in packages if name not in PROJECT_PACKAGES)
 
 
 def _scripts() -> tuple[str, ...]:

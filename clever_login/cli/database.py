@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import click
 from alembic.util import CommandError
+from flask import Flask, current_app
 from flask.cli import AppGroup
 from sqlalchemy import Engine
 
-from clever_login.database import product_migrations
-from clever_login.db import migrate
+from clever_login.db import migrate, product_migrations
 from clever_login.db.database import database
 from clever_login.db.driver_errors import translate_driver_errors
 from clever_login.errors import DatabaseUnavailable
@@ -69,9 +69,9 @@ def _run_migration(work: Callable[[Engine], None]) -> None:
         echo(f"{outdated[0].upper()}{outdated[1:]}.")
 
 
-def _run_product_migration(work: Callable[[], T]) -> T:
+def _run_product_migration(work: Callable[[Flask, Engine], T]) -> T:
     with _exit_on_error():
-        return work()
+        return work(current_app, database().engine)
 
 
 @contextmanager

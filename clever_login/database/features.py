@@ -17,8 +17,8 @@ def add_tables(app: Flask, metadata: MetaData, migrations: str | Path) -> None:
     """Add the tables of a feature to the database. Call it after `CleverLogin.init_app`.
 
     `migrations` is the folder of the feature's Alembic migrations, whose env.py names a version
-    table that ends in `_alembic_version`. `flask clever db upgrade` runs them. Without the folder,
-    a SQLite file gets the tables of `metadata` that are missing. Raises TypeError if the app has
+    table that ends in `_alembic_version`. `flask clever db upgrade` runs them. A SQLite file
+    also gets the tables of `metadata` at its first use. Raises TypeError if the app has
     no database.
     """
     if not app.extensions.get("clever_login_database_installed"):

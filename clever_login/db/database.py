@@ -24,7 +24,7 @@ from clever_login.db.connection_limits import ConnectionLimits
 from clever_login.db.driver_errors import NO_ANSWER, RetryableError, translate_driver_errors
 from clever_login.db.engines import autocommit, make_engine, max_connections, read_only
 from clever_login.db.models import SyncLock, utc_now
-from clever_login.db.product_tables import metadata_without_migrations
+from clever_login.db.product_tables import created_at_first_use
 from clever_login.errors import DatabaseUnavailable
 from clever_login.services import services
 from clever_login.storage import private_files
@@ -37,8 +37,8 @@ MAX_ATTEMPTS = 5  # for work that may conflict with another transaction
 class Database:
     """One database. It opens no connection before the first transaction.
 
-    `product_metadata` are tables of the product that no migrations create. In a SQLite file, those
-    that are missing are created.
+    `product_tables` are tables of the product, with the folder of their migrations if they have
+    any. In a SQLite file, those that are missing are created.
 
     Requests and jobs use separate engines on PostgreSQL. Outside a request (in a command) each
     transaction opens its own connection, and statements may take long.
@@ -49,10 +49,10 @@ class Database:
         url: str,
         connections: int,
         jobs: ConnectionLimits = connection_limits.COMMAND_LIMITS,
-        product_metadata: Sequence[MetaData] = (),
+        product_tables: Sequence[tuple[MetaData, Path | None]] = (),
     ) -> None:
         self.url = url
-        self._product_metadata = product_metadata
+        self._product_tables = product_tables
         self._is_sqlite = url.startswith("sqlite")
         self._page_limits, self._job_limits = connection_limits.page_limits(connections), jobs
         self._lock, self._setup_lock = RLock(), Lock()
@@ -176,9 +176,17 @@ class Database:
             if not self._is_sqlite:
                 raise DatabaseUnavailable(reason)
             migrate.upgrade(self.engine)
-        for metadata in self._product_metadata if self._is_sqlite else ():
-            migrate.create_missing_tables(self.engine, metadata)
+        for metadata, folder in self._product_tables if self._is_sqlite else ():
+            self._create_missing(metadata, folder)
         self._tables_ready = True
+
+    def _create_missing(self, metadata: MetaData, folder: Path | None) -> None:
+        if folder is None:
+            migrate.create_missing_tables(self.engine, metadata)
+        elif migrate.is_table_missing(self.engine, metadata):
+            from clever_login.db import product_migrations  # loads Alembic's commands
+
+            product_migrations.upgrade_feature(self.engine, folder)
 
 
 def resolve_url(settings: Settings, folder: Path) -> str:
@@ -201,7 +209,7 @@ def database(app: Flask | None = None) -> Database:
         created = Database(
             url,
             services(app).settings.database_connections,
-            product_metadata=metadata_without_migrations(flask_app),
+            product_tables=created_at_first_use(flask_app),
         )
         flask_app.extensions.setdefault(_EXTENSION_KEY, created)  # the first of two threads wins
     return cast(Database, flask_app.extensions[_EXTENSION_KEY])

@@ -46,11 +46,16 @@ def downgrade(engine: Engine, revision: str) -> None:
         command.downgrade(_alembic_config(connection), revision)
 
 
-def create_missing_tables(engine: Engine, metadata: MetaData) -> None:
-    """Create those tables that do not exist, in one transaction. Existing ones are not changed."""
+def is_table_missing(engine: Engine, metadata: MetaData) -> bool:
+    """Whether the database lacks any of these tables."""
     with read_only(engine).connect() as connection:
         existing = set(inspect(connection).get_table_names())
-    if not existing.issuperset(table.name for table in metadata.tables.values()):
+    return not existing.issuperset(table.name for table in metadata.tables.values())
+
+
+def create_missing_tables(engine: Engine, metadata: MetaData) -> None:
+    """Create those tables that do not exist, in one transaction. Existing ones are not changed."""
+    if is_table_missing(engine, metadata):
         with _exclusive_transaction(engine) as connection:
             metadata.create_all(connection)
 

@@ -46,10 +46,17 @@ def migrations_folder(app: Flask, tables: ProductTables) -> Path | None:
     return None
 
 
-def metadata_without_migrations(app: Flask) -> tuple[MetaData, ...]:
-    """Return the tables that no migrations create."""
-    return tuple(
-        tables.metadata
+def created_at_first_use(app: Flask) -> tuple[tuple[MetaData, Path | None], ...]:
+    """Return the tables that a SQLite file gets at its first use, with their migrations.
+
+    These are tables without migrations, and the tables of features.
+    """
+    found = (
+        (tables.metadata, migrations_folder(app, tables), tables.feature)
         for tables in product_tables(app)
-        if tables.metadata is not None and migrations_folder(app, tables) is None
+    )
+    return tuple(
+        (metadata, folder)
+        for metadata, folder, feature in found
+        if metadata is not None and (feature or folder is None)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urljoin
 
@@ -46,8 +47,11 @@ class Browser(FlaskClient):
         headers.update(Headers(kwargs.pop("headers", None)))
         return super().open(path, *rest, headers=headers, **kwargs)
 
-    def submit(self, path: str, **fields: str) -> TestResponse:
-        """POST a form with these fields and with the CSRF token of the session."""
+    def submit(self, path: str, **fields: str | Sequence[str]) -> TestResponse:
+        """POST a form with these fields and with the CSRF token of the session.
+
+        A sequence has the values of several checkboxes with one name.
+        """
         return self.post(path, data={"csrf_token": self.csrf_token(), **fields})
 
     def fetch(self, path: str, method: str = "GET", **options: Any) -> TestResponse:

@@ -63,6 +63,11 @@ def next_school_year(seconds: float) -> SchoolYear:
     return year if year.starts_at > seconds else SchoolYear(first=year.first + 1)
 
 
+def current_school_year(seconds: float) -> SchoolYear:
+    """Returns the school year of this time. Summer belongs to the year that has ended."""
+    return SchoolYear(first=next_school_year(seconds).first - 1)
+
+
 def next_grade(grade: str) -> str:
     """Returns the grade a year later. Values outside the grade sequence stay the same."""
     return _NEXT_GRADE.get(grade, grade)

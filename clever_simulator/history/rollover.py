@@ -75,6 +75,33 @@ def roll_over_district(
     )
 
 
+def replace_sections(
+    directory: Directory, district: District, year: SchoolYear, now: str
+) -> RolloverResult:
+    """Returns the directory in the spring term: each section is replaced by one with a new id.
+
+    Its teachers and students are the same.
+    """
+    ended_sections = directory.sections_of(district)
+    new_sections = tuple(
+        replace(
+            section,
+            id=make_id(0, "section", section.id, year.spring["name"]),
+            facts={**section.facts, "term": year.spring, "created": now, "last_modified": now},
+        )
+        for section in ended_sections
+    )
+    others = tuple(section for section in directory.sections if section.school.district != district)
+    return RolloverResult(
+        directory=replace(directory, sections=(*others, *new_sections)),
+        promoted={},
+        graduates=(),
+        new_students=(),
+        ended_sections=ended_sections,
+        new_sections=new_sections,
+    )
+
+
 def _promote(
     person: Person, schools: Iterable[School], year: SchoolYear, now: str
 ) -> Person | None:

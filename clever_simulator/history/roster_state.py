@@ -143,7 +143,7 @@ class RosterState:
         with self._lock:
             self._unshared -= {person.id}
             if self._deleted.pop(person.id, None):
-                people = (*self._directory.people, person)
+                people = _with_person(self._directory.people, person)
                 named = self._named_among(people)
                 self.replace_directory(replace(self._directory, people=people, named_people=named))
             self._indexes.clear()
@@ -252,3 +252,13 @@ class DistrictStatuses:
         """Returns the fields of the district's record that a pause changes."""
         since = self._paused.get(district.id)
         return {"state": "paused", "pause_start": since} if since else {}
+
+
+def _with_person(people: tuple[Person, ...], person: Person) -> tuple[Person, ...]:
+    """Adds a person before those of their district.
+
+    A user name that also exists in a later district keeps its meaning: the first person.
+    """
+    own = (index for index, other in enumerate(people) if other.district == person.district)
+    position = next(own, len(people))
+    return (*people[:position], person, *people[position:])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from clever_simulator.config import RegisteredApp
 from clever_simulator.history import rollover
-from clever_simulator.history.calendar import next_school_year
+from clever_simulator.history.calendar import current_school_year, next_school_year
 from clever_simulator.history.changes import ChangeError
 from clever_simulator.history.rollover import RolloverResult
 from clever_simulator.history.step_log import Change
@@ -39,6 +39,19 @@ def roll_over(context: StepContext) -> StepResult:
         if (old_person := people_before[person.id]) != person
     ]
     return StepResult(touched=[*grades, *_other_changes(result)], events=events)
+
+
+def replace_sections(context: StepContext) -> StepResult:
+    """January: every class ends, and a new one with the same teachers and students begins."""
+    state = context.state
+    year = current_school_year(state.clock.now())
+    result = rollover.replace_sections(
+        context.people, context.district, year, state.clock.timestamp()
+    )
+    events = state.changes.apply_and_log(
+        context.district, lambda: state.data.roll_over(context.district, result)
+    )
+    return StepResult(touched=_other_changes(result), events=events)
 
 
 def connect_library_app(context: StepContext) -> StepResult:

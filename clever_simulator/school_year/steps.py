@@ -41,6 +41,9 @@ STEPS: Mapping[str, StepKind] = {
         student_steps.restore_person, "The student returns", needs_running_district=False
     ),
     "new_id": StepKind(student_steps.give_new_id, "Away for 300 days, back with a new id"),
+    "semester": StepKind(
+        district_steps.replace_sections, "New classes for the second semester", of_district=True
+    ),
     "rollover": StepKind(
         district_steps.roll_over, "Rollover to the next school year", of_district=True
     ),

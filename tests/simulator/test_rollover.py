@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -165,3 +166,21 @@ def test_rollover_keeps_birthdays_and_graduation_years(clever: RunningSimulator)
     for name in ("dob", "graduation_year", "sis_id", "school"):
         assert after[name] == before[name]
     assert after["enrollments"] != before["enrollments"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_semester_replaces_every_section_and_keeps_its_members(
+    clever: RunningSimulator, version: str
+) -> None:
+    before = read_all(clever, f"/{version}/sections")
+    students = set(read_students(clever, version))
+    clever.make_step("semester")
+    sections = read_all(clever, f"/{version}/sections")
+    assert not set(sections) & set(before)
+    assert set(read_students(clever, version)) == students
+
+    def members(all_sections: dict[str, Any]) -> list[list[str]]:
+        groups = ([*section["teachers"], *section["students"]] for section in all_sections.values())
+        return sorted(sorted(group) for group in groups)
+
+    assert members(sections) == members(before)

@@ -103,3 +103,13 @@ def test_a_reset_undoes_the_school_year(clever: RunningSimulator) -> None:
     age = datetime.now(UTC) - datetime.fromisoformat(event["created"])
     assert abs(age.total_seconds()) < DAY_SECONDS
     assert "Nothing yet" in Visitor(APP_URL).open(f"{clever.url}/_simulator/year").text
+
+
+def test_a_person_who_returns_keeps_a_user_name_that_another_district_has_too(
+    clever: RunningSimulator,
+) -> None:
+    student = clever.people.person("student")
+    assert len([person for person in clever.people.people if person.user_name == "student"]) > 1
+    clever.change_roster("deleted", "student")
+    clever.change_roster("back", student.id)
+    assert clever.people.person("student").id == student.id

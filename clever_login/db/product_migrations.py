@@ -16,51 +16,55 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from flask import current_app
+from flask import Flask
+from sqlalchemy import Engine
 
 from clever_login.db import migrate
-from clever_login.db.database import database
 from clever_login.db.product_tables import ProductTables, migrations_folder, product_tables
 
 
-def upgrade() -> dict[str, str]:
+def upgrade(app: Flask, engine: Engine) -> dict[str, str]:
     """Upgrade the product's tables, and return the revisions of those with migrations.
 
-    The keys are names of features; the app's own is empty.
-
-    Without migrations, SQLite gets the tables that are missing. Raises CommandError if there are
-    no migrations and no metadata, or no migrations for PostgreSQL.
+    The keys are names of features; the app's own is empty. Without migrations, SQLite gets the
+    tables that are missing. Raises CommandError if there are no migrations and no metadata, or no
+    migrations for PostgreSQL.
     """
     revisions = {}
-    for tables in product_tables(current_app):
-        folder = migrations_folder(current_app, tables)
+    for tables in product_tables(app):
+        folder = migrations_folder(app, tables)
         if folder is None:
-            _create_tables(tables)
+            _create_tables(engine, tables)
         else:
-            _run(command.upgrade, folder, "head")
+            _run(engine, command.upgrade, folder, "head")
             revisions[tables.feature] = _current_revision(folder)
     return revisions
 
 
-def downgrade_to_base() -> None:
+def downgrade_to_base(app: Flask, engine: Engine) -> None:
     """Revert all of the product's migrations, if it has any, in reverse order."""
-    for tables in reversed(product_tables(current_app)):
-        if folder := migrations_folder(current_app, tables):
-            _run(command.downgrade, folder, "base")
+    for tables in reversed(product_tables(app)):
+        if folder := migrations_folder(app, tables):
+            _run(engine, command.downgrade, folder, "base")
 
 
-def _create_tables(tables: ProductTables) -> None:
+def upgrade_feature(engine: Engine, folder: Path) -> None:
+    """Run the migrations of a feature. Raises CommandError."""
+    _run(engine, command.upgrade, folder, "head")
+
+
+def _create_tables(engine: Engine, tables: ProductTables) -> None:
     missing = f"There are no migrations of the app in the folder {tables.migrations!r}"
     if tables.metadata is None:
         raise CommandError(f"{missing}, and parts.Database has no metadata")
-    if database().engine.dialect.name != "sqlite":
+    if engine.dialect.name != "sqlite":
         raise CommandError(f"{missing}. PostgreSQL needs them")
-    migrate.create_missing_tables(database().engine, tables.metadata)
+    migrate.create_missing_tables(engine, tables.metadata)
 
 
-def _run(work: Callable[[Config, str], None], folder: Path, revision: str) -> None:
+def _run(engine: Engine, work: Callable[[Config, str], None], folder: Path, revision: str) -> None:
     """Run an Alembic command with the product's env.py, which opens its own connection."""
-    with migrate.migration_lock(database().engine):
+    with migrate.migration_lock(engine):
         work(_config(folder), revision)
 
 

@@ -1,0 +1,133 @@
+"""A school with classes in the simulator, the app, and browsers of its teachers and students."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+from sqlalchemy import event
+
+from app import create_app
+from clever_login import database, rosters, signals
+from clever_login.testing import Browser, browser, sample_settings
+
+TEACHER, OTHER_TEACHER, STUDENT = "teacher", "teacher_admin", "student"
+pytest.importorskip("clever_simulator")
+
+
+@dataclass(frozen=True)
+class School:
+    """The app and the simulator. People have user names, and classes have names."""
+
+    app: Flask
+    clever: Any  # a SimulatedClever
+
+    def command(self, *words: str) -> str:
+        """Run `flask clever ...` and return its output."""
+        result = self.app.test_cli_runner().invoke(args=["clever", *words])
+        assert result.exit_code == 0, result.output
+        return str(result.stdout)
+
+    def sync(self) -> None:
+        """Read the changes at Clever."""
+        self.command("sync")
+
+    def browser(self, user_name: str, **query: str) -> Browser:
+        """Return a browser in which this person has logged in with Clever.
+
+        `query` are further parameters of Clever's redirect.
+        """
+        client = browser(self.app)
+        returned = self.clever.log_in(client.get("/login").location, user_name)
+        client.get(f"{returned}&{urlencode(query)}" if query else returned)
+        assert client.get("/dashboard").status_code == 200
+        return client
+
+    def person_id(self, user_name: str) -> str:
+        """Return the id of a person in the app's tables."""
+        person = self.clever.person(user_name)
+        with self.app.app_context():
+            operator = rosters.operator(person.district.id)
+            found = rosters.people(search=person.name.last, viewer=operator, size=200)
+            (match,) = [row for row in found if row.first_name == person.name.first]
+        return match.id
+
+    def section(self, name: str, teacher: str = TEACHER) -> Any:
+        """Return a class of a teacher, as it is at Clever now."""
+        people = self.clever.simulator.people
+        sections = people.sections_of(people.person(teacher))
+        return next(section for section in sections if section.name == name)
+
+    def assign(self, client: Browser, *names: str, **fields: str) -> str:
+        """Assign a book to these classes, or to all. Return the path of the assignment."""
+        page = BeautifulSoup(client.get("/reading/new").text, "html5lib")
+        every = [str(box["value"]) for box in page.select("[name=section]")]
+        ids = [self.section(name).id for name in names] or every
+        (due,) = (str(field["value"]) for field in page.select("[name=due]"))
+        form = {"book": "tortoise", "due": due, **fields}
+        response = client.submit("/reading/new", section=ids, **form)
+        assert response.status_code == 303, response.text
+        return str(response.location)
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> Iterator[School]:
+    """A school whose classes are synced."""
+    from clever_simulator.testing import run_simulator
+
+    with run_simulator() as clever:
+        app = create_app(sample_settings(tmp_path, **clever.settings))
+        created = School(app=app, clever=clever)
+        created.sync()
+        yield created
+
+
+def titles(client: Browser) -> list[str]:
+    """Return the titles on a student's page of books."""
+    page = BeautifulSoup(client.get("/my-books").text, "html5lib")
+    return [title.get_text() for title in page.select(".tile-name")]
+
+
+def words(client: Browser, path: str, selector: str = "main") -> str:
+    """Return the visible text of a page's element."""
+    response = client.get(path)
+    assert response.status_code == 200, response.status
+    element = BeautifulSoup(response.text, "html5lib").select_one(selector)
+    assert element, f"no {selector}"
+    return " ".join(element.get_text(" ").split())
+
+
+@pytest.fixture
+def statements(school: School) -> Iterator[list[str]]:
+    """The SQL statements of the app, from now on."""
+    recorded: list[str] = []
+
+    def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        recorded.append(statement)
+
+    with school.app.app_context():
+        engine = database.engine()
+    event.listen(engine, "before_cursor_execute", record)
+    yield recorded
+    event.remove(engine, "before_cursor_execute", record)
+
+
+@pytest.fixture
+def merge(school: School) -> Callable[..., None]:
+    """Send the signal that the library sends when two rows are one person."""
+
+    def send(*, survivor: str, duplicate: str) -> None:
+        people = {name: school.person_id(name) for name in (survivor, duplicate)}
+        row = signals.PersonMerge(survivor_id=people[survivor], duplicate_id=people[duplicate])
+        with school.app.app_context(), database.begin() as connection:
+            signals.people_merged.send(
+                school.app, connection=connection, district_id=None, rows=[row]
+            )
+
+    return send

@@ -1,0 +1,199 @@
+"""Tests what teachers and students can do, and what they cannot."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+
+from clever_login.testing import login_as
+from reading.tests.conftest import OTHER_TEACHER, STUDENT, TEACHER, School, titles, words
+
+
+def test_a_student_reads_an_assigned_book_and_undoes_it(school: School) -> None:
+    school.assign(school.browser(TEACHER), "Reading Workshop")
+    student = school.browser(STUDENT)
+    assert titles(student) == ["The Hare and the Tortoise"]
+    assert "The Hare and the Tortoise" in words(student, "/dashboard")
+    assert "Slow but steady wins the race." in words(student, "/my-books/1")
+    for _ in range(2):  # a double click changes nothing
+        assert student.submit("/my-books/1/read").location == "/my-books"
+    assert "You read it" in words(student, "/my-books")
+    assert "You have read all your books" in words(student, "/dashboard")
+    assert student.submit("/my-books/1/unread").location == "/my-books/1"
+    assert "You read it" not in words(student, "/my-books")
+
+
+def test_the_teacher_sees_who_has_not_read_the_book_first(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    assert "0 of 12 students have read it" in words(teacher, path)
+    school.browser(STUDENT).submit("/my-books/1/read")
+    assert "1 of 12 students have read it" in words(teacher, path)
+    assert "1 of 12 students have read it" in words(teacher, "/reading")
+    rows = BeautifulSoup(teacher.get(path).text, "html5lib").select("tbody tr")
+    states = [row.select("td")[-1].get_text().strip()[:1] for row in rows]
+    assert states == ["n"] * 11 + ["✓"]
+    assert "Moreno" in rows[-1].get_text()
+
+
+def test_a_book_for_all_classes_is_one_tile_for_a_student_in_two_of_them(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher)
+    assert "0 of 16 students" in words(teacher, path)
+    assert titles(school.browser(STUDENT)) == ["The Hare and the Tortoise"]
+
+
+def test_another_teacher_gets_a_404(school: School) -> None:
+    path = school.assign(school.browser(TEACHER), "Reading Workshop")
+    other = school.browser(OTHER_TEACHER)
+    other.submit("/role", role="teacher")
+    for address in (path, f"{path}.csv", f"{path}/change"):
+        assert other.get(address).status_code == 404
+    for address in (f"{path}/change", f"{path}/withdraw"):
+        assert other.submit(address).status_code == 404
+    assert "You have assigned no books yet." in words(other, "/reading")
+
+
+def test_another_student_gets_a_404_and_staff_sees_no_books(school: School) -> None:
+    school.assign(school.browser(TEACHER), "Reading Workshop")
+    other = school.browser("talia.thompson")
+    assert titles(other) == []
+    assert other.get("/my-books/1").status_code == 404
+    assert other.submit("/my-books/1/read").status_code == 404
+    login_as(other, "staff")
+    assert {other.get(path).status_code for path in ("/my-books", "/reading", "/reading/1")} == {
+        403
+    }
+
+
+def test_an_administrator_who_looks_at_a_students_pages_can_read_but_not_mark(
+    school: School,
+) -> None:
+    school.assign(school.browser(TEACHER), "Reading Workshop")
+    visitor = school.browser(STUDENT, loginas_by_admin="true")
+    assert "Only the student can mark the book." in words(visitor, "/my-books/1")
+    assert visitor.submit("/my-books/1/read").status_code == 403
+    assert "You read it" not in words(visitor, "/my-books")
+
+
+def test_a_teacher_changes_the_day_and_the_classes(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    school.browser("mei.bowman")  # only in Mathematics
+    due = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+    section = school.section("Mathematics").id
+    assert teacher.submit(f"{path}/change", section=[section], due=due).status_code == 303
+    assert "0 of 12 students" in words(teacher, path)
+    assert titles(school.browser("mei.bowman")) == ["The Hare and the Tortoise"]
+    assert titles(school.browser("fatima.mbeki")) == []  # only in the Reading Workshop
+
+
+def test_a_student_keeps_a_book_that_they_have_read_when_the_class_is_removed(
+    school: School,
+) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    school.browser("fatima.mbeki").submit("/my-books/1/read")
+    teacher.submit(
+        f"{path}/change",
+        section=[school.section("Mathematics").id],
+        due=datetime.now(UTC).date().isoformat(),
+    )
+    assert "You read it" in words(school.browser("fatima.mbeki"), "/my-books")
+
+
+def test_a_teacher_takes_a_book_back_and_undoes_it(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    student = school.browser(STUDENT)
+    student.submit("/my-books/1/read")
+    assert teacher.submit(f"{path}/withdraw").location == path
+    assert titles(student) == []
+    assert "taken back" in words(teacher, "/reading")
+    teacher.submit(f"{path}/withdraw")
+    assert "You read it" in words(student, "/my-books")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"book": ""}, "Choose a book."),
+        ({"book": "unknown"}, "Choose a book."),
+        ({"section": []}, "Choose at least one class."),
+        ({"section": ["of-another-teacher"]}, "Choose at least one class."),
+        ({"due": ""}, "Choose a day between today and a year from now."),
+        ({"due": "2001-01-01"}, "Choose a day between today and a year from now."),
+        ({"due": "9999-12-31"}, "Choose a day between today and a year from now."),
+        ({"due": "tomorrow"}, "Choose a day between today and a year from now."),
+    ],
+)
+def test_an_incomplete_form_says_what_is_missing(
+    school: School, fields: dict[str, Any], message: str
+) -> None:
+    teacher = school.browser(TEACHER)
+    due = datetime.now(UTC).date().isoformat()
+    form: dict[str, Any] = {
+        "book": "lion",
+        "section": [school.section("Mathematics").id],
+        "due": due,
+    }
+    response = teacher.submit("/reading/new", **(form | fields))
+    assert response.status_code == 422
+    assert message in response.text
+    assert "You have assigned no books yet." in words(teacher, "/reading")
+
+
+def test_the_spreadsheet_has_the_same_rows_and_starts_no_formula(school: School) -> None:
+    school.clever.simulator.change_roster("name", STUDENT, last="=1+1")
+    school.sync()
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    response = teacher.get(f"{path}.csv")
+    assert response.mimetype == "text/csv"
+    rows = list(csv.reader(response.text.removeprefix("\ufeff").splitlines()))
+    assert rows[0] == ["Last name", "First name", "Read on"]
+    assert len(rows) == 13
+    assert ["'=1+1", "Ada", ""] in rows
+
+
+def test_a_students_books_are_available_as_json(school: School) -> None:
+    school.assign(school.browser(TEACHER), "Reading Workshop")
+    student = school.browser(STUDENT)
+    student.submit("/my-books/1/read")
+    (book,) = json.loads(student.fetch("/my-books/all.json").text)["books"]
+    assert (book["id"], book["title"]) == (1, "The Hare and the Tortoise")
+    assert book["read_at"]
+
+
+def test_pages_need_a_login_and_forms_a_token(school: School) -> None:
+    student = school.browser(STUDENT)
+    assert student.post("/my-books/1/read").status_code == 400
+    student.submit("/logout")
+    assert student.get("/my-books").location == "/?next=/my-books"
+    assert student.get("/reading").location == "/?next=/reading"
+
+
+def test_a_large_class_needs_as_many_queries_as_a_small_one(
+    school: School, statements: list[str]
+) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+
+    def count(address: str) -> int:
+        statements.clear()
+        assert teacher.get(address).status_code == 200
+        return len(statements)
+
+    before = [count(path), count("/reading"), count("/dashboard")]
+    teacher.submit(
+        f"{path}/change",
+        section=[school.section(name).id for name in ("Reading Workshop", "Mathematics")],
+        due=datetime.now(UTC).date().isoformat(),
+    )
+    school.assign(teacher, book="lion")
+    assert [count(path), count("/reading"), count("/dashboard")] == before

@@ -1,0 +1,122 @@
+"""Tests that a school year loses no work: the books belong to students, not to classes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reading.tests.conftest import STUDENT, TEACHER, School, titles, words
+
+BOOK = ["The Hare and the Tortoise"]
+READ = "You read it"
+
+
+def test_a_semester_with_new_classes_loses_nothing(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    school.browser(STUDENT).submit("/my-books/1/read")
+    school.clever.simulator.make_step("semester")
+    school.sync()
+    assert READ in words(school.browser(STUDENT), "/my-books")
+    assert titles(school.browser("fatima.mbeki")) == BOOK
+    assert "1 of 12 students have read it" in words(teacher, path)
+
+
+def test_a_student_who_joins_a_class_gets_its_books(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    section = school.section("Reading Workshop").id
+    school.clever.simulator.change_roster("class", "mei.bowman", section=section, enrolled=True)
+    school.sync()
+    assert titles(school.browser("mei.bowman")) == BOOK
+    assert "0 of 13 students have read it" in words(teacher, path)
+
+
+def test_a_teacher_who_takes_over_a_class_sees_its_books(school: School) -> None:
+    school.assign(school.browser(TEACHER), "Reading Workshop")
+    section = school.section("Reading Workshop").id
+    step = school.clever.simulator.make_step("new_teacher", section=section)
+    school.sync()
+    successor = school.browser(step["touched"][0]["after"])
+    successor.submit("/role", role="teacher")
+    assert "0 of 12 students have read it" in words(successor, "/reading/1")
+    former = school.browser(TEACHER)
+    assert "of 12 students" not in words(former, "/reading")
+
+
+def test_a_co_teacher_sees_the_same(school: School) -> None:
+    section, other = school.section("Reading Workshop"), school.clever.person("linh.lindqvist")
+    teachers = [school.clever.person(TEACHER).id, other.id]
+    school.clever.simulator.override(section.id, teachers=teachers)
+    school.sync()
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    colleague = school.browser("linh.lindqvist")
+    assert words(colleague, path) == words(teacher, path)
+    assert colleague.submit(f"{path}/withdraw").status_code == 303
+    assert "taken back" in words(teacher, "/reading")
+
+
+def test_a_student_who_leaves_a_class_and_returns_has_the_work(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    school.browser("fatima.mbeki").submit("/my-books/1/read")
+    section = school.section("Reading Workshop").id
+    change = school.clever.simulator.change_roster
+    change("class", "fatima.mbeki", section=section, enrolled=False)
+    school.sync()
+    assert READ in words(school.browser("fatima.mbeki"), "/my-books")
+    assert "0 of 11 students have read it" in words(teacher, path)
+    change("class", "fatima.mbeki", section=section, enrolled=True)
+    school.sync()
+    assert "1 of 12 students have read it" in words(teacher, path)
+
+
+@pytest.mark.parametrize("away", ["unshared", "deleted"])
+def test_a_student_who_is_away_for_a_while_has_the_work(school: School, away: str) -> None:
+    school.assign(school.browser(TEACHER), "Reading Workshop")
+    school.browser(STUDENT).submit("/my-books/1/read")
+    school.clever.simulator.change_roster(away, STUDENT)
+    school.sync()
+    school.clever.simulator.change_roster("back", STUDENT)
+    school.sync()
+    assert READ in words(school.browser(STUDENT), "/my-books")
+
+
+def test_a_merged_account_has_the_work_of_both(school: School, merge: object) -> None:
+    teacher = school.browser(TEACHER)
+    school.assign(teacher, "Reading Workshop")
+    school.assign(teacher, "Reading Workshop", book="lion")
+    school.assign(teacher, "Mathematics", book="crow")
+    first, second = (school.browser(name) for name in ("fatima.mbeki", "mei.bowman"))
+    first.submit("/my-books/1/read")
+    school.clever.simulator.change_roster(
+        "class", "mei.bowman", section=school.section("Reading Workshop").id, enrolled=True
+    )
+    school.sync()
+    second.submit("/my-books/2/read")
+    second.submit("/my-books/3/read")
+    assert callable(merge)
+    merge(survivor="fatima.mbeki", duplicate="mei.bowman")
+    page = words(school.browser("fatima.mbeki"), "/my-books")
+    assert page.count(READ) == 3
+    assert titles(school.browser("mei.bowman")) == []
+
+
+def test_a_persons_books_are_in_their_export(school: School) -> None:
+    school.assign(school.browser(TEACHER), "Reading Workshop")
+    school.browser(STUDENT).submit("/my-books/1/read")
+    exported = json.loads(school.command("export", "--user", school.clever.person(STUDENT).id))
+    (book,) = exported["app"]["books"]
+    assert book["title"] == BOOK[0]
+    assert book["read_at"]
+
+
+def test_a_forgotten_persons_books_are_deleted_and_on_the_receipt(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    receipt = school.command("forget", "--user", school.clever.person(STUDENT).id)
+    counts = dict(line.split() for line in receipt.splitlines() if line.startswith("reading_"))
+    assert counts == {"reading_tasks": "1", "reading_teachers": "0"}
+    assert "0 of 11 students" in words(teacher, path)
