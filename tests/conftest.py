@@ -35,8 +35,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path.suffix != ".py" or not left_out:
         return None
     marked = OF_THE_FILE.search(collection_path.read_text(encoding="utf-8"))
-    named = set(re.findall(r"pytest\.mark\.(\w+)", marked[1])) if marked else set()
-    return True if named & set(left_out) else None
+    marks = set(re.findall(r"pytest\.mark\.(\w+)", marked[1])) if marked else set()
+    return True if marks & set(left_out) else None
 
 
 class Module(pytest.Module):

@@ -67,12 +67,12 @@ def test_an_import_changes_nothing_unless_it_is_committed(
 ) -> None:
     student = school.person("student").id
     path = write((student, 17), ("0" * 24, "18"))
-    said = imported(school, path)
-    assert "2 new" in said
-    assert "Nothing was stored." in said
+    output = imported(school, path)
+    assert "2 new" in output
+    assert "Nothing was stored." in output
     assert people_rows(school) == []
-    said = imported(school, path, "--commit")
-    assert "Nothing was stored." not in said
+    output = imported(school, path, "--commit")
+    assert "Nothing was stored." not in output
     assert accounts_of(school) == {student: "17", "0" * 24: "18"}
     assert "2 already imported" in imported(school, path, "--commit")
 
@@ -133,11 +133,11 @@ def test_a_refused_row_is_named_by_its_line_and_changes_nothing(
     school: Site, write: Callable[..., str], row: tuple[str, str], reason: str
 ) -> None:
     imported(school, write(("a" * 24, "17")), "--commit")
-    said = imported(school, write(("c" * 24, "19"), row), "--commit", fails=True)
-    assert re.search(rf"line 3: .*{reason}", said)
-    assert "1 refused" in said
+    output = imported(school, write(("c" * 24, "19"), row), "--commit", fails=True)
+    assert re.search(rf"line 3: .*{reason}", output)
+    assert "1 refused" in output
     assert accounts_of(school) == {"a" * 24: "17", "c" * 24: "19"}
-    assert not re.search(r"a{24}|b{24}|\x1b", said)
+    assert not re.search(r"a{24}|b{24}|\x1b", output)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_a_refused_row_is_named_by_its_line_and_changes_nothing(
 def test_of_rows_that_contradict_each_other_all_are_refused(
     school: Site, write: Callable[..., str], second: tuple[str, str], reason: str
 ) -> None:
-    said = imported(school, write(("a" * 24, "17"), second), "--commit", fails=True)
-    assert re.search(rf"line 2: .*{reason}", said)
-    assert re.search(rf"line 3: .*{reason}", said)
+    output = imported(school, write(("a" * 24, "17"), second), "--commit", fails=True)
+    assert re.search(rf"line 2: .*{reason}", output)
+    assert re.search(rf"line 3: .*{reason}", output)
     assert people_rows(school) == []
 
 
@@ -166,9 +166,9 @@ def test_a_file_that_is_no_such_csv_is_refused(
     school: Site, tmp_path: Path, content: bytes, complaint: str
 ) -> None:
     (tmp_path / "accounts.csv").write_bytes(content)
-    said = imported(school, str(tmp_path / "accounts.csv"), "--commit", fails=True)
-    assert "Nothing was imported." in said
-    assert complaint in said
+    output = imported(school, str(tmp_path / "accounts.csv"), "--commit", fails=True)
+    assert "Nothing was imported." in output
+    assert complaint in output
     assert people_rows(school) == []
 
 

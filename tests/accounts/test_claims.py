@@ -37,16 +37,16 @@ from tests.support.running_app import Site
 __all__ = ["school"]
 
 
-def before_clever(site: Site, first_name: str = "", **known: str) -> str:
+def before_clever(site: Site, first_name: str = "", **fields: str) -> str:
     with flask_app(site).app_context():
-        return add_unlinked_account(first_name=first_name, **known)
+        return add_unlinked_account(first_name=first_name, **fields)
 
 
-def link_to(site: Site, person_id: str, *more: str) -> str:
-    return run_flask_clever(site, "accounts", "invite", "--person", person_id, *more).strip()
+def link_to(site: Site, person_id: str, *options: str) -> str:
+    return run_flask_clever(site, "accounts", "invite", "--person", person_id, *options).strip()
 
 
-def asked(site: Site, link: str, user_name: str = "student") -> Visitor:
+def claim_page(site: Site, link: str, user_name: str = "student") -> Visitor:
     """Open the link and log in with Clever. Returns the browser on the confirmation page."""
     visitor = site.visitor().open(link).click("Log in with Clever")
     visitor.click(site.person(user_name).district.name)
@@ -64,7 +64,7 @@ def test_logging_in_with_a_claim_link_gives_access_to_the_earlier_account(school
     old, child = before_clever(school, "Adele"), school.person("student")
     link = link_to(school, old)
     assert school.visitor().open(link).heading == "Get your account back"
-    visitor = asked(school, link)
+    visitor = claim_page(school, link)
     assert "This link leads to the account of Adele ." in visitor.text
     assert f"logged in with Clever as {child.name.first}" in visitor.text
     assert "You were here with Clever before" not in visitor.text
@@ -88,8 +88,8 @@ def test_the_claim_token_is_not_in_the_database(school: Site) -> None:
 
 def test_a_claim_link_works_once(school: Site) -> None:
     link = link_to(school, before_clever(school))
-    slow = asked(school, link, "teacher")  # has the page open, and confirms too late
-    asked(school, link).press("Yes, both are me")
+    slow = claim_page(school, link, "teacher")  # has the page open, and confirms too late
+    claim_page(school, link).press("Yes, both are me")
     assert_useless(slow.press("Yes, both are me"))
     assert_useless(school.visitor().open(link))
     assert account_id(slow) == account_id(by_button(school, "teacher"))
@@ -129,7 +129,7 @@ def test_the_claim_page_without_a_token_says_how_to_get_a_link(school: Site) -> 
 
 def test_declining_a_claim_changes_nothing(school: Site) -> None:
     old = before_clever(school)
-    visitor = asked(school, link_to(school, old)).click("No, leave it")
+    visitor = claim_page(school, link_to(school, old)).click("No, leave it")
     assert visitor.path == "/dashboard"
     assert account_id(visitor) != old
     assert person_row(school, old).clever_id is None
@@ -138,7 +138,7 @@ def test_declining_a_claim_changes_nothing(school: Site) -> None:
 def test_a_claim_requires_a_form_with_a_csrf_token(school: Site) -> None:
     old = before_clever(school)
     link = link_to(school, old)
-    visitor = asked(school, link)
+    visitor = claim_page(school, link)
     token = link.partition("token=")[2]
     visitor.http.post(f"{school.url}/claim", data={"token": token}, timeout=30)
     asked_by_nobody = school.visitor().http.post(
@@ -163,22 +163,27 @@ def test_a_claim_during_an_impersonation_is_logged(
 
 def test_a_user_who_already_has_an_account_is_told_what_claiming_does(school: Site) -> None:
     child = school.person("student")
-    mine = account_id(by_button(school, "student"))
+    account = account_id(by_button(school, "student"))
     with database_of(school).begin() as session:
-        person = session.get_one(Person, mine)
+        person = session.get_one(Person, account)
         person.first_login = utc_now() - timedelta(days=3)
         session.add(Section(id="reading", name="Reading"))
         session.flush()
-        session.add(Enrollment(section_id="reading", person_id=mine, role="student"))
-    elsewhere = by_button(school, "student")
+        session.add(Enrollment(section_id="reading", person_id=account, role="student"))
+    other_browser = by_button(school, "student")
     old = before_clever(school, "Adele")
-    visitor = asked(school, link_to(school, old))
+    visitor = claim_page(school, link_to(school, old))
     assert "You were here with Clever before, in another account." in visitor.text
     visitor.press("Yes, both are me")
     assert account_id(visitor) == old
-    assert elsewhere.open("/dashboard").path == "/"  # its account was merged into another
-    left, person = person_row(school, mine), person_row(school, old)
-    assert (left.merged_into, left.clever_id, left.first_name, left.email) == (old, None, "", None)
+    assert other_browser.open("/dashboard").path == "/"  # its account was merged into another
+    merged, person = person_row(school, account), person_row(school, old)
+    assert (merged.merged_into, merged.clever_id, merged.first_name, merged.email) == (
+        old,
+        None,
+        "",
+        None,
+    )
     assert (person.clever_id, person.roles) == (child.id, ["student"])
     with database_of(school).read_session() as session:
         (seat,) = session.scalars(select(Enrollment))
@@ -200,12 +205,12 @@ def test_a_user_with_a_new_clever_id_after_300_days_can_claim_the_old_account(
 ) -> None:
     """Clever gives a new id to a user who returns after so long. The sync archived the old one."""
     with database_of(school).begin() as session:
-        gone = utc_now() - timedelta(days=301)
+        long_ago = utc_now() - timedelta(days=301)
         old = Person(clever_id="id-of-long-ago", first_name="Ada", roles=["student"])
-        old.archived_at, old.first_login, old.last_login = gone, gone, gone
+        old.archived_at, old.first_login, old.last_login = long_ago, long_ago, long_ago
         session.add(old)
     assert account_id(by_button(school, "student")) != old.id
-    visitor = asked(school, link_to(school, "id-of-long-ago")).press("Yes, both are me")
+    visitor = claim_page(school, link_to(school, "id-of-long-ago")).press("Yes, both are me")
     assert account_id(visitor) == old.id
     person = person_row(school, old.id)
     assert (person.clever_id, person.archived_at) == (school.person("student").id, None)
@@ -218,44 +223,47 @@ def test_an_account_in_use_moves_to_another_clever_id_only_with_the_operators_op
 ) -> None:
     """Clever merges two ids of one person, and the id that remains may be the newer one."""
     before = by_button(school, "teacher")
-    mine = account_id(before)
-    words = ("accounts", "invite", "--person", mine)
+    account = account_id(before)
+    words = ("accounts", "invite", "--person", account)
     assert "This account already has a Clever id" in run_flask_clever(school, *words, fails=True)
-    visitor = asked(school, link_to(school, mine, "--new-clever-id"), "teacher_admin")
+    visitor = claim_page(school, link_to(school, account, "--new-clever-id"), "teacher_admin")
     visitor.press("Yes, both are me")
-    assert account_id(visitor) == mine
-    assert person_row(school, mine).clever_id == school.person("teacher_admin").id
+    assert account_id(visitor) == account
+    assert person_row(school, account).clever_id == school.person("teacher_admin").id
     assert before.open("/dashboard").path == "/"  # its Clever id no longer leads to this account
 
 
 def test_a_claim_link_to_an_account_in_use_works_once(school: Site) -> None:
-    mine = account_id(by_button(school, "student"))
-    link = link_to(school, mine, "--new-clever-id")
-    slow = asked(school, link, "teacher")  # has the page open, and confirms too late
-    asked(school, link, "teacher_admin").press("Yes, both are me")
+    account = account_id(by_button(school, "student"))
+    link = link_to(school, account, "--new-clever-id")
+    slow = claim_page(school, link, "teacher")  # has the page open, and confirms too late
+    claim_page(school, link, "teacher_admin").press("Yes, both are me")
     assert_useless(slow.press("Yes, both are me"))
-    assert person_row(school, mine).clever_id == school.person("teacher_admin").id
+    assert person_row(school, account).clever_id == school.person("teacher_admin").id
 
 
 def test_a_merged_account_cannot_be_claimed_again(school: Site) -> None:
-    mine = account_id(by_button(school, "student"))
+    account = account_id(by_button(school, "student"))
     old = before_clever(school)
-    asked(school, link_to(school, old)).press("Yes, both are me")
-    words = ("accounts", "invite", "--person", mine)
+    claim_page(school, link_to(school, old)).press("Yes, both are me")
+    words = ("accounts", "invite", "--person", account)
     assert f"was merged into another account: {old}" in run_flask_clever(school, *words, fails=True)
     words = ("accounts", "invite", "--person", "nobody")
     assert "There is no account with this id." in run_flask_clever(school, *words, fails=True)
 
 
 def test_a_claim_link_to_a_merged_account_leads_to_the_surviving_account(school: Site) -> None:
-    mine = account_id(by_button(school, "student"))
-    later = link_to(school, mine, "--new-clever-id")
+    account = account_id(by_button(school, "student"))
+    later = link_to(school, account, "--new-clever-id")
     old = before_clever(school, "Adele")
-    asked(school, link_to(school, old)).press("Yes, both are me")
-    assert person_row(school, mine).merged_into == old
-    visitor = asked(school, later, "teacher").press("Yes, both are me")
+    claim_page(school, link_to(school, old)).press("Yes, both are me")
+    assert person_row(school, account).merged_into == old
+    visitor = claim_page(school, later, "teacher").press("Yes, both are me")
     assert account_id(visitor) == old
-    assert (person_row(school, old).merged_into, person_row(school, mine).clever_id) == (None, None)
+    assert (person_row(school, old).merged_into, person_row(school, account).clever_id) == (
+        None,
+        None,
+    )
 
 
 def test_an_operator_can_add_an_account_from_before_clever(school: Site) -> None:
@@ -278,7 +286,9 @@ def test_a_claimed_archived_account_keeps_only_todays_staff_roles(
     admin = school.person("school_admin")
     by_button(school, "school_admin")  # creates the district
     with database_of(school).begin() as session:
-        session.add_all(School(id=each, district_id=admin.district.id) for each in ("was", "now"))
+        session.add_all(
+            School(id=school_id, district_id=admin.district.id) for school_id in ("was", "now")
+        )
         old = Person(clever_id="id-of-long-ago", district_id=admin.district.id, roles=["staff"])
         old.archived_at = utc_now() - timedelta(days=301)
         session.add(old)
@@ -288,7 +298,7 @@ def test_a_claimed_archived_account_keeps_only_todays_staff_roles(
         session.add(
             RoleAssignment(person_id=session.scalars(today).one(), school_id="now", role="staff")
         )
-    visitor = asked(school, link_to(school, old.id), "school_admin").press("Yes, both are me")
+    visitor = claim_page(school, link_to(school, old.id), "school_admin").press("Yes, both are me")
     assert account_id(visitor) == old.id
     assert visitor.open("/schools/now").response.status_code == 200
     assert visitor.open("/schools/was").response.status_code == 404
@@ -301,7 +311,7 @@ def test_a_claim_link_to_an_archived_account_is_void_after_its_owner_returns(sch
         )
         session.add(old)
     link = link_to(school, old.id)
-    slow = asked(school, link)
+    slow = claim_page(school, link)
     assert account_id(by_button(school, "teacher")) == old.id
     assert_useless(school.visitor().open(link))
     assert_useless(slow.press("Yes, both are me"))

@@ -77,7 +77,7 @@ ADA = User(
 
 @pytest.mark.parametrize("seen_before", [True, False], ids=["again", "of_a_roster"])
 @pytest.mark.parametrize(
-    "told",
+    "full_user",
     [
         ADA,
         replace(ADA, first_name="", last_name="", email=None, roles=()),
@@ -86,41 +86,44 @@ ADA = User(
     ],
 )
 def test_a_returning_user_is_updated_in_one_statement_with_the_same_result(
-    school: Site, told: User, seen_before: bool, monkeypatch: pytest.MonkeyPatch
+    school: Site, full_user: User, seen_before: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = []
-    for user in (told, replace(told, id="ada by the long way")):
-        mine = log_in(school, replace(ADA, id=user.id))
+    rows = []
+    for user in (full_user, replace(full_user, id="ada by the long way")):
+        account = log_in(school, replace(ADA, id=user.id))
         if not seen_before:
             with database_of(school).begin() as session:
-                person = session.get_one(Person, mine)
+                person = session.get_one(Person, account)
                 person.first_login = person.last_login = None
         began = utc_now()
-        with record_statements(school) as said:
-            assert log_in(school, user) == mine
-        assert (len(said) == 1) == (user is told)
-        after = person_row(school, mine)
+        with record_statements(school) as statements:
+            assert log_in(school, user) == account
+        assert (len(statements) == 1) == (user is full_user)
+        after = person_row(school, account)
         assert after.first_login
         assert after.last_login
         assert (after.first_login < began) == seen_before
         assert after.last_login >= began
-        written.append((after.district_id, after.roles, after.first_name, after.email))
+        rows.append((after.district_id, after.roles, after.first_name, after.email))
         monkeypatch.setattr(account_lookup, "find_returning_user", lambda _user: None)
-    assert written[0] == written[1]
+    assert rows[0] == rows[1]
 
 
 def test_fields_that_clever_omits_at_a_login_keep_their_values(school: Site) -> None:
-    mine = log_in(school, ADA)
-    assert log_in(school, User(id="ada", district_id="d1")) == mine
-    person = person_row(school, mine)
+    account = log_in(school, ADA)
+    assert log_in(school, User(id="ada", district_id="d1")) == account
+    person = person_row(school, account)
     assert (person.first_name, person.email, person.roles) == ("Ada", ADA.email, ["teacher"])
     log_in(school, replace(ADA, last_name="Ortiz", roles=(RoleRecord(role=Role.STAFF),)))
-    person = person_row(school, mine)
+    person = person_row(school, account)
     assert (person.last_name, person.roles) == ("Ortiz", ["staff"])
 
 
 def test_accounts_are_matched_by_the_exact_clever_id(school: Site) -> None:
-    ids = {log_in(school, replace(ADA, id=each, roles=())) for each in ("ada", "ADA", "ada0", "da")}
+    ids = {
+        log_in(school, replace(ADA, id=clever_id, roles=()))
+        for clever_id in ("ada", "ADA", "ada0", "da")
+    }
     assert len(ids) == 4
 
 
@@ -133,7 +136,7 @@ def test_a_hundred_concurrent_logins_of_one_person_make_one_account(school: Site
 def test_a_hundred_people_logging_in_at_once_make_a_hundred_accounts(school: Site) -> None:
     everybody = [replace(ADA, id=f"p{number}", roles=()) for number in range(100)]
     with ThreadPoolExecutor(25) as threads:
-        ids = set(threads.map(lambda each: log_in(school, each), everybody))
+        ids = set(threads.map(lambda user: log_in(school, user), everybody))
     assert len(ids) == len(people_rows(school)) == 100
 
 
@@ -198,8 +201,8 @@ def test_an_archived_second_role_does_not_block_a_login(school: Site) -> None:
     live = log_in(school, replace(ADA, id="ada-v2", roles=()))
     ended = log_in(school, replace(ADA, id="ada-staff-v2", roles=()))
     archive(school, ended, synced=True)
-    both = (*ADA.roles, RoleRecord(role=Role.STAFF, legacy_id="ada-staff-v2"))
-    assert log_in(school, replace(ADA, roles=both)) == ended
+    two_roles = (*ADA.roles, RoleRecord(role=Role.STAFF, legacy_id="ada-staff-v2"))
+    assert log_in(school, replace(ADA, roles=two_roles)) == ended
     assert person_row(school, ended).archived_at is None
     assert person_row(school, live).merged_into == ended
 
@@ -212,14 +215,14 @@ def archive(site: Site, person_id: str, *, synced: bool) -> None:
 
 
 def test_an_archived_user_who_logs_in_through_clever_is_restored(school: Site) -> None:
-    mine = account_id(by_button(school, "student"))
+    account = account_id(by_button(school, "student"))
     with database_of(school).begin() as session:  # as a sync does when Clever stops sharing them
-        session.get_one(Person, mine).archived_at = utc_now()
+        session.get_one(Person, account).archived_at = utc_now()
         session.get_one(District, school.person("student").district.id).connected = True
     visitor = by_button(school, "student")
     assert visitor.path == "/dashboard"
-    assert account_id(visitor) == mine
-    person = person_row(school, mine)
+    assert account_id(visitor) == account
+    person = person_row(school, account)
     assert (person.archived_at, person.roles) == (None, ["student"])
     assert person.district_id == school.person("student").district.id
 
@@ -230,35 +233,37 @@ def test_a_restored_user_gets_the_schools_that_clever_lists_now(
     site = make_account_app(make_site, database_url)
     sync_site(site)
     staff, (own,) = site.person("school_admin"), site.person("school_admin").schools
-    former = next(each for each in site.clever.people.schools_of(staff.district) if each != own)
+    former = next(
+        candidate for candidate in site.clever.people.schools_of(staff.district) if candidate != own
+    )
     with database_of(site).begin() as session:
         person = session.scalars(select(Person).where(Person.clever_id == staff.id)).one()
         person.archived_at = utc_now()
         session.add(RoleAssignment(person_id=person.id, school_id=former.id, role="staff"))
     visitor = by_button(site, "school_admin")
-    links = [each.get_text() for each in visitor.page.select("main a[href^='/schools/']")]
+    links = [link.get_text() for link in visitor.page.select("main a[href^='/schools/']")]
     assert links == [own.name]
     assert visitor.open(f"/schools/{former.id}").code == "http_404"
 
 
 def test_a_login_restores_an_archived_account_that_no_sync_covers(school: Site) -> None:
-    mine = log_in(school, ADA)
-    archive(school, mine, synced=False)
-    assert log_in(school, ADA) == mine
-    assert person_row(school, mine).archived_at is None
+    account = log_in(school, ADA)
+    archive(school, account, synced=False)
+    assert log_in(school, ADA) == account
+    assert person_row(school, account).archived_at is None
 
 
 @pytest.mark.parametrize("of_all", [True, False])
 def test_a_district_is_restored_when_its_users_log_in_again(school: Site, of_all: bool) -> None:
-    mine = log_in(school, ADA)
+    account = log_in(school, ADA)
     with database_of(school).begin() as session:  # as a sync leaves a disconnected district
         session.get_one(District, "d1").archived_at = utc_now()
         if of_all:
-            session.get_one(Person, mine).archived_at = utc_now()
-    assert log_in(school, ADA) == mine
+            session.get_one(Person, account).archived_at = utc_now()
+    assert log_in(school, ADA) == account
     with database_of(school).read_session() as session:
         assert session.get_one(District, "d1").archived_at is None
-    assert person_row(school, mine).archived_at is None
+    assert person_row(school, account).archived_at is None
 
 
 def test_a_login_does_not_restore_a_district_that_is_not_allowed(
@@ -277,24 +282,24 @@ def test_a_login_does_not_restore_a_district_that_is_not_allowed(
 def test_a_library_login_works_after_the_users_district_has_disconnected(
     school: Site,
 ) -> None:
-    mine = log_in(school, ADA)
-    archive(school, mine, synced=True)
+    account = log_in(school, ADA)
+    archive(school, account, synced=True)
     with database_of(school).begin() as session:
         session.get_one(District, "d1").archived_at = utc_now()
-    assert log_in(school, replace(ADA, district_id=None)) == mine
-    assert (person_row(school, mine).archived_at, person_row(school, mine).district_id) == (
+    assert log_in(school, replace(ADA, district_id=None)) == account
+    assert (person_row(school, account).archived_at, person_row(school, account).district_id) == (
         None,
         None,
     )
 
 
 def test_a_library_user_keeps_their_account_when_the_district_connects(school: Site) -> None:
-    mine = log_in(school, replace(ADA, district_id=None))
-    assert person_row(school, mine).district_id is None
-    assert log_in(school, ADA) == mine
-    assert person_row(school, mine).district_id == "d1"
-    assert log_in(school, replace(ADA, district_id=None)) == mine
-    assert person_row(school, mine).district_id == "d1"
+    account = log_in(school, replace(ADA, district_id=None))
+    assert person_row(school, account).district_id is None
+    assert log_in(school, ADA) == account
+    assert person_row(school, account).district_id == "d1"
+    assert log_in(school, replace(ADA, district_id=None)) == account
+    assert person_row(school, account).district_id == "d1"
 
 
 def shared(section: str, *students: str) -> SharedSection:
@@ -313,10 +318,10 @@ def shared(section: str, *students: str) -> SharedSection:
 def seats(site: Site) -> set[tuple[str, str, str]]:
     """Return (section, Clever id of the person, role) for every enrollment."""
     with database_of(site).read_session() as session:
-        found = session.execute(
+        rows = session.execute(
             select(Enrollment.section_id, Person.clever_id, Enrollment.role).join(Person)
         )
-        return {(section, str(person), role) for section, person, role in found}
+        return {(section, str(person), role) for section, person, role in rows}
 
 
 def keep(site: Site, teacher: str, *sections: SharedSection) -> None:
@@ -383,7 +388,9 @@ def test_a_library_teacher_with_more_sections_than_the_limit_loses_none(school: 
 def test_two_teachers_sharing_one_section_at_once_create_one_section(school: Site) -> None:
     teachers = [log_in(school, User(id=f"t{number}")) for number in range(20)]
     with ThreadPoolExecutor(20) as threads:
-        list(threads.map(lambda each: keep(school, each, shared("k1", "mei", "tom")), teachers))
+        list(
+            threads.map(lambda teacher: keep(school, teacher, shared("k1", "mei", "tom")), teachers)
+        )
     assert len(seats(school)) == 22
 
 
@@ -393,13 +400,13 @@ def test_a_library_teachers_login_stores_their_sections(
     site = make_account_app(make_site, database_url, clever_client_id="simulator-library")
     visitor = by_button(site, "teacher").press("Yes")
     assert visitor.path == "/dashboard"
-    taught = {
-        (section.id, one.id, "student")
+    expected = {
+        (section.id, student.id, "student")
         for section in site.clever.people.sections
         if section.teacher == site.person("teacher")
-        for one in section.students
+        for student in section.students
     }
-    assert taught <= seats(site)
+    assert expected <= seats(site)
     assert all(row.district_id is None for row in people_rows(site))
 
 
@@ -411,8 +418,8 @@ def test_the_preferred_name_is_asked_once_and_used_in_the_greeting(
     assert (visitor.path, visitor.heading) == ("/preferred-name", "What shall we call you?")
     visitor.press("Call me that", name="<b>Captain</b> \u202eAda")
     assert (visitor.path, visitor.heading) == ("/dashboard", "Hi, <b>Captain</b> Ada!")
-    again = by_button(site, "student")
-    assert (again.path, again.heading) == ("/dashboard", "Hi, <b>Captain</b> Ada!")
+    next_login = by_button(site, "student")
+    assert (next_login.path, next_login.heading) == ("/dashboard", "Hi, <b>Captain</b> Ada!")
 
 
 def test_the_preferred_name_question_can_be_skipped_and_continues_to_next(
@@ -425,8 +432,8 @@ def test_the_preferred_name_question_can_be_skipped_and_continues_to_next(
     assert visitor.path == "/preferred-name"
     visitor.press("Skip this")
     assert visitor.path == "/who"
-    again = by_button(site, "student")
-    assert (again.path, again.heading) == (
+    next_login = by_button(site, "student")
+    assert (next_login.path, next_login.heading) == (
         "/dashboard",
         f"Hi, {site.person('student').name.first}!",
     )

@@ -61,15 +61,15 @@ def test_the_first_v3_sync_finds_every_persons_row_and_merges_duplicates(version
     sync_site(old)
     before = rows_of(old, "three_roles")
     new = version("v3.0")
-    done = sync_site(new)
-    assert "this sync reads v3.0" in done.stderr
-    assert "people: 1 changed\n" in done.stdout  # one person of the main district has two rows
+    result = sync_site(new)
+    assert "this sync reads v3.0" in result.stderr
+    assert "people: 1 changed\n" in result.stdout  # one person of the main district has two rows
     assert_equal_everywhere(new)
-    (stays,) = [each for each in before.values() if not person_row(new, each.id).merged_into]
-    others = [person_row(new, each.id) for each in before.values() if each.id != stays.id]
+    (stays,) = [person for person in before.values() if not person_row(new, person.id).merged_into]
+    duplicates = [person_row(new, person.id) for person in before.values() if person.id != stays.id]
     assert person_row(new, stays.id).clever_id == new.person("three_roles").id
-    assert {other.merged_into for other in others} == {stays.id}
-    assert {(other.clever_id, other.last_name, other.district_id) for other in others} == {
+    assert {other.merged_into for other in duplicates} == {stays.id}
+    assert {(other.clever_id, other.last_name, other.district_id) for other in duplicates} == {
         (None, "", None)
     }
     assert "nothing changed" in sync_site(new, "--full").stdout
@@ -109,8 +109,8 @@ def test_a_login_during_the_move_to_v3_leaves_one_row_in_either_order(version: V
     everybody = new.clever.people.people_of(new.clever.people.districts[0])
     staff = [person.user_name for person in everybody if "student" not in person.roles]
     with ThreadPoolExecutor(9) as pool:
-        whole = pool.submit(sync_site, new)
+        sync = pool.submit(sync_site, new)
         paths = set(pool.map(lambda name: by_button(new, name).path, staff))
-        assert whole.result(120).exit_code == 0
+        assert sync.result(120).exit_code == 0
     assert paths == {"/dashboard"}
     assert_equal_everywhere(new)

@@ -61,13 +61,13 @@ def own(make_site: SiteMaker, own_users: OwnUsers) -> Site:
 def roster_pages(site: Site, user_name: str) -> dict[str, str]:
     """Return the text of each roster page that a person can reach, by path."""
     visitor, pages = by_button(site, user_name), {}
-    waiting = ["/dashboard"]
-    while waiting:
-        path = waiting.pop()
+    unvisited = ["/dashboard"]
+    while unvisited:
+        path = unvisited.pop()
         visitor.open(path)
         pages[path] = visitor.text
         links = visitor.page.find_all("a", href=re.compile("^/(classes|schools|district)"))
-        waiting += sorted({str(link["href"]) for link in links} - {*pages, *waiting})
+        unvisited += sorted({str(link["href"]) for link in links} - {*pages, *unvisited})
     return pages
 
 
@@ -91,12 +91,12 @@ def test_a_library_teachers_classes_are_shown_with_own_accounts(
     if teacher.path != "/dashboard":
         teacher.press("Yes")
     assert teacher.path == "/dashboard"
-    shown = class_page(teacher)
+    page = class_page(teacher)
     person = site.person("teacher")
     sections = [section for section in site.clever.people.sections if section.teacher == person]
-    (taught,) = [section for section in sections if section.name == shown.heading]
-    for student in taught.students:
-        assert student.name.first in shown.text
+    (section,) = [section for section in sections if section.name == page.heading]
+    for student in section.students:
+        assert student.name.first in page.text
     assert own_users.identities[-1].library
     assert account_id(teacher) == "user-1"
 
@@ -173,14 +173,18 @@ def test_with_the_librarys_accounts_the_account_id_is_the_id(site: Site) -> None
     assert person.account_id is None
     with flask_app(site).app_context():
         operator = rosters.operator(site.person("student").district.id)
-        (listed,) = rosters.people(viewer=operator)
-    assert listed.account_id == listed.id == person.id
+        (match,) = rosters.people(viewer=operator)
+    assert match.account_id == match.id == person.id
 
 
-@pytest.mark.parametrize("wrong", [None, "", 7, "x" * 256])
-def test_an_account_without_a_usable_id_logs_nobody_in(make_site: SiteMaker, wrong: object) -> None:
+@pytest.mark.parametrize("unusable_id", [None, "", 7, "x" * 256])
+def test_an_account_without_a_usable_id_logs_nobody_in(
+    make_site: SiteMaker, unusable_id: object
+) -> None:
     def make_app(settings: Settings) -> Flask:
-        return make_starter(settings, without=("Accounts",), find_or_create=lambda _identity: wrong)
+        return make_starter(
+            settings, without=("Accounts",), find_or_create=lambda _identity: unusable_id
+        )
 
     visitor = by_button(make_site(make_app=make_app), "student")
     assert visitor.code == "http_500"

@@ -49,17 +49,17 @@ def run(site: Site, *arguments: str) -> Result:
     return site.app.test_cli_runner().invoke(args=["clever", *arguments])
 
 
-def everything(site: Site) -> str:
+def all_rows(site: Site) -> str:
     """Return every row of every table as text."""
-    found = []
+    lines = []
     with database_session(site) as session:
         for table in Base.metadata.sorted_tables:
-            found += [f"{table.name} {list(row)}" for row in session.execute(select(table))]
-    return "\n".join(found)
+            lines += [f"{table.name} {list(row)}" for row in session.execute(select(table))]
+    return "\n".join(lines)
 
 
 def counts(site: Site) -> dict[str, int]:
-    lines = everything(site).splitlines()
+    lines = all_rows(site).splitlines()
     return {
         table.name: sum(line.startswith(f"{table.name} ") for line in lines)
         for table in Base.metadata.sorted_tables
@@ -67,8 +67,8 @@ def counts(site: Site) -> dict[str, int]:
 
 
 def receipt(result: Result) -> dict[str, int]:
-    found = re.findall(r"^(\w+) +(\d+)$", result.stdout, re.M)
-    return {name: int(number) for name, number in found if number != "0"}
+    counts_by_table = re.findall(r"^(\w+) +(\d+)$", result.stdout, re.M)
+    return {name: int(number) for name, number in counts_by_table if number != "0"}
 
 
 @pytest.mark.parametrize("key", ["of Clever", "of ours"])
@@ -79,20 +79,24 @@ def test_a_forgotten_person_remains_in_no_row_and_no_session(school: Site, key: 
         session.add(Person(id="ours-earlier", merged_into="ours-student"))
     clever_id = school.person("student").id
     before = counts(school)
-    done = run(school, "forget", "--user", clever_id if key == "of Clever" else "ours-student")
-    assert done.exit_code == 0, done.output
-    gone = {name: before[name] - left for name, left in counts(school).items()}
-    assert gone == {
+    result = run(school, "forget", "--user", clever_id if key == "of Clever" else "ours-student")
+    assert result.exit_code == 0, result.output
+    deleted = {name: before[name] - remaining for name, remaining in counts(school).items()}
+    assert deleted == {
         **dict.fromkeys(before, 0),
         "clever_people": 2,
         "clever_role_assignments": 1,
         "clever_enrollments": 3,
         "clever_claims": 1,
     }
-    assert receipt(done) == {name: count for name, count in gone.items() if count} | {"sessions": 1}
-    assert re.search(r"person [0-9a-f]{16}, at 20\d\d-\d\d-\d\dT[\d:]+\+00:00$", done.stdout, re.M)
+    assert receipt(result) == {name: count for name, count in deleted.items() if count} | {
+        "sessions": 1
+    }
+    assert re.search(
+        r"person [0-9a-f]{16}, at 20\d\d-\d\d-\d\dT[\d:]+\+00:00$", result.stdout, re.M
+    )
     for word in (clever_id, "ours-student", "ours-earlier", "Ada", "Moreno"):
-        assert word not in everything(school) + done.output, word
+        assert word not in all_rows(school) + result.output, word
     assert visitor.open("/dashboard").path == "/"
     assert other.open("/dashboard").path == "/dashboard"
 
@@ -103,14 +107,14 @@ def test_forget_says_that_a_person_clever_still_shares_will_return_as_a_new_acco
     by_button(school, "student")
     with database_session(school) as session:
         session.get_one(Person, "ours-student").preferred_name = "Addie"
-    done = run(school, "forget", "--user", "ours-student")
-    assert "Clever still shares this person" in done.output
+    result = run(school, "forget", "--user", "ours-student")
+    assert "Clever still shares this person" in result.output
     assert by_button(school, "student").path == "/dashboard"
     with database_session(school) as session:
         clever_id = school.person("student").id
-        again = session.scalars(select(Person).where(Person.clever_id == clever_id)).one()
-    assert again.id != "ours-student"
-    assert again.preferred_name is None
+        new_row = session.scalars(select(Person).where(Person.clever_id == clever_id)).one()
+    assert new_row.id != "ours-student"
+    assert new_row.preferred_name is None
     assert "Clever still shares" not in run(school, "forget", "--user", "ours-pupilgone").output
 
 
@@ -118,10 +122,10 @@ def test_forget_reports_an_unknown_id_and_still_ends_its_sessions(school: Site) 
     visitor = by_button(school, "teacher")
     with database_session(school) as session:
         session.get_one(Person, "ours-teacher").clever_id = "another"
-    done = run(school, "forget", "--user", school.person("teacher").id)
-    assert done.exit_code == 1
-    assert NOBODY in done.output
-    assert receipt(done) == {"sessions": 1}
+    result = run(school, "forget", "--user", school.person("teacher").id)
+    assert result.exit_code == 1
+    assert NOBODY in result.output
+    assert receipt(result) == {"sessions": 1}
     assert visitor.open("/dashboard").path == "/"
     assert run(school, "forget", "--user", "nobody").exit_code == 1
     assert run(school, "forget", "--district", "nobody", "--yes").exit_code == 1
@@ -136,18 +140,20 @@ def test_a_forgotten_district_leaves_no_rows_and_other_districts_keep_theirs(sch
         session.get_one(Section, "section-own").term_id = "term-a"
     visitors = [by_button(school, name) for name in ("student", "district_admin")]
     district_id = school.person("student").district.id
-    asked = run(school, "forget", "--district", district_id)
-    assert asked.exit_code == 1  # it asks for confirmation, and there is no input
+    unconfirmed = run(school, "forget", "--district", district_id)
+    assert unconfirmed.exit_code == 1  # it asks for confirmation, and there is no input
     assert visitors[0].open("/dashboard").path == "/dashboard"
-    before, all_before = counts(school), everything(school).splitlines()
-    done = run(school, "forget", "--district", district_id, "--yes")
-    assert done.exit_code == 0, done.output
+    before, all_before = counts(school), all_rows(school).splitlines()
+    result = run(school, "forget", "--district", district_id, "--yes")
+    assert result.exit_code == 0, result.output
     of_b = [line for line in all_before if re.search("districtb|'b1'|section-far", line)]
     # Two sections belong to one district but to a school of the other. No sync writes such rows.
     ours = re.compile("ours-(student|teacher)'|section-(crossing|astray)")
-    assert everything(school).splitlines() == [line for line in of_b if not ours.search(line)]
-    gone = {name: before[name] - count for name, count in counts(school).items()}
-    assert receipt(done) == {name: count for name, count in gone.items() if count} | {"sessions": 2}
+    assert all_rows(school).splitlines() == [line for line in of_b if not ours.search(line)]
+    deleted = {name: before[name] - count for name, count in counts(school).items()}
+    assert receipt(result) == {name: count for name, count in deleted.items() if count} | {
+        "sessions": 2
+    }
     for visitor in visitors:
         assert visitor.open("/dashboard").path == "/"
 
@@ -156,22 +162,22 @@ def test_an_export_has_every_column_of_the_person_and_of_nobody_else(school: Sit
     by_button(school, "student")
     with database_session(school) as session:
         session.add(Person(id="ours-earlier", merged_into="ours-student"))
-    done = run(school, "export", "--user", school.person("student").id)
-    assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert set(found["person"]) == set(Person.__table__.columns.keys())
-    assert found["person"]["email"] == "student@harrow-creek.example"
-    assert found["person"]["first_login"].endswith("+00:00")
-    assert found["district"]["name"] == "CanaryDistricta"
-    assert found["schools"] == [{"id": "a1", "name": "CanarySchoola1", "role": "student"}]
-    assert {section["name"]: section["role"] for section in found["classes"]} == {
+    result = run(school, "export", "--user", school.person("student").id)
+    assert result.exit_code == 0, result.output
+    export = json.loads(result.stdout)
+    assert set(export["person"]) == set(Person.__table__.columns.keys())
+    assert export["person"]["email"] == "student@harrow-creek.example"
+    assert export["person"]["first_login"].endswith("+00:00")
+    assert export["district"]["name"] == "CanaryDistricta"
+    assert export["schools"] == [{"id": "a1", "name": "CanarySchoola1", "role": "student"}]
+    assert {section["name"]: section["role"] for section in export["classes"]} == {
         "CanaryClassown": "student",
         "CanaryClassold": "student",
         "CanaryClassfar": "teacher",
     }
-    assert found["former_ids"] == ["ours-earlier"]
-    assert "Pupil" not in done.stdout
-    assert "Teacher" not in done.stdout
+    assert export["former_ids"] == ["ours-earlier"]
+    assert "Pupil" not in result.stdout
+    assert "Teacher" not in result.stdout
     assert NOBODY in run(school, "export", "--user", "nobody").output
 
 
@@ -196,17 +202,17 @@ def test_retention_removes_expired_rows_and_keeps_the_others(school: Site) -> No
         session.add(Claim(token_hash="a" * 64, person_id="before-clever", expires_at=recent))
         session.flush()
         session.add(Enrollment(section_id="class-libold", person_id="libpupil", role=STUDENT))
-    before = everything(school).splitlines()
-    counted = run(school, "retention")
-    assert counted.exit_code == 0, counted.output
-    assert "Nothing was deleted" in counted.output
-    assert everything(school).splitlines() == before
-    done = run(school, "retention", "--yes")
-    assert receipt(done) == receipt(counted)
-    gone = set(before) - set(everything(school).splitlines())
-    assert sum(receipt(done).values()) == len(gone)
+    before = all_rows(school).splitlines()
+    preview = run(school, "retention")
+    assert preview.exit_code == 0, preview.output
+    assert "Nothing was deleted" in preview.output
+    assert all_rows(school).splitlines() == before
+    result = run(school, "retention", "--yes")
+    assert receipt(result) == receipt(preview)
+    deleted = set(before) - set(all_rows(school).splitlines())
+    assert sum(receipt(result).values()) == len(deleted)
     tables = re.compile("clever_(people|sections|terms|schools|districts) ")
-    keys = {line.split("'")[1] for line in gone if tables.match(line)}
+    keys = {line.split("'")[1] for line in deleted if tables.match(line)}
     assert keys == {
         *("ours-pupilgone", "libold", "libpupil"),
         *("section-old", "class-libold", "left", "left1", "t0"),
@@ -222,27 +228,27 @@ def test_the_retention_period_is_a_setting(tmp_path: Path) -> None:
             session.get_one(Person, "ours-pupilown").archived_at = TODAY - month - hour
             session.get_one(Person, "ours-pupilother").archived_at = TODAY - month + hour
         run(site, "retention", "--yes")
-        assert "ours-pupilown" not in everything(site)
-        assert "ours-pupilother" in everything(site)
+        assert "ours-pupilown" not in all_rows(site)
+        assert "ours-pupilother" in all_rows(site)
 
 
 def test_forget_deletes_nothing_and_says_so_when_the_session_store_is_down(tmp_path: Path) -> None:
     with run_roster_site(tmp_path, None, redis_url="redis://127.0.0.1:1/0") as site:
         with database_session(site) as session:
             session.add(Person(id="ours-somebody", clever_id="somebody"))
-        done = run(site, "forget", "--user", "somebody")
-        assert done.exit_code == 1
-        assert "Nothing was changed: the session store does not answer." in done.output
-        assert "ours-somebody" in everything(site)
+        result = run(site, "forget", "--user", "somebody")
+        assert result.exit_code == 1
+        assert "Nothing was changed: the session store does not answer." in result.output
+        assert "ours-somebody" in all_rows(site)
 
 
 def test_privacy_md_names_exactly_the_columns_that_exist() -> None:
     text = (ROOT / "PRIVACY.md").read_text()
-    named = re.findall(r"^\| `(\w+\.\w+)` \| [^|]{8,} \| [^|]{4,} \|$", text, re.M)
+    documented = re.findall(r"^\| `(\w+\.\w+)` \| [^|]{8,} \| [^|]{4,} \|$", text, re.M)
     columns = [
         f"{table.name}.{column.name}"
         for table in Base.metadata.sorted_tables
         for column in table.columns
     ]
-    assert sorted(named) == sorted(columns)
-    assert len(re.findall(r"^\| `", text, re.M)) == len(named)
+    assert sorted(documented) == sorted(columns)
+    assert len(re.findall(r"^\| `", text, re.M)) == len(documented)

@@ -10,8 +10,8 @@ import pytest
 
 from clever_login.db.models import Person, utc_now
 from clever_login.signals import PersonMerge
-from tests.accounts.test_claims import asked, before_clever, link_to
-from tests.accounts.test_privacy import everything, run
+from tests.accounts.test_claims import before_clever, claim_page, link_to
+from tests.accounts.test_privacy import all_rows, run
 from tests.conftest import SiteMaker
 from tests.support.account_app import (
     account_id,
@@ -102,11 +102,13 @@ def test_a_receiver_that_raises_undoes_the_merge_and_the_log_names_it(
 
 
 def test_a_claim_sends_the_merge_of_the_former_account(site: Site) -> None:
-    mine = account_id(by_button(site, "student"))
+    account = account_id(by_button(site, "student"))
     old = before_clever(site, "Adele")
     with recording(flask_app(site)) as recorder:
-        asked(site, link_to(site, old)).press("Yes, both are me")
-        assert recorder.rows("people_merged") == [PersonMerge(survivor_id=old, duplicate_id=mine)]
+        claim_page(site, link_to(site, old)).press("Yes, both are me")
+        assert recorder.rows("people_merged") == [
+            PersonMerge(survivor_id=old, duplicate_id=account)
+        ]
         assert recorder.names() == ["people_merged"]
 
 
@@ -165,18 +167,18 @@ def test_retention_sends_people_by_district_and_a_count_is_undone(school: Site) 
 
 
 def test_a_receiver_that_raises_keeps_everything_that_should_be_forgotten(school: Site) -> None:
-    before = everything(school)
+    before = all_rows(school)
     with failing(flask_app(school), "people_forgotten"):
         for words in (
             ("forget", "--user", "ours-student"),
             ("forget", "--district", school.person("student").district.id, "--yes"),
             ("retention", "--yes"),
         ):
-            done = run(school, *words)
-            assert done.exit_code == 1
-            assert f"Nothing was changed: {FAILING_RECEIVER}." in done.output
-            assert CHILDS_NAME not in done.output
-    assert everything(school) == before
+            result = run(school, *words)
+            assert result.exit_code == 1
+            assert f"Nothing was changed: {FAILING_RECEIVER}." in result.output
+            assert CHILDS_NAME not in result.output
+    assert all_rows(school) == before
 
 
 def test_each_roster_signal_is_public() -> None:

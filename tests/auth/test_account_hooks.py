@@ -81,10 +81,10 @@ def test_a_replaced_find_or_create_is_called_once_per_login_and_may_refuse(tmp_p
         assert teacher.open("/dashboard").path == "/"  # the teacher is logged out as well
         person = site.person("teacher_admin")
     log = (tmp_path / "app.log").read_text().splitlines()
-    asked = [line for line in log if line.startswith("ASKED")]
+    calls = [line for line in log if line.startswith("ASKED")]
     legacy = tuple(post.legacy_id for post in person.role_assignments)
-    assert len(asked) == 3
-    assert f"{person.id} {person.district.id} ['teacher', 'staff'] {legacy}" in asked[1]
+    assert len(calls) == 3
+    assert f"{person.id} {person.district.id} ['teacher', 'staff'] {legacy}" in calls[1]
 
 
 def use_own_hooks(app_file: Path) -> None:

@@ -43,8 +43,8 @@ def test_a_login_that_clever_started_is_restarted_with_a_state(site: Site) -> No
 
 
 def test_a_login_from_a_browser_without_sec_fetch_headers_is_restarted_too(site: Site) -> None:
-    answer = send_request(f"{site.url}/oauth/callback?code=x", headers={"Accept": "text/html"})
-    assert answer.status_code == 302
+    response = send_request(f"{site.url}/oauth/callback?code=x", headers={"Accept": "text/html"})
+    assert response.status_code == 302
 
 
 @pytest.mark.parametrize(
@@ -59,24 +59,26 @@ def test_a_login_from_a_browser_without_sec_fetch_headers_is_restarted_too(site:
 def test_a_code_without_a_state_is_refused_unless_it_is_a_top_level_navigation(
     site: Site, headers: dict[str, str]
 ) -> None:
-    answer = send_request(f"{site.url}/oauth/callback?code=x", headers=headers)
-    assert answer.status_code == 400
-    assert "Set-Cookie" not in answer.headers
+    response = send_request(f"{site.url}/oauth/callback?code=x", headers=headers)
+    assert response.status_code == 400
+    assert "Set-Cookie" not in response.headers
     assert exchanges(site) == 0
 
 
-@pytest.mark.parametrize("inside", ["iframe", "frame", "embed", "object"])
-def test_a_callback_in_a_frame_shows_only_a_link_that_opens_a_tab(site: Site, inside: str) -> None:
+@pytest.mark.parametrize("destination", ["iframe", "frame", "embed", "object"])
+def test_a_callback_in_a_frame_shows_only_a_link_that_opens_a_tab(
+    site: Site, destination: str
+) -> None:
     for path in ("/oauth/callback?code=x", "/oauth/callback?code=x&state=y", "/", "/login"):
-        answer = send_request(
+        response = send_request(
             f"{site.url}{path}",
-            headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": inside},
+            headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": destination},
         )
-        assert answer.status_code == 200
-        assert "Open a new tab" in answer.text
-        assert "clever-button" not in answer.text
-        assert "frame-ancestors *" in answer.headers["Content-Security-Policy"]
-        assert "Set-Cookie" not in answer.headers
+        assert response.status_code == 200
+        assert "Open a new tab" in response.text
+        assert "clever-button" not in response.text
+        assert "frame-ancestors *" in response.headers["Content-Security-Policy"]
+        assert "Set-Cookie" not in response.headers
     assert exchanges(site) == 0
 
 
@@ -95,13 +97,13 @@ def test_a_browser_without_cookies_gets_an_error_page_instead_of_a_redirect_loop
     headers = {"Accept": "text/html"}
     while True:
         cookies = {} if url.startswith(site.url) else clever_cookies
-        answer = send_request(url, headers=headers, cookies=cookies)
-        if not answer.is_redirect:
+        response = send_request(url, headers=headers, cookies=cookies)
+        if not response.is_redirect:
             break
-        url, hops = answer.headers["Location"], hops + 1
+        url, hops = response.headers["Location"], hops + 1
         assert hops <= 3
-    assert answer.status_code == 400
-    assert "cookies_blocked" in answer.text
+    assert response.status_code == 400
+    assert "cookies_blocked" in response.text
 
 
 # An unknown state
@@ -135,10 +137,10 @@ def test_the_cookie_of_one_login_is_not_valid_for_another(site: Site) -> None:
     other = stop_before_callback(site, "teacher")
     state = parse_qs(urlsplit(other.url).query)["state"][0]
     name = f"login-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
-    answer = send_request(
+    response = send_request(
         other.url, cookies={name: own.value or ""}, headers={"Accept": "text/html"}
     )
-    assert "login_expired" in answer.text
+    assert "login_expired" in response.text
     assert exchanges(site) == 0
 
 
@@ -175,8 +177,8 @@ def test_one_browser_has_at_most_ten_pending_logins(site: Site) -> None:
         for _ in range(13):
             visitor.open("/login")
             clock.shift(1)
-        waiting = [cookie for cookie in visitor.http.cookies if cookie.name.startswith("login-")]
-        assert len(waiting) == 10
+        pending = [cookie for cookie in visitor.http.cookies if cookie.name.startswith("login-")]
+        assert len(pending) == 10
         visitor.stop_at = None
         newest = visitor.open("/login")
         newest.click(site.person("student").district.name)
@@ -188,10 +190,10 @@ def test_a_pending_login_older_than_ten_minutes_is_restarted_silently(site: Site
     with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
         visitor = stop_before_callback(site, "student")
         clock.shift(60 * 60)
-        asked = len(site.clever.received_requests())
+        request_count = len(site.clever.received_requests())
         assert visitor.open(visitor.url).path == "/dashboard"
         assert (
-            site.clever.received_requests()[asked]["path"] == "/oauth/authorize"
+            site.clever.received_requests()[request_count]["path"] == "/oauth/authorize"
         )  # before any exchange
 
 
@@ -200,9 +202,9 @@ def test_a_login_started_on_a_machine_with_a_fast_clock_continues(site: Site, se
     with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
         visitor = stop_before_callback(site, "student")
         clock.shift(-seconds)
-        asked = len(site.clever.received_requests())
+        request_count = len(site.clever.received_requests())
         assert visitor.open(visitor.url).path == "/dashboard"
-        assert site.clever.received_requests()[asked]["path"] == "/oauth/tokens"
+        assert site.clever.received_requests()[request_count]["path"] == "/oauth/tokens"
 
 
 def test_a_login_started_on_a_machine_with_a_wrong_clock_is_restarted(
@@ -232,10 +234,12 @@ def test_a_used_callback_whose_cookie_remains_is_not_exchanged_twice(any_site: S
     url, cookies = visitor.url, dict(visitor.http.cookies)
     visitor.open(url)
     headers = {"Accept": "text/html"}
-    again = send_request(url, cookies=cookies, headers=headers)
-    assert again.headers["Location"].startswith("/login/again?")
-    assert "Set-Cookie" not in again.headers
-    restarted = send_request(site.url + again.headers["Location"], cookies=cookies, headers=headers)
+    repeated = send_request(url, cookies=cookies, headers=headers)
+    assert repeated.headers["Location"].startswith("/login/again?")
+    assert "Set-Cookie" not in repeated.headers
+    restarted = send_request(
+        site.url + repeated.headers["Location"], cookies=cookies, headers=headers
+    )
     assert urlsplit(restarted.headers["Location"]).path == "/oauth/authorize"  # without a click
     assert exchanges(site) == 1
 
@@ -248,16 +252,16 @@ def test_twenty_concurrent_callbacks_make_one_exchange_and_one_login(
     site.clever.add_fault("me", delay_s=0.5)
     url, cookies = visitor.url, dict(visitor.http.cookies)
     with ThreadPoolExecutor(20) as threads:
-        answers = list(threads.map(lambda _: send_request(url, cookies=cookies), range(20)))
-    winners = [answer for answer in answers if "session=" in str(answer.raw.headers)]
+        responses = list(threads.map(lambda _: send_request(url, cookies=cookies), range(20)))
+    winners = [response for response in responses if "session=" in str(response.raw.headers)]
     assert len(winners) == 1
     assert winners[0].status_code == 303
     assert exchanges(site) == 1
-    for loser in (answer for answer in answers if answer is not winners[0]):
+    for loser in (response for response in responses if response is not winners[0]):
         assert loser.status_code in {302, 503}
         assert "Set-Cookie" not in loser.headers
     jar = {"session": winners[0].cookies["session"]}
-    loser = next(answer for answer in answers if answer.status_code == 302)
+    loser = next(response for response in responses if response.status_code == 302)
     after = send_request(site.url + loser.headers["Location"], cookies=cookies | jar)
     assert after.headers["Location"] == "/dashboard"
 
@@ -286,10 +290,10 @@ def test_a_login_is_restarted_only_once_and_keeps_its_next_path(site: Site) -> N
     visitor.stop_at = "/oauth/callback"
     visitor.open(f"/login?district_id={district}&next=/dashboard%3Fa=b")
     visitor.press("Log in", username="student", password="clever")
-    seen = [(visitor.url, dict(visitor.http.cookies))]
+    cookies = dict(visitor.http.cookies)
     headers = {"Accept": "text/html"}
     send_request(
-        visitor.url, cookies=seen[0][1], headers=headers
+        visitor.url, cookies=cookies, headers=headers
     )  # the first request of a double click, whose response is lost
     visitor.stop_at = None
     visitor.open(visitor.url)
@@ -341,9 +345,9 @@ def test_pending_login_cookies_never_exceed_the_header_limit(site: Site) -> None
 
 def test_unknown_pending_login_cookies_are_dropped_a_few_at_a_time(site: Site) -> None:
     cookies = {f"login-{number:016x}": "x" for number in range(300)}
-    answer = send_request(f"{site.url}/login", cookies=cookies)
-    assert answer.status_code == 302
-    assert len(answer.raw.headers.getlist("Set-Cookie")) <= 21
+    response = send_request(f"{site.url}/login", cookies=cookies)
+    assert response.status_code == 302
+    assert len(response.raw.headers.getlist("Set-Cookie")) <= 21
 
 
 def test_a_callback_from_another_issuer_is_refused_and_its_code_is_not_exchanged(
@@ -352,8 +356,8 @@ def test_a_callback_from_another_issuer_is_refused_and_its_code_is_not_exchanged
     visitor = stop_before_callback(site, "student")
     assert visitor.open(f"{visitor.url}&iss=https://evil.test").code == "bad_callback"
     assert exchanges(site) == 0
-    again = stop_before_callback(site, "student")
-    assert again.open(f"{again.url}&iss={site.clever.url}").path == "/dashboard"
+    second = stop_before_callback(site, "student")
+    assert second.open(f"{second.url}&iss={site.clever.url}").path == "/dashboard"
 
 
 def test_a_failed_login_consumes_its_state(site: Site) -> None:
@@ -361,8 +365,8 @@ def test_a_failed_login_consumes_its_state(site: Site) -> None:
     url, cookies = visitor.url, dict(visitor.http.cookies)
     site.clever.add_fault("token", times=2, status=500)  # the app restarts the login once
     assert visitor.open(url).code == "clever_unavailable"
-    again = send_request(url, cookies=cookies, headers={"Accept": "text/html"})
-    assert again.headers["Location"].startswith("/login/again?")
+    repeated = send_request(url, cookies=cookies, headers={"Accept": "text/html"})
+    assert repeated.headers["Location"].startswith("/login/again?")
     assert exchanges(site) == 2
 
 
@@ -409,13 +413,13 @@ def test_a_valid_state_without_a_code_shows_an_error_page(site: Site) -> None:
 def test_error_pages_never_repeat_request_parameters(site: Site, name: str) -> None:
     payload = "<script>canary</script>"
     for query in ({name: payload}, {"state": "s", "code": "c", name: payload}):
-        answer = send_request(
+        response = send_request(
             f"{site.url}/oauth/callback",
             params=query,
             headers={"Accept": "text/html"},
         )
-        assert answer.status_code < 500
-        assert "canary" not in answer.text + str(answer.headers)
+        assert response.status_code < 500
+        assert "canary" not in response.text + str(response.headers)
 
 
 @pytest.mark.parametrize("query", ["code=a&code=b", "state=a&state=b&code=c", f"code={'x' * 2001}"])
@@ -440,9 +444,11 @@ def test_prefetch_and_head_requests_do_not_consume_a_code(
     looked = visitor.http.request(method, visitor.url, headers=headers, allow_redirects=False)
     assert "Set-Cookie" not in looked.headers
     assert exchanges(site) == 0
-    asked = len(site.clever.received_requests())
+    request_count = len(site.clever.received_requests())
     assert visitor.open(visitor.url).path == "/dashboard"
-    assert site.clever.received_requests()[asked]["path"] == "/oauth/tokens"  # and no restart
+    assert (
+        site.clever.received_requests()[request_count]["path"] == "/oauth/tokens"
+    )  # and no restart
 
 
 # The user who was logged in before

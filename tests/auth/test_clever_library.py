@@ -28,7 +28,7 @@ from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter
 
 
-class Kept:
+class LoginRecorder:
     """Records what a login would write to the library's tables: every user and every section."""
 
     def __init__(self) -> None:
@@ -49,16 +49,18 @@ class Kept:
 
 
 @pytest.fixture
-def kept() -> Kept:
-    return Kept()
+def recorder() -> LoginRecorder:
+    return LoginRecorder()
 
 
 @pytest.fixture
-def make_library(make_site: SiteMaker, kept: Kept) -> Callable[..., Site]:
+def make_library(make_site: SiteMaker, recorder: LoginRecorder) -> Callable[..., Site]:
     """Start a Clever Library app that records the accounts and sections it is given."""
 
     def make(**changes: Any) -> Site:
-        return make_site(make_app=kept.make_app, clever_client_id="simulator-library", **changes)
+        return make_site(
+            make_app=recorder.make_app, clever_client_id="simulator-library", **changes
+        )
 
     return make
 
@@ -94,76 +96,82 @@ def test_a_teacher_logs_in_with_each_accounts_module_of_the_documents(
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_library_teachers_sections_and_students_are_read_in_every_version(
-    make_library: Callable[..., Site], kept: Kept, version: str
+    make_library: Callable[..., Site], recorder: LoginRecorder, version: str
 ) -> None:
     site = make_library(clever_api_version=version)
     visitor = consenting(site)
     teacher = site.person("teacher")
-    taught = [section for section in site.clever.people.sections if section.teacher == teacher]
+    own_sections = [
+        section for section in site.clever.people.sections if section.teacher == teacher
+    ]
     assert (visitor.path, visitor.role) == ("/dashboard", "teacher")
     assert "District" not in visitor.text
-    (sections,) = kept.sections.values()
-    assert {section.section.name for section in sections} == {each.name for each in taught}
-    for each in taught:
-        (found,) = [shared for shared in sections if shared.section.id == each.id]
-        assert {person.id for person in found.students} == {one.id for one in each.students}
-        assert all(len(person.last_name or "") <= 2 for person in found.students)
-        assert all(person.email is None for person in found.students)
-        assert f"{each.name} , {len(each.students)} students" in visitor.text
+    (sections,) = recorder.sections.values()
+    assert {section.section.name for section in sections} == {
+        section.name for section in own_sections
+    }
+    for section in own_sections:
+        (stored,) = [shared for shared in sections if shared.section.id == section.id]
+        assert {person.id for person in stored.students} == {
+            student.id for student in section.students
+        }
+        assert all(len(person.last_name or "") <= 2 for person in stored.students)
+        assert all(person.email is None for person in stored.students)
+        assert f"{section.name} , {len(section.students)} students" in visitor.text
 
 
 def test_a_library_teachers_student_can_log_in_before_the_teachers_next_login(
-    make_library: Callable[..., Site], kept: Kept
+    make_library: Callable[..., Site], recorder: LoginRecorder
 ) -> None:
     site = make_library()
     consenting(site)
-    taught = next(
+    student = next(
         section.students[0]
         for section in site.clever.people.sections
         if section.teacher == site.person("teacher")
     )
-    visitor = by_button(site, taught.user_name)
+    visitor = by_button(site, student.user_name)
     assert (visitor.path, visitor.role) == ("/dashboard", "student")
-    assert taught.name.last not in visitor.text or len(taught.name.last) < 3
-    user = kept.users[-1]
-    assert (user.id, user.district_id, user.email) == (taught.id, None, None)
-    (sections,) = kept.sections.values()
-    assert taught.id in {person.id for section in sections for person in section.students}
+    assert student.name.last not in visitor.text or len(student.name.last) < 3
+    user = recorder.users[-1]
+    assert (user.id, user.district_id, user.email) == (student.id, None, None)
+    (sections,) = recorder.sections.values()
+    assert student.id in {person.id for section in sections for person in section.students}
 
 
 def test_library_sections_are_read_again_at_each_login(
-    make_library: Callable[..., Site], kept: Kept
+    make_library: Callable[..., Site], recorder: LoginRecorder
 ) -> None:
     site = make_library()
     for times in (1, 2):
-        kept.sections.clear()
+        recorder.sections.clear()
         assert consenting(site).path == "/dashboard"
-        assert len(kept.sections) == 1
-        asked = [request["path"] for request in site.clever.received_requests()]
-        assert sum(path.endswith(f"{site.person('teacher').id}/sections") for path in asked) == (
+        assert len(recorder.sections) == 1
+        paths = [request["path"] for request in site.clever.received_requests()]
+        assert sum(path.endswith(f"{site.person('teacher').id}/sections") for path in paths) == (
             times
         )
 
 
 def test_a_library_teacher_without_sections_can_log_in_and_is_told_so(
-    make_library: Callable[..., Site], kept: Kept
+    make_library: Callable[..., Site], recorder: LoginRecorder
 ) -> None:
     site = make_library()
     visitor = consenting(site, "no_sections")
     assert visitor.role == "teacher"
     assert "Clever shares none of your classes yet." in visitor.text
-    assert list(kept.sections.values()) == [()]
+    assert list(recorder.sections.values()) == [()]
 
 
 def test_a_login_succeeds_when_library_sections_cannot_be_read(
-    make_library: Callable[..., Site], kept: Kept
+    make_library: Callable[..., Site], recorder: LoginRecorder
 ) -> None:
     site = make_library()
     site.clever.add_fault("data", times=0, status=503)
     visitor = consenting(site)
     assert visitor.path == "/dashboard"
     assert "Your classes: could not be read just now" in visitor.text
-    assert kept.sections == {}
+    assert recorder.sections == {}
 
 
 @pytest.mark.parametrize("entry", ["button", "portal"])
@@ -186,25 +194,25 @@ def test_the_home_page_offers_no_sign_up_for_other_apps(site: Site) -> None:
 
 
 def test_a_library_user_who_later_joins_through_a_district_keeps_their_account(
-    make_library: Callable[..., Site], kept: Kept
+    make_library: Callable[..., Site], recorder: LoginRecorder
 ) -> None:
     site = make_library()
     consenting(site)
     app = site.clever.app.extensions["clever_simulator"].config.app("simulator-library")
     site.clever.configure(Config(apps=(replace(app, tier="secure_sync"),)))
     assert by_button(site, "teacher").path == "/dashboard"
-    before, after = kept.users
+    before, after = recorder.users
     assert (before.id, before.district_id, before.school_ids) == (after.id, None, ())
     assert after.district_id == site.person("teacher").district.id
     assert len(after.school_ids) == 1
 
 
 def test_invalid_values_and_records_without_an_id_affect_nothing_else(
-    make_library: Callable[..., Site], kept: Kept, capfd: pytest.CaptureFixture[str]
+    make_library: Callable[..., Site], recorder: LoginRecorder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site = make_library()
     consenting(site)
-    student = next(iter(kept.sections.values()))[0].students[0]
+    student = next(iter(recorder.sections.values()))[0].students[0]
     odd = {"id": student.id, "name": {"first": "Mei", "last": 7}, "email": ["x"], "roles": [7]}
     section = {"id": "5ec", "name": "A class", "grade": [], "students": 7}
     nobody = [None, 7, {"data": None}, {"data": {"id": "../me"}}]
@@ -212,7 +220,7 @@ def test_invalid_values_and_records_without_an_id_affect_nothing_else(
     site.clever.add_fault("data", body=json.dumps({"data": [*nobody, {"data": odd}]}))
     capfd.readouterr()
     assert "A class" in by_button(site, "teacher").text
-    (shared,) = kept.sections.popitem()[1]
+    (shared,) = recorder.sections.popitem()[1]
     (person,) = shared.students
     assert (person.id, person.first_name, person.last_name) == (student.id, "Mei", None)
     assert student.id not in capfd.readouterr().err

@@ -31,7 +31,7 @@ FAILED = [
 ]
 
 
-def in_short(fault: object) -> str:
+def short_id(fault: object) -> str:
     """Return a fault in short form, for a test id."""
     return fault if isinstance(fault, str) else json.dumps(fault)[:40]
 
@@ -39,7 +39,7 @@ def in_short(fault: object) -> str:
 PARTS = {"user": "Your name and role", "district": "Your district", "school": "Your school"}
 
 
-@pytest.mark.parametrize(("endpoint", "fault"), matrix(PARTS, FAILED), ids=in_short)
+@pytest.mark.parametrize(("endpoint", "fault"), matrix(PARTS, FAILED), ids=short_id)
 def test_a_failed_profile_request_does_not_stop_the_login(
     site: Site, endpoint: str, fault: dict[str, object]
 ) -> None:
@@ -114,10 +114,10 @@ def test_only_the_first_schools_are_read_and_the_rest_are_counted(site: Site) ->
     body = {"data": record | {"roles": {"staff": {"schools": ids}}}}
     site.clever.add_fault("user", body=json.dumps(body))
     visitor = by_button(site, "school_admin")
-    asked = [
+    school_requests = [
         request for request in site.clever.received_requests() if "/schools/" in request["path"]
     ]
-    assert len(asked) == 8
+    assert len(school_requests) == 8
     assert f"{school.name} and 12 more" in visitor.text
 
 
@@ -201,7 +201,7 @@ ON_TOKEN_AND_ME = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "code", "status"), ON_TOKEN_AND_ME, ids=in_short)
+@pytest.mark.parametrize(("fault", "code", "status"), ON_TOKEN_AND_ME, ids=short_id)
 @pytest.mark.parametrize("endpoint", ["token", "me"])
 def test_a_failed_token_or_me_request_shows_an_error_page_with_a_retry_link(
     site: Site, endpoint: str, fault: dict[str, object], code: str, status: int
@@ -255,14 +255,14 @@ def test_an_interrupted_exchange_restarts_the_login_instead_of_resending_the_cod
 def test_an_exchange_that_is_always_interrupted_ends_on_an_error_page(site: Site) -> None:
     site.clever.add_fault("token", drop="after", times=0)
     assert by_button(site, "student").code == "clever_unavailable"
-    seen = [request["path"] for request in site.clever.received_requests()]
-    assert seen.count("/oauth/tokens") == 2  # one code, plus the code of the silent restart
+    paths = [request["path"] for request in site.clever.received_requests()]
+    assert paths.count("/oauth/tokens") == 2  # one code, plus the code of the silent restart
 
 
 @pytest.mark.parametrize(
     ("endpoint", "fault"),
     matrix(["me", *PARTS], [{"status": 502}, {"status": 503}, {"drop": "before"}]),
-    ids=in_short,
+    ids=short_id,
 )
 def test_a_transient_failure_of_a_get_is_retried(
     site: Site, endpoint: str, fault: dict[str, object]
@@ -284,16 +284,16 @@ def test_only_a_short_rate_limit_is_waited_for_during_a_login(
 
 def test_a_stalled_clever_does_not_occupy_all_threads(site: Site) -> None:
     visitors = [stop_before_callback(site, "student") for _ in range(MAX_CONCURRENT_LOGINS + 3)]
-    inside = by_button(site, "teacher")
+    teacher = by_button(site, "teacher")
     site.clever.add_fault("token", times=0, delay_s=4)
     with ThreadPoolExecutor(len(visitors)) as threads:
-        done = list(threads.map(lambda visitor: visitor.open(visitor.url), visitors))
-        codes = [visitor.code for visitor in done]
+        results = list(threads.map(lambda visitor: visitor.open(visitor.url), visitors))
+        codes = [visitor.code for visitor in results]
     assert codes.count("too_busy") >= 3
-    busy = next(visitor for visitor in done if visitor.code == "too_busy")
+    busy = next(visitor for visitor in results if visitor.code == "too_busy")
     assert busy.response.status_code == 503
     assert "Retry-After" in busy.response.headers
-    assert inside.open("/dashboard").role == "teacher"
+    assert teacher.open("/dashboard").role == "teacher"
     site.clever.clear_faults()
     thief = stop_before_callback(site, "teacher")
     assert thief.open(with_code(thief.url, code_of(busy.url))).role == "teacher"

@@ -36,7 +36,7 @@ def over_https(make_site: SiteMaker, folder: Path) -> tuple[Site, Visitor]:
     return site, visitor
 
 
-def everything(site: Site, visitor: Visitor) -> list[requests.Response]:
+def use_every_cookie(site: Site, visitor: Visitor) -> list[requests.Response]:
     """Use a shared computer, and return all responses that set a cookie."""
     hops = visitor.open("/language/es").hops
     hops += visitor.open(f"/login?next=/dashboard&district_id={district_of(site)}").hops
@@ -57,7 +57,7 @@ def test_over_https_every_cookie_is_host_only_and_http_only(
     make_site: SiteMaker, tmp_path: Path
 ) -> None:
     site, visitor = over_https(make_site, tmp_path)
-    cookies = set_cookies(site, everything(site, visitor))
+    cookies = set_cookies(site, use_every_cookie(site, visitor))
     assert {cookie.key[7:].partition("-")[0] for cookie in cookies} == named_in_privacy_md()
     assert {cookie.key[7:].partition("-")[0] for cookie in cookies if not cookie.value} == {
         *("session", "login", "confirm", "language"),  # each is also expired once
@@ -76,21 +76,23 @@ def named_in_privacy_md() -> set[str]:
 
 def test_every_cookie_contains_and_lasts_what_privacy_md_says(site: Site) -> None:
     cookies = [
-        cookie for cookie in set_cookies(site, everything(site, site.visitor())) if cookie.value
+        cookie
+        for cookie in set_cookies(site, use_every_cookie(site, site.visitor()))
+        if cookie.value
     ]
-    found: dict[str, list[Morsel[str]]] = {}
-    for each in cookies:
-        found.setdefault(each.key.partition("-")[0], []).append(each)
-    for each in found["session"]:
-        assert re.fullmatch(r"([0-9a-f]{16}\.){4}[\w-]{43}", each.value)
-    assert {each.value for each in found["confirm"]} == {"1"}
-    assert {each.value for each in found["language"]} == {"es"}
-    for each in found.pop("login"):
-        _, pending = URLSafeTimedSerializer("").loads_unsafe(each.value)
+    by_name: dict[str, list[Morsel[str]]] = {}
+    for cookie in cookies:
+        by_name.setdefault(cookie.key.partition("-")[0], []).append(cookie)
+    for cookie in by_name["session"]:
+        assert re.fullmatch(r"([0-9a-f]{16}\.){4}[\w-]{43}", cookie.value)
+    assert {cookie.value for cookie in by_name["confirm"]} == {"1"}
+    assert {cookie.value for cookie in by_name["language"]} == {"es"}
+    for cookie in by_name.pop("login"):
+        _, pending = URLSafeTimedSerializer("").loads_unsafe(cookie.value)
         assert set(pending) == IN_A_PENDING_LOGIN
-        assert each["max-age"] == str(12 * 60 * 60)
-    for each in [cookie for kept in found.values() for cookie in kept]:
-        assert (each["max-age"], each["expires"]) == ("", ""), each
+        assert cookie["max-age"] == str(12 * 60 * 60)
+    for cookie in [cookie for group in by_name.values() for cookie in group]:
+        assert (cookie["max-age"], cookie["expires"]) == ("", ""), cookie
 
 
 class Full:
@@ -119,7 +121,7 @@ def test_a_login_that_cannot_be_saved_sets_no_cookie_and_can_be_retried(
     visitor.open(visitor.url)
     interface._store = working
     assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
-    kept = [cookie.key for cookie in set_cookies(site, visitor.hops) if cookie.value]
+    stored = [cookie.key for cookie in set_cookies(site, visitor.hops) if cookie.value]
     expired = {cookie.key for cookie in set_cookies(site, visitor.hops) if not cookie.value}
-    assert (kept, expired) == ([], {"__Host-session"})
+    assert (stored, expired) == ([], {"__Host-session"})
     assert visitor.open("/login").path == "/dashboard"

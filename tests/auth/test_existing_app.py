@@ -134,13 +134,13 @@ def test_another_site_cannot_log_a_user_out(make_site: SiteMaker) -> None:
     existing = ExistingApp()
     site = start(make_site, existing)
     visitor = log_in(site, "student")
-    answer = visitor.http.post(
+    response = visitor.http.post(
         f"{site.url}/clever/logout",
         headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
         timeout=30,
         allow_redirects=False,
     )
-    assert (answer.status_code, existing.logouts) == (403, 0)
+    assert (response.status_code, existing.logouts) == (403, 0)
     assert visitor.open("/").heading == "Hello Ada"
 
 
@@ -167,11 +167,11 @@ def test_a_login_that_fails_logs_out_whoever_was_logged_in(make_site: SiteMaker)
 
 def test_errors_outside_of_the_login_stay_the_apps_own(make_site: SiteMaker) -> None:
     site = start(make_site, ExistingApp())
-    answer = send_request(f"{site.url}/no/such/page", headers=NAVIGATION_HEADERS)
-    assert answer.status_code == 404
-    assert "The requested URL was not found on the server" in answer.text
-    assert "Content-Security-Policy" not in answer.headers
-    assert "Content-Language" not in answer.headers
+    response = send_request(f"{site.url}/no/such/page", headers=NAVIGATION_HEADERS)
+    assert response.status_code == 404
+    assert "The requested URL was not found on the server" in response.text
+    assert "Content-Security-Policy" not in response.headers
+    assert "Content-Language" not in response.headers
     assert "Cache-Control" not in send_request(f"{site.url}/").headers
 
 

@@ -84,7 +84,7 @@ class Clever:
 
     bodies: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
-    takes_codes: bool = True
+    accepts_codes: bool = True
     exchanges: int = 0
 
     def send(
@@ -100,19 +100,19 @@ class Clever:
     def _answer(self, path: str) -> tuple[int, bytes, dict[str, str]]:
         if path == "/oauth/tokens":
             self.exchanges += 1
-            if self.takes_codes:
+            if self.accepts_codes:
                 return 200, b'{"access_token": "a-token"}', {}
             return 400, b'{"error": "invalid_grant"}', {}
-        for name, each in PATHS.items():
-            if each == path and name in self.bodies:
+        for name, record_path in PATHS.items():
+            if record_path == path and name in self.bodies:
                 return 200, self.bodies[name], self.headers
-            if each == path:
+            if record_path == path:
                 return 200, json.dumps(RECORDS[name]).encode(), {}
         return 404, b"{}", {}
 
 
 @dataclass(frozen=True)
-class Answer:
+class AppResponse:
     """The app's response."""
 
     status: int
@@ -136,13 +136,13 @@ class Answer:
 
 
 @dataclass
-class House:
+class Harness:
     """The app as a WSGI callable, the Clever that it uses, and the users who logged in."""
 
     app: Flask
     clever: Clever
-    let_in: list[User] = field(default_factory=list)
-    tried: int = 0
+    logged_in: list[User] = field(default_factory=list)
+    attempts: int = 0
     part: int = 1  # of all inputs: 20 means a twentieth
 
     @property
@@ -154,7 +154,7 @@ class House:
         AccountHooks(find_person=self._find_person).install(self.app)
         self._environ = EnvironBuilder(base_url=APP).get_environ() | BROWSER
 
-    def get(self, path: str, query: bytes = b"", cookies: bytes = b"") -> Answer:
+    def get(self, path: str, query: bytes = b"", cookies: bytes = b"") -> AppResponse:
         """Send one request as a WSGI server does, with the bytes as received (PEP 3333)."""
         environ = {
             **self._environ,
@@ -165,39 +165,43 @@ class House:
         if cookies:
             environ["HTTP_COOKIE"] = cookies.decode("latin-1")
         body, status, headers = run_wsgi_app(self.app, environ, buffered=True)
-        return Answer(int(status.split()[0]), list(headers), b"".join(body))
+        return AppResponse(int(status.split()[0]), list(headers), b"".join(body))
 
-    def callback(self, query: bytes, cookies: bytes = b"", path: str = "/oauth/callback") -> Answer:
+    def callback(
+        self, query: bytes, cookies: bytes = b"", path: str = "/oauth/callback"
+    ) -> AppResponse:
         """Open a callback, and check what must hold for every response."""
-        self.tried += 1
-        answer = self.get(path, query, cookies)
-        calm(answer)
-        assert not CANARY_ANYHOW.search(sent(answer))
-        return answer
+        self.attempts += 1
+        response = self.get(path, query, cookies)
+        assert_no_crash(response)
+        assert not CANARY_ANYHOW.search(sent_to_browser(response))
+        return response
 
     def begin(self) -> tuple[str, str, str]:
         """Start a login.
 
         Returns the state, and the name and value of the pending login's cookie.
         """
-        answer = self.get("/login")
-        state = parse_qs(urlsplit(answer.header("Location")).query)["state"][0]
-        ((name, value),) = answer.cookies.items()
+        response = self.get("/login")
+        state = parse_qs(urlsplit(response.header("Location")).query)["state"][0]
+        ((name, value),) = response.cookies.items()
         return state, name, value
 
-    def log_in(self) -> Answer:
+    def log_in(self) -> AppResponse:
         """Complete a login with a valid callback. Clever's responses decide the result."""
-        self.let_in.clear()
+        self.logged_in.clear()
         state, name, value = self.begin()
         return self.callback(f"code=of-{state}&state={state}".encode(), f"{name}={value}".encode())
 
     def _find_person(self, user: User) -> Account:
-        self.let_in.append(user)
+        self.logged_in.append(user)
         return Account(id=user.id)
 
 
 @pytest.fixture(params=[20, pytest.param(1, marks=pytest.mark.long)], ids=["some", "all"])
-def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+def harness(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Harness:
     clever = Clever()
     monkeypatch.setattr(
         HTTPAdapter,
@@ -205,32 +209,35 @@ def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         lambda adapter, request, **parts: clever.send(adapter, request, **parts),
     )
     app = create_app(running_app.settings_for(APP, CLEVER, tmp_path))
-    return House(app, clever, part=request.param)
+    return Harness(app, clever, part=request.param)
 
 
-def calm(answer: Answer) -> None:
+def assert_no_crash(response: AppResponse) -> None:
     """Assert that the response is no crash, and that a 5xx status has a code of the app."""
-    found = PAGE_CODE.search(answer.body)
-    code = found[1].decode() if found else ""
-    assert b"http_5" not in answer.body
-    assert answer.status < 500 or code in OUR_FAILURES.get(answer.status, ()), (answer.status, code)
+    match = PAGE_CODE.search(response.body)
+    code = match[1].decode() if match else ""
+    assert b"http_5" not in response.body
+    assert response.status < 500 or code in OUR_FAILURES.get(response.status, ()), (
+        response.status,
+        code,
+    )
 
 
-def sent(answer: Answer) -> bytes:
+def sent_to_browser(response: AppResponse) -> bytes:
     """Return everything that the browser receives: headers and body."""
-    return repr(answer.headers).encode() + answer.body
+    return repr(response.headers).encode() + response.body
 
 
-def many(strategy: st.SearchStrategy[Any], count: int, check: Callable[[Any], None]) -> None:
+def try_inputs(strategy: st.SearchStrategy[Any], count: int, check: Callable[[Any], None]) -> None:
     """Try `count` values of the strategy, the same ones in each run."""
-    tries = settings(
+    run = settings(
         max_examples=count,
         deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
     )(given(strategy)(check))
-    tries()
+    run()
 
 
 # Hostile queries
@@ -262,107 +269,117 @@ def _quote(value: bytes) -> bytes:
     return quote_from_bytes(value, safe="").encode()
 
 
-def _nobody_by(house: House, query: bytes, cookies: bytes = b"", code: str = "") -> None:
+def _assert_no_login(harness: Harness, query: bytes, cookies: bytes = b"", code: str = "") -> None:
     """Assert that nobody is logged in and no code is exchanged. `code` is the error page's code."""
-    answer = house.callback(query, cookies)
-    assert not answer.logs_in
-    assert house.clever.exchanges == 0
-    assert not house.let_in
-    assert code.encode() in answer.body
+    response = harness.callback(query, cookies)
+    assert not response.logs_in
+    assert harness.clever.exchanges == 0
+    assert not harness.logged_in
+    assert code.encode() in response.body
 
 
-def _in_the_end(house: House, tries: int, capsys: pytest.CaptureFixture[str]) -> None:
+def _assert_attempts(harness: Harness, count: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Assert that enough inputs were tried and that no log contains them."""
-    assert house.tried >= tries
+    assert harness.attempts >= count
     output = capsys.readouterr()
     assert CANARY.lower() not in (output.out + output.err).lower()
 
 
 def test_random_percent_encoded_bytes_log_nobody_in(
-    house: House, capsys: pytest.CaptureFixture[str]
+    harness: Harness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    many(pairs, house.queries, lambda each: _nobody_by(house, quoted(each)))
-    _in_the_end(house, house.queries, capsys)
+    try_inputs(
+        pairs, harness.queries, lambda parameters: _assert_no_login(harness, quoted(parameters))
+    )
+    _assert_attempts(harness, harness.queries, capsys)
 
 
-def test_random_raw_bytes_log_nobody_in(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_random_raw_bytes_log_nobody_in(
+    harness: Harness, capsys: pytest.CaptureFixture[str]
+) -> None:
     soup = pairs.map(raw) | hostile
-    many(soup, house.queries, lambda each: _nobody_by(house, each))
-    _in_the_end(house, house.queries, capsys)
+    try_inputs(soup, harness.queries, lambda query: _assert_no_login(harness, query))
+    _assert_attempts(harness, harness.queries, capsys)
 
 
 def test_repeated_parameters_in_any_order_never_log_a_user_in(
-    house: House, capsys: pytest.CaptureFixture[str]
+    harness: Harness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    again = st.tuples(st.sampled_from(NAMES[:3]), hostile).flatmap(
+    repeated = st.tuples(st.sampled_from(NAMES[:3]), hostile).flatmap(
         lambda pair: st.permutations([pair, pair, (pair[0], b""), (b"code", b"x")])
     )
 
-    many(again, house.queries, lambda each: _nobody_by(house, quoted(each), code="bad_callback"))
-    _in_the_end(house, house.queries, capsys)
+    try_inputs(
+        repeated,
+        harness.queries,
+        lambda parameters: _assert_no_login(harness, quoted(parameters), code="bad_callback"),
+    )
+    _assert_attempts(harness, harness.queries, capsys)
 
 
 def test_cookies_with_a_wrong_signature_never_log_a_user_in(
-    house: House, capsys: pytest.CaptureFixture[str]
+    harness: Harness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state, name, value = house.begin()
+    state, name, value = harness.begin()
     place = st.integers(0, len(value) - 2)  # two bits of the last character are unused
-    others = st.lists(
+    other_cookies = st.lists(
         st.tuples(st.sampled_from([b"session", b"login-", b"x"]), hostile), max_size=3
     )
 
-    def check(each: tuple[int, str, list[tuple[bytes, bytes]]]) -> None:
-        where, letter, more = each
-        forged = value[:where] + letter + value[where + 1 :]
+    def check(case: tuple[int, str, list[tuple[bytes, bytes]]]) -> None:
+        position, letter, extra_cookies = case
+        forged = value[:position] + letter + value[position + 1 :]
         if forged == value:
             forged = ""
-        cookies = [f"{name}={forged}".encode(), raw(more).replace(b"&", b"; ")]
-        _nobody_by(house, f"code={CANARY}&state={state}".encode(), b"; ".join(cookies))
+        cookies = [f"{name}={forged}".encode(), raw(extra_cookies).replace(b"&", b"; ")]
+        _assert_no_login(harness, f"code={CANARY}&state={state}".encode(), b"; ".join(cookies))
 
     letters = st.sampled_from('Aa0-_."\\,\x00\xff')
-    many(st.tuples(place, letters, others), house.queries, check)
-    _in_the_end(house, house.queries, capsys)
+    try_inputs(st.tuples(place, letters, other_cookies), harness.queries, check)
+    _assert_attempts(harness, harness.queries, capsys)
 
 
 def test_a_valid_state_with_a_hostile_code_or_error_logs_nobody_in(
-    house: House, capsys: pytest.CaptureFixture[str]
+    harness: Harness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    house.clever.takes_codes = False
+    harness.clever.accepts_codes = False
 
     def check(parameters: list[tuple[bytes, bytes]]) -> None:
-        state, name, value = house.begin()
+        state, name, value = harness.begin()
         query = quoted([(b"state", state.encode()), *parameters])
-        answer = house.callback(query, f"{name}={value}".encode())
-        assert not answer.logs_in
+        response = harness.callback(query, f"{name}={value}".encode())
+        assert not response.logs_in
 
-    known = st.sampled_from([b"code", b"error", b"error_description", b"iss"])
-    each_once = st.dictionaries(known, hostile, min_size=1, max_size=3)
-    many(each_once.map(lambda each: list(each.items())), house.queries, check)
-    assert house.clever.exchanges >= house.queries / 50  # this many got as far as Clever
-    assert not house.let_in
-    _in_the_end(house, house.queries, capsys)
+    parameter_names = st.sampled_from([b"code", b"error", b"error_description", b"iss"])
+    distinct_parameters = st.dictionaries(parameter_names, hostile, min_size=1, max_size=3)
+    try_inputs(
+        distinct_parameters.map(lambda parameters: list(parameters.items())), harness.queries, check
+    )
+    assert harness.clever.exchanges >= harness.queries / 50  # this many got as far as Clever
+    assert not harness.logged_in
+    _assert_attempts(harness, harness.queries, capsys)
 
 
 def test_a_hostile_login_parameter_on_login_again_logs_nobody_in(
-    house: House, capsys: pytest.CaptureFixture[str]
+    harness: Harness, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state, name, value = house.begin()
+    state, name, value = harness.begin()
     own = digest_state(state).encode()
 
-    def check(each: tuple[int, bytes]) -> None:
-        length, more = each
-        query = quoted([(b"login", own[:length] + more)])
-        answer = house.callback(query, f"{name}={value}".encode(), "/login/again")
-        assert not answer.logs_in
+    def check(case: tuple[int, bytes]) -> None:
+        length, suffix = case
+        query = quoted([(b"login", own[:length] + suffix)])
+        response = harness.callback(query, f"{name}={value}".encode(), "/login/again")
+        assert not response.logs_in
 
-    many(st.tuples(st.sampled_from([0, 16, len(own)]), hostile), house.queries // 2, check)
-    assert house.clever.exchanges == 0
-    _in_the_end(house, house.queries // 2, capsys)
+    try_inputs(st.tuples(st.sampled_from([0, 16, len(own)]), hostile), harness.queries // 2, check)
+    assert harness.clever.exchanges == 0
+    _assert_attempts(harness, harness.queries // 2, capsys)
 
 
 # Hostile responses from Clever
 
-STRANGE: tuple[Any, ...] = (
+STRANGE_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1e308, float("nan"), float("inf"), "", " ", [], {}, [[]], [None]),
     *(OTHER, [OTHER], [PERSON], {"id": OTHER}, {"id": PERSON}, f"{PERSON}\n", f"{PERSON}\x00"),
     *(
@@ -376,7 +393,7 @@ STRANGE: tuple[Any, ...] = (
     *(f"<script>{CANARY}</script>", f"{CANARY}\r\nSet-Cookie: session=x", CANARY * 1000, "\u202e"),
     *("user", "district", "student", "school_admin", "x" * 64, "x" * 65, [SCHOOL, OTHER, None]),
 )
-WHOLE = {
+WHOLE_BODIES = {
     "empty": b"",
     "null": b"null",
     "a list": b"[]",
@@ -414,7 +431,7 @@ def bodies(record: str) -> st.SearchStrategy[bytes]:
 def _body(record: str, dice: Random) -> bytes:
     kind = dice.random()
     if kind < 0.08:
-        return WHOLE[dice.choice(list(WHOLE))]
+        return WHOLE_BODIES[dice.choice(list(WHOLE_BODIES))]
     if kind < 0.12:
         return dice.randbytes(dice.randrange(40))
     body = _mutated(record, dice)
@@ -444,21 +461,21 @@ def _mutated(record: str, dice: Random) -> bytes:
 
 
 def _places(value: dict[str, Any]) -> list[Place]:
-    found: list[Place] = []
-    for key, each in value.items():
-        found.append((key,))
-        if isinstance(each, dict):
-            found += [(key, *below) for below in _places(each)]
-    return found
+    places: list[Place] = []
+    for key, item in value.items():
+        places.append((key,))
+        if isinstance(item, dict):
+            places += [(key, *below) for below in _places(item)]
+    return places
 
 
 def _value(dice: Random) -> Any:
     kind = dice.randrange(6)
     if kind < 3:
-        return copy.deepcopy(dice.choice(STRANGE))
+        return copy.deepcopy(dice.choice(STRANGE_VALUES))
     if kind < 5:
         return f"<{CANARY}>" + "".join(dice.choices(ODD, k=3))
-    return {dice.choice(("id", "data", "first", "x")): copy.deepcopy(dice.choice(STRANGE))}
+    return {dice.choice(("id", "data", "first", "x")): copy.deepcopy(dice.choice(STRANGE_VALUES))}
 
 
 def _id_in(body: bytes) -> Any:
@@ -472,27 +489,31 @@ def _id_in(body: bytes) -> Any:
 
 @pytest.mark.parametrize("record", list(RECORDS))
 def test_a_hostile_response_from_clever_logs_in_only_the_person_it_names(
-    house: House, record: str, capsys: pytest.CaptureFixture[str]
+    harness: Harness, record: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcomes = set()
 
-    def check(each: tuple[bytes, dict[str, str]]) -> None:
-        body, house.clever.headers = each
-        house.clever.bodies = {record: body}
-        answer = house.log_in()
-        outcomes.add(answer.logs_in)
-        assert answer.logs_in == (answer.status == 303) == bool(house.let_in)
-        if answer.logs_in:
-            _is_the_one(house.let_in[0], record, b"" if house.clever.headers == GZIP else body)
-            _sees_a_page(house, answer)
+    def check(case: tuple[bytes, dict[str, str]]) -> None:
+        body, harness.clever.headers = case
+        harness.clever.bodies = {record: body}
+        response = harness.log_in()
+        outcomes.add(response.logs_in)
+        assert response.logs_in == (response.status == 303) == bool(harness.logged_in)
+        if response.logs_in:
+            _assert_named_person(
+                harness.logged_in[0], record, b"" if harness.clever.headers == GZIP else body
+            )
+            _assert_page_opens(harness, response)
 
-    many(st.tuples(bodies(record), st.sampled_from(HEADERS)), BODIES_EACH // house.part, check)
+    try_inputs(
+        st.tuples(bodies(record), st.sampled_from(HEADERS)), BODIES_EACH // harness.part, check
+    )
     assert True in outcomes  # otherwise the test proves nothing
     assert (False in outcomes) == (record in {"me", "user"})
-    _in_the_end(house, BODIES_EACH // house.part, capsys)
+    _assert_attempts(harness, BODIES_EACH // harness.part, capsys)
 
 
-def _is_the_one(user: User, record: str, body: bytes) -> None:
+def _assert_named_person(user: User, record: str, body: bytes) -> None:
     stated = _id_in(body)
     if record == "me":
         assert user.id == stated
@@ -501,9 +522,9 @@ def _is_the_one(user: User, record: str, body: bytes) -> None:
         assert not stated or stated == PERSON
 
 
-def _sees_a_page(house: House, answer: Answer) -> None:
+def _assert_page_opens(harness: Harness, response: AppResponse) -> None:
     """Assert that the user's page opens, and that Clever's values are escaped on it."""
-    page = house.get("/dashboard", cookies=f"session={answer.cookies['session']}".encode())
+    page = harness.get("/dashboard", cookies=f"session={response.cookies['session']}".encode())
     assert page.status == 200
     assert page.body.count(b"<script") == 1  # the app's own script, in the head
     assert not CANARY_ANYHOW.search(repr(page.headers).encode())

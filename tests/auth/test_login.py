@@ -39,8 +39,8 @@ def assert_is_in(visitor: Visitor, site: Site, user_name: str, *, school: bool) 
     assert str(ROLE_LABELS[Role(visitor.role)]) in visitor.text
     assert person.district.name in visitor.text
     if user_name != "district_admin":
-        for each in person.schools:
-            assert (each.name in visitor.text) == school
+        for school_record in person.schools:
+            assert (school_record.name in visitor.text) == school
     assert "could not be read" not in visitor.text
     assert "not shared" not in visitor.text
 
@@ -100,18 +100,18 @@ def test_a_student_is_greeted_by_first_name_and_can_say_that_is_not_me(site: Sit
 def test_a_student_with_only_the_guaranteed_fields_can_log_in(site: Site) -> None:
     visitor = by_button(site, "sparse")
     assert site.person("sparse").name.full in visitor.text
-    facts = [each.get_text() for each in visitor.page.find_all("dt")]
-    assert facts == ["Name", "You are a", "District"]
+    labels = [term.get_text() for term in visitor.page.find_all("dt")]
+    assert labels == ["Name", "You are a", "District"]
 
 
 def test_a_login_requests_each_record_once(site: Site) -> None:
     by_portal(site, "student")
-    asked = [
+    requested = [
         f"{request['method']} {request['path'].rpartition('/')[0] or request['path']}"
         for request in site.clever.received_requests()
         if request["path"].startswith(("/v3.0", "/oauth/tokens", "/userinfo"))
     ]
-    assert sorted(asked) == [
+    assert sorted(requested) == [
         "GET /v3.0",
         "GET /v3.0/districts",
         "GET /v3.0/schools",
@@ -227,10 +227,12 @@ def test_removing_a_district_from_the_allow_list_logs_out_its_users(
 ) -> None:
     site = make_site(secret_key="s" * 64)
     ids = [district.id for district in site.clever.people.districts]
-    browsers = [by_button(site, each).http for each in ("student", "student2")]
+    browsers = [by_button(site, user_name).http for user_name in ("student", "student2")]
     narrow = make_site(secret_key="s" * 64, clever_district_ids=(ids[1],))  # with the same store
-    left, stays = [Visitor(narrow.url, http=browser).open("/dashboard") for browser in browsers]
-    assert (left.path, stays.path) == ("/", "/dashboard")
+    refused, allowed = [
+        Visitor(narrow.url, http=browser).open("/dashboard") for browser in browsers
+    ]
+    assert (refused.path, allowed.path) == ("/", "/dashboard")
 
 
 def test_an_impersonation_parameter_adds_a_note_to_each_page_and_a_log_event(

@@ -61,8 +61,8 @@ def logins_of(site: Site, person: Person) -> tuple[RoleAssignment, ...]:
 
     From v3 on, one login has all roles, and only there a role may be unknown.
     """
-    known = tuple(post for post in person.role_assignments if not post.api_role_name)
-    return person.role_assignments[:1] if one_id(site) else known
+    known_roles = tuple(post for post in person.role_assignments if not post.api_role_name)
+    return person.role_assignments[:1] if one_id(site) else known_roles
 
 
 def log_in(site: Site, person: Person, post: RoleAssignment) -> Visitor:
@@ -85,11 +85,11 @@ def is_right(site: Site, visitor: Visitor, person: Person, post: RoleAssignment)
     """Assert that the page shows everything it must show of this person."""
     role = role_on_the_page(site, post)
     assert (visitor.path, visitor.role) == ("/dashboard", role)
-    first, last = shown(person.name.first), shown(person.name.last)
+    first, last = as_displayed(person.name.first), as_displayed(person.name.last)
     heading = OWN_HEADING.get(role, "Welcome, {first} {last}").format(first=first, last=last)
     assert visitor.heading == heading
     assert f"{first} {last}" in visitor.text
-    assert person.email is None or shown(person.email) in visitor.text
+    assert person.email is None or as_displayed(person.email) in visitor.text
     assert person.district.name in visitor.text
     for school in schools_on_the_page(site, person, post):
         assert school in visitor.text
@@ -106,37 +106,37 @@ def schools_on_the_page(site: Site, person: Person, post: RoleAssignment) -> lis
     return [school.name for school in post.schools[: 1 if only_primary else None]]
 
 
-def shown(text: str) -> str:
+def as_displayed(text: str) -> str:
     """Return a text as a page shows it: at most 255 characters, whitespace collapsed."""
     return " ".join(text[:255].split())
 
 
 def test_every_simulated_person_lands_on_the_page_of_their_role(site: Site) -> None:
-    wrong = {}
+    failures = {}
     for person in site.clever.people.named():
         for post in logins_of(site, person):
             try:
                 is_right(site, log_in(site, person, post), person, post)
             except AssertionError as error:
-                wrong[f"{person.user_name[:40]} as {post.role}"] = str(error).split("\n")[0]
-    assert wrong == {}
+                failures[f"{person.user_name[:40]} as {post.role}"] = str(error).split("\n")[0]
+    assert failures == {}
 
 
 def test_with_oidc_the_me_endpoint_is_never_called(site: Site) -> None:
     person = site.person("teacher")
     log_in(site, person, person.role_assignments[0])
-    asked = {
+    endpoints = {
         request["path"].rpartition("/")[2] for request in site.clever.received_requests()[-20:]
     }
-    assert ("me" in asked) == (site.settings.clever_client_id == "simulator")
+    assert ("me" in endpoints) == (site.settings.clever_client_id == "simulator")
 
 
 def test_a_person_with_several_roles_can_switch_where_one_login_has_them_all(site: Site) -> None:
     person = site.person("three_roles")
     visitor = log_in(site, person, person.role_assignments[0])
-    others = {"See the school administrator page": "staff"} if one_id(site) else {}
-    others |= {"See the district administrator page": "district_admin"} if one_id(site) else {}
-    for words, role in others.items():
+    other_roles = {"See the school administrator page": "staff"} if one_id(site) else {}
+    other_roles |= {"See the district administrator page": "district_admin"} if one_id(site) else {}
+    for words, role in other_roles.items():
         assert visitor.press(words).role == role
     assert ("You have more than one role" in visitor.text) == one_id(site)
 

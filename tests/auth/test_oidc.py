@@ -38,7 +38,7 @@ def site(make_site: SiteMaker) -> Site:
     return make_site(clever_client_id="simulator-oidc")
 
 
-def asked(site: Site, ending: str) -> int:
+def count_requests(site: Site, ending: str) -> int:
     """Return how many requests Clever received for paths with this ending."""
     return sum(request["path"].endswith(ending) for request in site.clever.received_requests())
 
@@ -59,8 +59,8 @@ class Forger:
         visitor = self.at_callback()
         code = parse_qs(urlsplit(visitor.url).query)["code"][0]
         bearer = self._exchange(code)["access_token"]
-        answer = {"access_token": bearer, "id_token": token or self.token(visitor)}
-        self.site.clever.add_fault("token", body=json.dumps(answer))
+        token_response = {"access_token": bearer, "id_token": token or self.token(visitor)}
+        self.site.clever.add_fault("token", body=json.dumps(token_response))
         published = {"keys": [key.as_dict(private=False) for key in self.keys]}
         self.site.clever.add_fault("certs", times=0, body=json.dumps(published))
         return visitor.open(visitor.url)
@@ -107,8 +107,8 @@ class Forger:
             "code": code,
         }
         auth = (settings.clever_client_id, settings.clever_client_secret)
-        answer = send_request(f"{settings.clever_url}/oauth/tokens", "POST", data=form, auth=auth)
-        tokens: dict[str, str] = answer.json()
+        response = send_request(f"{settings.clever_url}/oauth/tokens", "POST", data=form, auth=auth)
+        tokens: dict[str, str] = response.json()
         return tokens
 
 
@@ -131,7 +131,7 @@ def test_an_id_token_replaces_the_me_request(
     assert (visitor.path, visitor.role) == ("/dashboard", "teacher")
     assert "Grace Whitaker" in visitor.text
     assert "Harrow Creek" in visitor.text
-    assert asked(site, "/me") == 0
+    assert count_requests(site, "/me") == 0
 
 
 def test_the_login_role_is_the_one_the_id_token_names(site: Site) -> None:
@@ -139,13 +139,13 @@ def test_the_login_role_is_the_one_the_id_token_names(site: Site) -> None:
     assert by_button(site, "teacher_admin").role == "staff"
     site.clever.change_claims(user_type="teacher")
     assert by_button(site, "teacher_admin").role == "teacher"
-    assert asked(site, "/userinfo") == 0
+    assert count_requests(site, "/userinfo") == 0
 
 
 def test_userinfo_names_the_role_of_this_login(make_site: SiteMaker) -> None:
     site = make_site()
     visitor = by_button(site, "teacher_admin")
-    assert (visitor.role, asked(site, "/userinfo")) == ("teacher", 1)
+    assert (visitor.role, count_requests(site, "/userinfo")) == ("teacher", 1)
 
 
 def test_a_userinfo_response_for_another_person_fails_the_login(make_site: SiteMaker) -> None:
@@ -211,7 +211,7 @@ def test_two_minutes_of_clock_skew_and_unknown_claims_are_accepted(
 
 def test_an_id_token_without_clevers_claims_falls_back_to_me(site: Site) -> None:
     assert Forger(site, claims={"user_type": None}).log_in().path == "/dashboard"
-    assert asked(site, "/me") == 1
+    assert count_requests(site, "/me") == 1
 
 
 def test_an_id_token_without_a_key_id_is_accepted_with_a_single_key(site: Site) -> None:
@@ -291,7 +291,7 @@ def test_rotated_signing_keys_are_found(site: Site) -> None:
     assert by_button(site, "student").path == "/dashboard"
     site.clever.rotate_keys()
     assert by_button(site, "student").path == "/dashboard"
-    assert (asked(site, "/oauth/certs"), asked(site, "/me")) == (
+    assert (count_requests(site, "/oauth/certs"), count_requests(site, "/me")) == (
         1,
         1,
     )  # second time from /me
@@ -301,18 +301,18 @@ def test_rotated_signing_keys_are_found(site: Site) -> None:
         clock[0] += seconds
         new = site.clever.rotate_keys() if seconds else "unknown"
         with suppress(CleverUnavailable):
-            known = signing.for_kid(new if seconds else kid, Deadline(5))
-            keys.append({key.kid for key in known.keys})
+            key_set = signing.for_kid(new if seconds else kid, Deadline(5))
+            keys.append({key.kid for key in key_set.keys})
     assert len(keys) == 2
     assert new in keys[-1]
-    assert asked(site, "/oauth/certs") == 3
+    assert count_requests(site, "/oauth/certs") == 3
 
 
 def test_unknown_key_ids_do_not_cause_repeated_key_requests(site: Site) -> None:
     assert is_refused(Forger(site, header={"kid": "unknown"}).log_in())
     for number in range(4):
         Forger(site, header={"kid": f"unknown {number}"}).log_in()
-    assert (asked(site, "/oauth/certs"), asked(site, "/me")) == (1, 4)
+    assert (count_requests(site, "/oauth/certs"), count_requests(site, "/me")) == (1, 4)
 
 
 def test_a_slow_key_request_does_not_fail_the_login(site: Site) -> None:
@@ -331,7 +331,7 @@ def test_keys_are_requested_again_shortly_after_a_failure(site: Site) -> None:
             signing.for_kid("x", Deadline(5))
     clock[0] += 6
     assert signing.for_kid("x", Deadline(5))
-    assert asked(site, "/oauth/certs") == 3
+    assert count_requests(site, "/oauth/certs") == 3
 
 
 def test_keys_of_unknown_types_are_skipped(site: Site) -> None:
@@ -356,10 +356,10 @@ def test_the_app_falls_back_to_me_when_the_keys_cannot_be_read(site: Site, endpo
     site.clever.add_fault(endpoint, times=0, status=503)
     assert by_button(site, "student").path == "/dashboard"
     assert by_button(site, "student").path == "/dashboard"
-    assert asked(site, "/me") == 2
+    assert count_requests(site, "/me") == 2
     # One request and its retry after the 503. The second login makes no request.
-    assert asked(site, "/.well-known/openid-configuration") <= 2
-    assert asked(site, "/oauth/certs") <= 2
+    assert count_requests(site, "/.well-known/openid-configuration") <= 2
+    assert count_requests(site, "/oauth/certs") <= 2
 
 
 # With CLEVER_OIDC enabled
@@ -387,8 +387,10 @@ def test_with_clever_oidc_logins_fail_while_clevers_keys_cannot_be_read(
     assert "Retry-After" in visitor.response.headers
     assert visitor.open("/dashboard").path == "/"
     assert by_button(site, "student").code == "clever_unavailable"
-    assert asked(site, "/me") == 0
-    assert asked(site, "/.well-known/openid-configuration") <= 2  # one request and its retry
+    assert count_requests(site, "/me") == 0
+    assert (
+        count_requests(site, "/.well-known/openid-configuration") <= 2
+    )  # one request and its retry
     site.clever.clear_faults()
 
 
@@ -400,7 +402,7 @@ def test_with_clever_oidc_an_id_token_signed_with_an_unknown_key_fails_the_login
     site.clever.rotate_keys()  # within a minute of the last fetch
     visitor = by_button(site, "student")
     assert (visitor.response.status_code, visitor.code) == (503, "clever_unavailable")
-    assert (asked(site, "/oauth/certs"), asked(site, "/me")) == (1, 0)
+    assert (count_requests(site, "/oauth/certs"), count_requests(site, "/me")) == (1, 0)
 
 
 def test_with_clever_oidc_an_id_token_of_another_login_fails_even_without_keys(
@@ -412,7 +414,7 @@ def test_with_clever_oidc_an_id_token_of_another_login_fails_even_without_keys(
     visitor = Forger(site, claims=claims, header=header).log_in()
     assert visitor.code == "clever_unavailable"
     assert visitor.open("/dashboard").path == "/"
-    assert asked(site, "/me") == 0
+    assert count_requests(site, "/me") == 0
 
 
 @pytest.mark.parametrize("version", ["v2.0", "v3.0"])
@@ -425,19 +427,21 @@ def test_with_clever_oidc_a_district_login_without_an_id_token_is_refused(
     assert by_button(site, "student").code == "clever_misconfigured"
 
 
-@pytest.mark.parametrize(("version", "says"), [("v2.0", True), ("v2.1", False), ("v3.0", True)])
+@pytest.mark.parametrize(
+    ("version", "sends_authorized_by"), [("v2.0", True), ("v2.1", False), ("v3.0", True)]
+)
 def test_with_clever_oidc_library_logins_need_no_id_token(
-    make_site: SiteMaker, version: str, says: bool
+    make_site: SiteMaker, version: str, sends_authorized_by: bool
 ) -> None:
     site = strict_site(make_site, clever_api_version=version)
     library = (site.person("teacher2").district.shortname,)
-    change_app(site, library_districts=library, sends_authorized_by=says)
+    change_app(site, library_districts=library, sends_authorized_by=sends_authorized_by)
     assert by_button(site, "student").role == "student"
-    assert asked(site, "/me") == 0  # the id token has the user
+    assert count_requests(site, "/me") == 0  # the id token has the user
     visitor = by_button(site, "teacher2").press("Yes")
     assert visitor.role == "teacher"
     assert "District" not in visitor.text
-    assert asked(site, "/me") == 1
+    assert count_requests(site, "/me") == 1
 
 
 def test_whether_an_id_token_is_required_depends_on_how_the_app_was_authorized(
@@ -458,9 +462,9 @@ def test_whether_an_id_token_is_required_depends_on_how_the_app_was_authorized(
     ):
         data = {"id": person.id, "type": "user", "authorized_by": authorized_by}
         data |= {"district": person.district.id} if district else {}
-        given = {key: value for key, value in data.items() if value is not None}
-        site.clever.add_fault("me", body=json.dumps({"type": "user", "data": given}))
-        assert visitor.open("/login").code == code, given
+        claims = {key: value for key, value in data.items() if value is not None}
+        site.clever.add_fault("me", body=json.dumps({"type": "user", "data": claims}))
+        assert visitor.open("/login").code == code, claims
         assert visitor.open("/dashboard").path == ("/" if code else "/dashboard")
 
 
@@ -470,12 +474,12 @@ def test_signing_keys_are_refreshed_and_never_used_for_longer_than_a_day(site: S
     (key,) = signing.for_kid(None, Deadline(5)).keys
     clock[0] += 11 * hour
     signing.for_kid(key.kid, Deadline(5))
-    assert asked(site, "/oauth/certs") == 1
+    assert count_requests(site, "/oauth/certs") == 1
     site.clever.add_fault("certs", times=0, body="html")
     clock[0] += 2 * hour
     for _ in range(3):
         assert signing.for_kid(key.kid, Deadline(5)).keys == [key]  # keys are still needed
-    assert asked(site, "/oauth/certs") == 3  # an HTML response is retried once
+    assert count_requests(site, "/oauth/certs") == 3  # an HTML response is retried once
     clock[0] += 12 * hour
     with pytest.raises(CleverUnavailable):
         signing.for_kid(key.kid, Deadline(5))

@@ -32,13 +32,13 @@ def start(make_site: SiteMaker, identity: Identity = PARENT, **arguments: Any) -
             log_in(identity)
             return redirect("/who")
 
-        def who() -> ResponseReturnValue:
+        def show_user() -> ResponseReturnValue:
             user = current_user()
             text = f"{user.provider} {user.account_id} {user.clever_id}" if user else ""
             return text, {"Content-Type": "text/plain"}
 
         app.add_url_rule("/magic", view_func=magic)
-        app.add_url_rule("/who", view_func=who)
+        app.add_url_rule("/who", view_func=show_user)
         return app
 
     site = make_site(make_app=make_app, **arguments)

@@ -52,9 +52,9 @@ def test_every_other_route_requires_a_login(site: Site) -> None:
             if rule.endpoint in PUBLIC:
                 continue
             for headers in (NAVIGATION_HEADERS, {}):
-                answer = send_request(f"{site.url}{rule.rule}", method, headers=headers)
-                assert answer.status_code in {302, 400, 401}, rule
-                assert "/dashboard" not in answer.headers.get("Location", "").partition("?")[0]
+                response = send_request(f"{site.url}{rule.rule}", method, headers=headers)
+                assert response.status_code in {302, 400, 401}, rule
+                assert "/dashboard" not in response.headers.get("Location", "").partition("?")[0]
 
 
 def test_an_added_view_requires_a_login_and_can_require_a_role(make_site: SiteMaker) -> None:
@@ -86,9 +86,9 @@ def test_an_added_view_requires_a_login_and_can_require_a_role(make_site: SiteMa
 def test_error_pages_have_the_same_headers_and_structure(
     site: Site, method: str, path: str, status: int
 ) -> None:
-    answer = send_request(f"{site.url}{path}", method, headers=NAVIGATION_HEADERS)
-    assert answer.status_code == status
-    page_checks.check_page(answer, app=True)
+    response = send_request(f"{site.url}{path}", method, headers=NAVIGATION_HEADERS)
+    assert response.status_code == status
+    page_checks.check_page(response, app=True)
 
 
 def test_a_crash_shows_an_error_page_and_its_message_is_not_logged(
@@ -134,10 +134,10 @@ def test_cross_site_forms_and_forms_without_a_csrf_token_are_refused(site: Site)
 
 def test_a_request_for_another_host_is_refused_unless_it_is_a_health_probe(site: Site) -> None:
     for host in ("evil.test", "localhost", "localhost:1"):
-        answer = send_request(site.url, headers=NAVIGATION_HEADERS | {"Host": host})
-        page = page_checks.check_page(answer, app=True)
-        assert answer.status_code == 400
-        assert "evil" not in answer.text
+        response = send_request(site.url, headers=NAVIGATION_HEADERS | {"Host": host})
+        page = page_checks.check_page(response, app=True)
+        assert response.status_code == 400
+        assert "evil" not in response.text
         button = page.select_one("a.button")
         assert button is not None
         assert button["href"] == f"{site.url}/"
@@ -149,27 +149,27 @@ def test_a_request_for_another_host_is_refused_unless_it_is_a_health_probe(site:
 
 def test_the_redirect_uri_is_never_derived_from_the_request(make_site: SiteMaker) -> None:
     site = make_site(trusted_proxies=1)
-    answer = send_request(
+    response = send_request(
         f"{site.url}/login",
         headers={"X-Forwarded-Host": "evil.test", "Forwarded": "host=evil.test"},
     )
-    assert "evil" not in answer.headers["Location"]
+    assert "evil" not in response.headers["Location"]
 
 
 def test_only_the_configured_number_of_proxies_is_trusted(make_site: SiteMaker) -> None:
     @public
-    def who() -> ResponseReturnValue:
+    def show_client() -> ResponseReturnValue:
         return f"{request.scheme} {request.remote_addr}", {"Content-Type": "text/plain"}
 
     def extend(app: Flask) -> None:
-        app.add_url_rule("/who", "who", who)
+        app.add_url_rule("/who", "who", show_client)
 
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "6.6.6.6, 10.1.1.1"}
-    answers = [
+    responses = [
         send_request(f"{make_site(trusted_proxies=n, extend=extend).url}/who", headers=headers).text
         for n in (0, 1)
     ]
-    assert answers == ["http 127.0.0.1", "https 10.1.1.1"]
+    assert responses == ["http 127.0.0.1", "https 10.1.1.1"]
 
 
 def test_a_request_that_reached_the_proxy_over_http_is_redirected_to_https(
@@ -198,8 +198,8 @@ def test_hsts_covers_subdomains_only_when_configured(
 ) -> None:
     site = make_site(app_url="https://localhost", hsts_subdomains=names)
     assert site.app is not None
-    answer = site.app.test_client().get("/", headers={"Host": "localhost"})
-    assert answer.headers["Strict-Transport-Security"] == header
+    response = site.app.test_client().get("/", headers={"Host": "localhost"})
+    assert response.headers["Strict-Transport-Security"] == header
 
 
 def test_a_static_fallback_is_sent_when_the_error_page_itself_fails(
@@ -209,9 +209,9 @@ def test_a_static_fallback_is_sent_when_the_error_page_itself_fails(
         app.jinja_loader = DictLoader({})
 
     site = make_site(extend=extend, app_env=PRODUCTION)  # development shows the template error
-    answer = send_request(site.url, headers=NAVIGATION_HEADERS)
-    page = BeautifulSoup(answer.text, "html5lib")
-    assert answer.status_code == 500
+    response = send_request(site.url, headers=NAVIGATION_HEADERS)
+    page = BeautifulSoup(response.text, "html5lib")
+    assert response.status_code == 500
     assert "Code: http_500" in page.get_text()
     assert page.find("a", href=f"{site.url}/")
     reference = page.get_text().partition("Reference: ")[2].strip()

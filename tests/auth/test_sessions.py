@@ -35,8 +35,8 @@ def cookie(visitor: Visitor) -> str:
 
 def opens_dashboard(site: Site, session_id: str) -> bool:
     """Return whether a copied session cookie is logged in."""
-    answer = send_request(f"{site.url}/dashboard", cookies={"session": session_id})
-    return answer.status_code == 200
+    response = send_request(f"{site.url}/dashboard", cookies={"session": session_id})
+    return response.status_code == 200
 
 
 def test_every_login_changes_the_session_id_and_invalidates_the_old_one(
@@ -310,8 +310,8 @@ def test_with_the_store_down_requests_fail_instead_of_guessing_the_user(site: Si
 def end_sessions(site: Site, *arguments: str) -> str:
     """Run `flask clever sessions end` and return its output."""
     assert site.app is not None
-    done = site.app.test_cli_runner().invoke(args=["clever", "sessions", "end", *arguments])
-    return str(done.stdout or done.stderr)
+    result = site.app.test_cli_runner().invoke(args=["clever", "sessions", "end", *arguments])
+    return str(result.stdout or result.stderr)
 
 
 def test_an_operator_can_end_the_sessions_of_a_person_a_district_or_everybody(site: Site) -> None:
@@ -338,10 +338,12 @@ def test_a_new_login_ends_the_persons_other_sessions_only_when_configured(
     make_site: SiteMaker, single: bool
 ) -> None:
     site = make_site(session_single=single)
-    school, home, teacher = (by_button(site, each) for each in ("student", "student", "teacher"))
-    assert opens_dashboard(site, cookie(school)) is not single
-    assert opens_dashboard(site, cookie(home))
-    assert opens_dashboard(site, cookie(teacher))
+    school_browser, home_browser, teacher_browser = (
+        by_button(site, user_name) for user_name in ("student", "student", "teacher")
+    )
+    assert opens_dashboard(site, cookie(school_browser)) is not single
+    assert opens_dashboard(site, cookie(home_browser))
+    assert opens_dashboard(site, cookie(teacher_browser))
 
 
 class Slow:
@@ -415,12 +417,12 @@ def test_the_first_requests_of_a_process_may_come_at_the_same_time(site: Site) -
         str(site.settings.instance_path),
     ]
     command += [site.settings.secret_key, cookie(visitor)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.stdout == "0\n", done.stderr  # a process that crashed would add -11
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.stdout == "0\n", result.stderr  # a process that crashed would add -11
 
 
 @pytest.mark.parametrize(
-    ("at", "status"),
+    ("failing_call", "status"),
     [
         pytest.param(1, 503, id="read the session"),
         pytest.param(2, 503, id="spend the state"),
@@ -432,7 +434,7 @@ def test_the_first_requests_of_a_process_may_come_at_the_same_time(site: Site) -
     ],
 )
 def test_a_failed_store_call_during_login_never_leaves_a_user_half_logged_in(
-    site: Site, at: int, status: int
+    site: Site, failing_call: int, status: int
 ) -> None:
     visitor = by_button(site, "student")
     old = cookie(visitor)
@@ -444,7 +446,7 @@ def test_a_failed_store_call_during_login_never_leaves_a_user_half_logged_in(
     pending: Any = site.app.extensions["clever_login_pending_logins"]
     codes: Any = site.app.extensions["clever_login_used_codes"]
     working = interface._store
-    interface._store = pending._store = codes._store = Failing(working, at)
+    interface._store = pending._store = codes._store = Failing(working, failing_call)
     visitor.stop_at = "/dashboard"
     visitor.open(visitor.url)
     interface._store = pending._store = codes._store = working

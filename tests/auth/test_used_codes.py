@@ -62,8 +62,8 @@ def refuse_a_broken_query(site: Site, code: str) -> None:
     address = urlsplit(site.url)
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.sendall(f"{request}Host: {address.netloc}\r\n\r\n".encode("latin-1"))
-        with connection.makefile("rb") as answer:
-            assert answer.readline().split()[1] == b"400"
+        with connection.makefile("rb") as response:
+            assert response.readline().split()[1] == b"400"
 
 
 def repeat_a_used_state(site: Site, code: str) -> None:
@@ -217,18 +217,18 @@ def test_two_used_codes_in_a_row_show_an_error_page(site: Site) -> None:
 
 def test_a_flood_of_codes_neither_fills_the_store_nor_frees_a_code(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
-    one, other = (used_codes.UsedCodes(store, most_dropped=50) for _ in range(2))
-    assert other.claim("exchanged")
-    assert one.drop("dropped before the flood")
-    shared = [one.drop(f"junk {number}") for number in range(100)]
+    first, second = (used_codes.UsedCodes(store, most_dropped=50) for _ in range(2))
+    assert second.claim("exchanged")
+    assert first.drop("dropped before the flood")
+    shared = [first.drop(f"junk {number}") for number in range(100)]
     assert shared.count(True) == 49
     assert len(session_file.values_in(tmp_path)) == 51
-    assert not one.drop("dropped during the flood")  # only this process knows it
+    assert not first.drop("dropped during the flood")  # only this process knows it
     for number in range(5000):
-        one.drop(f"more junk {number}")
-    for process in (one, other):
+        first.drop(f"more junk {number}")
+    for process in (first, second):
         assert not process.claim("exchanged")
         assert not process.claim("dropped before the flood")
-    assert not one.claim("dropped during the flood")
-    assert one.claim("a login during the flood")
+    assert not first.claim("dropped during the flood")
+    assert first.claim("a login during the flood")
     assert used_codes.MAX_DROPPED == 5000  # as documented in SECURITY.md

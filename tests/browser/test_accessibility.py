@@ -37,7 +37,7 @@ LOOKS = (
         DisplayMode(language="es", scheme="light"),
     ),
 )
-VISITS = [(stop, look) for number, stop in enumerate(STOPS) for look in LOOKS[number % len(LOOKS)]]
+VISITS = [(stop, mode) for number, stop in enumerate(STOPS) for mode in LOOKS[number % len(LOOKS)]]
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +48,19 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
 
 def complaints(page: Page) -> list[str]:
     """Return axe's violations, one line per element."""
-    found = Axe().run(page, options={"runOnly": AXE_RULES}).response["violations"]
-    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+    violations = Axe().run(page, options={"runOnly": AXE_RULES}).response["violations"]
+    return [
+        f"{violation['id']}: {node['html']}"
+        for violation in violations
+        for node in violation["nodes"]
+    ]
 
 
 @pytest.mark.parametrize(
-    ("stop", "look"), VISITS, ids=[f"{stop.name}-{look}" for stop, look in VISITS]
+    ("stop", "mode"), VISITS, ids=[f"{stop.name}-{mode}" for stop, mode in VISITS]
 )
-def test_axe_finds_no_problem_on_any_page(tour: Tour, stop: Stop, look: DisplayMode) -> None:
-    with tour.visit(stop, look) as page:
+def test_axe_finds_no_problem_on_any_page(tour: Tour, stop: Stop, mode: DisplayMode) -> None:
+    with tour.visit(stop, mode) as page:
         assert complaints(page) == []
 
 

@@ -153,8 +153,8 @@ def test_a_printed_page_has_the_text_and_no_buttons(tour: Tour, name: str) -> No
     with tour.visit(STOP[name], DisplayMode(scheme="dark")) as page:
         page.emulate_media(media="print")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        pressed = page.locator("button, summary, .button, .clever-button, nav a")
-        assert [each.inner_text() for each in pressed.all() if each.is_visible()] == []
+        controls = page.locator("button, summary, .button, .clever-button, nav a")
+        assert [control.inner_text() for control in controls.all() if control.is_visible()] == []
         body = page.locator("body")
         ink = body.evaluate("each => getComputedStyle(each).color")
         paper = body.evaluate("each => getComputedStyle(each).backgroundColor")

@@ -85,8 +85,8 @@ def expect_in(page: Page, site: Site, user_name: str, *, school: bool) -> None:
     expect(page.get_by_text(ROLES[user_name], exact=True).first).to_be_visible()
     expect(page.locator("dd", has_text=person.district.name)).to_be_visible()
     if user_name != "district_admin":
-        for each in person.schools:
-            expect(page.locator("dd", has_text=each.name)).to_have_count(int(school))
+        for own_school in person.schools:
+            expect(page.locator("dd", has_text=own_school.name)).to_have_count(int(school))
 
 
 @pytest.fixture(scope="module")
@@ -139,13 +139,13 @@ def test_a_library_teacher_signs_up_and_consents_and_then_a_student_can_log_in(
     log_in_at_clever(page, "teacher")
     page.get_by_role("button", name="Yes, I agree").click()
     expect(page.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
-    taught = site.clever.people.sections_of(teacher)
-    for section in taught:
+    sections = site.clever.people.sections_of(teacher)
+    for section in sections:
         expect(page.get_by_text(section.name).first).to_be_visible()
     expect(page.get_by_text("District", exact=True)).to_have_count(0)
 
     context = browser.new_context()
-    student = taught[0].students[0]
+    student = sections[0].students[0]
     by_button(context.new_page(), site, student.user_name)
     first = context.pages[0].get_by_role("heading", name=f"Hi, {student.name.first}!")
     expect(first).to_be_visible()
@@ -154,18 +154,18 @@ def test_a_library_teacher_signs_up_and_consents_and_then_a_student_can_log_in(
 
 def test_the_browser_treats_clever_and_the_app_as_different_sites(site: Site, page: Page) -> None:
     """Otherwise a SameSite=Strict cookie would pass every test here and fail in production."""
-    seen: list[str] = []
+    fetch_sites: list[str] = []
     page.on(
         "request",
         lambda request: (
-            seen.append(request.all_headers().get("sec-fetch-site", ""))
+            fetch_sites.append(request.all_headers().get("sec-fetch-site", ""))
             if "/oauth/callback" in request.url
             else None
         ),
     )
     by_button(page, site, "student")
     expect(page).to_have_url(f"{site.url}/dashboard")
-    assert seen == ["cross-site"]
+    assert fetch_sites == ["cross-site"]
 
 
 def test_a_student_logs_out_and_the_next_student_logs_in(site: Site, page: Page) -> None:
@@ -217,7 +217,7 @@ def remembering_browser(browser: Browser) -> Iterator[Browser]:
 SHOWN_AGAIN = "window.addEventListener('pageshow', e => window.name = String(e.persisted))"
 
 
-def back(page: Page) -> None:
+def go_back(page: Page) -> None:
     """Go back without Playwright's wait for a page load, which a cached page does not have."""
     page.evaluate("setTimeout(() => history.back(), 50)")
 
@@ -231,14 +231,14 @@ def test_back_after_logging_out_shows_no_student_data(
     with serve_other_site("<h1>an ordinary page</h1>") as url:
         page.goto(url)
         page.goto(f"{site.clever.url}/")
-        back(page)
+        go_back(page)
         expect(page).to_have_url(url)
         assert page.evaluate("window.name") == "true"  # an ordinary page is restored from the cache
     by_portal(page, site, "student")
     expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
-    back(page)
+    go_back(page)
     expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
     expect(page.get_by_text("Ada")).to_have_count(0)
     context.close()

@@ -44,9 +44,11 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         write_roster(site)
         with database_session(site) as session:
             for number in range(STUDENTS - 2):
-                one = add_person(session, f"One{number}", f"one{number}", "a", [STUDENT], "a1")
-                one.grade = str(number % 12 + 1)
-                session.add(Enrollment(section_id="section-own", person_id=one.id, role=STUDENT))
+                student = add_person(session, f"One{number}", f"one{number}", "a", [STUDENT], "a1")
+                student.grade = str(number % 12 + 1)
+                session.add(
+                    Enrollment(section_id="section-own", person_id=student.id, role=STUDENT)
+                )
         yield site
 
 
@@ -80,8 +82,8 @@ def test_a_printed_class_list_has_every_student_and_no_buttons(
         expect(page.get_by_role("heading", name="CanaryClassown")).to_be_visible()
         expect(page.locator("tbody tr").last).to_be_visible()
         expect(page.get_by_text("Last synced with Clever")).to_be_visible()
-        for each in page.locator("button, nav a, main a").all():
-            expect(each).to_be_hidden()
+        for control in page.locator("button, nav a, main a").all():
+            expect(control).to_be_hidden()
 
 
 @pytest.mark.parametrize("forced", ["none", "active"])
@@ -109,10 +111,10 @@ def test_the_labels_of_the_grade_chart_stay_inside_it(
         box = page.locator(".plot").bounding_box()
         assert box
         for word in page.locator(".plot text").all():
-            inside = word.bounding_box()
-            assert inside
-            assert inside["x"] >= box["x"]
-            assert inside["x"] + inside["width"] <= box["x"] + box["width"]
+            label_box = word.bounding_box()
+            assert label_box
+            assert label_box["x"] >= box["x"]
+            assert label_box["x"] + label_box["width"] <= box["x"] + box["width"]
 
 
 def test_a_long_list_can_be_paged_by_keyboard(school: Site, browser: Browser) -> None:

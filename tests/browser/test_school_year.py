@@ -46,24 +46,24 @@ class School:
         return self.site.person(CHILD)
 
     def command(self, *words: str) -> str:
-        done = self.app.test_cli_runner().invoke(args=["clever", *words])
-        assert done.exit_code == 0, done.output
-        return str(done.stdout)
+        result = self.app.test_cli_runner().invoke(args=["clever", *words])
+        assert result.exit_code == 0, result.output
+        return str(result.stdout)
 
     def year(self, step: str, *, synced: bool = True) -> dict[str, Any]:
         """Make a step at Clever, then run the sync that the scheduler would run next."""
-        made = self.site.clever.make_step(step)
+        change = self.site.clever.make_step(step)
         if synced:
             self.command("sync")
-        return made
+        return change
 
     def rows(self) -> dict[str, models.Person]:
         """Return everyone in the database who has logged in, by Clever id."""
         with database(self.app).read_session() as session:
-            found = session.scalars(
+            people = session.scalars(
                 select(models.Person).where(models.Person.first_login.is_not(None))
             )
-            return {str(each.clever_id): each for each in found}
+            return {str(person.clever_id): person for person in people}
 
     def some_time_passes(self) -> None:
         """Move logins back, because a full read archives nobody who has just logged in."""
@@ -182,14 +182,14 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     school.expect_out()
     school.log_in()
     school.expect_kept_at_clever()
-    kept = school.rows()[school.child.id]
-    assert (kept.id, kept.archived_at is None) == (account, False)
+    row = school.rows()[school.child.id]
+    assert (row.id, row.archived_at is None) == (account, False)
 
     # The district connects again, and its users can log in before the next sync.
     school.year("rejoin", synced=False)
     school.log_in()
-    kept = school.rows()[school.child.id]
-    assert (kept.id, kept.archived_at) == (account, None)
+    row = school.rows()[school.child.id]
+    assert (row.id, row.archived_at) == (account, None)
     school.command("sync")
     page.reload()
     school.expect_in()

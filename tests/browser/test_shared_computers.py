@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
-from tests.browser.test_login import back, by_portal
+from tests.browser.test_login import by_portal, go_back
 from tests.conftest import SiteMaker
 from tests.support import session_file
 from tests.support.chromium import launch_chromium, run_chromium
@@ -87,9 +87,9 @@ def test_answering_the_idle_warning_by_keyboard_extends_the_session(
 ) -> None:
     page.clock.run_for((IDLE - 60) * 1000)
     expect(question(page)).to_be_visible()
-    with page.expect_response("**/still-here") as answer:
+    with page.expect_response("**/still-here") as response:
         page.keyboard.press("Enter")
-    assert answer.value.json()["seconds"] > IDLE - 5
+    assert response.value.json()["seconds"] > IDLE - 5
     expect(question(page)).to_have_count(0)
     page.clock.run_for((IDLE - 130) * 1000)
     expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
@@ -171,35 +171,35 @@ def test_a_laptop_that_slept_past_the_session_end_shows_no_data_on_waking(
 def test_using_one_tab_keeps_the_session_of_another_tab_alive(
     site: Site, context: BrowserContext
 ) -> None:
-    left, used = context.pages[0], context.new_page()
-    used.goto(f"{site.url}/dashboard")
+    idle_tab, used_tab = context.pages[0], context.new_page()
+    used_tab.goto(f"{site.url}/dashboard")
     context.clock.run_for((IDLE - 60) * 1000)
-    expect(question(left)).to_be_visible()
-    used.get_by_role("button", name="I am still here").click()
-    expect(question(left)).to_have_count(0)
+    expect(question(idle_tab)).to_be_visible()
+    used_tab.get_by_role("button", name="I am still here").click()
+    expect(question(idle_tab)).to_have_count(0)
     context.clock.run_for(2 * MINUTE)
-    expect(left.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
+    expect(idle_tab.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
 
 
 def test_logging_out_in_one_tab_logs_out_the_other_tabs(
     site: Site, context: BrowserContext
 ) -> None:
-    left, used = context.pages[0], context.new_page()
-    used.goto(f"{site.url}/dashboard")
-    used.get_by_role("button", name="Not Ada? Log out").click()
-    for each in (used, left):
-        expect(each.get_by_role("heading", name="You are logged out")).to_be_visible()
+    idle_tab, used_tab = context.pages[0], context.new_page()
+    used_tab.goto(f"{site.url}/dashboard")
+    used_tab.get_by_role("button", name="Not Ada? Log out").click()
+    for tab in (used_tab, idle_tab):
+        expect(tab.get_by_role("heading", name="You are logged out")).to_be_visible()
 
 
 def test_another_persons_login_replaces_the_first_persons_open_page(
     site: Site, context: BrowserContext
 ) -> None:
-    left, used = context.pages[0], context.new_page()
-    used.goto(f"{site.clever.url}/in/{site.person('student').district.shortname}")
-    used.get_by_role("button", name="Log out of Clever").click()
-    by_portal(used, site, "teacher")
-    expect(used.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
-    expect(left.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
+    idle_tab, used_tab = context.pages[0], context.new_page()
+    used_tab.goto(f"{site.clever.url}/in/{site.person('student').district.shortname}")
+    used_tab.get_by_role("button", name="Log out of Clever").click()
+    by_portal(used_tab, site, "teacher")
+    expect(used_tab.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
+    expect(idle_tab.get_by_role("heading", name="Welcome, Grace Whitaker")).to_be_visible()
 
 
 def test_without_javascript_an_idle_page_is_replaced_by_the_browser(
@@ -227,7 +227,7 @@ def test_back_to_a_cached_page_shows_no_data_after_the_session_has_ended(
         page = context.pages[0]
         page.goto(f"{site.clever.url}/")
         end_session(site)
-        back(page)
+        go_back(page)
         expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
         expect(page.get_by_text("Ada")).to_have_count(0)
     remembering.close()

@@ -29,10 +29,10 @@ def test_an_app_on_a_retired_or_deprecated_version_warns_at_startup(
     make_site: SiteMaker, capfd: pytest.CaptureFixture[str], version: str, words: str
 ) -> None:
     make_site(clever_api_version=version)
-    (said,) = warnings(capfd.readouterr().err)
-    assert words in said
-    assert version in said
-    assert "v3.0 or v3.1" in said
+    (warning,) = warnings(capfd.readouterr().err)
+    assert words in warning
+    assert version in warning
+    assert "v3.0 or v3.1" in warning
 
 
 @pytest.mark.parametrize("version", ["v3.0", "v3.1"])

@@ -53,15 +53,15 @@ def test_every_event_is_read_once_and_in_order(
     clever: RunningSimulator, version: str, page_size: int
 ) -> None:
     a_week_at_school(clever)
-    found = list(make_job(clever, version, page_size=page_size).events.read(after=None))
-    assert [each.id for each in found] == sorted({each.id for each in found})
+    events = list(make_job(clever, version, page_size=page_size).events.read(after=None))
+    assert [event.id for event in events] == sorted({event.id for event in events})
     people = "users" if version.startswith("v3") else "students"
-    types = [each.type for each in found]
+    types = [event.type for event in events]
     assert types[0] == f"{people}.updated"
     assert f"{people}.deleted" in types
     assert f"{people}.created" in types
-    assert {each.kind for each in found} <= set(VERSIONS[version].event_records)
-    assert {each.action for each in found} == {"created", "updated", "deleted"}
+    assert {event.kind for event in events} <= set(VERSIONS[version].event_records)
+    assert {event.action for event in events} == {"created", "updated", "deleted"}
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -96,9 +96,9 @@ def test_a_student_who_leaves_a_class_is_missing_from_the_sections_event(
 def test_reading_events_resumes_after_the_cursor(clever: RunningSimulator, version: str) -> None:
     a_week_at_school(clever)
     reader = make_job(clever, version, page_size=2)
-    whole = [record.id for record in reader.events.read(after=None)]
-    for index, cursor in enumerate(whole):
-        assert [record.id for record in reader.events.read(after=cursor)] == whole[index + 1 :]
+    cursors = [record.id for record in reader.events.read(after=None)]
+    for index, cursor in enumerate(cursors):
+        assert [record.id for record in reader.events.read(after=cursor)] == cursors[index + 1 :]
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -122,15 +122,15 @@ def test_a_roster_plus_its_later_events_equals_the_current_roster(
     clever.change_roster("name", "teacher", last="Tamm")
     reader = make_job(clever, version)
     cursor = reader.events.latest()
-    kept = {person.id: person for person in reader.roster.people(RecordKind.STUDENTS)}
+    people = {person.id: person for person in reader.roster.people(RecordKind.STUDENTS)}
     a_week_at_school(clever)
     clever.change_roster("deleted", "student")
     for event in reader.events.read(after=cursor):
         record = event.record()
         if isinstance(record, Person) and PersonRole.STUDENT in record.roles:
-            kept.pop(record.id, None)
-            kept |= {record.id: record} if event.action != "deleted" else {}
-    assert kept == {person.id: person for person in reader.roster.people(RecordKind.STUDENTS)}
+            people.pop(record.id, None)
+            people |= {record.id: record} if event.action != "deleted" else {}
+    assert people == {person.id: person for person in reader.roster.people(RecordKind.STUDENTS)}
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -164,10 +164,10 @@ def test_a_cursor_older_than_30_days_is_refused_without_a_request(
     reader.time.sleep(29 * DAY)
     assert list(reader.events.read(after=cursor)) == []
     reader.time.sleep(2 * DAY)
-    asked = len(reader.asked())
+    request_count = len(reader.requested_paths())
     with pytest.raises(CursorTooOld, match=r"30 days.* read the whole roster again"):
         reader.events.read(after=cursor)
-    assert len(reader.asked()) == asked
+    assert len(reader.requested_paths()) == request_count
 
 
 def test_a_cursor_that_clever_no_longer_knows_is_reported_as_too_old(
@@ -189,7 +189,7 @@ def test_a_malformed_cursor_is_never_sent(clever: RunningSimulator, cursor: str)
     reader = make_job(clever)
     with pytest.raises(CleverUnexpected):
         reader.events.read(after=cursor)
-    assert reader.asked() == []
+    assert reader.requested_paths() == []
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -215,11 +215,11 @@ def test_events_disabled_at_clever_are_reported_as_such(clever: RunningSimulator
 
 def test_a_refused_page_of_events_does_not_look_like_the_end(clever: RunningSimulator) -> None:
     a_week_at_school(clever)
-    found = make_job(clever, page_size=1).events.read(after=None)
-    next(found)
+    events = make_job(clever, page_size=1).events.read(after=None)
+    next(events)
     clever.add_fault("events", status=500, times=0)
     with pytest.raises(CleverUnavailable):
-        next(found)
+        next(events)
 
 
 # Unknown events
@@ -264,10 +264,10 @@ SOMEBODY = {"object": {"id": "5f" * 12}}
 def test_a_malformed_event_does_not_stop_a_read_and_can_be_skipped(
     clever: RunningSimulator, event: dict[str, Any], unknown: str
 ) -> None:
-    (found,) = feed(clever, {"id": "5e" * 12} | event)
-    assert (found.id, found.unknown) == ("5e" * 12, unknown)
-    known = found.kind == "users" and unknown != "events without a usable record"
-    assert (found.record() is not None) == known
+    (record,) = feed(clever, {"id": "5e" * 12} | event)
+    assert (record.id, record.unknown) == ("5e" * 12, unknown)
+    is_usable = record.kind == "users" and unknown != "events without a usable record"
+    assert (record.record() is not None) == is_usable
 
 
 @pytest.mark.parametrize("entry", [None, 7, {}, {"id": "../me", "type": "users.updated"}])

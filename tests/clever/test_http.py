@@ -32,7 +32,7 @@ class CountingProxy:
 
     def __init__(self, certificate: Certificate | None = None) -> None:
         self.connections = 0
-        self.asked = bytearray()
+        self.received = bytearray()
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
         if self._tls and certificate:
             self._tls.load_cert_chain(certificate.certificate, certificate.key)
@@ -67,17 +67,17 @@ class CountingProxy:
             client.close()
             return
         with client, socket.create_connection(target) as server:
-            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-            back.start()
-            _pump(client, server, self.asked)
-            back.join()
+            from_server = threading.Thread(target=_pump, args=(server, client), daemon=True)
+            from_server.start()
+            _pump(client, server, self.received)
+            from_server.join()
 
 
-def _pump(source: socket.socket, sink: socket.socket, kept: bytearray | None = None) -> None:
+def _pump(source: socket.socket, sink: socket.socket, copy: bytearray | None = None) -> None:
     with contextlib.suppress(OSError):  # one side has closed the connection
         while data := source.recv(65536):
-            if kept is not None:
-                kept += data
+            if copy is not None:
+                copy += data
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
 
@@ -115,8 +115,8 @@ def test_a_cookie_that_clever_sets_is_never_sent_for_another_person(
     for _ in range(4):  # each fault affects one login
         visitor = by_button(site, "teacher")
     assert visitor.role == "teacher"
-    assert b"authorization: bearer il" in bytes(proxy.asked).lower()
-    assert b"cookie" not in bytes(proxy.asked).lower()
+    assert b"authorization: bearer il" in bytes(proxy.received).lower()
+    assert b"cookie" not in bytes(proxy.received).lower()
 
 
 class Answering:
@@ -147,10 +147,10 @@ class Answering:
 
 
 @pytest.mark.parametrize(
-    "where", ["http://127.0.0.1:9/", "http://[", "//[::", "\xff\xfe", "", "http://a b/%"]
+    "location", ["http://127.0.0.1:9/", "http://[", "//[::", "\xff\xfe", "", "http://a b/%"]
 )
-def test_a_redirect_is_neither_followed_nor_read(make_site: SiteMaker, where: str) -> None:
-    clever = Answering(f"HTTP/1.1 302 Found\r\nLocation: {where}", b"x" * 1000)
+def test_a_redirect_is_neither_followed_nor_read(make_site: SiteMaker, location: str) -> None:
+    clever = Answering(f"HTTP/1.1 302 Found\r\nLocation: {location}", b"x" * 1000)
     assert by_portal(make_site(between=clever.before), "student").code == "clever_unexpected"
 
 
@@ -227,9 +227,9 @@ def test_all_unresponsive_addresses_of_a_host_share_a_two_second_limit(
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         queue = [socket.socket() for _ in range(4)]
-        for each in queue:
-            each.setblocking(False)
-            each.connect_ex(full.getsockname())
+        for connection in queue:
+            connection.setblocking(False)
+            connection.connect_ex(full.getsockname())
         real = socket.getaddrinfo
 
         def six_addresses(host: str, *args: Any, **kwargs: Any) -> Any:
@@ -242,5 +242,5 @@ def test_all_unresponsive_addresses_of_a_host_share_a_two_second_limit(
         began = time.monotonic()
         assert visitor.open(visitor.url).code == "clever_unavailable"
         assert 1 < time.monotonic() - began < 6
-        for each in queue:
-            each.close()
+        for connection in queue:
+            connection.close()

@@ -49,43 +49,49 @@ def district_of(site: Site) -> District:
 def records(clever: RunningSimulator, version: str) -> Iterator[list[Json]]:
     """Yield the lists of the first district that a sync reads, as Clever returns them."""
     for name in (*COLLECTIONS[version], "sections"):
-        answer = get(clever, f"/{version}/{name}?limit=10000")
+        response = get(clever, f"/{version}/{name}?limit=10000")
         yield [
-            row["data"] for row in answer["data"] if "contact" not in row["data"].get("roles", ())
+            row["data"] for row in response["data"] if "contact" not in row["data"].get("roles", ())
         ]
 
 
-def paths(record: Json, inside: str = "") -> Iterator[str]:
+def paths(record: Json, prefix: str = "") -> Iterator[str]:
     """Yield the path of every field of a record except its id, including nested fields."""
     for name, value in record.items():
-        if inside or name != "id":
-            yield f"{inside}{name}"
+        if prefix or name != "id":
+            yield f"{prefix}{name}"
         if isinstance(value, dict):
-            yield from paths(value, f"{inside}{name}.")
+            yield from paths(value, f"{prefix}{name}.")
 
 
 def odd(lists: list[list[Json]], turn: int) -> Altered:
     """Return odd values for some fields of each record. All records together cover every field."""
-    found: Altered = {}
-    for listed in lists:
-        for number, record in enumerate(listed):
+    altered: Altered = {}
+    for rows in lists:
+        for number, record in enumerate(rows):
             fields = list(paths(record))
-            for place in range(number % len(fields), len(fields), max(len(listed), 1)):
+            for place in range(number % len(fields), len(fields), max(len(rows), 1)):
                 value = ODD[(place + number + turn) % len(ODD)]
                 if fields[place] != "district" or not is_valid_id(value):
-                    found.setdefault(record["id"], {})[fields[place]] = value
-    return found
+                    altered.setdefault(record["id"], {})[fields[place]] = value
+    return altered
 
 
 def alter(site: Site, altered: Altered) -> None:
-    site.clever.override_many([{"id": key, "fields": each} for key, each in altered.items()])
+    site.clever.override_many([{"id": key, "fields": values} for key, values in altered.items()])
 
 
 def columns(path: str) -> set[int]:
     """Return the columns of a person's row that a field fills."""
-    whole = {"name": {2, 3}, "name.first": {2}, "name.last": {3}, "email": {4}, "roles": {1, 5}}
-    if path in whole:
-        return whole[path]
+    columns_by_path = {
+        "name": {2, 3},
+        "name.first": {2},
+        "name.last": {3},
+        "email": {4},
+        "roles": {1, 5},
+    }
+    if path in columns_by_path:
+        return columns_by_path[path]
     if path.startswith("roles.") and path.count(".") == 1:
         return {1, 5}
     return {5} if path.rpartition(".")[2] == "grade" else set()
@@ -95,19 +101,21 @@ def rows_without(rows: Rows, altered: Altered) -> Rows:
     """Return the rows with the values of the altered fields masked."""
 
     def has(key: str, *names: str) -> bool:
-        found = altered.get(key, {})
-        return any(path.rpartition(".")[2] in names or path in names for path in found)
+        values = altered.get(key, {})
+        return any(path.rpartition(".")[2] in names or path in names for path in values)
 
     def person(row: tuple[Any, ...]) -> tuple[Any, ...]:
-        gone = {column for path in altered.get(row[0], {}) for column in columns(path)}
-        return tuple("?" if place in gone else value for place, value in enumerate(row))
+        hidden = {column for path in altered.get(row[0], {}) for column in columns(path)}
+        return tuple("?" if place in hidden else value for place, value in enumerate(row))
 
     roles = ("roles", "student", "teacher", "staff", "district_admin", "school", "schools")
     return {
         "schools": {(key, "?" if has(key, "name") else name) for key, name in rows["schools"]},
         "people": set(map(person, rows["people"])),
         "role_assignments": {row for row in rows["role_assignments"] if not has(row[0], *roles)},
-        "sections": {(key, "?" if has(key, "school") else at) for key, at in rows["sections"]},
+        "sections": {
+            (key, "?" if has(key, "school") else school) for key, school in rows["sections"]
+        },
         "enrollments": {
             row
             for row in rows["enrollments"]
@@ -119,9 +127,9 @@ def rows_without(rows: Rows, altered: Altered) -> Rows:
 def assert_nothing_else_differs(site: Site, altered: Altered) -> None:
     district, version = district_of(site), site.settings.clever_api_version
     expected = rows_without(ExpectedRows(site.clever, district, version).rows(), altered)
-    found = rows_without(actual_rows(database_engine(site), district.id), altered)
+    actual = rows_without(actual_rows(database_engine(site), district.id), altered)
     for name, rows in expected.items():
-        assert found[name] == rows, name
+        assert actual[name] == rows, name
 
 
 def play(site: Site, turns: range) -> None:
@@ -133,11 +141,11 @@ def play(site: Site, turns: range) -> None:
         altered = odd(lists, turn)
         assert len(altered) > 100
         alter(site, altered)
-        for more in ((), ("--full",)):
-            done = sync_site(site, *words, *more)
-            assert done.exit_code == 0, done.stdout
-            assert "values were not understood: " in done.stdout
-            assert "Canary" not in done.stdout + done.stderr
+        for options in ((), ("--full",)):
+            result = sync_site(site, *words, *options)
+            assert result.exit_code == 0, result.stdout
+            assert "values were not understood: " in result.stdout
+            assert "Canary" not in result.stdout + result.stderr
             assert_nothing_else_differs(site, altered)
     site.clever.reset()
 
@@ -170,17 +178,17 @@ def test_invalid_values_are_counted_by_field_and_logged_without_values(
             section.id: {"students": {"Canary": 7}, "id": "not a usable id"},
         },
     )
-    done = sync_site(site, "--district", district_of(site).id)
-    assert done.exit_code == 0
-    assert "3 values were not understood: student.dob (2), user.email (1)." in done.stdout
-    assert "1 record was skipped: sections without a usable id (1)." in done.stdout
+    result = sync_site(site, "--district", district_of(site).id)
+    assert result.exit_code == 0
+    assert "3 values were not understood: student.dob (2), user.email (1)." in result.stdout
+    assert "1 record was skipped: sections without a usable id (1)." in result.stdout
     person = models.Person
     with database_engine(site).connect() as db:
         names = select(person.email, person.last_name).where(person.clever_id == first.id)
         assert tuple(db.execute(names).one()) == (None, first.name.last)
         grade = select(person.grade).where(person.clever_id == second.id)
         assert db.scalar(grade) == "5"
-    log = done.stderr
+    log = result.stderr
     values, skipped = [json.loads(line) for line in log.splitlines() if "sync_" in line]
     assert (values["event"], values["number"]) == ("sync_values_not_understood", 3)
     assert values["fields"] == "student.dob (2), user.email (1)"
@@ -196,12 +204,12 @@ def test_a_malformed_student_list_leaves_the_class_unchanged(
     sync_site(site)
     section = site.clever.people.sections_of(district_of(site))[0]
     alter(site, {section.id: {"students": "7", "name": "Robotics"}})
-    done = sync_site(site)
-    assert "1 value was not understood: section.students (1)." in done.stdout
+    result = sync_site(site)
+    assert "1 value was not understood: section.students (1)." in result.stdout
     assert_rows_equal(ExpectedRows(site.clever, district_of(site)), database_engine(site))
     with database_engine(site).connect() as db:
-        kept = select(models.Section.name).where(models.Section.id == section.id)
-        assert db.scalar(kept) == "Robotics"
+        name = select(models.Section.name).where(models.Section.id == section.id)
+        assert db.scalar(name) == "Robotics"
 
 
 def with_junk(events: list[dict[str, Any]]) -> str:
@@ -215,10 +223,10 @@ def with_junk(events: list[dict[str, Any]]) -> str:
         {"type": "users.deleted", "data": {"object": {"id": "no id"}}},
         {"data": None},
     ]
-    for number, each in enumerate(junk):
-        if isinstance(each, dict) and "data" in each and "id" not in (each["data"] or {}):
-            junk[number] = {"data": {"id": f"5a{number:022x}"} | each}
-    entries = [each for event in events for each in (*junk, {"data": event})]
+    for number, entry in enumerate(junk):
+        if isinstance(entry, dict) and "data" in entry and "id" not in (entry["data"] or {}):
+            junk[number] = {"data": {"id": f"5a{number:022x}"} | entry}
+    entries = [entry for event in events for entry in (*junk, {"data": event})]
     return json.dumps({"data": [*entries, *junk], "links": []})
 
 
@@ -230,13 +238,13 @@ def test_malformed_events_are_counted_and_skipped_permanently(
     sync_site(site)
     site.clever.change_roster("name", "student", last="Adler")
     site.clever.change_roster("name", "teacher", last="Tamm")
-    told = [row["data"] for row in get(site.clever, "/v3.0/events?limit=10000")["data"]]
-    site.clever.add_fault("events", body=with_junk(told))
-    done = sync_site(site, *words)
-    assert done.exit_code == 0
-    assert "people: 2 changed" in done.stdout
+    events = [row["data"] for row in get(site.clever, "/v3.0/events?limit=10000")["data"]]
+    site.clever.add_fault("events", body=with_junk(events))
+    result = sync_site(site, *words)
+    assert result.exit_code == 0
+    assert "people: 2 changed" in result.stdout
     reasons = "events of an unknown type (9), events without a usable id (9)"
-    assert f"records were skipped: {reasons}, events without a usable record (6)." in done.stdout
+    assert f"records were skipped: {reasons}, events without a usable record (6)." in result.stdout
     assert_rows_equal(ExpectedRows(site.clever, district_of(site)), database_engine(site))
     with database_engine(site).connect() as db:
         cursor = db.scalar(

@@ -11,7 +11,7 @@ from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
 
-def asked(site: Site, collection: str) -> int:
+def count_requests(site: Site, collection: str) -> int:
     """Return how many requests Clever received for records of this kind."""
     return sum(f"/{collection}/" in request["path"] for request in site.clever.received_requests())
 
@@ -21,23 +21,27 @@ def test_two_people_of_one_school_share_one_request_for_district_and_school(
 ) -> None:
     ada = site.person("student")
     other = next(
-        each
-        for each in site.clever.people.people_of(ada.district)
-        if each.roles == ("student",) and each.schools == ada.schools and each is not ada
+        person
+        for person in site.clever.people.people_of(ada.district)
+        if person.roles == ("student",) and person.schools == ada.schools and person is not ada
     )
     for person in (ada, other):
         visitor = by_button(site, person.user_name)
         assert person.name.full in visitor.text
         assert person.district.name in visitor.text
         assert person.schools[0].name in visitor.text
-    assert (asked(site, "districts"), asked(site, "schools"), asked(site, "users")) == (1, 1, 2)
+    assert (
+        count_requests(site, "districts"),
+        count_requests(site, "schools"),
+        count_requests(site, "users"),
+    ) == (1, 1, 2)
 
 
 def test_another_districts_record_is_requested_separately(site: Site) -> None:
     for user_name in ("student", "accents"):
         person = site.person(user_name)
         assert person.district.name in by_button(site, user_name).text
-    assert asked(site, "districts") == len({"student", "accents"})
+    assert count_requests(site, "districts") == len({"student", "accents"})
 
 
 @pytest.mark.parametrize("status", [404, 503])
@@ -64,17 +68,17 @@ def test_different_apps_and_api_versions_share_no_cached_records(make_site: Site
     for version in ("v3.0", "v2.1"):
         site = make_site(clever_api_version=version)
         assert by_button(site, "student").role == "student"
-        assert asked(site, "districts") == 1
+        assert count_requests(site, "districts") == 1
 
 
 def test_a_cached_record_expires_after_ten_minutes() -> None:
-    now, answers = [0.0], iter(["first", "second"])
+    now, values = [0.0], iter(["first", "second"])
     records = RecordCache(lambda: now[0])
     key = ("v3.0", "district", "school", "1")
     assert not records.knows(key)
     for moment, expected in ((0.0, "first"), (599.0, "first"), (600.0, "second")):
         now[0] = moment
-        assert records.read(key, lambda: next(answers)) == expected
+        assert records.read(key, lambda: next(values)) == expected
         assert records.knows(key)
 
 

@@ -36,7 +36,7 @@ TRUNCATED: list[Fault] = [
     {"body": "truncated"},
     {"body": "empty"},
     {"body": "html"},
-    *({"cut": how} for how in ("length", "chunked", "gzip", "damaged", "reset")),
+    *({"cut": kind} for kind in ("length", "chunked", "gzip", "damaged", "reset")),
 ]
 OTHERS: list[Fault] = [
     {"status": 429, **NO_WAIT},
@@ -50,8 +50,10 @@ AT_A_LOGIN = [*({"status": status} for status in (408, 425, 500, 504, 520, 530))
 
 def posts_of_codes(site: Site) -> int:
     """Return how many codes were sent to the token endpoint."""
-    asked = [(request["method"], request["path"]) for request in site.clever.received_requests()]
-    return asked.count(("POST", "/oauth/tokens"))
+    requests_sent = [
+        (request["method"], request["path"]) for request in site.clever.received_requests()
+    ]
+    return requests_sent.count(("POST", "/oauth/tokens"))
 
 
 # Logins
@@ -70,20 +72,20 @@ def test_a_login_does_not_retry_a_permanent_failure(site: Site) -> None:
     for fault in ({"status": 400}, {"status": 501}, {"body": "[]"}, {"status": 404}):
         site.clever.add_fault("user", **fault)
         assert by_button(site, "student").path == "/dashboard"
-    asked = [
+    user_requests = [
         request
         for request in site.clever.received_requests()
         if request["path"].startswith("/v3.0/users/")
     ]
-    assert len(asked) == 4
+    assert len(user_requests) == 4
 
 
 def test_a_code_is_never_sent_twice_and_a_lost_response_restarts_the_login(
     site: Site,
 ) -> None:
     visitor = site.visitor()
-    restarted = [each for each in AT_A_LOGIN if each.get("status") != 429]
-    for number, fault in enumerate(restarted, start=1):
+    faults = [fault for fault in AT_A_LOGIN if fault.get("status") != 429]
+    for number, fault in enumerate(faults, start=1):
         site.clever.add_fault("token", **fault)
         stop_before_callback(site, "student", visitor).open(visitor.url)
         assert visitor.path == "/dashboard", fault
@@ -104,11 +106,11 @@ def lookups_fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[Site, int], None]
     """Return a function that makes the next lookups of Clever's host fail, as when DNS is down."""
 
     def fail(site: Site, times: int) -> None:
-        real, clever, left = socket.getaddrinfo, urlsplit(site.clever.url).port, [times]
+        real, clever, remaining = socket.getaddrinfo, urlsplit(site.clever.url).port, [times]
 
         def lookup(host: Any, port: Any, *args: Any, **parts: Any) -> Any:
-            if port == clever and left[0]:
-                left[0] -= 1
+            if port == clever and remaining[0]:
+                remaining[0] -= 1
                 raise socket.gaierror(socket.EAI_AGAIN, "temporary failure in name resolution")
             return real(host, port, *args, **parts)
 
@@ -155,10 +157,10 @@ def test_a_login_waits_for_retry_after_if_there_is_time(
     visitor = stop_before_callback(site, "student")
     site.clever.add_fault("me", status=status, headers={"Retry-After": form(600)})
     assert visitor.open(visitor.url).code == "clever_unavailable"
-    asked = [
+    district_requests = [
         request for request in site.clever.received_requests() if request["path"] == "/v3.0/me"
     ]
-    assert len(asked) == 3
+    assert len(district_requests) == 3
 
 
 # Districts
@@ -201,15 +203,15 @@ def test_after_six_attempts_a_district_read_fails_with_the_cause(clever: Running
 
 
 @pytest.mark.parametrize(
-    ("asked", "waited"),
+    ("retry_after", "waited"),
     [("30", 30), ("0", 1), ("-5", 1), ("86400", 61), ("soon", 1), ("nan", 1), ("1e999", 1)],
 )
 def test_a_retry_after_in_seconds_is_honored_up_to_a_minute(
-    clever: RunningSimulator, asked: str, waited: float
+    clever: RunningSimulator, retry_after: str, waited: float
 ) -> None:
     for status in (429, 503, 504):
         clever.add_fault(
-            "data", status=status, headers={"Retry-After": asked, **NO_WAIT["headers"]}
+            "data", status=status, headers={"Retry-After": retry_after, **NO_WAIT["headers"]}
         )
         reader = make_job(clever)
         assert list(reader.roster.sections())
@@ -249,15 +251,15 @@ def synced_site(make_site: SiteMaker, monkeypatch: pytest.MonkeyPatch) -> Site:
 def test_a_page_that_stays_truncated_fails_only_its_districts_sync(
     synced_site: Site,
 ) -> None:
-    first, *others = synced_site.clever.people.districts
+    first, *other_districts = synced_site.clever.people.districts
     synced_site.clever.add_fault("data", body="truncated", times=6)
     result = sync_site(synced_site)
     assert result.exit_code == 1
     assert f"({first.id}): failed. Clever's response was not complete JSON 6 times" in result.stdout
     assert "check for a proxy between this machine and Clever." in result.stdout
-    assert result.stdout.count("full read.") == len(others)
+    assert result.stdout.count("full read.") == len(other_districts)
     assert "Waiting 16 s before the next request to Clever." in result.stderr
-    for district in others:
+    for district in other_districts:
         assert_rows_equal(ExpectedRows(synced_site.clever, district), database_engine(synced_site))
     assert sync_site(synced_site).exit_code == 0
 
@@ -290,13 +292,13 @@ def test_a_district_whose_token_cannot_be_looked_up_does_not_end_the_sync_of_oth
     clever = synced_site.clever
     first, second, third = clever.people.districts
     before = actual_rows(database_engine(synced_site), second.id)
-    listed = requests.get(
+    token_list = requests.get(
         f"{clever.url}/oauth/tokens?owner_type=district",
         auth=("simulator", "simulator-secret"),
         timeout=10,
     ).json()
-    listed["data"] = [row for row in listed["data"] if row["owner"]["id"] != second.id]
-    clever.add_fault("token", body=json.dumps(listed))
+    token_list["data"] = [row for row in token_list["data"] if row["owner"]["id"] != second.id]
+    clever.add_fault("token", body=json.dumps(token_list))
     clever.add_fault("token", status=522, times=6)
     result = sync_site(synced_site)
     assert result.exit_code == 1

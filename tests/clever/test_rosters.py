@@ -48,7 +48,7 @@ def clever(one_clever: RunningSimulator) -> RunningSimulator:
     return one_clever
 
 
-def here(clever: RunningSimulator, version: str, kind: RecordKind) -> set[str]:
+def expected_ids(clever: RunningSimulator, version: str, kind: RecordKind) -> set[str]:
     """Return the ids that must be found: one per person from v3 on, one per role before."""
     role, district = ROLE[kind], clever.people.districts[0].id
     posts = (
@@ -68,20 +68,20 @@ def here(clever: RunningSimulator, version: str, kind: RecordKind) -> set[str]:
 def test_every_list_of_people_is_read_completely(clever: RunningSimulator, version: str) -> None:
     roster = make_job(clever, version).roster
     for kind in PEOPLE:
-        found = list(roster.people(kind))
-        assert {person.id for person in found} == here(clever, version, kind)
-        assert len(found) == len({person.id for person in found})
-        assert all(ROLE[kind] in person.roles for person in found)
+        people = list(roster.people(kind))
+        assert {person.id for person in people} == expected_ids(clever, version, kind)
+        assert len(people) == len({person.id for person in people})
+        assert all(ROLE[kind] in person.roles for person in people)
 
 
 @pytest.mark.parametrize("version", ALL)
 def test_reading_everybody_includes_contacts(clever: RunningSimulator, version: str) -> None:
     roster = make_job(clever, version).roster
-    found = {person.id for person in roster.everybody()}
-    expected = set().union(*(here(clever, version, kind) for kind in PEOPLE))
+    ids = {person.id for person in roster.everybody()}
+    expected = set().union(*(expected_ids(clever, version, kind) for kind in PEOPLE))
     contacts = {person.id for person in roster.people(RecordKind.CONTACTS)}
     assert contacts
-    assert found == expected | contacts
+    assert ids == expected | contacts
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -92,20 +92,22 @@ def test_only_the_districts_schools_and_sections_are_read(
     schools = {school.id: school for school in clever.people.schools if school.district.id == own}
     read = {school.id: school for school in roster.schools()}
     assert read.keys() == schools.keys()
-    assert all(read[each].name == school.name for each, school in schools.items())
+    assert all(read[school_id].name == expected.name for school_id, expected in schools.items())
     assert all(record.principal_name and record.city and record.created for record in read.values())
     sections = {
         section.id: section for section in clever.people.sections if section.school.id in schools
     }
-    found = {section.id: section for section in roster.sections()}
-    assert found.keys() == sections.keys()
+    read_sections = {section.id: section for section in roster.sections()}
+    assert read_sections.keys() == sections.keys()
     one_id = VERSIONS[version].one_id
     for section_id, section in sections.items():
         teacher = section.teacher
         expected = teacher.id if one_id else teacher.role_assignment("teacher").legacy_id
-        assert found[section_id].teacher_ids[0] == expected
-        assert set(found[section_id].student_ids) == {student.id for student in section.students}
-        assert found[section_id].school_id == section.school.id
+        assert read_sections[section_id].teacher_ids[0] == expected
+        assert set(read_sections[section_id].student_ids) == {
+            student.id for student in section.students
+        }
+        assert read_sections[section_id].school_id == section.school.id
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -132,9 +134,9 @@ def test_courses_and_terms_are_read_in_every_version(
 
 @pytest.mark.parametrize("version", ALL)
 def test_resources_are_available_from_v3_on(clever: RunningSimulator, version: str) -> None:
-    found = list(make_job(clever, version).roster.resources())
-    assert bool(found) == version.startswith("v3")
-    assert all(each.title and each.roles for each in found)
+    resources = list(make_job(clever, version).roster.resources())
+    assert bool(resources) == version.startswith("v3")
+    assert all(resource.title and resource.roles for resource in resources)
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -148,7 +150,9 @@ def test_the_district_status_is_read_in_every_version(
     assert district.last_sync
     assert district.last_sync.tzinfo
     assert bool(district.launch_date) == VERSIONS[version].pauses
-    assert any(path.endswith("/status") for path in reader.asked()) == version.startswith("v1")
+    assert any(path.endswith("/status") for path in reader.requested_paths()) == version.startswith(
+        "v1"
+    )
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -172,13 +176,13 @@ def test_a_student_has_the_fields_of_the_api_version(
     clever: RunningSimulator, version: str
 ) -> None:
     ada = clever.people.person("student")
-    found = next(
+    student = next(
         p for p in make_job(clever, version).roster.people(RecordKind.STUDENTS) if p.id == ada.id
     )
-    post = found.post(PersonRole.STUDENT)
+    post = student.post(PersonRole.STUDENT)
     assert post
     assert post.student
-    assert (found.first_name, found.email) == (ada.name.first, ada.email)
+    assert (student.first_name, student.email) == (ada.name.first, ada.email)
     assert post.school_ids == tuple(school.id for school in ada.schools)
     assert post.user_name == "student"
     assert post.student.grade == ada.role_assignment("student").grade
@@ -193,10 +197,10 @@ def test_a_districts_extension_fields_are_passed_through_unchanged(
     own = {"id": "5f" * 12, "ext": {"House": "Otter", "Points": 7}}
     for read in (Roster.sections, Roster.schools):
         clever.add_fault("data", body=page(own))
-        (found,) = read(make_job(clever, version).roster)
-        assert found.ext == own["ext"]
-        assert hash(found)
-    assert "Otter" not in repr(found)
+        (record,) = read(make_job(clever, version).roster)
+        assert record.ext == own["ext"]
+        assert hash(record)
+    assert "Otter" not in repr(record)
 
 
 @pytest.mark.parametrize("version", ["v2.1", "v3.0", "v3.1"])
@@ -210,10 +214,10 @@ def test_a_district_names_its_contact_person(clever: RunningSimulator, version: 
 
 def test_a_person_with_only_the_guaranteed_fields_is_read(clever: RunningSimulator) -> None:
     sparse = clever.people.person("sparse")
-    found = next(p for p in make_job(clever).roster.people(RecordKind.USERS) if p.id == sparse.id)
-    assert (found.first_name, found.last_name) == (sparse.name.first, sparse.name.last)
-    assert (found.email, found.middle_name) == (None, None)
-    assert all(post.school_ids == () and post.number is None for post in found.role_assignments)
+    person = next(p for p in make_job(clever).roster.people(RecordKind.USERS) if p.id == sparse.id)
+    assert (person.first_name, person.last_name) == (sparse.name.first, sparse.name.last)
+    assert (person.email, person.middle_name) == (None, None)
+    assert all(post.school_ids == () and post.number is None for post in person.role_assignments)
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -230,12 +234,12 @@ def test_a_district_full_of_edge_cases_is_read_completely(
 def test_a_person_with_two_roles_is_one_record_from_v3_on_and_two_before(
     clever: RunningSimulator,
 ) -> None:
-    both = clever.people.person("teacher_admin")
-    now = next(p for p in make_job(clever).roster.everybody() if p.id == both.id)
-    assert len(now.roles) == len(both.role_assignments) > 1
+    person = clever.people.person("teacher_admin")
+    now = next(p for p in make_job(clever).roster.everybody() if p.id == person.id)
+    assert len(now.roles) == len(person.role_assignments) > 1
     legacy = {post.legacy_id for post in now.role_assignments}
     before = [p for p in make_job(clever, "v2.1").roster.everybody() if p.id in legacy]
-    assert len(before) == len(both.role_assignments)
+    assert len(before) == len(person.role_assignments)
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -260,12 +264,12 @@ def test_a_where_filter_is_sent_in_v1_and_rejected_locally_in_later_versions(
     if not version.startswith("v1"):
         with pytest.raises(ValueError, match="where"):
             reader.roster.people(RecordKind.STUDENTS, where={"grade": grade})
-        assert reader.asked() == []
+        assert reader.requested_paths() == []
         return
-    found = list(reader.roster.people(RecordKind.STUDENTS, where={"grade": grade}))
-    grades = [post.student.grade for p in found for post in p.role_assignments if post.student]
+    students = list(reader.roster.people(RecordKind.STUDENTS, where={"grade": grade}))
+    grades = [post.student.grade for p in students for post in p.role_assignments if post.student]
     assert set(grades) == {grade}
-    assert len(found) < len(here(clever, version, RecordKind.STUDENTS))
+    assert len(students) < len(expected_ids(clever, version, RecordKind.STUDENTS))
 
 
 @pytest.mark.parametrize(
@@ -288,9 +292,9 @@ def test_small_pages_give_the_same_records_as_one_large_page(
 ) -> None:
     large, small = make_job(clever, version), make_job(clever, version, page_size=7)
     for kind in VERSIONS[version].lists:
-        one = [record["id"] for record in large.roster.read(kind)]
+        large_ids = [record["id"] for record in large.roster.read(kind)]
         many = [record["id"] for record in small.roster.read(kind)]
-        assert one == many
+        assert large_ids == many
 
 
 def test_pages_of_ten_thousand_records_are_requested_with_one_call_each(
@@ -298,17 +302,19 @@ def test_pages_of_ten_thousand_records_are_requested_with_one_call_each(
 ) -> None:
     reader = make_job(clever)
     list(reader.roster.people(RecordKind.STUDENTS))
-    asked = [request for request in clever.received_requests() if request["path"] == "/v3.0/users"]
-    assert len(asked) == 1
-    assert asked[0]["query"] == "role=student&limit=10000"
+    user_requests = [
+        request for request in clever.received_requests() if request["path"] == "/v3.0/users"
+    ]
+    assert len(user_requests) == 1
+    assert user_requests[0]["query"] == "role=student&limit=10000"
 
 
 def test_no_request_is_sent_before_the_first_record_is_read(clever: RunningSimulator) -> None:
     reader = make_job(clever, page_size=5)
-    found = reader.roster.sections()
-    assert reader.asked() == []
-    next(found)
-    assert reader.asked() == ["/v3.0/sections"]
+    sections = reader.roster.sections()
+    assert reader.requested_paths() == []
+    next(sections)
+    assert reader.requested_paths() == ["/v3.0/sections"]
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -316,20 +322,22 @@ def test_reading_resumes_after_the_last_processed_record(
     clever: RunningSimulator, version: str
 ) -> None:
     roster = make_job(clever, version, page_size=5).roster
-    whole = [person.id for person in roster.people(RecordKind.STUDENTS)]
-    begun = [each.id for each, _ in zip(roster.people(RecordKind.STUDENTS), range(8), strict=False)]
-    rest = [person.id for person in roster.people(RecordKind.STUDENTS, after=begun[-1])]
-    assert begun + rest == whole
+    all_ids = [person.id for person in roster.people(RecordKind.STUDENTS)]
+    first_ids = [
+        person.id for person, _ in zip(roster.people(RecordKind.STUDENTS), range(8), strict=False)
+    ]
+    later_ids = [person.id for person in roster.people(RecordKind.STUDENTS, after=first_ids[-1])]
+    assert first_ids + later_ids == all_ids
 
 
-def page(*records: dict[str, Any], following: str | None = None, **more: Any) -> str:
+def page(*records: dict[str, Any], following: str | None = None, **fields: Any) -> str:
     links = [{"rel": "self", "uri": "/x"}]
     links += [{"rel": "next", "uri": following}] if following else []
-    return json.dumps({"data": [{"data": record} for record in records], "links": links} | more)
+    return json.dumps({"data": [{"data": record} for record in records], "links": links} | fields)
 
 
 @pytest.mark.parametrize(
-    "elsewhere",
+    "link",
     [
         "https://evil.test/v3.0/sections",
         "//evil.test/v3.0/sections",
@@ -343,13 +351,13 @@ def page(*records: dict[str, Any], following: str | None = None, **more: Any) ->
     ],
 )
 def test_a_next_link_to_another_host_or_path_is_not_followed(
-    clever: RunningSimulator, elsewhere: str
+    clever: RunningSimulator, link: str
 ) -> None:
     reader = make_job(clever)
-    clever.add_fault("data", body=page({"id": "5f" * 12}, following=elsewhere))
+    clever.add_fault("data", body=page({"id": "5f" * 12}, following=link))
     with pytest.raises(CleverUnexpected, match="continues at another address"):
         list(reader.roster.sections())
-    assert reader.asked() == ["/v3.0/sections"]
+    assert reader.requested_paths() == ["/v3.0/sections"]
 
 
 def test_an_empty_page_with_a_next_link_is_not_the_end(clever: RunningSimulator) -> None:
@@ -359,7 +367,7 @@ def test_an_empty_page_with_a_next_link_is_not_the_end(clever: RunningSimulator)
     clever.add_fault("data", body=page())
     reader = make_job(clever)
     assert [section.id for section in reader.roster.sections()] == ["5f" * 12]
-    assert len(reader.asked()) == 4
+    assert len(reader.requested_paths()) == 4
 
 
 def test_endless_empty_pages_are_an_error(clever: RunningSimulator) -> None:
@@ -368,7 +376,7 @@ def test_endless_empty_pages_are_an_error(clever: RunningSimulator) -> None:
     reader = make_job(clever)
     with pytest.raises(CleverUnexpected, match="empty pages in a row"):
         list(reader.roster.sections())
-    assert len(reader.asked()) == MAX_EMPTY_PAGES + 1
+    assert len(reader.requested_paths()) == MAX_EMPTY_PAGES + 1
 
 
 def test_pages_that_link_to_each_other_raise_an_error(
@@ -393,17 +401,19 @@ def test_responses_without_links_are_paged_by_the_last_id(clever: RunningSimulat
     for record_id in ids:
         clever.add_fault("data", body=json.dumps({"data": [{"data": {"id": record_id}}]}))
     clever.add_fault("data", body=json.dumps({"data": []}))
-    found = [section.id for section in make_job(clever, "v1.2", page_size=1).roster.sections()]
-    assert found == ids
-    asked = [request["query"] for request in clever.received_requests()][-4:]
-    assert asked == ["limit=1", *(f"limit=1&starting_after={record_id}" for record_id in ids)]
+    section_ids = [
+        section.id for section in make_job(clever, "v1.2", page_size=1).roster.sections()
+    ]
+    assert section_ids == ids
+    queries = [request["query"] for request in clever.received_requests()][-4:]
+    assert queries == ["limit=1", *(f"limit=1&starting_after={record_id}" for record_id in ids)]
 
 
 # Malformed records, and new fields
 
 
 @pytest.mark.parametrize(
-    ("wrong", "named"),
+    ("values", "field"),
     [
         ({"name": ["Mei-Ling Ortiz"]}, "section.name"),
         ({"subject": 7}, "section.subject"),
@@ -417,16 +427,16 @@ def test_responses_without_links_are_paged_by_the_last_id(clever: RunningSimulat
     ],
 )
 def test_a_value_of_the_wrong_type_is_omitted_and_counted_by_field(
-    clever: RunningSimulator, wrong: dict[str, Any], named: str
+    clever: RunningSimulator, values: dict[str, Any], field: str
 ) -> None:
     good = {"id": "5d" * 12, "period": "3"}
-    clever.add_fault("data", body=page({"id": "5f" * 12, "period": "2"} | wrong, good))
+    clever.add_fault("data", body=page({"id": "5f" * 12, "period": "2"} | values, good))
     roster = make_job(clever, "v1.2").roster
     first, second = roster.sections()
     assert (first.period, second.period) == ("2", "3")
-    assert roster.report.values == {named: 1}
-    assert roster.report.sentences() == [f"1 value was not understood: {named} (1)."]
-    assert first.student_ids == (("5e" * 12,) if isinstance(wrong.get("students"), list) else ())
+    assert roster.report.values == {field: 1}
+    assert roster.report.sentences() == [f"1 value was not understood: {field} (1)."]
+    assert first.student_ids == (("5e" * 12,) if isinstance(values.get("students"), list) else ())
 
 
 @pytest.mark.parametrize(("grade", "read"), [(5, "5"), (5.0, "5"), (True, None), (10**400, None)])
@@ -434,8 +444,8 @@ def test_a_number_is_accepted_where_its_meaning_is_unambiguous(
     clever: RunningSimulator, grade: object, read: str | None
 ) -> None:
     clever.add_fault("data", body=page({"id": "5f" * 12, "grade": grade, "sis_id": 7}))
-    (found,) = make_job(clever).roster.sections()
-    assert (found.grade, found.sis_id) == (read, None)
+    (section,) = make_job(clever).roster.sections()
+    assert (section.grade, section.sis_id) == (read, None)
 
 
 def test_clevers_example_records_are_parsed(clever: RunningSimulator) -> None:
@@ -465,7 +475,10 @@ def test_a_response_that_is_not_a_list_raises_an_error(clever: RunningSimulator,
     "entry",
     [
         *(None, 7, "x", [], {"data": None}, {"data": 7}, {"data": {}}),
-        *({"data": {"id": each}} for each in (None, "", "../me", 7, "x" * 65, ["5f" * 12])),
+        *(
+            {"data": {"id": record_id}}
+            for record_id in (None, "", "../me", 7, "x" * 65, ["5f" * 12])
+        ),
     ],
 )
 def test_an_entry_without_a_usable_id_is_skipped_and_counted(
@@ -483,16 +496,16 @@ def test_an_entry_without_a_usable_id_is_skipped_and_counted(
 def test_an_oversized_number_affects_only_its_field(clever: RunningSimulator) -> None:
     body = page({"id": "5f" * 12, "name": "A class", "ext": {"x": 7}}).replace("7", "7" * 5000)
     clever.add_fault("data", body=body)
-    (found,) = make_job(clever).roster.sections()
-    assert found.name == "A class"
+    (section,) = make_job(clever).roster.sections()
+    assert section.name == "A class"
 
 
 def test_unknown_fields_and_roles_are_ignored(clever: RunningSimulator) -> None:
     roles = {"volunteer": [], "staff": {"x": 1}, "district_admin": 7, "teacher": True}
     new = {"id": "5f" * 12, "mood": {"today": 7}, "roles": roles}
     clever.add_fault("data", body=page(new, paging={"new": True}))
-    (found,) = make_job(clever).roster.people(RecordKind.USERS)
-    assert found.roles == ("staff",)
+    (person,) = make_job(clever).roster.people(RecordKind.USERS)
+    assert person.roles == ("staff",)
 
 
 def test_the_repr_of_a_record_shows_only_its_id(clever: RunningSimulator) -> None:
@@ -529,15 +542,15 @@ def test_the_client_waits_when_no_calls_remain_in_the_rate_window(
     reader.time.ahead = ahead
     reset = str(int(time.time()) + 30)
     clever.add_fault("data", headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset})
-    whole = list(reader.roster.people(RecordKind.STUDENTS))
-    assert {each.id for each in whole} == here(clever, "v3.0", RecordKind.STUDENTS)
+    students = list(reader.roster.people(RecordKind.STUDENTS))
+    assert {student.id for student in students} == expected_ids(clever, "v3.0", RecordKind.STUDENTS)
     (slept,) = reader.time.slept
     assert 25 < slept <= 30
 
 
 def test_the_limit_of_1200_calls_per_minute_is_kept_without_a_429(clever: RunningSimulator) -> None:
-    here = clever.app.extensions["clever_simulator"].clock.now() % 60
-    clever.advance(61 - here)  # otherwise a new minute could allow 1,200 more
+    seconds = clever.app.extensions["clever_simulator"].clock.now() % 60
+    clever.advance(61 - seconds)  # otherwise a new minute could allow 1,200 more
     reader = make_job(clever)
     for _ in range(1250):
         reader.roster.district()
@@ -576,7 +589,7 @@ def test_after_five_retries_the_error_is_raised(clever: RunningSimulator) -> Non
     clever.add_fault("data", status=503, times=0)
     with pytest.raises(CleverUnavailable, match="503"):
         list(reader.roster.sections())
-    assert len(reader.asked()) == 6
+    assert len(reader.requested_paths()) == 6
 
 
 def test_a_broken_connection_is_retried(clever: RunningSimulator) -> None:
@@ -592,7 +605,7 @@ def test_a_client_error_response_is_never_retried(clever: RunningSimulator, stat
     clever.add_fault("data", status=status)
     with pytest.raises(CleverUnexpected, match=str(status)):
         list(reader.roster.sections())
-    assert reader.asked() == ["/v3.0/sections"]
+    assert reader.requested_paths() == ["/v3.0/sections"]
     assert reader.time.slept == []
 
 
@@ -675,9 +688,9 @@ def test_a_district_token_is_looked_up_once_and_never_shown(
     list(reader.roster.schools())
     assert [request["path"] for request in clever.received_requests()].count("/oauth/tokens") == 1
     token = reader.client.tokens.token(reader.client.district_id)
-    for shown in (repr(reader), repr(reader.roster), repr(reader.client.tokens), caplog.text):
-        assert token not in shown
-        assert "simulator-secret" not in shown
+    for text in (repr(reader), repr(reader.roster), repr(reader.client.tokens), caplog.text):
+        assert token not in text
+        assert "simulator-secret" not in text
 
 
 def test_a_refused_district_token_is_looked_up_again_once(clever: RunningSimulator) -> None:
@@ -696,7 +709,7 @@ def test_a_district_token_refused_twice_means_the_district_is_disconnected(
     reader = make_job(clever)
     with pytest.raises(DistrictDisconnected, match="has disconnected this app"):
         list(reader.roster.schools())
-    assert len(reader.asked()) == 2
+    assert len(reader.requested_paths()) == 2
 
 
 def test_a_district_that_clever_does_not_list_is_disconnected(clever: RunningSimulator) -> None:

@@ -22,7 +22,7 @@ def site(make_site: SiteMaker) -> Site:
     return make_site(clever_status_url="{clever}/_status")
 
 
-def asked(site: Site) -> int:
+def count_status_requests(site: Site) -> int:
     return sum("summary.json" in request["path"] for request in site.clever.received_requests())
 
 
@@ -81,13 +81,13 @@ def test_concurrent_visitors_cause_one_status_request(site: Site) -> None:
     for _ in range(20):
         site.visitor().open("/")
     wait_until_asked(site)
-    assert asked(site) == 1
+    assert count_status_requests(site) == 1
 
 
 def test_without_a_status_url_no_request_is_sent(make_site: SiteMaker) -> None:
     site = make_site()
     site.visitor().open("/")
-    assert asked(site) == 0
+    assert count_status_requests(site) == 0
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_the_status_is_refreshed_after_one_minute_and_discarded_after_ten(site: 
     assert page.incident() is not None
     clock[0] = POLL_SECONDS - 1
     page.incident()
-    assert asked(site) == 1
+    assert count_status_requests(site) == 1
     clock[0] = POLL_SECONDS + 1
     page.incident()
     wait_until_asked(site, 2)

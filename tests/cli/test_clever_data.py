@@ -50,13 +50,13 @@ def assert_one_sentence(result: Result, *words: str) -> None:
 @pytest.mark.parametrize("version", ALL)
 def test_districts_are_listed_with_state_and_last_sync(make_site: SiteMaker, version: str) -> None:
     site = make_site(clever_api_version=version)
-    listed = lines(command(site, "districts", "--json"))
+    rows = lines(command(site, "districts", "--json"))
     expected = {district.id: district.name for district in site.clever.people.districts}
-    assert {each["id"]: each["name"] for each in listed} == expected
-    assert all(each["state"] and each["last_sync"].startswith("20") for each in listed)
+    assert {row["id"]: row["name"] for row in rows} == expected
+    assert all(row["state"] and row["last_sync"].startswith("20") for row in rows)
     table = command(site, "districts").stdout.splitlines()
     assert table[0].split("\t") == ["id", "name", "state", "last_sync", "pseudonym"]
-    assert [line.split("\t")[0] for line in table[1:]] == [each["id"] for each in listed]
+    assert [line.split("\t")[0] for line in table[1:]] == [row["id"] for row in rows]
 
 
 @pytest.mark.parametrize("version", ALL)
@@ -65,19 +65,19 @@ def test_sections_are_listed_with_teachers_and_student_count(
 ) -> None:
     site = make_site(clever_api_version=version)
     result = command(site, "sections", main_district(site), "--json")
-    listed = {line["id"]: line for line in lines(result)}
-    here = [
+    rows = {line["id"]: line for line in lines(result)}
+    sections = [
         section
         for section in site.clever.people.sections
         if section.school.district.id == main_district(site)
     ]
-    assert listed.keys() == {each.id for each in here}
-    for section in here:
-        row = listed[section.id]
+    assert rows.keys() == {section.id for section in sections}
+    for section in sections:
+        row = rows[section.id]
         assert row["students"] == len(section.students)
         assert len(row["teachers"]) == len(section.teachers)
         assert row["name"] == section.name
-    assert f"{len(here)} sections in total" in result.stderr
+    assert f"{len(sections)} sections in total" in result.stderr
 
 
 def test_no_command_prints_a_student_name(site: Site) -> None:
@@ -200,10 +200,10 @@ def test_whoami_recognizes_a_district_token_and_names_the_lists_it_can_read(
     assert site.app
     with site.app.app_context():
         token = districts().tokens.token(main_district(site))
-    said = whoami(site, token)
-    assert said[:2] == ["A district's token.", f"District: {main_district(site)}"]
-    assert "may read\t/sections?limit=1" in said
-    assert "may read\t/districts" in said
+    output = whoami(site, token)
+    assert output[:2] == ["A district's token.", f"District: {main_district(site)}"]
+    assert "may read\t/sections?limit=1" in output
+    assert "may read\t/districts" in output
 
 
 def test_whoami_says_that_a_token_without_secure_sync_reads_only_districts(
@@ -213,8 +213,8 @@ def test_whoami_says_that_a_token_without_secure_sync_reads_only_districts(
     assert site.app
     with site.app.app_context():
         token = districts().tokens.token(main_district(site))
-    said = whoami(site, token)
-    assert [line for line in said if line.startswith("may read")] == ["may read\t/districts"]
+    output = whoami(site, token)
+    assert [line for line in output if line.startswith("may read")] == ["may read\t/districts"]
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,12 @@ def test_whoami_recognizes_a_user_token_and_the_role_of_its_login(
 ) -> None:
     site = make_site(clever_api_version=version)
     user_name = {"staff": "school_admin"}.get(role, role)
-    said = whoami(site, person_token(site, user_name))
-    assert said[0] == "A person's token."
-    assert f"Role of this login: {role}" in said
-    assert f"District: {main_district(site)}" in said
-    assert f"may read\t/districts/{main_district(site)}" in said
-    assert any(line.startswith("may read\t/") and line.endswith(said[1][8:]) for line in said)
+    output = whoami(site, person_token(site, user_name))
+    assert output[0] == "A person's token."
+    assert f"Role of this login: {role}" in output
+    assert f"District: {main_district(site)}" in output
+    assert f"may read\t/districts/{main_district(site)}" in output
+    assert any(line.startswith("may read\t/") and line.endswith(output[1][8:]) for line in output)
 
 
 @pytest.mark.parametrize("typed", ["", "\n", " \n", "two words\n", "a\x07\n", "é\n", "x" * 5000])
@@ -251,7 +251,7 @@ def test_whoami_recognizes_a_library_token_by_its_missing_district(site: Site) -
     agreed = log_in(site.clever, "simulator-library", "teacher").press("Yes")
     code = callback_query(agreed)["code"]
     token = exchange_code(site.clever, "simulator-library", code).json()["access_token"]
-    said = whoami(site, token)
-    assert "Role of this login: teacher" in said
-    assert "District: none (Clever Library users have no district)" in said
-    assert f"may read\t/users/{site.person('teacher').id}/sections" in said
+    output = whoami(site, token)
+    assert "Role of this login: teacher" in output
+    assert "District: none (Clever Library users have no district)" in output
+    assert f"may read\t/users/{site.person('teacher').id}/sections" in output

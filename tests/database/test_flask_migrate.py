@@ -43,7 +43,7 @@ def flask(tmp_path: Path, url: str) -> FlaskCommand:
     environ |= {"DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
 
     def run(*words: str, fails: bool = False) -> str:
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "flask", "--app", "product", *words],
             cwd=tmp_path,
             env=environ,
@@ -52,8 +52,8 @@ def flask(tmp_path: Path, url: str) -> FlaskCommand:
             timeout=60,
             check=False,
         )
-        output = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, output
+        output = result.stdout + result.stderr
+        assert (result.returncode != 0) == fails, output
         return output
 
     return run

@@ -53,9 +53,9 @@ NEWEST = migrate.head_revisions()[0]
 @pytest.fixture
 def app(tmp_path: Path, database_url: str | None) -> Iterator[Flask]:
     """An app with an empty database, before its first request."""
-    made = an_app(tmp_path, database_url)
-    yield made
-    database(made).close()
+    app = an_app(tmp_path, database_url)
+    yield app
+    database(app).close()
 
 
 def an_app(folder: Path, database_url: str | None) -> Flask:
@@ -69,9 +69,9 @@ def tables(own: Database) -> set[str]:
     return set(inspect(own.engine).get_table_names()) - {VERSION_TABLE}
 
 
-def fill(kept: Database) -> None:
+def fill(target: Database) -> None:
     """Add a row to every table."""
-    with kept.begin() as session:
+    with target.begin() as session:
         session.add(District(id="d1", name="Harrow Creek"))
         session.flush()
         session.add_all([School(id="s1", district_id="d1"), Term(id="t1", district_id="d1")])
@@ -136,8 +136,8 @@ print("alembic" in sys.modules)
 """
     command = [sys.executable, "-c", code, str(tmp_path)]
     for made_here in (True, False):
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-        assert (done.stdout, done.stderr) == (f"{made_here}\n", "")
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert (result.stdout, result.stderr) == (f"{made_here}\n", "")
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["empty", "with data"])
@@ -205,15 +205,15 @@ def test_a_database_newer_than_the_code_is_distinguished_from_an_outdated_one(
 ) -> None:
     site = make_site(database_url=running_app.new_database(postgres))
     run_flask_clever(site, "db", "upgrade")
-    for step, says in (
+    for revision, message in (
         ("9999", "to a newer version of this app (revision 9999)"),
         (None, "no tables yet"),
     ):
         with database_of(site).engine.begin() as connection:
             connection.execute(text("DELETE FROM clever_alembic_version"))
-            if step:
+            if revision:
                 connection.execute(text("INSERT INTO clever_alembic_version VALUES ('9999')"))
-        assert says in run_flask_clever(site, "db", "current")
+        assert message in run_flask_clever(site, "db", "current")
 
 
 @pytest.mark.servers
@@ -293,8 +293,8 @@ def test_database_drivers_are_imported_while_the_first_user_is_at_clever() -> No
     }
     environ = PRODUCTION | nowhere | {"PATH": ""}
     command = [sys.executable, "-c", LOADED]
-    done = subprocess.run(
+    result = subprocess.run(
         command, env=environ, cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "[]\n['psycopg', 'redis', 'sqlalchemy']\nFalse\n"
-    assert "Traceback" not in done.stderr
+    assert result.stdout == "[]\n['psycopg', 'redis', 'sqlalchemy']\nFalse\n"
+    assert "Traceback" not in result.stderr

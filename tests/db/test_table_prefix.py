@@ -65,9 +65,9 @@ PRODUCT = (  # what a product may have added: a table, a column, an index, and i
 @pytest.fixture
 def engine(tmp_path: Path, database_url: str | None) -> Iterator[Engine]:
     """An empty database."""
-    made = an_engine(tmp_path, database_url)
-    yield made
-    made.dispose()
+    engine = an_engine(tmp_path, database_url)
+    yield engine
+    engine.dispose()
 
 
 def an_engine(folder: Path, database_url: str | None) -> Engine:
@@ -89,15 +89,15 @@ def fill_version_0_1_0(engine: Engine) -> None:
 
 def all_rows(engine: Engine, *names: str) -> dict[str, list[tuple[Any, ...]]]:
     """Return each row of these tables as text, without the column that the migration adds."""
-    found = {}
+    rows_by_table = {}
     with engine.connect() as connection:
         for name in names:
             rows = connection.execute(text(f"SELECT * FROM {name}")).mappings()  # noqa: S608
-            found[name] = sorted(
+            rows_by_table[name] = sorted(
                 tuple(sorted((key, str(row[key])) for key in row if key != "account_id"))
                 for row in rows
             )
-    return found
+    return rows_by_table
 
 
 def constraint_names(engine: Engine) -> dict[str, set[str | None]]:
@@ -110,8 +110,8 @@ def constraint_names(engine: Engine) -> dict[str, set[str | None]]:
                 f"{key['name']} -> {key['referred_table']}, {key['options']}"
                 for key in inspector.get_foreign_keys(table)
             ),
-            *(each["name"] for each in inspector.get_unique_constraints(table)),
-            *(each["name"] for each in inspector.get_indexes(table)),
+            *(constraint["name"] for constraint in inspector.get_unique_constraints(table)),
+            *(index["name"] for index in inspector.get_indexes(table)),
         }
         for table in Base.metadata.tables
     }

@@ -62,7 +62,7 @@ class RosterJob:
     def events(self) -> DistrictEvents:
         return DistrictEvents(client=self.client, page_size=self.page_size)
 
-    def asked(self) -> list[str]:
+    def requested_paths(self) -> list[str]:
         """Return the requested API paths, in order."""
         return [
             request["path"]
