@@ -76,7 +76,7 @@ class Seen:
         link = f"[{stop.name}](pictures/{stop.name}-phone-light.png)"
         longest = " / ".join(str(self.longest[language]) for language in ("en", "es"))
         weights = f"{self.first:,} | {self.afterwards:,}"
-        who = stop.who or "none"
+        who = stop.user_name or "none"
         return f"| {link} | {who} | {self.heading} | {weights} | {self.complaints} | {longest} |\n"
 
 

@@ -23,7 +23,7 @@ from tests.support.running_app import ROOT, Site
 from tests.support.starter import make_starter, replacing
 
 
-def named(*names: str) -> list[Part]:
+def parts_named(*names: str) -> list[Part]:
     """Return the starter's parts of these names."""
     return [part for part in PARTS if type(part).__name__ in names]
 
@@ -46,7 +46,7 @@ def test_arguments_that_exclude_each_other_are_named(
     names: list[str], arguments: dict[str, object], message: str
 ) -> None:
     with pytest.raises(TypeError, match=message):
-        CleverLogin(parts=named(*names), **arguments)  # type: ignore[arg-type]
+        CleverLogin(parts=parts_named(*names), **arguments)  # type: ignore[arg-type]
 
 
 def test_a_part_that_is_passed_twice_is_named() -> None:
@@ -58,8 +58,8 @@ def test_a_part_that_is_passed_twice_is_named() -> None:
 def test_parts_may_have_any_order(make_site: SiteMaker) -> None:
     site = make_site(make_app=lambda settings: make_starter(settings, parts=PARTS[::-1]))
     assert by_button(site, "teacher").path == "/dashboard"
-    answer = send_request(f"{site.url}/dashboard", headers=NAVIGATION_HEADERS)
-    assert answer.status_code == 302
+    response = send_request(f"{site.url}/dashboard", headers=NAVIGATION_HEADERS)
+    assert response.status_code == 302
 
 
 def test_the_login_has_the_url_prefix_that_the_app_chooses(make_site: SiteMaker) -> None:
@@ -68,8 +68,8 @@ def test_the_login_has_the_url_prefix_that_the_app_chooses(make_site: SiteMaker)
     link = visitor.page.find("a", class_="clever-button")
     assert link
     assert str(link["href"]).startswith("/clever/login")
-    answer = send_request(f"{site.url}/clever/login")
-    assert "%2Fclever%2Foauth%2Fcallback" in answer.headers["Location"]
+    response = send_request(f"{site.url}/clever/login")
+    assert "%2Fclever%2Foauth%2Fcallback" in response.headers["Location"]
     assert send_request(f"{site.url}/login").status_code == 404
     assert send_request(f"{site.url}/healthz").text == "ok\n"  # platforms look for it there
 
@@ -142,17 +142,17 @@ def test_a_nonce_is_allowed_only_in_the_response_that_uses_it(make_site: SiteMak
 
 def test_a_further_host_name_can_be_allowed(make_site: SiteMaker) -> None:
     site = with_parts(make_site, parts.SecurityHeaders(hosts=("reading.example.com",)))
-    answers = {
+    responses = {
         host: send_request(f"{site.url}/", headers={"Host": host}).status_code
         for host in ("reading.example.com", "evil.example.com")
     }
-    assert answers == {"reading.example.com": 200, "evil.example.com": 400}
+    assert responses == {"reading.example.com": 200, "evil.example.com": 400}
 
 
 def test_the_largest_request_can_be_changed(make_site: SiteMaker) -> None:
     site = with_parts(make_site, parts.SecurityHeaders(max_body=200))
-    answer = send_request(f"{site.url}/still-here", "POST", data={"a": "x" * 300})
-    assert answer.status_code == 413
+    response = send_request(f"{site.url}/still-here", "POST", data={"a": "x" * 300})
+    assert response.status_code == 413
 
 
 def test_each_public_name_is_importable_and_nothing_else_is_public() -> None:

@@ -96,15 +96,15 @@ def test_production_accepts_any_port_and_any_host_under_clever_com(url: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("written", "sent_by_browsers"),
+    ("value", "sent_by_browsers"),
     [
         ("https://Reading.Example.org/", "https://reading.example.org"),
         ("https://reading.example.org:443", "https://reading.example.org"),
         ("https://reading.example.org:8443", "https://reading.example.org:8443"),
     ],
 )
-def test_app_url_is_normalized_as_browsers_send_it(written: str, sent_by_browsers: str) -> None:
-    assert load_settings(PRODUCTION | {"APP_URL": written}).app_url == sent_by_browsers
+def test_app_url_is_normalized_as_browsers_send_it(value: str, sent_by_browsers: str) -> None:
+    assert load_settings(PRODUCTION | {"APP_URL": value}).app_url == sent_by_browsers
 
 
 @pytest.mark.parametrize(
@@ -151,14 +151,14 @@ def test_development_accepts_the_simulators_url() -> None:
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    shown = repr(
+    representation = repr(
         load_settings(
             PRODUCTION | {"REDIS_URL": "redis://:hunter2@h/0", "SECRET_KEY_FALLBACKS": OLD}
         )
     )
     for secret in (SECRET, "def", "hunter2", OLD):
-        assert f"'{secret}'" not in shown
-        assert "hunter2" not in shown
+        assert f"'{secret}'" not in representation
+        assert "hunter2" not in representation
 
 
 def test_the_sample_environment_is_refused_in_production() -> None:

@@ -41,14 +41,14 @@ def form_of(make_site: SiteMaker, size: int) -> int:
     token = visitor.page.select_one("[name=csrf_token]")
     assert token
     start = f"csrf_token={token['value']}&x="
-    answer = visitor.http.post(
+    response = visitor.http.post(
         f"{visitor.app_url}/logout",
         data=start.ljust(size, "x"),
         headers={"Content-Type": "application/x-www-form-urlencoded", "Origin": visitor.app_url},
         allow_redirects=False,
         timeout=10,
     )
-    return answer.status_code
+    return response.status_code
 
 
 def name_of(make_site: SiteMaker, size: int) -> int:
@@ -96,11 +96,11 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize("what", LIMITS)
-def test_a_limit_holds_at_its_edge(make_site: SiteMaker, what: str) -> None:
-    limit = LIMITS[what]
-    found = [limit.given(make_site, size) for size in (limit.allowed, limit.too_many)]
-    assert tuple(found) == limit.results
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_limit_holds_at_its_edge(make_site: SiteMaker, name: str) -> None:
+    limit = LIMITS[name]
+    results = [limit.given(make_site, size) for size in (limit.allowed, limit.too_many)]
+    assert tuple(results) == limit.results
 
 
 def test_a_second_callback_learns_at_once_that_the_login_failed(site: Site) -> None:

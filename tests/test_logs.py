@@ -26,16 +26,16 @@ from tests.support.starter import make_starter
 @pytest.fixture
 def tokens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every token that Clever issues during the test."""
-    given: list[str] = []
+    issued: list[str] = []
     redeem = clevers_tokens.TokenStore.redeem
 
     def remember(*args: Any) -> Any:
         token = redeem(*args)
-        given.extend([token.value] if token else [])
+        issued.extend([token.value] if token else [])
         return token
 
     monkeypatch.setattr(clevers_tokens.TokenStore, "redeem", remember)
-    return given
+    return issued
 
 
 def test_a_login_logs_no_name_code_state_token_or_secret(
@@ -80,10 +80,10 @@ def test_the_access_token_is_in_no_page_cookie_or_session(site: Site, tokens: li
     session = interface._retrieve_session_data(interface._get_store_id(session_id))
     assert set(session) <= {"_permanent", "csrf_token", "login", "state"}
     assert set(session["login"]) == {field.name for field in fields(CurrentUser)}
-    answers = "".join(hop.text + str(hop.headers) for hop in visitor.hops)
+    texts = "".join(hop.text + str(hop.headers) for hop in visitor.hops)
     cookies = str([(cookie.name, cookie.value) for cookie in visitor.http.cookies])
     assert len(tokens) == 1
-    assert tokens[0] not in str(session) + answers + cookies
+    assert tokens[0] not in str(session) + texts + cookies
 
 
 def test_log_lines_are_json_with_a_time_an_event_and_the_reference_shown_on_the_page(
@@ -147,8 +147,8 @@ def assert_as_listed(line: dict[str, Any]) -> None:
 
 def test_every_event_is_in_the_table_with_its_fields() -> None:
     source = "".join(path.read_text() for path in (ROOT / "clever_login").rglob("*.py"))
-    named = re.findall(r"\blog_event\(\s*\"(\w+)\"", source)
-    assert set(named) == set(EVENTS)
+    logged_events = re.findall(r"\blog_event\(\s*\"(\w+)\"", source)
+    assert set(logged_events) == set(EVENTS)
 
 
 def test_each_security_event_logs_its_fields_and_only_the_persons_pseudonym(
@@ -241,9 +241,9 @@ def test_claims_and_exports_log_no_names_and_no_links(
     link = account_app.run_flask_clever(site, "accounts", "invite", "--person", account).strip()
     by_portal(site, "student").open(link).press("Yes, both are me")
     person = site.person("student")
-    said = account_app.run_flask_clever(site, "export", "--user", person.id).splitlines()
-    assert person.name.last in "".join(said)
-    lines = [*capfd.readouterr().err.splitlines(), *said]
+    output_lines = account_app.run_flask_clever(site, "export", "--user", person.id).splitlines()
+    assert person.name.last in "".join(output_lines)
+    lines = [*capfd.readouterr().err.splitlines(), *output_lines]
     log = "\n".join(line for line in lines if line.startswith('{"time"'))
     events = [json.loads(line) for line in log.splitlines()]
     assert {"account_claimed", "exported"} <= {event["event"] for event in events}

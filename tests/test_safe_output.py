@@ -85,17 +85,17 @@ def test_no_log_event_has_a_clever_id(
 ) -> None:
     site = account_app.make_account_app(make_site, None, ask_preferred_name=True)
     sync_site(site)
-    said = everyday(site)
-    found = json_lines(capfd.readouterr().err + said)
-    assert {str(line["event"]) for line in found} >= {
+    output = everyday(site)
+    lines = json_lines(capfd.readouterr().err + output)
+    assert {str(line["event"]) for line in lines} >= {
         *("login", "login_restarted", "callback_ignored", "part_missing", "role_switched"),
         *("logout", "failure", "account_claimed", "preferred_name_set", "exported"),
         *("forgotten", "retention", "sessions_ended"),
     }
-    for line in found:
+    for line in lines:
         assert_as_listed(line)
         assert not CLEVER_ID.search(str(line)), line
-    district = {line["district"] for line in found if line["event"] == "login"}
+    district = {line["district"] for line in lines if line["event"] == "login"}
     ids = [district.id for district in site.clever.people.districts]
     assert district <= {
         run_flask_clever(site, "pseudonym", "--district", record_id).strip() for record_id in ids
@@ -170,10 +170,10 @@ def test_a_path_cannot_forge_a_log_line_of_the_development_server(
     send_request(f"{site.url}/{quote(EVIL)}?code=secret")
     raw(site, b"GET /\x1b[2J\x7f\xc2\x9b31m HTTP/1.1\r\nHost: x\r\n\r\n")
     raw(site, b"\x1b[2J\x9b \r\n\r\n")
-    said = [record.getMessage() for record in caplog.records if record.name == "werkzeug"]
-    assert len(said) > 2
-    assert_safe(re.sub("\x1b\\[[0-9;]*m", "", line) for line in said)  # Werkzeug's colors
-    assert "secret" not in str(said)
+    messages = [record.getMessage() for record in caplog.records if record.name == "werkzeug"]
+    assert len(messages) > 2
+    assert_safe(re.sub("\x1b\\[[0-9;]*m", "", line) for line in messages)  # Werkzeug's colors
+    assert "secret" not in str(messages)
 
 
 def raw(site: Site, request: bytes) -> None:
@@ -199,11 +199,11 @@ def test_a_crash_report_in_development_has_no_forged_line(
         send_request(f"{site.url}/crash/{quote(EVIL)}")
     finally:
         logger.removeHandler(default_handler)
-    said = capfd.readouterr().err.split("\n")
-    assert any(line.startswith("[") and "Exception on /crash/x" in line for line in said)
-    assert any(line.startswith("  RuntimeError: x") for line in said)
-    assert not any(line.startswith('{"event": "forged"}') for line in said)
-    assert_safe(line for line in said if "werkzeug" not in line and " - - [" not in line)
+    lines = capfd.readouterr().err.split("\n")
+    assert any(line.startswith("[") and "Exception on /crash/x" in line for line in lines)
+    assert any(line.startswith("  RuntimeError: x") for line in lines)
+    assert not any(line.startswith('{"event": "forged"}') for line in lines)
+    assert_safe(line for line in lines if "werkzeug" not in line and " - - [" not in line)
 
 
 # Commands
@@ -214,11 +214,11 @@ def test_district_data_cannot_control_a_terminal(site: Site, words: tuple[str, .
     district = site.clever.people.districts[0].id
     record = {"data": {"id": district, "name": f"Evil{EVIL}"}}
     site.clever.add_fault("district", body=json.dumps(record), times=0)
-    listed = {"data": [record], "links": [], "count": 1}
-    site.clever.add_fault("data", body=json.dumps(listed), times=0)
+    district_list = {"data": [record], "links": [], "count": 1}
+    site.clever.add_fault("data", body=json.dumps(district_list), times=0)
     assert site.app
-    given = [district if word == "ID" else word for word in words]
-    result = site.app.test_cli_runner().invoke(args=["clever", *given])
+    arguments = [district if word == "ID" else word for word in words]
+    result = site.app.test_cli_runner().invoke(args=["clever", *arguments])
     assert "Evil" in result.stdout
     assert_safe(result.output.removesuffix("\n").split("\n"))
 
@@ -241,8 +241,8 @@ def test_an_export_is_readable_json_without_hidden_characters(make_site: SiteMak
     record = {"id": person.id, "district": person.district.id, "name": name}
     site.clever.add_fault("user", body=json.dumps({"data": record | {"roles": {"student": {}}}}))
     by_button(site, "student")
-    said = run_flask_clever(site, "export", "--user", person.id)
-    exported = "\n".join(line for line in said.split("\n") if not line.startswith('{"time"'))
+    output = run_flask_clever(site, "export", "--user", person.id)
+    exported = "\n".join(line for line in output.split("\n") if not line.startswith('{"time"'))
     assert '"Zoë' in exported
     assert_safe(exported.split("\n"))
     assert json.loads(exported)["person"]["first_name"] == name["first"]
@@ -250,10 +250,10 @@ def test_an_export_is_readable_json_without_hidden_characters(make_site: SiteMak
 
 def test_only_one_module_of_the_app_prints() -> None:
     printing = re.compile(r"click\.s?echo|ClickException\(|^\s*print\(", re.M)
-    found = [
+    names = [
         p.name for p in (ROOT / "clever_login").rglob("*.py") if printing.search(p.read_text())
     ]
-    assert found == ["safe_output.py"]
+    assert names == ["safe_output.py"]
 
 
 # The simulator
@@ -263,15 +263,15 @@ def test_an_imported_file_cannot_control_a_terminal(tmp_path: Path) -> None:
     for path in (ROOT / "tests" / "data" / "pine_hollow").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     students = tmp_path / "students.csv"
-    head, rest = students.read_text().split("\n", 1)
-    students.write_text(f"{head},Evil\x1b[2J\x9b,Evil\x1b[2J\x9b\n{rest}")
+    head, remaining = students.read_text().split("\n", 1)
+    students.write_text(f"{head},Evil\x1b[2J\x9b,Evil\x1b[2J\x9b\n{remaining}")
     command = [sys.executable, "-m", "clever_simulator", "--port", "0", "--data", str(tmp_path)]
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == 2
-    assert "students.csv" in done.stderr
-    assert_safe(done.stderr.removesuffix("\n").split("\n"))
+    assert result.returncode == 2
+    assert "students.csv" in result.stderr
+    assert_safe(result.stderr.removesuffix("\n").split("\n"))
 
 
 # Impersonation
@@ -288,7 +288,7 @@ def test_a_forged_impersonation_parameter_only_adds_the_note(
     marked.open("/oauth/callback?code=x&loginas_by_admin=true")
     assert (plain.path, marked.path) == ("/preferred-name", "/preferred-name")
     (own_class, *_) = [
-        str(each["href"]) for each in plain.open("/dashboard").page.select("a[href^='/classes/']")
+        str(link["href"]) for link in plain.open("/dashboard").page.select("a[href^='/classes/']")
     ]
     for path in ("/dashboard", own_class, "/preferred-name", link):
         assert without_note(marked, path) == plain.open(path).text, path

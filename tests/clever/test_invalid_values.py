@@ -49,10 +49,8 @@ def district_of(site: Site) -> District:
 def records(clever: RunningSimulator, version: str) -> Iterator[list[Json]]:
     """Yield the lists of the first district that a sync reads, as Clever returns them."""
     for name in (*COLLECTIONS[version], "sections"):
-        response = get(clever, f"/{version}/{name}?limit=10000")
-        yield [
-            row["data"] for row in response["data"] if "contact" not in row["data"].get("roles", ())
-        ]
+        page = get(clever, f"/{version}/{name}?limit=10000")
+        yield [row["data"] for row in page["data"] if "contact" not in row["data"].get("roles", ())]
 
 
 def paths(record: Json, prefix: str = "") -> Iterator[str]:

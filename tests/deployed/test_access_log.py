@@ -13,7 +13,7 @@ from tests.support.gunicorn import Gunicorn, gunicorn
 from tests.support.raw_http import PATIENCE, ask, get
 
 pytestmark = pytest.mark.servers
-LINE = re.compile(r"\[[^\]]+\] (?P<said>[!-~]+ [!-~]+ \d{3}) \d+ms")
+LINE = re.compile(r"\[[^\]]+\] (?P<request>[!-~]+ [!-~]+ \d{3}) \d+ms")
 SECRET = "only-for-one-login"
 # Request targets, each with the method, path, and status of its log line.
 ASKED = {
@@ -67,9 +67,9 @@ def test_a_request_is_one_log_line_that_no_visitor_can_forge(
     before = len(lines(log, 1))
     get(server.place, target, server.host, f"Referer: {server.url}/?{SECRET}")
     line = lines(log, before + 1)[before]
-    found = LINE.fullmatch(line)
-    assert found, line
-    assert found["said"] == ASKED[target]
+    match = LINE.fullmatch(line)
+    assert match, line
+    assert match["request"] == ASKED[target]
     assert SECRET not in line
 
 
@@ -88,8 +88,8 @@ def test_a_request_that_the_server_refuses_is_logged(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "--workers", "1", "--access-logfile", str(log)) as server:
         for request_text in REFUSED:
             ask(server.place, request_text)
-    found = [LINE.fullmatch(line) for line in lines(log, 1 + len(REFUSED))[1:]]
-    assert [each and each["said"] for each in found] == list(REFUSED.values())
+    matches = [LINE.fullmatch(line) for line in lines(log, 1 + len(REFUSED))[1:]]
+    assert [match and match["request"] for match in matches] == list(REFUSED.values())
     assert SECRET not in log.read_text() + server.log.read_text()
 
 

@@ -30,7 +30,7 @@ STALL_SECONDS = 2
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with start_stack(tmp_path_factory.mktemp("stage"), milliseconds=2) as started:
         yield started
 
@@ -44,24 +44,24 @@ OURS = [
 
 @pytest.mark.parametrize("name", OURS)
 def test_twenty_logins_of_each_contender_end_on_the_right_page_and_are_counted(
-    here: Stack, name: str
+    stack: Stack, name: str
 ) -> None:
-    (found,) = measure_contenders(here, [CONTENDERS[name]], TINY)
-    assert (found.steady.logins, found.steady.errors) == (20, {})
-    assert len(found.steady.pages) == 3
-    assert found.a_login("requests") >= 2  # the district and school may be cached
-    assert found.steady.cpu_ms > 0
-    assert found.used_mb > 0
+    (figures,) = measure_contenders(stack, [CONTENDERS[name]], TINY)
+    assert (figures.steady.logins, figures.steady.errors) == (20, {})
+    assert len(figures.steady.pages) == 3
+    assert figures.a_login("requests") >= 2  # the district and school may be cached
+    assert figures.steady.cpu_ms > 0
+    assert figures.used_mb > 0
     keeps_accounts = name not in {"authlib", "bare"}
-    assert (found.commands["login"].store > 0) == keeps_accounts
-    assert (found.commands["login"].database > 0) == keeps_accounts
+    assert (figures.commands["login"].store > 0) == keeps_accounts
+    assert (figures.commands["login"].database > 0) == keeps_accounts
     if name == "ours":
-        assert found.commands["login"].store <= 5
-        assert found.commands["page"].store == 1
-        assert (found.commands["login"].database, found.commands["page"].database) == (3, 2)
-        assert found.commands["anonymous page"].store == 0
-    assert f"| {found.steady.cpu_ms:.1f} |" in compare_logins.build_table([found])
-    assert "polyline" in compare_logins.draw_picture([found])
+        assert figures.commands["login"].store <= 5
+        assert figures.commands["page"].store == 1
+        assert (figures.commands["login"].database, figures.commands["page"].database) == (3, 2)
+        assert figures.commands["anonymous page"].store == 0
+    assert f"| {figures.steady.cpu_ms:.1f} |" in compare_logins.build_table([figures])
+    assert "polyline" in compare_logins.draw_picture([figures])
 
 
 async def _serve_with_a_stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,73 +82,73 @@ def test_a_two_second_stall_counts_against_every_login_that_was_due_meanwhile() 
         server = await asyncio.start_server(_serve_with_a_stall, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
-        async def look(login: Login) -> None:
+        async def open_page(login: Login) -> None:
             if login.number == 20:
                 STALL["until"] = time.perf_counter() + STALL_SECONDS
-            async with harness_open_loop.open_browser(url) as here:
-                await here.get("/")
+            async with harness_open_loop.open_browser(url) as browser:
+                await browser.get("/")
 
         async with server:
-            return await harness_open_loop.run_open_loop(range(100), 50, look)
+            return await harness_open_loop.run_open_loop(range(100), 50, open_page)
 
-    took = [each.seconds for each in asyncio.run(play())]
-    assert percentile(took, 0.99) > 0.9 * STALL_SECONDS
+    seconds = [login.seconds for login in asyncio.run(play())]
+    assert percentile(seconds, 0.99) > 0.9 * STALL_SECONDS
     # A closed loop waits for each response, and would count only one slow request.
-    assert sum(each > STALL_SECONDS / 2 for each in took) > 20
+    assert sum(duration > STALL_SECONDS / 2 for duration in seconds) > 20
 
 
 def test_a_page_of_another_person_counts_as_an_error() -> None:
-    async def wrong(login: Login) -> None:
+    async def fail(login: Login) -> None:
         raise WrongAnswer(f"status {login.number} instead of the dashboard")
 
-    (login,) = asyncio.run(harness_open_loop.run_open_loop([404], 1000, wrong))
+    (login,) = asyncio.run(harness_open_loop.run_open_loop([404], 1000, fail))
     assert login.error == "status 404 instead of the dashboard"
 
 
 @pytest.mark.long
 def test_the_latency_proxy_adds_the_round_trip_time_it_is_given(tmp_path: Path) -> None:
     with start_stack(tmp_path, milliseconds=300) as far:
-        (found,) = measure_contenders(far, [CONTENDERS["bare"]], TINY)
-    assert found.steady.p50 > 4 * 300
+        (figures,) = measure_contenders(far, [CONTENDERS["bare"]], TINY)
+    assert figures.steady.p50 > 4 * 300
 
 
 @pytest.mark.long
-def test_a_load_spike_loses_no_login_and_shows_nobody_anothers_page(here: Stack) -> None:
-    with run_contender(here, CONTENDERS["ours"], workers=2) as app:
-        rung = load_spike.run_spike(here, app, 10, 20)
+def test_a_load_spike_loses_no_login_and_shows_nobody_anothers_page(stack: Stack) -> None:
+    with run_contender(stack, CONTENDERS["ours"], workers=2) as app:
+        rung = load_spike.run_spike(stack, app, 10, 20)
     assert (rung.step.logins, rung.step.errors) == (20, {})
     assert {"app", "Redis", "PostgreSQL", "upstream", "wire", "browsers"} <= rung.cpu.keys()
 
 
 @pytest.mark.long
 def test_with_a_failing_clever_no_code_is_exchanged_twice_and_nobody_sees_anothers_page(
-    here: Stack,
+    stack: Stack,
 ) -> None:
-    morning = load_spike.run_degraded(here, 10, 3)
+    morning = load_spike.run_degraded(stack, 10, 3)
     assert morning.logins == 30
     assert (morning.exchanged_again, morning.wrong_pages) == (0, 0)
 
 
 @pytest.mark.long
-def test_during_an_outage_pages_still_load_and_logins_get_an_error_page(here: Stack) -> None:
-    gone = load_spike.run_outage(here, 10, 2)
-    assert gone.told
-    assert gone.pages.keys() == {200}
+def test_during_an_outage_pages_still_load_and_logins_get_an_error_page(stack: Stack) -> None:
+    outage = load_spike.run_outage(stack, 10, 2)
+    assert outage.told
+    assert outage.pages.keys() == {200}
 
 
 @pytest.mark.long
-def test_app_processes_behind_nginx_share_the_logins(here: Stack) -> None:
-    with run_behind_nginx(here, 2) as app:
+def test_app_processes_behind_nginx_share_the_logins(stack: Stack) -> None:
+    with run_behind_nginx(stack, 2) as app:
         before = [cpu_seconds(pid) for pid in (app.pid, *app.others)]
-        rung = load_spike.run_spike(here, app, 10, 30)
+        rung = load_spike.run_spike(stack, app, 10, 30)
         after = [cpu_seconds(pid) for pid in (app.pid, *app.others)]
     assert (rung.step.logins, rung.step.errors) == (30, {})
     assert all(now > then for now, then in zip(after, before, strict=True))
 
 
 @pytest.mark.long
-def test_a_soak_reports_lost_logins_and_memory_for_each_minute(here: Stack) -> None:
-    table = soak.measure_and_report(here, minutes=2, seconds=1)
+def test_a_soak_reports_lost_logins_and_memory_for_each_minute(stack: Stack) -> None:
+    table = soak.measure_and_report(stack, minutes=2, seconds=1)
     rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| ")]
     assert [row[0].strip() for row in rows] == ["minute", "0", "1", "2"]
     assert [row[2].strip() for row in rows[1:]] == ["0", "0", "0"]  # no login was lost
@@ -157,16 +157,16 @@ def test_a_soak_reports_lost_logins_and_memory_for_each_minute(here: Stack) -> N
 @pytest.mark.long
 def test_a_server_is_measured_under_logins_and_slow_clients() -> None:
     with compare_servers.place(Path(sys.executable).parent) as place:
-        found = compare_servers.measure(place, ["ours"], rounds=1, logins=10)["ours"]
-    assert found.failed == 0
-    assert found.answered
-    assert None not in found.checks.values()
-    assert found.row("ours", found).count("|") == len(compare_servers.HEAD) + 1
+        figures = compare_servers.measure(place, ["ours"], rounds=1, logins=10)["ours"]
+    assert figures.failed == 0
+    assert figures.answered
+    assert None not in figures.checks.values()
+    assert figures.row("ours", figures).count("|") == len(compare_servers.HEAD) + 1
 
 
-def test_a_login_that_is_restarted_after_a_double_click_finishes(here: Stack) -> None:
+def test_a_login_that_is_restarted_after_a_double_click_finishes(stack: Stack) -> None:
     """Clicks twice. The first response is dropped together with its cookie."""
-    with run_contender(here, CONTENDERS["ours"]) as app:
+    with run_contender(stack, CONTENDERS["ours"]) as app:
         logins = asyncio.run(run_open_loop(range(20), 10, partial(log_in, app.site, clicks=2)))
     assert [login.error for login in logins if login.error] == []
 
@@ -221,15 +221,15 @@ def test_one_more_statement_per_request_is_the_only_reported_difference(
     git(copy, "commit", "--quiet", "--all", "--message", "A statement more")
     compared = compare(copy, "HEAD~1", "HEAD")
     assert compared.returncode == 1, compared.stdout + compared.stderr
-    found = rows(compared.stdout)
-    old, new, word = found["dashboard of a student: SQL statements"]
+    figures = rows(compared.stdout)
+    old, new, word = figures["dashboard of a student: SQL statements"]
     assert (float(new) - float(old), word) == (1, "more")
-    assert "of these SELECT" in found
+    assert "of these SELECT" in figures
     (worse,) = re.findall(r"^Worse: (.*)", compared.stdout, re.M)  # may name CPU on a busy machine
     assert "SQL statements of a login," in worse
-    others = [name for name in found if name.endswith(("store commands", "calls to Clever"))]
-    assert len(others) == 6
-    assert {found[name][2] for name in others} == {"same"}
+    unchanged = [name for name in figures if name.endswith(("store commands", "calls to Clever"))]
+    assert len(unchanged) == 6
+    assert {figures[name][2] for name in unchanged} == {"same"}
 
 
 @pytest.mark.long
@@ -259,6 +259,6 @@ def test_an_unknown_commit_ends_with_one_sentence() -> None:
 def test_cpu_time_is_judged_by_its_whole_confidence_interval(
     new: list[float], verdict: str
 ) -> None:
-    found = ratio([10.0] * len(new), new)
-    assert found.low < found.middle < found.high
-    assert found.verdict == verdict
+    comparison = ratio([10.0] * len(new), new)
+    assert comparison.low < comparison.middle < comparison.high
+    assert comparison.verdict == verdict

@@ -20,14 +20,14 @@ pytestmark = pytest.mark.servers
 
 
 def run(
-    copy: Path, script: str, *arguments: str, said: str = "", **environ: str
+    copy: Path, script: str, *arguments: str, stdin: str = "", **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """Run one of the commands from another folder."""
     return subprocess.run(
         [sys.executable, str(copy / "bin" / script), *arguments],
         cwd="/",
         env={"PATH": os.environ["PATH"], "HOME": str(copy)} | environ,
-        input=said,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -55,9 +55,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "arguments", [(), ("whoami",), ("accounts", "invite"), ("db", "downgrade"), ("doctor",)]
 )
 def test_help_needs_no_settings_and_no_simulator(fresh: Path, arguments: tuple[str, ...]) -> None:
-    wrong = {"CLEVER_CLIENT_ID": "of-an-app", "SESSION_IDLE_MINUTES": "soon", "PORT": "x"}
+    variables = {"CLEVER_CLIENT_ID": "of-an-app", "SESSION_IDLE_MINUTES": "soon", "PORT": "x"}
     with dotenv(fresh, "no variable at all\n"):
-        ended = run(fresh, "clever", *arguments, "--help", **wrong)
+        ended = run(fresh, "clever", *arguments, "--help", **variables)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith(f"Usage: {' '.join(['bin/clever', *arguments])}")
     assert ended.stderr == ""
@@ -138,7 +138,7 @@ def test_commands_find_the_simulator_on_another_port(dev: Dev) -> None:
 def test_bin_clever_passes_exit_codes_and_standard_input_through(dev: Dev) -> None:
     assert run(dev.copy, "clever", "sections", "no id").returncode == 2
     assert run(dev.copy, "clever", "sections", "nobody").returncode == 1
-    ended = run(dev.copy, "clever", "whoami", said="no-token-of-clevers\n")
+    ended = run(dev.copy, "clever", "whoami", stdin="no-token-of-clevers\n")
     assert ended.returncode == 1
     assert ended.stderr == "Error: Clever does not accept this token.\n"
 
@@ -150,10 +150,10 @@ def test_ctrl_c_stops_a_command(dev: Dev) -> None:
         command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
         assert child.stdout is not None
-        asked = child.stdout.read(len("This deletes every"))  # the command waits for input
+        question = child.stdout.read(len("This deletes every"))  # the command waits for input
         child.send_signal(signal.SIGINT)
         _, errors = child.communicate(timeout=30)
-    assert asked == b"This deletes every"
+    assert question == b"This deletes every"
     assert child.returncode == 1
     assert errors.strip() == b"Aborted!"
 
@@ -162,8 +162,8 @@ def test_commands_use_the_first_of_two_running_bin_devs(dev: Dev) -> None:
     app, clever = running_app.free_port(), running_app.free_port()
     ports = {"PORT": str(app), "SIMULATOR_PORT": str(clever)}
     with fresh_checkout.run_bin_dev(dev.copy, **ports) as (process, log):
-        said = fresh_checkout.wait_for_greeting(process, log, 60)
-        assert "Another bin/dev is already running in this folder" in said
+        greeting = fresh_checkout.wait_for_greeting(process, log, 60)
+        assert "Another bin/dev is already running in this folder" in greeting
         assert dev.clever_url in run(dev.copy, "doctor", "--offline").stdout
     assert dev.clever_url in run(dev.copy, "doctor", "--offline").stdout
 

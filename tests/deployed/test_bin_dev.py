@@ -30,10 +30,10 @@ def test_bin_dev_starts_app_and_simulator_and_ctrl_c_stops_both(copy: Path) -> N
     app, clever = running_app.free_port(), running_app.free_port()
     for _ in range(2):  # first without packages, then with all installed
         with run_bin_dev(copy, PORT=str(app), SIMULATOR_PORT=str(clever)) as (child, log):
-            said = wait_for_greeting(child, log, 300)
-            assert f"http://localhost:{app}" in said
-            assert f"http://127.0.0.1:{clever}" in said
-            assert "school_admin" in said
+            greeting = wait_for_greeting(child, log, 300)
+            assert f"http://localhost:{app}" in greeting
+            assert f"http://127.0.0.1:{clever}" in greeting
+            assert "school_admin" in greeting
             visitor = Visitor(f"http://localhost:{app}").open("/").click("Log in with Clever")
             visitor.click("Harrow Creek").press("Log in", username="student", password="clever")
             assert visitor.heading == "Hi, Ada!"
@@ -53,10 +53,10 @@ def test_bin_dev_skips_a_taken_port_and_says_so_unless_the_port_was_requested(co
     listeners = [socket.create_server(("127.0.0.1", p)) for p in (3000, 3001) if is_free(p)]
     try:
         with run_bin_dev(copy) as (child, log):
-            said = wait_for_greeting(child, log, 300)
-            urls = re.findall(r"http://(?:localhost|127\.0\.0\.1):(\d+)", said)
+            greeting = wait_for_greeting(child, log, 300)
+            urls = re.findall(r"http://(?:localhost|127\.0\.0\.1):(\d+)", greeting)
             assert not {"3000", "3001"} & set(urls)
-            assert "3000" in said  # says which port was taken
+            assert "3000" in greeting  # says which port was taken
     finally:
         for listener in listeners:
             listener.close()
@@ -69,11 +69,11 @@ def test_with_a_client_id_bin_dev_starts_only_the_app_against_the_real_clever(co
     )
     try:
         with run_bin_dev(copy, PORT=str(port)) as (child, log):
-            said = wait_for_greeting(child, log, 300)
-            assert f"http://localhost:{port}/oauth/callback" in said
-            answer = send_request(f"http://localhost:{port}/login")
-            assert answer.headers["Location"].startswith("https://clever.com/oauth/authorize?")
-            assert "client_id=from-env" in answer.headers["Location"]
+            greeting = wait_for_greeting(child, log, 300)
+            assert f"http://localhost:{port}/oauth/callback" in greeting
+            response = send_request(f"http://localhost:{port}/login")
+            assert response.headers["Location"].startswith("https://clever.com/oauth/authorize?")
+            assert "client_id=from-env" in response.headers["Location"]
     finally:
         (copy / ".env").unlink()
 
@@ -103,8 +103,8 @@ def test_a_failed_install_ends_with_one_sentence_that_says_what_to_do(copy: Path
 
 def test_the_dependency_list_has_every_dependency_with_its_version(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "bin" / "audit"), "--list", str(tmp_path / "sbom.json")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     parts = json.loads((tmp_path / "sbom.json").read_text())["components"]
     pinned = re.findall(
         r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", (ROOT / "requirements.txt").read_text(), re.M

@@ -115,8 +115,8 @@ def test_a_broken_translation_is_explained_and_works_again_once_corrected(dev: D
 
 def test_the_next_page_uses_a_changed_static_file(dev: Dev) -> None:
     def stylesheet() -> str:
-        found = re.search(r'href="(/static/style[^"]*)"', dev.page())
-        return dev.page(found[1]) if found else ""
+        match = re.search(r'href="(/static/style[^"]*)"', dev.page())
+        return dev.page(match[1]) if match else ""
 
     style = dev.copy / "static" / "style.css"
     before = style.read_text()
@@ -167,7 +167,7 @@ def test_a_changed_env_file_takes_effect_unless_it_has_an_error(dev: Dev) -> Non
         dotenv.write_text("CLEVER_LIBRARY=on\n")
         dev.until(lambda: "Sign up with Clever" in dev.page())
         dotenv.write_text("CLEVER_LIBRARY=on\nthis is no variable\n")
-        dev.until(lambda: "Line 2 of .env is not KEY=VALUE" in dev.said())
+        dev.until(lambda: "Line 2 of .env is not KEY=VALUE" in dev.log_text())
         assert "Sign up with Clever" in dev.page()
         dotenv.write_text("SESSION_IDLE_MINUTES=soon\n")
         dev.until(lambda: "SESSION_IDLE_MINUTES" in dev.page())
@@ -183,13 +183,13 @@ def test_restarts_keep_people_logged_in_and_the_simulators_state(
 ) -> None:
     faults = f"{dev.clever_url}/_simulator/faults"
     send_request(faults, "POST", json={"endpoint": "token", "status": 503, "times": 7})
-    kept = send_request(faults).json()["faults"]
-    assert [each["times"] for each in kept] == [7]
+    faults_left = send_request(faults).json()["faults"]
+    assert [fault["times"] for fault in faults_left] == [7]
     try:
         with dev.edited("app.py", '"Reading Room"', '"Turtle Room"'):
             dev.until(lambda: "Turtle Room" in dev.page())
             assert student.open("/dashboard").heading == "Hi, Ada!"
-            assert send_request(faults).json()["faults"] == kept
+            assert send_request(faults).json()["faults"] == faults_left
     finally:
         send_request(faults, "DELETE")
     dev.until(lambda: "Reading Room" in dev.page())
@@ -206,10 +206,10 @@ def test_a_request_during_a_restart_waits_and_is_answered(dev: Dev) -> None:
 
 def test_a_client_id_in_the_env_file_switches_to_the_real_clever_and_back(dev: Dev) -> None:
     dotenv, ready = dev.copy / ".env", "The Clever simulator is ready"
-    started = dev.said().count(ready)
+    started = dev.log_text().count(ready)
     try:
         dotenv.write_text("CLEVER_CLIENT_ID=from-env\nCLEVER_CLIENT_SECRET=s\n")
-        dev.until(lambda: "(with the real Clever)" in dev.said())
+        dev.until(lambda: "(with the real Clever)" in dev.log_text())
         leads_to = send_request(f"{dev.url}/login").headers["Location"]
         assert leads_to.startswith("https://clever.com/oauth/authorize?")
         assert "client_id=from-env" in leads_to
@@ -217,7 +217,7 @@ def test_a_client_id_in_the_env_file_switches_to_the_real_clever_and_back(dev: D
             send_request(dev.clever_url)
     finally:
         dotenv.unlink()
-    dev.until(lambda: dev.said().count(ready) == started + 1)
+    dev.until(lambda: dev.log_text().count(ready) == started + 1)
     dev.until(
         lambda: send_request(f"{dev.url}/login").headers["Location"].startswith(dev.clever_url)
     )
@@ -226,17 +226,17 @@ def test_a_client_id_in_the_env_file_switches_to_the_real_clever_and_back(dev: D
 
 def test_an_api_version_in_the_env_file_reaches_the_simulator(dev: Dev) -> None:
     dotenv, ready = dev.copy / ".env", "The Clever simulator is ready"
-    started = dev.said().count(ready)
+    started = dev.log_text().count(ready)
     try:
         dotenv.write_text("CLEVER_API_VERSION=v9\n")
-        dev.until(lambda: "bin/dev tries again when .env changes" in dev.said())
+        dev.until(lambda: "bin/dev tries again when .env changes" in dev.log_text())
         dotenv.write_text("CLEVER_API_VERSION=v3.1\n")
-        dev.until(lambda: dev.said().count(ready) == started + 1)
+        dev.until(lambda: dev.log_text().count(ready) == started + 1)
         visitor = Visitor(dev.url).open("/").click("Log in with Clever").click("Harrow Creek")
         assert visitor.press("Log in", username="teacher", password="clever").role == "teacher"
     finally:
         dotenv.unlink()
-    dev.until(lambda: dev.said().count(ready) == started + 2)
+    dev.until(lambda: dev.log_text().count(ready) == started + 2)
 
 
 def test_outside_bin_dev_a_template_is_read_once(tmp_path: Path) -> None:

@@ -74,9 +74,9 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(happens: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
-    while not happens():
+    while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.005)
 
@@ -164,9 +164,9 @@ class Morning:
         self._deadline = time.monotonic() + PATIENCE_S
         self._parts = [pool.submit(self._goes_by, child) for child in self.children]
 
-    def wait_until(self, happens: Callable[[], bool]) -> None:
+    def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until `happens` returns True. Raises the failure of any student's login."""
-        wait_until(lambda: self._goes_well() and happens())
+        wait_until(lambda: self._goes_well() and condition())
 
     def is_over(self) -> bool:
         """Return whether every student is logged in."""
@@ -221,12 +221,12 @@ def test_killing_redis_during_a_hundred_logins_never_mixes_up_users(tmp_path: Pa
         returned = time.monotonic()
         morning.wait_until(morning.is_over)
         assert [attempt for attempt in morning.tries if attempt.begun < killed < attempt.ended]
-        assert not [each for each in morning.failed() if each.begun > returned]
+        assert not [attempt for attempt in morning.failed() if attempt.begun > returned]
         assert len(morning.are_in()) == LOGINS
         site.clever.clear_faults()
-        ins = [attempt for attempt in morning.tries if attempt.is_in]
-        after = [each.child.comes_back for each in ins if each.begun > returned]
-        before = [each.child.log_in for each in ins if each.begun <= returned]
+        successful = [attempt for attempt in morning.tries if attempt.is_in]
+        after = [attempt.child.comes_back for attempt in successful if attempt.begun > returned]
+        before = [attempt.child.log_in for attempt in successful if attempt.begun <= returned]
         assert after
         assert before
         assert all(pool.map(lambda visit: visit(), after + before))
@@ -242,10 +242,10 @@ def test_a_stopping_gunicorn_finishes_the_logins_it_has_started(tmp_path: Path) 
             people = students(site)[:AT_ONCE]
             visitors = [stop_before_callback(site, person.user_name) for person in people]
             site.clever.add_fault("me", times=0, delay_s=1.5)
-            answers = [pool.submit(come_back, visitor) for visitor in visitors]
+            futures = [pool.submit(come_back, visitor) for visitor in visitors]
             wait_until(lambda: asked_who(site) == AT_ONCE)
             child.send_signal(signal.SIGTERM)
-            assert [answer.result(PATIENCE_S) for answer in answers] == [303] * AT_ONCE
+            assert [future.result(PATIENCE_S) for future in futures] == [303] * AT_ONCE
             assert child.wait(PATIENCE_S) == 0
         with gunicorn_at(site, tmp_path):
             for visitor, person in zip(visitors, people, strict=True):
@@ -275,9 +275,9 @@ def test_a_stopping_gunicorn_answers_every_request_it_has_received(tmp_path: Pat
     with ExitStack() as stack:
         site = stack.enter_context(clever_with_an_app(tmp_path, running_app.free_port()))
         child = stack.enter_context(gunicorn_at(site, tmp_path))
-        asked = [stack.enter_context(ask_and_wait(site.url, "/healthz")) for _ in range(LOGINS)]
+        requests = [stack.enter_context(ask_and_wait(site.url, "/healthz")) for _ in range(LOGINS)]
         child.send_signal(signal.SIGTERM)
-        assert [status_of(request) for request in asked] == ["200"] * LOGINS
+        assert [status_of(request) for request in requests] == ["200"] * LOGINS
         assert child.wait(PATIENCE_S) == 0
 
 

@@ -85,13 +85,13 @@ def test_another_process_on_the_same_redis_shares_the_session(tmp_path: Path) ->
         with running_app.run_process(command, env, tmp_path / "other.log") as child:
             running_app.wait_until_answers(f"http://127.0.0.1:{other}/healthz", child)
             cookies = {c.name: c.value or "" for c in visitor.http.cookies if "local" in c.domain}
-            answer = send_request(
+            response = send_request(
                 f"http://127.0.0.1:{other}/dashboard",
                 headers={"Host": f"localhost:{port}"},
                 cookies=cookies,
             )
-    assert answer.status_code == 200
-    assert site.person("student").name.full in answer.text
+    assert response.status_code == 200
+    assert site.person("student").name.full in response.text
 
 
 def test_values_in_redis_are_encrypted_and_expire(tmp_path: Path) -> None:
@@ -163,30 +163,30 @@ def test_under_overload_a_new_login_is_refused_and_asked_to_retry(tmp_path: Path
     """Logins in progress and signed-in users are served late, without keep-alive connections."""
     threads_of_it = 4
     with running_app.run_gunicorn_with_redis(
-        tmp_path, workers=1, more=("--threads", str(threads_of_it))
+        tmp_path, workers=1, options=("--threads", str(threads_of_it))
     ) as site:
         crowd = [stop_before_callback(site, "sparse") for _ in range(threads_of_it)]
-        inside, back, stranger = (
+        teacher, returning, stranger = (
             by_button(site, "teacher"),
             stop_before_callback(site, "student"),
             site.visitor(),
         )
         site.clever.add_fault("token", times=0, delay_s=3.5)
         with ThreadPoolExecutor(threads_of_it + 3) as threads:
-            first = [threads.submit(each.open, each.url) for each in crowd]
+            first = [threads.submit(visitor.open, visitor.url) for visitor in crowd]
             time.sleep(0.8)
             site.clever.clear_faults()
             lie = {"X-Waited-Seconds": "0"}
             later = [threads.submit(stranger.open, "/login", **lie)]
             later += [
-                threads.submit(inside.open, "/dashboard"),
-                threads.submit(back.open, back.url),
+                threads.submit(teacher.open, "/dashboard"),
+                threads.submit(returning.open, returning.url),
             ]
-            for each in (*first, *later):
-                each.result(20)
-        assert {each.role for each in (*crowd, back)} == {"student"}
-        assert inside.role == "teacher"
-        assert inside.response.headers["Connection"] == "close"
+            for future in (*first, *later):
+                future.result(20)
+        assert {visitor.role for visitor in (*crowd, returning)} == {"student"}
+        assert teacher.role == "teacher"
+        assert teacher.response.headers["Connection"] == "close"
         assert (stranger.response.status_code, stranger.code) == (503, "crowded")
         assert stranger.response.headers["Retry-After"] == "60"
         assert "Many people are logging in" in stranger.text
@@ -194,23 +194,25 @@ def test_under_overload_a_new_login_is_refused_and_asked_to_retry(tmp_path: Path
 
 
 def test_a_class_that_queues_briefly_does_not_trigger_load_shedding(tmp_path: Path) -> None:
-    with running_app.run_gunicorn_with_redis(tmp_path, workers=1, more=("--threads", "1")) as site:
+    with running_app.run_gunicorn_with_redis(
+        tmp_path, workers=1, options=("--threads", "1")
+    ) as site:
         # On a busy machine even thirty visitors are an overload, so there are several attempts.
         assert any(statuses_of_a_class(site) == {200} for _ in range(5))
 
 
 def statuses_of_a_class(site: Site) -> set[int]:
     """Return the statuses for thirty visitors who arrive while the only thread waits for Clever."""
-    one = stop_before_callback(site, "sparse")
+    first_visitor = stop_before_callback(site, "sparse")
     children = [site.visitor() for _ in range(30)]
     site.clever.add_fault("token", times=0, delay_s=1)
     with ThreadPoolExecutor(1 + len(children)) as threads:
-        first = threads.submit(one.open, one.url)
+        first = threads.submit(first_visitor.open, first_visitor.url)
         time.sleep(0.3)
         site.clever.clear_faults()
-        waiting = [threads.submit(child.open, "/login") for child in children]
-        for each in (first, *waiting):
-            each.result(60)
+        later = [threads.submit(child.open, "/login") for child in children]
+        for future in (first, *later):
+            future.result(60)
     return {child.response.status_code for child in children}
 
 
@@ -242,13 +244,13 @@ class LateAnswer:
     def _serve(self, client: socket.socket, port: int) -> None:
         redis = socket.create_connection(("127.0.0.1", port))
         with client, redis, contextlib.suppress(OSError):
-            while asked := client.recv(65536):
-                redis.sendall(asked)
-                answer = redis.recv(65536)
-                if b"state-" in asked and b"NX" in asked and not self.kept_back:
+            while command := client.recv(65536):
+                redis.sendall(command)
+                reply = redis.recv(65536)
+                if b"state-" in command and b"NX" in command and not self.kept_back:
                     self.kept_back += 1
                     time.sleep(1.5)
-                client.sendall(answer)
+                client.sendall(reply)
 
 
 def test_a_one_time_key_belongs_to_its_caller_even_when_the_answer_is_late(
@@ -290,11 +292,11 @@ def test_ambiguously_framed_requests_are_refused(tmp_path: Path) -> None:
             with socket.create_connection(("127.0.0.1", int(host.partition(":")[2]))) as raw:
                 raw.settimeout(10)
                 raw.sendall(text.format(host=host).encode())
-                answers = b""
+                received = b""
                 with contextlib.suppress(TimeoutError, ConnectionError):
-                    while more := raw.recv(65536):
-                        answers += more
-            statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", answers)]
+                    while data := raw.recv(65536):
+                        received += data
+            statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", received)]
             # Logged-out visitors get a 303 before any of the body is read.
             refused = [status for status in statuses if status != 303]
             assert refused, name
@@ -304,8 +306,8 @@ def test_ambiguously_framed_requests_are_refused(tmp_path: Path) -> None:
 def test_gunicorn_refuses_a_certificate_and_the_documented_alternative_works(
     tmp_path: Path,
 ) -> None:
-    made = certificates.make_certificate(tmp_path)
-    with_tls = ("--certfile", str(made.certificate), "--keyfile", str(made.key))
+    certificate = certificates.make_certificate(tmp_path)
+    with_tls = ("--certfile", str(certificate.certificate), "--keyfile", str(certificate.key))
     port = running_app.free_port()
     url = f"https://localhost:{port}"
     env = running_app.environment_variables(
@@ -321,5 +323,5 @@ def test_gunicorn_refuses_a_certificate_and_the_documented_alternative_works(
     assert "--worker-class gthread --certfile localhost.pem --keyfile localhost-key.pem" in text
     command = gunicorn.command(*bind, "--worker-class", "gthread", *with_tls)
     with running_app.run_process(command, env, tmp_path / "gthread.log") as child:
-        running_app.wait_until_answers(f"{url}/healthz", child, verify=str(made.certificate))
-        assert send_request(f"{url}/healthz", verify=str(made.certificate)).text == "ok\n"
+        running_app.wait_until_answers(f"{url}/healthz", child, verify=str(certificate.certificate))
+        assert send_request(f"{url}/healthz", verify=str(certificate.certificate)).text == "ok\n"

@@ -122,14 +122,14 @@ NAMES = {
 
 def documented() -> set[str]:
     """Return the commands in the documents: from sh blocks, inline code, and indented lines."""
-    found = []
+    candidates = []
     for path in DOCUMENTS:
         text = path.read_text().replace("\\\n    ", "")
         blocks = re.findall(r"^ *```sh\n(.*?)```", text, re.S | re.M)
-        found += [line for block in blocks for line in block.splitlines()]
-        found += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
-        found += re.findall(r"^    (\S.*)$", text, re.M) if path == SIMULATOR else []
-    commands = (re.sub(r"\s+#.*", "", each).strip() for each in found)
+        candidates += [line for block in blocks for line in block.splitlines()]
+        candidates += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+        candidates += re.findall(r"^    (\S.*)$", text, re.M) if path == SIMULATOR else []
+    commands = (re.sub(r"\s+#.*", "", candidate).strip() for candidate in candidates)
     return {command for command in commands if COMMAND.match(command)}
 
 
@@ -141,15 +141,15 @@ class Places:
     host: Path
     variables: dict[str, str]
 
-    def at_home(self, command: str, said: str = "") -> subprocess.CompletedProcess[str]:
-        return sh(command, self.dev.copy, {}, said)
+    def at_home(self, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return sh(command, self.dev.copy, {}, stdin)
 
-    def on_the_host(self, command: str, said: str = "") -> subprocess.CompletedProcess[str]:
-        return sh(command, self.host, self.variables, said)
+    def on_the_host(self, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return sh(command, self.host, self.variables, stdin)
 
 
 def sh(
-    command: str, folder: Path, variables: dict[str, str], said: str
+    command: str, folder: Path, variables: dict[str, str], stdin: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line in a shell, without any variables that the app would read."""
     programs = os.pathsep.join([str(folder / ".venv" / "bin"), os.environ["PATH"]])
@@ -158,7 +158,7 @@ def sh(
         ["sh", "-c", command],
         cwd=folder,
         env=usual | variables,
-        input=said,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -194,7 +194,7 @@ def test_a_documented_development_command_works_as_written(command: str, places:
     ids = {"DISTRICT_ID": STUDENT.district.id, "ID": STUDENT.id}
     if "invite" in command:
         ids["ID"] = places.at_home("bin/clever accounts add").stdout.strip()
-    words = re.sub(r"\b(DISTRICT_ID|ID)\b", lambda found: ids[found[1]], command)
+    words = re.sub(r"\b(DISTRICT_ID|ID)\b", lambda match: ids[match[1]], command)
     ended = places.at_home(words)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     expected = ON_YOUR_MACHINE[command].replace("{app}", places.dev.url)
@@ -246,26 +246,29 @@ def test_adding_a_language_works_as_documented(installed: Path) -> None:
 def read(url: str, trusted: ssl.SSLContext) -> str:
     """Return the text at a URL, or an empty string when nothing answers."""
     try:
-        with urllib.request.urlopen(url, context=trusted) as answer:  # noqa: S310 # always https
-            return str(answer.read().decode()).strip()
+        with urllib.request.urlopen(url, context=trusted) as response:  # noqa: S310 # always https
+            return str(response.read().decode()).strip()
     except OSError:
         time.sleep(0.1)
         return ""
 
 
 def test_a_localhost_certificate_works_as_documented(installed: Path, tmp_path: Path) -> None:
-    port, made = running_app.free_port(), certificates.make_certificate(tmp_path, "localhost")
-    (installed / "localhost.pem").write_bytes(made.certificate.read_bytes())
-    (installed / "localhost-key.pem").write_bytes(made.key.read_bytes())
+    port, certificate = (
+        running_app.free_port(),
+        certificates.make_certificate(tmp_path, "localhost"),
+    )
+    (installed / "localhost.pem").write_bytes(certificate.certificate.read_bytes())
+    (installed / "localhost-key.pem").write_bytes(certificate.key.read_bytes())
     assert sh("cp .env.example .env", installed, {}, "").returncode == 0
     with (installed / ".env").open("a") as file:  # the last line for a variable wins
         file.write(f"APP_URL=https://localhost:{port}\nPORT={port}\nSECRET_KEY={'4f1b' * 16}\n")
         file.write("CLEVER_CLIENT_ID=of-our-app\nCLEVER_CLIENT_SECRET=of-our-app\n")
-    trusted = ssl.create_default_context(cafile=str(made.certificate))
+    trusted = ssl.create_default_context(cafile=str(certificate.certificate))
     command = ["sh", "-c", f"{SET}\nexec {GUNICORN}"]
     with running_app.run_process(command, {}, tmp_path / "log", cwd=installed) as child:
-        deadline, answer = time.monotonic() + 60, ""
-        while answer != "ok":
+        deadline, text = time.monotonic() + 60, ""
+        while text != "ok":
             assert child.poll() is None
             assert time.monotonic() < deadline
-            answer = read(f"https://localhost:{port}/healthz", trusted)
+            text = read(f"https://localhost:{port}/healthz", trusted)

@@ -34,14 +34,14 @@ def fill(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sessions", "code", "why"),
+    ("sessions", "code", "cause"),
     [
         ("on the same disk", "store_unavailable", "database or disk is full"),
         ("in Redis", "database_unavailable", "the disk of the database file is full"),
     ],
 )
 def test_a_full_disk_shows_an_error_page_and_the_app_recovers(
-    tmp_path: Path, sessions: str, code: str, why: str
+    tmp_path: Path, sessions: str, code: str, cause: str
 ) -> None:
     """The disk is mounted in a mount namespace that only the app's process sees."""
     if not may_unshare():
@@ -65,16 +65,16 @@ def test_a_full_disk_shows_an_error_page_and_the_app_recovers(
         with running_app.run_process(command, environ, tmp_path / "app.log", cwd=copy) as child:
             running_app.wait_until_answers(f"{url}/healthz", child)
             site = Site(url, clever, settings)
-            inside = by_button(site, "student")
-            assert inside.path == "/dashboard"
+            student = by_button(site, "student")
+            assert student.path == "/dashboard"
             filler = Path(f"/proc/{child.pid}/root{instance}/filler")
             fill(filler)
             coming = by_button(site, "teacher")
             assert (coming.response.status_code, coming.code) == (503, code)
             ready = send_request(f"{url}/readyz")
-            assert (ready.status_code, why in ready.text) == (503, True), ready.text
+            assert (ready.status_code, cause in ready.text) == (503, True), ready.text
             assert send_request(f"{url}/healthz").status_code == 200
             filler.unlink()
             assert by_button(site, "teacher").path == "/dashboard"
-            assert inside.open("/dashboard").role == "student"
+            assert student.open("/dashboard").role == "student"
             assert send_request(f"{url}/readyz").text == "ready\n"

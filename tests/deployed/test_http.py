@@ -28,41 +28,41 @@ def environ(server: Gunicorn, path: str = "/", *lines: str) -> dict[str, Any]:
     """Return the WSGI environ of a request with these header lines."""
     reply = get(server.place, path, server.host, *lines)
     assert reply.status == 200, reply
-    told: dict[str, Any] = json.loads(reply.body)
-    return told
+    variables: dict[str, Any] = json.loads(reply.body)
+    return variables
 
 
 def test_a_header_with_an_underscore_in_its_name_is_dropped(server: Gunicorn) -> None:
-    told = environ(server, "/", "X_Forwarded_For: 6.6.6.6", "X-Forwarded-For: 1.2.3.4")
-    assert told["HTTP_X_FORWARDED_FOR"] == "1.2.3.4"
+    variables = environ(server, "/", "X_Forwarded_For: 6.6.6.6", "X-Forwarded-For: 1.2.3.4")
+    assert variables["HTTP_X_FORWARDED_FOR"] == "1.2.3.4"
     assert "HTTP_X_FORWARDED_FOR" not in environ(server, "/", "X_Forwarded_For: 6.6.6.6")
     assert "CONTENT_LENGTH" not in environ(server, "/", "Content_Length: 5")
 
 
 def test_forwarded_headers_reach_the_app_and_change_nothing_by_themselves(server: Gunicorn) -> None:
-    said = {
+    headers = {
         "X-Forwarded-For": "1.2.3.4, 5.6.7.8",
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Port": "444",
         "Forwarded": "for=1.2.3.4;proto=https",
     }
-    told = environ(server, "/", *[f"{name}: {value}" for name, value in said.items()])
-    for name, value in said.items():
-        assert told["HTTP_" + name.upper().replace("-", "_")] == value
-    assert told["wsgi.url_scheme"] == "http"
-    assert told["HTTP_HOST"] == server.host
-    assert told["REMOTE_ADDR"] == ("" if server.socket else "127.0.0.1")
+    variables = environ(server, "/", *[f"{name}: {value}" for name, value in headers.items()])
+    for name, value in headers.items():
+        assert variables["HTTP_" + name.upper().replace("-", "_")] == value
+    assert variables["wsgi.url_scheme"] == "http"
+    assert variables["HTTP_HOST"] == server.host
+    assert variables["REMOTE_ADDR"] == ("" if server.socket else "127.0.0.1")
     port = "80" if server.socket else server.host.partition(":")[2]
-    assert told["SERVER_PORT"] == port
+    assert variables["SERVER_PORT"] == port
 
 
 def test_the_queue_time_is_measured_and_cannot_be_set_by_visitors(
     server: Gunicorn,
 ) -> None:
     lies = ("clever_login.waited_seconds", "Clever-Login-Waited-Seconds", "X-Waited-Seconds")
-    told = environ(server, "/", *[f"{name}: 99" for name in lies])
-    assert 0 <= told["clever_login.waited_seconds"] < 30
+    variables = environ(server, "/", *[f"{name}: 99" for name in lies])
+    assert 0 <= variables["clever_login.waited_seconds"] < 30
 
 
 PATHS = {
@@ -79,15 +79,15 @@ PATHS = {
 
 @pytest.mark.parametrize("target", PATHS)
 def test_a_target_is_decoded_once_and_its_host_is_ignored(server: Gunicorn, target: str) -> None:
-    told = environ(server, target)
-    assert (told["PATH_INFO"], told["QUERY_STRING"]) == PATHS[target]
-    assert told["HTTP_HOST"] == server.host
-    assert told["SCRIPT_NAME"] == ""
+    variables = environ(server, target)
+    assert (variables["PATH_INFO"], variables["QUERY_STRING"]) == PATHS[target]
+    assert variables["HTTP_HOST"] == server.host
+    assert variables["SCRIPT_NAME"] == ""
 
 
 def test_repeated_headers_are_joined(server: Gunicorn) -> None:
-    told = environ(server, "/", "X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 2.2.2.2")
-    assert told["HTTP_X_FORWARDED_FOR"] == "1.1.1.1, 2.2.2.2"
+    variables = environ(server, "/", "X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 2.2.2.2")
+    assert variables["HTTP_X_FORWARDED_FOR"] == "1.1.1.1, 2.2.2.2"
 
 
 HEAD = "Host: {host}\r\n"
@@ -163,22 +163,22 @@ def test_an_ambiguous_request_is_refused_and_the_connection_closed(
 ) -> None:
     status, text = REFUSED[name]
     smuggled = f"GET /smuggled HTTP/1.1\r\nHost: {server.host}\r\n\r\n"
-    answers = ask(server.place, text.format(host=server.host) + smuggled)
-    assert [answer.status for answer in answers] == [status]
-    assert answers[0].header("Connection") == "close"
-    assert answers[0].header("Content-Type") == "text/plain; charset=utf-8"
-    assert answers[0].header("Server") == ""
-    assert answers[0].body.endswith(".\n")
+    received = ask(server.place, text.format(host=server.host) + smuggled)
+    assert [reply.status for reply in received] == [status]
+    assert received[0].header("Connection") == "close"
+    assert received[0].header("Content-Type") == "text/plain; charset=utf-8"
+    assert received[0].header("Server") == ""
+    assert received[0].body.endswith(".\n")
 
 
 def test_chunks_are_joined_and_the_trailer_is_dropped(server: Gunicorn) -> None:
     body = "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n"
     head = f"POST / HTTP/1.1\r\nHost: {server.host}\r\nTransfer-Encoding: Chunked\r\n"
     (reply,) = ask(server.place, f"{head}Connection: close\r\n\r\n{body}")
-    told = json.loads(reply.body)
-    assert (told["body"], told["CONTENT_LENGTH"]) == (5, "5")
-    assert "HTTP_TRANSFER_ENCODING" not in told
-    assert "HTTP_X_FORWARDED_FOR" not in told
+    variables = json.loads(reply.body)
+    assert (variables["body"], variables["CONTENT_LENGTH"]) == (5, "5")
+    assert "HTTP_TRANSFER_ENCODING" not in variables
+    assert "HTTP_X_FORWARDED_FOR" not in variables
 
 
 @pytest.mark.parametrize(
@@ -201,11 +201,11 @@ def test_a_connection_is_kept_open_if_the_client_wants(
         first = raw.recv(65536)
         if stays_open:
             raw.sendall(b"\r\n" + last.encode())  # some clients end a request with a blank line
-        answers = replies(first + read_all(raw))
-    assert [answer.status for answer in answers] == [200] * (1 + stays_open)
-    assert (answers[0].header("Connection") == "close") is not stays_open
-    assert answers[0].header("Date")
-    assert answers[0].header("Server") == ""
+        received = replies(first + read_all(raw))
+    assert [reply.status for reply in received] == [200] * (1 + stays_open)
+    assert (received[0].header("Connection") == "close") is not stays_open
+    assert received[0].header("Date")
+    assert received[0].header("Server") == ""
 
 
 def test_head_is_answered_without_a_body(server: Gunicorn) -> None:
@@ -232,9 +232,9 @@ def test_a_client_that_sends_expect_gets_100_continue(server: Gunicorn) -> None:
         raw.sendall(f"{head}Content-Length: 3\r\n\r\n".encode())
         go_on = raw.recv(65536)
         raw.sendall(b"abc")
-        answers = replies(go_on + read_all(raw))
-    assert [answer.status for answer in answers] == [100, 200]
-    assert json.loads(answers[1].body)["body"] == 3
+        received = replies(go_on + read_all(raw))
+    assert [reply.status for reply in received] == [100, 200]
+    assert json.loads(received[1].body)["body"] == 3
     (without_body,) = ask(server.place, f"{head}\r\n".replace("POST", "GET"))
     assert without_body.status == 200
 
@@ -253,7 +253,7 @@ def test_a_crash_of_the_app_is_answered_with_500_and_its_message_is_not_logged(
 
 
 def test_pipelined_requests_are_dropped(server: Gunicorn) -> None:
-    one = f"GET /one HTTP/1.1\r\nHost: {server.host}\r\n\r\n"
-    answers = ask(server.place, one * 200)
-    assert [answer.status for answer in answers] == [200]
-    assert answers[0].header("Connection") == "close"
+    request = f"GET /one HTTP/1.1\r\nHost: {server.host}\r\n\r\n"
+    received = ask(server.place, request * 200)
+    assert [reply.status for reply in received] == [200]
+    assert received[0].header("Connection") == "close"

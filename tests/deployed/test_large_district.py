@@ -29,28 +29,35 @@ def clever() -> Iterator[RunningSimulator]:
         yield started
 
 
-def start(clever: RunningSimulator, done: Path) -> subprocess.Popen[str]:
+def start(clever: RunningSimulator, progress_file: Path) -> subprocess.Popen[str]:
     district = clever.people.districts[-1].id
-    command = [sys.executable, "-m", "tests.support.roster_job", clever.url, district, str(done)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.roster_job",
+        clever.url,
+        district,
+        str(progress_file),
+    ]
     return subprocess.Popen([*command, str(PAGE)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def test_a_killed_job_resumes_and_reads_each_student_once_with_constant_memory(
     clever: RunningSimulator, tmp_path: Path
 ) -> None:
-    done = tmp_path / "done"
-    done.touch()
+    progress_file = tmp_path / "done"
+    progress_file.touch()
     soon = str(int(time.time()) + 2)
     clever.add_fault("data", status=429, headers={"X-RateLimit-Reset": soon})
     clever.add_fault("data", status=503)
-    with start(clever, done) as first:
+    with start(clever, progress_file) as first:
         assert first.stdout
         for _ in range(STUDENTS // 3):  # the pipe's buffer limits how far the job runs ahead
             first.stdout.readline()
         first.kill()
-    before = done.read_text().split()
+    before = progress_file.read_text().split()
     assert STUDENTS // 3 <= len(before) < STUDENTS
-    with start(clever, done) as second:
+    with start(clever, progress_file) as second:
         output = second.communicate(timeout=300)[0].split()
     assert second.returncode == 0
     district = clever.people.districts[-1].id
@@ -59,10 +66,10 @@ def test_a_killed_job_resumes_and_reads_each_student_once_with_constant_memory(
         for person in clever.people.people
         if person.district.id == district and "student" in person.roles
     }
-    seen = done.read_text().split()
-    assert len(seen) == len(expected) == STUDENTS
-    assert set(seen) == expected
-    assert seen[: len(before)] == before
+    student_ids = progress_file.read_text().split()
+    assert len(student_ids) == len(expected) == STUDENTS
+    assert set(student_ids) == expected
+    assert student_ids[: len(before)] == before
     assert int(output[-1]) < MOST_BYTES
     statuses = [
         request["status"]
@@ -78,7 +85,7 @@ def test_a_long_list_reports_progress_on_standard_error(
 ) -> None:
     settings = running_app.settings_for("http://localhost:3000", clever.url, tmp_path)
     district = clever.people.districts[-1].id
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "flask", "clever", "sections", district, "--json"],
         env=running_app.environment_variables(settings, 3000),
         capture_output=True,
@@ -89,7 +96,7 @@ def test_a_long_list_reports_progress_on_standard_error(
     expected = [
         section for section in clever.people.sections if section.school.district.id == district
     ]
-    listed = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {each["id"] for each in listed} == {each.id for each in expected}
-    assert f"1000 of {len(expected)} sections" in done.stderr
-    assert f"{len(expected)} sections in total." in done.stderr
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {section["id"] for section in rows} == {section.id for section in expected}
+    assert f"1000 of {len(expected)} sections" in result.stderr
+    assert f"{len(expected)} sections in total." in result.stderr

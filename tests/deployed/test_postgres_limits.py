@@ -65,7 +65,7 @@ def test_an_unresponsive_database_gives_503_within_seconds_and_recovers(
     make_site: SiteMaker, server: Server, capfd: pytest.CaptureFixture[str], state: str
 ) -> None:
     site = make_account_app(make_site, running_app.new_database(server.url))
-    inside, coming = by_button(site, "teacher"), stop_before_callback(site, "student")
+    teacher, coming = by_button(site, "teacher"), stop_before_callback(site, "student")
     many = [stop_before_callback(site, "student") for _ in range(8)]
     if state == "idle for a while":
         time.sleep(1.2)  # long enough that the connection is tested before use
@@ -73,24 +73,24 @@ def test_an_unresponsive_database_gives_503_within_seconds_and_recovers(
         site = make_site(database_url=site.settings.database_url)
     with server.stopped(), within(PATIENCE), ThreadPoolExecutor(len(many) + 3) as threads:
         ready = threads.submit(send_request, f"{site.url}/readyz")
-        threads.submit(inside.open, "/dashboard")
-        list(threads.map(lambda each: each.open(each.url), [coming, *many]))
+        threads.submit(teacher.open, "/dashboard")
+        list(threads.map(lambda visitor: visitor.open(visitor.url), [coming, *many]))
         assert ready.result().status_code == 503
         assert send_request(f"{site.url}/healthz").status_code == 200
-    assert all(is_unavailable(each) for each in (inside, coming, *many))
+    assert all(is_unavailable(visitor) for visitor in (teacher, coming, *many))
     assert "the database does not answer" in reasons(capfd)
-    assert inside.open("/dashboard").role == "teacher"
+    assert teacher.open("/dashboard").role == "teacher"
     assert by_button(site, "student").path == "/dashboard"
     assert send_request(f"{site.url}/readyz").text == "ready\n"
 
 
 @contextmanager
-def read_only(server: Server, what: str, database: str) -> Iterator[None]:
+def read_only(server: Server, target: str, database: str) -> Iterator[None]:
     """Act like a managed PostgreSQL whose disk is nearly full, or before a failover."""
-    server.do(f"ALTER {what} SET default_transaction_read_only = on")
+    server.do(f"ALTER {target} SET default_transaction_read_only = on")
     server.hang_up(database)
     yield
-    server.do(f"ALTER {what} RESET default_transaction_read_only")
+    server.do(f"ALTER {target} RESET default_transaction_read_only")
 
 
 @contextmanager
@@ -102,12 +102,12 @@ def refusing(user: str, database: str) -> Iterator[None]:
 
 
 @contextmanager
-def shutting_out(server: Server, what: str, database: str) -> Iterator[None]:
+def shutting_out(server: Server, target: str, database: str) -> Iterator[None]:
     """Act like a provider that upgrades or moves a server."""
-    server.do(f"ALTER {what} CONNECTION LIMIT 0")
+    server.do(f"ALTER {target} CONNECTION LIMIT 0")
     server.hang_up(database)
     yield
-    server.do(f"ALTER {what} CONNECTION LIMIT -1")
+    server.do(f"ALTER {target} CONNECTION LIMIT -1")
 
 
 Sick = Callable[[Server, str, str], AbstractContextManager[None]]
@@ -141,7 +141,7 @@ def test_a_database_that_cannot_write_gives_503_with_its_cause_until_it_can(
     make_site: SiteMaker, server: Server, capfd: pytest.CaptureFixture[str], case: str
 ) -> None:
     user, url = server.new_user()
-    why, sick = SICK[case]
+    cause, sick = SICK[case]
     site = make_account_app(make_site, url)
     assert by_button(site, "student").path == "/dashboard"
     assert send_request(f"{site.url}/readyz").text == "ready\n"
@@ -150,12 +150,12 @@ def test_a_database_that_cannot_write_gives_503_with_its_cause_until_it_can(
             assert is_unavailable(by_button(site, "student"))
         time.sleep(FRESH_SECONDS)  # for as long as "ready" is cached
         ready = send_request(f"{site.url}/readyz")
-        assert (ready.status_code, why in ready.text) == (503, True), ready.text
+        assert (ready.status_code, cause in ready.text) == (503, True), ready.text
         report = examine(PRODUCTION | {"DATABASE_URL": url}, "--offline")
-        report.found("database", "fault", why, "nobody can log in")
-        if why != "(53300)":  # a command waits longer for this error
-            assert why in run_flask_clever(site, "accounts", "add", fails=True)
-    assert why in reasons(capfd)
+        report.found("database", "fault", cause, "nobody can log in")
+        if cause != "(53300)":  # a command waits longer for this error
+            assert cause in run_flask_clever(site, "accounts", "add", fails=True)
+    assert cause in reasons(capfd)
     for _ in range(3):
         assert by_button(site, "student").path == "/dashboard"
     assert send_request(f"{site.url}/readyz").text == "ready\n"
@@ -170,8 +170,8 @@ def test_a_slow_statement_is_canceled_at_the_server_too(
     with psycopg.connect(url) as other:
         other.execute("LOCK TABLE clever_people IN ACCESS EXCLUSIVE MODE")
         assert is_unavailable(by_button(site, "student"))
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        assert server.do(f"{waiting} AND datname = '{name(url)}'") == 0
+        lock_waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        assert server.do(f"{lock_waits} AND datname = '{name(url)}'") == 0
     assert "(57014)" in reasons(capfd)
     assert by_button(site, "student").path == "/dashboard"
 
@@ -219,19 +219,19 @@ def test_idle_connections_are_closed(server: Server) -> None:
 
 
 @contextmanager
-def counted(server: Server, url: str) -> Iterator[list[int]]:
+def count_connections(server: Server, url: str) -> Iterator[list[int]]:
     """Yield a list to which the number of connections is appended continuously."""
-    found, ended = [0], threading.Event()
+    counts, ended = [0], threading.Event()
 
-    def look() -> None:
+    def count() -> None:
         while not ended.is_set():
-            found.append(server.connections(url))
+            counts.append(server.connections(url))
             time.sleep(0.005)
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=count)
     thread.start()
     try:
-        yield found
+        yield counts
     finally:
         ended.set()
         thread.join()
@@ -239,13 +239,13 @@ def counted(server: Server, url: str) -> Iterator[list[int]]:
 
 def test_a_command_uses_one_connection(make_site: SiteMaker, server: Server) -> None:
     url = running_app.new_database(server.url)
-    with counted(server, url) as found:
+    with count_connections(server, url) as counts:
         site = make_account_app(make_site, url)
-        done = sync_site(site)
-        assert done.exit_code == 0, done.stderr
+        result = sync_site(site)
+        assert result.exit_code == 0, result.stderr
         wait_until_nobody_is_connected(server, url)
         run_flask_clever(site, "retention", "--yes")
-    assert max(found) == 1
+    assert max(counts) == 1
     wait_until_nobody_is_connected(server, url)
 
 
@@ -293,19 +293,19 @@ def test_20_postgresql_connections_are_enough_for_a_burst_a_restart_a_release_an
         upgraded = command(site, "db", "upgrade")
         assert upgraded.returncode == 0, upgraded.stderr
         coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
-        one = by_button(site, "teacher")
+        signed_in = by_button(site, "teacher")
         new = stack.enter_context(running_app.restarted(site, tmp_path))
-        inside = [new.visitor() for _ in range(VISITORS)]
-        for each in inside:
-            each.http.cookies.update(one.http.cookies)
+        browsers = [new.visitor() for _ in range(VISITORS)]
+        for browser in browsers:
+            browser.http.cookies.update(signed_in.http.cookies)
         admin = server.url.rpartition("/")[0] + f"/{name(url)}"
         with locking(admin), ThreadPoolExecutor(2 * VISITORS + 2) as threads:
-            pages = [threads.submit(each.open, "/dashboard") for each in inside]
-            logins = [threads.submit(each.open, each.url) for each in coming]
+            pages = [threads.submit(browser.open, "/dashboard") for browser in browsers]
+            logins = [threads.submit(visitor.open, visitor.url) for visitor in coming]
             jobs = [threads.submit(command, site, "db", "upgrade")]
             jobs += [threads.submit(command, site, "sync")]
-        assert {each.result().path for each in (*pages, *logins)} == {"/dashboard"}
-        assert {each.result().response.status_code for each in (*pages, *logins)} == {200}
+        assert {future.result().path for future in (*pages, *logins)} == {"/dashboard"}
+        assert {future.result().response.status_code for future in (*pages, *logins)} == {200}
         for job in jobs:
             assert job.result().returncode == 0, job.result().stderr
         assert 0 < server.connections(url) <= PLAN
@@ -328,8 +328,8 @@ def test_behind_pgbouncer_logins_work_and_session_settings_do_not_leak(
                 assert by_button(site, "student").open("/dashboard").path == "/dashboard"
         with ThreadPoolExecutor(8) as threads:
             coming = [stop_before_callback(site, "student") for _ in range(8)]
-            list(threads.map(lambda each: each.open(each.url), coming))
-        assert {each.path for each in coming} == {"/dashboard"}
+            list(threads.map(lambda visitor: visitor.open(visitor.url), coming))
+        assert {visitor.path for visitor in coming} == {"/dashboard"}
         with psycopg.connect(url, prepare_threshold=None) as other:  # on an app's connection
             for setting_name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                 assert other.execute(f"SHOW {setting_name}").fetchone() == ("0",)

@@ -49,7 +49,7 @@ def may_unshare() -> bool:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The report of one run of Chromium through production."""
     if not may_unshare():  # allowed on a developer's machine; with CI=true nothing is skipped
         assert os.environ.get("CI") != "true", "run this as root: it needs a mount namespace"
@@ -60,9 +60,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     log = folder / "driver.log"
     with running_app.run_process(command, {}, log) as child:
         code = child.wait(SECONDS)
-    said = log.read_text()
-    assert code == 0, said
-    report: dict[str, Any] = json.loads(said.splitlines()[-1])
+    output = log.read_text()
+    assert code == 0, output
+    report: dict[str, Any] = json.loads(output.splitlines()[-1])
     return report
 
 
@@ -102,7 +102,7 @@ def _certificate(
         .add_extension(_usage(of_an_authority=is_authority), critical=True)
     )
     if not is_authority:
-        hosts = x509.SubjectAlternativeName([x509.DNSName(each) for each in HOST_NAMES])
+        hosts = x509.SubjectAlternativeName([x509.DNSName(name) for name in HOST_NAMES])
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = builder.add_extension(hosts, critical=False).add_extension(usage, critical=False)
     return builder.sign(signer, hashes.SHA256())
@@ -131,63 +131,71 @@ def cookies_of_the_app(cookies: list[dict[str, Any]]) -> dict[str, dict[str, Any
     return {cookie["name"]: cookie for cookie in cookies if APP_HOST in cookie["domain"]}
 
 
-def of_the_app(seen: dict[str, Any]) -> list[dict[str, Any]]:
-    return [answer for answer in seen["answers"] if answer["url"].startswith(f"{seen['app_url']}/")]
+def of_the_app(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        response
+        for response in report["responses"]
+        if response["url"].startswith(f"{report['app_url']}/")
+    ]
 
 
-def test_the_production_setup_uses_only_documented_variables(seen: dict[str, Any]) -> None:
+def test_the_production_setup_uses_only_documented_variables(report: dict[str, Any]) -> None:
     sample = (ROOT / ".env.example").read_text()
-    assert all(f"{name}=" in sample for name in seen["variables"])
+    assert all(f"{name}=" in sample for name in report["variables"])
     assert CLEVER_HOST not in Path("/etc/hosts").read_text()  # the private hosts file is gone
 
 
 @pytest.mark.parametrize("entry", LOGIN_FLOWS)
-def test_each_entry_point_ends_on_the_students_dashboard(seen: dict[str, Any], entry: str) -> None:
-    page = seen["entered"][entry]
-    assert page["url"] == f"{seen['app_url']}/dashboard"
+def test_each_entry_point_ends_on_the_students_dashboard(
+    report: dict[str, Any], entry: str
+) -> None:
+    page = report["entered"][entry]
+    assert page["url"] == f"{report['app_url']}/dashboard"
     assert page["heading"] == "Hi, Ada!"
     assert "Ada Moreno" in page["text"]
 
 
 @pytest.mark.parametrize("entry", LOGIN_FLOWS)
-def test_the_session_uses_a_single_host_prefixed_cookie(seen: dict[str, Any], entry: str) -> None:
-    assert list(cookies_of_the_app(seen["entered"][entry]["cookies"])) == ["__Host-session"]
+def test_the_session_uses_a_single_host_prefixed_cookie(report: dict[str, Any], entry: str) -> None:
+    assert list(cookies_of_the_app(report["entered"][entry]["cookies"])) == ["__Host-session"]
 
 
-def test_a_pending_login_uses_a_host_prefixed_cookie(seen: dict[str, Any]) -> None:
-    (name,) = cookies_of_the_app(seen["entered"]["button"]["cookies_at_clever"])
+def test_a_pending_login_uses_a_host_prefixed_cookie(report: dict[str, Any]) -> None:
+    (name,) = cookies_of_the_app(report["entered"]["button"]["cookies_at_clever"])
     assert name.startswith("__Host-login-")
 
 
-def test_every_cookie_is_secure_host_only_and_http_only(seen: dict[str, Any]) -> None:
-    walks = [*seen["entered"].values(), seen["without_ca_bundle"]]
-    cookies = [each for walk in walks for each in walk["cookies_at_clever"] + walk["cookies"]]
+def test_every_cookie_is_secure_host_only_and_http_only(report: dict[str, Any]) -> None:
+    walks = [*report["entered"].values(), report["without_ca_bundle"]]
+    cookies = [cookie for walk in walks for cookie in walk["cookies_at_clever"] + walk["cookies"]]
     assert {CLEVER_HOST, APP_HOST} == {
         cookie["domain"] for cookie in cookies
     }  # no leading dot: host-only
     for cookie in cookies:
-        kept = (cookie["path"], cookie["secure"], cookie["httpOnly"], cookie["sameSite"])
-        assert kept == ("/", True, True, "Lax"), cookie["name"]
+        attributes = (cookie["path"], cookie["secure"], cookie["httpOnly"], cookie["sameSite"])
+        assert attributes == ("/", True, True, "Lax"), cookie["name"]
 
 
-def test_every_response_sends_hsts(seen: dict[str, Any]) -> None:
-    answers = of_the_app(seen)
-    assert {answer["status"] for answer in answers} >= {200, 302, 303, 503}
-    assert any("/static/" in answer["url"] for answer in answers)
-    told = {answer["url"] for answer in answers if answer["hsts"].startswith("max-age=31536000")}
-    for answer in answers:  # a file used twice on a page may come from the browser's cache once
-        assert answer["hsts"] or "/static/" in answer["url"], answer
-        assert answer["url"] in told, answer
+def test_every_response_sends_hsts(report: dict[str, Any]) -> None:
+    responses = of_the_app(report)
+    assert {response["status"] for response in responses} >= {200, 302, 303, 503}
+    assert any("/static/" in response["url"] for response in responses)
+    urls_with_hsts = {
+        response["url"] for response in responses if response["hsts"].startswith("max-age=31536000")
+    }
+    for response in responses:  # a file used twice on a page may come from the browser's cache once
+        assert response["hsts"] or "/static/" in response["url"], response
+        assert response["url"] in urls_with_hsts, response
 
 
-def test_every_redirect_and_request_uses_https(seen: dict[str, Any]) -> None:
-    for answer in seen["answers"]:
-        assert answer["url"].startswith("https://")
-        assert not answer["location"].startswith("http://"), answer
+def test_every_redirect_and_request_uses_https(report: dict[str, Any]) -> None:
+    for response in report["responses"]:
+        assert response["url"].startswith("https://")
+        assert not response["location"].startswith("http://"), response
 
 
-def test_without_the_ca_bundle_the_connection_to_clever_fails(seen: dict[str, Any]) -> None:
-    page = seen["without_ca_bundle"]
+def test_without_the_ca_bundle_the_connection_to_clever_fails(report: dict[str, Any]) -> None:
+    page = report["without_ca_bundle"]
     assert page["code"] == "clever_unavailable"
     assert page["heading"] == "Clever is not answering"
     assert "__Host-session" not in cookies_of_the_app(page["cookies"])
@@ -200,13 +208,13 @@ def test_without_the_ca_bundle_the_connection_to_clever_fails(seen: dict[str, An
 def test_the_simulator_answers_to_clevers_host_names_only_over_tls(
     tmp_path: Path, tls: bool
 ) -> None:
-    made = certificates.make_certificate(tmp_path)
-    files = (str(made.certificate), str(made.key)) if tls else None
+    certificate = certificates.make_certificate(tmp_path)
+    files = (str(certificate.certificate), str(certificate.key)) if tls else None
     with run_in_background(tls=files) as clever:
         assert clever.url.startswith("https://" if tls else "http://")
 
         def status(host: str) -> int:
-            trust = str(made.certificate)
+            trust = str(certificate.certificate)
             return send_request(f"{clever.url}/", headers={"Host": host}, verify=trust).status_code
 
         for name in ("clever.com", "api.clever.com:443"):
@@ -217,20 +225,23 @@ def test_the_simulator_answers_to_clevers_host_names_only_over_tls(
 
 
 def test_the_simulators_cookie_is_secure_only_over_tls(tmp_path: Path) -> None:
-    made = certificates.make_certificate(tmp_path)
-    for files in ((str(made.certificate), str(made.key)), None):
+    certificate = certificates.make_certificate(tmp_path)
+    for files in ((str(certificate.certificate), str(certificate.key)), None):
         with run_in_background(tls=files) as clever:
             portal = f"{clever.url}/in/{clever.people.districts[0].shortname}"
-            cookie = send_request(portal, verify=str(made.certificate)).headers["Set-Cookie"]
+            cookie = send_request(portal, verify=str(certificate.certificate)).headers["Set-Cookie"]
             assert ("; Secure" in cookie) == bool(files)
 
 
 def test_a_silent_client_does_not_block_the_simulators_tls_port(tmp_path: Path) -> None:
-    made = certificates.make_certificate(tmp_path)
-    with run_in_background(tls=(str(made.certificate), str(made.key))) as clever:
+    certificate = certificates.make_certificate(tmp_path)
+    with run_in_background(tls=(str(certificate.certificate), str(certificate.key))) as clever:
         address = ("127.0.0.1", int(clever.url.rpartition(":")[2]))
         with socket.create_connection(address):
-            assert send_request(f"{clever.url}/", verify=str(made.certificate)).status_code == 200
+            assert (
+                send_request(f"{clever.url}/", verify=str(certificate.certificate)).status_code
+                == 200
+            )
 
 
 @pytest.mark.parametrize(

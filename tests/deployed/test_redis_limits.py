@@ -32,7 +32,7 @@ VISITORS = 40
 def burst(visitors: list[Visitor], path: str | None = None) -> list[int]:
     """Send all visitors' requests at the same time. Returns the statuses."""
     with ThreadPoolExecutor(len(visitors)) as threads:
-        list(threads.map(lambda each: each.open(path or each.url), visitors))
+        list(threads.map(lambda visitor: visitor.open(path or visitor.url), visitors))
     return [visitor.response.status_code for visitor in visitors]
 
 
@@ -58,10 +58,10 @@ def pausing(redis_url: str) -> Iterator[None]:
 
 def signed_in(site: Site) -> list[Visitor]:
     """Return many browsers with the session of one user."""
-    one = by_button(site, "student")
+    student = by_button(site, "student")
     visitors = [site.visitor() for _ in range(VISITORS)]
     for visitor in visitors:
-        visitor.http.cookies.update(one.http.cookies)
+        visitor.http.cookies.update(student.http.cookies)
     return visitors
 
 
@@ -69,25 +69,25 @@ def test_20_redis_connections_are_enough_for_a_burst_a_restart_and_a_sync(
     tmp_path: Path,
 ) -> None:
     with ExitStack() as stack:
-        more = ("--maxclients", str(PLAN))
-        site = stack.enter_context(running_app.run_gunicorn_with_redis(tmp_path, redis=more))
-        inside = signed_in(site)
+        options = ("--maxclients", str(PLAN))
+        site = stack.enter_context(running_app.run_gunicorn_with_redis(tmp_path, redis=options))
+        browsers = signed_in(site)
         coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
         new = stack.enter_context(running_app.restarted(site, tmp_path))
-        others = [Redis.from_url(str(site.settings.redis_url)) for _ in range(2)]
-        for other in others:  # a sync and the doctor, beside the client that pauses Redis
+        clients = [Redis.from_url(str(site.settings.redis_url)) for _ in range(2)]
+        for other in clients:  # a sync and the doctor, beside the client that pauses Redis
             stack.callback(other.close)
             other.ping()
         with pausing(str(site.settings.redis_url)), ThreadPoolExecutor(3) as threads:
-            pages = threads.submit(burst, inside, "/dashboard")
-            elsewhere = threads.submit(
+            pages = threads.submit(burst, browsers, "/dashboard")
+            readiness = threads.submit(
                 lambda: [send_request(f"{new.url}/readyz").status_code for _ in range(VISITORS)]
             )
             logins = threads.submit(burst, coming)
         assert set(pages.result()) == {200}
         assert set(logins.result()) == {200}
-        assert set(elsewhere.result()) == {200}
-        assert {each.path for each in coming} == {"/dashboard"}
+        assert set(readiness.result()) == {200}
+        assert {visitor.path for visitor in coming} == {"/dashboard"}
         assert by_button(site, "teacher").path == "/dashboard"
 
 
@@ -98,15 +98,15 @@ def test_the_app_waits_for_a_free_redis_connection_and_recovers_without_a_restar
     """Two connections are available to an app that may open four."""
     with ExitStack() as stack:
         certificate = certificates.make_certificate(tmp_path) if tls else None
-        more = ("--maxclients", str(PLAN))
-        url = stack.enter_context(running_app.run_redis(tmp_path, certificate, more))
+        redis_options = ("--maxclients", str(PLAN))
+        url = stack.enter_context(running_app.run_redis(tmp_path, certificate, redis_options))
         site = stack.enter_context(
             running_app.run_in_process(tmp_path, redis_url=url, redis_tls_verify=False)
         )
         options: dict[str, Any] = {"ssl_cert_reqs": None, "ssl_check_hostname": False}
         options = options if tls else {}
-        others = [Redis.from_url(url, **options) for _ in range(PLAN - 2)]
-        for other in others:
+        clients = [Redis.from_url(url, **options) for _ in range(PLAN - 2)]
+        for other in clients:
             stack.callback(other.close)
             other.ping()
         visitors = signed_in(site)[:30]
@@ -132,17 +132,19 @@ def test_a_redis_at_its_client_limit_is_named_in_the_log(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with ExitStack() as stack:
-        url = stack.enter_context(running_app.run_redis(tmp_path, more=("--maxclients", str(PLAN))))
+        url = stack.enter_context(
+            running_app.run_redis(tmp_path, options=("--maxclients", str(PLAN)))
+        )
         site = stack.enter_context(running_app.run_in_process(tmp_path, redis_url=url))
-        others = [Redis.from_url(url) for _ in range(PLAN)]
-        for other in others:
+        clients = [Redis.from_url(url) for _ in range(PLAN)]
+        for other in clients:
             stack.callback(other.close)
             other.ping()
-        answer = send_request(f"{site.url}/dashboard", cookies={"session": "of-somebody"})
-        assert answer.status_code == 503
-        assert "store_unavailable" in answer.text
+        response = send_request(f"{site.url}/dashboard", cookies={"session": "of-somebody"})
+        assert response.status_code == 503
+        assert "store_unavailable" in response.text
         assert "max number of clients reached" in reasons(capfd)
-        others[0].close()
+        clients[0].close()
         assert by_button(site, "student").path == "/dashboard"
 
 
@@ -152,10 +154,10 @@ def reasons(capfd: pytest.CaptureFixture[str]) -> str:
     return "\n".join(str(json.loads(line).get("reason", "")) for line in lines)
 
 
-def told(admin: Redis, section: str) -> dict[str, Any]:
+def redis_info(admin: Redis, section: str) -> dict[str, Any]:
     """Return a section of Redis's INFO."""
-    found: Any = admin.info(section)
-    return dict(found)
+    info: Any = admin.info(section)
+    return dict(info)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -167,7 +169,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
 
 @contextmanager
 def silent(admin: Redis) -> Iterator[None]:
-    process = told(admin, "server")["process_id"]
+    process = redis_info(admin, "server")["process_id"]
     os.kill(process, signal.SIGSTOP)
     try:
         yield
@@ -195,13 +197,13 @@ def full(admin: Redis) -> Iterator[None]:
 
 @contextmanager
 def unable_to_save(admin: Redis) -> Iterator[None]:
-    found: Any = admin.config_get("dir")
-    folder = Path(found["dir"]) / "a folder where the file should be"
+    setting: Any = admin.config_get("dir")
+    folder = Path(setting["dir"]) / "a folder where the file should be"
     folder.mkdir()
     admin.config_set("dbfilename", folder.name)
     admin.config_set("save", "3600 1")
     admin.bgsave()
-    wait_until(lambda: told(admin, "persistence")["rdb_last_bgsave_status"] == "err")
+    wait_until(lambda: redis_info(admin, "persistence")["rdb_last_bgsave_status"] == "err")
     try:
         yield
     finally:
@@ -236,9 +238,9 @@ def loading(admin: Redis) -> Iterator[None]:
     port = int(admin.connection_pool.connection_kwargs["port"])
     with socket.create_connection(("127.0.0.1", port)) as raw:
         raw.sendall(b"DEBUG RELOAD\r\n")  # answers when it is done
-        wait_until(lambda: told(admin, "persistence")["loading"])
+        wait_until(lambda: redis_info(admin, "persistence")["loading"])
         yield
-        wait_until(lambda: not told(admin, "persistence")["loading"])
+        wait_until(lambda: not redis_info(admin, "persistence")["loading"])
 
 
 Sick = Callable[[Redis], AbstractContextManager[None]]
@@ -257,31 +259,31 @@ SICK: dict[str, Sick] = {
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("redis")
     local = ("--enable-debug-command", "local", "--enable-protected-configs", "local")
-    with running_app.run_redis(folder, more=local) as url:
+    with running_app.run_redis(folder, options=local) as url:
         yield url
 
 
-@pytest.mark.parametrize("why", list(SICK))
+@pytest.mark.parametrize("cause", list(SICK))
 def test_a_redis_that_cannot_serve_gives_503_with_its_cause_until_it_can(
-    tmp_path: Path, redis_url: str, capfd: pytest.CaptureFixture[str], why: str
+    tmp_path: Path, redis_url: str, capfd: pytest.CaptureFixture[str], cause: str
 ) -> None:
     with (
         running_app.run_in_process(tmp_path, redis_url=redis_url) as site,
         Redis.from_url(redis_url) as admin,
     ):
-        inside, coming = by_button(site, "student"), stop_before_callback(site, "teacher")
+        student, coming = by_button(site, "student"), stop_before_callback(site, "teacher")
         assert send_request(f"{site.url}/readyz").status_code == 200
         time.sleep(FRESH_SECONDS)  # for as long as "ready" is cached
         began = time.monotonic()
-        with SICK[why](admin):
+        with SICK[cause](admin):
             coming.open(coming.url)
             assert (coming.response.status_code, coming.code) == (503, "store_unavailable")
             ready = send_request(f"{site.url}/readyz")
-            assert (ready.status_code, why in ready.text) == (503, True), ready.text
+            assert (ready.status_code, cause in ready.text) == (503, True), ready.text
             assert send_request(f"{site.url}/healthz").status_code == 200
             assert time.monotonic() - began < 15
-        assert why in reasons(capfd)
-        assert inside.open("/dashboard").role == "student"
+        assert cause in reasons(capfd)
+        assert student.open("/dashboard").role == "student"
         assert by_button(site, "teacher").path == "/dashboard"
         assert send_request(f"{site.url}/readyz").status_code == 200
 

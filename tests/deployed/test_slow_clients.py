@@ -55,9 +55,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gunicorn]:
         yield started
 
 
-def head(server: Gunicorn, line: str, *more: str) -> bytes:
+def head(server: Gunicorn, line: str, *lines: str) -> bytes:
     """Return the header of a request, including the blank line."""
-    return "\r\n".join([f"{line} HTTP/1.1", f"Host: {server.host}", *more, "", ""]).encode()
+    return "\r\n".join([f"{line} HTTP/1.1", f"Host: {server.host}", *lines, "", ""]).encode()
 
 
 SLOW = {
@@ -83,11 +83,11 @@ def test_a_request_that_takes_longer_than_ten_seconds_is_answered_408(server: Gu
     with connect(server.place) as idle, connect(server.place) as used:
         used.sendall(head(server, "GET /healthz"))
         assert one_reply(used).status == 200
-        answers, seconds = _drip_all(server)
+        responses, seconds = _drip_all(server)
         for raw in (idle, used):
             raw.sendall(head(server, "GET /healthz", "Connection: close"))
             assert replies(read_all(raw))[-1].status == 200
-    for name, reply in answers.items():
+    for name, reply in responses.items():
         assert reply.status == 408, name
         assert reply.header("Connection") == "close"
         assert "did not arrive within 10 seconds" in reply.body
@@ -100,30 +100,30 @@ def _drip_all(server: Gunicorn) -> tuple[dict[str, Reply], float]:
     open_ones = {name: connect(server.place) for name in SLOW}
     for name, raw in open_ones.items():
         raw.sendall(SLOW[name][0])
-    answers: dict[str, Reply] = {}
+    responses: dict[str, Reply] = {}
     while open_ones and time.monotonic() - began < 9 + BOUND_SECONDS:
         for name, raw in list(open_ones.items()):
             raw.settimeout(0.05)
             try:
-                came = raw.recv(65536)
+                received = raw.recv(65536)
             except TimeoutError:
                 raw.sendall(SLOW[name][1])
                 continue
             raw.settimeout(PATIENCE)
-            answers[name] = replies(came + read_all(raw))[0]
+            responses[name] = replies(received + read_all(raw))[0]
             open_ones.pop(name).close()
         time.sleep(0.2)
     for raw in open_ones.values():
         raw.close()
-    return answers, time.monotonic() - began
+    return responses, time.monotonic() - began
 
 
 def post(
-    server: Gunicorn, path: str, body: bytes, *more: str, declared: int | None = None
+    server: Gunicorn, path: str, body: bytes, *header_lines: str, declared: int | None = None
 ) -> Reply:
     """Send one POST. `declared` replaces the true Content-Length."""
     length = len(body) if declared is None else declared
-    lines = ("Connection: close", f"Content-Length: {length}", *more)
+    lines = ("Connection: close", f"Content-Length: {length}", *header_lines)
     return ask(server.place, head(server, f"POST {path}", *lines) + body)[-1]
 
 
@@ -147,9 +147,9 @@ def test_at_most_twenty_large_bodies_are_received_at_the_same_time(server: Gunic
     _wait_until(lambda: post(server, "/upload", b"a" * LARGE).body == f"{LARGE}\n")
 
 
-def _wait_until(happens: Callable[[], bool]) -> None:
+def _wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + BOUND_SECONDS
-    while not happens():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -197,7 +197,7 @@ def test_a_client_that_sends_far_too_much_can_read_the_refusal(server: Gunicorn)
 
 def test_a_client_that_sends_expect_with_too_large_a_body_is_refused(server: Gunicorn) -> None:
     lines = ("Expect: 100-continue", f"Content-Length: {KIB_64 + 1}")
-    assert [each.status for each in ask(server.place, head(server, "POST /logout", *lines))] == [
+    assert [reply.status for reply in ask(server.place, head(server, "POST /logout", *lines))] == [
         413
     ]
 

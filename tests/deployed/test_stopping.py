@@ -22,7 +22,7 @@ CLIENTS = {"busy": 6, "new": 6, "resting": 40}
 AT_ONCE = 64
 
 
-def asking(server: Gunicorn, path: str = "/login", *lines: str) -> bytes:
+def request_bytes(server: Gunicorn, path: str = "/login", *lines: str) -> bytes:
     """Return one complete request."""
     return "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {server.host}", *lines, "", ""]).encode()
 
@@ -30,7 +30,7 @@ def asking(server: Gunicorn, path: str = "/login", *lines: str) -> bytes:
 @pytest.mark.parametrize("unix", [False, True])
 def test_a_stop_under_load_loses_no_request(tmp_path: Path, unix: bool) -> None:
     with gunicorn(tmp_path, unix=unix) as server:
-        with steady_load(partial(connect, server.place), asking(server), CLIENTS) as load:
+        with steady_load(partial(connect, server.place), request_bytes(server), CLIENTS) as load:
             load.wait_for(150)
             server.child.send_signal(signal.SIGTERM)
             time.sleep(0.5)  # a router also needs a moment to send requests elsewhere
@@ -38,14 +38,14 @@ def test_a_stop_under_load_loses_no_request(tmp_path: Path, unix: bool) -> None:
         assert server.socket is None or not server.socket.exists()
     print(f"answered {len(load.answered)}, lost {load.lost}")
     assert load.lost == []
-    assert {each.status for each in load.answered} == {302}
+    assert {reply.status for reply in load.answered} == {302}
 
 
 @pytest.mark.parametrize("options", [(), ("--max-requests", "60", "--max-requests-jitter", "30")])
 def test_a_reload_of_the_workers_loses_no_request(tmp_path: Path, options: tuple[str, ...]) -> None:
     """On HUP, as after a configuration change, and after a maximum number of requests."""
     with gunicorn(tmp_path, *options) as server:
-        with steady_load(partial(connect, server.place), asking(server), CLIENTS) as load:
+        with steady_load(partial(connect, server.place), request_bytes(server), CLIENTS) as load:
             load.wait_for(150)
             if not options:
                 server.child.send_signal(signal.SIGHUP)
@@ -59,14 +59,17 @@ def test_a_reload_of_the_workers_loses_no_request(tmp_path: Path, options: tuple
 def test_a_stopping_server_answers_a_half_sent_request_and_then_closes(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "--workers", "1") as server:
         with connect(server.place) as half, connect(server.place) as idle:
-            half.sendall(asking(server)[:20])
-            idle.sendall(asking(server))
+            half.sendall(request_bytes(server)[:20])
+            idle.sendall(request_bytes(server))
             assert one_reply(idle).status == 302
             time.sleep(0.2)
             server.child.send_signal(signal.SIGTERM)
             time.sleep(0.5)
-            for raw, rest in ((idle, asking(server)), (half, asking(server)[20:])):
-                raw.sendall(rest)
+            for raw, remainder in (
+                (idle, request_bytes(server)),
+                (half, request_bytes(server)[20:]),
+            ):
+                raw.sendall(remainder)
                 (reply,) = replies(read_all(raw))
                 assert (reply.status, reply.header("Connection")) == (302, "close")
         assert server.child.wait(PATIENCE) == 0
@@ -83,7 +86,7 @@ def test_a_stop_does_not_wait_for_idle_connections(tmp_path: Path) -> None:
 
 def test_a_new_gunicorn_takes_over_on_usr2(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "--pid", str(tmp_path / "pid")) as server:
-        with steady_load(partial(connect, server.place), asking(server), {"new": 4}) as load:
+        with steady_load(partial(connect, server.place), request_bytes(server), {"new": 4}) as load:
             load.wait_for(20)
             server.child.send_signal(signal.SIGUSR2)
             new = _pid_in(tmp_path / "pid.2")
@@ -113,6 +116,6 @@ def test_sixty_four_simultaneous_logins_all_succeed(tmp_path: Path) -> None:
         ][:AT_ONCE]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             visitors = list(pool.map(lambda name: stop_before_callback(site, name), names))
-            opened = list(pool.map(lambda one: one.open(one.url), visitors))
+            opened = list(pool.map(lambda visitor: visitor.open(visitor.url), visitors))
     assert len(opened) == AT_ONCE
-    assert {(each.path, each.role) for each in opened} == {("/dashboard", "student")}
+    assert {(visitor.path, visitor.role) for visitor in opened} == {("/dashboard", "student")}

@@ -59,7 +59,7 @@ def test_a_sync_killed_at_any_moment_loses_and_duplicates_nothing(
 def test_a_sync_of_four_times_as_many_people_needs_no_more_memory(
     tmp_path: Path, number: int, bytes_a_person: int
 ) -> None:
-    few, many = (most_memory(tmp_path / str(each), each) for each in (number, 4 * number))
+    few, many = (most_memory(tmp_path / str(count), count) for count in (number, 4 * number))
     assert (many - few) * 1024 < bytes_a_person * 3 * number
 
 
@@ -68,21 +68,21 @@ def most_memory(folder: Path, students: int) -> int:
     with ExitStack() as stack:
         folder.mkdir()
         school = start_school(stack, folder, students, None)
-        answer = school.clever.app.wsgi_app
+        wsgi_app = school.clever.app.wsgi_app
 
         def with_small_pages(environ: dict[str, Any], start_response: Any) -> Any:
             environ["QUERY_STRING"] = re.sub(r"limit=\d{4,}", "limit=500", environ["QUERY_STRING"])
-            return answer(environ, start_response)
+            return wsgi_app(environ, start_response)
 
         school.clever.app.wsgi_app = with_small_pages  # type: ignore[method-assign] # as Flask says
-        most = int(school.run().split()[-1])
+        peak = int(school.run().split()[-1])
         lists = [
             request
             for request in school.clever.received_requests()
             if request["path"].endswith("/users")
         ]
         assert len(lists) > students / 500
-        return most
+        return peak
 
 
 def test_sqlite_keeps_few_of_the_long_statements_of_a_sync(tmp_path: Path) -> None:
@@ -90,14 +90,14 @@ def test_sqlite_keeps_few_of_the_long_statements_of_a_sync(tmp_path: Path) -> No
     engine = make_engine(f"sqlite:///{tmp_path}/school.sqlite3", COMMAND_LIMITS)
     with engine.connect() as connection:
 
-        def look(numbers: range) -> None:
+        def run_statements(numbers: range) -> None:
             for number in numbers:
-                ids = literal("0").in_([str(each) for each in range(number)])
+                ids = literal("0").in_([str(value) for value in range(number)])
                 connection.execute(select(literal(1)).where(ids)).all()
 
-        look(range(4_980, 5_000))
+        run_statements(range(4_980, 5_000))
         before = anonymous_memory()
-        look(range(4_900, 4_960))
+        run_statements(range(4_900, 4_960))
         assert anonymous_memory() - before < 20_000
 
 
@@ -112,10 +112,10 @@ def test_a_second_concurrent_sync_does_nothing_and_says_so(school: SyncedSchool)
     with school.start() as first:
         wait_for_a_lease(school)
         with school.start() as second:
-            said = second.communicate(timeout=300)[0]
+            output = second.communicate(timeout=300)[0]
         assert second.returncode == 4
-        assert "Another sync is running" in said
-        assert "full read" not in said
+        assert "Another sync is running" in output
+        assert "full read" not in output
         first.communicate(timeout=300)
     assert first.returncode == 0
     school.check()
@@ -155,7 +155,7 @@ def test_a_hundred_logins_succeed_during_two_syncs(make_site: SiteMaker, postgre
         assert set(pages) == {"/dashboard"}
         codes = sorted(sync.result(300) for sync in syncs)
         assert codes in ([0, 0], [0, 4])  # the second one may start after the first one has ended
-    again = runner.invoke(args=["clever", "sync", "--full"])
-    assert again.exit_code == 0, again.output
+    result = runner.invoke(args=["clever", "sync", "--full"])
+    assert result.exit_code == 0, result.output
     for district in site.clever.people.districts:
         assert_rows_equal(ExpectedRows(site.clever, district), database(site.app).engine)

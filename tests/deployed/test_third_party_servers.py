@@ -94,8 +94,8 @@ class Foreign:
         """Send the app's authorization request with changed parameters."""
         visitor = self.visitor()
         visitor.stop_at = "/oauth/authorize"
-        asked = visitor.open("/login").url
-        return send_request(asked.partition("?")[0], params=query(asked) | changes)
+        url = visitor.open("/login").url
+        return send_request(url.partition("?")[0], params=query(url) | changes)
 
     def redeem(self, code: str) -> requests.Response:
         """Exchange a code with the app's credentials, without the app."""
@@ -244,7 +244,7 @@ def query(url: str) -> dict[str, str]:
 
 def test_the_third_party_servers_are_pinned_and_use_the_configured_registry() -> None:
     lock = json.loads((FILES / "package-lock.json").read_text())
-    packages = [each for path, each in lock["packages"].items() if path]
+    packages = [package for path, package in lock["packages"].items() if path]
     assert all(package["version"] and package["integrity"] for package in packages)
     assert not any("resolved" in package for package in packages)
     wanted = json.loads((FILES / "package.json").read_text())["dependencies"]
@@ -322,8 +322,8 @@ def test_a_used_code_is_refused_by_the_server_and_shows_our_error_page(
     assert foreign.redeem(code).status_code == 200
     visitor.open(visitor.url)
     assert (visitor.response.status_code, visitor.code) == (400, "code_used")
-    again = foreign.redeem(code)
-    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    repeated = foreign.redeem(code)
+    assert (repeated.status_code, repeated.json()["error"]) == (400, "invalid_grant")
     assert not foreign.api.tokens
 
 

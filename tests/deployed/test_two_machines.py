@@ -43,11 +43,13 @@ class Router(HTTPAdapter):
         super().__init__()
         self._url = url
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
         address = urlsplit(request.url or "")
         request.headers["Host"] = address.netloc
         request.url = urlunsplit(address._replace(netloc=urlsplit(self._url).netloc))
-        return super().send(request, *args, **more)
+        return super().send(request, *args, **kwargs)
 
 
 def move(visitor: Visitor, machine: str) -> None:
@@ -125,8 +127,8 @@ def test_a_callback_that_reaches_two_machines_at_once_makes_one_exchange(
 
 def clock_of(url: str) -> float:
     """Return a machine's clock in seconds since 1970."""
-    answer = send_request(f"{url}/healthz", headers={"Host": "localhost"})
-    return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    response = send_request(f"{url}/healthz", headers={"Host": "localhost"})
+    return parsedate_to_datetime(response.headers["Date"]).timestamp()
 
 
 def test_clocks_that_differ_by_almost_two_minutes_break_neither_logins_nor_sessions(
@@ -134,18 +136,18 @@ def test_clocks_that_differ_by_almost_two_minutes_break_neither_logins_nor_sessi
 ) -> None:
     oidc: dict[str, Any] = {"clever_client_id": "simulator-oidc", "clever_oidc": True}
     with machines(tmp_path, "redis", 0, 110, -110, session_idle_minutes=1, **oidc) as (site, urls):
-        here, ahead, behind = urls
-        assert clock_of(ahead) - clock_of(here) > 100  # otherwise the test proves nothing
-        assert clock_of(here) - clock_of(behind) > 100
-        for begins, ends in ((ahead, here), (here, ahead), (behind, here), (here, behind)):
+        local, ahead, behind = urls
+        assert clock_of(ahead) - clock_of(local) > 100  # otherwise the test proves nothing
+        assert clock_of(local) - clock_of(behind) > 100
+        for begins, ends in ((ahead, local), (local, ahead), (behind, local), (local, behind)):
             visitor = site.visitor()
             move(visitor, begins)
             stop_before_callback(site, "student", visitor)
-            asked = len(site.clever.received_requests())
+            request_count = len(site.clever.received_requests())
             move(visitor, ends)
             assert visitor.open(visitor.url).role == "student"
             assert (
-                site.clever.received_requests()[asked]["path"] == "/oauth/tokens"
+                site.clever.received_requests()[request_count]["path"] == "/oauth/tokens"
             )  # and no restart
             move(visitor, begins)
             assert visitor.open("/dashboard").role == "student"

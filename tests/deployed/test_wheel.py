@@ -235,7 +235,7 @@ def test_pip_installs_the_package_with_its_dependencies(tmp_path: Path) -> None:
     assert log_in_to_documented_app(python, app) == "Hello Ada"
     absent = "import importlib.util as u; print([n for n in {} if u.find_spec(n)])"
     assert run(python, "-c", absent.format(OF_THE_EXTRAS), cwd=app) == "[]\n"
-    everything = f"{folder}[rosters,redis,server]"
-    run(python, "-m", "pip", "install", "-q", everything, cwd=tmp_path)
+    requirement = f"{folder}[rosters,redis,server]"
+    run(python, "-m", "pip", "install", "-q", requirement, cwd=tmp_path)
     assert run(python, "-c", absent.format(OF_THE_EXTRAS), cwd=app) == f"{[*OF_THE_EXTRAS]}\n"
     run(python, "-m", "pip", "check", cwd=tmp_path)

@@ -48,11 +48,12 @@ class Report:
 
     def found(self, name: str, outcome: str, *words: str) -> None:
         """Assert that this check has a finding with this outcome and all of these words."""
-        found = [check for check in self.checks if check["name"] == name]
+        checks = [check for check in self.checks if check["name"] == name]
         assert any(
-            each["outcome"] == outcome and all(word in each["says"] + each["do"] for word in words)
-            for each in found
-        ), found
+            check["outcome"] == outcome
+            and all(word in check["says"] + check["do"] for word in words)
+            for check in checks
+        ), checks
 
     def names(self) -> set[str]:
         return {check["name"] for check in self.checks}
@@ -268,11 +269,11 @@ def test_the_doctor_finds_a_wrong_clock(seconds: float, outcome: str, words: str
 def test_an_unknown_certificate_authority_fails_until_the_ca_bundle_contains_it(
     tmp_path: Path,
 ) -> None:
-    made = certificates.make_certificate(tmp_path)
-    with a_clever(tls=(str(made.certificate), str(made.key))) as (_, environ):
+    certificate = certificates.make_certificate(tmp_path)
+    with a_clever(tls=(str(certificate.certificate), str(certificate.key))) as (_, environ):
         report = examine(environ)
         report.found("Clever's login", "fault", "does not trust", "CLEVER_CA_BUNDLE")
-        report = examine(environ | {"CLEVER_CA_BUNDLE": str(made.certificate)})
+        report = examine(environ | {"CLEVER_CA_BUNDLE": str(certificate.certificate)})
         report.found("Clever's login", "ok", "certificate is valid")
         report.found("Clever's data", "ok", "certificate is valid")
         report.found("certificates", "ok", "CLEVER_CA_BUNDLE")
@@ -285,8 +286,8 @@ def test_the_doctor_reports_https_to_a_server_without_tls() -> None:
 
 
 def test_a_server_other_than_clever_at_clevers_address_is_a_failure() -> None:
-    with running_app.serve_other_site("<h1>Not Clever</h1>") as elsewhere:
-        report = examine(developing(elsewhere.rstrip("/")))
+    with running_app.serve_other_site("<h1>Not Clever</h1>") as url:
+        report = examine(developing(url.rstrip("/")))
     report.found("credentials", "fault", "CLEVER_URL")
 
 
@@ -329,14 +330,14 @@ def clever_com(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[RunningSimulator, str]]:
     """Run a simulator as clever.com. Yields it and its certificate authority's file."""
-    made, real = certificates.make_certificate(tmp_path, "clever.com"), socket.getaddrinfo
+    certificate, real = certificates.make_certificate(tmp_path, "clever.com"), socket.getaddrinfo
 
-    def here(host: str, *rest: Any, **more: Any) -> Any:
-        return real("127.0.0.1" if host == "clever.com" else host, *rest, **more)
+    def resolve(host: str, *args: Any, **kwargs: Any) -> Any:
+        return real("127.0.0.1" if host == "clever.com" else host, *args, **kwargs)
 
-    monkeypatch.setattr(socket, "getaddrinfo", here)
-    with a_clever(tls=(str(made.certificate), str(made.key))) as (clever, _):
-        yield clever, str(made.certificate)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with a_clever(tls=(str(certificate.certificate), str(certificate.key))) as (clever, _):
+        yield clever, str(certificate.certificate)
 
 
 def at_clever_com(clever: RunningSimulator, bundle: str) -> dict[str, str]:
@@ -409,7 +410,7 @@ def test_the_doctor_tries_redis_with_a_temporary_value(tmp_path: Path) -> None:
 def test_a_redis_connection_limit_below_the_apps_maximum_is_a_warning(
     tmp_path: Path,
 ) -> None:
-    with running_app.run_redis(tmp_path, more=("--maxclients", "20")) as url:
+    with running_app.run_redis(tmp_path, options=("--maxclients", "20")) as url:
         environ = PRODUCTION | {"REDIS_URL": url}
         examine(environ, "--offline").found("store", "ok", "allows 20", "at most 19")
         report = examine(environ | {"WEB_CONCURRENCY": "4"}, "--offline")
@@ -420,14 +421,14 @@ def test_a_redis_connection_limit_below_the_apps_maximum_is_a_warning(
 
 @pytest.mark.servers
 def test_the_doctor_explains_why_redis_does_not_store_anything(tmp_path: Path) -> None:
-    with running_app.run_redis(tmp_path, more=("--maxmemory", "1")) as url:
+    with running_app.run_redis(tmp_path, options=("--maxmemory", "1")) as url:
         examine(PRODUCTION | {"REDIS_URL": url}, "--offline").found("store", "fault", "(OOM)")
 
 
 @pytest.mark.servers
 def test_redis_without_certificate_verification_is_a_warning(tmp_path: Path) -> None:
-    made = certificates.make_certificate(tmp_path)
-    with running_app.run_redis(tmp_path, made) as url:
+    certificate = certificates.make_certificate(tmp_path)
+    with running_app.run_redis(tmp_path, certificate) as url:
         environ = PRODUCTION | {"REDIS_URL": url}
         examine(environ, "--offline").found("store", "fault", "nobody can log in")
         lax = environ | {"REDIS_TLS_VERIFY": "off"}
@@ -436,10 +437,10 @@ def test_redis_without_certificate_verification_is_a_warning(tmp_path: Path) -> 
 
 
 def run(folder: Path, environ: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
-    here = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    variables = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     return subprocess.run(
         [sys.executable, *command],
-        env=here | environ,
+        env=variables | environ,
         cwd=folder,
         capture_output=True,
         text=True,

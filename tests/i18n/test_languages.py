@@ -113,14 +113,16 @@ def test_switching_the_language_on_an_error_page_never_exposes_the_code(site: Si
     "referrer", ["https://evil.test/", "{}.evil.test/", "{}//evil.test/", "{}/\\evil.test", "x"]
 )
 def test_switching_the_language_never_redirects_to_another_site(site: Site, referrer: str) -> None:
-    answer = send_request(f"{site.url}/language/es", headers={"Referer": referrer.format(site.url)})
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    response = send_request(
+        f"{site.url}/language/es", headers={"Referer": referrer.format(site.url)}
+    )
+    assert (response.status_code, response.headers["Location"]) == (303, "/")
 
 
 def test_an_unknown_language_is_ignored_and_not_stored(site: Site) -> None:
     for name in ("fr", "es%00", "../es", "ES"):
-        answer = send_request(f"{site.url}/language/{name}")
-        assert (answer.status_code, "Set-Cookie" in answer.headers) == (404, False)
+        response = send_request(f"{site.url}/language/{name}")
+        assert (response.status_code, "Set-Cookie" in response.headers) == (404, False)
     page = send_request(site.url, headers={"Cookie": "language=../../etc/passwd"})
     assert page.headers["Content-Language"] == "en"
 
@@ -130,9 +132,9 @@ def test_the_language_cookie_has_the_same_security_flags_as_the_others(
 ) -> None:
     certificate = certificates.make_certificate(tmp_path)
     site = make_site(certificate=certificate)
-    answer = send_request(f"{site.url}/language/es", verify=str(certificate.certificate))
-    kept = answer.headers["Set-Cookie"]
-    assert kept == "__Host-language=es; Secure; HttpOnly; Path=/; SameSite=Lax"
+    response = send_request(f"{site.url}/language/es", verify=str(certificate.certificate))
+    cookie = response.headers["Set-Cookie"]
+    assert cookie == "__Host-language=es; Secure; HttpOnly; Path=/; SameSite=Lax"
 
 
 def test_the_language_choice_survives_a_login_and_ends_with_log_out(site: Site) -> None:
@@ -162,9 +164,9 @@ def test_the_next_person_on_a_shared_computer_starts_with_the_browsers_language(
 
 
 def test_a_framed_page_offers_no_language_menu(site: Site) -> None:
-    answer = send_request(site.url, headers={"Sec-Fetch-Dest": "iframe", "Accept-Language": "es"})
-    assert answer.headers["Content-Language"] == "es"
-    assert "/language/" not in answer.text
+    response = send_request(site.url, headers={"Sec-Fetch-Dest": "iframe", "Accept-Language": "es"})
+    assert response.headers["Content-Language"] == "es"
+    assert "/language/" not in response.text
 
 
 def test_adding_a_language_needs_only_a_translation_file(tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def test_adding_a_language_needs_only_a_translation_file(tmp_path: Path) -> None
     catalog(folder / "translations", "pt_BR", 'msgid "Language"\nmsgstr "Idioma"\n')
     with run_copied_app(folder, tmp_path / "log") as url:
         visitor = Visitor(url).open("/", **{"Accept-Language": "ar-EG"})
-        labels = [each.get_text() for each in visitor.page.select(".languages a")]
+        labels = [link.get_text() for link in visitor.page.select(".languages a")]
         assert labels == ["English", "العربية", "Español", "Português (Brasil)"]
         assert (spoken(visitor), visitor.page.html and visitor.page.html["dir"]) == ("ar", "rtl")
         assert visitor.page.select_one("[aria-label='اللغة']")
@@ -241,12 +243,12 @@ def test_in_development_the_app_refuses_to_start_with_a_broken_catalog(tmp_path:
 
 
 def test_dates_and_numbers_use_us_formats_in_each_language(make_site: SiteMaker) -> None:
-    def shown() -> str:
+    def format_samples() -> str:
         time = datetime(2026, 9, 1, 16, 5, tzinfo=UTC)
         return f"{format_date(time, 'long')} {format_time(time, 'short')} {format_decimal(12345)}"
 
     def extend(app: Flask) -> None:
-        view = public(lambda: (shown(), {"Content-Type": "text/plain; charset=utf-8"}))
+        view = public(lambda: (format_samples(), {"Content-Type": "text/plain; charset=utf-8"}))
         app.add_url_rule("/shown", "shown", view)
 
     visitor = make_site(extend=extend).visitor()
@@ -274,12 +276,14 @@ def test_plurals_follow_the_rules_of_the_language(make_site: SiteMaker, tmp_path
     )
 
     def extend(app: Flask) -> None:
-        def shown() -> ResponseReturnValue:
-            told = [ngettext("%(num)s class", "%(num)s classes", each) for each in (1, 3, 12, 22)]
-            return ", ".join(told), {"Content-Type": "text/plain"}
+        def show_counts() -> ResponseReturnValue:
+            texts = [
+                ngettext("%(num)s class", "%(num)s classes", number) for number in (1, 3, 12, 22)
+            ]
+            return ", ".join(texts), {"Content-Type": "text/plain"}
 
         app.extensions["languages"] = Catalogs(tmp_path)
-        app.add_url_rule("/shown", "shown", public(shown))
+        app.add_url_rule("/shown", "shown", public(show_counts))
 
     visitor = make_site(extend=extend).visitor()
     assert visitor.open("/shown").response.text == "1 class, 3 classes, 12 classes, 22 classes"

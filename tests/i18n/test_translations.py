@@ -57,7 +57,7 @@ def templates() -> dict[str, Catalog]:
 
 
 def texts(catalog: Catalog) -> set[tuple[str | None, str]]:
-    return {(each.context, str(each.id)) for each in catalog if each.id}
+    return {(message.context, str(message.id)) for message in catalog if message.id}
 
 
 def forms(text: str | Sequence[str] | None) -> list[str]:
@@ -80,7 +80,7 @@ def test_every_text_is_translated_and_no_translation_is_unused(
     assert texts(template) - texts(catalog) == set(), "new texts: bin/translate"
     assert texts(catalog) - texts(template) == set(), "texts that are gone: bin/translate"
     assert not catalog.obsolete
-    for message in (each for each in catalog if each.id):
+    for message in (message for message in catalog if message.id):
         english, other = forms(message.id), forms(message.string)
         assert all(other), f"not translated: {message.id}"
         assert not message.fuzzy, message.id
@@ -104,11 +104,13 @@ def bracketed(
     path = folder / PSEUDO / "LC_MESSAGES" / "messages.po"
     path.parent.mkdir(parents=True)
     catalog = Catalog(locale=PSEUDO)
-    for each in chain(*templates.values()):
-        if each.id:
-            ids = (each.id,) if isinstance(each.id, str) else tuple(each.id)
+    for message in chain(*templates.values()):
+        if message.id:
+            ids = (message.id,) if isinstance(message.id, str) else tuple(message.id)
             strings = tuple(map(in_brackets, ids))
-            catalog.add(each.id, strings if len(ids) > 1 else strings[0], context=each.context)
+            catalog.add(
+                message.id, strings if len(ids) > 1 else strings[0], context=message.context
+            )
     with path.open("wb") as file:
         write_po(file, catalog)
     with reading_level.run_site_to_read(tmp_path_factory.mktemp("site"), Catalogs(folder)) as site:
@@ -126,23 +128,23 @@ def in_brackets(text: str) -> str:
 def outside(page_texts: list[str], names: set[str]) -> list[str]:
     """Return the texts outside brackets that are neither data nor a language's own name."""
     text = re.sub(r"⟦[^⟦⟧]*⟧", "\n", "\x1f".join(page_texts))
-    rest = reading_level.remove_texts(text, names | OF_BABEL).split("\x1f")
-    return [each.strip() for each in rest if re.search(r"[^\W\d_]", each)]
+    remaining = reading_level.remove_texts(text, names | OF_BABEL).split("\x1f")
+    return [text.strip() for text in remaining if re.search(r"[^\W\d_]", text)]
 
 
 def hard_coded(reader: PageReader, names: set[str]) -> dict[str, list[str]]:
     """Return these texts by page. Asserts that every page has bracketed text."""
     assert all("⟦" in page.get_text() for page in reader.pages.values())
-    found = {
+    texts_by_page = {
         path: outside(reading_level.all_texts(page), names) for path, page in reader.pages.items()
     }
-    return {path: each for path, each in found.items() if each}
+    return {path: texts for path, texts in texts_by_page.items() if texts}
 
 
-@pytest.mark.parametrize("who", [NOT_LOGGED_IN, *READERS])
-def test_no_page_has_untranslated_text(bracketed: tuple[Site, set[str]], who: str) -> None:
+@pytest.mark.parametrize("user_name", [NOT_LOGGED_IN, *READERS])
+def test_no_page_has_untranslated_text(bracketed: tuple[Site, set[str]], user_name: str) -> None:
     site, names = bracketed
-    reader = PageReader(site, who, PSEUDO).look_around(reading_level.claim_link(site))
+    reader = PageReader(site, user_name, PSEUDO).look_around(reading_level.claim_link(site))
     assert len(reader.pages) > 3
     assert hard_coded(reader, names) == {}
 
@@ -153,15 +155,15 @@ def test_no_error_page_has_untranslated_text(bracketed: tuple[Site, set[str]]) -
 
 
 @pytest.mark.parametrize(
-    ("part", "who", "status"),
+    ("part", "user_name", "status"),
     [("user", "student", 503), ("user", "teacher", 403), ("school", "teacher_admin", 404)],
 )
 def test_no_notice_about_missing_data_is_untranslated(
-    bracketed: tuple[Site, set[str]], part: str, who: str, status: int
+    bracketed: tuple[Site, set[str]], part: str, user_name: str, status: int
 ) -> None:
     site, names = bracketed
     site.clever.add_fault(part, status=status, times=2)
-    reader = PageReader(site, who, PSEUDO).see("/dashboard")
+    reader = PageReader(site, user_name, PSEUDO).see("/dashboard")
     site.clever.clear_faults()
     assert "%(what)s" not in str(reader.pages)
     assert hard_coded(reader, names) == {}
@@ -191,15 +193,15 @@ def test_no_notice_about_a_sync_is_untranslated(
             for trouble in troubles
         }
         session.execute(update(District).values(troubles))
-    reader = [
-        PageReader(site, who, PSEUDO).see("/dashboard")
-        for who in ("district_admin", "school_admin")
+    readers = [
+        PageReader(site, user_name, PSEUDO).see("/dashboard")
+        for user_name in ("district_admin", "school_admin")
     ]
     with database_session(site) as session:
         session.execute(update(District).values(before))
-    for each in reader:
-        assert each.pages["/dashboard"].select(".notice:not(.good)")
-        assert hard_coded(each, names) == {}
+    for reader in readers:
+        assert reader.pages["/dashboard"].select(".notice:not(.good)")
+        assert hard_coded(reader, names) == {}
 
 
 def test_no_page_has_untranslated_text_during_impersonation(
@@ -257,12 +259,12 @@ def test_student_pages_use_short_sentences_and_words_that_children_know(
     site, names = read
     repaired = make_site(clever_status_url="{clever}/_status")
     repaired.clever.add_incident(reading_level.INCIDENT, "maintenance")
-    known = set((ROOT / "tests" / "data" / f"words_{language}.txt").read_text().split())
+    known_words = set((ROOT / "tests" / "data" / f"words_{language}.txt").read_text().split())
     long, unknown = set(), set()
     for reader in of_students(site, repaired, language):
         for page in reader.pages.values():
             for sentence in reading_level.sentences(page):
                 words = WORD.findall(reading_level.remove_texts(sentence, names, " • "))
                 long |= {sentence} if len(words) > LONGEST else set()
-                unknown |= {word.lower() for word in words if word[0].isalpha()} - known
+                unknown |= {word.lower() for word in words if word[0].isalpha()} - known_words
     assert (long, sorted(unknown)) == (set(), [])

@@ -21,31 +21,31 @@ from tests.support.starter import make_starter
 
 def modules() -> dict[str, Path]:
     folder = ROOT / "clever_login"
-    found = {
+    paths = {
         ".".join(path.relative_to(folder).with_suffix("").parts): path
         for path in folder.rglob("*.py")
     }
     return {
         name: path
-        for name, path in found.items()
+        for name, path in paths.items()
         if not name.endswith("__init__") and "migrations.versions" not in name
     }
 
 
 def imports(path: Path) -> set[str]:
     """Return the full names of everything that a module imports."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            names |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{name.name}" for name in node.names} | {node.module}
-    return found
+            names |= {f"{node.module}.{name.name}" for name in node.names} | {node.module}
+    return names
 
 
 def test_only_the_clever_package_imports_authlib_and_requests() -> None:
     for name, path in modules().items():
-        packages = {each.partition(".")[0] for each in imports(path)}
+        packages = {name.partition(".")[0] for name in imports(path)}
         assert ("authlib" in packages) == (name in {"clever.oauth", "clever.oidc"}), name
         assert "requests" not in packages or name.startswith("clever."), name
 
@@ -77,12 +77,12 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
     read = set(re.findall(r'reader\.\w+\(\s*"([A-Z_]+)"', source))
     sample = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
     assert read == sample
-    others = {"SIMULATOR_PORT", "WEB_CONCURRENCY"}
+    undocumented = {"SIMULATOR_PORT", "WEB_CONCURRENCY"}
     page = (ROOT / "docs" / "settings.md").read_text()
-    assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.M)) == read | others
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.M)) == read | undocumented
     for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for name in re.findall(r"`([A-Z]+_[A-Z_]+)`", path.read_text()):
-            assert name in read | others, f"{path.name}: {name}"
+            assert name in read | undocumented, f"{path.name}: {name}"
 
 
 def anchors(path: Path) -> set[str]:
@@ -150,8 +150,8 @@ def test_the_code_in_the_docs_passes_ruff_and_mypy(tmp_path: Path) -> None:
     types += ["--cache-dir", ".mypy_cache/docs"]  # other options would empty the cache of bin/test
     for tool in (style, types):
         command = [sys.executable, "-m", *tool, str(tmp_path)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_the_code_in_the_simulators_readme_runs() -> None:

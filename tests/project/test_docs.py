@@ -20,22 +20,22 @@ SETTINGS = {field.name.upper() for field in fields(Settings)}
 
 
 def test_every_test_named_in_the_certification_doc_exists() -> None:
-    named = {each for each in QUOTED if each.startswith("test_")}
-    assert len(named) > 15
-    assert named <= names_of_tests()
+    tests = {name for name in QUOTED if name.startswith("test_")}
+    assert len(tests) > 15
+    assert tests <= names_of_tests()
 
 
 def test_every_file_named_in_the_certification_doc_exists() -> None:
-    files = {each for each in QUOTED if re.fullmatch(r"\w+(/[\w.]+)+", each)} - {"bin/test"}
+    files = {path for path in QUOTED if re.fullmatch(r"\w+(/[\w.]+)+", path)} - {"bin/test"}
     assert len(files) > 8
-    for each in (each for each in files if not each.startswith("templates/")):  # those are yours
-        assert (ROOT / each).is_file(), each
+    for path in (path for path in files if not path.startswith("templates/")):  # those are yours
+        assert (ROOT / path).is_file(), path
 
 
 def test_every_setting_named_in_the_certification_doc_exists() -> None:
-    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", TEXT))
-    assert len(named) > 8
-    assert named <= SETTINGS
+    settings = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", TEXT))
+    assert len(settings) > 8
+    assert settings <= SETTINGS
 
 
 def test_every_command_named_in_the_certification_doc_exists(site: Site) -> None:
@@ -51,20 +51,20 @@ def test_every_command_named_in_the_certification_doc_exists(site: Site) -> None
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "answer"),
     [("session_idle_minutes", "{} minutes"), ("session_max_hours", "{} hours")],
 )
-def test_the_questionnaire_answers_match_the_settings(setting: str, said: str) -> None:
+def test_the_questionnaire_answers_match_the_settings(setting: str, answer: str) -> None:
     default = next(field.default for field in fields(Settings) if field.name == setting)
-    assert said.format(default) in TEXT
+    assert answer.format(default) in TEXT
 
 
 def test_the_doctor_output_in_the_certification_doc_is_accurate() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "clever_login/doctor").glob("*.py"))
     source = " ".join(re.sub(r'"\n\s*f?"', "", sources).split())
     section = TEXT.partition("## 6.")[2].partition("## 7.")[0]
-    said = re.findall(r'"([^"\n]{10,})"', section)
-    assert len(said) >= 4
-    for each in said:
-        assert each in source, each
+    quotes = re.findall(r'"([^"\n]{10,})"', section)
+    assert len(quotes) >= 4
+    for quote in quotes:
+        assert quote in source, quote
     assert "credentials" in {check.name for check in CHECKS}

@@ -14,8 +14,8 @@ MAX_MODULES_ELSEWHERE = 14
 
 def test_no_module_imports_a_module_of_a_higher_layer() -> None:
     command = [sys.executable, "-m", "tools.import_layers"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_architecture_md_describes_each_package_and_module_once() -> None:

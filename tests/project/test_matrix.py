@@ -13,12 +13,12 @@ STORES = ("files", pytest.param("redis", marks=pytest.mark.servers))
 
 
 def test_a_matrix_has_every_combination_once() -> None:
-    found = [each.values for each in matrix(PEOPLE, WAYS)]
-    assert sorted(found) == sorted(product(PEOPLE, WAYS))
+    values = [param.values for param in matrix(PEOPLE, WAYS)]
+    assert sorted(values) == sorted(product(PEOPLE, WAYS))
 
 
 def test_with_two_axes_the_quick_part_has_each_value() -> None:
-    quick = [each.values for each in matrix(PEOPLE, WAYS) if not each.marks]
+    quick = [param.values for param in matrix(PEOPLE, WAYS) if not param.marks]
     assert len(quick) == len(PEOPLE)
     assert {value for values in quick for value in values} == {*PEOPLE, *WAYS}
 
@@ -32,5 +32,5 @@ def test_with_three_axes_the_quick_part_has_each_pair_of_values() -> None:
 
 
 def test_a_value_keeps_its_marks() -> None:
-    for each in matrix(STORES, WAYS):
-        assert (pytest.mark.servers in each.marks) == (each.values[0] == "redis")
+    for param in matrix(STORES, WAYS):
+        assert (pytest.mark.servers in param.marks) == (param.values[0] == "redis")

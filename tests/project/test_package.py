@@ -22,8 +22,10 @@ def project(folder: Path) -> dict[str, Any]:
 
 def ranges(requirements: list[str]) -> dict[str, str]:
     """Return the range of each package, without its own extras."""
-    found = (re.fullmatch(rf"({NAME})(?:\[\w+\])?(.*)", each) for each in requirements)
-    return {match[1]: match[2] for match in found if match}
+    matches = (
+        re.fullmatch(rf"({NAME})(?:\[\w+\])?(.*)", requirement) for requirement in requirements
+    )
+    return {match[1]: match[2] for match in matches if match}
 
 
 def ranges_of_the_starter() -> dict[str, str]:
@@ -34,7 +36,10 @@ def ranges_of_the_starter() -> dict[str, str]:
 def test_the_package_has_the_ranges_of_the_starter() -> None:
     library = project(ROOT)
     extras = library["optional-dependencies"].values()
-    required = [*library["dependencies"], *(each for extra in extras for each in extra)]
+    required = [
+        *library["dependencies"],
+        *(requirement for extra in extras for requirement in extra),
+    ]
     assert ranges(required) == ranges_of_the_starter()
 
 

@@ -112,12 +112,12 @@ def test_login_as_finds_a_person_of_a_synced_roster(site: Site) -> None:
 
 def test_a_person_of_a_roster_keeps_the_schools_of_each_role(site: Site) -> None:
     run_flask_clever(site, "sync")
-    both = site.person("teacher_admin")
-    (row,) = [row for row in people_rows(site) if row.clever_id == both.id]
+    person = site.person("teacher_admin")
+    (row,) = [row for row in people_rows(site) if row.clever_id == person.id]
     user = login_as(browser(flask_app(site)), "staff", person_id=row.id)
     assert user.roles == (Role.TEACHER, Role.STAFF)
     assert {school.name for school in user.schools.value or ()} == {
-        school.name for assignment in both.role_assignments for school in assignment.schools
+        school.name for assignment in person.role_assignments for school in assignment.schools
     }
 
 
@@ -225,8 +225,8 @@ def test_the_simulator_logs_in_at_any_callback_and_answers_its_questions(tmp_pat
         settings = sample_settings(tmp_path, clever_confirm_students=True, **clever.settings)
         client = browser(make_starter(settings, url_prefix="/c"))
         for name in ("student", "teacher_admin", "district_admin2"):
-            back = clever.log_in(client.get("/c/login").location, name)
-            assert client.get(back).location == "/dashboard"
+            callback_url = clever.log_in(client.get("/c/login").location, name)
+            assert client.get(callback_url).location == "/dashboard"
             assert clever.person(name).name.last in client.get("/dashboard").text
 
 

@@ -12,10 +12,10 @@ from tools.translation_files import Texts, extract_texts, update_file
 
 
 def catalog(**texts: str) -> Catalog:
-    made = Catalog()
+    result = Catalog()
     for text, translation in texts.items():
-        made.add(text, translation)
-    return made
+        result.add(text, translation)
+    return result
 
 
 TEXTS = Texts(
@@ -51,10 +51,10 @@ def test_a_file_of_the_app_gets_its_texts_and_keeps_those_that_replace_the_libra
     path.write_text(FILE)
     with path.open("rb") as file:
         existing = read_po(file, locale=language)
-    removed = {each.id for each in update_file(path, TEXTS.of_app_file(language, existing))}
+    removed = {message.id for message in update_file(path, TEXTS.of_app_file(language, existing))}
     assert removed == {"Bye", "Name", "Gone"} - set(expected)
     with path.open("rb") as file:
-        updated = {each.id: each.string for each in read_po(file) if each.id}
+        updated = {message.id: message.string for message in read_po(file) if message.id}
     assert updated == expected
 
 
@@ -72,5 +72,5 @@ def test_texts_of_packages_beside_the_app_are_found_and_those_of_other_folders_a
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     texts = extract_texts(tmp_path, frozenset({"tests", "tools"}))
-    found = {each.id for each in texts if each.id}
-    assert found == {"In a module", "In a package", "On a page", ("One", "Many")}
+    ids = {message.id for message in texts if message.id}
+    assert ids == {"In a module", "In a package", "On a page", ("One", "Many")}

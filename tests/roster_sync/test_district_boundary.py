@@ -31,11 +31,11 @@ class Pair:
     site: Site
 
     @property
-    def neighbour(self) -> District:
+    def neighbor(self) -> District:
         return self.site.clever.people.districts[0]
 
     @property
-    def here(self) -> District:
+    def district(self) -> District:
         return self.site.clever.people.districts[1]
 
     def person(self, district: District, role: str, number: int = 0) -> Any:
@@ -48,33 +48,33 @@ class Pair:
     def school(self, district: District, number: int = 0) -> Any:
         return self.site.clever.people.schools_of(district)[number]
 
-    def say(self, *alterations: tuple[str, dict[str, Any]]) -> None:
+    def override(self, *alterations: tuple[str, dict[str, Any]]) -> None:
         described = [{"id": key, "fields": fields} for key, fields in alterations]
         self.site.clever.override_many(described)
 
     def sync(self, *words: str) -> str:
-        done = sync_site(self.site, "--district", self.here.id, *words)
-        assert done.exit_code == 0, done.stdout + done.stderr
-        return done.stdout
+        result = sync_site(self.site, "--district", self.district.id, *words)
+        assert result.exit_code == 0, result.stdout + result.stderr
+        return result.stdout
 
 
 def all_of(engine: Engine, district_id: str) -> dict[str, set[tuple[Any, ...]]]:
     """Return every row of a district with all columns."""
-    found = {}
+    rows_by_table = {}
     with engine.connect() as db:
         own = select(models.District.__table__).where(models.District.id == district_id)
-        found["districts"] = {tuple(map(str, row)) for row in db.execute(own)}
+        rows_by_table["districts"] = {tuple(map(str, row)) for row in db.execute(own)}
         for model in OWNED:
             table = model.__table__
             assert isinstance(table, Table)
             rows = db.execute(select(table).where(table.c.district_id == district_id))
-            found[table.name] = {tuple(map(str, row)) for row in rows}
+            rows_by_table[table.name] = {tuple(map(str, row)) for row in rows}
         for link, owner in LINKS:
             table = link.__table__
             assert isinstance(table, Table)
-            here = select(table).join(owner).where(owner.district_id == district_id)
-            found[table.name] = {tuple(map(str, row)) for row in db.execute(here)}
-    return found
+            query = select(table).join(owner).where(owner.district_id == district_id)
+            rows_by_table[table.name] = {tuple(map(str, row)) for row in db.execute(query)}
+    return rows_by_table
 
 
 @pytest.fixture
@@ -86,32 +86,38 @@ def pair(make_site: SiteMaker, database_url: str | None) -> Pair:
 
 def section_across(pair: Pair) -> tuple[str, dict[str, Any]]:
     """Return one of this district's sections, with a school, a term, and people of the neighbor."""
-    there, section = pair.neighbour, pair.section(pair.here)
+    neighbor, section = pair.neighbor, pair.section(pair.district)
     students = [student.id for student in section.students]
     return section.id, {
         "name": f"{CANARY} class",
-        "school": pair.school(there).id,
+        "school": pair.school(neighbor).id,
         "term_id": theirs_term(pair),
-        "students": [*students, pair.person(there, "student").id],
-        "teachers": [section.teacher.id, pair.person(there, "teacher").id],
+        "students": [*students, pair.person(neighbor, "student").id],
+        "teachers": [section.teacher.id, pair.person(neighbor, "teacher").id],
     }
 
 
 def theirs_term(pair: Pair) -> str:
     with database_engine(pair.site).connect() as db:
-        own = select(models.Term.id).where(models.Term.district_id == pair.neighbour.id)
+        own = select(models.Term.id).where(models.Term.district_id == pair.neighbor.id)
         return str(db.scalars(own).first())
 
 
 def ours_as_theirs(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
     """Return changes that give this district's records ids of the neighbor's records."""
-    there, here, name = pair.neighbour, pair.here, {"name.last": CANARY, "name.first": CANARY}
+    neighbor, district, name = (
+        pair.neighbor,
+        pair.district,
+        {"name.last": CANARY, "name.first": CANARY},
+    )
     with database_engine(pair.site).connect() as db:
-        term = db.scalars(select(models.Term.id).where(models.Term.district_id == here.id)).first()
+        term = db.scalars(
+            select(models.Term.id).where(models.Term.district_id == district.id)
+        ).first()
     return [
-        (pair.person(here, "student", 1).id, {"id": pair.site.person("student").id, **name}),
-        (pair.section(here, 1).id, {"id": pair.section(there, 1).id, "name": CANARY}),
-        (pair.school(here, 1).id, {"id": pair.school(there, 1).id, "name": CANARY}),
+        (pair.person(district, "student", 1).id, {"id": pair.site.person("student").id, **name}),
+        (pair.section(district, 1).id, {"id": pair.section(neighbor, 1).id, "name": CANARY}),
+        (pair.school(district, 1).id, {"id": pair.school(neighbor, 1).id, "name": CANARY}),
         (str(term), {"id": theirs_term(pair), "name": CANARY}),
     ]
 
@@ -122,17 +128,17 @@ def people_across(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
     One is at a school of the neighbor, one has a legacy id (before v3) of the neighbor's teacher,
     and one claims the neighbor as the district.
     """
-    there, here = pair.neighbour, pair.here
-    teacher, other = pair.person(here, "teacher"), pair.person(here, "teacher", 1)
-    school = pair.school(there).id
+    neighbor, district = pair.neighbor, pair.district
+    teacher, other = pair.person(district, "teacher"), pair.person(district, "teacher", 1)
+    school = pair.school(neighbor).id
     return [
         (teacher.id, {"roles.teacher.schools": [school], "roles.teacher.school": school}),
         (other.id, {"roles.teacher.legacy_id": pair.site.person("teacher").id}),
-        (pair.person(here, "student", 2).id, {"district": there.id, "name.last": CANARY}),
+        (pair.person(district, "student", 2).id, {"district": neighbor.id, "name.last": CANARY}),
     ]
 
 
-WHAT: dict[str, tuple[Callable[[Pair], Any], set[str]]] = {
+CASES: dict[str, tuple[Callable[[Pair], Any], set[str]]] = {
     "a class across": (
         lambda pair: [section_across(pair)],
         {"section.school (1)", "section.students (1)", "section.teachers (1)", "section.term (1)"},
@@ -143,20 +149,20 @@ WHAT: dict[str, tuple[Callable[[Pair], Any], set[str]]] = {
 
 
 @pytest.mark.parametrize("words", [(), ("--full",)], ids=["events", "full"])
-@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize("case", CASES)
 def test_data_of_one_district_never_changes_another_and_is_counted(
-    pair: Pair, what: str, words: tuple[str, ...]
+    pair: Pair, case: str, words: tuple[str, ...]
 ) -> None:
     visitors = [by_button(pair.site, name) for name in ("student", "teacher", "school_admin")]
-    before = all_of(database_engine(pair.site), pair.neighbour.id)
-    say, named = WHAT[what]
-    pair.say(*say(pair))
-    told = pair.sync(*words)
-    assert all_of(database_engine(pair.site), pair.neighbour.id) == before
-    assert "to another district were left out: " in told
-    for each in named:
-        assert each in told, told
-    assert CANARY not in told
+    before = all_of(database_engine(pair.site), pair.neighbor.id)
+    overrides, fields = CASES[case]
+    pair.override(*overrides(pair))
+    output = pair.sync(*words)
+    assert all_of(database_engine(pair.site), pair.neighbor.id) == before
+    assert "to another district were left out: " in output
+    for field in fields:
+        assert field in output, output
+    assert CANARY not in output
     for visitor in visitors:
         assert visitor.open("/dashboard").path == "/dashboard", "was logged out"
         assert CANARY not in visitor.response.text
@@ -166,29 +172,29 @@ def test_data_of_one_district_never_changes_another_and_is_counted(
 
 
 def test_references_to_another_district_are_dropped_and_the_rest_is_kept(pair: Pair) -> None:
-    key, said = section_across(pair)
-    pair.say((key, said))
+    key, values = section_across(pair)
+    pair.override((key, values))
     pair.sync()
-    section = pair.section(pair.here)
+    section = pair.section(pair.district)
     with database_engine(pair.site).connect() as db:
-        asked = select(models.Section.name, models.Section.school_id, models.Section.term_id)
-        row = db.execute(asked.where(models.Section.id == key)).one()
-        assert tuple(row) == (said["name"], None, None)
+        query = select(models.Section.name, models.Section.school_id, models.Section.term_id)
+        row = db.execute(query.where(models.Section.id == key)).one()
+        assert tuple(row) == (values["name"], None, None)
         people = select(models.Person.clever_id).join(models.Enrollment)
         seated = set(db.scalars(people.where(models.Enrollment.section_id == key)))
-    assert seated == {each.id for each in (*section.students, *section.teachers)}
+    assert seated == {person.id for person in (*section.students, *section.teachers)}
     pair.site.clever.reset()
     pair.sync("--full")
-    assert_rows_equal(ExpectedRows(pair.site.clever, pair.here), database_engine(pair.site))
+    assert_rows_equal(ExpectedRows(pair.site.clever, pair.district), database_engine(pair.site))
 
 
 def test_a_district_token_that_returns_another_districts_record_is_not_used(pair: Pair) -> None:
-    before = all_of(database_engine(pair.site), pair.neighbour.id)
-    pair.say((pair.here.id, {"id": pair.neighbour.id}))
-    done = sync_site(pair.site, "--district", pair.here.id)
-    assert done.exit_code == 1
-    assert "another district's record" in done.stdout
-    assert all_of(database_engine(pair.site), pair.neighbour.id) == before
+    before = all_of(database_engine(pair.site), pair.neighbor.id)
+    pair.override((pair.district.id, {"id": pair.neighbor.id}))
+    result = sync_site(pair.site, "--district", pair.district.id)
+    assert result.exit_code == 1
+    assert "another district's record" in result.stdout
+    assert all_of(database_engine(pair.site), pair.neighbor.id) == before
 
 
 @pytest.mark.servers
@@ -209,5 +215,5 @@ def test_a_row_that_moves_to_another_district_during_a_write_is_left_unchanged(
     with engine.begin() as writer:
         upsert_rows(writer, models.School, "id", [row | {"district_id": "b", "name": CANARY}])
     with engine.connect() as db:
-        found = db.execute(select(models.School.district_id, models.School.name)).one()
-    assert tuple(found) == ("a", "")
+        school = db.execute(select(models.School.district_id, models.School.name)).one()
+    assert tuple(school) == ("a", "")

@@ -35,19 +35,19 @@ def test_a_district_outside_the_allow_list_is_neither_read_nor_stored(
 ) -> None:
     ids = [district.id for district in make_site().clever.people.districts]
     site = make_account_app(make_site, database_url, clever_district_ids=(ids[0],))
-    done = sync_site(site)
-    assert done.exit_code == 0
-    assert done.stdout.count(f"skipped. {OUTSIDE}") == len(ids) - 1
+    result = sync_site(site)
+    assert result.exit_code == 0
+    assert result.stdout.count(f"skipped. {OUTSIDE}") == len(ids) - 1
     assert district_ids(site, Person) == district_ids(site, School) == {ids[0]}
     with database_of(site).read_session() as session:
         assert session.scalars(select(District.id)).all() == [ids[0]]
     assert_rows_equal(
         ExpectedRows(site.clever, site.clever.people.districts[0]), database_engine(site)
     )
-    asked = " ".join(
+    requested_urls = " ".join(
         f"{request['path']}?{request['query']}" for request in site.clever.received_requests()
     )
-    assert not [record_id for record_id in ids[1:] if f"/districts/{record_id}" in asked]
+    assert not [record_id for record_id in ids[1:] if f"/districts/{record_id}" in requested_urls]
     assert (
         sync_site(site, "--district", ids[1]).stdout == f"District ({ids[1]}): skipped. {OUTSIDE}\n"
     )

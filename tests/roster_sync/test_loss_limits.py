@@ -40,9 +40,9 @@ def district_of(site: Site) -> District:
 
 
 def run(site: Site, *words: str, code: int = 0) -> str:
-    done = sync_site(site, "--district", district_of(site).id, *words)
-    assert done.exit_code == code, done.stdout + done.stderr
-    return done.stdout
+    result = sync_site(site, "--district", district_of(site).id, *words)
+    assert result.exit_code == code, result.stdout + result.stderr
+    return result.stdout
 
 
 def assert_as_at_clever(site: Site) -> None:
@@ -54,23 +54,23 @@ def assert_as_at_clever(site: Site) -> None:
 
 def problem(site: Site) -> str | None:
     with database_engine(site).connect() as db:
-        asked = select(models.District.problem).where(models.District.id == district_of(site).id)
-        return db.scalar(asked)
+        query = select(models.District.problem).where(models.District.id == district_of(site).id)
+        return db.scalar(query)
 
 
 def terms(site: Site) -> set[str]:
     with database_engine(site).connect() as db:
         term = models.Term
-        here = (term.district_id == district_of(site).id) & term.archived_at.is_(None)
-        return set(db.scalars(select(term.id).where(here)))
+        is_current = (term.district_id == district_of(site).id) & term.archived_at.is_(None)
+        return set(db.scalars(select(term.id).where(is_current)))
 
 
 def rename_one_of_each(site: Site) -> dict[str, str]:
     """Rename a school, a section, and a student. These changes must always be applied."""
-    here = site.clever.people
+    directory = site.clever.people
     ids = {
-        "schools": here.schools_of(district_of(site))[0].id,
-        "sections": here.sections_of(district_of(site))[0].id,
+        "schools": directory.schools_of(district_of(site))[0].id,
+        "sections": directory.sections_of(district_of(site))[0].id,
     }
     site.clever.override_many(
         [{"id": record_id, "fields": {"name": "New"}} for record_id in ids.values()]
@@ -81,13 +81,13 @@ def rename_one_of_each(site: Site) -> dict[str, str]:
 
 def names(site: Site, ids: dict[str, str]) -> dict[str, str | None]:
     person = models.Person
-    asked = {
+    queries = {
         "schools": select(models.School.name).where(models.School.id == ids["schools"]),
         "sections": select(models.Section.name).where(models.Section.id == ids["sections"]),
         "users": select(person.last_name).where(person.clever_id == ids["users"]),
     }
     with database_engine(site).connect() as db:
-        return {name: db.scalar(each) for name, each in asked.items()}
+        return {name: db.scalar(query) for name, query in queries.items()}
 
 
 @pytest.mark.parametrize("rows", [0, 2])
@@ -100,14 +100,14 @@ def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
     before, its_terms = actual_rows(database_engine(site), district_of(site).id), terms(site)
     ids = rename_one_of_each(site)
     site.clever.add_fault("data", path=f"/{name}", rows=rows, times=0)
-    told = run(site, "--full", code=3)
-    what = name.replace("users", "people")
-    assert "  on hold: " in told
+    output = run(site, "--full", code=3)
+    kind = name.replace("users", "people")
+    assert "  on hold: " in output
     assert (
-        f" {what} missing. The sync applied all other changes, but removed nothing of these kinds"
-        in told
+        f" {kind} missing. The sync applied all other changes, but removed nothing of these kinds"
+        in output
     )
-    assert "run the same command with --yes" in told
+    assert "run the same command with --yes" in output
     after = actual_rows(database_engine(site), district_of(site).id)
     assert {kind: len(rows) for kind, rows in after.items()} == {
         kind: len(rows) for kind, rows in before.items()
@@ -132,8 +132,8 @@ def test_an_unexpectedly_empty_list_is_read_again(site: Site, name: str) -> None
     site.clever.add_fault("data", path=f"/{name}", rows=0)
     before = len(site.clever.received_requests())
     assert "nothing changed" in run(site, "--full")
-    asked = [request["path"] for request in site.clever.received_requests()[before:]]
-    assert asked.count(f"/v3.0/{name}") == 2
+    paths = [request["path"] for request in site.clever.received_requests()[before:]]
+    assert paths.count(f"/v3.0/{name}") == 2
     assert_as_at_clever(site)
 
 
@@ -165,9 +165,9 @@ def test_an_empty_list_of_one_role_is_held_back_however_few_people_it_has(
     site = make_account_app(make_site, database_url, clever_api_version="v2.1")
     run(site)
     site.clever.add_fault("data", path="/teachers", rows=0, times=0)
-    told = run(site, "--full", code=3)
-    assert " teachers missing" in told
-    assert " people" not in told.partition("on hold")[2].partition("missing")[0]
+    output = run(site, "--full", code=3)
+    assert " teachers missing" in output
+    assert " people" not in output.partition("on hold")[2].partition("missing")[0]
     site.clever.clear_faults()
     run(site)
     assert_as_at_clever(site)
@@ -177,11 +177,11 @@ def replace_sections(site: Site, change: Callable[[Any], list[Any]]) -> None:
     """Replace the sections of the district, and send events about it."""
     simulator: SimulatorState = site.clever.app.extensions["clever_simulator"]
     district, data = district_of(site), simulator.data
-    others = [
+    other_sections = [
         section for section in simulator.people.sections if section.school.district != district
     ]
     own = change(simulator.people.sections_of(district))
-    directory = replace(simulator.people, sections=(*others, *own))
+    directory = replace(simulator.people, sections=(*other_sections, *own))
     simulator.changes.apply_and_log(district, lambda: data.replace_directory(directory))
 
 
@@ -198,8 +198,8 @@ def test_a_semester_that_replaces_every_section_goes_through(
     site: Site, words: tuple[str, ...]
 ) -> None:
     replace_sections(site, as_in_january)
-    told = run(site, *words)
-    assert "sections: 16 new, 16 archived" in told
+    output = run(site, *words)
+    assert "sections: 16 new, 16 archived" in output
     assert_as_at_clever(site)
 
 
@@ -233,19 +233,19 @@ EMPTY = {
 
 
 @BOTH
-@pytest.mark.parametrize("what", EMPTY)
+@pytest.mark.parametrize("case", EMPTY)
 def test_empty_lists_inside_all_records_are_held_back(
-    site: Site, what: str, words: tuple[str, ...]
+    site: Site, case: str, words: tuple[str, ...]
 ) -> None:
     before = actual_rows(database_engine(site), district_of(site).id)
-    kind, fields = EMPTY[what]
-    ids = [each.id for each in site.clever.people.sections_of(district_of(site))]
+    kind, fields = EMPTY[case]
+    ids = [section.id for section in site.clever.people.sections_of(district_of(site))]
     if kind == "users":
         people = site.clever.people.people_of(district_of(site))
         ids = [person.id for person in people if "student" in person.roles]
     site.clever.override_many([{"id": record_id, "fields": fields} for record_id in ids])
-    told = run(site, *words, code=3)
-    assert f" {what} missing" in told
+    output = run(site, *words, code=3)
+    assert f" {case} missing" in output
     assert actual_rows(database_engine(site), district_of(site).id) == before
     site.clever.reset()
     run(site, "--full")
@@ -256,8 +256,8 @@ def test_empty_lists_inside_all_records_are_held_back(
 def test_a_section_without_students_becomes_empty(site: Site, words: tuple[str, ...]) -> None:
     section = site.clever.people.sections_of(district_of(site))[0]
     site.clever.override(section.id, students=[])
-    told = run(site, *words)
-    assert f"enrollments: {len(section.students)} removed" in told
+    output = run(site, *words)
+    assert f"enrollments: {len(section.students)} removed" in output
     site.clever.reset()
     run(site, "--full")
     assert_as_at_clever(site)

@@ -65,9 +65,9 @@ def district_of(site: Site) -> District:
 
 
 def run(site: Site, *words: str, code: int = 0) -> str:
-    done = sync_site(site, "--district", district_of(site).id, *words)
-    assert done.exit_code == code, done.stdout + done.stderr
-    return done.stdout
+    result = sync_site(site, "--district", district_of(site).id, *words)
+    assert result.exit_code == code, result.stdout + result.stderr
+    return result.stdout
 
 
 def assert_as_at_clever(site: Site) -> None:
@@ -150,17 +150,17 @@ def test_a_late_joiner_is_added_to_a_section_and_a_leaver_removed(
 ) -> None:
     student, person_id = site.person("student"), stored(site, "student").id
     sections = site.clever.people.sections_of(district_of(site))
-    left = next(section.id for section in sections if student in section.students)
-    joined = next(section.id for section in sections if student not in section.students)
-    site.clever.change_roster("class", "student", section=left, enrolled=False)
-    site.clever.change_roster("class", "student", section=joined, enrolled=True)
+    left_section = next(section.id for section in sections if student in section.students)
+    joined_section = next(section.id for section in sections if student not in section.students)
+    site.clever.change_roster("class", "student", section=left_section, enrolled=False)
+    site.clever.change_roster("class", "student", section=joined_section, enrolled=True)
     run(site, *words)
     assert recorder.names() == ["enrollments_added", "enrollments_removed"]
     assert recorder.rows("enrollments_added") == [
-        EnrollmentRow(section_id=joined, person_id=person_id, role="student")
+        EnrollmentRow(section_id=joined_section, person_id=person_id, role="student")
     ]
     assert recorder.rows("enrollments_removed") == [
-        EnrollmentRow(section_id=left, person_id=person_id, role="student")
+        EnrollmentRow(section_id=left_section, person_id=person_id, role="student")
     ]
 
 
@@ -289,19 +289,19 @@ def test_more_than_500_rows_come_in_several_calls(site: Site) -> None:
 
 
 def test_events_of_one_batch_are_sent_in_order(site: Site, recorder: Recorder) -> None:
-    others = sorted(
+    classmates = sorted(
         person.id
         for person in site.clever.people.people_of(district_of(site))
         if person.roles == ("student",) and person.id != site.person("student").id
     )
-    site.clever.change_roster("unshared", others[0])
+    site.clever.change_roster("unshared", classmates[0])
     run(site)
     recorder.clear()
     section = site.clever.people.sections_of(district_of(site))[0]
-    site.clever.change_roster("unshared", others[1])
+    site.clever.change_roster("unshared", classmates[1])
     site.clever.change_roster("name", "student", last="Adler")
     site.clever.override(section.id, name="New")
-    site.clever.change_roster("back", others[0])
+    site.clever.change_roster("back", classmates[0])
     run(site)
     assert recorder.names() == [
         "people_restored",

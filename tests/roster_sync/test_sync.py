@@ -69,8 +69,8 @@ def assert_all_equal(site: Site) -> None:
 def archived(engine: Engine) -> set[str]:
     person = models.Person
     with engine.connect() as db:
-        found = db.scalars(select(person.clever_id).where(person.archived_at.is_not(None)))
-        return {each for each in found if each}
+        ids = db.scalars(select(person.clever_id).where(person.archived_at.is_not(None)))
+        return {clever_id for clever_id in ids if clever_id}
 
 
 @pytest.mark.parametrize("version", PROMISED)
@@ -92,11 +92,11 @@ def test_a_full_sync_refreshes_postgresql_statistics(make_site: SiteMaker, postg
     site = account_app.make_account_app(make_site, running_app.new_database(postgres))
     sync_site(site)
     with database_engine(site).connect() as db:
-        counted = "SELECT reltuples FROM pg_class WHERE relname = :table"
+        statistics = "SELECT reltuples FROM pg_class WHERE relname = :table"
         for table in (models.Person, models.Section, models.Enrollment, models.RoleAssignment):
-            there = db.scalar(select(func.count()).select_from(table))
-            assert there
-            assert db.scalar(text(counted), {"table": table.__tablename__}) == there
+            actual = db.scalar(select(func.count()).select_from(table))
+            assert actual
+            assert db.scalar(text(statistics), {"table": table.__tablename__}) == actual
 
 
 @pytest.mark.parametrize("version", PROMISED)
@@ -124,38 +124,40 @@ def a_week_at_school(site: Site) -> None:
     clever.change_roster("class", "student", section=own, enrolled=False)
     clever.change_roster("class", "student", section=other, enrolled=True)
     clever.change_roster("unshared", "teacher")
-    clever.change_roster("deleted", others(site)[0])
-    clever.change_roster("deleted", others(site)[1])
-    clever.change_roster("back", others(site)[1])
+    clever.change_roster("deleted", other_students(site)[0])
+    clever.change_roster("deleted", other_students(site)[1])
+    clever.change_roster("back", other_students(site)[1])
 
 
-def others(site: Site) -> list[str]:
+def other_students(site: Site) -> list[str]:
     """Return the user ids of students in the main district who have no other part in a test."""
-    everyone = site.clever.people.people_of(main_district(site))
-    named = {person.id for person in site.clever.people.named_people}
-    found = [
-        person.id for person in everyone if person.roles == ("student",) and person.id not in named
+    people = site.clever.people.people_of(main_district(site))
+    named_ids = {person.id for person in site.clever.people.named_people}
+    ids = [
+        person.id
+        for person in people
+        if person.roles == ("student",) and person.id not in named_ids
     ]
-    return sorted(found)
+    return sorted(ids)
 
 
 @pytest.mark.parametrize(
-    ("what", "words"), [("unshared", ()), ("deleted", ()), ("unshared", ("--full",))]
+    ("change", "words"), [("unshared", ()), ("deleted", ()), ("unshared", ("--full",))]
 )
 def test_a_removed_person_is_archived_and_logged_out_and_restored_on_return(
-    make: SyncedSite, what: str, words: tuple[str, ...]
+    make: SyncedSite, change: str, words: tuple[str, ...]
 ) -> None:
     site = make()
     sync_site(site)
-    found = site.clever.people.by_id(others(site)[0])
-    assert found
-    name = found.user_name  # unique across districts
+    person = site.clever.people.by_id(other_students(site)[0])
+    assert person
+    name = person.user_name  # unique across districts
     student, teacher = by_button(site, name), by_button(site, "teacher")
     long_ago = models.utc_now() - timedelta(minutes=5)  # a full read keeps recent logins
     with database_engine(site).begin() as db:
         db.execute(update(models.Person).values(last_login=long_ago))
     before = row(site, name)
-    site.clever.change_roster(what, name)
+    site.clever.change_roster(change, name)
     result = sync_site(site, *words)
     assert "people: 1 archived" in result.stdout
     assert archived(database_engine(site)) == {before["clever_id"]}
@@ -245,8 +247,8 @@ def test_users_of_a_reconnected_district_can_log_in_before_the_next_sync(
 
 def row(site: Site, user_name: str) -> dict[str, Any]:
     with database_engine(site).connect() as db:
-        found = select(models.Person).where(models.Person.clever_id == site.person(user_name).id)
-        return dict(db.execute(select(found.subquery())).mappings().one())
+        query = select(models.Person).where(models.Person.clever_id == site.person(user_name).id)
+        return dict(db.execute(select(query.subquery())).mappings().one())
 
 
 @pytest.mark.parametrize("words", [(), ("--full",)])
@@ -255,18 +257,18 @@ def test_more_than_a_tenth_of_the_people_is_archived_only_after_confirmation(
 ) -> None:
     site = make()
     sync_site(site)
-    everyone = site.clever.people.people_of(main_district(site))
-    gone = others(site)[: len(everyone) // 10 + 1]
-    for each in gone:
-        site.clever.change_roster("unshared", each)
+    people = site.clever.people.people_of(main_district(site))
+    removed = other_students(site)[: len(people) // 10 + 1]
+    for person_id in removed:
+        site.clever.change_roster("unshared", person_id)
     for _ in range(2):
         result = sync_site(site, *words)
         assert result.exit_code == 3
-        assert f"  on hold: {len(gone)} of {len(everyone)} people missing." in result.stdout
+        assert f"  on hold: {len(removed)} of {len(people)} people missing." in result.stdout
         assert "--yes" in result.stdout
         assert archived(database_engine(site)) == set()
     assert sync_site(site, *words, "--yes").exit_code == 0
-    assert len(archived(database_engine(site))) == len(everyone) // 10 + 1
+    assert len(archived(database_engine(site))) == len(people) // 10 + 1
     assert_all_equal(site)
 
 
@@ -366,8 +368,8 @@ def test_a_district_is_read_in_every_state_and_the_state_is_explained(
     assert f"full read. {STATES[state]}" in result.stdout
     assert_rows_equal(truth(site), database_engine(site))
     with database_engine(site).connect() as db:
-        found = db.execute(select(models.District.state, models.District.connected)).one()
-    assert tuple(found) == (state, True)
+        row = db.execute(select(models.District.state, models.District.connected)).one()
+    assert tuple(row) == (state, True)
 
 
 @pytest.mark.parametrize("words", [(), ("--full",)])
@@ -377,36 +379,36 @@ def test_a_user_unshared_during_a_pause_is_archived(
     site = make()
     sync_site(site)
     site.clever.make_step("pause", district=main_district(site).id)
-    gone = others(site)[0]
-    site.clever.change_roster("unshared", gone)
+    student_id = other_students(site)[0]
+    site.clever.change_roster("unshared", student_id)
     assert STATES["paused"] in sync_site(site, *words).stdout
-    assert archived(database_engine(site)) == {gone}
+    assert archived(database_engine(site)) == {student_id}
     assert_all_equal(site)
-    site.clever.change_roster("back", gone)
+    site.clever.change_roster("back", student_id)
     assert "people: 1 restored" in sync_site(site, *words).stdout
     assert_all_equal(site)
 
 
-def answer_as(site: Site, state: str, **more: str) -> None:
+def answer_as(site: Site, state: str, **fields: str) -> None:
     """Set the district record that Clever returns next."""
-    record = {"id": main_district(site).id, "name": "Harrow Creek", "state": state} | more
+    record = {"id": main_district(site).id, "name": "Harrow Creek", "state": state} | fields
     body = json.dumps({"data": record})
     site.clever.add_fault("district", body=body)
 
 
 def test_the_districts_table_has_clevers_state_of_each_district(make: SyncedSite) -> None:
     site, district = make(), models.District
-    asked = select(district.connected, district.state, district.error, district.launch_date)
-    asked = asked.where(district.id == main_district(site).id, district.synced_at.is_not(None))
+    query = select(district.connected, district.state, district.error, district.launch_date)
+    query = query.where(district.id == main_district(site).id, district.synced_at.is_not(None))
     sync_site(site)
     with database_engine(site).connect() as db:
-        assert tuple(db.execute(asked).one()) == (True, "success", None, date(2024, 8, 12))
+        assert tuple(db.execute(query).one()) == (True, "success", None, date(2024, 8, 12))
     answer_as(site, "error", error="The SIS does not answer", launch_date="2027-01-04")
-    done = sync_site(site, "--district", main_district(site).id)
-    assert "Clever says: The SIS does not answer" in done.stdout
+    result = sync_site(site, "--district", main_district(site).id)
+    assert "Clever says: The SIS does not answer" in result.stdout
     with database_engine(site).connect() as db:
-        found = tuple(db.execute(asked).one())
-    assert found == (True, "error", "The SIS does not answer", date(2027, 1, 4))
+        row = tuple(db.execute(query).one())
+    assert row == (True, "error", "The SIS does not answer", date(2027, 1, 4))
     assert_all_equal(site)  # everything that could be read was stored
 
 
@@ -443,13 +445,13 @@ def test_a_district_that_returns_during_a_sync_is_not_archived(
     site.clever.add_fault("token", headers={"X-Old": "1"})  # the list, without the district
     site.clever.add_fault("token", body='{"data": [], "links": []}', delay_s=3)  # the request by id
     with ThreadPoolExecutor(1) as pool:
-        asked = len(site.clever.received_requests())
-        whole = pool.submit(sync_site, site)
-        wait_until(lambda: tokens_asked(site, asked) == 2)
+        request_count = len(site.clever.received_requests())
+        sync = pool.submit(sync_site, site)
+        wait_until(lambda: tokens_asked(site, request_count) == 2)
         site.clever.make_step("rejoin", district=district)
         visitor = by_button(site, "student")
-        done = whole.result(60)
-    assert "skipped. A user of this district has just logged in" in done.stdout
+        result = sync.result(60)
+    assert "skipped. A user of this district has just logged in" in result.stdout
     assert visitor.open("/dashboard").path == "/dashboard"
     assert archived(database_engine(site)) == set()
     sync_site(site)
@@ -457,8 +459,8 @@ def test_a_district_that_returns_during_a_sync_is_not_archived(
 
 
 def tokens_asked(site: Site, since: int) -> int:
-    asked = site.clever.received_requests()[since:]
-    return sum(request["path"] == "/oauth/tokens" for request in asked)
+    requests = site.clever.received_requests()[since:]
+    return sum(request["path"] == "/oauth/tokens" for request in requests)
 
 
 def wait_until(come: Callable[[], bool], seconds: float = 30) -> None:
@@ -510,8 +512,8 @@ def no_person_can_be_changed(engine: Engine) -> Iterator[None]:
         start = [f"CREATE FUNCTION stop() {body}", f"{trigger} EXECUTE FUNCTION stop()"]
     on = "" if engine.dialect.name == "sqlite" else " ON clever_people"
     with engine.begin() as db:
-        for each in start:
-            db.exec_driver_sql(each)
+        for statement in start:
+            db.exec_driver_sql(statement)
     yield
     with engine.begin() as db:
         db.exec_driver_sql(f"DROP TRIGGER stop{on}")

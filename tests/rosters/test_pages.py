@@ -58,16 +58,16 @@ def crowd(session: Session, number: int) -> None:
         session.add(post)
 
 
-def listed(visitor: Visitor) -> list[str]:
+def names_in_list(visitor: Visitor) -> list[str]:
     """Return the names in a list, in order."""
-    found = visitor.page.select("section .rows a, tbody th bdi")
-    return [each.get_text() for each in found]
+    links = visitor.page.select("section .rows a, tbody th bdi")
+    return [link.get_text() for link in links]
 
 
 def plotted(visitor: Visitor) -> dict[str, int]:
     """Return the values of a page's bar chart, by grade."""
     names, values = (
-        [each.get_text() for each in visitor.page.select(f".plot .{name}")]
+        [label.get_text() for label in visitor.page.select(f".plot .{name}")]
         for name in ("bar-name", "bar-value")
     )
     return dict(zip(names, map(int, values), strict=True))
@@ -82,23 +82,25 @@ def test_a_long_list_is_paged_in_order_with_each_row_once_on_small_pages(
     visitor = by_button(school, user_name)
     for path in LONG_LISTS[user_name]:
         visitor.open(path)
-        seen: list[str] = []
-        links = [str(each["href"]) for each in visitor.page.select(".pages a[href^='?page=']")]
+        all_names: list[str] = []
+        links = [str(link["href"]) for link in visitor.page.select(".pages a[href^='?page=']")]
         numbers = [link for link in links if link != "?page=all"]
         assert numbers == ["?page=1", "?page=2", "?page=3"], path
         for link in numbers:
             visitor.open(path + link)
-            here = visitor.page.select_one(".pages [aria-current=page]")
-            assert here
-            assert here["href"] == link
-            found = listed(visitor)
-            total = visitor.text.partition(f"{len(seen) + 1} to {len(seen) + len(found)} of ")[2]
+            current = visitor.page.select_one(".pages [aria-current=page]")
+            assert current
+            assert current["href"] == link
+            names = names_in_list(visitor)
+            total = visitor.text.partition(
+                f"{len(all_names) + 1} to {len(all_names) + len(names)} of "
+            )[2]
             assert total, f"{path}{link} does not say which rows it has"
             assert int(visitor.response.headers["Content-Length"]) < MOST_BYTES
-            seen += found
-        assert len(seen) == len(set(seen)) == int(total.split()[0]) > 120, path
-        ordered = [each for each in seen if each.split()[0] in {"School", "Class"}]
-        assert ordered == sorted(ordered, key=lambda each: int(each.split()[1]))
+            all_names += names
+        assert len(all_names) == len(set(all_names)) == int(total.split()[0]) > 120, path
+        ordered = [name for name in all_names if name.split()[0] in {"School", "Class"}]
+        assert ordered == sorted(ordered, key=lambda name: int(name.split()[1]))
 
 
 def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> None:
@@ -106,7 +108,7 @@ def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> No
         crowd(session, 120)
     teacher = by_button(school, "teacher").open("/classes/section-own").click("All, to print")
     assert len(teacher.page.select(".table tbody tr")) == 122
-    assert len(listed(by_button(school, "school_admin").open("/schools/a1?page=all"))) == 50
+    assert len(names_in_list(by_button(school, "school_admin").open("/schools/a1?page=all"))) == 50
 
 
 def test_a_page_number_out_of_range_shows_the_nearest_page(school: Site) -> None:
@@ -114,17 +116,19 @@ def test_a_page_number_out_of_range_shows_the_nearest_page(school: Site) -> None
         crowd(session, 60)
     teacher = by_button(school, "teacher")
     for page in ("0", "-1", "x", "", "9" * 5000, "1.5", "%00", "２"):
-        assert len(listed(teacher.open(f"/classes/section-own?page={page}"))) == 50, page
-    assert len(listed(teacher.open("/classes/section-own?page=99"))) == 12
+        assert len(names_in_list(teacher.open(f"/classes/section-own?page={page}"))) == 50, page
+    assert len(names_in_list(teacher.open("/classes/section-own?page=99"))) == 12
 
 
-def by_grade(site: Site, at: SchoolAtClever | None = None) -> dict[str, int]:
+def by_grade(site: Site, school: SchoolAtClever | None = None) -> dict[str, int]:
     """Return how many students Clever has in each grade, with the page's names for grades."""
     people = site.clever.people.people_of(site.person("district_admin").district)
-    posts = [post for one in people for post in one.role_assignments if post.role == "student"]
-    found = Counter(post.grade for post in posts if at is None or at in post.schools)
+    posts = [
+        post for person in people for post in person.role_assignments if post.role == "student"
+    ]
+    counts = Counter(post.grade for post in posts if school is None or school in post.schools)
     names = {"Kindergarten": "K", "": "Other"}
-    return {names.get(grade, grade): number for grade, number in found.items()}
+    return {names.get(grade, grade): number for grade, number in counts.items()}
 
 
 def test_the_grade_chart_the_table_and_clever_agree(
@@ -136,7 +140,9 @@ def test_the_grade_chart_the_table_and_clever_agree(
     assert plotted(admin) == by_grade(site)
     admin.click("See all schools")
     assert plotted(admin) == by_grade(site)
-    [total] = [each.dd for each in admin.page.select(".figures div") if "Students" in each.text]
+    [total] = [
+        figure.dd for figure in admin.page.select(".figures div") if "Students" in figure.text
+    ]
     assert total
     assert int(total.get_text()) == sum(by_grade(site).values())
     cells = [
@@ -144,13 +150,13 @@ def test_the_grade_chart_the_table_and_clever_agree(
         for row in admin.page.select("details .table tbody tr")
         if row.th and row.td
     ]
-    named = {"K": "Kindergarten", "Other": "Other"}
+    labels = {"K": "Kindergarten", "Other": "Other"}
     assert cells == [
-        (named.get(name, f"Grade {name}"), number) for name, number in plotted(admin).items()
+        (labels.get(name, f"Grade {name}"), number) for name, number in plotted(admin).items()
     ]
     fullest = max(plotted(admin).values())
-    widths = [str(each["width"]) for each in admin.page.select(".plot .bar")]
-    assert widths == [f"{round(100 * each / fullest)}%" for each in plotted(admin).values()]
+    widths = [str(bar["width"]) for bar in admin.page.select(".plot .bar")]
+    assert widths == [f"{round(100 * value / fullest)}%" for value in plotted(admin).values()]
     staff = by_button(site, "school_admin")
     [own] = site.person("school_admin").schools
     assert plotted(staff) == by_grade(site, own)
@@ -190,18 +196,18 @@ FOR_A_SCHOOL = {
 def test_administrators_see_why_rosters_are_outdated_and_what_to_do(
     school: Site,
 ) -> None:
-    well = {"state": "running", "error": None, "problem": None}
+    healthy = {"state": "running", "error": None, "problem": None}
     admin, staff = by_button(school, "district_admin"), by_button(school, "school_admin")
     teacher = by_button(school, "teacher")
     for words, trouble in {"All is well": {}, **TROUBLES}.items():
         with database_session(school) as session:
-            values = {**well, "synced_at": datetime.now(UTC), **trouble}
+            values = {**healthy, "synced_at": datetime.now(UTC), **trouble}
             session.execute(update(District).values(values))
         for path in ("/dashboard", "/district"):
             assert words in admin.open(path).text
             assert len(admin.page.select(".notice.bad")) == bool(trouble), words
-        told = staff.open("/dashboard").page.select(".notice.bad")
-        assert len(told) == bool(trouble), words
+        notices = staff.open("/dashboard").page.select(".notice.bad")
+        assert len(notices) == bool(trouble), words
         assert (words in staff.text) == (words in FOR_A_SCHOOL), words
         assert "SIS" not in staff.text
         assert not teacher.open("/dashboard").page.select(".notice.bad")
@@ -228,10 +234,10 @@ def test_administrators_see_that_a_district_is_paused(school: Site) -> None:
 
 def test_only_a_future_launch_date_is_shown(school: Site) -> None:
     admin, day = by_button(school, "district_admin"), datetime.now(UTC).date()
-    for days, told in ((-1, False), (400, True)):
+    for days, is_shown in ((-1, False), (400, True)):
         with database_session(school) as session:
             session.execute(update(District).values(launch_date=day + timedelta(days=days)))
-        assert ("People can log in from" in admin.open("/dashboard").text) == told
+        assert ("People can log in from" in admin.open("/dashboard").text) == is_shown
     assert str((day + timedelta(days=400)).year) in admin.text
 
 
@@ -239,7 +245,7 @@ def test_two_sync_problems_are_both_shown(school: Site) -> None:
     with database_session(school) as session:
         session.execute(update(District).values(synced_at=LONG_AGO, state="error"))
     admin = by_button(school, "district_admin")
-    headings = [each.get_text() for each in admin.page.select(".notice.bad h3")]
+    headings = [heading.get_text() for heading in admin.page.select(".notice.bad h3")]
     assert len(headings) == 2
     assert headings[0] == "The lists are more than a day old"
 
@@ -248,7 +254,7 @@ def headings_after_a_sync(site: Site, *words: str) -> list[str]:
     """Sync, and return the headings of the problems that the district administrator sees."""
     sync_site(site, *words)
     page = by_button(site, "district_admin").page
-    return [each.get_text() for each in page.select(".notice.bad h3")]
+    return [heading.get_text() for heading in page.select(".notice.bad h3")]
 
 
 def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
@@ -256,10 +262,10 @@ def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
 ) -> None:
     site = make_account_app(make_site, database_url)
     assert headings_after_a_sync(site) == []
-    students = [one for one in site.clever.people.people if one.roles == ("student",)]
+    students = [person for person in site.clever.people.people if person.roles == ("student",)]
     own = site.person("district_admin").district
-    for one in [student for student in students if student.district == own][:20]:
-        site.clever.change_roster("unshared", one.id)
+    for student in [student for student in students if student.district == own][:20]:
+        site.clever.change_roster("unshared", student.id)
     assert headings_after_a_sync(site) == ["Some removals are on hold"]
     assert headings_after_a_sync(site, "--yes") == []
     site.clever.add_fault("events", status=401, times=0)
@@ -300,13 +306,13 @@ def test_a_school_that_is_archived_is_named_on_no_page_of_a_class(school: Site) 
 
 
 @pytest.mark.parametrize(
-    ("language", "one", "many"),
+    ("language", "singular", "plural"),
     [("en", "1 student", "2 students"), ("es", "1 estudiante", "2 estudiantes")],
 )
 def test_one_student_is_shown_in_the_singular(
-    school: Site, language: str, one: str, many: str
+    school: Site, language: str, singular: str, plural: str
 ) -> None:
     admin = by_button(school, "district_admin").open(f"/language/{language}")
-    assert one in admin.open("/schools/a2").text
-    assert f"{one}s" not in admin.text
-    assert many in admin.open("/schools/a1").text
+    assert singular in admin.open("/schools/a2").text
+    assert f"{singular}s" not in admin.text
+    assert plural in admin.open("/schools/a1").text

@@ -58,8 +58,8 @@ def add_question_view(app: Flask) -> None:
 
     def ask() -> dict[str, object]:
         question = json.loads(request.args["question"])
-        found = getattr(rosters, question.pop("function"))(**question)
-        rows = [found] if isinstance(found, rosters.Section) else found
+        result = getattr(rosters, question.pop("function"))(**question)
+        rows = [result] if isinstance(result, rosters.Section) else result
         return {"ids": sorted(row.id.removeprefix("ours-") for row in rows)}
 
     app.add_url_rule("/ask", view_func=public(ask))
@@ -88,8 +88,8 @@ def ids(rows: Any) -> set[str]:
 def ask(visitor: Visitor, function: str, **arguments: object) -> Any:
     """Call a public function in a view; return the ids of its rows, or the status of the error."""
     question = json.dumps({"function": function, **arguments})
-    answer = visitor.http.get(f"{visitor.app_url}/ask", params={"question": question})
-    return answer.json()["ids"] if answer.status_code == 200 else answer.status_code
+    response = visitor.http.get(f"{visitor.app_url}/ask", params={"question": question})
+    return response.json()["ids"] if response.status_code == 200 else response.status_code
 
 
 @pytest.mark.parametrize("name", SEEN)
@@ -102,9 +102,9 @@ def test_each_viewer_gets_the_rows_of_their_role_and_no_others(school: Site, nam
     assert ids(rosters.students("section-own", viewer=viewer)) == students
     assert ids(rosters.teachers("section-own", viewer=viewer)) == {"teacher", "teacherown"}
     assert ids(rosters.people(viewer=viewer)) == people
-    in_a1 = {each for each in people if not each.endswith(("next", "district_admin"))}
+    in_a1 = {person for person in people if not person.endswith(("next", "district_admin"))}
     assert ids(rosters.people(school="a1", viewer=viewer)) == in_a1
-    pupils = {each for each in people if each.startswith(("pupil", "student"))}
+    pupils = {person for person in people if person.startswith(("pupil", "student"))}
     assert ids(rosters.people(role=Role.STUDENT, viewer=viewer)) == pupils
     section = rosters.section("section-own", viewer=viewer)
     assert section.students == (None if name == "student" else 2)
@@ -125,10 +125,10 @@ def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
     viewer = viewer_named(school, name)
     _, schools, _, _ = SEEN[name]
     for school_id in ("a1", "a2", "b1"):
-        one = outcome(partial(rosters.school, school_id, viewer=viewer))
-        assert (one is not None) == (school_id in schools)
-    listed = rosters.schools(counts=True, viewer=viewer)
-    for row in listed:
+        visible_school = outcome(partial(rosters.school, school_id, viewer=viewer))
+        assert (visible_school is not None) == (school_id in schools)
+    schools_with_counts = rosters.schools(counts=True, viewer=viewer)
+    for row in schools_with_counts:
         members = rosters.people(school=row.id, viewer=viewer)
         assert row.students == sum(Role.STUDENT in person.roles for person in members)
         assert row.sections == rosters.sections(school=row.id, viewer=viewer).total
@@ -151,10 +151,10 @@ def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
 @pytest.mark.parametrize("name", SEEN)
 def test_the_teachers_of_several_classes_are_those_of_each_one(school: Site, name: str) -> None:
     viewer = viewer_named(school, name)
-    asked = ["section-own", "section-other", "section-foreign", "nowhere", "\0"]
-    teachers = rosters.teachers_by_section(asked, viewer=viewer)
-    assert list(teachers) == asked
-    for section_id in asked:
+    section_ids = ["section-own", "section-other", "section-foreign", "nowhere", "\0"]
+    teachers = rosters.teachers_by_section(section_ids, viewer=viewer)
+    assert list(teachers) == section_ids
+    for section_id in section_ids:
         alone = outcome(partial(rosters.teachers, section_id, viewer=viewer))
         assert teachers[section_id] == (alone or ())
 
@@ -165,19 +165,19 @@ def test_the_viewer_is_the_logged_in_user_unless_another_one_is_passed(
 ) -> None:
     visitor = by_button(school, user_name)
     sections, schools, students, people = SEEN[user_name]
-    assert ask(visitor, "sections") == sorted(f"section-{each}" for each in sections)
+    assert ask(visitor, "sections") == sorted(f"section-{section_id}" for section_id in sections)
     assert ask(visitor, "schools") == sorted(schools)
     assert ask(visitor, "students", section_id="section-own") == sorted(students)
     assert ask(visitor, "people") == sorted(people)
-    pupils = [each for each in sorted(people) if each.startswith(("pupil", "student"))]
+    pupils = [person for person in sorted(people) if person.startswith(("pupil", "student"))]
     assert ask(visitor, "people", role="student") == pupils
     assert ask(visitor, "section", id="section-own") == ["section-own"]
     assert ask(visitor, "section", id="section-far") == 404
 
 
 def test_without_a_login_a_view_answers_401_and_a_job_must_name_the_viewer(school: Site) -> None:
-    answer = send_request(f"{school.url}/ask", params={"question": '{"function": "people"}'})
-    assert answer.status_code == 401
+    response = send_request(f"{school.url}/ask", params={"question": '{"function": "people"}'})
+    assert response.status_code == 401
     with pytest.raises(RuntimeError, match=r"Pass viewer=rosters\.viewer"):
         rosters.people()
 
@@ -253,9 +253,9 @@ def test_a_named_viewer_without_an_active_role_sees_nothing(school: Site, change
         assert not rosters.people(viewer=viewer)
         with pytest.raises(rosters.NotVisible):
             rosters.section("section-own", viewer=viewer)
-    for wrong in ("", "x\0", "x" * 65):
+    for invalid_id in ("", "x\0", "x" * 65):
         with pytest.raises(ValueError, match="viewer's id"):
-            rosters.viewer(wrong, Role.STUDENT)
+            rosters.viewer(invalid_id, Role.STUDENT)
     with pytest.raises(ValueError, match="contact"):
         rosters.viewer("x", "contact")  # type: ignore[arg-type]
 
@@ -302,7 +302,7 @@ def test_rows_have_the_documented_fields(school: Site) -> None:
     assert rosters.section("section-other", viewer=admin).term is None
     astray = rosters.section("section-astray", viewer=admin)  # at a school of another district
     assert (astray.school_id, astray.school) == (None, None)
-    [a1] = [each for each in rosters.schools(viewer=admin) if each.id == "a1"]
+    [a1] = [candidate for candidate in rosters.schools(viewer=admin) if candidate.id == "a1"]
     assert a1 == rosters.School(id="a1", name="CanarySchoola1")
     assert rosters.students("section-own", viewer=admin).rows[0] == rosters.Person(
         id="ours-pupilown",
@@ -361,8 +361,8 @@ def test_each_list_has_pages_with_every_row_once(school: Site) -> None:
         first = read()
         assert (len(first), first.page, first.size) == (50, 1, 50), name
         assert first.pages == -(-first.total // 50) == 5, name
-        seen = [row.id for page in range(1, 6) for row in read(page=page)]
-        assert len(seen) == len(set(seen)) == first.total > 210, name
+        row_ids = [row.id for page in range(1, 6) for row in read(page=page)]
+        assert len(row_ids) == len(set(row_ids)) == first.total > 210, name
         assert [row.id for row in read(page=99)] == [row.id for row in read(page=5)], name
         assert read(page=99).page == 5, name
         assert read(page=-1).rows == read(page=0).rows == first.rows, name
@@ -389,7 +389,7 @@ def test_a_search_matches_the_start_of_a_name_in_any_case_and_takes_it_literally
             person.first_name, person.last_name = first, last
     operator = viewer_named(school, "operator")
 
-    def found(search: str) -> set[str]:
+    def find_first_names(search: str) -> set[str]:
         return {person.first_name for person in rosters.people(search=search, viewer=operator)}
 
     for search, expected in {
@@ -411,16 +411,16 @@ def test_a_search_matches_the_start_of_a_name_in_any_case_and_takes_it_literally
         "ze\0d\ud800": {"%Ada", "_Bob"},
         "gIVEN": {"Given"},
     }.items():
-        assert found(search) == expected, search
+        assert find_first_names(search) == expected, search
     assert rosters.people(search="zed", viewer=operator).total == 2
     assert len(rosters.people(search="", viewer=operator)) == len(DISTRICT_A) + len(names)
 
 
 def test_a_role_filter_with_a_school_means_that_role_at_that_school(school: Site) -> None:
     with database_session(school) as session:
-        both = add_person(session, "Both", "both", "a", [TEACHER, STAFF])
-        session.add(RoleAssignment(person_id=both.id, school_id="a1", role=TEACHER))
-        session.add(RoleAssignment(person_id=both.id, school_id="a2", role=STAFF))
+        person = add_person(session, "Both", "both", "a", [TEACHER, STAFF])
+        session.add(RoleAssignment(person_id=person.id, school_id="a1", role=TEACHER))
+        session.add(RoleAssignment(person_id=person.id, school_id="a2", role=STAFF))
     admin = viewer_named(school, "district_admin")
 
     def people_at(school_id: str, role: Role) -> set[str]:
@@ -472,9 +472,9 @@ def test_the_example_in_the_docs_behaves_as_described(tmp_path: Path) -> None:
     with run_roster_site(tmp_path, None, extend=extend) as site:
         write_roster(site)
         teacher = by_button(site, "teacher")
-        shown = teacher.http.get(f"{site.url}/reports/section-own").json()
-        assert shown["name"] == "CanaryClassown"
-        assert len(shown["students"]) == 2
+        report = teacher.http.get(f"{site.url}/reports/section-own").json()
+        assert report["name"] == "CanaryClassown"
+        assert len(report["students"]) == 2
         assert teacher.http.get(f"{site.url}/reports/section-other").status_code == 404
         crowd(site, 201)
         assert site.app

@@ -42,9 +42,9 @@ def opens(site: Site, visitor: Visitor) -> set[str]:
     with database_session(site) as session:
         schools = [(f"/schools/{row.id}", row.name) for row in session.scalars(select(School))]
         classes = [(f"/classes/{row.id}", row.name) for row in session.scalars(select(Section))]
-    found = schools + classes
-    assert {name for _, name in found} == {ELEMENTARY, MIDDLE, READING, ALGEBRA}
-    return {name for path, name in found if visitor.open(path).response.ok}
+    pages = schools + classes
+    assert {name for _, name in pages} == {ELEMENTARY, MIDDLE, READING, ALGEBRA}
+    return {name for path, name in pages if visitor.open(path).response.ok}
 
 
 def own_schools(visitor: Visitor) -> list[str]:
@@ -56,7 +56,7 @@ def own_schools(visitor: Visitor) -> list[str]:
 def numbers(visitor: Visitor, school: str) -> str:
     """Return the numbers of students, teachers, and sections on a school's page."""
     visitor.open("/dashboard").click(school)
-    return " ".join(each.get_text() for each in visitor.page.select(".figures dd"))
+    return " ".join(figure.get_text() for figure in visitor.page.select(".figures dd"))
 
 
 def as_role(visitor: Visitor, role: str) -> Visitor:

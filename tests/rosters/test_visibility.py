@@ -77,21 +77,21 @@ def all_that_is_shown(site: Site, visitor: Visitor) -> set[str]:
     ids = ids_by_name(site)
     lie = {"role": "district_admin", "person_id": ids["CanaryTeacherfar"], "district": "districtb"}
     lie["page"] = "all"
-    shown: set[str] = set()
+    canaries: set[str] = set()
     for path in addresses(site):
-        answer = visitor.http.get(site.url + path, params=lie, headers=lie, allow_redirects=False)
-        assert answer.status_code in {200, 302, 303, 400, 404}, path
-        shown |= find_canaries(answer.text + str(answer.headers))
+        response = visitor.http.get(site.url + path, params=lie, headers=lie, allow_redirects=False)
+        assert response.status_code in {200, 302, 303, 400, 404}, path
+        canaries |= find_canaries(response.text + str(response.headers))
     assert visitor.open("/dashboard").path == "/dashboard", "logged out on the way"
-    return shown
+    return canaries
 
 
 @pytest.mark.parametrize("user_name", ROLES_BY_LOGIN)
 def test_each_role_sees_everything_of_its_own_and_nothing_of_others(
     school: Site, user_name: str
 ) -> None:
-    shown = all_that_is_shown(school, by_button(school, user_name))
-    assert shown == MAY_SEE[user_name] - {user_name}  # replaced by the real name at login
+    canaries = all_that_is_shown(school, by_button(school, user_name))
+    assert canaries == MAY_SEE[user_name] - {user_name}  # replaced by the real name at login
 
 
 def test_a_record_outside_the_viewers_permission_is_a_404(school: Site) -> None:
@@ -105,10 +105,12 @@ def test_a_record_outside_the_viewers_permission_is_a_404(school: Site) -> None:
 
 def test_a_person_with_two_roles_sees_only_what_the_current_role_permits(school: Site) -> None:
     with database_session(school) as session:
-        both = add_person(session, "Both", school.person("teacher_admin").id, "a", [TEACHER, STAFF])
-        both.preferred_name = None
-        session.add(RoleAssignment(person_id=both.id, school_id="a2", role=STAFF))
-        session.add(Enrollment(section_id="section-other", person_id=both.id, role=TEACHER))
+        person = add_person(
+            session, "Both", school.person("teacher_admin").id, "a", [TEACHER, STAFF]
+        )
+        person.preferred_name = None
+        session.add(RoleAssignment(person_id=person.id, school_id="a2", role=STAFF))
+        session.add(Enrollment(section_id="section-other", person_id=person.id, role=TEACHER))
     visitor = by_button(school, "teacher_admin")
     assert find_canaries(visitor.response.text) == {"Classother"}
     assert visitor.open("/schools/a2").code == "http_404"
@@ -175,7 +177,7 @@ def test_class_pages_show_period_grade_students_and_the_last_sync(school: Site) 
 
 def test_school_and_district_counts_exclude_archived_people(school: Site) -> None:
     def facts(visitor: Visitor) -> str:
-        return " ".join(each.get_text() for each in visitor.page.select(".figures dd"))
+        return " ".join(figure.get_text() for figure in visitor.page.select(".figures dd"))
 
     staff = by_button(school, "school_admin").click("CanarySchoola1")
     assert facts(staff) == "3 3 2"  # student, pupilown, pupilother; two classes and none archived
@@ -197,14 +199,14 @@ def test_a_large_page_needs_as_many_queries_as_a_small_one_and_no_request_to_cle
     school: Site, user_name: str
 ) -> None:
     visitor = by_button(school, user_name)
-    asked = len(school.clever.received_requests())
+    request_count = len(school.clever.received_requests())
     counts, sizes = [], []
     for _ in range(2):
         for path in PAGES_OF[user_name]:
             visitor.open(path)  # warm up what happens only once
-            with record_statements(school) as said:
+            with record_statements(school) as statements:
                 sizes.append(len(visitor.open(path).response.text))
-            counts.append(len(said))
+            counts.append(len(statements))
         if len(counts) == len(PAGES_OF[user_name]):
             with database_session(school) as session:
                 _crowd(session)
@@ -212,7 +214,7 @@ def test_a_large_page_needs_as_many_queries_as_a_small_one_and_no_request_to_cle
     assert few == many
     assert 0 < max(few) <= 10
     assert sum(sizes[len(few) :]) > sum(sizes[: len(few)])
-    assert len(school.clever.received_requests()) == asked
+    assert len(school.clever.received_requests()) == request_count
 
 
 def _crowd(session: Session) -> None:

@@ -70,8 +70,8 @@ def token(
     clever: RunningSimulator, user_name: str = "student", client_id: str = "simulator"
 ) -> str:
     code = arrive(clever, user_name, client_id=client_id)["code"]
-    answer = exchange(clever, code, auth=(client_id, "simulator-secret"))
-    return str(answer.json()["access_token"])
+    response = exchange(clever, code, auth=(client_id, "simulator-secret"))
+    return str(response.json()["access_token"])
 
 
 def read(clever: RunningSimulator, path: str, bearer: str) -> requests.Response:
@@ -108,9 +108,9 @@ def test_an_authorization_request_without_a_state_returns_none(clever: RunningSi
 def test_an_invalid_authorization_request_ends_on_clevers_own_error_page(
     clever: RunningSimulator, changes: dict[str, str | None]
 ) -> None:
-    answer = send_request(authorize(clever, **changes))
-    assert answer.status_code == 400
-    page_checks.check_page(answer, app=False)
+    response = send_request(authorize(clever, **changes))
+    assert response.status_code == 400
+    page_checks.check_page(response, app=False)
 
 
 def test_without_a_district_id_clever_asks_for_the_school(clever: RunningSimulator) -> None:
@@ -189,9 +189,9 @@ def test_token_requests_that_clever_would_refuse_are_refused(
     code = arrive(clever)["code"]
     if isinstance(parts.get("data"), dict):
         parts = parts | {"data": parts["data"] | {"code": code}}
-    answer = exchange(clever, code, **parts)
-    assert answer.status_code in {400, 401}
-    assert answer.json()["error"] in {"invalid_grant", "invalid_client", "invalid_request", "unsupported_grant_type", "invalid request"}  # fmt: skip  # noqa: E501
+    response = exchange(clever, code, **parts)
+    assert response.status_code in {400, 401}
+    assert response.json()["error"] in {"invalid_grant", "invalid_client", "invalid_request", "unsupported_grant_type", "invalid request"}  # fmt: skip  # noqa: E501
 
 
 def test_token_requests_may_have_a_json_body(clever: RunningSimulator) -> None:
@@ -235,11 +235,11 @@ def test_the_sso_tier_shows_no_school(clever: RunningSimulator) -> None:
 def test_a_user_token_reads_only_its_owner(clever: RunningSimulator) -> None:
     bearer = token(clever, "student")
     other = clever.people.person("teacher")
-    elsewhere = clever.people.districts[1]
-    for path in (f"/users/{other.id}", f"/districts/{elsewhere.id}"):
-        answer = read(clever, f"/v3.0{path}", bearer)
-        assert answer.status_code == 404
-        assert "message" in answer.json()
+    other_district = clever.people.districts[1]
+    for path in (f"/users/{other.id}", f"/districts/{other_district.id}"):
+        response = read(clever, f"/v3.0{path}", bearer)
+        assert response.status_code == 404
+        assert "message" in response.json()
     unknown = read(clever, "/v3.0/courses", bearer)
     assert unknown.status_code == 404
     assert "text/html" in unknown.headers["Content-Type"]
@@ -247,9 +247,9 @@ def test_a_user_token_reads_only_its_owner(clever: RunningSimulator) -> None:
 
 @pytest.mark.parametrize("bearer", ["", "ilwrong", "il" + "0" * 40])
 def test_an_invalid_token_gets_a_401_with_a_message(clever: RunningSimulator, bearer: str) -> None:
-    answer = read(clever, "/v3.0/me", bearer)
-    assert answer.status_code == 401
-    assert "message" in answer.json()
+    response = read(clever, "/v3.0/me", bearer)
+    assert response.status_code == 401
+    assert "message" in response.json()
 
 
 def test_a_token_expires_after_a_day(clever: RunningSimulator) -> None:
@@ -263,10 +263,10 @@ def test_district_app_tokens_at_the_sso_tier_read_only_districts(
 ) -> None:
     url = f"{clever.url}/oauth/tokens?owner_type=district"
     assert send_request(url).status_code == 401
-    listed = send_request(url, auth=("simulator-sso", "simulator-secret")).json()["data"]
-    assert {each["owner"]["id"] for each in listed} == {d.id for d in clever.people.districts}
-    bearer = listed[0]["access_token"]
-    district = listed[0]["owner"]["id"]
+    tokens = send_request(url, auth=("simulator-sso", "simulator-secret")).json()["data"]
+    assert {token["owner"]["id"] for token in tokens} == {d.id for d in clever.people.districts}
+    bearer = tokens[0]["access_token"]
+    district = tokens[0]["owner"]["id"]
     assert read(clever, f"/v3.0/districts/{district}", bearer).status_code == 200
     assert read(clever, "/v3.0/me", bearer).json()["type"] == "district"
     user = clever.people.person("student").id
@@ -300,8 +300,8 @@ def test_the_sample_districts_are_large_enough_and_always_the_same(
     students = [person for person in people.people if "student" in person.roles]
     assert len(students) > 100
     assert len(people.sections) > 20
-    with run_in_background(default_config(APP_URL)) as again:
-        assert again.people.people == people.people
+    with run_in_background(default_config(APP_URL)) as second_simulator:
+        assert second_simulator.people.people == people.people
 
 
 # Request log and faults
@@ -310,13 +310,13 @@ def test_the_sample_districts_are_large_enough_and_always_the_same(
 def test_the_request_log_has_every_request_in_order_and_no_secret(clever: RunningSimulator) -> None:
     bearer = token(clever)
     read(clever, "/v3.0/me", bearer)
-    seen = send_request(f"{clever.url}/_simulator/journal").json()["requests"]
-    paths = [(each["method"], each["path"]) for each in seen]
+    requests_received = send_request(f"{clever.url}/_simulator/journal").json()["requests"]
+    paths = [(request["method"], request["path"]) for request in requests_received]
     assert paths[0] == ("GET", "/oauth/authorize")
     assert paths[-2:] == [("POST", "/oauth/tokens"), ("GET", "/v3.0/me")]
-    assert all({"query", "status", "time", "ms"} <= set(each) for each in seen)
-    assert bearer not in str(seen)
-    assert "simulator-secret" not in str(seen)
+    assert all({"query", "status", "time", "ms"} <= set(request) for request in requests_received)
+    assert bearer not in str(requests_received)
+    assert "simulator-secret" not in str(requests_received)
 
 
 def test_faults_can_be_added_counted_and_cleared_over_http(clever: RunningSimulator) -> None:
@@ -334,7 +334,7 @@ def test_faults_can_be_added_counted_and_cleared_over_http(clever: RunningSimula
 
 
 @pytest.mark.parametrize(
-    ("how", "error"),
+    ("kind", "error"),
     [
         ("length", http.client.IncompleteRead),
         ("chunked", http.client.IncompleteRead),
@@ -344,15 +344,15 @@ def test_faults_can_be_added_counted_and_cleared_over_http(clever: RunningSimula
     ],
 )
 def test_a_response_is_cut_off_as_requested(
-    clever: RunningSimulator, how: str, error: type[Exception]
+    clever: RunningSimulator, kind: str, error: type[Exception]
 ) -> None:
-    clever.add_fault("discovery", cut=how)
+    clever.add_fault("discovery", cut=kind)
     connection = http.client.HTTPConnection("127.0.0.1", urlsplit(clever.url).port, timeout=10)
     connection.request("GET", "/.well-known/openid-configuration")
-    answer = connection.getresponse()
-    assert answer.status == 200
+    response = connection.getresponse()
+    assert response.status == 200
     with pytest.raises(error):
-        gzip.decompress(answer.read())
+        gzip.decompress(response.read())
     connection.close()
     assert (
         send_request(f"{clever.url}/.well-known/openid-configuration").json()["issuer"]
@@ -372,8 +372,8 @@ def test_a_fault_can_omit_a_header_and_change_the_date(clever: RunningSimulator)
 def test_a_fault_can_be_for_one_path_and_can_cut_a_list(clever: RunningSimulator) -> None:
     bearer = district_token(clever)
     clever.add_fault("data", path="/sections", rows=2)
-    whole = read(clever, "/v3.0/schools?limit=1", bearer).json()
-    assert [link["rel"] for link in whole["links"]] == ["self", "next"]
+    full_page = read(clever, "/v3.0/schools?limit=1", bearer).json()
+    assert [link["rel"] for link in full_page["links"]] == ["self", "next"]
     cut = read(clever, "/v3.0/sections?limit=3", bearer).json()
     assert (len(cut["data"]), [link["rel"] for link in cut["links"]]) == (2, ["self"])
     assert len(read(clever, "/v3.0/sections?limit=3", bearer).json()["data"]) == 3
@@ -393,9 +393,9 @@ def test_a_fault_can_be_for_one_path_and_can_cut_a_list(clever: RunningSimulator
 def test_an_invalid_fault_is_refused_with_a_message(
     clever: RunningSimulator, fault: object
 ) -> None:
-    answer = send_request(f"{clever.url}/_simulator/faults", "POST", json=fault)
-    assert answer.status_code == 400
-    assert answer.json()["message"]
+    response = send_request(f"{clever.url}/_simulator/faults", "POST", json=fault)
+    assert response.status_code == 400
+    assert response.json()["message"]
 
 
 def test_the_control_page_offers_the_same_switches(clever: RunningSimulator) -> None:

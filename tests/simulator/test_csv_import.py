@@ -16,7 +16,7 @@ from clever_simulator.config import Config, default_config
 from clever_simulator.directory.csv_reader import DataError
 from clever_simulator.directory.models import Person
 from clever_simulator.server import RunningSimulator, run_in_background
-from tests.simulator.test_edge_cases import APP_URL, VERSIONS, listed, read, record, token
+from tests.simulator.test_edge_cases import APP_URL, VERSIONS, read, read_list, record, token
 from tests.support.browser_client import Visitor
 from tests.support.running_app import ROOT
 
@@ -143,21 +143,23 @@ def test_a_teacher_and_staff_with_one_email_are_one_person(clever: RunningSimula
 
 
 def test_sections_have_the_teachers_and_students_from_the_files(clever: RunningSimulator) -> None:
-    everyone = people(clever)
-    [both] = [one for one in clever.people.sections if one.name == "Algebra"]
-    assert [teacher.user_name for teacher in both.teachers] == ["800002", "800001"]
-    assert {student.user_name for student in both.students} == {"zoe.n", "s-3"}
-    assert (both.grade, both.subject, both.period) == ("7", "math", "2")
-    assert both.facts["term"]["start_date"] == "2025-08-18"
-    assert not [one for one in clever.people.sections if one.name == "Nobody comes"]
-    assert not clever.people.sections_of(everyone["800003"])
+    people_by_name = people(clever)
+    [algebra] = [section for section in clever.people.sections if section.name == "Algebra"]
+    assert [teacher.user_name for teacher in algebra.teachers] == ["800002", "800001"]
+    assert {student.user_name for student in algebra.students} == {"zoe.n", "s-3"}
+    assert (algebra.grade, algebra.subject, algebra.period) == ("7", "math", "2")
+    assert algebra.facts["term"]["start_date"] == "2025-08-18"
+    assert not [section for section in clever.people.sections if section.name == "Nobody comes"]
+    assert not clever.people.sections_of(people_by_name["800003"])
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_district_token_reads_sections_courses_and_terms_from_the_files(
     clever: RunningSimulator, version: str
 ) -> None:
-    sections = {one["sis_id"]: one for one in listed(clever, SHORTNAME, version, "sections")}
+    sections = {
+        section["sis_id"]: section for section in read_list(clever, SHORTNAME, version, "sections")
+    }
     assert set(sections) == {"C-1", "C-2"}
     algebra = sections["C-2"]
     assert (algebra["name"], algebra["section_number"]) == ("Algebra", "2")
@@ -167,10 +169,10 @@ def test_a_district_token_reads_sections_courses_and_terms_from_the_files(
         assert (algebra["course_name"], algebra["course_number"]) == ("Algebra", "M7")
         assert algebra["term"] == year
         return
-    courses = {one["id"]: one for one in listed(clever, SHORTNAME, version, "courses")}
-    assert {one["name"] for one in courses.values()} == {"Algebra", "Reading"}
+    courses = {course["id"]: course for course in read_list(clever, SHORTNAME, version, "courses")}
+    assert {course["name"] for course in courses.values()} == {"Algebra", "Reading"}
     assert courses[algebra["course"]]["number"] == "M7"
-    [term] = listed(clever, SHORTNAME, version, "terms")
+    [term] = read_list(clever, SHORTNAME, version, "terms")
     assert algebra["term_id"] == term["id"]
     assert {name: term[name] for name in year} == year
 
@@ -183,18 +185,18 @@ def test_every_api_version_can_read_a_csv_district(clever: RunningSimulator, ver
         data = record(clever, user_name, version, SHORTNAME)
         assert data["name"]["last"] == people(clever)[user_name].name.last
     school = people(clever)["zoe.n"].schools[1]
-    found = read(clever, f"/{version}/schools/{school.id}", token(clever, "zoe.n", SHORTNAME))
-    assert found["data"]["name"] == "Pine Hollow Middle, North"
+    content = read(clever, f"/{version}/schools/{school.id}", token(clever, "zoe.n", SHORTNAME))
+    assert content["data"]["name"] == "Pine Hollow Middle, North"
 
 
 # Every form of valid files
 
 
-def zipped(folder: Path, inside: str = "") -> Path:
+def zipped(folder: Path, prefix: str = "") -> Path:
     path = folder.with_suffix(".zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(folder.iterdir()):
-            archive.write(file, inside + file.name)
+            archive.write(file, prefix + file.name)
         archive.writestr("__MACOSX/pine_hollow/._students.csv", b"\xff")
         archive.writestr("read me.txt", "nothing")
     return path
@@ -203,8 +205,8 @@ def zipped(folder: Path, inside: str = "") -> Path:
 def test_a_zip_works_like_a_folder_with_or_without_a_top_level_folder(
     clever: RunningSimulator, folder: Path
 ) -> None:
-    for inside in ("", "pine_hollow/", "a/b/"):
-        with run_in_background(config(zipped(folder, inside))) as other:
+    for prefix in ("", "pine_hollow/", "a/b/"):
+        with run_in_background(config(zipped(folder, prefix))) as other:
             assert people(other) == people(clever)
 
 
@@ -303,14 +305,14 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("file", "old", "new", "says"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(("file", "old", "new", "message"), FAULTS.values(), ids=FAULTS)
 def test_a_data_error_names_its_file_and_line(
-    folder: Path, file: str, old: str, new: str, says: str
+    folder: Path, file: str, old: str, new: str, message: str
 ) -> None:
     text = (folder / file).read_text()
     assert old in text
     (folder / file).write_text(text.replace(old, new))
-    assert refusal(folder).startswith(f"{file}, {says}")
+    assert refusal(folder).startswith(f"{file}, {message}")
 
 
 @pytest.mark.parametrize(
@@ -340,11 +342,11 @@ def test_a_missing_folder_or_broken_zip_is_reported(folder: Path) -> None:
     assert "cannot read" in refusal(folder / "nowhere")
     assert "neither a folder nor a readable zip file" in refusal(folder / "students.csv")
     path = zipped(folder)
-    whole = path.read_bytes()
-    for broken in (whole[: len(whole) // 2], whole[:60] + b"x" * 80 + whole[140:], b""):
+    content = path.read_bytes()
+    for broken in (content[: len(content) // 2], content[:60] + b"x" * 80 + content[140:], b""):
         path.write_bytes(broken)
-        said = refusal(path)
-        assert "readable zip file" in said or "cannot be unpacked" in said
+        message = refusal(path)
+        assert "readable zip file" in message or "cannot be unpacked" in message
 
 
 @pytest.mark.parametrize(

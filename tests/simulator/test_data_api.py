@@ -34,8 +34,8 @@ def clever() -> Iterator[RunningSimulator]:
 def district_tokens(clever: RunningSimulator, client_id: str = "simulator") -> list[str]:
     """Return the tokens of all districts, with the first district's token first."""
     url = f"{clever.url}/oauth/tokens?owner_type=district"
-    listed = send_request(url, auth=(client_id, CLIENT_SECRET)).json()["data"]
-    return [str(each["access_token"]) for each in listed]
+    token_records = send_request(url, auth=(client_id, CLIENT_SECRET)).json()["data"]
+    return [str(record["access_token"]) for record in token_records]
 
 
 def district_token(clever: RunningSimulator, client_id: str = "simulator") -> str:
@@ -45,17 +45,17 @@ def district_token(clever: RunningSimulator, client_id: str = "simulator") -> st
 
 def get(clever: RunningSimulator, path: str, bearer: str | None = None) -> Any:
     """Return the JSON that a district token reads at a path. Asserts status 200."""
-    answer = read_endpoint(clever, path, bearer or district_token(clever))
-    assert answer.status_code == 200, (path, answer.text)
-    return answer.json()
+    response = read_endpoint(clever, path, bearer or district_token(clever))
+    assert response.status_code == 200, (path, response.text)
+    return response.json()
 
 
-def ids(answer: Any) -> list[str]:
-    return [row["data"]["id"] for row in answer["data"]]
+def ids(page: Any) -> list[str]:
+    return [row["data"]["id"] for row in page["data"]]
 
 
-def link(answer: Any, rel: str) -> str | None:
-    return next((str(link["uri"]) for link in answer["links"] if link["rel"] == rel), None)
+def link(page: Any, rel: str) -> str | None:
+    return next((str(link["uri"]) for link in page["links"] if link["rel"] == rel), None)
 
 
 def all_pages(clever: RunningSimulator, path: str) -> list[Any]:
@@ -78,10 +78,10 @@ def test_a_district_token_reads_every_student_once_ordered_by_id(
 ) -> None:
     path = f"/{version}/students?" if version in OLD else f"/{version}/users?role=student&"
     pages = all_pages(clever, f"{path}limit=30")
-    found = [one for page in pages for one in ids(page)]
+    found_ids = [record_id for page in pages for record_id in ids(page)]
     district = clever.people.districts[0]
     students = [p for p in clever.people.people if "student" in p.roles and p.district == district]
-    assert found == sorted(person.id for person in students)
+    assert found_ids == sorted(person.id for person in students)
     assert {len(page["data"]) for page in pages[:-1]} == {30}
     assert link(pages[-1], "next") is None
 
@@ -89,28 +89,28 @@ def test_a_district_token_reads_every_student_once_ordered_by_id(
 def test_a_page_has_a_hundred_records_by_default_each_with_its_uri(
     clever: RunningSimulator,
 ) -> None:
-    answer = get(clever, "/v3.0/users")
-    assert len(answer["data"]) == 100
-    for row in answer["data"]:
+    page = get(clever, "/v3.0/users")
+    assert len(page["data"]) == 100
+    for row in page["data"]:
         assert row["uri"] == f"/v3.0/users/{row['data']['id']}"
-    assert get(clever, answer["data"][0]["uri"])["data"] == answer["data"][0]["data"]
+    assert get(clever, page["data"][0]["uri"])["data"] == page["data"][0]["data"]
 
 
 def test_a_page_links_back_and_ending_before_last_finds_the_last_page(
     clever: RunningSimulator,
 ) -> None:
-    whole = ids(get(clever, "/v3.0/users?limit=10000"))
+    all_ids = ids(get(clever, "/v3.0/users?limit=10000"))
     first = get(clever, "/v3.0/users?limit=20")
     second = get(clever, str(link(first, "next")))
-    assert ids(get(clever, str(link(second, "prev")))) == ids(first) == whole[:20]
-    assert ids(get(clever, "/v3.0/users?limit=7&ending_before=last")) == whole[-7:]
+    assert ids(get(clever, str(link(second, "prev")))) == ids(first) == all_ids[:20]
+    assert ids(get(clever, "/v3.0/users?limit=7&ending_before=last")) == all_ids[-7:]
     assert link(first, "prev") is None
 
 
 def test_the_last_page_has_no_next_link_even_when_it_is_full(clever: RunningSimulator) -> None:
-    whole = ids(get(clever, "/v3.0/schools"))
-    assert link(get(clever, f"/v3.0/schools?limit={len(whole)}"), "next") is None
-    empty = get(clever, f"/v3.0/schools?starting_after={whole[-1]}")
+    all_ids = ids(get(clever, "/v3.0/schools"))
+    assert link(get(clever, f"/v3.0/schools?limit={len(all_ids)}"), "next") is None
+    empty = get(clever, f"/v3.0/schools?starting_after={all_ids[-1]}")
     assert (empty["data"], link(empty, "next")) == ([], None)
 
 
@@ -128,34 +128,34 @@ def test_the_last_page_has_no_next_link_even_when_it_is_full(clever: RunningSimu
     ],
 )
 def test_an_invalid_query_is_refused(clever: RunningSimulator, query: str, status: int) -> None:
-    answer = read_endpoint(clever, f"/v3.0/users?{query}", district_token(clever))
-    assert answer.status_code == status
-    assert answer.json()["message"]
+    response = read_endpoint(clever, f"/v3.0/users?{query}", district_token(clever))
+    assert response.status_code == status
+    assert response.json()["message"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_list_has_a_count_where_the_version_supports_it(
     clever: RunningSimulator, version: str
 ) -> None:
-    answer = get(clever, f"/{version}/sections?count=true&limit=2")
+    page = get(clever, f"/{version}/sections?count=true&limit=2")
     counts = version not in ("v1.1", "v1.2", "v2.0")
-    assert ("count" in answer) == counts
+    assert ("count" in page) == counts
     if counts:
-        assert answer["count"] == len(ids(get(clever, f"/{version}/sections?limit=10000")))
+        assert page["count"] == len(ids(get(clever, f"/{version}/sections?limit=10000")))
 
 
 @pytest.mark.parametrize("version", ["v1.1", "v1.2"])
 def test_v1_lists_can_be_filtered_by_field_values(clever: RunningSimulator, version: str) -> None:
-    where = '{"name.first": "Ada", "grade": "%s"}'
+    condition = '{"name.first": "Ada", "grade": "%s"}'
     ada = clever.people.person("student")
-    found = get(clever, f"/{version}/students?where={where % ada.role_assignments[0].grade}")
-    assert ids(found) == [ada.id]
-    assert get(clever, f"/{version}/students?where={where % 'none'}")["data"] == []
+    page = get(clever, f"/{version}/students?where={condition % ada.role_assignments[0].grade}")
+    assert ids(page) == [ada.id]
+    assert get(clever, f"/{version}/students?where={condition % 'none'}")["data"] == []
     for broken in ("{", "[]", "a"):
-        answer = read_endpoint(
+        response = read_endpoint(
             clever, f"/{version}/students?where={broken}", district_token(clever)
         )
-        assert answer.status_code == 400
+        assert response.status_code == 400
 
 
 def test_versions_without_filters_ignore_them(clever: RunningSimulator) -> None:
@@ -172,8 +172,8 @@ def test_before_v3_each_role_has_its_own_endpoint(clever: RunningSimulator, vers
         legacy = person.role_assignment(role).legacy_id  # type: ignore[arg-type] # both are roles
         record = get(clever, f"/{version}/{plural}/{legacy}")["data"]
         assert (record["id"], record["name"]["last"]) == (legacy, person.name.last)
-    taught = get(clever, f"/{version}/teachers/{legacy_of(person)}/sections")
-    assert all(row["data"]["teacher"] == legacy_of(person) for row in taught["data"])
+    sections = get(clever, f"/{version}/teachers/{legacy_of(person)}/sections")
+    assert all(row["data"]["teacher"] == legacy_of(person) for row in sections["data"])
 
 
 def legacy_of(person: Any) -> str:
@@ -193,7 +193,9 @@ def test_a_students_sections_and_teachers_are_consistent(
         people = f"{section['uri']}/{'students' if old else 'users?role=student'}"
         assert set(ids(get(clever, people))) == set(section["data"]["students"])
     teachers = ids(get(clever, f"{own}/{'teachers' if old else 'myteachers'}"))
-    assert set(teachers) == {one for section in sections for one in section["data"]["teachers"]}
+    assert set(teachers) == {
+        teacher_id for section in sections for teacher_id in section["data"]["teachers"]
+    }
     teacher = f"/{version}/{'teachers' if old else 'users'}/{teachers[0]}"
     students = f"{teacher}/{'students' if old else 'mystudents'}?limit=10000"
     assert ada.id in ids(get(clever, students))
@@ -205,9 +207,9 @@ def test_a_section_refers_to_a_course_and_a_term_from_v2_on(
 ) -> None:
     section = get(clever, f"/{version}/sections?limit=1")["data"][0]
     for name, field in (("course", "course"), ("term", "term_id")):
-        found = get(clever, f"{section['uri']}/{name}")["data"]
-        assert found["id"] == section["data"][field]
-        below = get(clever, f"/{version}/{name}s/{found['id']}/sections?limit=10000")
+        record_data = get(clever, f"{section['uri']}/{name}")["data"]
+        assert record_data["id"] == section["data"][field]
+        below = get(clever, f"/{version}/{name}s/{record_data['id']}/sections?limit=10000")
         assert section["data"]["id"] in ids(below)
 
 
@@ -228,17 +230,17 @@ def test_some_students_have_a_guardian_and_some_guardians_have_two_students(
     v2 = get(clever, "/v2.1/contacts?limit=10000")["data"]
     v3 = get(clever, "/v3.0/users?role=contact&limit=10000")["data"]
     assert len(v1) > len(v2) == len(v3) > 10
-    assert {len(each["data"]["students"]) for each in v2} == {1, 2}
-    one = v3[0]["data"]
-    relations = one["roles"]["contact"]["student_relationships"]
+    assert {len(contact["data"]["students"]) for contact in v2} == {1, 2}
+    contact = v3[0]["data"]
+    relations = contact["roles"]["contact"]["student_relationships"]
     student = relations[0]["student"]
-    assert ids(get(clever, f"/v3.0/users/{student}/mycontacts")) == [one["id"]]
-    legacy = one["roles"]["contact"]["legacy_id"]
+    assert ids(get(clever, f"/v3.0/users/{student}/mycontacts")) == [contact["id"]]
+    legacy = contact["roles"]["contact"]["legacy_id"]
     assert ids(get(clever, f"/v2.1/students/{student}/contacts")) == [legacy]
     assert student in ids(get(clever, f"/v2.1/contacts/{legacy}/students"))
-    for each in v1:
-        path = f"/v1.2/students/{each['data']['student']}/contacts"
-        assert each["data"] in get(clever, path)["data"]
+    for contact in v1:
+        path = f"/v1.2/students/{contact['data']['student']}/contacts"
+        assert contact["data"] in get(clever, path)["data"]
 
 
 @pytest.mark.parametrize("version", NEW)
@@ -246,18 +248,20 @@ def test_users_are_listed_by_role_and_by_primary_school(
     clever: RunningSimulator, version: str
 ) -> None:
     school = get(clever, f"/{version}/schools")["data"][2]["uri"]
-    everyone = get(clever, f"{school}/users?limit=10000")["data"]
+    users = get(clever, f"{school}/users?limit=10000")["data"]
     for role in ("student", "teacher", "staff"):
-        found = ids(get(clever, f"{school}/users?limit=10000&role={role}"))
-        assert found == [e["data"]["id"] for e in everyone if role in e["data"]["roles"]]
-        assert found
-    both = clever.people.person("teacher_admin")
-    for one in both.schools:
-        primary = ids(get(clever, f"/{version}/schools/{one.id}/users?limit=999&primary=true"))
-        assert (both.id in primary) == (one == both.schools[0])
-    assert len(get(clever, f"/{version}/users/{both.id}/schools")["data"]) == 2
-    first = get(clever, f"/{version}/users/{both.id}/schools?primary=true")
-    assert ids(first) == [both.schools[0].id]
+        user_ids = ids(get(clever, f"{school}/users?limit=10000&role={role}"))
+        assert user_ids == [e["data"]["id"] for e in users if role in e["data"]["roles"]]
+        assert user_ids
+    person = clever.people.person("teacher_admin")
+    for own_school in person.schools:
+        primary = ids(
+            get(clever, f"/{version}/schools/{own_school.id}/users?limit=999&primary=true")
+        )
+        assert (person.id in primary) == (own_school == person.schools[0])
+    assert len(get(clever, f"/{version}/users/{person.id}/schools")["data"]) == 2
+    first = get(clever, f"/{version}/users/{person.id}/schools?primary=true")
+    assert ids(first) == [person.schools[0].id]
 
 
 @pytest.mark.parametrize("version", NEW)
@@ -312,18 +316,22 @@ def test_without_secure_sync_a_district_token_reads_only_the_district(
 
 def test_a_district_token_reads_nothing_of_another_district(clever: RunningSimulator) -> None:
     bearer = district_token(clever)
-    elsewhere = clever.people.districts[1]
-    school = next(one for one in clever.people.schools if one.district == elsewhere)
-    person = next(one for one in clever.people.people if one.district == elsewhere)
+    other_district = clever.people.districts[1]
+    school = next(
+        candidate for candidate in clever.people.schools if candidate.district == other_district
+    )
+    person = next(
+        candidate for candidate in clever.people.people if candidate.district == other_district
+    )
     for path in (
-        f"districts/{elsewhere.id}",
+        f"districts/{other_district.id}",
         f"schools/{school.id}",
         f"schools/{school.id}/users",
         f"users/{person.id}",
     ):
         assert read_endpoint(clever, f"/v3.0/{path}", bearer).status_code == 404
     assert ids(get(clever, "/v3.0/districts", bearer)) == [clever.people.districts[0].id]
-    assert elsewhere.id not in str(get(clever, "/v3.0/users?limit=10000", bearer))
+    assert other_district.id not in str(get(clever, "/v3.0/users?limit=10000", bearer))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -334,8 +342,8 @@ def test_a_user_token_reads_only_the_users_sections(clever: RunningSimulator, ve
     sections = get(clever, f"{own}/sections", bearer)["data"]
     assert sections
     assert get(clever, sections[0]["uri"], bearer)["data"] == sections[0]["data"]
-    everything = get(clever, f"/{version}/sections?limit=10000")["data"]
-    foreign = next(one for one in everything if ada.id not in one["data"]["students"])
+    all_sections = get(clever, f"/{version}/sections?limit=10000")["data"]
+    foreign = next(section for section in all_sections if ada.id not in section["data"]["students"])
     assert read_endpoint(clever, foreign["uri"], bearer).status_code == 404
     assert get(clever, f"{own}/district", bearer)["data"]["id"] == ada.district.id
     for closed in (f"/{version}/sections", f"{own}/{'teachers' if old else 'myteachers'}"):
@@ -346,9 +354,9 @@ def test_a_user_token_cannot_use_paging_parameters(clever: RunningSimulator) -> 
     bearer = log_in_and_exchange(clever, "simulator")["access_token"]
     path = f"/v3.0/users/{clever.people.person('student').id}/sections"
     for query in ("limit=1", "starting_after=0", "ending_before=last", "count=true"):
-        answer = read_endpoint(clever, f"{path}?{query}", bearer)
-        assert answer.status_code == 400
-        assert answer.json()["message"]
+        response = read_endpoint(clever, f"{path}?{query}", bearer)
+        assert response.status_code == 400
+        assert response.json()["message"]
 
 
 def test_at_the_sso_tier_a_user_token_reads_only_name_and_district(
@@ -380,11 +388,11 @@ def test_people_an_app_is_not_shared_with_are_in_none_of_its_lists() -> None:
 def test_the_limit_of_1200_calls_per_minute_applies_to_each_token(clever: RunningSimulator) -> None:
     bearer, other = district_token(clever), district_token(clever, "simulator-sso")
     clever.advance(60)
-    left = [
+    remaining_calls = [
         int(read_endpoint(clever, "/v3.0/schools?limit=1", bearer).headers["X-RateLimit-Remaining"])
         for _ in range(2)
     ]
-    assert left in ([1199, 1198], [1199, 1199], [1198, 1199])
+    assert remaining_calls in ([1199, 1198], [1199, 1199], [1198, 1199])
     assert (
         int(read_endpoint(clever, "/v3.0/districts", other).headers["X-RateLimit-Remaining"])
         == 1199
@@ -414,20 +422,20 @@ def test_a_library_teachers_token_reads_their_sections_and_students(
     record = get(clever, own, bearer)["data"]
     assert (record["name"]["last"], record["email"]) == (grace.name.last, grace.email)
     sections = get(clever, f"{own}/sections", bearer)["data"]
-    taught = {one.id for one in clever.people.sections if one.teacher == grace}
-    assert {section["data"]["id"] for section in sections} == taught
-    everyone = []
+    own_section_ids = {section.id for section in clever.people.sections if section.teacher == grace}
+    assert {section["data"]["id"] for section in sections} == own_section_ids
+    students = []
     for section in sections:
         assert get(clever, section["uri"], bearer)["data"] == section["data"]
         people = f"{section['uri']}/{'students' if old else 'users?role=student'}"
-        found = get(clever, people, bearer)["data"]
-        assert {one["data"]["id"] for one in found} == set(section["data"]["students"])
-        everyone += [one["data"] for one in found]
-    for student in everyone:
+        rows = get(clever, people, bearer)["data"]
+        assert {row["data"]["id"] for row in rows} == set(section["data"]["students"])
+        students += [row["data"] for row in rows]
+    for student in students:
         assert len(student["name"]["last"]) == 1
         assert "email" not in student
         assert get(clever, f"/{version}/{'students' if old else 'users'}/{student['id']}", bearer)
-    assert grace.district.id not in str([record, sections, everyone])
+    assert grace.district.id not in str([record, sections, students])
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -435,11 +443,13 @@ def test_a_library_teachers_token_cannot_read_districts_schools_or_other_teacher
     clever: RunningSimulator, version: str
 ) -> None:
     grace, bearer = clever.people.person("teacher"), library_token(clever, "teacher")
-    mine = {one.id for section in clever.people.sections_of(grace) for one in section.students}
+    own_student_ids = {
+        student.id for section in clever.people.sections_of(grace) for student in section.students
+    }
     kind = "students" if version in OLD else "users"
-    everyone = clever.people.people_of(grace.district)
-    stranger = next(p for p in everyone if p.roles == ("student",) and p.id not in mine)
-    foreign = next(one for one in clever.people.sections if one.teacher != grace)
+    people = clever.people.people_of(grace.district)
+    stranger = next(p for p in people if p.roles == ("student",) and p.id not in own_student_ids)
+    foreign = next(section for section in clever.people.sections if section.teacher != grace)
     for path in (
         "districts",
         f"districts/{grace.district.id}",

@@ -50,11 +50,14 @@ def test_a_paused_district_reports_it_and_stays_unchanged_until_resumed(
     for name in ("unshared", "back"):  # a paused district may change its sharing
         clever.change_roster(name, STUDENT_USER_NAME)
         assert clever.people.by_id(student.id)
-    told = types(clever, version)
-    assert {each.partition(".")[2] for each in told[1:]} >= {"created", "deleted"}
+    event_types = types(clever, version)
+    assert {event_type.partition(".")[2] for event_type in event_types[1:]} >= {
+        "created",
+        "deleted",
+    }
     clever.make_step("unpause")
     assert get(clever, f"/{version}/districts/{district.id}")["data"] == before
-    assert types(clever, version)[len(told) :] == ["districts.updated"]
+    assert types(clever, version)[len(event_types) :] == ["districts.updated"]
     clever.make_step("new_teacher")
 
 
@@ -62,11 +65,11 @@ def test_a_paused_district_reports_it_and_stays_unchanged_until_resumed(
 def test_a_disconnected_district_loses_its_token_and_its_logins(
     clever: RunningSimulator, version: str
 ) -> None:
-    listed = district_tokens(clever)
+    tokens = district_tokens(clever)
     person = log_in_and_exchange(clever, "simulator", STUDENT_USER_NAME)["access_token"]
     clever.make_step("leave")
-    assert district_tokens(clever) == listed[1:]
-    for bearer in (listed[0], person):
+    assert district_tokens(clever) == tokens[1:]
+    for bearer in (tokens[0], person):
         assert read_endpoint(clever, f"/{version}/me", bearer).status_code == 401
     assert is_refused_at_clever(log_in(clever, "simulator", STUDENT_USER_NAME))
     other = clever.people.districts[1]
@@ -74,8 +77,8 @@ def test_a_disconnected_district_loses_its_token_and_its_logins(
         "access_token"
     ]
     clever.make_step("rejoin")
-    again = district_tokens(clever)
-    assert (again[1:], again[0] in listed) == (listed[1:], False)
+    new_tokens = district_tokens(clever)
+    assert (new_tokens[1:], new_tokens[0] in tokens) == (tokens[1:], False)
     assert log_in_and_exchange(clever, "simulator", STUDENT_USER_NAME)["access_token"]
 
 
@@ -86,8 +89,8 @@ def test_a_library_teacher_keeps_their_id_when_the_district_connects(
         visitor = log_in(clever, LIBRARY_CLIENT_ID, user_name)
         if not visitor.url.startswith(APP_URL):
             visitor.press("Yes")
-        answer = exchange_code(clever, LIBRARY_CLIENT_ID, callback_query(visitor)["code"])
-        return str(answer.json()["access_token"])
+        response = exchange_code(clever, LIBRARY_CLIENT_ID, callback_query(visitor)["code"])
+        return str(response.json()["access_token"])
 
     before = get(clever, "/v3.0/me", of_library("teacher"))["data"]
     url = f"{clever.url}/oauth/tokens?owner_type=district"

@@ -55,15 +55,15 @@ def token_at(clever_url: str, district_id: str, user_name: str) -> str:
     code = parse_qs(urlsplit(visitor.url).query)["code"][0]
     form = {"grant_type": "authorization_code", "redirect_uri": REDIRECT_URI, "code": code}
     basic = ("simulator", "simulator-secret")
-    answer = send_request(f"{clever_url}/oauth/tokens", "POST", data=form, auth=basic)
-    return str(answer.json()["access_token"])
+    response = send_request(f"{clever_url}/oauth/tokens", "POST", data=form, auth=basic)
+    return str(response.json()["access_token"])
 
 
 def read(clever: RunningSimulator, path: str, bearer: str) -> dict[str, Any]:
-    answer = send_request(f"{clever.url}{path}", headers={"Authorization": f"Bearer {bearer}"})
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    response = send_request(f"{clever.url}{path}", headers={"Authorization": f"Bearer {bearer}"})
+    assert response.status_code == 200, response.text
+    content: dict[str, Any] = response.json()
+    return content
 
 
 def record(
@@ -77,7 +77,7 @@ def record(
     return data
 
 
-def listed(
+def read_list(
     clever: RunningSimulator, shortname: str, version: str, collection: str
 ) -> list[dict[str, Any]]:
     """Return a complete list of a district, read with the district's token."""
@@ -85,15 +85,17 @@ def listed(
     assert district is not None
     tokens = f"{clever.url}/oauth/tokens?owner_type=district&district={district.id}"
     [owned] = send_request(tokens, auth=("simulator", "simulator-secret")).json()["data"]
-    found = read(clever, f"/{version}/{collection}?limit=10000", owned["access_token"])["data"]
-    return [each["data"] for each in found]
+    rows = read(clever, f"/{version}/{collection}?limit=10000", owned["access_token"])["data"]
+    return [row["data"] for row in rows]
 
 
 def unusual(clever: RunningSimulator, user_name: str) -> Person:
     district = clever.people.portal("odd-corner")
-    found = [p for p in clever.people.people if (p.district, p.user_name) == (district, user_name)]
-    assert len(found) == 1
-    return found[0]
+    matches = [
+        p for p in clever.people.people if (p.district, p.user_name) == (district, user_name)
+    ]
+    assert len(matches) == 1
+    return matches[0]
 
 
 @pytest.mark.parametrize("user_name", USER_NAMES)
@@ -179,7 +181,7 @@ def test_before_v3_a_person_with_three_roles_chooses_one_of_three_accounts() -> 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_some_sections_have_blank_or_unusual_names(clever: RunningSimulator, version: str) -> None:
-    names = [one["name"] for one in listed(clever, "odd-corner", version, "sections")]
+    names = [section["name"] for section in read_list(clever, "odd-corner", version, "sections")]
     assert any(not name.strip() for name in names)
     assert any(len(name) > 255 for name in names)
     assert any("<b" in name for name in names)
@@ -192,8 +194,12 @@ def test_a_district_token_reads_every_unusual_person(
     clever: RunningSimulator, version: str
 ) -> None:
     kinds = ["users"] if version > "v3" else ["students", "teachers", "school_admins"]
-    people = [one for kind in kinds for one in listed(clever, "odd-corner", version, kind)]
-    last_names = {one["name"]["last"] for one in people}
+    people = [
+        record_data
+        for kind in kinds
+        for record_data in read_list(clever, "odd-corner", version, kind)
+    ]
+    last_names = {record_data["name"]["last"] for record_data in people}
     assert last_names >= {case.name.last for case in edge_cases.EDGE_CASES}
 
 
@@ -205,8 +211,8 @@ def test_some_teachers_have_no_section_and_some_students_many_teachers(
     assert not people.sections_of(teacher)
     assert not people.students_of(teacher)
     assert len(people.teachers_of(student)) > 3
-    for each in people.teachers_of(student):
-        assert student in people.students_of(each)
+    for own_teacher in people.teachers_of(student):
+        assert student in people.students_of(own_teacher)
 
 
 def test_two_people_share_an_email_and_two_districts_share_a_user_name(
@@ -215,10 +221,10 @@ def test_two_people_share_an_email_and_two_districts_share_a_user_name(
     first, second = record(clever, "same_email_1"), record(clever, "same_email_2")
     assert first["email"] == second["email"]
     assert first["id"] != second["id"]
-    here, there = record(clever, "student"), record(clever, "student", shortname="harrow-creek")
-    assert here["id"] != there["id"]
-    assert here["name"]["first"] == "Stu"
-    assert there["name"]["first"] == "Ada"
+    broad, harrow = record(clever, "student"), record(clever, "student", shortname="harrow-creek")
+    assert broad["id"] != harrow["id"]
+    assert broad["name"]["first"] == "Stu"
+    assert harrow["name"]["first"] == "Ada"
 
 
 def config(**changes: Any) -> Config:
@@ -234,7 +240,11 @@ def test_a_person_can_return_with_the_same_user_name_and_another_id() -> None:
         assert after["roles"]["student"]["legacy_id"] == after["id"]
         assert (after["name"], after["email"]) == (before["name"], before["email"])
         assert record(clever, "accents") == other
-        [section] = {one for one in clever.people.sections if one.name == "مقدمة في الأحياء"}
+        [section] = {
+            candidate
+            for candidate in clever.people.sections
+            if candidate.name == "مقدمة في الأحياء"
+        }
         assert {person.id for person in section.students} & {before["id"], after["id"]} == {
             after["id"]
         }
@@ -256,11 +266,9 @@ def test_the_new_id_option_gives_a_person_another_id(clever: RunningSimulator) -
     person = unusual(clever, "new_id")
     with command_line("--new-id", "new_id") as url:
         bearer = token_at(url, person.district.id, "new_id")
-        answer = send_request(
-            f"{url}/userinfo", headers={"Authorization": f"Bearer {bearer}"}
-        ).json()
-    assert answer["given_name"] == person.name.first
-    assert answer["sub"] != person.id
+        info = send_request(f"{url}/userinfo", headers={"Authorization": f"Bearer {bearer}"}).json()
+    assert info["given_name"] == person.name.first
+    assert info["sub"] != person.id
 
 
 # A district of any size
@@ -283,13 +291,13 @@ def test_a_large_district_has_exactly_the_requested_number_of_students(
     assert len(pupils(large)) == 1000
     for student in pupils(large):
         assert len(people.sections_of(student)) == 6
-        assert {one.school for one in people.sections_of(student)} == set(student.schools)
+        assert {section.school for section in people.sections_of(student)} == set(student.schools)
 
 
 def pupils(clever: RunningSimulator) -> list[Person]:
     district = clever.people.portal("broad-plains")
     assert district is not None
-    return [each for each in clever.people.people_of(district) if "student" in each.roles]
+    return [person for person in clever.people.people_of(district) if "student" in person.roles]
 
 
 def test_a_large_district_has_realistic_proportions(large: RunningSimulator) -> None:
@@ -299,7 +307,7 @@ def test_a_large_district_has_realistic_proportions(large: RunningSimulator) -> 
     assert roles["teacher"] in range(60, 70)
     assert roles["staff"] == 2 * len(people.schools_of(district))
     assert {school.high_grade for school in people.schools_of(district)} == {"5", "8", "12"}
-    assert all(1 <= len(one.students) <= 25 for one in people.sections_of(district))
+    assert all(1 <= len(section.students) <= 25 for section in people.sections_of(district))
     grades = Counter(person.role_assignment("student").grade for person in pupils(large))
     assert len(grades) == 13
     assert max(grades.values()) - min(grades.values()) <= 1
@@ -307,10 +315,10 @@ def test_a_large_district_has_realistic_proportions(large: RunningSimulator) -> 
 
 def test_the_same_seed_gives_the_same_large_district(large: RunningSimulator) -> None:
     with (
-        run_in_background(config(students=1000)) as again,
+        run_in_background(config(students=1000)) as repeated,
         run_in_background(config(students=1000, seed=2)) as other,
     ):
-        assert again.people == large.people
+        assert repeated.people == large.people
         assert {student.id for student in pupils(other)}.isdisjoint(
             student.id for student in pupils(large)
         )
@@ -324,11 +332,13 @@ def test_people_in_a_large_district_are_found_by_id_and_listed_in_ascending_orde
         assert people.by_id(person.id) is person
     places: list[District | School] = [*people.districts, *people.schools]
     for place in places:
-        for things in (people.people_of(place), people.sections_of(place)):
-            ids = [thing.id for thing in things]
+        for records in (people.people_of(place), people.sections_of(place)):
+            ids = [record.id for record in records]
             assert ids == sorted(set(ids))
     assert len({person.id for person in people.people}) == len(people.people)
-    assert sum(len(people.people_of(one)) for one in people.districts) == len(people.people)
+    assert sum(len(people.people_of(district)) for district in people.districts) == len(
+        people.people
+    )
 
 
 @pytest.mark.parametrize("number", ["1000001", "1001000", "2000001", "3000001", "4000001"])

@@ -22,22 +22,22 @@ def clever() -> Iterator[RunningSimulator]:
         yield started
 
 
-def told(clever: RunningSimulator, version: str = "v3.0", query: str = "") -> list[Any]:
+def list_events(clever: RunningSimulator, version: str = "v3.0", query: str = "") -> list[Any]:
     """Return the events of the first district, oldest first."""
     pages = all_pages(clever, f"/{version}/events?{query}")
     return [row["data"] for page in pages for row in page["data"]]
 
 
 def types(clever: RunningSimulator, version: str = "v3.0", query: str = "") -> list[str]:
-    return [each["type"] for each in told(clever, version, query)]
+    return [event["type"] for event in list_events(clever, version, query)]
 
 
 def section_without(clever: RunningSimulator, user_name: str) -> Any:
     person = clever.people.person(user_name)
     return next(
-        one
-        for one in clever.people.sections
-        if person not in one.students and one.school.district == person.district
+        section
+        for section in clever.people.sections
+        if person not in section.students and section.school.district == person.district
     )
 
 
@@ -52,7 +52,7 @@ def test_a_renamed_person_appears_in_the_data_and_in_an_event_with_the_old_name(
 ) -> None:
     ada = clever.people.person("student")
     clever.change_roster("name", "student", first="Adele", last="Ñandú")
-    (event,) = told(clever, version)
+    (event,) = list_events(clever, version)
     assert event["type"] == ("students.updated" if version in OLD else "users.updated")
     path = f"/{version}/{'students' if version in OLD else 'users'}/{ada.id}"
     assert event["data"]["object"] == get(clever, path)["data"]
@@ -80,7 +80,7 @@ def test_a_change_of_class_is_a_section_updated_event(
     section, ada = section_without(clever, "student"), clever.people.person("student")
     for enrolled in (True, False):
         clever.change_roster("class", "student", section=section.id, enrolled=enrolled)
-        event = told(clever, version)[-1]
+        event = list_events(clever, version)[-1]
         assert event["type"] == "sections.updated"
         now = get(clever, f"/{version}/sections/{section.id}")["data"]
         assert event["data"]["object"] == now
@@ -106,11 +106,21 @@ def test_an_unshared_or_deleted_person_is_missing_until_restored(
         assert ada.id not in str(page)
     clever.change_roster("back", "student")
     assert get(clever, f"/{version}/{kind}/{ada.id}")["data"] == before
-    seen = [one for one in types(clever, version) if not one.endswith("contacts.updated")]
+    event_types = [
+        event_type
+        for event_type in types(clever, version)
+        if not event_type.endswith("contacts.updated")
+    ]
     updates = ["sections.updated"] * len(classes)
-    around = [one for one in seen if "contacts" not in one and f"{kind}." in one]
-    assert around == [f"{kind}.deleted", f"{kind}.created"]
-    assert [one for one in seen if one == "sections.updated"] == updates * 2
+    about_person = [
+        event_type
+        for event_type in event_types
+        if "contacts" not in event_type and f"{kind}." in event_type
+    ]
+    assert about_person == [f"{kind}.deleted", f"{kind}.created"]
+    assert [
+        event_type for event_type in event_types if event_type == "sections.updated"
+    ] == updates * 2
 
 
 def test_an_unshared_person_cannot_reach_the_app_and_a_deleted_one_cannot_enter_clever(
@@ -142,10 +152,10 @@ def test_a_batch_makes_every_change_and_its_event(clever: RunningSimulator) -> N
         {"change": "class", "person": "student", "section": section.id},
         {"change": "deleted", "person": "teacher"},
     ]
-    answer = send_request(url, "POST", json=changes)
-    assert answer.status_code == 201
-    seen = [event["type"] for event in answer.json()["events"]]
-    assert (seen.count("users.updated"), seen.count("users.deleted")) == (1, 1)
+    response = send_request(url, "POST", json=changes)
+    assert response.status_code == 201
+    event_types = [event["type"] for event in response.json()["events"]]
+    assert (event_types.count("users.updated"), event_types.count("users.deleted")) == (1, 1)
     name = get(clever, f"/v3.0/users/{ada.id}")["data"]["name"]
     assert (name["first"], name["last"]) == ("Adele", "Adler")
     assert ada.id in get(clever, f"/v3.0/sections/{section.id}")["data"]["students"]
@@ -164,7 +174,7 @@ def test_a_batch_with_an_error_reports_the_changes_made_before_it(clever: Runnin
 
 def test_a_batch_must_be_about_one_district(clever: RunningSimulator) -> None:
     first, second, *_ = clever.people.districts
-    people = [clever.people.people_of(each)[0].id for each in (first, second)]
+    people = [clever.people.people_of(district)[0].id for district in (first, second)]
     for changes in ([], [{"change": "unshared", "person": person} for person in people]):
         with pytest.raises(ValueError, match="one district"):
             clever.changes(changes)
@@ -179,11 +189,13 @@ def test_events_after_a_cursor_come_oldest_first_and_once(clever: RunningSimulat
         clever.change_roster("name", "student", first=f"Ada {number}")
     newest = get(clever, "/v3.0/events?ending_before=last&limit=1")
     assert newest["data"][0]["data"]["data"]["object"]["name"]["first"] == "Ada 6"
-    names = [each["data"]["object"]["name"]["first"] for each in told(clever, query="limit=3")]
+    names = [
+        event["data"]["object"]["name"]["first"] for event in list_events(clever, query="limit=3")
+    ]
     assert names == [f"Ada {number}" for number in range(7)]
     cursor = newest["data"][0]["data"]["id"]
     clever.change_roster("name", "student", first="Ada 7")
-    (after,) = told(clever, query=f"starting_after={cursor}")
+    (after,) = list_events(clever, query=f"starting_after={cursor}")
     assert after["data"]["object"]["name"]["first"] == "Ada 7"
     last = get(clever, f"/v3.0/events?starting_after={after['id']}")
     assert (last["data"], link(last, "next")) == ([], None)
@@ -194,17 +206,17 @@ def test_events_and_their_cursors_expire_after_thirty_days(
     clever: RunningSimulator, version: str
 ) -> None:
     clever.change_roster("name", "student", first="Old")
-    cursor = told(clever, version)[0]["id"]
+    cursor = list_events(clever, version)[0]["id"]
     clever.advance(29 * DAY)
     clever.change_roster("name", "student", first="New")
-    assert len(told(clever, version, f"starting_after={cursor}")) == 1
+    assert len(list_events(clever, version, f"starting_after={cursor}")) == 1
     clever.advance(1 * DAY + 1)
-    assert len(told(clever, version)) == 1
+    assert len(list_events(clever, version)) == 1
     bearer = district_token(clever)
     for path in (f"events?starting_after={cursor}", f"events/{cursor}"):
-        answer = read_endpoint(clever, f"/{version}/{path}", bearer)
-        assert answer.status_code == 404
-        assert answer.json()["message"]
+        response = read_endpoint(clever, f"/{version}/{path}", bearer)
+        assert response.status_code == 404
+        assert response.json()["message"]
 
 
 def test_events_are_filtered_by_record_type_and_by_school(clever: RunningSimulator) -> None:
@@ -213,8 +225,8 @@ def test_events_are_filtered_by_record_type_and_by_school(clever: RunningSimulat
     clever.change_roster("name", "student", first="Adele")
     clever.change_roster("name", "district_admin", first="Mei")
     assert types(clever, query="record_type=sections") == ["sections.updated"]
-    both = types(clever, query="record_type=sections&record_type=users&limit=1")
-    assert both == ["sections.updated", "users.updated", "users.updated"]
+    event_types = types(clever, query="record_type=sections&record_type=users&limit=1")
+    assert event_types == ["sections.updated", "users.updated", "users.updated"]
     school = clever.people.person("student").schools[0].id
     own = types(clever, "v2.1", f"school={school}&record_type=students")
     assert own == ["students.updated"]
@@ -233,8 +245,8 @@ def test_in_v1_each_record_has_its_own_event_list(clever: RunningSimulator, vers
         (f"teachers/{teacher}", ["teachers.updated"]),
         (f"sections/{section.id}", ["sections.updated"]),
     ):
-        answer = get(clever, f"/{version}/{path}/events")
-        assert [row["data"]["type"] for row in answer["data"]] == expected
+        page = get(clever, f"/{version}/{path}/events")
+        assert [row["data"]["type"] for row in page["data"]] == expected
     at_school = get(clever, f"/{version}/schools/{ada.schools[0].id}/events")
     assert "students.updated" in [row["data"]["type"] for row in at_school["data"]]
     missing = read_endpoint(clever, f"/{version}/students/nobody/events", district_token(clever))
@@ -250,7 +262,7 @@ def test_only_a_district_token_at_secure_sync_reads_events(clever: RunningSimula
 
 def test_events_are_not_visible_to_another_district(clever: RunningSimulator) -> None:
     clever.change_roster("name", "student2", first="Rosalind")
-    assert told(clever) == []
+    assert list_events(clever) == []
 
 
 def test_a_fault_can_target_only_the_events_endpoint(clever: RunningSimulator) -> None:
@@ -266,11 +278,11 @@ def test_a_fault_can_target_only_the_events_endpoint(clever: RunningSimulator) -
 
 def test_changes_can_be_made_over_http(clever: RunningSimulator) -> None:
     url = f"{clever.url}/_simulator/events"
-    answer = send_request(url, "POST", json={"change": "deleted", "person": "student"})
-    assert answer.status_code == 201
-    assert "users.deleted" in [event["type"] for event in answer.json()["events"]]
-    assert [event["id"] for event in answer.json()["events"]] == [
-        each["id"] for each in told(clever, "v3.1")
+    response = send_request(url, "POST", json={"change": "deleted", "person": "student"})
+    assert response.status_code == 201
+    assert "users.deleted" in [event["type"] for event in response.json()["events"]]
+    assert [event["id"] for event in response.json()["events"]] == [
+        event["id"] for event in list_events(clever, "v3.1")
     ]
 
 
@@ -290,17 +302,17 @@ def test_changes_can_be_made_over_http(clever: RunningSimulator) -> None:
 def test_an_invalid_change_is_refused_with_the_name_of_the_field(
     clever: RunningSimulator, change: object
 ) -> None:
-    answer = send_request(f"{clever.url}/_simulator/events", "POST", json=change)
-    assert answer.status_code == 400
-    assert answer.json()["message"]
-    assert told(clever) == []
+    response = send_request(f"{clever.url}/_simulator/events", "POST", json=change)
+    assert response.status_code == 400
+    assert response.json()["message"]
+    assert list_events(clever) == []
 
 
 def test_another_site_cannot_make_a_change(clever: RunningSimulator) -> None:
     url, headers = f"{clever.url}/_simulator/events", {"Origin": "https://evil.test"}
     form = {"change": "deleted", "person": "student"}
     assert send_request(url, "POST", data=form, headers=headers).status_code == 403
-    assert told(clever) == []
+    assert list_events(clever) == []
 
 
 def test_a_reset_undoes_every_change(clever: RunningSimulator) -> None:
@@ -309,7 +321,7 @@ def test_a_reset_undoes_every_change(clever: RunningSimulator) -> None:
     clever.change_roster("deleted", "teacher")
     clever.reset()
     assert clever.people == before
-    assert told(clever) == []
+    assert list_events(clever) == []
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -317,9 +329,13 @@ def test_the_values_of_a_record_can_be_overridden_everywhere(
     clever: RunningSimulator, version: str
 ) -> None:
     section = clever.people.sections[0]
-    asked = {"id": section.id, "fields": {"grade": 5, "ext.House": ["x"]}, "drop": ["period"]}
-    assert send_request(f"{clever.url}/_simulator/records", "POST", json=asked).status_code == 201
-    (event,) = [each for each in told(clever, version) if each["type"] == "sections.updated"]
+    override = {"id": section.id, "fields": {"grade": 5, "ext.House": ["x"]}, "drop": ["period"]}
+    assert (
+        send_request(f"{clever.url}/_simulator/records", "POST", json=override).status_code == 201
+    )
+    (event,) = [
+        event for event in list_events(clever, version) if event["type"] == "sections.updated"
+    ]
     record = get(clever, f"/{version}/sections/{section.id}")["data"]
     assert (record["grade"], record["ext"]["House"]) == (5, ["x"])
     assert "period" not in record
@@ -329,9 +345,10 @@ def test_the_values_of_a_record_can_be_overridden_everywhere(
 
 
 @pytest.mark.parametrize(
-    "asked", [[], {"id": 7}, {"id": "nobody"}, {"id": "x", "fields": []}, {"id": "x", "drop": [7]}]
+    "override",
+    [[], {"id": 7}, {"id": "nobody"}, {"id": "x", "fields": []}, {"id": "x", "drop": [7]}],
 )
-def test_an_invalid_record_override_is_refused(clever: RunningSimulator, asked: object) -> None:
-    answer = send_request(f"{clever.url}/_simulator/records", "POST", json=asked)
-    assert answer.status_code == 400
-    assert answer.json()["message"]
+def test_an_invalid_record_override_is_refused(clever: RunningSimulator, override: object) -> None:
+    response = send_request(f"{clever.url}/_simulator/records", "POST", json=override)
+    assert response.status_code == 400
+    assert response.json()["message"]

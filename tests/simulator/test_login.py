@@ -43,17 +43,17 @@ def agree(clever: RunningSimulator, user_name: str = "teacher") -> str:
 
 def student_of(clever: RunningSimulator, user_name: str) -> Person:
     """Return a student of this teacher who has an email."""
-    found = [
+    students = [
         student
         for section in clever.people.sections
         for student in section.students
         if section.teacher.user_name == user_name and student.email
     ]
-    return found[0]
+    return students[0]
 
 
 def student_of_nobody(clever: RunningSimulator, user_name: str) -> Person:
-    taught = {
+    own_student_ids = {
         student.id
         for section in clever.people.sections
         for student in section.students
@@ -63,7 +63,9 @@ def student_of_nobody(clever: RunningSimulator, user_name: str) -> Person:
     return next(
         person
         for person in clever.people.people
-        if person.id not in taught and person.roles == ("student",) and person.district == district
+        if person.id not in own_student_ids
+        and person.roles == ("student",)
+        and person.district == district
     )
 
 
@@ -74,8 +76,8 @@ def test_a_library_teacher_is_asked_for_consent_once(clever: RunningSimulator) -
     visitor = log_in(clever, LIBRARY, "teacher")
     assert "would like" in visitor.text
     assert callback_query(visitor.press("Yes"))["state"] == "a state"
-    again = visitor.open(authorize(clever, LIBRARY))
-    assert callback_query(again)["code"]
+    second_visit = visitor.open(authorize(clever, LIBRARY))
+    assert callback_query(second_visit)["code"]
     clever.reset()
     assert visitor.open(authorize(clever, LIBRARY)).url.startswith(clever.url)
     assert "would like" in visitor.text
@@ -121,8 +123,8 @@ def test_the_me_response_of_a_library_login_names_no_district(
     me = read_endpoint(clever, f"/{version}/me", agree(clever)).json()
     assert "district" not in me["data"]
     assert [link["rel"] for link in me["links"]] == ["self", "canonical"]
-    said = me["data"].get("authorized_by")
-    assert said == (None if version < "v2.1" else "teacher")
+    authorized_by = me["data"].get("authorized_by")
+    assert authorized_by == (None if version < "v2.1" else "teacher")
 
 
 def test_userinfo_of_a_library_login_hides_a_students_last_name_and_email(
@@ -134,20 +136,20 @@ def test_userinfo_of_a_library_login_hides_a_students_last_name_and_email(
     assert info["name"]["last"] == info["family_name"] == teacher.name.last
     assert not {"district", "district_id"} & set(info)
     student = student_of(clever, "teacher")
-    got = log_in_and_exchange(clever, LIBRARY, student.user_name)
-    info = read_endpoint(clever, "/userinfo", got["access_token"]).json()
+    tokens = log_in_and_exchange(clever, LIBRARY, student.user_name)
+    info = read_endpoint(clever, "/userinfo", tokens["access_token"]).json()
     assert info["name"]["last"] == info["family_name"] == student.name.last[0]
     assert "email" not in info
     assert info["given_name"] == student.name.first
-    assert not {"district", "district_id", "id_token"} & {*info, *got}
+    assert not {"district", "district_id", "id_token"} & {*info, *tokens}
 
 
 def test_instant_login_links_do_not_work_for_the_library(clever: RunningSimulator) -> None:
     district = clever.people.districts[0].id
     link = f"{clever.url}/oauth/instant-login?client_id={LIBRARY}&district_id={district}"
-    answer = send_request(link)
-    assert answer.status_code == 400
-    assert "Library" in answer.text
+    response = send_request(link)
+    assert response.status_code == 400
+    assert "Library" in response.text
 
 
 def test_a_library_app_can_be_installed_from_the_portal(clever: RunningSimulator) -> None:
@@ -169,10 +171,10 @@ def test_the_portal_shows_no_tile_for_an_app_that_is_not_shared(clever: RunningS
 
 
 def test_a_library_app_has_no_district_tokens(clever: RunningSimulator) -> None:
-    answer = send_request(
+    response = send_request(
         f"{clever.url}/oauth/tokens?owner_type=district", auth=(LIBRARY, CLIENT_SECRET)
     )
-    assert answer.json()["data"] == []
+    assert response.json()["data"] == []
 
 
 def test_people_keep_their_ids_when_a_district_connects_a_library_app(
@@ -206,8 +208,8 @@ def test_an_unshared_person_ends_on_clevers_page_unless_return_unshared_is_set(
     visitor = log_in(clever, "simulator")
     assert visitor.response.status_code == 400
     assert "not shared" in visitor.text
-    back = callback_query(log_in(clever, "simulator", return_unshared="true"))
-    assert back == {"error": "unauthorized-user", "state": "a state"}
+    callback = callback_query(log_in(clever, "simulator", return_unshared="true"))
+    assert callback == {"error": "unauthorized-user", "state": "a state"}
     assert "code" in callback_query(log_in(clever, "simulator", "teacher", return_unshared="true"))
 
 
@@ -215,8 +217,8 @@ def test_a_student_whose_teachers_have_not_consented_is_reported_as_unshared(
     clever: RunningSimulator,
 ) -> None:
     student = student_of(clever, "teacher").user_name
-    back = callback_query(log_in(clever, LIBRARY, student, return_unshared="true", state=None))
-    assert back == {"error": "unauthorized-user"}
+    callback = callback_query(log_in(clever, LIBRARY, student, return_unshared="true", state=None))
+    assert callback == {"error": "unauthorized-user"}
 
 
 def test_a_person_with_two_roles_logs_in_with_a_role_that_the_app_supports(
@@ -239,7 +241,7 @@ def acting(clever: RunningSimulator, user_name: str = "student") -> Visitor:
     return visitor
 
 
-def who(clever: RunningSimulator, query: dict[str, str]) -> str:
+def user_id(clever: RunningSimulator, query: dict[str, str]) -> str:
     bearer = exchange_code(clever, "simulator", query["code"]).json()["access_token"]
     return str(read_endpoint(clever, "/userinfo", bearer).json()["sub"])
 
@@ -250,7 +252,7 @@ def test_the_app_receives_loginas_by_admin_when_an_admin_acts_as_the_person(
     visitor = acting(clever)
     query = callback_query(visitor.follow(visitor.page.select("a.tile")[0]))
     assert query["loginas_by_admin"] == "true"
-    assert who(clever, query) == clever.people.person("student").id
+    assert user_id(clever, query) == clever.people.person("student").id
     district = clever.people.districts[0].id
     link = f"{clever.url}/oauth/instant-login?client_id=simulator&district_id={district}"
     assert callback_query(visitor.open(link))["loginas_by_admin"] == "true"
@@ -263,7 +265,7 @@ def test_loginas_by_admin_is_repeated_on_app_started_logins_only_if_configured(
     clever.configure(with_sample(loginas_repeats=repeats))
     query = callback_query(acting(clever).open(authorize(clever, "simulator")))
     assert query.get("loginas_by_admin") == ("true" if repeats else None)
-    assert who(clever, query) == clever.people.person("student").id
+    assert user_id(clever, query) == clever.people.person("student").id
 
 
 def test_an_admin_can_stop_acting_as_another_person(clever: RunningSimulator) -> None:
@@ -271,17 +273,17 @@ def test_an_admin_can_stop_acting_as_another_person(clever: RunningSimulator) ->
     assert clever.people.person("district_admin").name.first in visitor.heading
     query = callback_query(visitor.follow(visitor.page.select("a.tile")[0]))
     assert "loginas_by_admin" not in query
-    assert who(clever, query) == clever.people.person("district_admin").id
+    assert user_id(clever, query) == clever.people.person("district_admin").id
 
 
 def test_an_admin_can_act_only_as_people_of_their_district(clever: RunningSimulator) -> None:
     visitor = acting(clever)
     visitor.stop_at = None
-    elsewhere = clever.people.person("student2")
+    other_student = clever.people.person("student2")
     visitor.open(f"{clever.url}/as")
-    assert elsewhere.name.full not in visitor.text
+    assert other_student.name.full not in visitor.text
     name = clever.people.person("teacher").name.full
-    assert visitor.press(name, person=elsewhere.id).response.status_code == 404
+    assert visitor.press(name, person=other_student.id).response.status_code == 404
 
 
 def test_only_a_district_admin_can_act_as_another_person(clever: RunningSimulator) -> None:
@@ -314,5 +316,5 @@ def test_a_client_secret_in_the_body_is_accepted_only_where_configured(
             **in_body,
             "client_secret": secret,
         }
-        answer = exchange_code(clever, "simulator", code, auth=None, data=None, json=fields)
-        assert answer.status_code == status
+        response = exchange_code(clever, "simulator", code, auth=None, data=None, json=fields)
+        assert response.status_code == status

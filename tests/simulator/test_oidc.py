@@ -40,8 +40,8 @@ def decoded(part: str) -> bytes:
 
 
 def header(id_token: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(decoded(id_token.split(".")[0]))
-    return found
+    fields: dict[str, Any] = json.loads(decoded(id_token.split(".")[0]))
+    return fields
 
 
 def published(clever: RunningSimulator) -> dict[str, dict[str, str]]:
@@ -56,18 +56,18 @@ def claims(clever: RunningSimulator, id_token: str) -> dict[str, Any]:
     signed, _, signature = id_token.rpartition(".")
     public = RSAPublicNumbers(e, n).public_key()
     public.verify(decoded(signature), signed.encode(), PKCS1v15(), SHA256())
-    found: dict[str, Any] = json.loads(decoded(signed.split(".")[1]))
-    return found
+    content: dict[str, Any] = json.loads(decoded(signed.split(".")[1]))
+    return content
 
 
 def test_an_app_with_oidc_gets_an_id_token_that_names_the_user(clever: RunningSimulator) -> None:
     person = clever.people.person("teacher_admin")
-    got = log_in_and_exchange(clever, OIDC, "teacher_admin", nonce="a nonce")
-    assert set(got) == {"access_token", "id_token"}
-    assert header(got["id_token"])["alg"] == "RS256"
-    said = claims(clever, got["id_token"])
-    assert said.pop("exp") - said.pop("iat") == 3600
-    assert said == {
+    tokens = log_in_and_exchange(clever, OIDC, "teacher_admin", nonce="a nonce")
+    assert set(tokens) == {"access_token", "id_token"}
+    assert header(tokens["id_token"])["alg"] == "RS256"
+    id_claims = claims(clever, tokens["id_token"])
+    assert id_claims.pop("exp") - id_claims.pop("iat") == 3600
+    assert id_claims == {
         "iss": clever.url,
         "sub": person.id,
         "aud": OIDC,
@@ -84,8 +84,8 @@ def test_an_app_with_oidc_gets_an_id_token_that_names_the_user(clever: RunningSi
 
 
 def test_an_id_token_omits_a_missing_nonce_or_email(clever: RunningSimulator) -> None:
-    said = claims(clever, log_in_and_exchange(clever, OIDC, "sparse")["id_token"])
-    assert not {"nonce", "email"} & set(said)
+    id_claims = claims(clever, log_in_and_exchange(clever, OIDC, "sparse")["id_token"])
+    assert not {"nonce", "email"} & set(id_claims)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_an_id_token_omits_a_missing_nonce_or_email(clever: RunningSimulator) ->
 def test_the_user_type_claim_has_clevers_spelling(
     clever: RunningSimulator, user_name: str, user_type: str
 ) -> None:
-    got = log_in_and_exchange(clever, OIDC, user_name)["id_token"]
-    assert claims(clever, got)["user_type"] == user_type
+    id_token = log_in_and_exchange(clever, OIDC, user_name)["id_token"]
+    assert claims(clever, id_token)["user_type"] == user_type
 
 
 @pytest.mark.parametrize("client_id", ["simulator", "simulator-sso"])
@@ -112,20 +112,20 @@ def test_a_library_app_cannot_have_oidc() -> None:
 
 
 def test_the_discovery_document_names_working_endpoints(clever: RunningSimulator) -> None:
-    found = send_request(f"{clever.url}/.well-known/openid-configuration").json()
-    assert found["issuer"] == clever.url
-    assert send_request(found["jwks_uri"]).json()["keys"]
+    discovery = send_request(f"{clever.url}/.well-known/openid-configuration").json()
+    assert discovery["issuer"] == clever.url
+    assert send_request(discovery["jwks_uri"]).json()["keys"]
     for name, method in (("authorization", "GET"), ("token", "POST"), ("userinfo", "GET")):
-        assert send_request(found[f"{name}_endpoint"], method).status_code in {400, 401}
+        assert send_request(discovery[f"{name}_endpoint"], method).status_code in {400, 401}
 
 
 def test_userinfo_accepts_get_and_post(clever: RunningSimulator) -> None:
     bearer = log_in_and_exchange(clever, OIDC, "teacher")["access_token"]
-    answers = [
+    responses = [
         read_endpoint(clever, "/userinfo", bearer, method).json() for method in ("GET", "POST")
     ]
-    assert answers[0] == answers[1]
-    assert answers[0]["user_type"] == "teacher"
+    assert responses[0] == responses[1]
+    assert responses[0]["user_type"] == "teacher"
 
 
 def test_rotating_the_key_invalidates_old_id_tokens_unless_old_keys_are_kept(
@@ -136,8 +136,8 @@ def test_rotating_the_key_invalidates_old_id_tokens_unless_old_keys_are_kept(
     second = log_in_and_exchange(clever, OIDC)["id_token"]
     assert header(second)["kid"] == kid
     assert claims(clever, first)["aud"] == claims(clever, second)["aud"] == OIDC
-    answer = send_request(f"{clever.url}/_simulator/keys", "POST", json={})
-    assert set(published(clever)) == {answer.json()["kid"]}
+    response = send_request(f"{clever.url}/_simulator/keys", "POST", json={})
+    assert set(published(clever)) == {response.json()["kid"]}
 
 
 def test_the_signing_key_can_be_rotated_on_the_control_page(clever: RunningSimulator) -> None:
@@ -148,9 +148,9 @@ def test_the_signing_key_can_be_rotated_on_the_control_page(clever: RunningSimul
 
 def test_the_claims_of_id_tokens_can_be_overridden(clever: RunningSimulator) -> None:
     clever.change_claims(aud="another app", nonce=None)
-    said = claims(clever, log_in_and_exchange(clever, OIDC, nonce="mine")["id_token"])
-    assert said["aud"] == "another app"
-    assert "nonce" not in said
+    id_claims = claims(clever, log_in_and_exchange(clever, OIDC, nonce="mine")["id_token"])
+    assert id_claims["aud"] == "another app"
+    assert "nonce" not in id_claims
     clever.reset()
     assert claims(clever, log_in_and_exchange(clever, OIDC)["id_token"])["aud"] == OIDC
 

@@ -45,12 +45,13 @@ def test_rollover_moves_everyone_up_a_grade_and_recreates_every_section(
         read_all(clever, f"/{version}/sections"),
     )
     grades = {
-        one_id: student_data(version, one).get("grade") for one_id, one in old_students.items()
+        one_id: student_data(version, record).get("grade")
+        for one_id, record in old_students.items()
     }
-    left = {each["id"] for each in changes_of(step, "left after the last grade")}
-    new = {each["id"] for each in changes_of(step, "new in kindergarten")}
-    assert left == {one_id for one_id, grade in grades.items() if grade == "12"} != set()
-    assert set(now_students) == (set(old_students) - left) | new
+    graduates = {change["id"] for change in changes_of(step, "left after the last grade")}
+    new = {change["id"] for change in changes_of(step, "new in kindergarten")}
+    assert graduates == {one_id for one_id, grade in grades.items() if grade == "12"} != set()
+    assert set(now_students) == (set(old_students) - graduates) | new
     assert {student_data(version, now_students[one_id])["grade"] for one_id in new} == {
         "Kindergarten"
     }
@@ -58,11 +59,13 @@ def test_rollover_moves_everyone_up_a_grade_and_recreates_every_section(
         grade = student_data(version, now_students[change["id"]])["grade"]
         assert (grades[change["id"]], grade) == (change["before"], change["after"])
         assert grade == next_grade(change["before"])
-    assert set(old_sections) == {each["id"] for each in changes_of(step, "class ended")}
-    assert set(sections) == {each["id"] for each in changes_of(step, "new class")}
+    assert set(old_sections) == {change["id"] for change in changes_of(step, "class ended")}
+    assert set(sections) == {change["id"] for change in changes_of(step, "new class")}
     assert not set(sections) & set(old_sections)
     assert not set(read_all(clever, f"/{version}/terms")) & set(old_terms)
-    assert not left & {one for section in sections.values() for one in section["students"]}
+    assert not graduates & {
+        student_id for section in sections.values() for student_id in section["students"]
+    }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -74,19 +77,21 @@ def test_after_rollover_each_student_is_at_a_school_with_their_grade_and_in_its_
     terms = read_all(clever, f"/{version}/terms")
     august = datetime.fromisoformat(step["time"])
     assert (august.month, august.day) == (8, 16)
-    assert f"{august.year}-08-16" in {one["start_date"] for one in terms.values()}
+    assert f"{august.year}-08-16" in {term["start_date"] for term in terms.values()}
     order = ["Kindergarten", *map(str, range(1, 13))]
-    for one in read_all(clever, f"/{version}/sections").values():
-        assert one["term_id"] in terms
-        assert one["students"]
-    for one_id, one in read_students(clever, version).items():
-        if "schools" not in student_data(version, one):
+    for section in read_all(clever, f"/{version}/sections").values():
+        assert section["term_id"] in terms
+        assert section["students"]
+    for student_id, student in read_students(clever, version).items():
+        if "schools" not in student_data(version, student):
             continue  # records with only the guaranteed fields
-        school = schools[student_data(version, one)["school"]]
-        grade = order.index(student_data(version, one)["grade"])
+        school = schools[student_data(version, student)["school"]]
+        grade = order.index(student_data(version, student)["grade"])
         assert order.index(school["low_grade"]) <= grade <= order.index(school["high_grade"])
-        for section in section_ids(clever, version, one_id)[:1]:
-            assert get(clever, f"/{version}/sections/{section}")["data"]["school"] == school["id"]
+        for section_id in section_ids(clever, version, student_id)[:1]:
+            assert (
+                get(clever, f"/{version}/sections/{section_id}")["data"]["school"] == school["id"]
+            )
     assert section_ids(clever, version, find_student(clever).id)
 
 
@@ -114,9 +119,9 @@ def test_rollover_events_create_references_first_and_delete_them_last(
     clever: RunningSimulator, version: str
 ) -> None:
     clever.make_step("rollover")
-    seen = types(clever, version)
-    last = {name: place for place, name in enumerate(seen)}
-    first = {name: place for place, name in reversed(list(enumerate(seen)))}
+    event_types = types(clever, version)
+    last = {name: place for place, name in enumerate(event_types)}
+    first = {name: place for place, name in reversed(list(enumerate(event_types)))}
     assert last["terms.created"] < first[f"{people_collection(version)}.created"]
     assert last[f"{people_collection(version)}.created"] < first["sections.created"]
     assert (
@@ -135,8 +140,9 @@ def test_after_rollover_a_new_student_can_log_in_and_a_graduate_cannot(
     clever: RunningSimulator,
 ) -> None:
     step = clever.make_step("rollover")
-    new, left = (
-        changes_of(step, what)[0] for what in ("new in kindergarten", "left after the last grade")
+    new, graduate = (
+        changes_of(step, change)[0]
+        for change in ("new in kindergarten", "left after the last grade")
     )
     me = get(
         clever,
@@ -144,7 +150,7 @@ def test_after_rollover_a_new_student_can_log_in_and_a_graduate_cannot(
         log_in_and_exchange(clever, "simulator", new["user_name"])["access_token"],
     )
     assert me["data"]["id"] == new["id"]
-    assert is_refused_at_clever(log_in(clever, "simulator", left["user_name"]))
+    assert is_refused_at_clever(log_in(clever, "simulator", graduate["user_name"]))
 
 
 def test_a_student_removed_during_rollover_returns_a_grade_higher_in_the_new_sections(

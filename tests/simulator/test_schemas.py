@@ -64,8 +64,8 @@ def clever() -> Iterator[RunningSimulator]:
         started.make_step("pause", district=started.people.districts[1].id)
         for step in ("new_teacher", "new_school", "new_id"):
             started.make_step(step)
-        for who in ("student", "teacher", "school_admin", "district_admin", "teacher_admin"):
-            started.change_roster("name", who, last="Changed")
+        for user_name in ("student", "teacher", "school_admin", "district_admin", "teacher_admin"):
+            started.change_roster("name", user_name, last="Changed")
         started.change_roster("deleted", "student")
         started.change_roster("back", "student")
         yield started
@@ -85,21 +85,21 @@ class Caller:
         collection = path.split("/")[1]
         if collection not in self._ids:
             url = f"{self.base_url}/{collection}?limit=10000"
-            answer = self.session.get(url, headers=self._headers(self.token)).json()
-            found = [str((row.get("data") or row)["id"]) for row in answer["data"]]
-            self._ids[collection] = found[:: max(1, len(found) // 6)]
+            page = self.session.get(url, headers=self._headers(self.token)).json()
+            ids = [str((row.get("data") or row)["id"]) for row in page["data"]]
+            self._ids[collection] = ids[:: max(1, len(ids) // 6)]
         return self._ids[collection]
 
     def check(self, case: Any, token: str = "") -> int:
         """Send a request, validate the response against the file, and return the status."""
         self.clever.advance(0.1)  # keeps the calls below 1,200 per minute
         headers = self._headers(token or self.token)
-        answer = case.call(base_url=self.base_url, session=self.session, headers=headers)
+        response = case.call(base_url=self.base_url, session=self.session, headers=headers)
         checks = list(CHECKS)
-        if answer.status_code not in ONLY_IN_TEXTS:
+        if response.status_code not in ONLY_IN_TEXTS:
             checks.append(status_code_conformance)
-        case.validate_response(answer, checks=checks)
-        return int(answer.status_code)
+        case.validate_response(response, checks=checks)
+        return int(response.status_code)
 
     def check_elsewhere(self, operation: Any) -> None:
         """Request the whole list with the tokens of all other districts."""
@@ -114,15 +114,15 @@ class Caller:
 def operations(name: str) -> list[Any]:
     """Return every endpoint of one of Clever's files."""
     schema = schemathesis.openapi.from_path(SPECS / f"{name}.yml")
-    found: list[Any] = list(schema.get_all_operations())
-    return [each.ok() for each in found]
+    results: list[Any] = list(schema.get_all_operations())
+    return [result.ok() for result in results]
 
 
 def paths_of(operation: Any, caller: Caller) -> list[dict[str, str]]:
     """Return the path parameters, with real ids."""
     if "{id}" not in operation.path:
         return [{}]
-    return [{"id": one} for one in caller.ids(operation.path)]
+    return [{"id": record_id} for record_id in caller.ids(operation.path)]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -132,9 +132,9 @@ def test_every_endpoint_in_clevers_schemas_exists_and_conforms(
     caller = Caller(clever, name.removesuffix("-events"))
     for operation in operations(name):
         paths = paths_of(operation, caller)
-        found = [caller.check(operation.Case(path_parameters=path)) for path in paths]
-        assert found.count(200) > 0, f"nothing at {operation.label}"
-        for query in (each.name for each in operation.query):
+        statuses = [caller.check(operation.Case(path_parameters=path)) for path in paths]
+        assert statuses.count(200) > 0, f"nothing at {operation.label}"
+        for query in (parameter.name for parameter in operation.query):
             for value in QUERIES[query]:
                 caller.check(operation.Case(path_parameters=paths[0], query={query: value}))
         if paths[0]:

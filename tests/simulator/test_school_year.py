@@ -10,7 +10,7 @@ import pytest
 from clever_simulator.config import default_config
 from clever_simulator.server import RunningSimulator, run_in_background
 from tests.simulator.test_data_api import district_tokens, get
-from tests.simulator.test_events import told
+from tests.simulator.test_events import list_events
 from tests.support.browser_client import Visitor, send_request
 from tests.support.school_year import DAY_SECONDS, STUDENT_USER_NAME, clever, find_student
 from tests.support.simulator_client import APP_URL
@@ -21,21 +21,21 @@ __all__ = ["clever"]
 def test_a_school_year_step_over_http_returns_the_changed_people_and_events(
     clever: RunningSimulator,
 ) -> None:
-    answer = send_request(f"{clever.url}/_simulator/year", "POST", json={"step": "unshared"})
-    assert answer.status_code == 201
-    (change,) = answer.json()["touched"]
+    response = send_request(f"{clever.url}/_simulator/year", "POST", json={"step": "unshared"})
+    assert response.status_code == 201
+    (change,) = response.json()["touched"]
     assert (change["kind"], change["user_name"], change["id"]) == (
         "person",
         STUDENT_USER_NAME,
         find_student(clever).id,
     )
-    assert [event["id"] for event in answer.json()["events"]] == [
-        each["id"] for each in told(clever, "v3.1")
+    assert [event["id"] for event in response.json()["events"]] == [
+        event["id"] for event in list_events(clever, "v3.1")
     ]
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("step", "field"),
     [
         ([], "step"),
         ({}, "step"),
@@ -51,12 +51,12 @@ def test_a_school_year_step_over_http_returns_the_changed_people_and_events(
     ],
 )
 def test_an_invalid_school_year_step_is_refused_with_the_name_of_the_field(
-    clever: RunningSimulator, asked: object, field: str
+    clever: RunningSimulator, step: object, field: str
 ) -> None:
-    answer = send_request(f"{clever.url}/_simulator/year", "POST", json=asked)
-    assert answer.status_code == 400
-    assert field in answer.json()["message"]
-    assert told(clever) == []
+    response = send_request(f"{clever.url}/_simulator/year", "POST", json=step)
+    assert response.status_code == 400
+    assert field in response.json()["message"]
+    assert list_events(clever) == []
 
 
 def test_another_site_cannot_make_a_school_year_step(clever: RunningSimulator) -> None:
@@ -80,26 +80,26 @@ def test_the_school_year_page_has_a_button_for_each_step_and_a_history(
 
 
 def test_two_simulators_produce_the_same_school_year(clever: RunningSimulator) -> None:
-    def year(one: RunningSimulator) -> list[Any]:
+    def year(simulator: RunningSimulator) -> list[Any]:
         steps = ("new_teacher", "new_school", "new_id", "rollover", "rollover")
-        return [one.make_step(step)["touched"] for step in steps]
+        return [simulator.make_step(step)["touched"] for step in steps]
 
     with run_in_background(default_config(APP_URL)) as other:
         assert year(clever) == year(other)
 
 
 def test_a_reset_undoes_the_school_year(clever: RunningSimulator) -> None:
-    before, listed = clever.people, district_tokens(clever)
+    before, tokens = clever.people, district_tokens(clever)
     for step in ("new_id", "rollover", "pause", "leave"):
         clever.make_step(step)
     clever.reset()
     assert clever.people == before
-    assert len(district_tokens(clever)) == len(listed)
-    assert told(clever) == []
+    assert len(district_tokens(clever)) == len(tokens)
+    assert list_events(clever) == []
     district = get(clever, f"/v3.0/districts/{before.districts[0].id}")["data"]
     assert district["state"] == "success"
     clever.change_roster("name", STUDENT_USER_NAME, first="Tali")
-    (event,) = told(clever)
+    (event,) = list_events(clever)
     age = datetime.now(UTC) - datetime.fromisoformat(event["created"])
     assert abs(age.total_seconds()) < DAY_SECONDS
     assert "Nothing yet" in Visitor(APP_URL).open(f"{clever.url}/_simulator/year").text

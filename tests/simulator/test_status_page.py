@@ -21,46 +21,49 @@ def clever() -> Iterator[RunningSimulator]:
 
 
 def summary(clever: RunningSimulator) -> dict[str, Any]:
-    found: dict[str, Any] = send_request(f"{clever.url}/_status/api/v2/summary.json").json()
-    return found
+    content: dict[str, Any] = send_request(f"{clever.url}/_status/api/v2/summary.json").json()
+    return content
 
 
 def test_the_status_is_none_until_an_incident_begins_and_after_it_ends(
     clever: RunningSimulator,
 ) -> None:
-    well = summary(clever)
-    assert well["status"] == {"indicator": "none", "description": "All Systems Operational"}
-    assert well["incidents"] == well["scheduled_maintenances"] == []
+    without_incidents = summary(clever)
+    assert without_incidents["status"] == {
+        "indicator": "none",
+        "description": "All Systems Operational",
+    }
+    assert without_incidents["incidents"] == without_incidents["scheduled_maintenances"] == []
     clever.add_incident("Logins are slow", "minor", "We are looking into it.")
     clever.add_incident("Nobody can log in", "critical")
-    found = summary(clever)
-    assert found["status"]["indicator"] == "critical"
-    assert [(incident["name"], incident["impact"]) for incident in found["incidents"]] == [
+    with_incidents = summary(clever)
+    assert with_incidents["status"]["indicator"] == "critical"
+    assert [(incident["name"], incident["impact"]) for incident in with_incidents["incidents"]] == [
         ("Nobody can log in", "critical"),
         ("Logins are slow", "minor"),
     ]
-    update = found["incidents"][1]["incident_updates"][0]
+    update = with_incidents["incidents"][1]["incident_updates"][0]
     assert update["body"] == "We are looking into it."
-    assert datetime.fromisoformat(found["incidents"][1]["created_at"]).tzinfo
+    assert datetime.fromisoformat(with_incidents["incidents"][1]["created_at"]).tzinfo
     clever.clear_incidents()
-    assert summary(clever)["status"] == well["status"]
+    assert summary(clever)["status"] == without_incidents["status"]
 
 
 def test_maintenance_in_progress_is_not_listed_as_an_incident(clever: RunningSimulator) -> None:
     clever.add_incident("We move house", "maintenance")
-    found = summary(clever)
-    assert found["incidents"] == []
-    assert found["scheduled_maintenances"][0]["status"] == "in_progress"
-    assert found["status"]["indicator"] == "maintenance"
+    content = summary(clever)
+    assert content["incidents"] == []
+    assert content["scheduled_maintenances"][0]["status"] == "in_progress"
+    assert content["status"]["indicator"] == "maintenance"
 
 
 def test_status_json_agrees_with_summary_json(clever: RunningSimulator) -> None:
     clever.add_incident("Logins are slow")
     short = send_request(f"{clever.url}/_status/api/v2/status.json").json()
-    whole = summary(clever)
+    full = summary(clever)
     assert set(short) == {"page", "status"}
-    assert short["status"] == whole["status"]
-    assert set(short["page"]) == set(whole["page"])
+    assert short["status"] == full["status"]
+    assert set(short["page"]) == set(full["page"])
 
 
 def test_incidents_can_be_added_and_cleared_over_http_and_by_a_reset(
@@ -77,14 +80,14 @@ def test_incidents_can_be_added_and_cleared_over_http_and_by_a_reset(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{}, [], {"name": " "}, {"name": "x", "impact": "huge"}, {"name": "x", "body": 1}]
+    "incident", [{}, [], {"name": " "}, {"name": "x", "impact": "huge"}, {"name": "x", "body": 1}]
 )
 def test_an_invalid_incident_is_refused_with_a_message(
-    clever: RunningSimulator, wrong: object
+    clever: RunningSimulator, incident: object
 ) -> None:
-    answer = send_request(f"{clever.url}/_simulator/incidents", "POST", json=wrong)
-    assert answer.status_code == 400
-    assert ":" in answer.json()["message"]
+    response = send_request(f"{clever.url}/_simulator/incidents", "POST", json=incident)
+    assert response.status_code == 400
+    assert ":" in response.json()["message"]
 
 
 def test_incidents_can_be_controlled_on_the_control_page(clever: RunningSimulator) -> None:
@@ -97,6 +100,6 @@ def test_incidents_can_be_controlled_on_the_control_page(clever: RunningSimulato
 
 def test_faults_can_target_the_status_page(clever: RunningSimulator) -> None:
     clever.add_fault("status", body="html")
-    answer = send_request(f"{clever.url}/_status/api/v2/summary.json")
-    assert "text/html" in answer.headers["Content-Type"]
+    response = send_request(f"{clever.url}/_status/api/v2/summary.json")
+    assert "text/html" in response.headers["Content-Type"]
     assert summary(clever)["status"]["indicator"] == "none"

@@ -11,7 +11,7 @@ import pytest
 
 from clever_simulator.server import RunningSimulator
 from tests.simulator.test_data_api import OLD, district_token, get, ids
-from tests.simulator.test_events import told, types
+from tests.simulator.test_events import list_events, types
 from tests.support.school_year import (
     DAY_SECONDS,
     STUDENT_USER_NAME,
@@ -42,20 +42,20 @@ __all__ = ["clever"]
 def test_a_section_can_change_its_teacher(clever: RunningSimulator, version: str) -> None:
     (change,) = clever.make_step("new_teacher")["touched"]
     section = get(clever, f"/{version}/sections/{change['id']}")["data"]
-    old, new = (clever.people.person(change[each]) for each in ("before", "after"))
+    old, new = (clever.people.person(change[key]) for key in ("before", "after"))
     now_id = new.role_assignment("teacher").legacy_id if version in OLD else new.id
     assert (section["teacher"], section["teachers"]) == (now_id, [now_id])
     assert find_student(clever).id in section["students"]
     assert old.schools == new.schools
-    (event,) = told(clever, version)
+    (event,) = list_events(clever, version)
     assert (event["type"], event["data"]["object"]) == ("sections.updated", section)
     previous = event["data"]["previous_attributes"]
     assert previous["teacher"] == (
         old.role_assignment("teacher").legacy_id if version in OLD else old.id
     )
     kind = "teachers" if version in OLD else "users"
-    taught = ids(get(clever, f"/{version}/{kind}/{now_id}/sections"))
-    assert section["id"] in taught
+    section_ids_of_teacher = ids(get(clever, f"/{version}/{kind}/{now_id}/sections"))
+    assert section["id"] in section_ids_of_teacher
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -71,15 +71,15 @@ def test_a_student_can_change_school_and_all_sections(
     assert now["school"] == school != old.id
     assert change["after"] == get(clever, f"/{version}/schools/{school}")["data"]["name"]
     assert now["grade"] == person.role_assignment("student").grade
-    assert [each["school"] for each in now.get("enrollments", [])] == [school]
+    assert [enrollment["school"] for enrollment in now.get("enrollments", [])] == [school]
     after = section_ids(clever, version, person.id)
     assert after
     assert not set(before) & set(after)
-    for one in after:
-        assert get(clever, f"/{version}/sections/{one}")["data"]["school"] == school
-    seen = types(clever, version)
+    for section_id in after:
+        assert get(clever, f"/{version}/sections/{section_id}")["data"]["school"] == school
+    event_types = types(clever, version)
     changed = len(before + after)
-    assert Counter(seen) == {
+    assert Counter(event_types) == {
         f"{people_collection(version)}.updated": 1,
         "sections.updated": changed,
     }
@@ -120,8 +120,12 @@ def test_an_unshared_or_deleted_student_cannot_reach_the_app_until_restored(
         log_in_and_exchange(clever, "simulator", STUDENT_USER_NAME)["access_token"],
     )
     assert me["data"]["id"] == person.id
-    own = [one for one in types(clever, version) if one.startswith(people_collection(version))]
-    assert [one for one in own if "updated" not in one] == [
+    own = [
+        event_type
+        for event_type in types(clever, version)
+        if event_type.startswith(people_collection(version))
+    ]
+    assert [event_type for event_type in own if "updated" not in event_type] == [
         f"{people_collection(version)}.deleted",
         f"{people_collection(version)}.created",
     ]
@@ -158,8 +162,8 @@ def test_a_student_who_returns_after_three_hundred_days_has_a_new_id(
     assert old.id not in str(read_all(clever, f"/{version}/{contacts}"))
     # Only the student's return is less than thirty days old, so an old cursor has expired.
     assert types(clever, version)[0] == f"{people_collection(version)}.created"
-    gone = f"/v3.1/events?starting_after={cursor}"
-    assert read_endpoint(clever, gone, bearer).status_code == 404
+    expired = f"/v3.1/events?starting_after={cursor}"
+    assert read_endpoint(clever, expired, bearer).status_code == 404
     assert [event["type"] for event in step["events"]].count("users.deleted") == 1
     me = get(
         clever,
@@ -176,12 +180,12 @@ def test_a_school_year_step_does_not_shift_the_time_in_id_tokens(
     step = clever.make_step("new_id")
     passed = datetime.fromisoformat(step["time"]).timestamp() - began
     assert 300 * DAY_SECONDS <= passed < 301 * DAY_SECONDS
-    answer = exchange_code(
+    response = exchange_code(
         clever,
         "simulator-oidc",
         callback_query(log_in(clever, "simulator-oidc", STUDENT_USER_NAME))["code"],
     )
-    body = answer.json()["id_token"].split(".")[1]
+    body = response.json()["id_token"].split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     assert began - 5 < claims["iat"] < began + DAY_SECONDS
     assert claims["sub"] == find_student(clever).id

@@ -61,17 +61,17 @@ def come_back(
     at_clever.open(f"{begun['Location']}&district_id={district.id}")
     at_clever.press("Log in", username=user_name, password="clever")
     assert at_clever.url.startswith(django_clients.CALLBACKS[peer])
-    back = urlsplit(at_clever.url)
-    return browser, f"{back.path}?{back.query}"
+    callback = urlsplit(at_clever.url)
+    return browser, f"{callback.path}?{callback.query}"
 
 
 def log_in(
     clever: RunningSimulator, peer: str, user_name: str, district: District | None = None
 ) -> Any:
     """Log in, and return the account of this person on the client's site."""
-    browser, back = come_back(clever, peer, user_name, district)
-    assert "state=" in back
-    assert browser.get(back).status_code == 302
+    browser, callback = come_back(clever, peer, user_name, district)
+    assert "state=" in callback
+    assert browser.get(callback).status_code == 302
     return django_clients.logged_in_user(browser)
 
 
@@ -97,31 +97,31 @@ def test_unusual_people_log_in_at_third_party_clients(
     clever: RunningSimulator, peer: str, user_name: str
 ) -> None:
     person = clever.people.person(user_name)
-    found = log_in(clever, peer, user_name, person.district)
-    assert (found.first_name, found.last_name) == (person.name.first, person.name.last)
+    user = log_in(clever, peer, user_name, person.district)
+    assert (user.first_name, user.last_name) == (person.name.first, person.name.last)
 
 
 def test_a_person_without_an_email_logs_in_with_allauth(clever: RunningSimulator) -> None:
-    found = log_in(clever, "allauth", "sparse")
-    assert (found.first_name, found.email) == (clever.people.person("sparse").name.first, "")
+    user = log_in(clever, "allauth", "sparse")
+    assert (user.first_name, user.email) == (clever.people.person("sparse").name.first, "")
 
 
 def test_social_auth_fails_without_an_email_which_clever_does_not_guarantee(
     clever: RunningSimulator,
 ) -> None:
     # It splits the email before it checks whether it needs the parts.
-    browser, back = come_back(clever, "social", "sparse")
+    browser, callback = come_back(clever, "social", "sparse")
     with pytest.raises(AttributeError, match="split"):
-        browser.get(back)
+        browser.get(callback)
 
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_a_forged_state_logs_nobody_in_at_third_party_clients(
     clever: RunningSimulator, peer: str
 ) -> None:
-    browser, back = come_back(clever, peer, "student")
-    wrong = re.sub("state=[^&]+", "state=forged", back)
+    browser, callback = come_back(clever, peer, "student")
+    forged = re.sub("state=[^&]+", "state=forged", callback)
     browser.raise_request_exception = False  # one of the clients raises an exception
-    browser.get(wrong)
+    browser.get(forged)
     with pytest.raises(KeyError):
         django_clients.logged_in_user(browser)

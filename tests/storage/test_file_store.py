@@ -27,9 +27,9 @@ def test_a_damaged_session_file_gives_503_until_it_is_deleted(site: Site) -> Non
     folder = session_file.folder_of(site)
     folder.mkdir()
     (folder / "sessions.sqlite3").write_bytes(b"not a database" * 100)
-    answer = send_request(f"{site.url}/readyz")
-    assert answer.status_code == 503
-    assert "file is not a database" in answer.text
+    response = send_request(f"{site.url}/readyz")
+    assert response.status_code == 503
+    assert "file is not a database" in response.text
     (folder / "sessions.sqlite3").unlink()
     assert by_button(site, "student").role == "student"
 

@@ -34,10 +34,10 @@ def modes(folder: Path) -> dict[str, int]:
 
 def log_of(text: str) -> dict[str, set[str]]:
     """Return the file names in the log, by event."""
-    found: dict[str, set[str]] = {}
+    files_by_event: dict[str, set[str]] = {}
     for line in (json.loads(line) for line in text.splitlines() if line.startswith("{")):
-        found.setdefault(line["event"], set()).add(line.get("file", ""))
-    return found
+        files_by_event.setdefault(line["event"], set()).add(line.get("file", ""))
+    return files_by_event
 
 
 @pytest.mark.usefixtures("umask")
@@ -47,9 +47,9 @@ def test_after_a_login_only_the_owner_has_permissions_on_the_apps_files(
     instance = tmp_path / "data" / "instance"
     site = make_site(instance_path=str(instance))
     assert by_button(site, "student").path == "/dashboard"
-    found = modes(instance)
-    files = {name: mode for name, mode in found.items() if (instance / name).is_file()}
-    folders = {name: mode for name, mode in found.items() if name not in files}
+    permissions = modes(instance)
+    files = {name: mode for name, mode in permissions.items() if (instance / name).is_file()}
+    folders = {name: mode for name, mode in permissions.items() if name not in files}
     assert DATABASE in files
     assert "store/sessions.sqlite3" in files
     assert set(files.values()) == {0o600}, files
@@ -97,11 +97,11 @@ def test_wider_permissions_are_corrected_at_start_and_logged(
     widen(instance)
     capfd.readouterr()
     make_site(instance_path=str(instance))
-    found = modes(instance)
-    assert [found[name] for name in (".", "store")] == [0o700] * 2
-    assert [found[f"{DATABASE}{end}"] for end in ("", "-wal", "-shm")] == [0o600] * 3
-    named = {"instance", "store", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
-    assert log_of(capfd.readouterr().err)["permissions_corrected"] == named
+    permissions = modes(instance)
+    assert [permissions[name] for name in (".", "store")] == [0o700] * 2
+    assert [permissions[f"{DATABASE}{end}"] for end in ("", "-wal", "-shm")] == [0o600] * 3
+    names = {"instance", "store", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
+    assert log_of(capfd.readouterr().err)["permissions_corrected"] == names
     make_site(instance_path=str(instance))
     assert "permissions_corrected" not in log_of(capfd.readouterr().err)
 
@@ -109,17 +109,17 @@ def test_wider_permissions_are_corrected_at_start_and_logged(
 def test_a_database_in_another_folder_is_private_and_the_folder_is_unchanged(
     make_site: SiteMaker, tmp_path: Path
 ) -> None:
-    instance, elsewhere = tmp_path / "instance", tmp_path / "disk"
-    elsewhere.mkdir()
+    instance, disk = tmp_path / "instance", tmp_path / "disk"
+    disk.mkdir()
     instance.mkdir()
-    (instance / DATABASE).symlink_to(elsewhere / DATABASE)
+    (instance / DATABASE).symlink_to(disk / DATABASE)
     by_button(make_site(instance_path=str(instance)), "student")
-    assert modes(elsewhere)[DATABASE] == 0o600
-    widen(elsewhere)
+    assert modes(disk)[DATABASE] == 0o600
+    widen(disk)
     make_site(instance_path=str(instance))
-    found = modes(elsewhere)
-    assert found.pop(".") == 0o755
-    assert set(found.values()) == {0o600}
+    permissions = modes(disk)
+    assert permissions.pop(".") == 0o755
+    assert set(permissions.values()) == {0o600}
 
 
 @pytest.mark.usefixtures("umask")
@@ -127,8 +127,8 @@ def test_a_database_in_another_folder_is_private_and_the_folder_is_unchanged(
 def test_the_sqlite_file_of_a_database_url_is_as_private_as_the_default_one(
     make_site: SiteMaker, tmp_path: Path, place: str
 ) -> None:
-    instance, elsewhere = tmp_path / "instance", tmp_path / "disk"
-    file = elsewhere / "shared.sqlite3" if place == "absolute" else instance / "shared.sqlite3"
+    instance, disk = tmp_path / "instance", tmp_path / "disk"
+    file = disk / "shared.sqlite3" if place == "absolute" else instance / "shared.sqlite3"
     url = f"sqlite:///{file if place == 'absolute' else file.name}"
     site = make_site(instance_path=str(instance), database_url=url)
     assert by_button(site, "student").path == "/dashboard"

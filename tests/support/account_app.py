@@ -34,11 +34,11 @@ def school(make_site: SiteMaker, database_url: str | None) -> Site:
 def add_account_view(app: Flask) -> None:
     """Mount /who, which returns the account id of the logged-in user, or an empty body."""
 
-    def who() -> tuple[str, dict[str, str]]:
+    def show_account_id() -> tuple[str, dict[str, str]]:
         user = current_user()
         return user.account_id if user else "", {"Content-Type": "text/plain"}
 
-    app.add_url_rule("/who", view_func=who)
+    app.add_url_rule("/who", view_func=show_account_id)
 
 
 def account_id(visitor: Visitor) -> str:
@@ -75,23 +75,23 @@ def run_flask_clever(site: Site | Flask, *words: str, fails: bool = False) -> st
     Asserts that the command fails if `fails` is true, and succeeds otherwise.
     """
     app = site if isinstance(site, Flask) else flask_app(site)
-    done = app.test_cli_runner().invoke(args=["clever", *words])
-    assert (done.exit_code != 0) == fails, done.output
-    return done.output
+    result = app.test_cli_runner().invoke(args=["clever", *words])
+    assert (result.exit_code != 0) == fails, result.output
+    return result.output
 
 
 @contextmanager
 def record_statements(site: Site, engine: Engine | None = None) -> Iterator[list[str]]:
     """Record the SQL statements of requests, or of another engine, except transaction begins."""
-    said: list[str] = []
+    statements: list[str] = []
 
     def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
         if not statement.startswith("BEGIN"):  # SQLAlchemy sends BEGIN to PostgreSQL itself
-            said.append(statement)
+            statements.append(statement)
 
     engine = engine or database_of(site).pages
     event.listen(engine, "before_cursor_execute", note)
     try:
-        yield said
+        yield statements
     finally:
         event.remove(engine, "before_cursor_execute", note)

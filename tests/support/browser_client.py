@@ -98,8 +98,8 @@ class Visitor:
     @property
     def code(self) -> str:
         """The stable code on an error page. Empty on other pages."""
-        found = self.page.select_one(".adult code")
-        return found.get_text() if found else ""
+        element = self.page.select_one(".adult code")
+        return element.get_text() if element else ""
 
     @property
     def at_app(self) -> bool:
@@ -107,11 +107,13 @@ class Visitor:
         return self.url.startswith(self.app_url)
 
     def _one(self, tag: str, words: str) -> Tag:
-        found = [
-            each for each in self.page.find_all(tag) if words in " ".join(each.get_text().split())
+        elements = [
+            element
+            for element in self.page.find_all(tag)
+            if words in " ".join(element.get_text().split())
         ]
-        assert found, f"no {tag} says {words!r} on: {self.text}"
-        return found[0]
+        assert elements, f"no {tag} says {words!r} on: {self.text}"
+        return elements[0]
 
     def _send(
         self, method: str, url: str, data: dict[str, str], headers: dict[str, str], site: str = ""
@@ -157,7 +159,7 @@ class Visitor:
 def _form_fields(form: Tag) -> dict[str, str]:
     """Return the data a browser sends for an untouched form. Checkboxes are left out."""
     inputs = form.find_all("input", attrs={"name": True, "type": lambda kind: kind != "checkbox"})
-    data = {str(each["name"]): str(each.get("value", "")) for each in inputs}
+    data = {str(field["name"]): str(field.get("value", "")) for field in inputs}
     for select in form.find_all("select"):
         option = select.find("option")
         assert option is not None

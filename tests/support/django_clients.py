@@ -93,16 +93,16 @@ def point_clients_at(clever_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     allauth: Any = import_module("allauth.socialaccount.providers.clever.views").CleverOAuth2Adapter
     social: Any = import_module("social_core.backends.clever").CleverOAuth2
 
-    def here(url: str) -> str:
+    def local_url(url: str) -> str:
         return urlsplit(url)._replace(scheme="http", netloc=urlsplit(clever_url).netloc).geturl()
 
     for name in ("access_token_url", "authorize_url", "identity_url", "user_details_url"):
-        monkeypatch.setattr(allauth, name, here(getattr(allauth, name)))
+        monkeypatch.setattr(allauth, name, local_url(getattr(allauth, name)))
     for name in ("ACCESS_TOKEN_URL", "AUTHORIZATION_URL"):
-        monkeypatch.setattr(social, name, here(getattr(social, name)))
+        monkeypatch.setattr(social, name, local_url(getattr(social, name)))
 
     def get_json(self: Any, url: str, *args: Any, **parts: Any) -> Any:
-        return super(social, self).get_json(here(url), *args, **parts)
+        return super(social, self).get_json(local_url(url), *args, **parts)
 
     # social-auth-core builds the API URLs inline, so its `get_json` is wrapped.
     monkeypatch.setattr(social, "get_json", get_json, raising=False)

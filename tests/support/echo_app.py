@@ -20,13 +20,13 @@ def environ(variables: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     if variables["PATH_INFO"] == "/fails":
         raise ValueError(variables["QUERY_STRING"])
     body = variables["wsgi.input"].read()
-    told = {
+    values = {
         name: value for name, value in variables.items() if isinstance(value, str | int | float)
     }
-    answer = json.dumps(told | {"body": len(body)}).encode()
-    length = str(len(answer))
+    body_bytes = json.dumps(values | {"body": len(body)}).encode()
+    length = str(len(body_bytes))
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", length)])
-    return [answer]
+    return [body_bytes]
 
 
 def with_uploads() -> Flask:

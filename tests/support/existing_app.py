@@ -89,8 +89,8 @@ class ExistingApp:
         if identity.role == Role.STAFF:
             raise AccountRefused("This shop is for students and teachers.")
         name = identity.first_name or identity.subject
-        known = [user for user in self.users.values() if user.clever_id == identity.subject]
-        user = known[0] if known else self.users.setdefault(name, User(name, identity.subject))
+        matches = [user for user in self.users.values() if user.clever_id == identity.subject]
+        user = matches[0] if matches else self.users.setdefault(name, User(name, identity.subject))
         login_user(user, remember=self.remembers)
 
     def _clever_out(self) -> None:

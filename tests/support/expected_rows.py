@@ -43,25 +43,25 @@ class ExpectedRows:
     version: str = "v3.0"
 
     @property
-    def here(self) -> Directory:
+    def directory(self) -> Directory:
         return self.clever.people
 
     def rows(self) -> Rows:
         """Return the rows that must be present and not archived, without the app's own ids."""
         people = list(self._people())
         return {
-            "schools": {(s.id, s.name) for s in self.here.schools_of(self.district)},
+            "schools": {(s.id, s.name) for s in self.directory.schools_of(self.district)},
             "people": {
                 (i, roles, p.name.first, p.name.last[:255], p.email, grade or None)
                 for i, roles, p, grade, _ in people
             },
             "role_assignments": {(i, *post) for i, _, _, _, posts in people for post in posts},
-            "sections": {(s.id, s.school.id) for s in self.here.sections_of(self.district)},
+            "sections": {(s.id, s.school.id) for s in self.directory.sections_of(self.district)},
             "enrollments": set(self._enrollments()),
         }
 
     def _people(self) -> Iterable[tuple[str, tuple[str, ...], Person, str, RolesAtSchools]]:
-        for person in self.here.people_of(self.district):
+        for person in self.directory.people_of(self.district):
             if self._is_gone(person):
                 continue
             if self.version.startswith("v3"):
@@ -81,7 +81,7 @@ class ExpectedRows:
         return clever_id, roles, person, grade, schools
 
     def _enrollments(self) -> Iterable[tuple[str, str, str]]:
-        for section in self.here.sections_of(self.district):
+        for section in self.directory.sections_of(self.district):
             for student in section.students:
                 if not self._is_gone(student):
                     yield section.id, student.id, "student"
@@ -98,7 +98,7 @@ class ExpectedRows:
 def actual_rows(engine: Engine, district_id: str) -> Rows:
     """Return a district's rows that are not archived, in the same shape."""
     person, section = models.Person, models.Section
-    here = (person.district_id == district_id) & person.archived_at.is_(None)
+    is_current = (person.district_id == district_id) & person.archived_at.is_(None)
     with engine.connect() as db:
         school = models.School
         return {
@@ -119,7 +119,7 @@ def actual_rows(engine: Engine, district_id: str) -> Rows:
                         person.last_name,
                         person.email,
                         person.grade,
-                    ).where(here)
+                    ).where(is_current)
                 )
             },
             "role_assignments": _to_row_set(
@@ -130,7 +130,7 @@ def actual_rows(engine: Engine, district_id: str) -> Rows:
                         models.RoleAssignment.role,
                     )
                     .join(models.RoleAssignment, models.RoleAssignment.person_id == person.id)
-                    .where(here)
+                    .where(is_current)
                 )
             ),
             "sections": _to_row_set(
@@ -145,19 +145,19 @@ def actual_rows(engine: Engine, district_id: str) -> Rows:
                     select(section.id, person.clever_id, models.Enrollment.role)
                     .join(models.Enrollment, models.Enrollment.section_id == section.id)
                     .join(person, person.id == models.Enrollment.person_id)
-                    .where(here, section.archived_at.is_(None))
+                    .where(is_current, section.archived_at.is_(None))
                 )
             ),
         }
 
 
-def _to_row_set(found: Iterable[Any]) -> set[tuple[Any, ...]]:
-    return {tuple(row) for row in found}
+def _to_row_set(rows: Iterable[Any]) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in rows}
 
 
 def assert_rows_equal(truth: ExpectedRows, engine: Engine) -> None:
     """Compare row by row. A failure shows only the rows that differ."""
-    expected, found = truth.rows(), actual_rows(engine, truth.district.id)
+    expected, actual = truth.rows(), actual_rows(engine, truth.district.id)
     for name, rows in expected.items():
-        assert found[name] - rows == set(), f"{name}: too many"
-        assert rows - found[name] == set(), f"{name}: missing"
+        assert actual[name] - rows == set(), f"{name}: too many"
+        assert rows - actual[name] == set(), f"{name}: missing"

@@ -10,8 +10,8 @@ from clever_login.errors import StoreUnavailable
 class Failing:
     """A store of which the n-th call fails."""
 
-    def __init__(self, store: Any, at: int) -> None:
-        self._store, self._left = store, at
+    def __init__(self, store: Any, failing_call: int) -> None:
+        self._store, self._left = store, failing_call
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)

@@ -41,8 +41,8 @@ def main(folder: str, secret_key: str, session_id: str) -> None:
         threads = [threading.Thread(target=ask) for _ in range(THREADS)]
         for thread in threads:
             thread.start()
-        for each in threads:
-            each.join()
+        for thread in threads:
+            thread.join()
         os._exit(0 if set(statuses) == {302} else 1)
 
     codes = set()

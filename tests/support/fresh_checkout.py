@@ -142,7 +142,7 @@ class Dev:
     def page(self, path: str = "/", **headers: str) -> str:
         return send_request(f"{self.url}{path}", headers=NAVIGATION_HEADERS | headers).text
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         return self.log.read_text()
 
     def published(self) -> str:
@@ -153,8 +153,8 @@ class Dev:
         """Wait until `holds` returns True. Asserts that bin/dev keeps running."""
         deadline = time.monotonic() + EFFECT_S
         while not holds():
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()[-3000:]
+            assert self.process.poll() is None, self.log_text()
+            assert time.monotonic() < deadline, self.log_text()[-3000:]
             time.sleep(0.1)
 
     def until_page_contains(self, text: str) -> None:

@@ -53,24 +53,24 @@ def gunicorn(
     log = folder / "gunicorn.log"
     start = command("--bind", bind, *options, app=app)
     with running_app.run_process(start, env | variables, log) as child:
-        here = Gunicorn(url, f"localhost:{port}", child, log, path)
-        _wait(here)
-        yield here
+        server = Gunicorn(url, f"localhost:{port}", child, log, path)
+        _wait(server)
+        yield server
 
 
-def _wait(here: Gunicorn) -> None:
+def _wait(server: Gunicorn) -> None:
     """Wait until a worker answers. The socket accepts connections before that."""
     deadline = time.monotonic() + PATIENCE
-    while not _is_up(here):
-        assert time.monotonic() < deadline, here.log.read_text()
+    while not _is_up(server):
+        assert time.monotonic() < deadline, server.log.read_text()
         time.sleep(0.05)
-    assert get(here.place, "/healthz", here.host).status
+    assert get(server.place, "/healthz", server.host).status
 
 
-def _is_up(here: Gunicorn) -> bool:
-    assert here.child.poll() is None, here.log.read_text()
+def _is_up(server: Gunicorn) -> bool:
+    assert server.child.poll() is None, server.log.read_text()
     try:
-        connect(here.place).close()
+        connect(server.place).close()
     except OSError:
         return False
     return True

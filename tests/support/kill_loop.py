@@ -64,9 +64,9 @@ class SyncedSchool:
     def run(self, *words: str) -> str:
         """Run a complete sync and return its output."""
         with self.start(*words) as child:
-            said = child.communicate(timeout=TIMEOUT_SECONDS)[0]
-        assert child.returncode == 0, said
-        return said
+            output = child.communicate(timeout=TIMEOUT_SECONDS)[0]
+        assert child.returncode == 0, output
+        return output
 
     def course(self, *words: str) -> list[float]:
         """Run a complete sync and return its timeline in seconds.
@@ -127,8 +127,8 @@ def start_school(
     clever = stack.enter_context(run_in_background(simulator_config(students=students)))
     settings = running_app.settings_for(APP_URL, clever.url, folder, database_url=database_url)
     app = create_app(settings)
-    made = app.test_cli_runner().invoke(args=["clever", "db", "upgrade"])
-    assert made.exit_code == 0, made.output
+    result = app.test_cli_runner().invoke(args=["clever", "db", "upgrade"])
+    assert result.exit_code == 0, result.output
     stack.callback(database(app).close)
     return SyncedSchool(clever, app, running_app.environment_variables(settings, 3000), folder)
 
@@ -182,24 +182,25 @@ def prepare_run(school: SyncedSchool, kind: RunKind, chance: random.Random) -> N
 
 def make_random_changes(school: SyncedSchool, chance: random.Random) -> None:
     """Change names and sections, remove some people, and bring half of them back."""
-    everyone = school.clever.people.people_of(school.district)
-    students = [person for person in everyone if "student" in person.roles]
+    people = school.clever.people.people_of(school.district)
+    students = [person for person in people if "student" in person.roles]
     sections = school.clever.people.sections_of(school.district)
     few = 1 + len(students) // 500
     changes: list[dict[str, object]] = [
-        {"change": "name", "person": each.id, "last": f"Adler {chance.random()}"}
-        for each in chance.sample(everyone, few)
+        {"change": "name", "person": person.id, "last": f"Adler {chance.random()}"}
+        for person in chance.sample(people, few)
     ]
     changes += [
-        {"change": "class", "person": each.id, "section": chance.choice(sections).id}
-        for each in chance.sample(students, 5 * few)
+        {"change": "class", "person": person.id, "section": chance.choice(sections).id}
+        for person in chance.sample(students, 5 * few)
     ]
-    gone = chance.sample(students, few)
+    removed = chance.sample(students, few)
     changes += [
-        {"change": chance.choice(["unshared", "deleted"]), "person": each.id} for each in gone
+        {"change": chance.choice(["unshared", "deleted"]), "person": person.id}
+        for person in removed
     ]
     school.clever.changes(changes)
-    school.clever.changes({"change": "back", "person": each.id} for each in gone[few // 2 :])
+    school.clever.changes({"change": "back", "person": person.id} for person in removed[few // 2 :])
 
 
 def main() -> None:
@@ -208,15 +209,15 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=100)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--postgresql", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        url = stack.enter_context(running_app.run_postgres(folder)) if given.postgresql else None
-        school = start_school(stack, folder, given.students, url)
-        missed = kill_at_random_moments(school, given.moments, given.seed)
+        url = stack.enter_context(running_app.run_postgres(folder)) if options.postgresql else None
+        school = start_school(stack, folder, options.students, url)
+        missed = kill_at_random_moments(school, options.moments, options.seed)
         print(
-            f"{given.moments} runs of {given.students:,} students killed at work, no difference;"
-            f" {missed} more were killed before or after their work; seed {given.seed}."
+            f"{options.moments} runs of {options.students:,} students killed at work, no difference"
+            f"; {missed} more were killed before or after their work; seed {options.seed}."
         )
 
 

@@ -20,16 +20,16 @@ def matrix(*axes: Iterable[Any]) -> list[Any]:
     The unmarked combinations cover every value of two axes, and every pair of values of three or
     more axes. Most faults come from one value or from a pair of values.
     """
-    listed = [[_param(value) for value in axis] for axis in axes]
-    places = list(product(*(range(len(axis)) for axis in listed)))
-    quick = _covering(places, min(len(listed) - 1, 2))
-    found = []
-    for each in places:
-        values = [axis[place] for axis, place in zip(listed, each, strict=True)]
+    axis_params = [[_param(value) for value in axis] for axis in axes]
+    places = list(product(*(range(len(axis)) for axis in axis_params)))
+    quick = _covering(places, min(len(axis_params) - 1, 2))
+    cases = []
+    for indexes in places:
+        values = [axis[place] for axis, place in zip(axis_params, indexes, strict=True)]
         marks = [mark for value in values for mark in value.marks]
-        marks += [] if each in quick else [pytest.mark.long]
-        found.append(pytest.param(*(value.values[0] for value in values), marks=marks))
-    return found
+        marks += [] if indexes in quick else [pytest.mark.long]
+        cases.append(pytest.param(*(value.values[0] for value in values), marks=marks))
+    return cases
 
 
 def _param(value: Any) -> ParameterSet:
@@ -38,12 +38,12 @@ def _param(value: Any) -> ParameterSet:
 
 def _covering(places: list[Places], together: int) -> set[Places]:
     """Return a set of combinations that covers all groups of `together` values, chosen greedily."""
-    left = {group for place in places for group in _groups(place, together)}
+    uncovered = {group for place in places for group in _groups(place, together)}
     chosen = set()
-    while left:
-        best = max(places, key=lambda place: len(left & _groups(place, together)))
+    while uncovered:
+        best = max(places, key=lambda place: len(uncovered & _groups(place, together)))
         chosen.add(best)
-        left -= _groups(best, together)
+        uncovered -= _groups(best, together)
     return chosen
 
 

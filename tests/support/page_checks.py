@@ -57,7 +57,7 @@ def _check_structure(page: BeautifulSoup) -> None:
     assert page.html.get("lang")
     assert page.find("main"), "no main landmark"
     counts = Counter(tag["id"] for tag in page.find_all(id=True))
-    assert not [each for each, count in counts.items() if count > 1], "an id twice"
+    assert not [element_id for element_id, count in counts.items() if count > 1], "an id twice"
     for image in page.find_all("img"):
         assert image.has_attr("alt"), "an image without alt"
     for field in page.find_all(["input", "select", "textarea"]):

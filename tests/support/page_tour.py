@@ -35,7 +35,7 @@ class Stop:
 
     name: str
     steps: Steps
-    who: str | None = None  # the user name at the simulator, or None when logged out
+    user_name: str | None = None  # at the simulator; None when logged out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +63,12 @@ class Tour:
 
     @contextmanager
     def visit(
-        self, stop: Stop, look: DisplayMode, watch: Callable[[Page], None] | None = None
+        self, stop: Stop, mode: DisplayMode, watch: Callable[[Page], None] | None = None
     ) -> Iterator[Page]:
         """Open a page. `watch` gets the page before its first request."""
-        context = self._context(look)
-        if stop.who:
-            context.add_cookies(self._logged_in(stop.who))
+        context = self._context(mode)
+        if stop.user_name:
+            context.add_cookies(self._logged_in(stop.user_name))
         page = context.new_page()
         if watch:
             watch(page)
@@ -79,11 +79,11 @@ class Tour:
         finally:
             context.close()
 
-    def _context(self, look: DisplayMode) -> BrowserContext:
+    def _context(self, mode: DisplayMode) -> BrowserContext:
         return self.browser.new_context(
-            viewport={"width": look.width, "height": look.height},
-            color_scheme="dark" if look.scheme == "dark" else "light",
-            locale={"en": "en-US", "es": "es-US"}[look.language],
+            viewport={"width": mode.width, "height": mode.height},
+            color_scheme="dark" if mode.scheme == "dark" else "light",
+            locale={"en": "en-US", "es": "es-US"}[mode.language],
             reduced_motion="reduce",
         )
 
@@ -108,9 +108,9 @@ def run_tour_site(
 
 def run_flask_clever(app: Flask, *words: str) -> str:
     """Run `flask clever ...` and return its output."""
-    done = app.test_cli_runner().invoke(args=["clever", *words])
-    assert done.exit_code == 0, done.output
-    return str(done.stdout)
+    result = app.test_cli_runner().invoke(args=["clever", *words])
+    assert result.exit_code == 0, result.output
+    return str(result.stdout)
 
 
 def playwright_cookies(visitor: Visitor) -> list[Any]:
@@ -156,9 +156,9 @@ def open_after_log_out(page: Page, site: Site) -> None:
 
 def cancel_at_clever(page: Page, site: Site) -> None:
     """Deny the authorization request at Clever."""
-    with page.expect_request("**/oauth/authorize?*") as asked:
+    with page.expect_request("**/oauth/authorize?*") as request:
         page.goto(f"{site.url}/login")
-    state = parse_qs(urlsplit(asked.value.url).query)["state"][0]
+    state = parse_qs(urlsplit(request.value.url).query)["state"][0]
     page.goto(f"{site.url}/oauth/callback?error=access_denied&state={state}")
 
 
@@ -184,7 +184,7 @@ def open_claim_link(page: Page, site: Site) -> None:
     assert site.app
     person = run_flask_clever(site.app, "accounts", "add", "--first-name", "Ada").split()[-1]
     link = run_flask_clever(site.app, "accounts", "invite", "--person", person).split()
-    page.goto(next(each for each in link if each.startswith("http")))
+    page.goto(next(word for word in link if word.startswith("http")))
 
 
 def wait_for_idle_question(page: Page, site: Site) -> None:
@@ -205,24 +205,28 @@ STOPS = (
     Stop(name="cancelled", steps=cancel_at_clever),
     Stop(name="lost-login", steps=open_path("/oauth/callback?code=nothing&state=nothing")),
     Stop(name="clever-down", steps=return_during_outage),
-    Stop(name="still-here", steps=wait_for_idle_question, who="student"),
+    Stop(name="still-here", steps=wait_for_idle_question, user_name="student"),
     Stop(name="claim-log-in-first", steps=open_claim_link),
-    Stop(name="not-found", steps=open_path("/nothing-here"), who="student"),
-    Stop(name="not-yours", steps=open_path("/district"), who="student"),
-    Stop(name="claim", steps=open_claim_link, who="student"),
-    Stop(name="student", steps=open_path("/dashboard"), who="student"),
-    Stop(name="student-class", steps=follow_links(CLASS_PATH), who="student"),
-    Stop(name="teacher", steps=open_path("/dashboard"), who="teacher"),
-    Stop(name="teacher-class", steps=follow_links(CLASS_PATH), who="teacher"),
-    Stop(name="school-admin", steps=open_path("/dashboard"), who="school_admin"),
-    Stop(name="school-admin-school", steps=follow_links(SCHOOL_PATH), who="school_admin"),
-    Stop(name="district-admin", steps=open_path("/dashboard"), who="district_admin"),
-    Stop(name="district-admin-district", steps=follow_links(DISTRICT_PATH), who="district_admin"),
+    Stop(name="not-found", steps=open_path("/nothing-here"), user_name="student"),
+    Stop(name="not-yours", steps=open_path("/district"), user_name="student"),
+    Stop(name="claim", steps=open_claim_link, user_name="student"),
+    Stop(name="student", steps=open_path("/dashboard"), user_name="student"),
+    Stop(name="student-class", steps=follow_links(CLASS_PATH), user_name="student"),
+    Stop(name="teacher", steps=open_path("/dashboard"), user_name="teacher"),
+    Stop(name="teacher-class", steps=follow_links(CLASS_PATH), user_name="teacher"),
+    Stop(name="school-admin", steps=open_path("/dashboard"), user_name="school_admin"),
+    Stop(name="school-admin-school", steps=follow_links(SCHOOL_PATH), user_name="school_admin"),
+    Stop(name="district-admin", steps=open_path("/dashboard"), user_name="district_admin"),
+    Stop(
+        name="district-admin-district",
+        steps=follow_links(DISTRICT_PATH),
+        user_name="district_admin",
+    ),
     Stop(
         name="district-admin-class",
         steps=follow_links(DISTRICT_PATH, SCHOOL_PATH, CLASS_PATH),
-        who="district_admin",
+        user_name="district_admin",
     ),
-    Stop(name="two-roles", steps=open_path("/dashboard"), who="teacher_admin"),
-    Stop(name="tells-little", steps=open_path("/dashboard"), who="sparse"),
+    Stop(name="two-roles", steps=open_path("/dashboard"), user_name="teacher_admin"),
+    Stop(name="tells-little", steps=open_path("/dashboard"), user_name="sparse"),
 )

@@ -27,15 +27,15 @@ class Forwarder:
             while True:
                 client, _ = listener.accept()
                 server = socket.create_connection(("127.0.0.1", self.target))
-                for here, there in ((client, server), (server, client)):
-                    threading.Thread(target=self._copy, args=(here, there), daemon=True).start()
+                for source, sink in ((client, server), (server, client)):
+                    threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
 
-    def _copy(self, here: socket.socket, there: socket.socket) -> None:
-        with here, contextlib.suppress(OSError):
-            while data := here.recv(65536):
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+        with source, contextlib.suppress(OSError):
+            while data := source.recv(65536):
                 time.sleep(self.delay)
-                there.sendall(data)
-            there.shutdown(socket.SHUT_WR)
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
 
 
 @contextmanager

@@ -58,12 +58,12 @@ class ReverseProxyHandler(BaseHTTPRequestHandler):
         headers["Connection"] = "close"
         app = HTTPConnection("127.0.0.1", self.upstream, timeout=60)
         app.request(self.command, self.path, body, headers)
-        answer = app.getresponse()
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.getheaders():
+        response = app.getresponse()
+        self.send_response_only(response.status, response.reason)
+        for name, value in response.getheaders():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer.read())
+        self.wfile.write(response.read())
         app.close()
 
     do_GET = do_POST = relay  # noqa: N815 # the names that http.server calls
@@ -140,7 +140,7 @@ class BrowserWalk:
     browser: Browser
     app_url: str
     clever_url: str
-    answers: list[dict[str, Any]] = field(default_factory=list)
+    responses: list[dict[str, Any]] = field(default_factory=list)
 
     def log_in(self, entry: Callable[[BrowserWalk, Page], None]) -> dict[str, Any]:
         """Log the student in with a fresh profile. Returns the final page and all cookies."""
@@ -157,7 +157,7 @@ class BrowserWalk:
             page.locator('a.tile[href*="client_id=simulator&"]').click()
         page.wait_for_url(f"{self.app_url}/**")
         code = page.locator(".adult code")
-        seen = {
+        page_facts = {
             "url": page.url,
             "heading": page.get_by_role("heading", level=1).inner_text(),
             "text": page.locator("body").inner_text(),
@@ -166,11 +166,11 @@ class BrowserWalk:
             "cookies": _cookies(context),
         }
         context.close()
-        return seen
+        return page_facts
 
     def _note(self, response: Response) -> None:
         headers = response.headers
-        self.answers.append(
+        self.responses.append(
             {
                 "url": response.url,
                 "status": response.status,
@@ -234,7 +234,7 @@ def run_all_logins(folder: Path) -> dict[str, Any]:
         "variables": sorted(variables | bundle),
         "entered": entered,
         "without_ca_bundle": untrusting,
-        "answers": walk.answers,
+        "responses": walk.responses,
     }
 
 

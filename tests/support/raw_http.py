@@ -22,8 +22,8 @@ class Reply:
 
     def header(self, name: str) -> str:
         """Return a header's value, or an empty string."""
-        found = re.search(rf"^{name}: *([^\r]*)", self.head, re.I | re.M)
-        return found[1] if found else ""
+        match = re.search(rf"^{name}: *([^\r]*)", self.head, re.I | re.M)
+        return match[1] if match else ""
 
 
 def connect(place: str | Path) -> socket.socket:
@@ -42,23 +42,23 @@ def connect(place: str | Path) -> socket.socket:
 
 def read_all(raw: socket.socket) -> bytes:
     """Read until the server closes the connection."""
-    came = b""
+    received = b""
     with suppress(ConnectionResetError):
-        while more := raw.recv(65536):
-            came += more
-    return came
+        while data := raw.recv(65536):
+            received += data
+    return received
 
 
-def replies(came: bytes) -> list[Reply]:
+def replies(received: bytes) -> list[Reply]:
     """Split the received bytes into responses by Content-Length."""
-    found, text = [], came.decode("latin-1")
+    responses, text = [], received.decode("latin-1")
     while text:
-        head, _, rest = text.partition("\r\n\r\n")
+        head, _, remaining = text.partition("\r\n\r\n")
         reply = Reply(int(head.split(" ")[1]), head, "")
-        length = 0 if reply.status == 100 else int(reply.header("Content-Length") or len(rest))
-        found.append(Reply(reply.status, head, rest[:length]))
-        text = rest[length:]
-    return found
+        length = 0 if reply.status == 100 else int(reply.header("Content-Length") or len(remaining))
+        responses.append(Reply(reply.status, head, remaining[:length]))
+        text = remaining[length:]
+    return responses
 
 
 def one_reply(raw: socket.socket) -> Reply:
@@ -66,14 +66,14 @@ def one_reply(raw: socket.socket) -> Reply:
 
     Raises ConnectionError when the server closes the connection before the end of the response.
     """
-    came = b""
-    while more := raw.recv(65536):
-        came += more
-        if b"\r\n\r\n" in came:
-            reply = replies(came)[0]
+    received = b""
+    while data := raw.recv(65536):
+        received += data
+        if b"\r\n\r\n" in received:
+            reply = replies(received)[0]
             if len(reply.body) == int(reply.header("Content-Length")):
                 return reply
-    raise ConnectionError(f"closed after {len(came)} bytes")
+    raise ConnectionError(f"closed after {len(received)} bytes")
 
 
 def ask(place: str | Path, request: str | bytes) -> list[Reply]:

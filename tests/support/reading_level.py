@@ -98,27 +98,27 @@ class PageReader:
     """One user with a browser in one language, and the pages opened so far."""
 
     site: Site
-    who: str
+    user_name: str
     language: str
     pages: dict[str, BeautifulSoup] = field(default_factory=dict)
 
     def look_around(self, *also: str) -> PageReader:
         """Open the start pages and, from there, pages of each kind that is linked."""
         visitor = self.arrive()
-        todo = [*(START_PATHS if self.who else PUBLIC_PATHS), *also]
-        seen: dict[str, int] = {}
+        todo = [*(START_PATHS if self.user_name else PUBLIC_PATHS), *also]
+        counts: dict[str, int] = {}
         while todo:
             path = todo.pop(0)
             kind = re.sub(r"/[^/?]{12,}", "/ID", path)
-            seen[kind] = seen.get(kind, 0) + 1
-            if path not in self.pages and seen[kind] <= PAGES_PER_KIND:
+            counts[kind] = counts.get(kind, 0) + 1
+            if path not in self.pages and counts[kind] <= PAGES_PER_KIND:
                 self.pages[path] = visitor.open(path).page
                 todo += _linked_pages(visitor)
         return self
 
     def arrive(self) -> Visitor:
         """Return a browser in the reader's language, logged in if the reader is a user."""
-        visitor = by_button(self.site, self.who) if self.who else self.site.visitor()
+        visitor = by_button(self.site, self.user_name) if self.user_name else self.site.visitor()
         visitor.http.headers["Accept-Language"] = self.language
         return visitor
 
@@ -154,7 +154,7 @@ def claim_link(site: Site) -> str:
 
 def roster_texts(site: Site) -> set[str]:
     """Return the texts that are data: names of people, schools, districts, and sections."""
-    found = {PRODUCT, "Clever", INCIDENT}
+    texts = {PRODUCT, "Clever", INCIDENT}
     with database_session(site) as session:
         for column in (
             Person.first_name,
@@ -165,9 +165,9 @@ def roster_texts(site: Site) -> set[str]:
             Section.name,
             Section.period,
         ):
-            found |= {str(row) for row in session.scalars(select(column).distinct()) if row}
+            texts |= {str(row) for row in session.scalars(select(column).distinct()) if row}
     person = site.person("sparse")
-    return found | {person.name.first, person.name.last}
+    return texts | {person.name.first, person.name.last}
 
 
 def remove_texts(text: str, names: set[str], instead: str = " ") -> str:
@@ -180,23 +180,23 @@ def remove_texts(text: str, names: set[str], instead: str = " ") -> str:
 
 def all_texts(page: BeautifulSoup) -> list[str]:
     """Return all texts of a page in document order, including those only for screen readers."""
-    found: list[str] = []
+    texts: list[str] = []
     for descendant in page.descendants:
         if isinstance(descendant, Tag):
-            found += _spoken_texts(descendant)
+            texts += _spoken_texts(descendant)
         elif _is_read(descendant):
-            found.append(str(descendant))
-    return found
+            texts.append(str(descendant))
+    return texts
 
 
 def sentences(page: BeautifulSoup) -> Iterator[str]:
     """Yield the sentences that a child reads. Details collapsed for adults are left out."""
     blocks: dict[int, list[str]] = {}
-    for number, each in enumerate(page.descendants):
-        if isinstance(each, Tag):
-            blocks[-number] = _spoken_texts(each)
-        elif _is_read(each) and not each.find_parent(_is_for_adults):
-            blocks.setdefault(id(_text_block(each)), []).append(str(each))
+    for number, node in enumerate(page.descendants):
+        if isinstance(node, Tag):
+            blocks[-number] = _spoken_texts(node)
+        elif _is_read(node) and not node.find_parent(_is_for_adults):
+            blocks.setdefault(id(_text_block(node)), []).append(str(node))
     for parts in blocks.values():
         text = " ".join(" ".join(parts).split())
         yield from (part for part in re.split(r"(?<=[.!?:])\s|\s·\s", text) if part)

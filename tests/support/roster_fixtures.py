@@ -65,19 +65,19 @@ def write_roster(site: Site) -> None:
         for user_name, roles in ROLES_BY_LOGIN.items():
             clever_id = site.person(user_name).id
             add_person(session, user_name, clever_id, "a", roles, "" if roles == [ADMIN] else "a1")
-        for each, school in SCHOOL_BY_CLASS.items():
+        for class_name, school in SCHOOL_BY_CLASS.items():
             add_person(
                 session,
-                f"Pupil{each}",
-                f"pupil{each}",
+                f"Pupil{class_name}",
+                f"pupil{class_name}",
                 DISTRICT_BY_SCHOOL[school],
                 [STUDENT],
                 school,
             )
             add_person(
                 session,
-                f"Teacher{each}",
-                f"teacher{each}",
+                f"Teacher{class_name}",
+                f"teacher{class_name}",
                 DISTRICT_BY_SCHOOL[school],
                 [TEACHER],
                 school,
@@ -102,15 +102,15 @@ def find_canaries(text: str) -> set[str]:
 
 def ids_by_name(site: Site) -> dict[str, str]:
     """Return every id in the database, Clever's and the app's, by the name of its record."""
-    found: dict[str, str] = {}
+    ids: dict[str, str] = {}
     with database_session(site) as session:
         for table in (District, School, Section):
             for name, key in session.execute(select(table.name, table.id)):
-                found[name] = key
+                ids[name] = key
         for person in session.scalars(select(Person)):
-            found |= {f"{person.last_name} at Clever": person.clever_id or ""}
-            found |= {person.last_name: person.id}
-    return found
+            ids |= {f"{person.last_name} at Clever": person.clever_id or ""}
+            ids |= {person.last_name: person.id}
+    return ids
 
 
 def _add_districts_and_schools(session: Session, district_id: str) -> None:
@@ -120,8 +120,10 @@ def _add_districts_and_schools(session: Session, district_id: str) -> None:
         for record_id in ids
     )
     session.flush()
-    for each, district in DISTRICT_BY_SCHOOL.items():
-        session.add(School(id=each, district_id=ids[district], name=f"CanarySchool{each}"))
+    for school_id, district in DISTRICT_BY_SCHOOL.items():
+        session.add(
+            School(id=school_id, district_id=ids[district], name=f"CanarySchool{school_id}")
+        )
     session.add(
         School(id="a0", district_id=district_id, name="CanarySchoola0", archived_at=LONG_AGO)
     )
@@ -160,9 +162,12 @@ def add_person(
 
 
 def _add_classes(session: Session) -> None:
-    own = {each: session.get_one(School, each).district_id for each in DISTRICT_BY_SCHOOL}
-    for each, school in SCHOOL_BY_CLASS.items():
-        _add_section(session, each, own[school], school)
+    own = {
+        school_id: session.get_one(School, school_id).district_id
+        for school_id in DISTRICT_BY_SCHOOL
+    }
+    for class_name, school in SCHOOL_BY_CLASS.items():
+        _add_section(session, class_name, own[school], school)
     _add_section(session, "old", own["a1"], "a1", archived_at=LONG_AGO)
     _add_section(session, "crossing", own["b1"], "a1")  # inconsistent rows that should not exist
     _add_section(session, "astray", own["a1"], "b1")

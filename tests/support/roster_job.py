@@ -127,11 +127,11 @@ def main(clever_url: str, district_id: str, file: str, page_size: str) -> None:
         district_id=district_id,
     )
     roster = Roster(client=client, page_size=int(page_size))
-    done = Path(file).read_text().split()
-    kept = os.open(file, os.O_WRONLY | os.O_APPEND)
+    finished = Path(file).read_text().split()
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND)
     tracemalloc.start()
-    for student in roster.people(RecordKind.STUDENTS, after=done[-1] if done else None):
-        os.write(kept, f"{student.id}\n".encode())
+    for student in roster.people(RecordKind.STUDENTS, after=finished[-1] if finished else None):
+        os.write(descriptor, f"{student.id}\n".encode())
         print(student.id, flush=True)
     print(tracemalloc.get_traced_memory()[1], flush=True)
 

@@ -163,22 +163,22 @@ def run_gunicorn_with_redis(
     folder: Path,
     *,
     workers: int = 2,
-    more: tuple[str, ...] = (),
+    options: tuple[str, ...] = (),
     redis: tuple[str, ...] = (),
     **changes: Any,
 ) -> Iterator[Site]:
     """Run the app as deployed: gunicorn workers that share a real Redis.
 
-    `more` are options of gunicorn, `redis` options of Redis.
+    `options` are options of gunicorn, `redis` options of Redis.
     """
     with ExitStack() as stack:
-        redis_url = stack.enter_context(run_redis(folder, more=redis))
+        redis_url = stack.enter_context(run_redis(folder, options=redis))
         clever = stack.enter_context(run_in_background())
         port = free_port()
         url = f"http://localhost:{port}"
         settings = settings_for(url, clever.url, folder, redis_url=redis_url, **changes)
         clever.configure(default_config(url, settings.clever_api_version))
-        command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *more]
+        command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *options]
         command.append(GUNICORN_APP)
         with run_process(
             command, environment_variables(settings, port), folder / "gunicorn.log"
@@ -189,14 +189,14 @@ def run_gunicorn_with_redis(
 
 @contextmanager
 def run_redis(
-    folder: Path, certificate: Certificate | None = None, more: tuple[str, ...] = ()
+    folder: Path, certificate: Certificate | None = None, options: tuple[str, ...] = ()
 ) -> Iterator[str]:
     """Run a Redis on a free port, with TLS if there is a certificate. Yields its URL.
 
-    `more` are further options of redis-server.
+    `options` are further options of redis-server.
     """
     port = free_port()
-    command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *more]
+    command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *options]
     if certificate:
         command += ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no"]
         command += ["--tls-cert-file", str(certificate.certificate)]
@@ -248,8 +248,8 @@ def new_database(server_url: str) -> str:
 
 def postgres_program(name: str) -> Path:
     """Find a PostgreSQL program. Debian has them in a versioned folder that is not on the PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return found[-1] if found else Path(shutil.which(name) or name)
+    paths = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return paths[-1] if paths else Path(shutil.which(name) or name)
 
 
 def _wait_for_postgres(port: int, child: subprocess.Popen[bytes], seconds: float = 120) -> None:
@@ -285,11 +285,11 @@ def run_process(
 def serve_other_site(html: str) -> Iterator[str]:
     """Serve an unrelated website with one page. Yields its URL."""
 
-    def answer(_environ: object, start_response: Any) -> list[bytes]:
+    def show_page(_environ: object, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "text/html")])
         return [html.encode()]
 
-    server = make_server("127.0.0.1", 0, answer, threaded=True)
+    server = make_server("127.0.0.1", 0, show_page, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -318,17 +318,17 @@ def wait_until_answers(
 ) -> None:
     """Poll a URL until it answers. Raises AssertionError when the child exits first."""
     deadline = time.monotonic() + seconds
-    why: Exception | None = None
+    last_error: Exception | None = None
     while time.monotonic() < deadline:
         assert child.poll() is None, f"the server ended with {child.returncode}"
         try:
             requests.get(url, timeout=5, verify=verify)
         except (requests.ConnectionError, requests.Timeout) as error:
-            why = error
+            last_error = error
             time.sleep(0.05)
         else:
             return
-    raise AssertionError(f"{url} did not answer in {seconds} s") from why
+    raise AssertionError(f"{url} did not answer in {seconds} s") from last_error
 
 
 def wait_for_port(port: int, child: subprocess.Popen[bytes], seconds: float = 20) -> None:
@@ -365,9 +365,11 @@ def _format_setting(value: Any, clever_url: str) -> Any:
 
 def _base_environment() -> dict[str, str]:
     """Return an environment without app settings, with the test environment's programs first."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    variables = {
+        name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ
+    }
     programs = str(Path(sys.executable).parent)
-    return kept | {"PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])}
+    return variables | {"PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])}
 
 
 def _empty_wsgi_app(_environ: object, _start_response: object) -> list[bytes]:

@@ -11,7 +11,7 @@ from clever_simulator.config import default_config
 from clever_simulator.directory.models import Person
 from clever_simulator.server import RunningSimulator, run_in_background
 from tests.simulator.test_data_api import OLD, all_pages, get, ids
-from tests.simulator.test_events import told
+from tests.simulator.test_events import list_events
 from tests.support.browser_client import Visitor
 from tests.support.simulator_client import APP_URL
 
@@ -69,8 +69,8 @@ def next_grade(grade: str) -> str:
     return "1" if grade == "Kindergarten" else str(int(grade) + 1)
 
 
-def changes_of(step: dict[str, Any], what: str) -> list[dict[str, str]]:
-    return [each for each in step["touched"] if each["what"] == what]
+def changes_of(step: dict[str, Any], change: str) -> list[dict[str, str]]:
+    return [record for record in step["touched"] if record["what"] == change]
 
 
 def is_refused_at_clever(visitor: Visitor) -> bool:
@@ -83,13 +83,13 @@ def replay_events(
 ) -> Any:
     """Return one collection as an app has it after applying all events one by one."""
     held = dict(before)
-    for event in told(clever, version):
+    for event in list_events(clever, version):
         kind, _, verb = event["type"].partition(".")
-        one = event["data"]["object"]
+        record = event["data"]["object"]
         if kind != collection:
             continue
-        assert (verb == "created") == (one["id"] not in held), event["type"]
-        held[one["id"]] = one
+        assert (verb == "created") == (record["id"] not in held), event["type"]
+        held[record["id"]] = record
         if verb == "deleted":
-            del held[one["id"]]
+            del held[record["id"]]
     return held

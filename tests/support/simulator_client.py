@@ -59,8 +59,8 @@ def log_in_and_exchange(
 ) -> dict[str, str]:
     """Log in and return the whole token response."""
     query = callback_query(log_in(clever, client_id, user_name, **changes))
-    answer: dict[str, str] = exchange_code(clever, client_id, query["code"]).json()
-    return answer
+    tokens: dict[str, str] = exchange_code(clever, client_id, query["code"]).json()
+    return tokens
 
 
 def read_endpoint(

@@ -23,8 +23,8 @@ class Attack:
 
     def data(self, host: str) -> bytes:
         """Return what is sent on each connection."""
-        first, *more = self.lines
-        head = "\r\n".join([f"{first} HTTP/1.1", f"Host: {host}", *more])
+        first, *other_lines = self.lines
+        head = "\r\n".join([f"{first} HTTP/1.1", f"Host: {host}", *other_lines])
         return (head + self.rest).encode() * self.times
 
 
@@ -45,11 +45,11 @@ def under(attack: Attack, url: str) -> Iterator[list[socket.socket]]:
     with ExitStack() as stack:
         opened = []
         for _ in range(attack.connections):
-            one = stack.enter_context(socket.socket())
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
-            one.settimeout(10)
-            one.connect(("127.0.0.1", address.port))
-            one.setblocking(False)
-            one.send(attack.data(address.netloc))
-            opened.append(one)
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+            connection.settimeout(10)
+            connection.connect(("127.0.0.1", address.port))
+            connection.setblocking(False)
+            connection.send(attack.data(address.netloc))
+            opened.append(connection)
         yield opened

@@ -28,9 +28,9 @@ class Load:
     lost: list[str] = field(default_factory=list)  # reasons
     over: threading.Event = field(default_factory=threading.Event)
 
-    def wait_for(self, answers: int) -> None:
+    def wait_for(self, responses: int) -> None:
         """Wait for this many further responses."""
-        wanted, deadline = len(self.answered) + answers, time.monotonic() + PATIENCE
+        wanted, deadline = len(self.answered) + responses, time.monotonic() + PATIENCE
         while len(self.answered) < wanted:
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.01)

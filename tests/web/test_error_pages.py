@@ -18,14 +18,14 @@ from tests.support.login_flows import by_button, stop_before_callback
 from tests.support.running_app import Site
 
 BY_NAME = {
-    name: each
-    for name, each in vars(errors).items()
-    if isinstance(each, type) and issubclass(each, LoginError)
+    name: error
+    for name, error in vars(errors).items()
+    if isinstance(error, type) and issubclass(error, LoginError)
 }
 
 
 def test_every_error_code_has_text_for_students_and_for_adults() -> None:
-    assert {each.code for each in BY_NAME.values()} <= set(CHILD_MESSAGES)
+    assert {error.code for error in BY_NAME.values()} <= set(CHILD_MESSAGES)
     assert set(CHILD_MESSAGES) | {"in_a_frame"} == set(ADULT_MESSAGES)
 
 
@@ -41,7 +41,7 @@ def test_every_failed_login_says_what_happened_what_to_do_and_whom_to_ask(
     visitor = site.visitor().open("/fail")
     error = BY_NAME[name]
     assert (visitor.code, visitor.response.status_code) == (error.code, error.status)
-    assert [each.get_text() for each in visitor.page.select("details h2")] == [
+    assert [heading.get_text() for heading in visitor.page.select("details h2")] == [
         "What happened",
         "What to check",
         "Who can fix it",
@@ -64,10 +64,10 @@ def test_template_errors_are_shown_only_in_development(make_site: SiteMaker, app
         app.add_url_rule("/broken", "broken", broken)
 
     site = make_site(extend=extend, app_env=app_env)
-    answer = send_request(f"{site.url}/broken", headers=NAVIGATION_HEADERS)
-    assert answer.status_code == 500
-    assert ("our_own_tag" in answer.text) == (app_env == DEVELOPMENT)
-    assert ("http_500" in answer.text) == (app_env == PRODUCTION)
+    response = send_request(f"{site.url}/broken", headers=NAVIGATION_HEADERS)
+    assert response.status_code == 500
+    assert ("our_own_tag" in response.text) == (app_env == DEVELOPMENT)
+    assert ("http_500" in response.text) == (app_env == PRODUCTION)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 500])
@@ -106,16 +106,20 @@ def test_an_error_page_links_a_logged_in_user_to_their_dashboard(site: Site) -> 
 
 def test_a_browser_that_returns_from_clever_without_a_cookie_sees_cookie_help(site: Site) -> None:
     url = stop_before_callback(site, "student").url
-    answers = {
+    responses = {
         site_it_says: send_request(
             url, headers={"Accept": "text/html", "Sec-Fetch-Site": site_it_says}
         )
         for site_it_says in ("cross-site", "none")
     }
-    assert "cookies_blocked" in answers["cross-site"].text
-    assert "login_expired" in answers["none"].text  # a bookmark, so nothing is known about cookies
-    kept = send_request(url, headers={"Sec-Fetch-Site": "cross-site"}, cookies={"language": "en"})
-    assert "login_expired" in kept.text
+    assert "cookies_blocked" in responses["cross-site"].text
+    assert (
+        "login_expired" in responses["none"].text
+    )  # a bookmark, so nothing is known about cookies
+    with_cookie = send_request(
+        url, headers={"Sec-Fetch-Site": "cross-site"}, cookies={"language": "en"}
+    )
+    assert "login_expired" in with_cookie.text
 
 
 def test_users_in_a_paused_district_can_log_in(make_site: SiteMaker) -> None:

@@ -56,27 +56,27 @@ def fetch(visitor: Visitor, path: str, method: str = "GET", **headers: str) -> r
     )
 
 
-def problem(answer: requests.Response) -> dict[str, Any]:
+def problem(response: requests.Response) -> dict[str, Any]:
     """Return the problem details in a response."""
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
+    assert response.headers["Content-Type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
     assert list(body) == ["type", "title", "status", "detail", "code", "reference"]
-    assert (body["type"], body["status"]) == ("about:blank", answer.status_code)
+    assert (body["type"], body["status"]) == ("about:blank", response.status_code)
     return body
 
 
-def vary(answer: requests.Response) -> set[str]:
+def vary(response: requests.Response) -> set[str]:
     """Return the names in the Vary header."""
-    return {name.strip() for name in answer.headers["Vary"].split(",")}
+    return {name.strip() for name in response.headers["Vary"].split(",")}
 
 
 def test_a_front_end_reads_who_is_logged_in(site: Site) -> None:
     visitor = by_button(site, "three_roles")
     person = site.person("three_roles")
-    answer = fetch(visitor, "/session")
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
-    assert set(answer.json()) == {"user", "csrf_token"}
-    user = answer.json()["user"]
+    response = fetch(visitor, "/session")
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
+    assert set(response.json()) == {"user", "csrf_token"}
+    user = response.json()["user"]
     assert user.pop("account_id")
     assert user == {
         "name": person.name.full,
@@ -87,8 +87,8 @@ def test_a_front_end_reads_who_is_logged_in(site: Site) -> None:
         "district": person.district.name,
         "impersonation_claimed": False,
     }
-    assert person.id not in answer.text
-    assert "@" not in answer.text
+    assert person.id not in response.text
+    assert "@" not in response.text
 
 
 def test_a_front_end_reads_the_preferred_name(make_site: SiteMaker) -> None:
@@ -110,15 +110,15 @@ def test_a_front_end_sends_the_csrf_token_in_a_header(site: Site) -> None:
     visitor = by_button(site, "student")
     token = fetch(visitor, "/session").json()["csrf_token"]
     assert problem(fetch(visitor, "/still-here", "POST"))["code"] == "form_expired"
-    answer = fetch(visitor, "/still-here", "POST", **{"X-CSRFToken": token, "Origin": site.url})
-    assert answer.json()["seconds"] > 0
+    response = fetch(visitor, "/still-here", "POST", **{"X-CSRFToken": token, "Origin": site.url})
+    assert response.json()["seconds"] > 0
 
 
 def test_for_nobody_the_session_is_null_and_none_is_created(site: Site) -> None:
     for cookies in ({}, {"session": "unknown" * 6}):
-        answer = send_request(f"{site.url}/session", headers=FETCH_HEADERS, cookies=cookies)
-        assert (answer.status_code, answer.json()) == (200, {"user": None})
-        assert "Set-Cookie" not in answer.headers
+        response = send_request(f"{site.url}/session", headers=FETCH_HEADERS, cookies=cookies)
+        assert (response.status_code, response.json()) == (200, {"user": None})
+        assert "Set-Cookie" not in response.headers
     assert session_file.values(site) == {}
 
 
@@ -138,9 +138,9 @@ def test_the_session_is_never_cached(site: Site, make_site: SiteMaker) -> None:
     without = ("SecurityHeaders", "StaticFiles")
     bare = make_site(make_app=lambda settings: make_starter(settings, without=without))
     for visitor in (bare.visitor(), site.visitor(), by_button(site, "student")):
-        answer = fetch(visitor, "/session")
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert "Cookie" in vary(answer)
+        response = fetch(visitor, "/session")
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "Cookie" in vary(response)
 
 
 def test_the_session_has_the_url_prefix_of_the_login(make_site: SiteMaker) -> None:
@@ -153,40 +153,40 @@ def test_the_session_has_the_url_prefix_of_the_login(make_site: SiteMaker) -> No
 def test_an_error_is_json_for_clients_that_do_not_ask_for_a_page(
     site: Site, headers: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answer = send_request(f"{site.url}/nothing-here", headers=headers)
-    body = problem(answer)
-    assert (answer.status_code, body["title"], body["code"]) == (404, "Not Found", "http_404")
+    response = send_request(f"{site.url}/nothing-here", headers=headers)
+    body = problem(response)
+    assert (response.status_code, body["title"], body["code"]) == (404, "Not Found", "http_404")
     assert body["detail"] == "There is no page at this address, or this person may not see it."
     assert f'"reference": "{body["reference"]}"' in capfd.readouterr().err
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert {"Accept", "Sec-Fetch-Dest", "Cookie", "Accept-Language"} <= vary(answer)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie", "Accept-Language"} <= vary(response)
 
 
 @pytest.mark.parametrize("headers", FOR_PAGES.values(), ids=FOR_PAGES)
 def test_an_error_is_a_page_for_every_browser_navigation(
     site: Site, headers: dict[str, str]
 ) -> None:
-    answer = send_request(f"{site.url}/nothing-here", headers=headers)
-    page_checks.check_page(answer, app=True)
-    assert answer.headers["Content-Type"].startswith("text/html")
-    assert {"Accept", "Sec-Fetch-Dest", "Cookie", "Accept-Language"} <= vary(answer)
+    response = send_request(f"{site.url}/nothing-here", headers=headers)
+    page_checks.check_page(response, app=True)
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie", "Accept-Language"} <= vary(response)
 
 
 def test_an_error_in_a_frame_is_a_page(make_site: SiteMaker) -> None:
     """With SecurityHeaders, every request of a frame gets the page that opens a tab."""
     without = ("SecurityHeaders", "StaticFiles")
     site = make_site(make_app=lambda settings: make_starter(settings, without=without))
-    answer = send_request(f"{site.url}/nothing-here", headers={"Sec-Fetch-Dest": "iframe"})
-    assert (answer.status_code, "<h1" in answer.text) == (404, True)
+    response = send_request(f"{site.url}/nothing-here", headers={"Sec-Fetch-Dest": "iframe"})
+    assert (response.status_code, "<h1" in response.text) == (404, True)
 
 
 def test_an_error_in_json_keeps_its_headers_and_is_in_the_clients_language(site: Site) -> None:
-    answer = send_request(
+    response = send_request(
         f"{site.url}/logout", headers={"Accept": "application/json", "Accept-Language": "es"}
     )
-    assert problem(answer)["detail"] == "Esta dirección no acepta este tipo de solicitud."
-    assert answer.headers["Content-Language"] == "es"
-    assert "POST" in answer.headers["Allow"]
+    assert problem(response)["detail"] == "Esta dirección no acepta este tipo de solicitud."
+    assert response.headers["Content-Language"] == "es"
+    assert "POST" in response.headers["Allow"]
 
 
 def test_a_refused_account_has_its_message_and_other_messages_stay_in_the_log(
@@ -217,20 +217,20 @@ def test_a_refused_account_has_its_message_and_other_messages_stay_in_the_log(
 def test_without_a_login_a_script_gets_401_and_no_redirect(
     site: Site, headers: dict[str, str]
 ) -> None:
-    answer = send_request(f"{site.url}/dashboard", headers=headers)
-    assert problem(answer)["code"] == "http_401"
-    assert answer.status_code == 401
-    assert "Location" not in answer.headers
-    assert {"Accept", "Sec-Fetch-Dest", "Cookie"} <= vary(answer)
+    response = send_request(f"{site.url}/dashboard", headers=headers)
+    assert problem(response)["code"] == "http_401"
+    assert response.status_code == 401
+    assert "Location" not in response.headers
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie"} <= vary(response)
 
 
 @pytest.mark.parametrize("headers", FOR_PAGES.values(), ids=FOR_PAGES)
 def test_without_a_login_a_page_is_a_redirect_to_the_first_page(
     site: Site, headers: dict[str, str]
 ) -> None:
-    answer = send_request(f"{site.url}/dashboard", headers=headers)
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/?next=/dashboard")
-    assert {"Accept", "Sec-Fetch-Dest", "Cookie"} <= vary(answer)
+    response = send_request(f"{site.url}/dashboard", headers=headers)
+    assert (response.status_code, response.headers["Location"]) == (302, "/?next=/dashboard")
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie"} <= vary(response)
 
 
 def test_a_response_whose_session_cannot_be_saved_is_replaced_by_json_for_a_script(
@@ -245,12 +245,12 @@ def test_a_response_whose_session_cannot_be_saved_is_replaced_by_json_for_a_scri
     assert site.app is not None
     interface: Any = site.app.session_interface
     interface._store = Failing(interface._store, 2)
-    answer = fetch(visitor, "/note", **{"Accept-Language": "es"})
-    assert (problem(answer)["code"], answer.status_code) == ("store_unavailable", 503)
-    assert "Ada" not in answer.text
-    assert answer.headers["Retry-After"] == "5"
-    assert answer.headers["Content-Language"] == "es"
-    assert {"Accept", "Sec-Fetch-Dest", "Cookie", "Accept-Language"} <= vary(answer)
+    response = fetch(visitor, "/note", **{"Accept-Language": "es"})
+    assert (problem(response)["code"], response.status_code) == ("store_unavailable", 503)
+    assert "Ada" not in response.text
+    assert response.headers["Retry-After"] == "5"
+    assert response.headers["Content-Language"] == "es"
+    assert {"Accept", "Sec-Fetch-Dest", "Cookie", "Accept-Language"} <= vary(response)
 
 
 def test_while_the_store_is_down_the_session_is_an_error_and_not_null(site: Site) -> None:
@@ -263,7 +263,7 @@ def test_while_the_store_is_down_the_session_is_an_error_and_not_null(site: Site
 
 def test_no_other_site_may_read_a_response(site: Site) -> None:
     visitor = by_button(site, "student")
-    asked = {
+    headers = {
         "Origin": "https://evil.test",
         "Access-Control-Request-Method": "GET",
         "Access-Control-Request-Headers": "X-CSRFToken",
@@ -277,5 +277,5 @@ def test_no_other_site_may_read_a_response(site: Site) -> None:
         ("POST", "/still-here"),
         ("OPTIONS", "/still-here"),
     ):
-        answer = fetch(visitor, path, method, **asked)
-        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+        response = fetch(visitor, path, method, **headers)
+        assert not [name for name in response.headers if name.lower().startswith("access-control")]

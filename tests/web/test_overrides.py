@@ -90,8 +90,8 @@ def test_a_text_of_the_app_replaces_the_librarys(
     write_texts(root, language, **{"You are logged out": "¡Bye!"})
     site = start(make_site, root)
     assert heading_of(site, "/logged-out", language) == "¡Bye!"
-    others = {"en": "This page is not here", "es": "Esta página no está aquí"}
-    assert heading_of(site, "/no-such-page", language) == others[language]
+    other_headings = {"en": "This page is not here", "es": "Esta página no está aquí"}
+    assert heading_of(site, "/no-such-page", language) == other_headings[language]
 
 
 def test_an_empty_or_broken_text_of_the_app_leaves_that_of_the_library(root: Path) -> None:

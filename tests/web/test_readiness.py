@@ -19,19 +19,21 @@ ASKED = 40
 
 def test_concurrent_readiness_requests_share_a_few_checks(school: Site) -> None:
     assert send_request(f"{school.url}/readyz").text == "ready\n"
-    with record_statements(school) as said, ThreadPoolExecutor(ASKED) as threads:
-        answers = list(
+    with record_statements(school) as statements, ThreadPoolExecutor(ASKED) as threads:
+        responses = list(
             threads.map(lambda _: send_request(f"{school.url}/readyz").text, range(ASKED))
         )
-    assert set(answers) == {"ready\n"}
-    checks = [each for each in said if each.startswith("INSERT INTO clever_locks")]
+    assert set(responses) == {"ready\n"}
+    checks = [
+        statement for statement in statements if statement.startswith("INSERT INTO clever_locks")
+    ]
     assert len(checks) <= ASKED / 4
 
 
 def test_a_readiness_check_leaves_no_data_behind(school: Site) -> None:
-    with record_statements(school) as said:
+    with record_statements(school) as statements:
         assert send_request(f"{school.url}/readyz").text == "ready\n"
-    assert [each.partition(" clever_locks")[0] for each in said][-2:] == [
+    assert [statement.partition(" clever_locks")[0] for statement in statements][-2:] == [
         "INSERT INTO",
         "DELETE FROM",
     ]
@@ -45,9 +47,9 @@ def test_readiness_changes_are_logged_once(
     store = session_file.folder_of(site)
     store.write_text("not a folder")
     for _ in range(3):
-        answer = send_request(f"{site.url}/readyz")
-        assert answer.status_code == 503
-        assert "the session folder cannot be used" in answer.text
+        response = send_request(f"{site.url}/readyz")
+        assert response.status_code == 503
+        assert "the session folder cannot be used" in response.text
     store.unlink()
     for _ in range(3):
         assert send_request(f"{site.url}/readyz").text == "ready\n"

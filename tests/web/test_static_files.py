@@ -19,35 +19,37 @@ FIRST_VISIT, AFTERWARDS = 30_000, 5_000  # bytes on the wire
 
 def linked(site: Site, page: str) -> list[str]:
     """Return the static files to which a page refers."""
-    found = re.findall(r'(?:src|href)="(/static/[^"#]+)', page)
-    return sorted({urljoin(site.url, each) for each in found})
+    paths = re.findall(r'(?:src|href)="(/static/[^"#]+)', page)
+    return sorted({urljoin(site.url, path) for path in paths})
 
 
-def on_the_wire(url: str, **how: object) -> tuple[requests.Response, int]:
+def on_the_wire(url: str, **options: object) -> tuple[requests.Response, int]:
     """Return a response and the size of its body before decompression."""
-    answer = requests.get(url, stream=True, timeout=10, **how)  # type: ignore[arg-type] # headers, cookies
-    size = len(answer.raw.read(decode_content=False))
-    return answer, size
+    response = requests.get(url, stream=True, timeout=10, **options)  # type: ignore[arg-type] # headers, cookies
+    size = len(response.raw.read(decode_content=False))
+    return response, size
 
 
 def test_a_static_file_is_named_by_its_content_and_cached_forever(site: Site) -> None:
     page = requests.get(site.url, timeout=10).text
     files = linked(site, page)
-    assert any("/static/style." in each for each in files)
+    assert any("/static/style." in url for url in files)
     for url in files:
         assert re.search(r"\.[0-9a-f]{12}\.\w+$", url), f"{url} has no hash"
-        answer, _ = on_the_wire(url)
-        assert answer.status_code == 200
-        assert "immutable" in answer.headers["Cache-Control"]
-        assert "max-age=315360000" in answer.headers["Cache-Control"]
+        response, _ = on_the_wire(url)
+        assert response.status_code == 200
+        assert "immutable" in response.headers["Cache-Control"]
+        assert "max-age=315360000" in response.headers["Cache-Control"]
 
 
 def test_a_static_file_under_its_plain_name_is_revalidated(site: Site) -> None:
-    answer, _ = on_the_wire(f"{site.url}/static/style.css")
-    assert answer.status_code == 200
-    assert answer.headers["Cache-Control"] == "no-cache"
-    again = requests.get(answer.url, headers={"If-None-Match": answer.headers["ETag"]}, timeout=10)
-    assert again.status_code == 304
+    response, _ = on_the_wire(f"{site.url}/static/style.css")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-cache"
+    repeated = requests.get(
+        response.url, headers={"If-None-Match": response.headers["ETag"]}, timeout=10
+    )
+    assert repeated.status_code == 304
 
 
 def test_static_files_have_security_headers_and_set_no_cookie(site: Site) -> None:
@@ -59,11 +61,11 @@ def test_static_files_have_security_headers_and_set_no_cookie(site: Site) -> Non
         "Content-Security-Policy": page.headers["Content-Security-Policy"],
     }
     for url in stylesheets:
-        answer = requests.get(url, timeout=10)
-        assert {name: answer.headers.get(name) for name in expected} == expected
-        assert "Set-Cookie" not in answer.headers
-        assert "Access-Control-Allow-Origin" not in answer.headers
-        assert "Cookie" not in answer.headers.get("Vary", "")
+        response = requests.get(url, timeout=10)
+        assert {name: response.headers.get(name) for name in expected} == expected
+        assert "Set-Cookie" not in response.headers
+        assert "Access-Control-Allow-Origin" not in response.headers
+        assert "Cookie" not in response.headers.get("Vary", "")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
@@ -74,13 +76,13 @@ def test_responses_are_compressed_only_for_clients_that_accept_gzip(
     cookies = student.http.cookies
     packed = encoding == "gzip"
     for url in (f"{site.url}/dashboard", *linked(site, str(student.page))):
-        answer, size = on_the_wire(url, headers={"Accept-Encoding": encoding}, cookies=cookies)
-        assert answer.status_code == 200
-        assert int(answer.headers["Content-Length"]) == size
+        response, size = on_the_wire(url, headers={"Accept-Encoding": encoding}, cookies=cookies)
+        assert response.status_code == 200
+        assert int(response.headers["Content-Length"]) == size
         if not packed:
-            assert "Content-Encoding" not in answer.headers
+            assert "Content-Encoding" not in response.headers
         elif size > 1000:
-            assert answer.headers["Content-Encoding"] == "gzip"
+            assert response.headers["Content-Encoding"] == "gzip"
 
 
 @pytest.mark.parametrize("person", [None, "student", "teacher", "school_admin", "district_admin"])
@@ -89,11 +91,11 @@ def test_a_first_visit_stays_under_30_kb_and_the_next_under_5_kb(
 ) -> None:
     visitor = by_button(site, person) if person else site.visitor()
     cookies = visitor.http.cookies
-    where = f"{site.url}/dashboard" if person else site.url
-    answer, page = on_the_wire(where, cookies=cookies)
-    html = requests.get(where, cookies=cookies, timeout=10).text
-    files = sum(on_the_wire(each)[1] for each in linked(site, html))
-    assert answer.status_code == 200
+    url = f"{site.url}/dashboard" if person else site.url
+    response, page = on_the_wire(url, cookies=cookies)
+    html = requests.get(url, cookies=cookies, timeout=10).text
+    files = sum(on_the_wire(file_url)[1] for file_url in linked(site, html))
+    assert response.status_code == 200
     assert page + files <= FIRST_VISIT
     assert page <= AFTERWARDS
 
@@ -106,11 +108,11 @@ def test_a_page_that_repeats_another_sites_input_is_not_compressed(make_site: Si
 
     def sizes(fetch_site: str) -> list[int]:
         headers = {"Accept-Encoding": "gzip", "Sec-Fetch-Site": fetch_site}
-        asked = [f"/preferred-name?next=/{name * 8}", f"/preferred-name?next=/{name[::-1] * 8}"]
-        how = {"headers": headers, "cookies": student.http.cookies}
-        return [on_the_wire(site.url + request, **how)[1] for request in asked]
+        paths = [f"/preferred-name?next=/{name * 8}", f"/preferred-name?next=/{name[::-1] * 8}"]
+        options = {"headers": headers, "cookies": student.http.cookies}
+        return [on_the_wire(site.url + request, **options)[1] for request in paths]
 
     for fetch_site in ("cross-site", "same-site"):
-        right, wrong = sizes(fetch_site)
-        assert right == wrong
-    assert max(sizes("same-origin")) < right / 2  # the app's own links stay compressed
+        right_guess, wrong_guess = sizes(fetch_site)
+        assert right_guess == wrong_guess
+    assert max(sizes("same-origin")) < right_guess / 2  # the app's own links stay compressed
