@@ -20,7 +20,7 @@ from tests.support.existing_app import register_callback_with_prefix
 from tests.support.login_flows import by_button, log_in_at_clever
 from tests.support.reference_app.app import PARTS
 from tests.support.running_app import ROOT, Site
-from tests.support.starter import make_starter, replacing
+from tests.support.starter import make_starter, parts_with
 
 
 def parts_named(*names: str) -> list[Part]:
@@ -107,7 +107,7 @@ def test_home_and_after_login_may_be_paths_or_endpoints(
 
 
 def with_parts(make_site: SiteMaker, *changed: Part) -> Site:
-    return make_site(make_app=lambda settings: make_starter(settings, parts=replacing(*changed)))
+    return make_site(make_app=lambda settings: make_starter(settings, parts=parts_with(*changed)))
 
 
 def test_a_field_of_a_part_replaces_the_setting_of_that_name(make_site: SiteMaker) -> None:

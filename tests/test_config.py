@@ -23,7 +23,7 @@ PRODUCTION = {
 DEVELOPMENT = PRODUCTION | {"APP_ENV": "development"}
 
 
-def faults(environ: dict[str, str]) -> str:
+def settings_faults(environ: dict[str, str]) -> str:
     with pytest.raises(SettingsError) as error:
         load_settings(environ)
     return str(error.value)
@@ -38,7 +38,7 @@ def test_four_variables_are_enough_for_production() -> None:
 
 
 def test_all_settings_errors_are_in_one_message() -> None:
-    message = faults({"CLEVER_API_VERSION": "v9", "PORT": "many", "REDIS_URL": "http://x"})
+    message = settings_faults({"CLEVER_API_VERSION": "v9", "PORT": "many", "REDIS_URL": "http://x"})
     for name in ("SECRET_KEY", "APP_URL", "CLEVER_CLIENT_ID", "CLEVER_CLIENT_SECRET"):
         assert f"{name} is missing" in message
     for name in ("CLEVER_API_VERSION", "PORT", "REDIS_URL"):
@@ -87,7 +87,7 @@ def test_all_settings_errors_are_in_one_message() -> None:
     ],
 )
 def test_production_refuses_unsafe_settings(name: str, value: str) -> None:
-    assert name in faults(PRODUCTION | {name: value})
+    assert name in settings_faults(PRODUCTION | {name: value})
 
 
 @pytest.mark.parametrize("url", ["https://clever.com:8443", "https://sandbox.clever.com"])
@@ -164,7 +164,7 @@ def test_secrets_are_not_in_the_repr() -> None:
 def test_the_sample_environment_is_refused_in_production() -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     sample = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    message = faults(sample | {"APP_ENV": "production"})
+    message = settings_faults(sample | {"APP_ENV": "production"})
     assert "SECRET_KEY" in message
 
 

@@ -85,7 +85,7 @@ def test_no_log_event_has_a_clever_id(
 ) -> None:
     site = account_app.make_account_app(make_site, None, ask_preferred_name=True)
     sync_site(site)
-    output = everyday(site)
+    output = run_everything(site)
     lines = json_lines(capfd.readouterr().err + output)
     assert {str(line["event"]) for line in lines} >= {
         *("login", "login_restarted", "callback_ignored", "part_missing", "role_switched"),
@@ -102,7 +102,7 @@ def test_no_log_event_has_a_clever_id(
     }
 
 
-def everyday(site: Site) -> str:
+def run_everything(site: Site) -> str:
     """Do everything that writes log events. Returns the output of the commands."""
     person = site.person("student")
     for entry in LOGIN_FLOWS.values():

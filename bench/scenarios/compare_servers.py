@@ -38,7 +38,7 @@ from bench.peers.servers import CANDIDATES, THREADS, WORKERS, Candidate, Running
 from tests.support import running_app
 from tests.support.raw_http import connect
 from tests.support.running_app import ROOT
-from tests.support.slow_clients import ATTACKS, under
+from tests.support.slow_clients import ATTACKS, under_attack
 from tests.support.steady_load import steady_load
 
 TITLE = "Web servers with logins and slow clients"
@@ -196,7 +196,7 @@ async def closed_loop(server: Running, logins: int) -> int:
 def longest_check(server: Running, attack: str) -> float | None:
     """Returns the longest of some health checks during an attack, in seconds. None: no response."""
     took = []
-    with under(ATTACKS[attack], server.url):
+    with under_attack(ATTACKS[attack], server.url):
         for _ in range(PROBES):
             began = time.perf_counter()
             try:

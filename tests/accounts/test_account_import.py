@@ -47,7 +47,7 @@ def write(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
-def imported(site: Site, path: str, *options: str, fails: bool = False) -> str:
+def run_import(site: Site, path: str, *options: str, fails: bool = False) -> str:
     return run_flask_clever(site, "accounts", "import", path, *options, fails=fails)
 
 
@@ -67,19 +67,19 @@ def test_an_import_changes_nothing_unless_it_is_committed(
 ) -> None:
     student = school.person("student").id
     path = write((student, 17), ("0" * 24, "18"))
-    output = imported(school, path)
+    output = run_import(school, path)
     assert "2 new" in output
     assert "Nothing was stored." in output
     assert people_rows(school) == []
-    output = imported(school, path, "--commit")
+    output = run_import(school, path, "--commit")
     assert "Nothing was stored." not in output
     assert accounts_of(school) == {student: "17", "0" * 24: "18"}
-    assert "2 already imported" in imported(school, path, "--commit")
+    assert "2 already imported" in run_import(school, path, "--commit")
 
 
 def test_the_first_login_finds_the_imported_row(school: Site, write: Callable[..., str]) -> None:
     student = school.person("student")
-    imported(school, write((student.id, "17")), "--commit")
+    run_import(school, write((student.id, "17")), "--commit")
     (row,) = people_rows(school)
     assert account_id(by_button(school, "student")) == row.id
     (after,) = people_rows(school)
@@ -89,7 +89,7 @@ def test_the_first_login_finds_the_imported_row(school: Site, write: Callable[..
 def test_a_login_finds_a_row_that_was_imported_with_an_id_from_before_v3(
     school: Site, write: Callable[..., str]
 ) -> None:
-    imported(school, write((legacy_id_of(school), "17")), "--commit")
+    run_import(school, write((legacy_id_of(school), "17")), "--commit")
     by_button(school, "teacher")
     assert accounts_of(school) == {school.person("teacher").id: "17"}
 
@@ -99,7 +99,7 @@ def test_rows_of_one_person_are_merged_with_the_account_of_either(
 ) -> None:
     """The person logged in before the ids from before v3 were imported."""
     by_button(school, "teacher")
-    imported(school, write((legacy_id_of(school), "17")), "--commit")
+    run_import(school, write((legacy_id_of(school), "17")), "--commit")
     by_button(school, "teacher")
     assert accounts_of(school)[school.person("teacher").id] == "17"
 
@@ -108,9 +108,9 @@ def test_a_sync_fills_imported_rows_and_an_import_links_synced_people(
     school: Site, write: Callable[..., str]
 ) -> None:
     student, teacher = school.person("student"), school.person("teacher")
-    imported(school, write((student.id, "17")), "--commit")
+    run_import(school, write((student.id, "17")), "--commit")
     sync_site(school)
-    assert "1 linked to people" in imported(school, write((teacher.id, "18")), "--commit")
+    assert "1 linked to people" in run_import(school, write((teacher.id, "18")), "--commit")
     rows = {person.clever_id: person for person in people_rows(school)}
     assert (rows[student.id].account_id, rows[student.id].first_name) == ("17", student.name.first)
     assert (rows[teacher.id].account_id, rows[teacher.id].first_name) == ("18", teacher.name.first)
@@ -132,8 +132,8 @@ REFUSED = [
 def test_a_refused_row_is_named_by_its_line_and_changes_nothing(
     school: Site, write: Callable[..., str], row: tuple[str, str], reason: str
 ) -> None:
-    imported(school, write(("a" * 24, "17")), "--commit")
-    output = imported(school, write(("c" * 24, "19"), row), "--commit", fails=True)
+    run_import(school, write(("a" * 24, "17")), "--commit")
+    output = run_import(school, write(("c" * 24, "19"), row), "--commit", fails=True)
     assert re.search(rf"line 3: .*{reason}", output)
     assert "1 refused" in output
     assert accounts_of(school) == {"a" * 24: "17", "c" * 24: "19"}
@@ -147,7 +147,7 @@ def test_a_refused_row_is_named_by_its_line_and_changes_nothing(
 def test_of_rows_that_contradict_each_other_all_are_refused(
     school: Site, write: Callable[..., str], second: tuple[str, str], reason: str
 ) -> None:
-    output = imported(school, write(("a" * 24, "17"), second), "--commit", fails=True)
+    output = run_import(school, write(("a" * 24, "17"), second), "--commit", fails=True)
     assert re.search(rf"line 2: .*{reason}", output)
     assert re.search(rf"line 3: .*{reason}", output)
     assert people_rows(school) == []
@@ -166,7 +166,7 @@ def test_a_file_that_is_no_such_csv_is_refused(
     school: Site, tmp_path: Path, content: bytes, complaint: str
 ) -> None:
     (tmp_path / "accounts.csv").write_bytes(content)
-    output = imported(school, str(tmp_path / "accounts.csv"), "--commit", fails=True)
+    output = run_import(school, str(tmp_path / "accounts.csv"), "--commit", fails=True)
     assert "Nothing was imported." in output
     assert complaint in output
     assert people_rows(school) == []
@@ -177,14 +177,14 @@ def test_a_spreadsheets_file_with_more_columns_can_be_imported(
 ) -> None:
     text = "\ufeffname,account_id,clever_id\r\nAda,17,aaaaaaaaaaaaaaaaaaaaaaaa\r\n"
     (tmp_path / "accounts.csv").write_text(text, encoding="utf-8", newline="")
-    imported(school, str(tmp_path / "accounts.csv"), "--commit")
+    run_import(school, str(tmp_path / "accounts.csv"), "--commit")
     assert accounts_of(school) == {"a" * 24: "17"}
 
 
 def test_retention_keeps_imported_people_until_they_log_in(
     school: Site, write: Callable[..., str]
 ) -> None:
-    imported(school, write(("a" * 24, "17")), "--commit")
+    run_import(school, write(("a" * 24, "17")), "--commit")
     run_flask_clever(school, "retention", "--yes")
     assert accounts_of(school) == {"a" * 24: "17"}
     run_flask_clever(school, "forget", "--user", "a" * 24)
@@ -199,7 +199,7 @@ def test_an_app_with_its_own_accounts_can_import_and_export(
             settings, without=("Accounts",), find_or_create=lambda _identity: "17"
         )
     )
-    imported(site, write((site.person("student").id, "17")), "--commit")
+    run_import(site, write((site.person("student").id, "17")), "--commit")
     by_button(site, "student")
     (row,) = csv.DictReader(run_flask_clever(site, "accounts", "export").splitlines())
     assert (row["clever_id"], row["account_id"]) == (site.person("student").id, "17")
@@ -211,7 +211,7 @@ def test_the_export_shows_the_imported_account_beside_the_row(
 ) -> None:
     with flask_app(school).app_context():
         unlinked = add_unlinked_account()
-    imported(school, write(("a" * 24, "17")), "--commit")
+    run_import(school, write(("a" * 24, "17")), "--commit")
     lines = run_flask_clever(school, "accounts", "export").splitlines()
     accounts = {row["person_id"]: row["account_id"] for row in csv.DictReader(lines)}
     assert accounts.pop(unlinked) == ""

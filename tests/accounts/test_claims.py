@@ -37,12 +37,12 @@ from tests.support.running_app import Site
 __all__ = ["school"]
 
 
-def before_clever(site: Site, first_name: str = "", **fields: str) -> str:
+def add_old_account(site: Site, first_name: str = "", **fields: str) -> str:
     with flask_app(site).app_context():
         return add_unlinked_account(first_name=first_name, **fields)
 
 
-def link_to(site: Site, person_id: str, *options: str) -> str:
+def claim_link(site: Site, person_id: str, *options: str) -> str:
     return run_flask_clever(site, "accounts", "invite", "--person", person_id, *options).strip()
 
 
@@ -55,14 +55,14 @@ def claim_page(site: Site, link: str, user_name: str = "student") -> Visitor:
     return visitor
 
 
-def assert_useless(visitor: Visitor) -> None:
+def assert_link_is_useless(visitor: Visitor) -> None:
     assert (visitor.code, visitor.response.status_code) == ("claim_useless", 410)
     assert "Ask your teacher for a new one." in visitor.text
 
 
 def test_logging_in_with_a_claim_link_gives_access_to_the_earlier_account(school: Site) -> None:
-    old, child = before_clever(school, "Adele"), school.person("student")
-    link = link_to(school, old)
+    old, child = add_old_account(school, "Adele"), school.person("student")
+    link = claim_link(school, old)
     assert school.visitor().open(link).heading == "Get your account back"
     visitor = claim_page(school, link)
     assert "This link leads to the account of Adele ." in visitor.text
@@ -78,7 +78,7 @@ def test_logging_in_with_a_claim_link_gives_access_to_the_earlier_account(school
 
 
 def test_the_claim_token_is_not_in_the_database(school: Site) -> None:
-    token = link_to(school, before_clever(school)).partition("token=")[2]
+    token = claim_link(school, add_old_account(school)).partition("token=")[2]
     with database_of(school).read_session() as session:
         (claim,) = session.scalars(select(Claim))
     assert re.fullmatch(r"[0-9a-f]{64}", claim.token_hash)
@@ -87,17 +87,17 @@ def test_the_claim_token_is_not_in_the_database(school: Site) -> None:
 
 
 def test_a_claim_link_works_once(school: Site) -> None:
-    link = link_to(school, before_clever(school))
+    link = claim_link(school, add_old_account(school))
     slow = claim_page(school, link, "teacher")  # has the page open, and confirms too late
     claim_page(school, link).press("Yes, both are me")
-    assert_useless(slow.press("Yes, both are me"))
-    assert_useless(school.visitor().open(link))
+    assert_link_is_useless(slow.press("Yes, both are me"))
+    assert_link_is_useless(school.visitor().open(link))
     assert account_id(slow) == account_id(by_button(school, "teacher"))
 
 
 def test_of_a_hundred_concurrent_uses_of_a_claim_link_one_succeeds(school: Site) -> None:
-    old = before_clever(school)
-    token = link_to(school, old).partition("token=")[2]
+    old = add_old_account(school)
+    token = claim_link(school, old).partition("token=")[2]
 
     def use(number: int) -> bool:
         with flask_app(school).test_request_context():
@@ -111,14 +111,14 @@ def test_of_a_hundred_concurrent_uses_of_a_claim_link_one_succeeds(school: Site)
 
 
 def test_wrong_expired_and_replaced_claim_links_show_the_same_page(school: Site) -> None:
-    old = before_clever(school)
-    first = link_to(school, old)
-    second = link_to(school, old)
-    assert_useless(school.visitor().open("/claim?token=made-up"))
-    assert_useless(school.visitor().open(first))
+    old = add_old_account(school)
+    first = claim_link(school, old)
+    second = claim_link(school, old)
+    assert_link_is_useless(school.visitor().open("/claim?token=made-up"))
+    assert_link_is_useless(school.visitor().open(first))
     with database_of(school).begin() as session:
         session.execute(update(Claim).values(expires_at=utc_now() - timedelta(seconds=1)))
-    assert_useless(school.visitor().open(second))
+    assert_link_is_useless(school.visitor().open(second))
 
 
 def test_the_claim_page_without_a_token_says_how_to_get_a_link(school: Site) -> None:
@@ -128,16 +128,16 @@ def test_the_claim_page_without_a_token_says_how_to_get_a_link(school: Site) -> 
 
 
 def test_declining_a_claim_changes_nothing(school: Site) -> None:
-    old = before_clever(school)
-    visitor = claim_page(school, link_to(school, old)).click("No, leave it")
+    old = add_old_account(school)
+    visitor = claim_page(school, claim_link(school, old)).click("No, leave it")
     assert visitor.path == "/dashboard"
     assert account_id(visitor) != old
     assert person_row(school, old).clever_id is None
 
 
 def test_a_claim_requires_a_form_with_a_csrf_token(school: Site) -> None:
-    old = before_clever(school)
-    link = link_to(school, old)
+    old = add_old_account(school)
+    link = claim_link(school, old)
     visitor = claim_page(school, link)
     token = link.partition("token=")[2]
     visitor.http.post(f"{school.url}/claim", data={"token": token}, timeout=30)
@@ -151,10 +151,10 @@ def test_a_claim_requires_a_form_with_a_csrf_token(school: Site) -> None:
 def test_a_claim_during_an_impersonation_is_logged(
     school: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    old = before_clever(school)
+    old = add_old_account(school)
     visitor = by_button(school, "student")
     visitor.open("/oauth/callback?code=x&loginas_by_admin=true")  # anyone can write this URL
-    visitor.open(link_to(school, old)).press("Yes, both are me")
+    visitor.open(claim_link(school, old)).press("Yes, both are me")
     assert person_row(school, old).clever_id == school.person("student").id
     claims = [line for line in capfd.readouterr().err.splitlines() if "account_claimed" in line]
     assert len(claims) == 1
@@ -171,8 +171,8 @@ def test_a_user_who_already_has_an_account_is_told_what_claiming_does(school: Si
         session.flush()
         session.add(Enrollment(section_id="reading", person_id=account, role="student"))
     other_browser = by_button(school, "student")
-    old = before_clever(school, "Adele")
-    visitor = claim_page(school, link_to(school, old))
+    old = add_old_account(school, "Adele")
+    visitor = claim_page(school, claim_link(school, old))
     assert "You were here with Clever before, in another account." in visitor.text
     visitor.press("Yes, both are me")
     assert account_id(visitor) == old
@@ -193,7 +193,7 @@ def test_a_user_who_already_has_an_account_is_told_what_claiming_does(school: Si
 def test_two_people_with_one_email_have_two_accounts(school: Site) -> None:
     teacher = school.person("teacher")
     shared = str(teacher.email)
-    old = before_clever(school, teacher.name.first, last_name=teacher.name.last, email=shared)
+    old = add_old_account(school, teacher.name.first, last_name=teacher.name.last, email=shared)
     visitor = by_button(school, "teacher")
     assert account_id(visitor) != old
     assert sorted(row.clever_id or "" for row in people_rows(school)) == ["", teacher.id]
@@ -210,7 +210,7 @@ def test_a_user_with_a_new_clever_id_after_300_days_can_claim_the_old_account(
         old.archived_at, old.first_login, old.last_login = long_ago, long_ago, long_ago
         session.add(old)
     assert account_id(by_button(school, "student")) != old.id
-    visitor = claim_page(school, link_to(school, "id-of-long-ago")).press("Yes, both are me")
+    visitor = claim_page(school, claim_link(school, "id-of-long-ago")).press("Yes, both are me")
     assert account_id(visitor) == old.id
     person = person_row(school, old.id)
     assert (person.clever_id, person.archived_at) == (school.person("student").id, None)
@@ -226,7 +226,7 @@ def test_an_account_in_use_moves_to_another_clever_id_only_with_the_operators_op
     account = account_id(before)
     words = ("accounts", "invite", "--person", account)
     assert "This account already has a Clever id" in run_flask_clever(school, *words, fails=True)
-    visitor = claim_page(school, link_to(school, account, "--new-clever-id"), "teacher_admin")
+    visitor = claim_page(school, claim_link(school, account, "--new-clever-id"), "teacher_admin")
     visitor.press("Yes, both are me")
     assert account_id(visitor) == account
     assert person_row(school, account).clever_id == school.person("teacher_admin").id
@@ -235,17 +235,17 @@ def test_an_account_in_use_moves_to_another_clever_id_only_with_the_operators_op
 
 def test_a_claim_link_to_an_account_in_use_works_once(school: Site) -> None:
     account = account_id(by_button(school, "student"))
-    link = link_to(school, account, "--new-clever-id")
+    link = claim_link(school, account, "--new-clever-id")
     slow = claim_page(school, link, "teacher")  # has the page open, and confirms too late
     claim_page(school, link, "teacher_admin").press("Yes, both are me")
-    assert_useless(slow.press("Yes, both are me"))
+    assert_link_is_useless(slow.press("Yes, both are me"))
     assert person_row(school, account).clever_id == school.person("teacher_admin").id
 
 
 def test_a_merged_account_cannot_be_claimed_again(school: Site) -> None:
     account = account_id(by_button(school, "student"))
-    old = before_clever(school)
-    claim_page(school, link_to(school, old)).press("Yes, both are me")
+    old = add_old_account(school)
+    claim_page(school, claim_link(school, old)).press("Yes, both are me")
     words = ("accounts", "invite", "--person", account)
     assert f"was merged into another account: {old}" in run_flask_clever(school, *words, fails=True)
     words = ("accounts", "invite", "--person", "nobody")
@@ -254,9 +254,9 @@ def test_a_merged_account_cannot_be_claimed_again(school: Site) -> None:
 
 def test_a_claim_link_to_a_merged_account_leads_to_the_surviving_account(school: Site) -> None:
     account = account_id(by_button(school, "student"))
-    later = link_to(school, account, "--new-clever-id")
-    old = before_clever(school, "Adele")
-    claim_page(school, link_to(school, old)).press("Yes, both are me")
+    later = claim_link(school, account, "--new-clever-id")
+    old = add_old_account(school, "Adele")
+    claim_page(school, claim_link(school, old)).press("Yes, both are me")
     assert person_row(school, account).merged_into == old
     visitor = claim_page(school, later, "teacher").press("Yes, both are me")
     assert account_id(visitor) == old
@@ -298,7 +298,9 @@ def test_a_claimed_archived_account_keeps_only_todays_staff_roles(
         session.add(
             RoleAssignment(person_id=session.scalars(today).one(), school_id="now", role="staff")
         )
-    visitor = claim_page(school, link_to(school, old.id), "school_admin").press("Yes, both are me")
+    visitor = claim_page(school, claim_link(school, old.id), "school_admin").press(
+        "Yes, both are me"
+    )
     assert account_id(visitor) == old.id
     assert visitor.open("/schools/now").response.status_code == 200
     assert visitor.open("/schools/was").response.status_code == 404
@@ -310,9 +312,9 @@ def test_a_claim_link_to_an_archived_account_is_void_after_its_owner_returns(sch
             clever_id=school.person("teacher").id, roles=["teacher"], archived_at=utc_now()
         )
         session.add(old)
-    link = link_to(school, old.id)
+    link = claim_link(school, old.id)
     slow = claim_page(school, link)
     assert account_id(by_button(school, "teacher")) == old.id
-    assert_useless(school.visitor().open(link))
-    assert_useless(slow.press("Yes, both are me"))
+    assert_link_is_useless(school.visitor().open(link))
+    assert_link_is_useless(slow.press("Yes, both are me"))
     assert person_row(school, old.id).clever_id == school.person("teacher").id

@@ -302,7 +302,7 @@ def test_a_library_user_keeps_their_account_when_the_district_connects(school: S
     assert person_row(school, account).district_id == "d1"
 
 
-def shared(section: str, *students: str) -> SharedSection:
+def shared_section(section: str, *students: str) -> SharedSection:
     people = tuple(
         PersonRecord.from_api(
             {"id": student, "name": {"first": student.title(), "last": "P"}}, PersonRole.STUDENT
@@ -315,7 +315,7 @@ def shared(section: str, *students: str) -> SharedSection:
     )
 
 
-def seats(site: Site) -> set[tuple[str, str, str]]:
+def enrollments(site: Site) -> set[tuple[str, str, str]]:
     """Return (section, Clever id of the person, role) for every enrollment."""
     with database_of(site).read_session() as session:
         rows = session.execute(
@@ -324,16 +324,16 @@ def seats(site: Site) -> set[tuple[str, str, str]]:
         return {(section, str(person), role) for section, person, role in rows}
 
 
-def keep(site: Site, teacher: str, *sections: SharedSection) -> None:
+def store_sections(site: Site, teacher: str, *sections: SharedSection) -> None:
     with flask_app(site).test_request_context():
         save_sections(teacher, sections)
 
 
 def test_a_library_teachers_students_have_rows_before_their_first_login(school: Site) -> None:
     teacher = log_in(school, replace(ADA, district_id=None))
-    keep(school, teacher, shared("k1", "mei", "tom"), shared("k2", "mei"))
-    keep(school, teacher, shared("k1", "mei", "tom"), shared("k2", "mei"))
-    assert seats(school) == {
+    store_sections(school, teacher, shared_section("k1", "mei", "tom"), shared_section("k2", "mei"))
+    store_sections(school, teacher, shared_section("k1", "mei", "tom"), shared_section("k2", "mei"))
+    assert enrollments(school) == {
         ("k1", "ada", "teacher"),
         ("k2", "ada", "teacher"),
         ("k1", "mei", "student"),
@@ -349,10 +349,16 @@ def test_a_library_teachers_students_have_rows_before_their_first_login(school: 
 def test_students_who_left_and_sections_no_longer_shared_are_removed(school: Site) -> None:
     teacher = log_in(school, replace(ADA, district_id=None))
     other = log_in(school, User(id="bo"))
-    keep(school, other, shared("k3", "tom"))
-    keep(school, teacher, shared("k1", "mei", "tom"), shared("k2", "mei"), shared("k3", "tom"))
-    keep(school, teacher, shared("k1", "mei"))
-    assert seats(school) == {
+    store_sections(school, other, shared_section("k3", "tom"))
+    store_sections(
+        school,
+        teacher,
+        shared_section("k1", "mei", "tom"),
+        shared_section("k2", "mei"),
+        shared_section("k3", "tom"),
+    )
+    store_sections(school, teacher, shared_section("k1", "mei"))
+    assert enrollments(school) == {
         ("k1", "ada", "teacher"),
         ("k1", "mei", "student"),
         ("k3", "bo", "teacher"),
@@ -361,7 +367,7 @@ def test_students_who_left_and_sections_no_longer_shared_are_removed(school: Sit
     with database_of(school).read_session() as session:
         assert session.get_one(Section, "k2").archived_at
         assert session.get_one(Section, "k3").archived_at is None
-    keep(school, teacher, shared("k2", "mei"))
+    store_sections(school, teacher, shared_section("k2", "mei"))
     with database_of(school).read_session() as session:
         assert session.get_one(Section, "k2").archived_at is None
 
@@ -371,27 +377,34 @@ def test_a_library_login_does_not_change_sections_of_a_synced_district(school: S
     with database_of(school).begin() as session:
         session.add(Person(clever_id="mei", district_id="d1", last_name="Park"))
         session.add(Section(id="k1", district_id="d1", name="Reading"))
-    keep(school, teacher, shared("k1", "mei"))
+    store_sections(school, teacher, shared_section("k1", "mei"))
     with database_of(school).read_session() as session:
         assert session.get_one(Section, "k1").name == "Reading"
-    assert seats(school) == set()
+    assert enrollments(school) == set()
     assert [row.last_name for row in people_rows(school) if row.clever_id == "mei"] == ["Park"]
 
 
 def test_a_library_teacher_with_more_sections_than_the_limit_loses_none(school: Site) -> None:
     teacher = log_in(school, replace(ADA, district_id=None))
-    keep(school, teacher, *[shared(f"k{number}") for number in range(MAX_SECTIONS)])
-    keep(school, teacher, *[shared(f"k{number + 5}") for number in range(MAX_SECTIONS)])
-    assert len(seats(school)) == MAX_SECTIONS + 5
+    store_sections(
+        school, teacher, *[shared_section(f"k{number}") for number in range(MAX_SECTIONS)]
+    )
+    store_sections(
+        school, teacher, *[shared_section(f"k{number + 5}") for number in range(MAX_SECTIONS)]
+    )
+    assert len(enrollments(school)) == MAX_SECTIONS + 5
 
 
 def test_two_teachers_sharing_one_section_at_once_create_one_section(school: Site) -> None:
     teachers = [log_in(school, User(id=f"t{number}")) for number in range(20)]
     with ThreadPoolExecutor(20) as threads:
         list(
-            threads.map(lambda teacher: keep(school, teacher, shared("k1", "mei", "tom")), teachers)
+            threads.map(
+                lambda teacher: store_sections(school, teacher, shared_section("k1", "mei", "tom")),
+                teachers,
+            )
         )
-    assert len(seats(school)) == 22
+    assert len(enrollments(school)) == 22
 
 
 def test_a_library_teachers_login_stores_their_sections(
@@ -406,7 +419,7 @@ def test_a_library_teachers_login_stores_their_sections(
         if section.teacher == site.person("teacher")
         for student in section.students
     }
-    assert expected <= seats(site)
+    assert expected <= enrollments(site)
     assert all(row.district_id is None for row in people_rows(site))
 
 

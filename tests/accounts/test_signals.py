@@ -10,7 +10,7 @@ import pytest
 
 from clever_login.db.models import Person, utc_now
 from clever_login.signals import PersonMerge
-from tests.accounts.test_claims import before_clever, claim_page, link_to
+from tests.accounts.test_claims import add_old_account, claim_link, claim_page
 from tests.accounts.test_privacy import all_rows, run
 from tests.conftest import SiteMaker
 from tests.support.account_app import (
@@ -29,7 +29,7 @@ from tests.support.signal_recorder import (
     FAILING_RECEIVER,
     ROSTER_SIGNALS,
     Recorder,
-    failing,
+    failing_receiver,
     recording,
 )
 
@@ -91,7 +91,7 @@ def test_a_receiver_that_raises_undoes_the_merge_and_the_log_names_it(
     old = make_account_app(make_site, database_url, clever_api_version="v2.1", secret_key=SECRET)
     sync_site(old)
     new = make_account_app(make_site, database_url, secret_key=SECRET, app_env="production")
-    with failing(flask_app(new), "people_merged"):
+    with failing_receiver(flask_app(new), "people_merged"):
         visitor = by_button(new, "teacher_admin")
     assert visitor.response.status_code == 500
     assert all(person.merged_into is None for person in people_rows(new))
@@ -103,9 +103,9 @@ def test_a_receiver_that_raises_undoes_the_merge_and_the_log_names_it(
 
 def test_a_claim_sends_the_merge_of_the_former_account(site: Site) -> None:
     account = account_id(by_button(site, "student"))
-    old = before_clever(site, "Adele")
+    old = add_old_account(site, "Adele")
     with recording(flask_app(site)) as recorder:
-        claim_page(site, link_to(site, old)).press("Yes, both are me")
+        claim_page(site, claim_link(site, old)).press("Yes, both are me")
         assert recorder.rows("people_merged") == [
             PersonMerge(survivor_id=old, duplicate_id=account)
         ]
@@ -168,7 +168,7 @@ def test_retention_sends_people_by_district_and_a_count_is_undone(school: Site) 
 
 def test_a_receiver_that_raises_keeps_everything_that_should_be_forgotten(school: Site) -> None:
     before = all_rows(school)
-    with failing(flask_app(school), "people_forgotten"):
+    with failing_receiver(flask_app(school), "people_forgotten"):
         for words in (
             ("forget", "--user", "ours-student"),
             ("forget", "--district", school.person("student").district.id, "--yes"),

@@ -65,7 +65,7 @@ def make_library(make_site: SiteMaker, recorder: LoginRecorder) -> Callable[...,
     return make
 
 
-def consenting(site: Site, user_name: str = "teacher", entry: str = "button") -> Visitor:
+def log_in_with_consent(site: Site, user_name: str = "teacher", entry: str = "button") -> Visitor:
     """A teacher's first login: Clever asks whether the app may see the teacher's classes."""
     visitor = LOGIN_FLOWS[entry](site, user_name)
     with suppress(AssertionError):  # Clever asks only once
@@ -91,7 +91,7 @@ def test_a_teacher_logs_in_with_each_accounts_module_of_the_documents(
         return make_starter(settings, without=("Accounts",), find_or_create=hook)
 
     site = make_site(make_app=make_app, clever_client_id="simulator-library")
-    assert consenting(site).path == "/dashboard"
+    assert log_in_with_consent(site).path == "/dashboard"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -99,7 +99,7 @@ def test_a_library_teachers_sections_and_students_are_read_in_every_version(
     make_library: Callable[..., Site], recorder: LoginRecorder, version: str
 ) -> None:
     site = make_library(clever_api_version=version)
-    visitor = consenting(site)
+    visitor = log_in_with_consent(site)
     teacher = site.person("teacher")
     own_sections = [
         section for section in site.clever.people.sections if section.teacher == teacher
@@ -124,7 +124,7 @@ def test_a_library_teachers_student_can_log_in_before_the_teachers_next_login(
     make_library: Callable[..., Site], recorder: LoginRecorder
 ) -> None:
     site = make_library()
-    consenting(site)
+    log_in_with_consent(site)
     student = next(
         section.students[0]
         for section in site.clever.people.sections
@@ -145,7 +145,7 @@ def test_library_sections_are_read_again_at_each_login(
     site = make_library()
     for times in (1, 2):
         recorder.sections.clear()
-        assert consenting(site).path == "/dashboard"
+        assert log_in_with_consent(site).path == "/dashboard"
         assert len(recorder.sections) == 1
         paths = [request["path"] for request in site.clever.received_requests()]
         assert sum(path.endswith(f"{site.person('teacher').id}/sections") for path in paths) == (
@@ -157,7 +157,7 @@ def test_a_library_teacher_without_sections_can_log_in_and_is_told_so(
     make_library: Callable[..., Site], recorder: LoginRecorder
 ) -> None:
     site = make_library()
-    visitor = consenting(site, "no_sections")
+    visitor = log_in_with_consent(site, "no_sections")
     assert visitor.role == "teacher"
     assert "Clever shares none of your classes yet." in visitor.text
     assert list(recorder.sections.values()) == [()]
@@ -168,7 +168,7 @@ def test_a_login_succeeds_when_library_sections_cannot_be_read(
 ) -> None:
     site = make_library()
     site.clever.add_fault("data", times=0, status=503)
-    visitor = consenting(site)
+    visitor = log_in_with_consent(site)
     assert visitor.path == "/dashboard"
     assert "Your classes: could not be read just now" in visitor.text
     assert recorder.sections == {}
@@ -178,7 +178,7 @@ def test_a_login_succeeds_when_library_sections_cannot_be_read(
 def test_a_library_login_works_from_the_button_and_from_the_library(
     make_library: Callable[..., Site], entry: str
 ) -> None:
-    assert consenting(make_library(), entry=entry).path == "/dashboard"
+    assert log_in_with_consent(make_library(), entry=entry).path == "/dashboard"
 
 
 def test_the_home_page_offers_sign_up_for_a_library_app(
@@ -197,7 +197,7 @@ def test_a_library_user_who_later_joins_through_a_district_keeps_their_account(
     make_library: Callable[..., Site], recorder: LoginRecorder
 ) -> None:
     site = make_library()
-    consenting(site)
+    log_in_with_consent(site)
     app = site.clever.app.extensions["clever_simulator"].config.app("simulator-library")
     site.clever.configure(Config(apps=(replace(app, tier="secure_sync"),)))
     assert by_button(site, "teacher").path == "/dashboard"
@@ -211,7 +211,7 @@ def test_invalid_values_and_records_without_an_id_affect_nothing_else(
     make_library: Callable[..., Site], recorder: LoginRecorder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site = make_library()
-    consenting(site)
+    log_in_with_consent(site)
     student = next(iter(recorder.sections.values()))[0].students[0]
     odd = {"id": student.id, "name": {"first": "Mei", "last": 7}, "email": ["x"], "roles": [7]}
     section = {"id": "5ec", "name": "A class", "grade": [], "students": 7}
@@ -230,7 +230,7 @@ def test_a_malformed_section_list_is_reported_as_unreadable(
     make_library: Callable[..., Site],
 ) -> None:
     site = make_library()
-    consenting(site)
+    log_in_with_consent(site)
     site.clever.add_fault("data", body=json.dumps({"data": {"id": "5ec"}}))
     assert "Your classes: could not be read just now" in by_button(site, "teacher").text
 

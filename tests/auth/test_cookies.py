@@ -28,7 +28,7 @@ def set_cookies(site: Site, hops: list[requests.Response]) -> list[Morsel[str]]:
     return [cookie for line in lines for cookie in SimpleCookie(line).values()]
 
 
-def over_https(make_site: SiteMaker, folder: Path) -> tuple[Site, Visitor]:
+def make_https_site(make_site: SiteMaker, folder: Path) -> tuple[Site, Visitor]:
     certificate = certificates.make_certificate(folder)
     site = make_site(certificate=certificate)
     visitor = site.visitor()
@@ -56,7 +56,7 @@ def district_of(site: Site) -> str:
 def test_over_https_every_cookie_is_host_only_and_http_only(
     make_site: SiteMaker, tmp_path: Path
 ) -> None:
-    site, visitor = over_https(make_site, tmp_path)
+    site, visitor = make_https_site(make_site, tmp_path)
     cookies = set_cookies(site, use_every_cookie(site, visitor))
     assert {cookie.key[7:].partition("-")[0] for cookie in cookies} == named_in_privacy_md()
     assert {cookie.key[7:].partition("-")[0] for cookie in cookies if not cookie.value} == {
@@ -95,7 +95,7 @@ def test_every_cookie_contains_and_lasts_what_privacy_md_says(site: Site) -> Non
         assert (cookie["max-age"], cookie["expires"]) == ("", ""), cookie
 
 
-class Full:
+class FullStore:
     """A store that accepts no more values."""
 
     def __init__(self, working: Any) -> None:
@@ -111,13 +111,13 @@ class Full:
 def test_a_login_that_cannot_be_saved_sets_no_cookie_and_can_be_retried(
     make_site: SiteMaker, tmp_path: Path
 ) -> None:
-    site, visitor = over_https(make_site, tmp_path)
+    site, visitor = make_https_site(make_site, tmp_path)
     visitor.open("/language/es").stop_at = "/oauth/callback"
     visitor.open(f"/login?district_id={district_of(site)}")
     visitor.press("Log in", username="student", password="clever").stop_at = None
     assert site.app
     interface: Any = site.app.session_interface
-    working, interface._store = interface._store, Full(interface._store)
+    working, interface._store = interface._store, FullStore(interface._store)
     visitor.open(visitor.url)
     interface._store = working
     assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)

@@ -27,7 +27,7 @@ PEOPLE = {
 }
 
 
-def assert_is_in(visitor: Visitor, site: Site, user_name: str, *, school: bool) -> None:
+def assert_logged_in(visitor: Visitor, site: Site, user_name: str, *, school: bool) -> None:
     """Assert that the dashboard shows this person's name, email, role, district, and schools."""
     person = site.person(user_name)
     assert visitor.path == "/dashboard", visitor.text
@@ -52,7 +52,7 @@ def test_each_sample_person_can_log_in_from_each_entry_point(
     any_site: SiteMaker, user_name: str, entry: str
 ) -> None:
     site = any_site()
-    assert_is_in(LOGIN_FLOWS[entry](site, user_name), site, user_name, school=True)
+    assert_logged_in(LOGIN_FLOWS[entry](site, user_name), site, user_name, school=True)
 
 
 @pytest.mark.parametrize(("any_site", "user_name"), matrix(STORES, PEOPLE), indirect=["any_site"])
@@ -60,7 +60,7 @@ def test_the_sso_tier_shows_complete_pages_without_a_school(
     any_site: SiteMaker, user_name: str
 ) -> None:
     site = any_site(clever_client_id="simulator-sso")
-    assert_is_in(by_button(site, user_name), site, user_name, school=False)
+    assert_logged_in(by_button(site, user_name), site, user_name, school=False)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_each_sample_person_can_log_in_on_v1_2(
     any_site: SiteMaker, user_name: str, entry: str
 ) -> None:
     site = any_site(clever_api_version="v1.2")
-    assert_is_in(LOGIN_FLOWS[entry](site, user_name), site, user_name, school=True)
+    assert_logged_in(LOGIN_FLOWS[entry](site, user_name), site, user_name, school=True)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_other_api_versions_show_the_same_dashboard(
     make_site: SiteMaker, user_name: str, version: str
 ) -> None:
     site = make_site(clever_api_version=version)
-    assert_is_in(by_button(site, user_name), site, user_name, school=True)
+    assert_logged_in(by_button(site, user_name), site, user_name, school=True)
 
 
 def test_each_of_the_four_roles_sees_its_own_page(site: Site) -> None:

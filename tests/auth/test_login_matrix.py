@@ -81,7 +81,7 @@ def role_on_the_page(site: Site, post: RoleAssignment) -> str:
     return "none" if post.api_role_name else post.role
 
 
-def is_right(site: Site, visitor: Visitor, person: Person, post: RoleAssignment) -> None:
+def assert_page_of(site: Site, visitor: Visitor, person: Person, post: RoleAssignment) -> None:
     """Assert that the page shows everything it must show of this person."""
     role = role_on_the_page(site, post)
     assert (visitor.path, visitor.role) == ("/dashboard", role)
@@ -116,7 +116,7 @@ def test_every_simulated_person_lands_on_the_page_of_their_role(site: Site) -> N
     for person in site.clever.people.named():
         for post in logins_of(site, person):
             try:
-                is_right(site, log_in(site, person, post), person, post)
+                assert_page_of(site, log_in(site, person, post), person, post)
             except AssertionError as error:
                 failures[f"{person.user_name[:40]} as {post.role}"] = str(error).split("\n")[0]
     assert failures == {}

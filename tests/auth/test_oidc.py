@@ -29,7 +29,7 @@ from tests.support.login_flows import LOGIN_FLOWS, by_button, stop_before_callba
 from tests.support.matrix import matrix
 from tests.support.running_app import Site
 
-ONE, OTHER = (jwk.RSAKey.generate_key(2048, {"kid": kid}) for kid in ("one", "other"))
+KEY, OTHER_KEY = (jwk.RSAKey.generate_key(2048, {"kid": kid}) for kid in ("one", "other"))
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ class Forger:
     user_name: str = "student"
     claims: dict[str, Any] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
-    keys: tuple[jwk.RSAKey, ...] = (ONE,)
-    sign_with: Any = field(default_factory=lambda: ONE)
+    keys: tuple[jwk.RSAKey, ...] = (KEY,)
+    sign_with: Any = field(default_factory=lambda: KEY)
 
     def log_in(self, token: str | None = None) -> Visitor:
         """Reach the callback as an honest user. The token response to it is forged."""
@@ -94,7 +94,7 @@ class Forger:
     def _signature(self, algorithm: str, signed: bytes) -> bytes:
         """Sign by hand, because a library refuses to make some of these tokens."""
         if algorithm == "HS256":
-            return hmac.digest(ONE.as_pem(private=False), signed, "sha256")
+            return hmac.digest(KEY.as_pem(private=False), signed, "sha256")
         key = self.sign_with.private_key
         signature: bytes = key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
         return signature
@@ -219,18 +219,18 @@ def test_an_id_token_without_a_key_id_is_accepted_with_a_single_key(site: Site) 
 
 
 def test_an_id_token_without_a_key_id_is_refused_with_several_keys(site: Site) -> None:
-    assert is_refused(Forger(site, header={"kid": None}, keys=(ONE, OTHER)).log_in())
+    assert is_refused(Forger(site, header={"kid": None}, keys=(KEY, OTHER_KEY)).log_in())
 
 
 @pytest.mark.parametrize("kid", ["one", "other", None])
 def test_an_id_token_signed_with_another_key_is_refused(site: Site, kid: str | None) -> None:
-    assert is_refused(Forger(site, sign_with=OTHER, header={"kid": kid}).log_in())
+    assert is_refused(Forger(site, sign_with=OTHER_KEY, header={"kid": kid}).log_in())
 
 
 @pytest.mark.parametrize(
     "header",
     [
-        {"jwk": OTHER.as_dict(private=False)},
+        {"jwk": OTHER_KEY.as_dict(private=False)},
         {"jku": "https://evil.test/keys", "kid": "other"},
         {"crit": ["exp"], "exp": 1},
         {"crit": ["b64"], "b64": False},
@@ -238,7 +238,7 @@ def test_an_id_token_signed_with_another_key_is_refused(site: Site, kid: str | N
     ids=lambda header: next(iter(header)),
 )
 def test_a_key_in_the_id_tokens_header_is_ignored(site: Site, header: dict[str, Any]) -> None:
-    assert is_refused(Forger(site, header=header, sign_with=OTHER).log_in())
+    assert is_refused(Forger(site, header=header, sign_with=OTHER_KEY).log_in())
 
 
 def test_a_signed_id_token_with_an_unknown_critical_header_is_refused(
@@ -336,7 +336,7 @@ def test_keys_are_requested_again_shortly_after_a_failure(site: Site) -> None:
 
 def test_keys_of_unknown_types_are_skipped(site: Site) -> None:
     strange = [{"kty": []}, {"kty": "RSA"}, 5, {"kty": "oct", "k": "AA"}]
-    keys = [*strange, ONE.as_dict(private=False)]
+    keys = [*strange, KEY.as_dict(private=False)]
     site.clever.add_fault("certs", body=json.dumps({"keys": keys}))
     signing = SigningKeys(HttpClient(), site.clever.url)
     assert [key.kid for key in signing.for_kid("one", Deadline(5))] == ["one"]

@@ -50,19 +50,19 @@ def _own_id(identity: Identity) -> str:
     return f"own-{identity.provider}-{identity.subject}"
 
 
-def by_magic(site: Site, visitor: Visitor | None = None) -> Visitor:
+def by_magic_link(site: Site, visitor: Visitor | None = None) -> Visitor:
     return (visitor or site.visitor()).open("/magic")
 
 
 def test_a_user_of_another_method_is_logged_in_with_an_account_of_the_app(
     make_site: SiteMaker,
 ) -> None:
-    visitor = by_magic(start(make_site))
+    visitor = by_magic_link(start(make_site))
     assert visitor.response.text == "magic-link own-magic-link-parent-7 None"
 
 
 def test_the_list_of_districts_concerns_users_of_clever_alone(make_site: SiteMaker) -> None:
-    visitor = by_magic(start(make_site, clever_district_ids=("5f1",)))
+    visitor = by_magic_link(start(make_site, clever_district_ids=("5f1",)))
     assert visitor.open("/who").response.text.startswith("magic-link")
 
 
@@ -70,7 +70,7 @@ def test_a_logout_does_not_mention_clever_to_somebody_who_did_not_use_it(
     make_site: SiteMaker,
 ) -> None:
     site = start(make_site)
-    visitor = by_magic(site).open("/dashboard").press("Log out")
+    visitor = by_magic_link(site).open("/dashboard").press("Log out")
     assert visitor.path == "/"
     assert "confirm" not in visitor.http.cookies
 
@@ -78,7 +78,7 @@ def test_a_logout_does_not_mention_clever_to_somebody_who_did_not_use_it(
 def test_a_login_with_clever_replaces_a_login_by_another_method(make_site: SiteMaker) -> None:
     site = start(make_site)
     student = by_button(site, "student")
-    by_magic(site, student)
+    by_magic_link(site, student)
     assert student.open("/who").response.text.startswith("magic-link")
     student.open(f"/login?district_id={site.person('student').district.id}")
     assert student.open("/who").response.text.startswith("clever own-clever-")
@@ -99,7 +99,7 @@ def test_with_the_row_of_a_person_a_user_sees_the_same_classes(make_site: SiteMa
     flask_app(site).view_functions["magic"] = public(lambda: log_in_and_redirect(identity))
     by_method = [
         class_links(visitor.open("/dashboard"))
-        for visitor in (by_button(site, "teacher"), by_magic(site))
+        for visitor in (by_button(site, "teacher"), by_magic_link(site))
     ]
     assert by_method[0]
     assert by_method[0] == by_method[1]
@@ -121,7 +121,7 @@ def test_the_sessions_of_an_account_a_person_or_a_district_can_be_ended(
     make_site: SiteMaker, argument: str
 ) -> None:
     site = start(make_site)
-    student, teacher = by_button(site, "student"), by_magic(site)
+    student, teacher = by_button(site, "student"), by_magic_link(site)
     (row,) = people_rows(site)
     values = {
         "account_id": f"own-clever-{row.clever_id}",

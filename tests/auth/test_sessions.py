@@ -21,7 +21,7 @@ from flask.typing import ResponseReturnValue
 from tests.conftest import SiteMaker
 from tests.support import session_file
 from tests.support.browser_client import Visitor, send_request
-from tests.support.failing_store import Failing
+from tests.support.failing_store import FailingStore
 from tests.support.login_flows import by_button, by_portal, stop_before_callback
 from tests.support.running_app import ROOT, Site
 
@@ -346,7 +346,7 @@ def test_a_new_login_ends_the_persons_other_sessions_only_when_configured(
     assert opens_dashboard(site, cookie(teacher_browser))
 
 
-class Slow:
+class SlowView:
     """A view that waits for `go_on` and then writes the session."""
 
     def __init__(self) -> None:
@@ -360,7 +360,7 @@ class Slow:
 
 
 def test_a_log_out_during_another_request_is_final(make_site: SiteMaker) -> None:
-    slow = Slow()
+    slow = SlowView()
     site = make_site(extend=lambda app: app.add_url_rule("/slow", "slow", slow.view))
     visitor = by_button(site, "student")
     copied = cookie(visitor)
@@ -377,7 +377,7 @@ def test_a_log_out_during_another_request_is_final(make_site: SiteMaker) -> None
 def test_a_late_response_to_an_older_request_does_not_undo_a_new_login(
     make_site: SiteMaker,
 ) -> None:
-    slow = Slow()
+    slow = SlowView()
     site = make_site(extend=lambda app: app.add_url_rule("/slow", "slow", slow.view))
     visitor = by_button(site, "student")
     with ThreadPoolExecutor() as threads:
@@ -392,7 +392,7 @@ def test_a_late_response_to_an_older_request_does_not_undo_a_new_login(
 
 
 def test_a_new_login_starts_with_an_empty_session(make_site: SiteMaker) -> None:
-    slow = Slow()
+    slow = SlowView()
     slow.go_on.set()
 
     def read() -> ResponseReturnValue:
@@ -446,7 +446,7 @@ def test_a_failed_store_call_during_login_never_leaves_a_user_half_logged_in(
     pending: Any = site.app.extensions["clever_login_pending_logins"]
     codes: Any = site.app.extensions["clever_login_used_codes"]
     working = interface._store
-    interface._store = pending._store = codes._store = Failing(working, failing_call)
+    interface._store = pending._store = codes._store = FailingStore(working, failing_call)
     visitor.stop_at = "/dashboard"
     visitor.open(visitor.url)
     interface._store = pending._store = codes._store = working
@@ -474,6 +474,6 @@ def test_a_page_whose_session_cannot_be_saved_is_replaced_by_a_readable_error_pa
     visitor = by_button(site, "student")
     assert site.app is not None
     interface: Any = site.app.session_interface
-    interface._store = Failing(interface._store, 2)
+    interface._store = FailingStore(interface._store, 2)
     visitor.open("/note")
     assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)

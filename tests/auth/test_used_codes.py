@@ -168,7 +168,7 @@ def test_a_code_received_while_the_store_was_down_is_useless_afterwards(site: Si
     assert thief.open(with_code(thief.url, code)).role == "teacher"
 
 
-class Late:
+class SlowStore:
     """A store in which adding a code for the first time takes as long as the test wants."""
 
     def __init__(self, store: Any) -> None:
@@ -187,7 +187,7 @@ def test_a_second_click_does_not_use_up_the_code_of_the_first(site: Site) -> Non
     visitor = stop_before_callback(site, "student")
     assert site.app is not None
     codes: Any = site.app.extensions["clever_login_used_codes"]
-    codes._store = late = Late(codes._store)
+    codes._store = late = SlowStore(codes._store)
     with ThreadPoolExecutor() as threads:
         first = threads.submit(send_request, visitor.url, cookies=dict(visitor.http.cookies))
         late.arrived.wait(20)

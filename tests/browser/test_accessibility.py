@@ -23,7 +23,7 @@ from tests.support.page_tour import (
 
 pytestmark = pytest.mark.browser
 # Each pair of language, scheme, and width occurs. The pages take the three groups in turn.
-LOOKS = (
+DISPLAY_MODES = (
     (
         DisplayMode(language="en", scheme="light", width=320),
         DisplayMode(language="es", scheme="dark"),
@@ -37,7 +37,11 @@ LOOKS = (
         DisplayMode(language="es", scheme="light"),
     ),
 )
-VISITS = [(stop, mode) for number, stop in enumerate(STOPS) for mode in LOOKS[number % len(LOOKS)]]
+VISITS = [
+    (stop, mode)
+    for number, stop in enumerate(STOPS)
+    for mode in DISPLAY_MODES[number % len(DISPLAY_MODES)]
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
         yield Tour(site, browser)
 
 
-def complaints(page: Page) -> list[str]:
+def axe_violations(page: Page) -> list[str]:
     """Return axe's violations, one line per element."""
     violations = Axe().run(page, options={"runOnly": AXE_RULES}).response["violations"]
     return [
@@ -61,7 +65,7 @@ def complaints(page: Page) -> list[str]:
 )
 def test_axe_finds_no_problem_on_any_page(tour: Tour, stop: Stop, mode: DisplayMode) -> None:
     with tour.visit(stop, mode) as page:
-        assert complaints(page) == []
+        assert axe_violations(page) == []
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=[stop.name for stop in STOPS])
@@ -70,7 +74,7 @@ def test_no_page_is_wider_than_the_narrowest_screen(tour: Tour, stop: Stop) -> N
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
-SEEN = """() => {
+FOCUS_IS_VISIBLE = """() => {
     const each = document.activeElement, box = each.getBoundingClientRect();
     const style = getComputedStyle(each), middle = [box.x + box.width / 2, box.y + box.height / 2];
     const top = document.elementFromPoint(...middle);
@@ -86,7 +90,7 @@ def tab_to(page: Page, selector: str) -> None:
     """
     for _ in range(60):
         page.keyboard.press("Tab")
-        assert page.evaluate(SEEN), f"on the way to {selector} the focus is lost"
+        assert page.evaluate(FOCUS_IS_VISIBLE), f"on the way to {selector} the focus is lost"
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(f"{selector} is not reached by Tab")

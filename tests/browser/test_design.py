@@ -17,7 +17,7 @@ from tests.support.running_app import Site
 pytestmark = pytest.mark.browser
 STOP = {stop.name: stop for stop in STOPS}
 DASHBOARDS = ("student", "teacher", "school-admin", "district-admin", "two-roles")
-OF_CHILDREN = ("log-in", "logged-out", "cancelled", "not-found", "student", "student-class")
+STUDENT_STOPS = ("log-in", "logged-out", "cancelled", "not-found", "student", "student-class")
 PHONE = DisplayMode(width=320, height=568)
 SUBJECTS = (
     "math",
@@ -62,7 +62,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
         yield Tour(site, browser)
 
 
-@pytest.mark.parametrize("name", OF_CHILDREN)
+@pytest.mark.parametrize("name", STUDENT_STOPS)
 def test_links_and_buttons_are_large_enough_to_tap(tour: Tour, name: str) -> None:
     with tour.visit(STOP[name], PHONE) as page:
         assert page.evaluate(TARGETS) == []
@@ -97,7 +97,7 @@ def test_each_subject_has_its_own_color_and_drawing(tour: Tour) -> None:
     assert len(set(zip(colours, drawings, strict=True))) == len(set(colours)) == 11
 
 
-@pytest.mark.parametrize("name", [*DASHBOARDS, *OF_CHILDREN])
+@pytest.mark.parametrize("name", [*DASHBOARDS, *STUDENT_STOPS])
 def test_no_text_is_cut_off_at_200_percent_zoom(tour: Tour, name: str) -> None:
     with tour.visit(STOP[name], DisplayMode(width=640, height=400)) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= 640
@@ -107,7 +107,7 @@ def test_no_text_is_cut_off_at_200_percent_zoom(tour: Tour, name: str) -> None:
 
 @pytest.mark.parametrize("name", [*DASHBOARDS, "log-in", "not-found"])
 def test_the_layout_does_not_shift_while_a_page_loads(tour: Tour, name: str) -> None:
-    def come_late(route: Route) -> None:
+    def delay_image(route: Route) -> None:
         """Load a drawing only after the page was painted without it, as on a slow network."""
         route.request.frame.evaluate(PAINTED_TWICE)
         route.continue_()
@@ -116,7 +116,7 @@ def test_the_layout_does_not_shift_while_a_page_loads(tour: Tour, name: str) -> 
         address = page.url
         page.goto("about:blank")  # stops requests of the page that could delay the drawing too
         page.add_init_script(COUNT_SHIFTS)
-        page.route("**/*.svg", come_late)
+        page.route("**/*.svg", delay_image)
         page.goto(address)
         page.unroute_all(behavior="wait")
         page.evaluate(PAINTED_TWICE)

@@ -28,7 +28,7 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context.close()
 
 
-def press(page: Page, label: str) -> None:
+def follow_link(page: Page, label: str) -> None:
     """Move to the link with the Tab key, and follow it."""
     link = page.get_by_role("link", name=label, exact=True)
     for _ in range(30):
@@ -46,7 +46,7 @@ def test_a_student_can_switch_languages_and_the_choice_ends_with_log_out(
     expect(page.get_by_role("link", name="Inicia sesión con Clever")).to_be_visible()
     by_portal(page, site, "student")
     expect(page.get_by_role("heading", name="¡Hola, Ada!")).to_be_visible()
-    press(page, "English")
+    follow_link(page, "English")
     expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
     expect(page).to_have_url(f"{site.url}/dashboard")
     assert page.locator("html").get_attribute("lang") == "en"

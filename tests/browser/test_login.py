@@ -75,7 +75,7 @@ def by_instant_login(page: Page, site: Site, user_name: str) -> None:
 ENTRIES = {"button": by_button, "portal": by_portal, "instant_login": by_instant_login}
 
 
-def expect_in(page: Page, site: Site, user_name: str, *, school: bool) -> None:
+def expect_dashboard(page: Page, site: Site, user_name: str, *, school: bool) -> None:
     """Assert that this is the person's dashboard, at a URL without a code."""
     person = site.person(user_name)
     expect(page).to_have_url(f"{site.url}/dashboard")
@@ -102,7 +102,7 @@ def test_after_bin_dev_each_sample_person_can_log_in_from_each_entry_point(
     started_by_bin_dev: Site, page: Page, user_name: str, entry: str
 ) -> None:
     ENTRIES[entry](page, started_by_bin_dev, user_name)
-    expect_in(page, started_by_bin_dev, user_name, school=True)
+    expect_dashboard(page, started_by_bin_dev, user_name, school=True)
 
 
 def test_after_bin_dev_a_student_sees_their_classes(started_by_bin_dev: Site, page: Page) -> None:
@@ -116,7 +116,7 @@ def test_the_sso_tier_shows_complete_pages_without_a_school(
 ) -> None:
     site = make_site(clever_client_id="simulator-sso")
     by_button(page, site, user_name)
-    expect_in(page, site, user_name, school=False)
+    expect_dashboard(page, site, user_name, school=False)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -125,7 +125,7 @@ def test_a_login_with_an_id_token_shows_the_same_dashboard(
 ) -> None:
     site = make_site(clever_client_id="simulator-oidc", clever_oidc=True)
     ENTRIES[entry](page, site, "teacher")
-    expect_in(page, site, "teacher", school=True)
+    expect_dashboard(page, site, "teacher", school=True)
 
 
 def test_a_library_teacher_signs_up_and_consents_and_then_a_student_can_log_in(

@@ -65,7 +65,7 @@ class School:
             )
             return {str(person.clever_id): person for person in people}
 
-    def some_time_passes(self) -> None:
+    def move_logins_back(self) -> None:
         """Move logins back, because a full read archives nobody who has just logged in."""
         with database(self.app).begin() as session:
             long_ago = models.utc_now() - timedelta(minutes=5)
@@ -98,15 +98,15 @@ class School:
             self.page.get_by_label("Password").fill("clever")
             self.page.get_by_role("button", name="Log in", exact=True).click()
 
-    def expect_in(self) -> None:
+    def expect_dashboard(self) -> None:
         expect(self.page).to_have_url(f"{self.site.url}/dashboard")
         expect(self.page.get_by_role("heading", level=1)).to_contain_text(self.child.name.first)
 
-    def expect_kept_at_clever(self) -> None:
+    def expect_refused_at_clever(self) -> None:
         assert self.page.url.startswith(self.site.clever.url), self.page.url
         expect(self.page.get_by_text("is not shared with")).to_be_visible()
 
-    def expect_out(self) -> None:
+    def expect_logged_out(self) -> None:
         self.page.goto(f"{self.site.url}/dashboard")
         expect(self.page).not_to_have_url(f"{self.site.url}/dashboard")
 
@@ -118,7 +118,7 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     school.command("sync")
 
     school.log_in()
-    school.expect_in()
+    school.expect_dashboard()
     first_id = school.child.id
     account = school.rows()[first_id].id
     assert school.schools(account) == {school.child.schools[0].id}
@@ -126,7 +126,7 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     # A section changes its teacher, and nobody has to log in again.
     (change,) = school.year("new_teacher")["touched"]
     page.reload()
-    school.expect_in()
+    school.expect_dashboard()
     members = school.members(change["id"])
     assert {first_id, school.site.person(change["after"]).id} <= members
     assert school.site.person(change["before"]).id not in members
@@ -135,14 +135,14 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     school.year("new_school")
     assert school.schools(account) == {school.child.schools[0].id}
     school.log_in()
-    school.expect_in()
+    school.expect_dashboard()
     assert school.rows()[first_id].id == account
 
     # Unshared: the session ends, and Clever explains why the login fails.
     school.year("unshared")
-    school.expect_out()
+    school.expect_logged_out()
     school.log_in()
-    school.expect_kept_at_clever()
+    school.expect_refused_at_clever()
     assert school.rows()[first_id].archived_at
 
     # Shared again: the next login restores the account, even before the next sync.
@@ -151,37 +151,37 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     assert school.rows()[first_id].id == account
     school.command("sync")
     page.reload()
-    school.expect_in()
+    school.expect_dashboard()
     assert school.rows()[first_id].id == account
 
     # August: the next grade and new sections. The sync's cursor has expired.
     school.year("rollover")
     school.log_in()
-    school.expect_in()
+    school.expect_dashboard()
     assert school.rows()[first_id].id == account
     assert school.schools(account)
 
     # Away for 300 days: the student has a new Clever id, and a new account until they claim the old
     # one.
-    school.some_time_passes()
+    school.move_logins_back()
     school.year("new_id")
     assert school.child.id != first_id
     assert school.rows()[first_id].archived_at
     school.log_in()
-    school.expect_in()
+    school.expect_dashboard()
     assert school.rows()[school.child.id].id != account
     link = school.command("accounts", "invite", "--person", account, "--new-clever-id").strip()
     page.goto(link)
     page.get_by_role("button", name="Yes, both are me").click()
-    school.expect_in()
+    school.expect_dashboard()
     assert school.rows()[school.child.id].id == account
     assert school.schools(account)
 
     # The district disconnects. Its users are logged out, and their data is kept.
     school.year("leave")
-    school.expect_out()
+    school.expect_logged_out()
     school.log_in()
-    school.expect_kept_at_clever()
+    school.expect_refused_at_clever()
     row = school.rows()[school.child.id]
     assert (row.id, row.archived_at is None) == (account, False)
 
@@ -192,4 +192,4 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     assert (row.id, row.archived_at) == (account, None)
     school.command("sync")
     page.reload()
-    school.expect_in()
+    school.expect_dashboard()

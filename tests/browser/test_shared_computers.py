@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def left_at_school(
+def unattended_browser(
     browser: Browser, site: Site, *, script: bool = True
 ) -> Iterator[BrowserContext]:
     """Log Ada in, and yield the browser context with her page open and a fake clock."""
@@ -45,7 +45,7 @@ def left_at_school(
 
 @pytest.fixture
 def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
-    with left_at_school(browser, site) as opened:
+    with unattended_browser(browser, site) as opened:
         yield opened
 
 
@@ -54,7 +54,7 @@ def page(context: BrowserContext) -> Page:
     return context.pages[0]
 
 
-def question(page: Page) -> Locator:
+def idle_question(page: Page) -> Locator:
     return page.get_by_role("alertdialog", name="Are you still here?")
 
 
@@ -73,9 +73,9 @@ def test_an_idle_page_warns_first_and_is_replaced_when_nobody_answers(
     site: Site, page: Page
 ) -> None:
     page.clock.run_for((IDLE - 130) * 1000)
-    expect(question(page)).to_have_count(0)
+    expect(idle_question(page)).to_have_count(0)
     page.clock.run_for(12_000)  # two minutes before the end
-    expect(question(page)).to_be_visible()
+    expect(idle_question(page)).to_be_visible()
     expect(page.get_by_role("button", name="I am still here")).to_be_focused()
     end_session(site)
     page.clock.run_for(2 * MINUTE)
@@ -86,22 +86,22 @@ def test_answering_the_idle_warning_by_keyboard_extends_the_session(
     page: Page,
 ) -> None:
     page.clock.run_for((IDLE - 60) * 1000)
-    expect(question(page)).to_be_visible()
+    expect(idle_question(page)).to_be_visible()
     with page.expect_response("**/still-here") as response:
         page.keyboard.press("Enter")
     assert response.value.json()["seconds"] > IDLE - 5
-    expect(question(page)).to_have_count(0)
+    expect(idle_question(page)).to_have_count(0)
     page.clock.run_for((IDLE - 130) * 1000)
     expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
-    expect(question(page)).to_have_count(0)
+    expect(idle_question(page)).to_have_count(0)
 
 
 def test_escape_also_answers_the_idle_warning(page: Page) -> None:
     page.clock.run_for((IDLE - 60) * 1000)
-    expect(question(page)).to_be_visible()
+    expect(idle_question(page)).to_be_visible()
     with page.expect_response("**/still-here"):
         page.keyboard.press("Escape")
-    expect(question(page)).to_have_count(0)
+    expect(idle_question(page)).to_have_count(0)
 
 
 def no_network(route: Route) -> None:
@@ -119,19 +119,19 @@ def test_a_failed_answer_to_the_idle_warning_is_reported_and_can_be_retried(
     page.route("**/still-here", fail)
     page.reload()  # an open page may miss a new route
     page.clock.run_for((IDLE - 60) * 1000)
-    expect(question(page)).to_be_visible()
+    expect(idle_question(page)).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_text("That did not work")).to_be_visible()
     page.unroute("**/still-here", fail)
     page.keyboard.press("Enter")
-    expect(question(page)).to_have_count(0)
+    expect(idle_question(page)).to_have_count(0)
 
 
 def test_answering_the_idle_warning_after_the_session_has_ended_shows_no_data(
     site: Site, page: Page
 ) -> None:
     page.clock.run_for((IDLE - 60) * 1000)
-    expect(question(page)).to_be_visible()
+    expect(idle_question(page)).to_be_visible()
     end_session(site)
     page.keyboard.press("Enter")
     expect_nothing_of_ada(page)
@@ -143,7 +143,7 @@ def test_the_page_says_what_to_do_when_the_maximum_session_time_is_reached(
     site = make_site(session_idle_minutes=24 * 60, session_max_hours=1)
     with (
         time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock,
-        left_at_school(browser, site) as context,
+        unattended_browser(browser, site) as context,
     ):
         page = context.pages[0]
         clock.shift(timedelta(minutes=59))
@@ -174,9 +174,9 @@ def test_using_one_tab_keeps_the_session_of_another_tab_alive(
     idle_tab, used_tab = context.pages[0], context.new_page()
     used_tab.goto(f"{site.url}/dashboard")
     context.clock.run_for((IDLE - 60) * 1000)
-    expect(question(idle_tab)).to_be_visible()
+    expect(idle_question(idle_tab)).to_be_visible()
     used_tab.get_by_role("button", name="I am still here").click()
-    expect(question(idle_tab)).to_have_count(0)
+    expect(idle_question(idle_tab)).to_have_count(0)
     context.clock.run_for(2 * MINUTE)
     expect(idle_tab.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
 
@@ -223,7 +223,7 @@ def test_back_to_a_cached_page_shows_no_data_after_the_session_has_ended(
     site: Site, browser: Browser
 ) -> None:
     remembering = launch_chromium(browser.browser_type, ignored=["--disable-back-forward-cache"])
-    with left_at_school(remembering, site) as context:
+    with unattended_browser(remembering, site) as context:
         page = context.pages[0]
         page.goto(f"{site.clever.url}/")
         end_session(site)

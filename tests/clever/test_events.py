@@ -225,7 +225,7 @@ def test_a_refused_page_of_events_does_not_look_like_the_end(clever: RunningSimu
 # Unknown events
 
 
-def feed(clever: RunningSimulator, *events: dict[str, Any]) -> list[Event]:
+def read_events(clever: RunningSimulator, *events: dict[str, Any]) -> list[Event]:
     body = json.dumps({"data": [{"data": event} for event in events], "links": []})
     clever.add_fault("events", body=body)
     return list(make_job(clever).events.read(after=None))
@@ -233,7 +233,9 @@ def feed(clever: RunningSimulator, *events: dict[str, Any]) -> list[Event]:
 
 def test_an_event_for_an_unknown_record_type_is_not_an_error(clever: RunningSimulator) -> None:
     data = {"object": {"id": "5f" * 12, "mood": 7}}
-    (event,) = feed(clever, {"id": "5e" * 12, "type": "moods.updated", "data": data, "new": [1]})
+    (event,) = read_events(
+        clever, {"id": "5e" * 12, "type": "moods.updated", "data": data, "new": [1]}
+    )
     assert (event.kind, event.action, event.record_id) == ("moods", "updated", "5f" * 12)
     assert event.record() is None
 
@@ -264,7 +266,7 @@ SOMEBODY = {"object": {"id": "5f" * 12}}
 def test_a_malformed_event_does_not_stop_a_read_and_can_be_skipped(
     clever: RunningSimulator, event: dict[str, Any], unknown: str
 ) -> None:
-    (record,) = feed(clever, {"id": "5e" * 12} | event)
+    (record,) = read_events(clever, {"id": "5e" * 12} | event)
     assert (record.id, record.unknown) == ("5e" * 12, unknown)
     is_usable = record.kind == "users" and unknown != "events without a usable record"
     assert (record.record() is not None) == is_usable

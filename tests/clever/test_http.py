@@ -119,7 +119,7 @@ def test_a_cookie_that_clever_sets_is_never_sent_for_another_person(
     assert b"cookie" not in bytes(proxy.received).lower()
 
 
-class Answering:
+class FixedServer:
     """A server that answers every request with the same bytes, and counts those that were read."""
 
     def __init__(self, head: str, body: bytes = b"") -> None:
@@ -150,13 +150,13 @@ class Answering:
     "location", ["http://127.0.0.1:9/", "http://[", "//[::", "\xff\xfe", "", "http://a b/%"]
 )
 def test_a_redirect_is_neither_followed_nor_read(make_site: SiteMaker, location: str) -> None:
-    clever = Answering(f"HTTP/1.1 302 Found\r\nLocation: {location}", b"x" * 1000)
+    clever = FixedServer(f"HTTP/1.1 302 Found\r\nLocation: {location}", b"x" * 1000)
     assert by_portal(make_site(between=clever.before), "student").code == "clever_unexpected"
 
 
 @pytest.mark.parametrize("status", ["200 OK", "302 Found\r\nLocation: /", "404 Not Found"])
 def test_an_endless_body_is_cut_off(make_site: SiteMaker, status: str) -> None:
-    clever = Answering(f"HTTP/1.1 {status}", b" " * 50_000_000)
+    clever = FixedServer(f"HTTP/1.1 {status}", b" " * 50_000_000)
     visitor = by_portal(make_site(between=clever.before), "student")
     assert visitor.code == "clever_unexpected"
     assert clever.taken < 20_000_000  # one megabyte, plus data in transit
@@ -164,7 +164,7 @@ def test_an_endless_body_is_cut_off(make_site: SiteMaker, status: str) -> None:
 
 def test_a_decompression_bomb_is_cut_off(make_site: SiteMaker) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
-    clever = Answering("HTTP/1.1 200 OK\r\nContent-Encoding: gzip", bomb)
+    clever = FixedServer("HTTP/1.1 200 OK\r\nContent-Encoding: gzip", bomb)
     assert by_portal(make_site(between=clever.before), "student").code == "clever_unexpected"
 
 

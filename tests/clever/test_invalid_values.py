@@ -62,7 +62,7 @@ def paths(record: Json, prefix: str = "") -> Iterator[str]:
             yield from paths(value, f"{prefix}{name}.")
 
 
-def odd(lists: list[list[Json]], turn: int) -> Altered:
+def odd_values(lists: list[list[Json]], turn: int) -> Altered:
     """Return odd values for some fields of each record. All records together cover every field."""
     altered: Altered = {}
     for rows in lists:
@@ -75,7 +75,7 @@ def odd(lists: list[list[Json]], turn: int) -> Altered:
     return altered
 
 
-def alter(site: Site, altered: Altered) -> None:
+def apply_overrides(site: Site, altered: Altered) -> None:
     site.clever.override_many([{"id": key, "fields": values} for key, values in altered.items()])
 
 
@@ -130,15 +130,15 @@ def assert_nothing_else_differs(site: Site, altered: Altered) -> None:
         assert actual[name] == rows, name
 
 
-def play(site: Site, turns: range) -> None:
+def assert_turns_agree(site: Site, turns: range) -> None:
     """Alter everything in turns. Events and a full read must give the same result."""
     words = ("--district", district_of(site).id)
     sync_site(site, *words)
     lists = list(records(site.clever, site.settings.clever_api_version))
     for turn in turns:
-        altered = odd(lists, turn)
+        altered = odd_values(lists, turn)
         assert len(altered) > 100
-        alter(site, altered)
+        apply_overrides(site, altered)
         for options in ((), ("--full",)):
             result = sync_site(site, *words, *options)
             assert result.exit_code == 0, result.stdout
@@ -151,7 +151,7 @@ def play(site: Site, turns: range) -> None:
 def test_an_invalid_value_is_ignored_and_affects_no_other_field(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
-    play(make_account_app(make_site, database_url), range(0, len(ODD), 9))
+    assert_turns_agree(make_account_app(make_site, database_url), range(0, len(ODD), 9))
 
 
 @pytest.mark.long
@@ -159,7 +159,9 @@ def test_an_invalid_value_is_ignored_and_affects_no_other_field(
 def test_every_invalid_value_in_every_field_affects_only_that_field(
     make_site: SiteMaker, database_url: str | None, version: str
 ) -> None:
-    play(make_account_app(make_site, database_url, clever_api_version=version), range(len(ODD)))
+    assert_turns_agree(
+        make_account_app(make_site, database_url, clever_api_version=version), range(len(ODD))
+    )
 
 
 def test_invalid_values_are_counted_by_field_and_logged_without_values(
@@ -168,7 +170,7 @@ def test_invalid_values_are_counted_by_field_and_logged_without_values(
     site = make_account_app(make_site, database_url)
     first, second = (site.person(name) for name in ("student", "talia.thompson"))
     section = site.clever.people.sections_of(district_of(site))[0]
-    alter(
+    apply_overrides(
         site,
         {
             first.id: {"roles.student.dob": 20190815, "email": ["Canary"]},
@@ -201,7 +203,7 @@ def test_a_malformed_student_list_leaves_the_class_unchanged(
     site = make_account_app(make_site, database_url)
     sync_site(site)
     section = site.clever.people.sections_of(district_of(site))[0]
-    alter(site, {section.id: {"students": "7", "name": "Robotics"}})
+    apply_overrides(site, {section.id: {"students": "7", "name": "Robotics"}})
     result = sync_site(site)
     assert "1 value was not understood: section.students (1)." in result.stdout
     assert_rows_equal(ExpectedRows(site.clever, district_of(site)), database_engine(site))
@@ -262,9 +264,9 @@ def test_an_invalid_value_in_a_user_record_affects_only_that_field_of_the_login(
         for path in paths(record)
         if path not in {"district", "roles", "roles.student"} and not path.startswith("name")
     ]
-    alter(site, {student.id: dict.fromkeys((*fields, "name.last"), value)})
+    apply_overrides(site, {student.id: dict.fromkeys((*fields, "name.last"), value)})
     visitor = by_button(site, "student")
     assert (visitor.path, visitor.role) == ("/dashboard", "student")
     assert f"Hi, {student.name.first}!" in visitor.text
-    alter(site, {student.id: {"name": value, "roles": value}})
+    apply_overrides(site, {student.id: {"name": value, "roles": value}})
     assert by_button(site, "student").path == "/dashboard"

@@ -38,17 +38,17 @@ TRUNCATED: list[Fault] = [
     {"body": "html"},
     *({"cut": kind} for kind in ("length", "chunked", "gzip", "damaged", "reset")),
 ]
-OTHERS: list[Fault] = [
+OTHER_FAULTS: list[Fault] = [
     {"status": 429, **NO_WAIT},
     {"drop": "before"},
     {"drop": "after"},
     *TRUNCATED,
 ]
-TEMPORARY = [*({"status": status} for status in STATUSES), *OTHERS]
-AT_A_LOGIN = [*({"status": status} for status in (408, 425, 500, 504, 520, 530)), *OTHERS]
+TEMPORARY = [*({"status": status} for status in STATUSES), *OTHER_FAULTS]
+LOGIN_FAULTS = [*({"status": status} for status in (408, 425, 500, 504, 520, 530)), *OTHER_FAULTS]
 
 
-def posts_of_codes(site: Site) -> int:
+def count_code_posts(site: Site) -> int:
     """Return how many codes were sent to the token endpoint."""
     requests_sent = [
         (request["method"], request["path"]) for request in site.clever.received_requests()
@@ -61,11 +61,11 @@ def posts_of_codes(site: Site) -> int:
 
 def test_a_login_retries_each_kind_of_temporary_failure(site: Site) -> None:
     visitor = site.visitor()
-    for fault in AT_A_LOGIN:
+    for fault in LOGIN_FAULTS:
         site.clever.add_fault("me", **fault)
         assert stop_before_callback(site, "student", visitor).open(visitor.url).path == "/dashboard"
     assert site.clever.app.extensions["clever_simulator"].faults.read() == []
-    assert posts_of_codes(site) == len(AT_A_LOGIN)  # no login was restarted
+    assert count_code_posts(site) == len(LOGIN_FAULTS)  # no login was restarted
 
 
 def test_a_login_does_not_retry_a_permanent_failure(site: Site) -> None:
@@ -84,12 +84,12 @@ def test_a_code_is_never_sent_twice_and_a_lost_response_restarts_the_login(
     site: Site,
 ) -> None:
     visitor = site.visitor()
-    faults = [fault for fault in AT_A_LOGIN if fault.get("status") != 429]
+    faults = [fault for fault in LOGIN_FAULTS if fault.get("status") != 429]
     for number, fault in enumerate(faults, start=1):
         site.clever.add_fault("token", **fault)
         stop_before_callback(site, "student", visitor).open(visitor.url)
         assert visitor.path == "/dashboard", fault
-        assert posts_of_codes(site) == 2 * number, fault
+        assert count_code_posts(site) == 2 * number, fault
         callbacks = [hop.url for hop in visitor.hops if "/oauth/callback" in hop.url]
         assert len(set(callbacks)) == 2, fault
 
@@ -98,7 +98,7 @@ def test_a_code_is_never_sent_twice_and_a_lost_response_restarts_the_login(
 def test_a_busy_token_endpoint_is_not_retried_at_once(site: Site, status: int) -> None:
     site.clever.add_fault("token", status=status)
     visitor = by_button(site, "student")
-    assert (visitor.code, posts_of_codes(site)) == ("clever_unavailable", 1)
+    assert (visitor.code, count_code_posts(site)) == ("clever_unavailable", 1)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_single_dns_failure_does_not_fail_the_login(
     visitor = stop_before_callback(site, "student")
     lookups_fail(site, 1)  # of the exchange: nothing was sent, so the code is still valid
     assert visitor.open(visitor.url).path == "/dashboard"
-    assert (posts_of_codes(site), len(visitor.hops)) == (1, 2)
+    assert (count_code_posts(site), len(visitor.hops)) == (1, 2)
 
 
 def test_two_dns_failures_show_an_error_page(

@@ -36,7 +36,7 @@ def wait_until_asked(site: Site, times: int = 1) -> None:
     time.sleep(0.1)  # the response is on its way
 
 
-def opened(site: Site, path: str = "/") -> Visitor:
+def open_page(site: Site, path: str = "/") -> Visitor:
     """Open a page after an earlier one has caused a status request."""
     site.visitor().open("/")
     wait_until_asked(site)
@@ -45,36 +45,36 @@ def opened(site: Site, path: str = "/") -> Visitor:
 
 def test_an_incident_is_shown_below_the_login_button_for_students_and_teachers(site: Site) -> None:
     site.clever.add_incident("Some logins fail <b>", "major")
-    page = opened(site)
+    page = open_page(site)
     assert page.text.index("Log in with Clever") < page.text.index(CHILD)
     assert "Clever's status page says “ Some logins fail <b> ”" in page.text
 
 
 def test_an_incident_is_shown_on_error_pages_and_the_logged_out_page(site: Site) -> None:
     site.clever.add_incident("Some logins fail", "minor")
-    assert CHILD in opened(site, "/logged-out").text
+    assert CHILD in open_page(site, "/logged-out").text
     assert CHILD in site.visitor().open("/oauth/callback?state=x&code=y").text
 
 
 def test_logged_in_users_see_no_incident(site: Site) -> None:
     site.clever.add_incident("Some logins fail", "minor")
-    opened(site)
+    open_page(site)
     assert CHILD not in by_button(site, "student").text
 
 
 def test_maintenance_has_its_own_text_and_the_worst_impact_is_shown(site: Site) -> None:
     site.clever.add_incident("New machines", "maintenance")
-    assert "Clever is being repaired." in opened(site).text
+    assert "Clever is being repaired." in open_page(site).text
 
 
 def test_the_worst_of_several_incidents_is_shown(site: Site) -> None:
     for name, impact in (("small", "minor"), ("all is down", "critical"), ("half", "major")):
         site.clever.add_incident(name, impact)
-    assert "all is down" in opened(site).text
+    assert "all is down" in open_page(site).text
 
 
 def test_nothing_is_shown_without_an_incident(site: Site) -> None:
-    assert "problem" not in opened(site).text
+    assert "problem" not in open_page(site).text
 
 
 def test_concurrent_visitors_cause_one_status_request(site: Site) -> None:

@@ -38,7 +38,7 @@ from clever_login.db.models import (
 )
 from clever_login.db.version_table import VERSION_TABLE
 from tests.conftest import SiteMaker
-from tests.doctor.test_doctor import PRODUCTION, examine
+from tests.doctor.test_doctor import PRODUCTION, run_doctor
 from tests.support import running_app
 from tests.support.account_app import database_of, make_account_app, run_flask_clever
 from tests.support.browser_client import send_request
@@ -255,18 +255,20 @@ def test_connections_closed_by_the_database_are_replaced_without_an_error(
 def test_the_doctor_reports_the_state_of_the_database(tmp_path: Path) -> None:
     with running_app.run_postgres(tmp_path) as url:
         environ = PRODUCTION | {"DATABASE_URL": url}
-        examine(environ, "--offline").found("database", "fault", "no tables yet", "db upgrade")
+        run_doctor(environ, "--offline").assert_finding(
+            "database", "fault", "no tables yet", "db upgrade"
+        )
         app = an_app(tmp_path, url)
         run_flask_clever(app, "db", "upgrade")
         database(app).close()
-        examine(environ, "--offline").found("database", "ok", "PostgreSQL")
-    examine(environ, "--offline").found("database", "fault", "does not answer")
+        run_doctor(environ, "--offline").assert_finding("database", "ok", "PostgreSQL")
+    run_doctor(environ, "--offline").assert_finding("database", "fault", "does not answer")
 
 
 def test_the_doctor_warns_about_a_database_file_on_ephemeral_storage() -> None:
-    examine(PRODUCTION, "--offline").found("database", "ok", "SQLite")
+    run_doctor(PRODUCTION, "--offline").assert_finding("database", "ok", "SQLite")
     heroku = PRODUCTION | {"DYNO": "web.1"}
-    examine(heroku, "--offline").found("database", "warning", "Heroku", "DATABASE_URL")
+    run_doctor(heroku, "--offline").assert_finding("database", "warning", "Heroku", "DATABASE_URL")
 
 
 LOADED = """

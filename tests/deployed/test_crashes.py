@@ -136,7 +136,7 @@ class Child(Visitor):
 
 
 @dataclass(frozen=True)
-class Try:
+class Attempt:
     """One login, from its first click to its last page. Times are monotonic, in seconds."""
 
     begun: float
@@ -145,7 +145,7 @@ class Try:
     is_in: bool
 
 
-class Morning:
+class LoginRush:
     """A hundred students who log in, a few at a time, and retry until they succeed."""
 
     def __init__(self, site: Site) -> None:
@@ -155,43 +155,43 @@ class Morning:
         self.children = [
             Child(site.url, person=person, others=names - {person.name.full}) for person in people
         ]
-        self.tries: list[Try] = []
+        self.attempts: list[Attempt] = []
         self._parts: list[Future[None]] = []
         self._deadline = 0.0
 
     def begin(self, pool: ThreadPoolExecutor) -> None:
         """Start the logins, with a time limit."""
         self._deadline = time.monotonic() + PATIENCE_S
-        self._parts = [pool.submit(self._goes_by, child) for child in self.children]
+        self._parts = [pool.submit(self._log_in_with_retries, child) for child in self.children]
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until `happens` returns True. Raises the failure of any student's login."""
-        wait_until(lambda: self._goes_well() and condition())
+        wait_until(lambda: self._check_logins() and condition())
 
-    def is_over(self) -> bool:
+    def is_complete(self) -> bool:
         """Return whether every student is logged in."""
         return all(part.done() for part in self._parts)
 
-    def failed(self) -> list[Try]:
+    def failed(self) -> list[Attempt]:
         """Return the attempts so far that ended on a 503 page."""
-        return [attempt for attempt in list(self.tries) if not attempt.is_in]
+        return [attempt for attempt in list(self.attempts) if not attempt.is_in]
 
-    def are_in(self) -> list[Child]:
+    def logged_in_students(self) -> list[Child]:
         """Return the students whose login has succeeded so far."""
-        return [attempt.child for attempt in list(self.tries) if attempt.is_in]
+        return [attempt.child for attempt in list(self.attempts) if attempt.is_in]
 
-    def _goes_well(self) -> bool:
+    def _check_logins(self) -> bool:
         for part in self._parts:
             if part.done():
                 part.result()
         return True
 
-    def _goes_by(self, child: Child) -> None:
+    def _log_in_with_retries(self, child: Child) -> None:
         """Log one student in, with retries until the time limit."""
         while time.monotonic() < self._deadline:
             begun = time.monotonic()
             is_in = child.log_in()
-            self.tries.append(Try(begun, time.monotonic(), child, is_in))
+            self.attempts.append(Attempt(begun, time.monotonic(), child, is_in))
             if is_in:
                 return
             time.sleep(0.1)
@@ -207,24 +207,24 @@ def test_killing_redis_during_a_hundred_logins_never_mixes_up_users(tmp_path: Pa
         site.clever.add_fault(
             "me", times=0, delay_s=0.1
         )  # keeps many logins between claim and session
-        morning = Morning(site)
+        rush = LoginRush(site)
         pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
-        morning.begin(pool)
-        morning.wait_until(lambda: len(morning.are_in()) >= LOGINS * 0.4)
+        rush.begin(pool)
+        rush.wait_until(lambda: len(rush.logged_in_students()) >= LOGINS * 0.4)
         redis.kill()
         killed = time.monotonic()
         redis.wait(5)
-        for child in morning.are_in()[:10]:
+        for child in rush.logged_in_students()[:10]:
             assert not child.comes_back()  # a 503, and never a way to log in
-        morning.wait_until(lambda: len(morning.failed()) >= 20)
+        rush.wait_until(lambda: len(rush.failed()) >= 20)
         stack.enter_context(redis_at(port, tmp_path))
         returned = time.monotonic()
-        morning.wait_until(morning.is_over)
-        assert [attempt for attempt in morning.tries if attempt.begun < killed < attempt.ended]
-        assert not [attempt for attempt in morning.failed() if attempt.begun > returned]
-        assert len(morning.are_in()) == LOGINS
+        rush.wait_until(rush.is_complete)
+        assert [attempt for attempt in rush.attempts if attempt.begun < killed < attempt.ended]
+        assert not [attempt for attempt in rush.failed() if attempt.begun > returned]
+        assert len(rush.logged_in_students()) == LOGINS
         site.clever.clear_faults()
-        successful = [attempt for attempt in morning.tries if attempt.is_in]
+        successful = [attempt for attempt in rush.attempts if attempt.is_in]
         after = [attempt.child.comes_back for attempt in successful if attempt.begun > returned]
         before = [attempt.child.log_in for attempt in successful if attempt.begun <= returned]
         assert after
@@ -242,15 +242,15 @@ def test_a_stopping_gunicorn_finishes_the_logins_it_has_started(tmp_path: Path) 
             people = students(site)[:AT_ONCE]
             visitors = [stop_before_callback(site, person.user_name) for person in people]
             site.clever.add_fault("me", times=0, delay_s=1.5)
-            futures = [pool.submit(come_back, visitor) for visitor in visitors]
-            wait_until(lambda: asked_who(site) == AT_ONCE)
+            futures = [pool.submit(finish_login, visitor) for visitor in visitors]
+            wait_until(lambda: count_me_requests(site) == AT_ONCE)
             child.send_signal(signal.SIGTERM)
             assert [future.result(PATIENCE_S) for future in futures] == [303] * AT_ONCE
             assert child.wait(PATIENCE_S) == 0
         with gunicorn_at(site, tmp_path):
             for visitor, person in zip(visitors, people, strict=True):
                 assert person.name.full in visitor.open("/dashboard").text
-        assert asked_who(site) == AT_ONCE  # nobody had to log in twice
+        assert count_me_requests(site) == AT_ONCE  # nobody had to log in twice
 
 
 @contextmanager
@@ -309,7 +309,7 @@ def test_a_login_in_progress_at_clever_survives_a_gunicorn_restart(tmp_path: Pat
             assert site.person("student").name.full in visitor.text
 
 
-def come_back(visitor: Visitor) -> int:
+def finish_login(visitor: Visitor) -> int:
     """Return from Clever. Returns the status of the app's response."""
     visitor.stop_at = "/dashboard"
     visitor.open(visitor.url)
@@ -317,6 +317,6 @@ def come_back(visitor: Visitor) -> int:
     return visitor.response.status_code
 
 
-def asked_who(site: Site) -> int:
+def count_me_requests(site: Site) -> int:
     """Return how many logins have requested /me."""
     return sum(request["path"].endswith("/me") for request in site.clever.received_requests())

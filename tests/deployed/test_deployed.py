@@ -222,7 +222,7 @@ def test_app_json_names_only_existing_settings() -> None:
     assert all(f"{name}=" in sample for name in names)
 
 
-class LateAnswer:
+class LateReply:
     """A proxy in front of Redis that delays the reply to one claim until the client times out."""
 
     def __init__(self) -> None:
@@ -257,7 +257,7 @@ def test_a_one_time_key_belongs_to_its_caller_even_when_the_answer_is_late(
     tmp_path: Path,
 ) -> None:
     """The client retries. It must recognize its own earlier claim."""
-    late = LateAnswer()
+    late = LateReply()
     with ExitStack() as stack:
         url = stack.enter_context(running_app.run_redis(tmp_path))
         port = stack.enter_context(late.before(int(url.rpartition(":")[2].partition("/")[0])))

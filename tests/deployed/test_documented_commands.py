@@ -120,7 +120,7 @@ NAMES = {
 }
 
 
-def documented() -> set[str]:
+def documented_commands() -> set[str]:
     """Return the commands in the documents: from sh blocks, inline code, and indented lines."""
     candidates = []
     for path in DOCUMENTS:
@@ -134,17 +134,17 @@ def documented() -> set[str]:
 
 
 @dataclass(frozen=True)
-class Places:
+class Machines:
     """A developer's machine that runs bin/dev, and a host. Both use its simulator."""
 
     dev: Dev
     host: Path
     variables: dict[str, str]
 
-    def at_home(self, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run_on_machine(self, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return sh(command, self.dev.copy, {}, stdin)
 
-    def on_the_host(self, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run_on_host(self, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         return sh(command, self.host, self.variables, stdin)
 
 
@@ -167,7 +167,7 @@ def sh(
 
 
 @pytest.fixture(scope="module")
-def places(dev: Dev, installed: Path) -> Places:
+def machines(dev: Dev, installed: Path) -> Machines:
     settings = running_app.settings_for(dev.url, dev.clever_url, installed / "instance")
     variables = running_app.environment_variables(settings, 3000)
     assert sh("flask --app app clever sync", installed, variables, "").returncode == 0
@@ -176,12 +176,12 @@ def places(dev: Dev, installed: Path) -> Places:
     )
     (dev.copy / "token.txt").write_text(granted.json()["data"][0]["access_token"])
     (installed / "ids.csv").write_text(f"clever_id,account_id\n{'a' * 24},17\n")
-    return Places(dev, installed, variables)
+    return Machines(dev, installed, variables)
 
 
 def test_every_documented_command_is_run_or_excluded_with_a_reason() -> None:
     run = {*ON_YOUR_MACHINE, *ON_A_HOST, *SERVERS, *HERE}
-    assert documented() == run | ELSEWHERE.keys() | NAMES
+    assert documented_commands() == run | ELSEWHERE.keys() | NAMES
 
 
 def test_the_docs_name_only_commands_that_exist() -> None:
@@ -190,28 +190,30 @@ def test_the_docs_name_only_commands_that_exist() -> None:
 
 
 @pytest.mark.parametrize("command", ON_YOUR_MACHINE)
-def test_a_documented_development_command_works_as_written(command: str, places: Places) -> None:
+def test_a_documented_development_command_works_as_written(
+    command: str, machines: Machines
+) -> None:
     ids = {"DISTRICT_ID": STUDENT.district.id, "ID": STUDENT.id}
     if "invite" in command:
-        ids["ID"] = places.at_home("bin/clever accounts add").stdout.strip()
+        ids["ID"] = machines.run_on_machine("bin/clever accounts add").stdout.strip()
     words = re.sub(r"\b(DISTRICT_ID|ID)\b", lambda match: ids[match[1]], command)
-    ended = places.at_home(words)
+    ended = machines.run_on_machine(words)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    expected = ON_YOUR_MACHINE[command].replace("{app}", places.dev.url)
+    expected = ON_YOUR_MACHINE[command].replace("{app}", machines.dev.url)
     assert expected in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize("command", ON_A_HOST)
-def test_a_documented_production_command_works_as_written(command: str, places: Places) -> None:
+def test_a_documented_production_command_works_as_written(command: str, machines: Machines) -> None:
     of = STUDENT.district.id if "--district" in command else STUDENT.id
     words = re.sub(r"\bID\b", of, command)
     if command == CRON:
-        lines = (f"{name}={value}\n" for name, value in places.variables.items())
-        (places.host / ".env").write_text("".join(lines))
-        words = words.removeprefix("0 * * * * ").replace("/srv/app", f"'{places.host}'")
-        ended = sh(words, places.host, {}, "")
+        lines = (f"{name}={value}\n" for name, value in machines.variables.items())
+        (machines.host / ".env").write_text("".join(lines))
+        words = words.removeprefix("0 * * * * ").replace("/srv/app", f"'{machines.host}'")
+        ended = sh(words, machines.host, {}, "")
     else:
-        ended = places.on_the_host(words, "y\n")
+        ended = machines.run_on_host(words, "y\n")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ON_A_HOST[command] in ended.stdout + ended.stderr
 

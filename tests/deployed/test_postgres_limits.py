@@ -21,7 +21,7 @@ from clever_login.db import connection_limits
 from clever_login.db.engines import make_engine
 from clever_login.web.health import FRESH_SECONDS
 from tests.conftest import SiteMaker
-from tests.doctor.test_doctor import PRODUCTION, examine
+from tests.doctor.test_doctor import PRODUCTION, run_doctor
 from tests.support import reference_app, running_app
 from tests.support.account_app import make_account_app, run_flask_clever
 from tests.support.browser_client import Visitor, send_request
@@ -94,7 +94,7 @@ def read_only(server: Server, target: str, database: str) -> Iterator[None]:
 
 
 @contextmanager
-def refusing(user: str, database: str) -> Iterator[None]:
+def without_write_permission(user: str, database: str) -> Iterator[None]:
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute(f"REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA public FROM {user}")
         yield
@@ -102,7 +102,7 @@ def refusing(user: str, database: str) -> Iterator[None]:
 
 
 @contextmanager
-def shutting_out(server: Server, target: str, database: str) -> Iterator[None]:
+def without_connections(server: Server, target: str, database: str) -> Iterator[None]:
     """Act like a provider that upgrades or moves a server."""
     server.do(f"ALTER {target} CONNECTION LIMIT 0")
     server.hang_up(database)
@@ -120,14 +120,17 @@ SICK: dict[str, tuple[str, Sick]] = {
         "(25006)",
         lambda server, user, url: read_only(server, f"ROLE {user}", url),
     ),
-    "a user who may not write": ("(42501)", lambda _, user, url: refusing(user, url)),
+    "a user who may not write": (
+        "(42501)",
+        lambda _, user, url: without_write_permission(user, url),
+    ),
     "a user without a connection": (
         "(53300)",
-        lambda server, user, url: shutting_out(server, f"ROLE {user}", url),
+        lambda server, user, url: without_connections(server, f"ROLE {user}", url),
     ),
     "a database without a connection": (
         "(53300)",
-        lambda server, _, url: shutting_out(server, f"DATABASE {name(url)}", url),
+        lambda server, _, url: without_connections(server, f"DATABASE {name(url)}", url),
     ),
 }
 
@@ -151,8 +154,8 @@ def test_a_database_that_cannot_write_gives_503_with_its_cause_until_it_can(
         time.sleep(FRESH_SECONDS)  # for as long as "ready" is cached
         ready = send_request(f"{site.url}/readyz")
         assert (ready.status_code, cause in ready.text) == (503, True), ready.text
-        report = examine(PRODUCTION | {"DATABASE_URL": url}, "--offline")
-        report.found("database", "fault", cause, "nobody can log in")
+        report = run_doctor(PRODUCTION | {"DATABASE_URL": url}, "--offline")
+        report.assert_finding("database", "fault", cause, "nobody can log in")
         if cause != "(53300)":  # a command waits longer for this error
             assert cause in run_flask_clever(site, "accounts", "add", fails=True)
     assert cause in reasons(capfd)
@@ -250,7 +253,7 @@ def test_a_command_uses_one_connection(make_site: SiteMaker, server: Server) -> 
 
 
 @contextmanager
-def locking(url: str) -> Iterator[None]:
+def locking_accounts(url: str) -> Iterator[None]:
     """Lock the accounts repeatedly for half a second, so that logins wait at the same time."""
     ended = threading.Event()
 
@@ -299,7 +302,7 @@ def test_20_postgresql_connections_are_enough_for_a_burst_a_restart_a_release_an
         for browser in browsers:
             browser.http.cookies.update(signed_in.http.cookies)
         admin = server.url.rpartition("/")[0] + f"/{name(url)}"
-        with locking(admin), ThreadPoolExecutor(2 * VISITORS + 2) as threads:
+        with locking_accounts(admin), ThreadPoolExecutor(2 * VISITORS + 2) as threads:
             pages = [threads.submit(browser.open, "/dashboard") for browser in browsers]
             logins = [threads.submit(visitor.open, visitor.url) for visitor in coming]
             jobs = [threads.submit(command, site, "db", "upgrade")]
@@ -336,7 +339,7 @@ def test_behind_pgbouncer_logins_work_and_session_settings_do_not_leak(
         with server.stopped(), within(PATIENCE):
             assert is_unavailable(by_button(site, "student"))
         assert by_button(site, "student").path == "/dashboard"
-        report = examine(PRODUCTION | {"DATABASE_URL": url}, "--offline")
+        report = run_doctor(PRODUCTION | {"DATABASE_URL": url}, "--offline")
         assert not any("connections" in check["says"] for check in report.checks)
 
 
@@ -346,6 +349,6 @@ def test_the_doctor_compares_the_apps_connections_with_the_servers_limit(
     _, url = server.new_user(f"CONNECTION LIMIT {PLAN}")
     make_account_app(make_site, url)
     environ = PRODUCTION | {"DATABASE_URL": url}
-    examine(environ, "--offline").found("database", "ok", "allows 20", "at most 19")
-    report = examine(environ | {"WEB_CONCURRENCY": "3"}, "--offline")
-    report.found("database", "warning", "may need 27", "Set DATABASE_CONNECTIONS to 2")
+    run_doctor(environ, "--offline").assert_finding("database", "ok", "allows 20", "at most 19")
+    report = run_doctor(environ | {"WEB_CONCURRENCY": "3"}, "--offline")
+    report.assert_finding("database", "warning", "may need 27", "Set DATABASE_CONNECTIONS to 2")

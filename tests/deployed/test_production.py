@@ -131,7 +131,7 @@ def cookies_of_the_app(cookies: list[dict[str, Any]]) -> dict[str, dict[str, Any
     return {cookie["name"]: cookie for cookie in cookies if APP_HOST in cookie["domain"]}
 
 
-def of_the_app(report: dict[str, Any]) -> list[dict[str, Any]]:
+def app_responses(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         response
         for response in report["responses"]
@@ -177,7 +177,7 @@ def test_every_cookie_is_secure_host_only_and_http_only(report: dict[str, Any]) 
 
 
 def test_every_response_sends_hsts(report: dict[str, Any]) -> None:
-    responses = of_the_app(report)
+    responses = app_responses(report)
     assert {response["status"] for response in responses} >= {200, 302, 303, 503}
     assert any("/static/" in response["url"] for response in responses)
     urls_with_hsts = {

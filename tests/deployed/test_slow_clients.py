@@ -17,7 +17,7 @@ from tests.support.gunicorn import Gunicorn, gunicorn
 from tests.support.login_flows import by_button
 from tests.support.raw_http import PATIENCE, Reply, ask, connect, one_reply, read_all, replies
 from tests.support.running_app import Site
-from tests.support.slow_clients import ATTACKS, under
+from tests.support.slow_clients import ATTACKS, under_attack
 
 pytestmark = pytest.mark.servers
 # An idle machine takes a tenth. Without a defense it is 20 s, or there is no answer at all.
@@ -35,7 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_slow_clients_delay_neither_health_checks_nor_logins(site: Site, name: str) -> None:
-    with under(ATTACKS[name], site.url):
+    with under_attack(ATTACKS[name], site.url):
         began = time.monotonic()
         for _ in range(4):  # one worker may be free while the other is not
             assert visit(f"{site.url}/healthz").status_code == 200
@@ -55,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gunicorn]:
         yield started
 
 
-def head(server: Gunicorn, line: str, *lines: str) -> bytes:
+def request_head(server: Gunicorn, line: str, *lines: str) -> bytes:
     """Return the header of a request, including the blank line."""
     return "\r\n".join([f"{line} HTTP/1.1", f"Host: {server.host}", *lines, "", ""]).encode()
 
@@ -81,11 +81,11 @@ def test_a_request_that_takes_longer_than_ten_seconds_is_answered_408(server: Gu
     Idle connections stay open.
     """
     with connect(server.place) as idle, connect(server.place) as used:
-        used.sendall(head(server, "GET /healthz"))
+        used.sendall(request_head(server, "GET /healthz"))
         assert one_reply(used).status == 200
         responses, seconds = _drip_all(server)
         for raw in (idle, used):
-            raw.sendall(head(server, "GET /healthz", "Connection: close"))
+            raw.sendall(request_head(server, "GET /healthz", "Connection: close"))
             assert replies(read_all(raw))[-1].status == 200
     for name, reply in responses.items():
         assert reply.status == 408, name
@@ -124,7 +124,7 @@ def post(
     """Send one POST. `declared` replaces the true Content-Length."""
     length = len(body) if declared is None else declared
     lines = ("Connection: close", f"Content-Length: {length}", *header_lines)
-    return ask(server.place, head(server, f"POST {path}", *lines) + body)[-1]
+    return ask(server.place, request_head(server, f"POST {path}", *lines) + body)[-1]
 
 
 def test_a_body_is_limited_to_64_kib_unless_its_view_allows_more(server: Gunicorn) -> None:
@@ -138,7 +138,7 @@ def test_a_body_is_limited_to_64_kib_unless_its_view_allows_more(server: Gunicor
 
 
 def test_at_most_twenty_large_bodies_are_received_at_the_same_time(server: Gunicorn) -> None:
-    part = head(server, "POST /upload", f"Content-Length: {LARGE}") + b"a" * KIB_64
+    part = request_head(server, "POST /upload", f"Content-Length: {LARGE}") + b"a" * KIB_64
     with ExitStack() as stack:
         for _ in range(20):
             stack.enter_context(connect(server.place)).sendall(part)
@@ -183,7 +183,7 @@ def test_a_chunked_body_has_the_same_limit(
     server: Gunicorn, path: str, size: int, chunk: int, status: int
 ) -> None:
     lines = ("Connection: close", "Transfer-Encoding: chunked")
-    request = head(server, f"POST {path}", *lines) + chunked(b"a" * size, chunk)
+    request = request_head(server, f"POST {path}", *lines) + chunked(b"a" * size, chunk)
     assert ask(server.place, request)[-1].status == status
 
 
@@ -197,20 +197,23 @@ def test_a_client_that_sends_far_too_much_can_read_the_refusal(server: Gunicorn)
 
 def test_a_client_that_sends_expect_with_too_large_a_body_is_refused(server: Gunicorn) -> None:
     lines = ("Expect: 100-continue", f"Content-Length: {KIB_64 + 1}")
-    assert [reply.status for reply in ask(server.place, head(server, "POST /logout", *lines))] == [
-        413
-    ]
+    assert [
+        reply.status for reply in ask(server.place, request_head(server, "POST /logout", *lines))
+    ] == [413]
 
 
 def test_a_refusal_repeats_nothing_from_the_request(server: Gunicorn) -> None:
-    (reply,) = ask(server.place, head(server, "GET /?code=secret", "X-Secret : secret"))
+    (reply,) = ask(server.place, request_head(server, "GET /?code=secret", "X-Secret : secret"))
     assert reply.status == 400
     assert "secret" not in reply.head + reply.body
 
 
 def test_too_many_connections_do_not_lock_out_new_clients(tmp_path: Path) -> None:
     options = ("--workers", "1", "--worker-connections", "50")
-    with gunicorn(tmp_path, *options) as server, under(ATTACKS["half headers"], server.url) as slow:
+    with (
+        gunicorn(tmp_path, *options) as server,
+        under_attack(ATTACKS["half headers"], server.url) as slow,
+    ):
         assert len(slow) == 300
         began = time.monotonic()
         for _ in range(5):

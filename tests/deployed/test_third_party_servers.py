@@ -52,7 +52,7 @@ RECORDS: dict[str, dict[str, Any]] = {
 
 
 @dataclass
-class Api:
+class RosterApi:
     """A stand-in for Clever's data API that records the paths and access tokens of requests."""
 
     tokens: set[str] = field(default_factory=set)
@@ -69,19 +69,19 @@ class Api:
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ThirdPartySite:
     """The app, and the OAuth server that it uses as Clever."""
 
     app_url: str
     url: str
     log: Path
-    api: Api
+    api: RosterApi
 
     def visitor(self) -> Visitor:
         """Return a new browser without cookies."""
         return Visitor(self.app_url)
 
-    def at_the_callback(self) -> Visitor:
+    def stop_at_callback(self) -> Visitor:
         """Return a browser that the server sent back with a code that the app has not received."""
         visitor = self.visitor()
         visitor.stop_at = "/oauth/callback"
@@ -114,13 +114,13 @@ class Foreign:
         return send_request(f"{self.url}/oauth/{name}", "POST", auth=(CLIENT, SECRET), data=form)
 
 
-ForeignMaker = Callable[..., Foreign]
+SiteStarter = Callable[..., ThirdPartySite]
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The servers' folder outside the project, with their pinned packages."""
-    folder = tmp_path_factory.mktemp("foreign") / "servers"
+    folder = tmp_path_factory.mktemp("third_party") / "servers"
     unwanted = shutil.ignore_patterns("node_modules")
     shutil.copytree(FILES, folder, ignore=unwanted)
     npm = _nodejs() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -150,33 +150,33 @@ def start(request: pytest.FixtureRequest, installed: Path, tmp_path: Path) -> It
     """Start an app with each of the servers: `start(**settings)`."""
     with ExitStack() as stack:
 
-        def starter(**changes: Any) -> Foreign:
+        def starter(**changes: Any) -> ThirdPartySite:
             claims = changes.pop("claims", None)
             return stack.enter_context(
-                _foreign(request.param, installed, tmp_path, changes, claims or {})
+                _third_party(request.param, installed, tmp_path, changes, claims or {})
             )
 
         yield starter
 
 
 @pytest.fixture
-def foreign(start: ForeignMaker) -> Foreign:
+def third_party(start: SiteStarter) -> ThirdPartySite:
     """The app with each of the servers."""
     return start()
 
 
 @pytest.fixture
-def strict(installed: Path, tmp_path: Path) -> Iterator[Foreign]:
+def strict(installed: Path, tmp_path: Path) -> Iterator[ThirdPartySite]:
     """The app with oidc-provider, which validates everything."""
-    with _foreign("oidc_provider", installed, tmp_path, {}, {}) as site:
+    with _third_party("oidc_provider", installed, tmp_path, {}, {}) as site:
         yield site
 
 
 @contextmanager
-def _foreign(
+def _third_party(
     name: str, installed: Path, folder: Path, changes: dict[str, Any], claims: dict[str, str]
-) -> Iterator[Foreign]:
-    log, api = folder / f"{name}.log", Api()
+) -> Iterator[ThirdPartySite]:
+    log, api = folder / f"{name}.log", RosterApi()
     with ExitStack() as stack:
         api_url = f"http://127.0.0.1:{stack.enter_context(_serving(api)).server_port}"
         app = stack.enter_context(_serving(_not_yet))
@@ -191,7 +191,7 @@ def _foreign(
             "clever_api_url": api_url,
         }
         app.app = create_app(running_app.settings_for(app_url, url, folder, **(values | changes)))
-        yield Foreign(app_url, url, log, api)
+        yield ThirdPartySite(app_url, url, log, api)
 
 
 @contextmanager
@@ -251,30 +251,30 @@ def test_the_third_party_servers_are_pinned_and_use_the_configured_registry() ->
     assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == wanted
 
 
-def test_a_person_logs_in_at_a_third_party_server(foreign: Foreign) -> None:
-    visitor = foreign.visitor().open("/").click("Log in with Clever")
+def test_a_person_logs_in_at_a_third_party_server(third_party: ThirdPartySite) -> None:
+    visitor = third_party.visitor().open("/").click("Log in with Clever")
     assert visitor.path == "/dashboard"
     assert visitor.role == "teacher"
     assert "Grace Hopper" in visitor.text
     assert "Harbour District" in visitor.text
-    assert foreign.exchanges() == 1
+    assert third_party.exchanges() == 1
 
 
 def test_a_third_party_id_token_is_verified_and_replaces_the_me_request(
-    start: ForeignMaker,
+    start: SiteStarter,
 ) -> None:
     claims = {"sub": PERSON, "user_type": "teacher", "district": DISTRICT}
-    foreign = start(clever_oidc=True, claims=claims)
-    visitor = foreign.visitor().open("/").click("Log in with Clever")
+    third_party = start(clever_oidc=True, claims=claims)
+    visitor = third_party.visitor().open("/").click("Log in with Clever")
     assert visitor.role == "teacher"
     assert "Grace Hopper" in visitor.text
-    assert "/v3.0/me" not in foreign.api.paths
+    assert "/v3.0/me" not in third_party.api.paths
 
 
 def test_the_authorization_request_follows_the_standard_and_the_state_comes_back(
-    foreign: Foreign,
+    third_party: ThirdPartySite,
 ) -> None:
-    visitor = foreign.visitor().open("/").click("Log in with Clever")
+    visitor = third_party.visitor().open("/").click("Log in with Clever")
     addresses = [str(hop.url) for hop in visitor.hops]
     request = query(next(address for address in addresses if "/oauth/authorize?" in address))
     callback = query(next(address for address in addresses if "/oauth/callback?" in address))
@@ -283,72 +283,74 @@ def test_the_authorization_request_follows_the_standard_and_the_state_comes_back
     assert request == {
         "response_type": "code",
         "client_id": CLIENT,
-        "redirect_uri": f"{foreign.app_url}/oauth/callback",
+        "redirect_uri": f"{third_party.app_url}/oauth/callback",
     }
     assert callback["state"] == state
     assert callback["code"]
     assert visitor.path == "/dashboard"
 
 
-def test_the_app_uses_the_token_that_the_server_issued(foreign: Foreign) -> None:
-    foreign.visitor().open("/login")
-    (token,) = foreign.api.tokens
-    assert foreign.knows(token)
+def test_the_app_uses_the_token_that_the_server_issued(third_party: ThirdPartySite) -> None:
+    third_party.visitor().open("/login")
+    (token,) = third_party.api.tokens
+    assert third_party.knows(token)
 
 
-def test_a_wrong_client_secret_fails_the_login(start: ForeignMaker) -> None:
-    foreign = start(clever_client_secret="another-secret")
-    visitor = foreign.visitor().open("/login")
+def test_a_wrong_client_secret_fails_the_login(start: SiteStarter) -> None:
+    third_party = start(clever_client_secret="another-secret")
+    visitor = third_party.visitor().open("/login")
     assert (visitor.response.status_code, visitor.code) == (502, "clever_misconfigured")
-    assert foreign.exchanges() == 1
-    assert not foreign.api.tokens
+    assert third_party.exchanges() == 1
+    assert not third_party.api.tokens
     assert visitor.open("/dashboard").path == "/"
 
 
-def test_reopening_a_callback_does_not_exchange_the_code_again(foreign: Foreign) -> None:
-    visitor = foreign.at_the_callback()
+def test_reopening_a_callback_does_not_exchange_the_code_again(third_party: ThirdPartySite) -> None:
+    visitor = third_party.stop_at_callback()
     callback, cookies = visitor.url, dict(visitor.http.cookies)
     assert visitor.open(callback).path == "/dashboard"
     assert visitor.open(callback).path == "/dashboard"
     send_request(callback, cookies=cookies, headers={"Accept": "text/html"})
-    assert foreign.exchanges() == 1
+    assert third_party.exchanges() == 1
 
 
 def test_a_used_code_is_refused_by_the_server_and_shows_our_error_page(
-    foreign: Foreign,
+    third_party: ThirdPartySite,
 ) -> None:
-    visitor = foreign.at_the_callback()
+    visitor = third_party.stop_at_callback()
     code = query(visitor.url)["code"]
-    assert foreign.redeem(code).status_code == 200
+    assert third_party.redeem(code).status_code == 200
     visitor.open(visitor.url)
     assert (visitor.response.status_code, visitor.code) == (400, "code_used")
-    repeated = foreign.redeem(code)
+    repeated = third_party.redeem(code)
     assert (repeated.status_code, repeated.json()["error"]) == (400, "invalid_grant")
-    assert not foreign.api.tokens
+    assert not third_party.api.tokens
 
 
-def test_a_valid_code_with_a_forged_state_is_never_exchanged(foreign: Foreign) -> None:
-    visitor = foreign.at_the_callback()
+def test_a_valid_code_with_a_forged_state_is_never_exchanged(third_party: ThirdPartySite) -> None:
+    visitor = third_party.stop_at_callback()
     state = query(visitor.url)["state"]
     visitor.open(visitor.url.replace(state, "forged"))
     assert (visitor.response.status_code, visitor.code) == (400, "login_expired")
-    assert foreign.exchanges() == 0
+    assert third_party.exchanges() == 0
 
 
-def test_a_code_and_state_from_another_browser_are_never_exchanged(foreign: Foreign) -> None:
-    victim = foreign.visitor().open(foreign.at_the_callback().url)
+def test_a_code_and_state_from_another_browser_are_never_exchanged(
+    third_party: ThirdPartySite,
+) -> None:
+    victim = third_party.visitor().open(third_party.stop_at_callback().url)
     assert (victim.response.status_code, victim.code) == (400, "login_expired")
-    assert foreign.exchanges() == 0
+    assert third_party.exchanges() == 0
 
 
-def test_a_person_who_declines_gets_the_cancelled_page(strict: Foreign) -> None:
+def test_a_person_who_declines_gets_the_cancelled_page(strict: ThirdPartySite) -> None:
     visitor = strict.visitor()
     visitor.http.cookies.set("says", "no", domain="127.0.0.1")
     assert visitor.open("/login").code == "login_cancelled"
     assert strict.exchanges() == 0
 
 
-def test_the_third_party_server_checks_our_authorization_request(strict: Foreign) -> None:
+def test_the_third_party_server_checks_our_authorization_request(strict: ThirdPartySite) -> None:
     accepted = strict.authorize()
     assert "/interaction/" in accepted.headers["Location"]
     other = f"{strict.app_url}/oauth/callback/"

@@ -52,7 +52,7 @@ class Router(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
-def move(visitor: Visitor, machine: str) -> None:
+def route_to(visitor: Visitor, machine: str) -> None:
     """Route this browser to the machine at this address from now on, as a load balancer does."""
     visitor.http.mount(visitor.app_url, Router(machine))
 
@@ -103,7 +103,7 @@ def test_a_code_dropped_by_one_process_is_refused_by_another(tmp_path: Path, sto
         thief = stop_before_callback(site, "teacher")
         portal.stop_at = None
         assert portal.open(f"/oauth/callback?code={code}").role == "student"
-        move(thief, urls[1])
+        route_to(thief, urls[1])
         assert thief.open(with_code(thief.url, code)).role == "teacher"
 
 
@@ -141,15 +141,15 @@ def test_clocks_that_differ_by_almost_two_minutes_break_neither_logins_nor_sessi
         assert clock_of(local) - clock_of(behind) > 100
         for begins, ends in ((ahead, local), (local, ahead), (behind, local), (local, behind)):
             visitor = site.visitor()
-            move(visitor, begins)
+            route_to(visitor, begins)
             stop_before_callback(site, "student", visitor)
             request_count = len(site.clever.received_requests())
-            move(visitor, ends)
+            route_to(visitor, ends)
             assert visitor.open(visitor.url).role == "student"
             assert (
                 site.clever.received_requests()[request_count]["path"] == "/oauth/tokens"
             )  # and no restart
-            move(visitor, begins)
+            route_to(visitor, begins)
             assert visitor.open("/dashboard").role == "student"
 
 
@@ -161,6 +161,6 @@ def test_activity_counts_on_a_machine_whose_clock_is_behind(tmp_path: Path) -> N
         visitor = by_button(site, "student")
         (key,) = redis.scan_iter(match="session-*")
         redis.expire(key, 20)  # forty seconds pass for the store
-        move(visitor, urls[1])
+        route_to(visitor, urls[1])
         assert visitor.open("/dashboard").role == "student"
         assert int(str(redis.ttl(key))) > 20

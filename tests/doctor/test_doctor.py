@@ -46,7 +46,7 @@ class Report:
             assert check["outcome"] == "ok" or check["do"], check
             assert check["says"][-1] in '.)"', check
 
-    def found(self, name: str, outcome: str, *words: str) -> None:
+    def assert_finding(self, name: str, outcome: str, *words: str) -> None:
         """Assert that this check has a finding with this outcome and all of these words."""
         checks = [check for check in self.checks if check["name"] == name]
         assert any(
@@ -59,7 +59,7 @@ class Report:
         return {check["name"] for check in self.checks}
 
 
-def examine(environ: dict[str, str], *arguments: str) -> Report:
+def run_doctor(environ: dict[str, str], *arguments: str) -> Report:
     """Run the doctor with exactly this environment."""
     only: dict[str, str | None] = dict.fromkeys(os.environ)
     keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -69,16 +69,16 @@ def examine(environ: dict[str, str], *arguments: str) -> Report:
 
 
 @contextmanager
-def a_clever(**tls: Any) -> Iterator[tuple[RunningSimulator, dict[str, str]]]:
+def running_clever(**tls: Any) -> Iterator[tuple[RunningSimulator, dict[str, str]]]:
     """Run a simulator. Yields it and the environment of a development app that uses it."""
     with run_in_background(**tls) as clever:
         config = default_config(URL)
         apps = [replace(app, client_secret=CLIENT_SECRET) for app in config.apps]
         clever.configure(replace(config, apps=tuple(apps)))
-        yield clever, developing(clever.url)
+        yield clever, development_variables(clever.url)
 
 
-def developing(clever_url: str) -> dict[str, str]:
+def development_variables(clever_url: str) -> dict[str, str]:
     return {
         "APP_ENV": "development",
         "SECRET_KEY": SECRET,
@@ -100,47 +100,49 @@ PRODUCTION = {
 
 
 def test_every_check_passes_with_a_correct_setup() -> None:
-    with a_clever() as (_, environ):
-        report = examine(environ)
+    with running_clever() as (_, environ):
+        report = run_doctor(environ)
     assert {check["name"] for check in report.checks if check["outcome"] == "ok"} >= {
         check.name for check in CHECKS
     }
     assert report.outcome == "ok"
-    report.found("redirect URI", "ok", f"{URL}/oauth/callback", "first line")
-    report.found("credentials", "ok", "3 districts")
-    report.found("tier", "ok", "Secure Sync")
+    report.assert_finding("redirect URI", "ok", f"{URL}/oauth/callback", "first line")
+    report.assert_finding("credentials", "ok", "3 districts")
+    report.assert_finding("tier", "ok", "Secure Sync")
 
 
 def test_offline_mode_sends_nothing_to_clever() -> None:
-    with a_clever() as (clever, environ):
-        report = examine(environ, "--offline")
+    with running_clever() as (clever, environ):
+        report = run_doctor(environ, "--offline")
         assert clever.received_requests() == []
     assert not report.names() & ONLINE
     assert report.outcome == "ok"
 
 
 def test_the_doctor_works_with_an_empty_environment() -> None:
-    report = examine({}, "--offline")
+    report = run_doctor({}, "--offline")
     for name in ("SECRET_KEY", "APP_URL", "CLEVER_CLIENT_ID", "CLEVER_CLIENT_SECRET"):
-        report.found("settings", "fault", f"{name} is missing")
-    report.found("secret key", "warning", "Not checked", "SECRET_KEY")
-    report.found("redirect URI", "warning", "Not checked", "APP_URL")
-    report.found("store", "ok")
+        report.assert_finding("settings", "fault", f"{name} is missing")
+    report.assert_finding("secret key", "warning", "Not checked", "SECRET_KEY")
+    report.assert_finding("redirect URI", "warning", "Not checked", "APP_URL")
+    report.assert_finding("store", "ok")
 
 
 def test_a_wrong_setting_skips_only_the_checks_that_need_it() -> None:
-    with a_clever() as (_, environ):
-        report = examine(environ | {"SECRET_KEY": "", "CLEVER_API_VERSION": "v9"})
-    report.found("settings", "fault", "SECRET_KEY")
-    report.found("API version", "warning", "Not checked")
-    report.found("tier", "warning", "Not checked")
-    report.found("credentials", "ok")
+    with running_clever() as (_, environ):
+        report = run_doctor(environ | {"SECRET_KEY": "", "CLEVER_API_VERSION": "v9"})
+    report.assert_finding("settings", "fault", "SECRET_KEY")
+    report.assert_finding("API version", "warning", "Not checked")
+    report.assert_finding("tier", "warning", "Not checked")
+    report.assert_finding("credentials", "ok")
 
 
 def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule() -> None:
-    report = examine(developing("http://localhost:9") | {"APP_ENV": "staging"}, "--offline")
+    report = run_doctor(
+        development_variables("http://localhost:9") | {"APP_ENV": "staging"}, "--offline"
+    )
     assert [check["outcome"] for check in report.checks if check["name"] == "settings"] == ["fault"]
-    report.found("mode", "warning", "Not checked")
+    report.assert_finding("mode", "warning", "Not checked")
 
 
 @pytest.mark.parametrize(
@@ -187,27 +189,27 @@ def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule()
 def test_the_doctor_reports_problems_of_the_hosting_environment(
     changes: dict[str, str], name: str, outcome: str, words: str
 ) -> None:
-    report = examine(PRODUCTION | changes, "--offline")
-    report.found(name, outcome, words)
+    report = run_doctor(PRODUCTION | changes, "--offline")
+    report.assert_finding(name, outcome, words)
     assert "canary" not in report.output
 
 
 def test_the_doctor_distinguishes_wrong_credentials_from_an_unreachable_clever() -> None:
-    with a_clever() as (_, environ):
-        report = examine(environ | {"CLEVER_CLIENT_SECRET": "another-canary"})
-    report.found("Clever's login", "ok")
-    report.found("credentials", "fault", "Copy both again")
-    report.found("tier", "warning", "Not checked")
+    with running_clever() as (_, environ):
+        report = run_doctor(environ | {"CLEVER_CLIENT_SECRET": "another-canary"})
+    report.assert_finding("Clever's login", "ok")
+    report.assert_finding("credentials", "fault", "Copy both again")
+    report.assert_finding("tier", "warning", "Not checked")
     assert "canary" not in report.output
 
 
 def test_an_unreachable_clever_is_one_failure_and_dependent_checks_are_skipped() -> None:
-    report = examine(developing(f"http://127.0.0.1:{running_app.free_port()}"))
-    report.found("Clever's login", "fault", "refuses connections")
-    report.found("Clever's data", "fault", "refuses connections")
+    report = run_doctor(development_variables(f"http://127.0.0.1:{running_app.free_port()}"))
+    report.assert_finding("Clever's login", "fault", "refuses connections")
+    report.assert_finding("Clever's data", "fault", "refuses connections")
     for name in ONLINE - {"Clever's login", "Clever's data"}:
-        report.found(name, "warning", "Not checked")
-    report.found("store", "ok")
+        report.assert_finding(name, "warning", "Not checked")
+    report.assert_finding("store", "ok")
 
 
 def test_the_doctor_reports_a_host_name_that_does_not_resolve(
@@ -217,36 +219,36 @@ def test_the_doctor_reports_a_host_name_that_does_not_resolve(
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    report = examine(developing("https://clever.example"))
-    report.found("Clever's login", "fault", "clever.example", "DNS")
+    report = run_doctor(development_variables("https://clever.example"))
+    report.assert_finding("Clever's login", "fault", "clever.example", "DNS")
 
 
 def test_a_hanging_resolver_ends_within_the_doctors_time_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(60))
-    report = examine(developing("https://clever.example"), "--timeout", "1")
-    report.found("Clever's login", "fault", "did not finish within 1 s")
-    report.found("clock", "warning", "Not checked")
+    report = run_doctor(development_variables("https://clever.example"), "--timeout", "1")
+    report.assert_finding("Clever's login", "fault", "did not finish within 1 s")
+    report.assert_finding("clock", "warning", "Not checked")
 
 
 def test_the_doctor_gives_up_on_a_clever_that_does_not_answer() -> None:
-    with a_clever() as (clever, environ):
+    with running_clever() as (clever, environ):
         clever.add_fault("token", delay_s=5, times=0)
-        report = examine(environ, "--timeout", "1")
-    report.found("Clever's login", "fault", "does not answer in time")
-    report.found("Clever's data", "ok")
+        report = run_doctor(environ, "--timeout", "1")
+    report.assert_finding("Clever's login", "fault", "does not answer in time")
+    report.assert_finding("Clever's data", "ok")
 
 
 def test_an_error_response_from_clever_is_a_warning() -> None:
-    with a_clever() as (clever, environ):
+    with running_clever() as (clever, environ):
         clever.add_fault("token", status=503, times=0)
         clever.add_fault("me", status=429, times=0)
-        report = examine(environ)
-    report.found("Clever's login", "warning", "503")
-    report.found("Clever's data", "warning", "429")
-    report.found("credentials", "warning", "Not checked")
-    report.found("tier", "warning", "Not checked", "credentials")
+        report = run_doctor(environ)
+    report.assert_finding("Clever's login", "warning", "503")
+    report.assert_finding("Clever's data", "warning", "429")
+    report.assert_finding("credentials", "warning", "Not checked")
+    report.assert_finding("tier", "warning", "Not checked", "credentials")
     assert report.outcome == "warning"
 
 
@@ -261,42 +263,42 @@ def test_an_error_response_from_clever_is_a_warning() -> None:
     ],
 )
 def test_the_doctor_finds_a_wrong_clock(seconds: float, outcome: str, words: str) -> None:
-    with a_clever() as (clever, environ):
+    with running_clever() as (clever, environ):
         clever.advance(seconds)
-        examine(environ).found("clock", outcome, words)
+        run_doctor(environ).assert_finding("clock", outcome, words)
 
 
 def test_an_unknown_certificate_authority_fails_until_the_ca_bundle_contains_it(
     tmp_path: Path,
 ) -> None:
     certificate = certificates.make_certificate(tmp_path)
-    with a_clever(tls=(str(certificate.certificate), str(certificate.key))) as (_, environ):
-        report = examine(environ)
-        report.found("Clever's login", "fault", "does not trust", "CLEVER_CA_BUNDLE")
-        report = examine(environ | {"CLEVER_CA_BUNDLE": str(certificate.certificate)})
-        report.found("Clever's login", "ok", "certificate is valid")
-        report.found("Clever's data", "ok", "certificate is valid")
-        report.found("certificates", "ok", "CLEVER_CA_BUNDLE")
+    with running_clever(tls=(str(certificate.certificate), str(certificate.key))) as (_, environ):
+        report = run_doctor(environ)
+        report.assert_finding("Clever's login", "fault", "does not trust", "CLEVER_CA_BUNDLE")
+        report = run_doctor(environ | {"CLEVER_CA_BUNDLE": str(certificate.certificate)})
+        report.assert_finding("Clever's login", "ok", "certificate is valid")
+        report.assert_finding("Clever's data", "ok", "certificate is valid")
+        report.assert_finding("certificates", "ok", "CLEVER_CA_BUNDLE")
 
 
 def test_the_doctor_reports_https_to_a_server_without_tls() -> None:
-    with a_clever() as (clever, environ):
-        report = examine(environ | {"CLEVER_URL": clever.url.replace("http:", "https:")})
-    report.found("Clever's login", "fault", "TLS")
+    with running_clever() as (clever, environ):
+        report = run_doctor(environ | {"CLEVER_URL": clever.url.replace("http:", "https:")})
+    report.assert_finding("Clever's login", "fault", "TLS")
 
 
 def test_a_server_other_than_clever_at_clevers_address_is_a_failure() -> None:
     with running_app.serve_other_site("<h1>Not Clever</h1>") as url:
-        report = examine(developing(url.rstrip("/")))
-    report.found("credentials", "fault", "CLEVER_URL")
+        report = run_doctor(development_variables(url.rstrip("/")))
+    report.assert_finding("credentials", "fault", "CLEVER_URL")
 
 
 def test_an_app_without_connected_districts_passes_the_doctor() -> None:
-    with a_clever() as (clever, environ):
+    with running_clever() as (clever, environ):
         clever.add_fault("token", body='{"data": [], "links": []}', times=0)
-        report = examine(environ)
-    report.found("credentials", "ok", "No district", "Library")
-    report.found("tier", "ok", "until a district connects")
+        report = run_doctor(environ)
+    report.assert_finding("credentials", "ok", "No district", "Library")
+    report.assert_finding("tier", "ok", "until a district connects")
 
 
 def districts(*names: str) -> str:
@@ -305,24 +307,24 @@ def districts(*names: str) -> str:
 
 
 def test_only_demo_districts_mean_development_credentials() -> None:
-    with a_clever() as (clever, environ):
+    with running_clever() as (clever, environ):
         clever.add_fault("district", body=districts("#DEMO Reading Room"), times=0)
-        report = examine(environ)
-        report.found("districts", "ok", "development credentials")
+        report = run_doctor(environ)
+        report.assert_finding("districts", "ok", "development credentials")
         clever.clear_faults()
         clever.add_fault("district", body=districts("#DEMO Reading Room"))
-        report = examine(environ)
-        report.found("districts", "ok", "do not show which kind of credentials")
+        report = run_doctor(environ)
+        report.assert_finding("districts", "ok", "do not show which kind of credentials")
 
 
 def test_the_doctor_checks_only_the_first_of_many_districts_and_says_so() -> None:
     tokens = json.dumps({"data": [{"access_token": f"t{number}"} for number in range(25)]})
-    with a_clever() as (clever, environ):
+    with running_clever() as (clever, environ):
         clever.add_fault("token", body=tokens)
         clever.add_fault("district", body=districts("#DEMO Reading Room"), times=0)
-        report = examine(environ)
-    report.found("credentials", "ok", "25 districts")
-    report.found("districts", "ok", "20 of 25 districts")
+        report = run_doctor(environ)
+    report.assert_finding("credentials", "ok", "25 districts")
+    report.assert_finding("districts", "ok", "20 of 25 districts")
 
 
 @contextmanager
@@ -336,11 +338,11 @@ def clever_com(
         return real("127.0.0.1" if host == "clever.com" else host, *args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with a_clever(tls=(str(certificate.certificate), str(certificate.key))) as (clever, _):
+    with running_clever(tls=(str(certificate.certificate), str(certificate.key))) as (clever, _):
         yield clever, str(certificate.certificate)
 
 
-def at_clever_com(clever: RunningSimulator, bundle: str) -> dict[str, str]:
+def clever_com_variables(clever: RunningSimulator, bundle: str) -> dict[str, str]:
     url = clever.url.replace("127.0.0.1", "clever.com")
     return {"CLEVER_URL": url, "CLEVER_API_URL": url, "CLEVER_CA_BUNDLE": bundle}
 
@@ -349,39 +351,45 @@ def test_demo_districts_in_production_are_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with clever_com(tmp_path, monkeypatch) as (clever, bundle):
-        environ = PRODUCTION | at_clever_com(clever, bundle)
+        environ = PRODUCTION | clever_com_variables(clever, bundle)
         clever.add_fault("district", body=districts("#DEMO Reading Room"), times=0)
-        examine(environ).found("districts", "warning", "development credentials", "go-live")
+        run_doctor(environ).assert_finding(
+            "districts", "warning", "development credentials", "go-live"
+        )
         clever.clear_faults()
-        examine(environ).found("districts", "ok", "production credentials")
+        run_doctor(environ).assert_finding("districts", "ok", "production credentials")
 
 
 def test_real_districts_in_development_are_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with clever_com(tmp_path, monkeypatch) as (clever, bundle):
-        report = examine(developing(clever.url) | at_clever_com(clever, bundle))
-    report.found("districts", "warning", "real districts")
+        report = run_doctor(
+            development_variables(clever.url) | clever_com_variables(clever, bundle)
+        )
+    report.assert_finding("districts", "warning", "real districts")
 
 
 def test_the_doctor_tries_the_redirect_uri_without_logging_in() -> None:
-    with a_clever() as (_, environ):
-        examine(environ).found(
+    with running_clever() as (_, environ):
+        run_doctor(environ).assert_finding(
             "redirect URI at Clever", "ok", "cannot see whether it is the first one"
         )
-        report = examine(environ | {"APP_URL": "http://localhost:3999"})
-    report.found("redirect URI at Clever", "warning", "http://localhost:3999/oauth/callback")
+        report = run_doctor(environ | {"APP_URL": "http://localhost:3999"})
+    report.assert_finding(
+        "redirect URI at Clever", "warning", "http://localhost:3999/oauth/callback"
+    )
 
 
 def test_the_doctor_recognizes_the_sso_tier_by_what_a_district_token_can_read() -> None:
-    with a_clever() as (_, environ):
-        report = examine(environ | {"CLEVER_CLIENT_ID": "simulator-sso"})
-    report.found("tier", "ok", "SSO")
+    with running_clever() as (_, environ):
+        report = run_doctor(environ | {"CLEVER_CLIENT_ID": "simulator-sso"})
+    report.assert_finding("tier", "ok", "SSO")
 
 
 def test_the_doctor_prints_no_token_and_no_secret() -> None:
-    with a_clever() as (clever, environ):
-        report = examine(environ)
+    with running_clever() as (clever, environ):
+        report = run_doctor(environ)
         simulator = clever.app.extensions["clever_simulator"]
         values = [*simulator.tokens._tokens, SECRET, CLIENT_SECRET]
     assert len(values) > 2
@@ -395,15 +403,15 @@ def test_the_doctor_tries_redis_with_a_temporary_value(tmp_path: Path) -> None:
 
     with running_app.run_redis(tmp_path) as url:
         environ = PRODUCTION | {"REDIS_URL": url}
-        report = examine(environ, "--offline")
-        report.found("store", "ok", "Redis", "test value worked")
+        report = run_doctor(environ, "--offline")
+        report.assert_finding("store", "ok", "Redis", "test value worked")
         client = Redis.from_url(url)
         assert client.dbsize() == 0
         client.config_set("maxmemory", 10_000_000)
         client.config_set("maxmemory-policy", "allkeys-lru")
-        examine(environ, "--offline").found("store", "warning", "allkeys-lru")
+        run_doctor(environ, "--offline").assert_finding("store", "warning", "allkeys-lru")
         client.close()
-    examine(environ, "--offline").found("store", "fault", "nobody can log in")
+    run_doctor(environ, "--offline").assert_finding("store", "fault", "nobody can log in")
 
 
 @pytest.mark.servers
@@ -412,17 +420,19 @@ def test_a_redis_connection_limit_below_the_apps_maximum_is_a_warning(
 ) -> None:
     with running_app.run_redis(tmp_path, options=("--maxclients", "20")) as url:
         environ = PRODUCTION | {"REDIS_URL": url}
-        examine(environ, "--offline").found("store", "ok", "allows 20", "at most 19")
-        report = examine(environ | {"WEB_CONCURRENCY": "4"}, "--offline")
-        report.found("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 2")
-        report = examine(environ | {"REDIS_CONNECTIONS": "8"}, "--offline")
-        report.found("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 4")
+        run_doctor(environ, "--offline").assert_finding("store", "ok", "allows 20", "at most 19")
+        report = run_doctor(environ | {"WEB_CONCURRENCY": "4"}, "--offline")
+        report.assert_finding("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 2")
+        report = run_doctor(environ | {"REDIS_CONNECTIONS": "8"}, "--offline")
+        report.assert_finding("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 4")
 
 
 @pytest.mark.servers
 def test_the_doctor_explains_why_redis_does_not_store_anything(tmp_path: Path) -> None:
     with running_app.run_redis(tmp_path, options=("--maxmemory", "1")) as url:
-        examine(PRODUCTION | {"REDIS_URL": url}, "--offline").found("store", "fault", "(OOM)")
+        run_doctor(PRODUCTION | {"REDIS_URL": url}, "--offline").assert_finding(
+            "store", "fault", "(OOM)"
+        )
 
 
 @pytest.mark.servers
@@ -430,10 +440,10 @@ def test_redis_without_certificate_verification_is_a_warning(tmp_path: Path) -> 
     certificate = certificates.make_certificate(tmp_path)
     with running_app.run_redis(tmp_path, certificate) as url:
         environ = PRODUCTION | {"REDIS_URL": url}
-        examine(environ, "--offline").found("store", "fault", "nobody can log in")
+        run_doctor(environ, "--offline").assert_finding("store", "fault", "nobody can log in")
         lax = environ | {"REDIS_TLS_VERIFY": "off"}
-        examine(lax, "--offline").found("store", "warning", "REDIS_TLS_VERIFY")
-        examine(lax | {"DYNO": "web.1"}, "--offline").found("store", "ok", "Heroku")
+        run_doctor(lax, "--offline").assert_finding("store", "warning", "REDIS_TLS_VERIFY")
+        run_doctor(lax | {"DYNO": "web.1"}, "--offline").assert_finding("store", "ok", "Heroku")
 
 
 def run(folder: Path, environ: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
@@ -462,7 +472,7 @@ FORMS = (("-m", "clever_login.doctor"), ("-m", "flask", "--app", "app", "clever"
 def test_both_ways_to_run_the_doctor_print_a_line_for_each_finding(
     installed: Path, form: tuple[str, ...]
 ) -> None:
-    with a_clever() as (_, environ):
+    with running_clever() as (_, environ):
         ended = run(installed, environ, *form)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
@@ -490,19 +500,19 @@ def test_the_doctor_tries_the_file_store_only_if_its_folder_exists(
         if exists:
             store.mkdir(parents=True)
         before = run(installed, PRODUCTION, *module)
-        Report(before.stdout, before.returncode).found("store", "ok", "will be stored")
+        Report(before.stdout, before.returncode).assert_finding("store", "ok", "will be stored")
         assert store.exists() is exists
         assert list(store.glob("*")) == []
     FileStore(store).set("session-1", b"of a child", 60)
     after = run(installed, PRODUCTION, *module)
-    Report(after.stdout, after.returncode).found("store", "ok", "test value worked")
+    Report(after.stdout, after.returncode).assert_finding("store", "ok", "test value worked")
     assert session_file.values_in(store) == {"session-1": b"of a child"}
 
 
 def test_an_unwritable_store_folder_is_a_failure(installed: Path) -> None:
     (installed / "instance").write_text("a file where a folder should be")
     ended = run(installed, PRODUCTION, "-m", "clever_login.doctor", "--offline", "--json")
-    Report(ended.stdout, ended.returncode).found("store", "fault", "instance/store")
+    Report(ended.stdout, ended.returncode).assert_finding("store", "fault", "instance/store")
 
 
 @pytest.mark.servers  # may install the app's packages

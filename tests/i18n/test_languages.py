@@ -25,7 +25,7 @@ from tests.support.running_app import Site
 HEAD = 'msgid ""\nmsgstr ""\n"Language: {}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
 
 
-def spoken(visitor: Visitor) -> str:
+def page_language(visitor: Visitor) -> str:
     """Return the page's language. Asserts that the header and the HTML agree."""
     html = visitor.page.html
     assert isinstance(html, Tag)
@@ -34,7 +34,7 @@ def spoken(visitor: Visitor) -> str:
     return str(html["lang"])
 
 
-def choose(visitor: Visitor, label: str) -> Visitor:
+def choose_language(visitor: Visitor, label: str) -> Visitor:
     """Click a language link with a Referer header, as a browser does."""
     visitor.http.headers["Referer"] = visitor.url
     return visitor.click(label)
@@ -68,7 +68,7 @@ def catalog(folder: Path, language: str, texts: str) -> Path:
 def test_a_page_uses_the_best_match_of_the_browsers_languages(
     site: Site, accepted: str, expected: str
 ) -> None:
-    assert spoken(site.visitor().open("/", **{"Accept-Language": accepted})) == expected
+    assert page_language(site.visitor().open("/", **{"Accept-Language": accepted})) == expected
 
 
 def test_the_language_menu_shows_each_languages_own_name_on_every_page(site: Site) -> None:
@@ -82,21 +82,21 @@ def test_the_language_menu_shows_each_languages_own_name_on_every_page(site: Sit
 
 
 def test_switching_the_language_returns_to_the_same_page_and_needs_no_session(site: Site) -> None:
-    visitor = choose(site.visitor().open("/logged-out?district_id=abc"), "Español")
-    assert (spoken(visitor), visitor.path) == ("es", "/logged-out")
+    visitor = choose_language(site.visitor().open("/logged-out?district_id=abc"), "Español")
+    assert (page_language(visitor), visitor.path) == ("es", "/logged-out")
     assert visitor.url.endswith("?district_id=abc")
     assert [cookie.name for cookie in visitor.http.cookies] == ["language"]
-    assert spoken(choose(visitor, "English")) == "en"
+    assert page_language(choose_language(visitor, "English")) == "en"
 
 
 def test_the_chosen_language_takes_precedence_over_the_browsers(site: Site) -> None:
-    visitor = choose(site.visitor().open("/"), "Español")
-    assert spoken(visitor.open("/", **{"Accept-Language": "en"})) == "es"
+    visitor = choose_language(site.visitor().open("/"), "Español")
+    assert page_language(visitor.open("/", **{"Accept-Language": "en"})) == "es"
 
 
 def test_switching_the_language_keeps_an_error_page_and_avoids_post_only_paths(site: Site) -> None:
     visitor = by_button(site, "student")
-    assert choose(visitor.open("/nothing-here"), "Español").code == "http_404"
+    assert choose_language(visitor.open("/nothing-here"), "Español").code == "http_404"
     visitor.http.headers["Referer"] = f"{site.url}/logout"
     assert visitor.open("/language/en").path == "/dashboard"
 
@@ -138,29 +138,29 @@ def test_the_language_cookie_has_the_same_security_flags_as_the_others(
 
 
 def test_the_language_choice_survives_a_login_and_ends_with_log_out(site: Site) -> None:
-    visitor = choose(site.visitor().open("/"), "Español")
+    visitor = choose_language(site.visitor().open("/"), "Español")
     stop_before_callback(site, "student", visitor)
-    assert spoken(visitor.open(visitor.url)) == "es"
+    assert page_language(visitor.open(visitor.url)) == "es"
     button = visitor.page.select_one("form[action='/logout'] button")
     assert button is not None
     visitor.press(button.get_text().strip())
-    assert (visitor.path, spoken(visitor)) == ("/logged-out", "es")
-    assert spoken(visitor.open("/")) == "en"
+    assert (visitor.path, page_language(visitor)) == ("/logged-out", "es")
+    assert page_language(visitor.open("/")) == "en"
 
 
 def test_a_language_chosen_on_the_logged_out_page_is_kept(site: Site) -> None:
-    visitor = choose(by_button(site, "student").press("Log out"), "Español")
-    assert (visitor.path, spoken(visitor)) == ("/logged-out", "es")
-    visitor = choose(visitor, "English")
-    assert (visitor.path, spoken(visitor)) == ("/logged-out", "en")
+    visitor = choose_language(by_button(site, "student").press("Log out"), "Español")
+    assert (visitor.path, page_language(visitor)) == ("/logged-out", "es")
+    visitor = choose_language(visitor, "English")
+    assert (visitor.path, page_language(visitor)) == ("/logged-out", "en")
 
 
 def test_the_next_person_on_a_shared_computer_starts_with_the_browsers_language(site: Site) -> None:
-    visitor = choose(by_button(site, "student"), "Español")
+    visitor = choose_language(by_button(site, "student"), "Español")
     visitor.open(f"{site.clever.url}/in/{site.person('student').district.shortname}")
     visitor.press("Log out")
     stop_before_callback(site, "teacher", visitor)
-    assert (spoken(visitor.open(visitor.url)), visitor.role) == ("en", "teacher")
+    assert (page_language(visitor.open(visitor.url)), visitor.role) == ("en", "teacher")
 
 
 def test_a_framed_page_offers_no_language_menu(site: Site) -> None:
@@ -177,10 +177,13 @@ def test_adding_a_language_needs_only_a_translation_file(tmp_path: Path) -> None
         visitor = Visitor(url).open("/", **{"Accept-Language": "ar-EG"})
         labels = [link.get_text() for link in visitor.page.select(".languages a")]
         assert labels == ["English", "العربية", "Español", "Português (Brasil)"]
-        assert (spoken(visitor), visitor.page.html and visitor.page.html["dir"]) == ("ar", "rtl")
+        assert (page_language(visitor), visitor.page.html and visitor.page.html["dir"]) == (
+            "ar",
+            "rtl",
+        )
         assert visitor.page.select_one("[aria-label='اللغة']")
-        assert spoken(choose(visitor, "Português")) == "pt-BR"
-        assert spoken(Visitor(url).open("/", **{"Accept-Language": "pt"})) == "pt-BR"
+        assert page_language(choose_language(visitor, "Português")) == "pt-BR"
+        assert page_language(Visitor(url).open("/", **{"Accept-Language": "pt"})) == "pt-BR"
 
 
 BROKEN = [
@@ -294,19 +297,19 @@ def test_plurals_follow_the_rules_of_the_language(make_site: SiteMaker, tmp_path
 def test_a_language_chosen_on_the_idle_timeout_page_is_kept(
     site: Site,
 ) -> None:
-    visitor = choose(site.visitor().open("/"), "Español").open("/away?language=es")
-    assert spoken(visitor) == "es"
-    assert spoken(visitor.open("/")) == "en"
-    visitor = choose(visitor.open("/away?language=es"), "English")
-    assert (visitor.path, spoken(visitor)) == ("/away", "en")
-    assert spoken(choose(visitor, "Español").open("/")) == "es"
+    visitor = choose_language(site.visitor().open("/"), "Español").open("/away?language=es")
+    assert page_language(visitor) == "es"
+    assert page_language(visitor.open("/")) == "en"
+    visitor = choose_language(visitor.open("/away?language=es"), "English")
+    assert (visitor.path, page_language(visitor)) == ("/away", "en")
+    assert page_language(choose_language(visitor, "Español").open("/")) == "es"
 
 
 def test_a_link_can_select_a_language_unless_the_user_has_chosen_one(site: Site) -> None:
     visitor = site.visitor().open("/?language=es")
-    assert spoken(visitor) == "es"
-    assert spoken(choose(visitor, "English")) == "en"
-    assert spoken(visitor.open("/?language=es")) == "en"
+    assert page_language(visitor) == "es"
+    assert page_language(choose_language(visitor, "English")) == "en"
+    assert page_language(visitor.open("/?language=es")) == "en"
 
 
 def test_concurrent_first_requests_all_get_spanish_pages(site: Site) -> None:

@@ -125,18 +125,19 @@ def in_brackets(text: str) -> str:
     )
 
 
-def outside(page_texts: list[str], names: set[str]) -> list[str]:
+def texts_outside_brackets(page_texts: list[str], names: set[str]) -> list[str]:
     """Return the texts outside brackets that are neither data nor a language's own name."""
     text = re.sub(r"⟦[^⟦⟧]*⟧", "\n", "\x1f".join(page_texts))
     remaining = reading_level.remove_texts(text, names | OF_BABEL).split("\x1f")
     return [text.strip() for text in remaining if re.search(r"[^\W\d_]", text)]
 
 
-def hard_coded(reader: PageReader, names: set[str]) -> dict[str, list[str]]:
+def untranslated_texts(reader: PageReader, names: set[str]) -> dict[str, list[str]]:
     """Return these texts by page. Asserts that every page has bracketed text."""
     assert all("⟦" in page.get_text() for page in reader.pages.values())
     texts_by_page = {
-        path: outside(reading_level.all_texts(page), names) for path, page in reader.pages.items()
+        path: texts_outside_brackets(reading_level.all_texts(page), names)
+        for path, page in reader.pages.items()
     }
     return {path: texts for path, texts in texts_by_page.items() if texts}
 
@@ -146,12 +147,12 @@ def test_no_page_has_untranslated_text(bracketed: tuple[Site, set[str]], user_na
     site, names = bracketed
     reader = PageReader(site, user_name, PSEUDO).look_around(reading_level.claim_link(site))
     assert len(reader.pages) > 3
-    assert hard_coded(reader, names) == {}
+    assert untranslated_texts(reader, names) == {}
 
 
 def test_no_error_page_has_untranslated_text(bracketed: tuple[Site, set[str]]) -> None:
     site, names = bracketed
-    assert hard_coded(PageReader(site, NOT_LOGGED_IN, PSEUDO).fail(), names) == {}
+    assert untranslated_texts(PageReader(site, NOT_LOGGED_IN, PSEUDO).fail(), names) == {}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_no_notice_about_missing_data_is_untranslated(
     reader = PageReader(site, user_name, PSEUDO).see("/dashboard")
     site.clever.clear_faults()
     assert "%(what)s" not in str(reader.pages)
-    assert hard_coded(reader, names) == {}
+    assert untranslated_texts(reader, names) == {}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_no_notice_about_a_sync_is_untranslated(
         session.execute(update(District).values(before))
     for reader in readers:
         assert reader.pages["/dashboard"].select(".notice:not(.good)")
-        assert hard_coded(reader, names) == {}
+        assert untranslated_texts(reader, names) == {}
 
 
 def test_no_page_has_untranslated_text_during_impersonation(
@@ -212,7 +213,7 @@ def test_no_page_has_untranslated_text_during_impersonation(
     visitor = reader.arrive().open("/oauth/callback?code=x&loginas_by_admin=true")
     reader.pages["/dashboard"] = visitor.page
     assert visitor.page.select_one(".by-admin")
-    assert hard_coded(reader, names) == {}
+    assert untranslated_texts(reader, names) == {}
 
 
 def test_no_library_or_framed_page_has_untranslated_text(
@@ -224,10 +225,10 @@ def test_no_library_or_framed_page_has_untranslated_text(
     library = make_site(
         clever_library=True, extend=lambda app: app.extensions.update(languages=texts_of)
     )
-    assert hard_coded(PageReader(library, NOT_LOGGED_IN, PSEUDO).see("/"), names) == {}
+    assert untranslated_texts(PageReader(library, NOT_LOGGED_IN, PSEUDO).see("/"), names) == {}
     framed = send_request(site.url, headers={"Sec-Fetch-Dest": "iframe", "Accept-Language": PSEUDO})
     page = BeautifulSoup(framed.text, "html5lib")
-    assert outside(reading_level.all_texts(page), names) == []
+    assert texts_outside_brackets(reading_level.all_texts(page), names) == []
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +237,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, set[s
         yield site, reading_level.roster_texts(site) | {"English", "Español"}
 
 
-def of_students(site: Site, repaired: Site, language: str) -> Iterator[PageReader]:
+def student_readers(site: Site, repaired: Site, language: str) -> Iterator[PageReader]:
     """Yield readers of all pages that a student can see, including those after failures."""
     link = reading_level.claim_link(site)
     yield PageReader(site, NOT_LOGGED_IN, language).look_around(link)
@@ -261,7 +262,7 @@ def test_student_pages_use_short_sentences_and_words_that_children_know(
     repaired.clever.add_incident(reading_level.INCIDENT, "maintenance")
     known_words = set((ROOT / "tests" / "data" / f"words_{language}.txt").read_text().split())
     long, unknown = set(), set()
-    for reader in of_students(site, repaired, language):
+    for reader in student_readers(site, repaired, language):
         for page in reader.pages.values():
             for sentence in reading_level.sentences(page):
                 words = WORD.findall(reading_level.remove_texts(sentence, names, " • "))

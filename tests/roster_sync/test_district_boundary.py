@@ -58,7 +58,7 @@ class Pair:
         return result.stdout
 
 
-def all_of(engine: Engine, district_id: str) -> dict[str, set[tuple[Any, ...]]]:
+def all_rows(engine: Engine, district_id: str) -> dict[str, set[tuple[Any, ...]]]:
     """Return every row of a district with all columns."""
     rows_by_table = {}
     with engine.connect() as db:
@@ -91,19 +91,19 @@ def section_across(pair: Pair) -> tuple[str, dict[str, Any]]:
     return section.id, {
         "name": f"{CANARY} class",
         "school": pair.school(neighbor).id,
-        "term_id": theirs_term(pair),
+        "term_id": neighbor_term(pair),
         "students": [*students, pair.person(neighbor, "student").id],
         "teachers": [section.teacher.id, pair.person(neighbor, "teacher").id],
     }
 
 
-def theirs_term(pair: Pair) -> str:
+def neighbor_term(pair: Pair) -> str:
     with database_engine(pair.site).connect() as db:
         own = select(models.Term.id).where(models.Term.district_id == pair.neighbor.id)
         return str(db.scalars(own).first())
 
 
-def ours_as_theirs(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
+def with_neighbor_ids(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
     """Return changes that give this district's records ids of the neighbor's records."""
     neighbor, district, name = (
         pair.neighbor,
@@ -118,7 +118,7 @@ def ours_as_theirs(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
         (pair.person(district, "student", 1).id, {"id": pair.site.person("student").id, **name}),
         (pair.section(district, 1).id, {"id": pair.section(neighbor, 1).id, "name": CANARY}),
         (pair.school(district, 1).id, {"id": pair.school(neighbor, 1).id, "name": CANARY}),
-        (str(term), {"id": theirs_term(pair), "name": CANARY}),
+        (str(term), {"id": neighbor_term(pair), "name": CANARY}),
     ]
 
 
@@ -143,7 +143,7 @@ CASES: dict[str, tuple[Callable[[Pair], Any], set[str]]] = {
         lambda pair: [section_across(pair)],
         {"section.school (1)", "section.students (1)", "section.teachers (1)", "section.term (1)"},
     ),
-    "their ids": (ours_as_theirs, {"user (1)", "section (1)", "school (1)", "term (1)"}),
+    "their ids": (with_neighbor_ids, {"user (1)", "section (1)", "school (1)", "term (1)"}),
     "people across": (people_across, {"user.schools (1)", "user.legacy_id (1)", "user (1)"}),
 }
 
@@ -154,11 +154,11 @@ def test_data_of_one_district_never_changes_another_and_is_counted(
     pair: Pair, case: str, words: tuple[str, ...]
 ) -> None:
     visitors = [by_button(pair.site, name) for name in ("student", "teacher", "school_admin")]
-    before = all_of(database_engine(pair.site), pair.neighbor.id)
+    before = all_rows(database_engine(pair.site), pair.neighbor.id)
     overrides, fields = CASES[case]
     pair.override(*overrides(pair))
     output = pair.sync(*words)
-    assert all_of(database_engine(pair.site), pair.neighbor.id) == before
+    assert all_rows(database_engine(pair.site), pair.neighbor.id) == before
     assert "to another district were left out: " in output
     for field in fields:
         assert field in output, output
@@ -189,12 +189,12 @@ def test_references_to_another_district_are_dropped_and_the_rest_is_kept(pair: P
 
 
 def test_a_district_token_that_returns_another_districts_record_is_not_used(pair: Pair) -> None:
-    before = all_of(database_engine(pair.site), pair.neighbor.id)
+    before = all_rows(database_engine(pair.site), pair.neighbor.id)
     pair.override((pair.district.id, {"id": pair.neighbor.id}))
     result = sync_site(pair.site, "--district", pair.district.id)
     assert result.exit_code == 1
     assert "another district's record" in result.stdout
-    assert all_of(database_engine(pair.site), pair.neighbor.id) == before
+    assert all_rows(database_engine(pair.site), pair.neighbor.id) == before
 
 
 @pytest.mark.servers

@@ -18,21 +18,21 @@ from clever_login.db.database import database
 from clever_login.storage.private_files import DATABASE_FILE
 from clever_simulator.config import default_config
 from clever_simulator.directory.models import District
-from tests.doctor.test_doctor import PRODUCTION, examine
+from tests.doctor.test_doctor import PRODUCTION, run_doctor
 from tests.roster_sync.test_signals import (
-    BOTH,
+    BOTH_SYNCS,
     assert_as_at_clever,
     district_of,
+    person_columns,
     recorder,
     run,
     site,
-    stored,
 )
 from tests.support import fresh_checkout
 from tests.support.account_app import flask_app
 from tests.support.expected_rows import actual_rows, database_engine, sync_site
 from tests.support.running_app import Site
-from tests.support.signal_recorder import CHILDS_NAME, FAILING_RECEIVER, Recorder, failing
+from tests.support.signal_recorder import CHILDS_NAME, FAILING_RECEIVER, Recorder, failing_receiver
 
 __all__ = ["recorder", "site"]
 
@@ -46,7 +46,7 @@ def cursor_and_people(site: Site, district: District) -> tuple[str | None, objec
     return cursor, actual_rows(database_engine(site), district.id)["people"]
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_receiver_that_raises_ends_the_districts_run_and_nobody_is_archived(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_receiver_that_raises_ends_the_districts_run_and_nobody_is_archived(
     site.clever.change_roster("unshared", leaver.id)
     site.clever.change_roster("name", "student2", last="Tamm")  # in the second district
     assert site.person("student2").district == second
-    with failing(flask_app(site), "people_changed"):
+    with failing_receiver(flask_app(site), "people_changed"):
         failed = sync_site(site, *words)
     assert failed.exit_code == 1
     assert f"{first.name} ({first.id}): failed. {FAILING_RECEIVER}." in failed.stdout
@@ -88,7 +88,7 @@ def test_a_receiver_that_raises_ends_the_districts_run_and_nobody_is_archived(
 
 def test_a_first_sync_that_a_receiver_ends_is_shown_and_repeated(site: Site) -> None:
     first = district_of(site)
-    with failing(flask_app(site), "people_created", first.id):
+    with failing_receiver(flask_app(site), "people_created", first.id):
         failed = run(site, code=1)
     assert FAILING_RECEIVER in failed
     assert cursor_and_people(site, first) == (None, set())
@@ -109,12 +109,12 @@ def test_other_districts_are_written_when_a_receiver_fails_for_one(site: Site) -
     first, *other_districts = site.clever.people.districts
     site.clever.change_roster("name", "student", last="Adler")
     site.clever.change_roster("name", "student2", last="Tamm")
-    with failing(flask_app(site), "people_changed", first.id):
+    with failing_receiver(flask_app(site), "people_changed", first.id):
         failed = sync_site(site)
     assert failed.stdout.count("failed.") == 1
     assert failed.stdout.count("events.") == len(other_districts)
-    assert stored(site, "student2").last_name == "Tamm"
-    assert stored(site, "student").last_name != "Adler"
+    assert person_columns(site, "student2").last_name == "Tamm"
+    assert person_columns(site, "student").last_name != "Adler"
 
 
 def test_people_of_a_batch_that_a_receiver_rolled_back_are_not_archived_as_unseen(
@@ -128,7 +128,7 @@ def test_people_of_a_batch_that_a_receiver_rolled_back_are_not_archived_as_unsee
     assert 0 < len(people) % 500 < len(people) / 10
     before = cursor_and_people(site, large)
     site.clever.change_roster("name", people[-1], last="Adler")
-    with failing(flask_app(site), "people_changed"):
+    with failing_receiver(flask_app(site), "people_changed"):
         failed = sync_site(site, "--full", "--district", large.id)
     assert cursor_and_people(site, large) == before
     assert f"failed. {FAILING_RECEIVER}" in failed.stdout
@@ -136,13 +136,13 @@ def test_people_of_a_batch_that_a_receiver_rolled_back_are_not_archived_as_unsee
     assert "people: 1 changed" in sync_site(site, "--district", large.id).stdout
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_receiver_that_fails_at_the_removals_undoes_all_of_them(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
     student, before = site.person("student"), cursor_and_people(site, district_of(site))
     site.clever.change_roster("unshared", "student")
-    with failing(flask_app(site), "people_archived"):
+    with failing_receiver(flask_app(site), "people_archived"):
         assert f"failed. {FAILING_RECEIVER}" in run(site, *words, code=1)
     assert recorder.notes() == 0
     assert cursor_and_people(site, district_of(site)) == before
@@ -178,7 +178,7 @@ def test_the_log_says_where_a_receiver_failed_and_nothing_about_people(
     site: Site, recorder: Recorder
 ) -> None:
     site.clever.change_roster("name", "student", last="Adler")
-    with failing(flask_app(site), "people_changed"):
+    with failing_receiver(flask_app(site), "people_changed"):
         failed = sync_site(site)
     (line,) = [line for line in failed.stderr.splitlines() if "receiver_failed" in line]
     assert FAILING_RECEIVER in line
@@ -193,12 +193,12 @@ def test_the_doctor_names_the_receiver_that_ended_a_sync(
 ) -> None:
     sync_site(site)
     site.clever.change_roster("name", "student", last="Adler")
-    with failing(flask_app(site), "people_changed"):
+    with failing_receiver(flask_app(site), "people_changed"):
         run(site, code=1)
     message = f"The last sync of one district ended early, at {FAILING_RECEIVER}."
     if database_url:
         environ = PRODUCTION | {"DATABASE_URL": database_url}
-        examine(environ, "--offline").found("database", "warning", message)
+        run_doctor(environ, "--offline").assert_finding("database", "warning", message)
         return
     database(flask_app(site)).close()  # so that the file is complete
     folder = fresh_checkout.copy_app(tmp_path)

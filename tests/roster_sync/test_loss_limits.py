@@ -25,7 +25,7 @@ from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
 WAYS = [(), ("--full",)]
-BOTH = pytest.mark.parametrize("words", WAYS, ids=["events", "full"])
+BOTH_SYNCS = pytest.mark.parametrize("words", WAYS, ids=["events", "full"])
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def replace_sections(site: Site, change: Callable[[Any], list[Any]]) -> None:
     simulator.changes.apply_and_log(district, lambda: data.replace_directory(directory))
 
 
-def as_in_january(sections: Any) -> list[Any]:
+def with_new_ids(sections: Any) -> list[Any]:
     """Return new sections in place of all.
 
     Some student information systems do this each semester.
@@ -193,11 +193,11 @@ def as_in_january(sections: Any) -> list[Any]:
     return [replace(section, id=section.id[::-1]) for section in sections]
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_semester_that_replaces_every_section_goes_through(
     site: Site, words: tuple[str, ...]
 ) -> None:
-    replace_sections(site, as_in_january)
+    replace_sections(site, with_new_ids)
     output = run(site, *words)
     assert "sections: 16 new, 16 archived" in output
     assert_as_at_clever(site)
@@ -209,7 +209,7 @@ def test_a_new_school_year_goes_through(site: Site) -> None:
     assert_as_at_clever(site)
 
 
-@BOTH
+@BOTH_SYNCS
 def test_removing_many_sections_without_replacement_is_held_back(
     site: Site, words: tuple[str, ...]
 ) -> None:
@@ -232,7 +232,7 @@ EMPTY = {
 }
 
 
-@BOTH
+@BOTH_SYNCS
 @pytest.mark.parametrize("case", EMPTY)
 def test_empty_lists_inside_all_records_are_held_back(
     site: Site, case: str, words: tuple[str, ...]
@@ -252,7 +252,7 @@ def test_empty_lists_inside_all_records_are_held_back(
     assert_as_at_clever(site)
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_section_without_students_becomes_empty(site: Site, words: tuple[str, ...]) -> None:
     section = site.clever.people.sections_of(district_of(site))[0]
     site.clever.override(section.id, students=[])

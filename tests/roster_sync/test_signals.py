@@ -20,7 +20,7 @@ from clever_login.signals import EnrollmentRow, SchoolRole
 from clever_simulator.config import default_config
 from clever_simulator.directory.models import District
 from tests.conftest import SiteMaker
-from tests.roster_sync.test_loss_limits import as_in_january, replace_sections
+from tests.roster_sync.test_loss_limits import replace_sections, with_new_ids
 from tests.support.account_app import (
     flask_app,
     make_account_app,
@@ -39,11 +39,11 @@ from tests.support.signal_recorder import (
     FAILING_RECEIVER,
     ROSTER_SIGNALS,
     Recorder,
-    failing,
+    failing_receiver,
     recording,
 )
 
-BOTH = pytest.mark.parametrize("words", [(), ("--full",)], ids=["events", "full"])
+BOTH_SYNCS = pytest.mark.parametrize("words", [(), ("--full",)], ids=["events", "full"])
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def assert_as_at_clever(site: Site) -> None:
     assert_rows_equal(ExpectedRows(site.clever, district_of(site)), database_engine(site))
 
 
-def stored(site: Site, user_name: str) -> Any:
+def person_columns(site: Site, user_name: str) -> Any:
     """Return the columns of a person's row."""
     with database_engine(site).connect() as db:
         query = select(models.Person).where(models.Person.clever_id == site.person(user_name).id)
@@ -120,7 +120,7 @@ def test_a_first_full_read_sends_every_person_section_and_enrollment_once(site: 
         assert_in_order(recorder)
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_sync_without_changes_sends_nothing(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
@@ -128,11 +128,11 @@ def test_a_sync_without_changes_sends_nothing(
     assert recorder.calls == []
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_new_name_is_sent_with_the_old_one(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
-    before = stored(site, "student")
+    before = person_columns(site, "student")
     site.clever.change_roster("name", "student", last="Adler")
     run(site, *words)
     (change,) = recorder.rows("people_changed")
@@ -144,11 +144,11 @@ def test_a_new_name_is_sent_with_the_old_one(
     assert "Adler" not in repr(change)
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_late_joiner_is_added_to_a_section_and_a_leaver_removed(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
-    student, person_id = site.person("student"), stored(site, "student").id
+    student, person_id = site.person("student"), person_columns(site, "student").id
     sections = site.clever.people.sections_of(district_of(site))
     left_section = next(section.id for section in sections if student in section.students)
     joined_section = next(section.id for section in sections if student not in section.students)
@@ -164,11 +164,11 @@ def test_a_late_joiner_is_added_to_a_section_and_a_leaver_removed(
     ]
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_child_who_leaves_is_archived_and_who_returns_is_restored(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
-    person = stored(site, "student")
+    person = person_columns(site, "student")
     site.clever.change_roster("unshared", "student")
     run(site, *words)
     (row,) = recorder.rows("people_archived")
@@ -183,11 +183,11 @@ def test_a_child_who_leaves_is_archived_and_who_returns_is_restored(
     assert_as_at_clever(site)
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_child_who_changes_schools_is_sent_with_both(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
-    person = stored(site, "student")
+    person = person_columns(site, "student")
     schools = [school.id for school in site.clever.people.schools_of(district_of(site))]
     with database_engine(site).connect() as db:
         assignment = models.RoleAssignment
@@ -204,12 +204,12 @@ def test_a_child_who_changes_schools_is_sent_with_both(
     assert set(recorder.names()) == {"people_changed"}
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_semester_that_replaces_every_section_sends_new_and_archived_ones(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
     old = {section.id for section in site.clever.people.sections_of(district_of(site))}
-    replace_sections(site, as_in_january)
+    replace_sections(site, with_new_ids)
     run(site, *words)
     changes = recorder.rows("sections_changed")
     assert {c.after.section_id for c in changes if c.before is None} == {i[::-1] for i in old}
@@ -221,7 +221,7 @@ def test_a_semester_that_replaces_every_section_sends_new_and_archived_ones(
     assert_in_order(recorder)
 
 
-@BOTH
+@BOTH_SYNCS
 def test_a_renamed_section_is_sent_with_its_old_name(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
@@ -247,7 +247,7 @@ def test_the_first_sync_of_v3_sends_merges_before_everything_else(
     with recording(flask_app(new)) as recorder:
         run(new)
         merges = recorder.rows("people_merged", district_of(new).id)
-        survivor = stored(new, "teacher_admin").id
+        survivor = person_columns(new, "teacher_admin").id
         assert {merge.duplicate_id for merge in merges if merge.survivor_id == survivor} == (
             ids - {survivor}
         )
@@ -262,7 +262,7 @@ def test_a_district_that_leaves_sends_everybody_as_archived(site: Site) -> None:
     people = actual_rows(database_engine(site), district_of(site).id)["people"]
     with recording(flask_app(site)) as recorder:
         site.clever.make_step("leave", district=district_of(site).id)
-        with failing(flask_app(site), "people_archived"):
+        with failing_receiver(flask_app(site), "people_archived"):
             failed = sync_site(site)
         assert failed.exit_code == 1
         assert FAILING_RECEIVER in failed.stdout
@@ -349,7 +349,7 @@ def test_the_example_in_the_docs_behaves_as_described(site: Site, books: dict[st
     student = site.person("student")
     sections = site.clever.people.sections_of(district_of(site))
     joined = next(section.id for section in sections if student not in section.students)
-    person_id = stored(site, "student").id
+    person_id = person_columns(site, "student").id
     with engine.begin() as db:
         rows = [{"section_id": joined, "book": name} for name in ("Emil", "Momo")]
         db.execute(insert(books["assigned"]), rows)

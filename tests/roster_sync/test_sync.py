@@ -33,7 +33,7 @@ from tests.support.expected_rows import (
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
-PROMISED = ("v2.1", "v3.0", "v3.1")
+VERSIONS_TO_SYNC = ("v2.1", "v3.0", "v3.1")
 SyncedSite = Callable[..., Site]
 
 
@@ -55,7 +55,7 @@ def main_district(site: Site) -> District:
     return site.clever.people.districts[0]
 
 
-def truth(site: Site, district: District | None = None) -> ExpectedRows:
+def expected_rows(site: Site, district: District | None = None) -> ExpectedRows:
     return ExpectedRows(
         site.clever, district or main_district(site), site.settings.clever_api_version
     )
@@ -63,7 +63,7 @@ def truth(site: Site, district: District | None = None) -> ExpectedRows:
 
 def assert_all_equal(site: Site) -> None:
     for district in site.clever.people.districts:
-        assert_rows_equal(truth(site, district), database_engine(site))
+        assert_rows_equal(expected_rows(site, district), database_engine(site))
 
 
 def archived(engine: Engine) -> set[str]:
@@ -73,7 +73,7 @@ def archived(engine: Engine) -> set[str]:
         return {clever_id for clever_id in ids if clever_id}
 
 
-@pytest.mark.parametrize("version", PROMISED)
+@pytest.mark.parametrize("version", VERSIONS_TO_SYNC)
 def test_a_first_sync_reads_everything_and_a_second_one_only_changes(
     make: SyncedSite, version: str
 ) -> None:
@@ -99,7 +99,7 @@ def test_a_full_sync_refreshes_postgresql_statistics(make_site: SiteMaker, postg
             assert db.scalar(text(statistics), {"table": table.__tablename__}) == actual
 
 
-@pytest.mark.parametrize("version", PROMISED)
+@pytest.mark.parametrize("version", VERSIONS_TO_SYNC)
 def test_an_event_sync_brings_the_database_to_what_clever_shares_now(
     make: SyncedSite, version: str
 ) -> None:
@@ -366,7 +366,7 @@ def test_a_district_is_read_in_every_state_and_the_state_is_explained(
     result = sync_site(site, "--district", main_district(site).id)
     assert result.exit_code == 0
     assert f"full read. {STATES[state]}" in result.stdout
-    assert_rows_equal(truth(site), database_engine(site))
+    assert_rows_equal(expected_rows(site), database_engine(site))
     with database_engine(site).connect() as db:
         row = db.execute(select(models.District.state, models.District.connected)).one()
     assert tuple(row) == (state, True)

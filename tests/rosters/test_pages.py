@@ -43,7 +43,7 @@ def school(database_url: str | None, tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def crowd(session: Session, number: int) -> None:
+def add_many(session: Session, number: int) -> None:
     """Add this many schools, sections of one teacher and school, and students of one section."""
     own = session.get_one(School, "a1").district_id
     for place in range(number):
@@ -64,7 +64,7 @@ def names_in_list(visitor: Visitor) -> list[str]:
     return [link.get_text() for link in links]
 
 
-def plotted(visitor: Visitor) -> dict[str, int]:
+def chart_values(visitor: Visitor) -> dict[str, int]:
     """Return the values of a page's bar chart, by grade."""
     names, values = (
         [label.get_text() for label in visitor.page.select(f".plot .{name}")]
@@ -78,7 +78,7 @@ def test_a_long_list_is_paged_in_order_with_each_row_once_on_small_pages(
     school: Site, user_name: str
 ) -> None:
     with database_session(school) as session:
-        crowd(session, 120)
+        add_many(session, 120)
     visitor = by_button(school, user_name)
     for path in LONG_LISTS[user_name]:
         visitor.open(path)
@@ -105,7 +105,7 @@ def test_a_long_list_is_paged_in_order_with_each_row_once_on_small_pages(
 
 def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> None:
     with database_session(school) as session:
-        crowd(session, 120)
+        add_many(session, 120)
     teacher = by_button(school, "teacher").open("/classes/section-own").click("All, to print")
     assert len(teacher.page.select(".table tbody tr")) == 122
     assert len(names_in_list(by_button(school, "school_admin").open("/schools/a1?page=all"))) == 50
@@ -113,7 +113,7 @@ def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> No
 
 def test_a_page_number_out_of_range_shows_the_nearest_page(school: Site) -> None:
     with database_session(school) as session:
-        crowd(session, 60)
+        add_many(session, 60)
     teacher = by_button(school, "teacher")
     for page in ("0", "-1", "x", "", "9" * 5000, "1.5", "%00", "２"):
         assert len(names_in_list(teacher.open(f"/classes/section-own?page={page}"))) == 50, page
@@ -137,9 +137,9 @@ def test_the_grade_chart_the_table_and_clever_agree(
     site = make_account_app(make_site, database_url)
     sync_site(site)
     admin = by_button(site, "district_admin")
-    assert plotted(admin) == by_grade(site)
+    assert chart_values(admin) == by_grade(site)
     admin.click("See all schools")
-    assert plotted(admin) == by_grade(site)
+    assert chart_values(admin) == by_grade(site)
     [total] = [
         figure.dd for figure in admin.page.select(".figures div") if "Students" in figure.text
     ]
@@ -152,15 +152,15 @@ def test_the_grade_chart_the_table_and_clever_agree(
     ]
     labels = {"K": "Kindergarten", "Other": "Other"}
     assert cells == [
-        (labels.get(name, f"Grade {name}"), number) for name, number in plotted(admin).items()
+        (labels.get(name, f"Grade {name}"), number) for name, number in chart_values(admin).items()
     ]
-    fullest = max(plotted(admin).values())
+    fullest = max(chart_values(admin).values())
     widths = [str(bar["width"]) for bar in admin.page.select(".plot .bar")]
-    assert widths == [f"{round(100 * value / fullest)}%" for value in plotted(admin).values()]
+    assert widths == [f"{round(100 * value / fullest)}%" for value in chart_values(admin).values()]
     staff = by_button(site, "school_admin")
     [own] = site.person("school_admin").schools
-    assert plotted(staff) == by_grade(site, own)
-    assert plotted(staff.click(own.name)) == by_grade(site, own)
+    assert chart_values(staff) == by_grade(site, own)
+    assert chart_values(staff.click(own.name)) == by_grade(site, own)
 
 
 def test_grades_are_in_school_order_and_unknown_grades_count_as_other(school: Site) -> None:
@@ -168,9 +168,9 @@ def test_grades_are_in_school_order_and_unknown_grades_count_as_other(school: Si
     with database_session(school) as session:
         for place, grade in enumerate(odd):
             add_person(session, f"G{place}", f"g{place}", "a", [STUDENT], "a1").grade = grade
-    names = list(plotted(by_button(school, "district_admin")))
+    names = list(chart_values(by_button(school, "district_admin")))
     assert names == ["Pre-K", "K", "2", "7", "10", "12", "13", "Other"]
-    assert plotted(by_button(school, "school_admin"))["Other"] == 3
+    assert chart_values(by_button(school, "school_admin"))["Other"] == 3
 
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=2)
@@ -286,11 +286,11 @@ def test_a_student_at_two_schools_is_counted_once_in_the_grades_of_both(school: 
     with database_session(school) as session:
         session.add(RoleAssignment(person_id="ours-school_admin", school_id="a2", role="staff"))
     staff = by_button(school, "school_admin")
-    before = plotted(staff)
+    before = chart_values(staff)
     with database_session(school) as session:
         session.add(RoleAssignment(person_id="ours-pupilown", school_id="a2", role=STUDENT))
-    assert plotted(staff.open("/dashboard")) == before
-    assert plotted(staff.open("/schools/a2")) == {"7": 2}
+    assert chart_values(staff.open("/dashboard")) == before
+    assert chart_values(staff.open("/schools/a2")) == {"7": 2}
 
 
 def test_a_school_that_is_archived_is_named_on_no_page_of_a_class(school: Site) -> None:

@@ -38,7 +38,7 @@ CLASS_A1 = {"student", "pupilown", "teacher", "teacherown"}
 SCHOOL_A1 = CLASS_A1 | {"pupilother", "teacherother", "school_admin"}
 DISTRICT_A = SCHOOL_A1 | {"pupilnext", "teachernext", "district_admin"}
 # viewer -> sections, schools, students of section-own, people; without the prefixes of the ids
-SEEN: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
+VISIBLE: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "student": ({"own"}, set(), set(), {"teacher", "teacherown"}),
     "teacher": ({"own"}, set(), {"student", "pupilown"}, CLASS_A1),
     "school_admin": ({"own", "other"}, {"a1"}, {"student", "pupilown"}, SCHOOL_A1),
@@ -49,7 +49,7 @@ SEEN: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
         DISTRICT_A,
     ),
 }
-SEEN["operator"] = SEEN["district_admin"]
+VISIBLE["operator"] = VISIBLE["district_admin"]
 ODD_IDS = ("nowhere", "", "\0", "section-own\0", "SECTION-OWN", "' or 1=1 --", "%", "x" * 65)
 
 
@@ -92,10 +92,10 @@ def ask(visitor: Visitor, function: str, **arguments: object) -> Any:
     return response.json()["ids"] if response.status_code == 200 else response.status_code
 
 
-@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("name", VISIBLE)
 def test_each_viewer_gets_the_rows_of_their_role_and_no_others(school: Site, name: str) -> None:
     viewer = viewer_named(school, name)
-    sections, schools, students, people = SEEN[name]
+    sections, schools, students, people = VISIBLE[name]
     assert ids(rosters.sections(viewer=viewer)) == sections
     assert ids(rosters.sections(school="a1", viewer=viewer)) == sections & {"own", "other"}
     assert ids(rosters.schools(viewer=viewer)) == schools
@@ -110,7 +110,7 @@ def test_each_viewer_gets_the_rows_of_their_role_and_no_others(school: Site, nam
     assert section.students == (None if name == "student" else 2)
 
 
-def outcome(question: Callable[[], Any]) -> Any:
+def visible_or_none(question: Callable[[], Any]) -> Any:
     """Return the answer, or None if it is not visible."""
     try:
         return question()
@@ -118,14 +118,14 @@ def outcome(question: Callable[[], Any]) -> Any:
         return None
 
 
-@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("name", VISIBLE)
 def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
     school: Site, name: str
 ) -> None:
     viewer = viewer_named(school, name)
-    _, schools, _, _ = SEEN[name]
+    _, schools, _, _ = VISIBLE[name]
     for school_id in ("a1", "a2", "b1"):
-        visible_school = outcome(partial(rosters.school, school_id, viewer=viewer))
+        visible_school = visible_or_none(partial(rosters.school, school_id, viewer=viewer))
         assert (visible_school is not None) == (school_id in schools)
     schools_with_counts = rosters.schools(counts=True, viewer=viewer)
     for row in schools_with_counts:
@@ -134,7 +134,7 @@ def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
         assert row.sections == rosters.sections(school=row.id, viewer=viewer).total
         assert row == rosters.school(row.id, counts=True, viewer=viewer)
         assert rosters.school(row.id, viewer=viewer).students is None
-    district = outcome(partial(rosters.district, viewer=viewer))
+    district = visible_or_none(partial(rosters.district, viewer=viewer))
     pupils = [p for p in rosters.people(viewer=viewer) if Role.STUDENT in p.roles]
     if name in ("district_admin", "operator"):
         assert (district.students, district.id) == (
@@ -148,14 +148,14 @@ def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
     assert bool(by_grade) == bool(schools)
 
 
-@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("name", VISIBLE)
 def test_the_teachers_of_several_classes_are_those_of_each_one(school: Site, name: str) -> None:
     viewer = viewer_named(school, name)
     section_ids = ["section-own", "section-other", "section-foreign", "nowhere", "\0"]
     teachers = rosters.teachers_by_section(section_ids, viewer=viewer)
     assert list(teachers) == section_ids
     for section_id in section_ids:
-        alone = outcome(partial(rosters.teachers, section_id, viewer=viewer))
+        alone = visible_or_none(partial(rosters.teachers, section_id, viewer=viewer))
         assert teachers[section_id] == (alone or ())
 
 
@@ -164,7 +164,7 @@ def test_the_viewer_is_the_logged_in_user_unless_another_one_is_passed(
     school: Site, user_name: str
 ) -> None:
     visitor = by_button(school, user_name)
-    sections, schools, students, people = SEEN[user_name]
+    sections, schools, students, people = VISIBLE[user_name]
     assert ask(visitor, "sections") == sorted(f"section-{section_id}" for section_id in sections)
     assert ask(visitor, "schools") == sorted(schools)
     assert ask(visitor, "students", section_id="section-own") == sorted(students)
@@ -182,7 +182,7 @@ def test_without_a_login_a_view_answers_401_and_a_job_must_name_the_viewer(schoo
         rosters.people()
 
 
-@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("name", VISIBLE)
 def test_ids_of_another_district_and_unknown_ids_are_not_visible(school: Site, name: str) -> None:
     viewer = viewer_named(school, name)
     by_section: tuple[Callable[..., object], ...] = (
@@ -200,7 +200,7 @@ def test_ids_of_another_district_and_unknown_ids_are_not_visible(school: Site, n
             with pytest.raises(rosters.NotVisible):
                 function(school=school_id, viewer=viewer)
     for function in by_school:
-        if SEEN[name][3] != DISTRICT_A:
+        if VISIBLE[name][3] != DISTRICT_A:
             with pytest.raises(rosters.NotVisible):
                 function(school="a2", viewer=viewer)
 
@@ -329,7 +329,7 @@ def test_account_ids_of_the_products_own_users_table_are_not_guessed(tmp_path: P
         assert {person.account_id for person in people} == {None}
 
 
-def crowd(site: Site, number: int) -> None:
+def add_many(site: Site, number: int) -> None:
     """Add this many schools, sections of the teacher, and students of section-own."""
     with database_session(site) as session:
         own = session.get_one(School, "a1").district_id
@@ -356,7 +356,7 @@ def lists_of(viewer: rosters.Viewer) -> dict[str, Callable[..., rosters.Page[Any
 
 
 def test_each_list_has_pages_with_every_row_once(school: Site) -> None:
-    crowd(school, 210)
+    add_many(school, 210)
     for name, read in lists_of(viewer_named(school, "operator")).items():
         first = read()
         assert (len(first), first.page, first.size) == (50, 1, 50), name
@@ -455,7 +455,7 @@ def test_more_rows_need_no_more_sql_statements(school: Site, user_name: str) -> 
         return counts
 
     few = count()
-    crowd(school, 60)
+    add_many(school, 60)
     assert count() == few
     assert max(few) <= 3
 
@@ -476,7 +476,7 @@ def test_the_example_in_the_docs_behaves_as_described(tmp_path: Path) -> None:
         assert report["name"] == "CanaryClassown"
         assert len(report["students"]) == 2
         assert teacher.http.get(f"{site.url}/reports/section-other").status_code == 404
-        crowd(site, 201)
+        add_many(site, 201)
         assert site.app
         with site.app.app_context():
             sections = list(names["every_section"](site.person("student").district.id))

@@ -37,7 +37,7 @@ def sync_pine_hollow(site: Site, *words: str) -> str:
     return sync_site(site, "--district", site.person(WINONA).district.id, *words).stdout
 
 
-def opens(site: Site, visitor: Visitor) -> set[str]:
+def reachable_names(site: Site, visitor: Visitor) -> set[str]:
     """Return the names of the schools and sections that this person may open."""
     with database_session(site) as session:
         schools = [(f"/schools/{row.id}", row.name) for row in session.scalars(select(School))]
@@ -53,7 +53,7 @@ def own_schools(visitor: Visitor) -> list[str]:
     return [link.get_text() for link in links]
 
 
-def numbers(visitor: Visitor, school: str) -> str:
+def school_figures(visitor: Visitor, school: str) -> str:
     """Return the numbers of students, teachers, and sections on a school's page."""
     visitor.open("/dashboard").click(school)
     return " ".join(figure.get_text() for figure in visitor.page.select(".figures dd"))
@@ -68,7 +68,7 @@ def as_role(visitor: Visitor, role: str) -> Visitor:
     return visitor
 
 
-def post(site: Site, **schools: str) -> None:
+def set_roles(site: Site, **schools: str) -> None:
     """Change Winona's roles to these, with one school each."""
     simulator: SimulatorState = site.clever.app.extensions["clever_simulator"]
     winona, by_name = (
@@ -90,11 +90,11 @@ def post(site: Site, **schools: str) -> None:
 def test_a_school_page_is_open_to_its_staff_but_not_to_its_teachers(site: Site) -> None:
     winona = as_role(by_button(site, WINONA), "staff")
     assert own_schools(winona) == [ELEMENTARY]
-    assert opens(site, winona) == {ELEMENTARY, READING}
-    assert numbers(winona, ELEMENTARY) == "2 1 1"
+    assert reachable_names(site, winona) == {ELEMENTARY, READING}
+    assert school_figures(winona, ELEMENTARY) == "2 1 1"
     as_role(winona, "teacher")
     assert own_schools(winona) == []
-    assert opens(site, winona) == {READING, ALGEBRA}
+    assert reachable_names(site, winona) == {READING, ALGEBRA}
 
 
 def test_staff_of_one_school_who_teach_at_another_are_not_teachers_of_the_first(
@@ -102,10 +102,10 @@ def test_staff_of_one_school_who_teach_at_another_are_not_teachers_of_the_first(
 ) -> None:
     hugo = by_button(site, STAFF_OF_BOTH)
     assert own_schools(hugo) == [ELEMENTARY, MIDDLE]
-    assert (numbers(hugo, ELEMENTARY), numbers(hugo, MIDDLE)) == ("2 1 1", "2 3 1")
-    post(site, staff=ELEMENTARY, teacher=MIDDLE)
+    assert (school_figures(hugo, ELEMENTARY), school_figures(hugo, MIDDLE)) == ("2 1 1", "2 3 1")
+    set_roles(site, staff=ELEMENTARY, teacher=MIDDLE)
     sync_pine_hollow(site)
-    assert (numbers(hugo, ELEMENTARY), numbers(hugo, MIDDLE)) == ("2 0 1", "2 3 1")
+    assert (school_figures(hugo, ELEMENTARY), school_figures(hugo, MIDDLE)) == ("2 0 1", "2 3 1")
 
 
 @pytest.mark.parametrize("words", [(), ("--full",)])
@@ -113,13 +113,13 @@ def test_a_role_removed_at_a_school_is_removed_by_the_next_sync(
     site: Site, words: tuple[str, ...]
 ) -> None:
     winona = as_role(by_button(site, WINONA), "staff")
-    post(site, staff=MIDDLE, teacher=ELEMENTARY)
+    set_roles(site, staff=MIDDLE, teacher=ELEMENTARY)
     assert "people: 1 changed" in sync_pine_hollow(site, *words)
     assert own_schools(winona) == [MIDDLE]
-    assert opens(site, winona) == {MIDDLE, ALGEBRA}
-    post(site, teacher=MIDDLE)
+    assert reachable_names(site, winona) == {MIDDLE, ALGEBRA}
+    set_roles(site, teacher=MIDDLE)
     assert "people: 1 changed" in sync_pine_hollow(site, *words)
-    assert opens(site, winona) == set()
+    assert reachable_names(site, winona) == set()
     assert_rows_equal(
         ExpectedRows(site.clever, site.person(WINONA).district), database_engine(site)
     )

@@ -176,14 +176,14 @@ def test_class_pages_show_period_grade_students_and_the_last_sync(school: Site) 
 
 
 def test_school_and_district_counts_exclude_archived_people(school: Site) -> None:
-    def facts(visitor: Visitor) -> str:
+    def figures(visitor: Visitor) -> str:
         return " ".join(figure.get_text() for figure in visitor.page.select(".figures dd"))
 
     staff = by_button(school, "school_admin").click("CanarySchoola1")
-    assert facts(staff) == "3 3 2"  # student, pupilown, pupilother; two classes and none archived
+    assert figures(staff) == "3 3 2"  # student, pupilown, pupilother; two classes and none archived
     admin = by_button(school, "district_admin").click("See all schools")
-    assert facts(admin) == "4 4 4"  # includes the class that names a school of another district
-    assert facts(admin.click("CanarySchoola2")) == "1 1 1"
+    assert figures(admin) == "4 4 4"  # includes the class that names a school of another district
+    assert figures(admin.click("CanarySchoola2")) == "1 1 1"
 
 
 PAGES_OF = {
@@ -209,7 +209,7 @@ def test_a_large_page_needs_as_many_queries_as_a_small_one_and_no_request_to_cle
             counts.append(len(statements))
         if len(counts) == len(PAGES_OF[user_name]):
             with database_session(school) as session:
-                _crowd(session)
+                _add_many(session)
     few, many = counts[: len(counts) // 2], counts[len(counts) // 2 :]
     assert few == many
     assert 0 < max(few) <= 10
@@ -217,7 +217,7 @@ def test_a_large_page_needs_as_many_queries_as_a_small_one_and_no_request_to_cle
     assert len(school.clever.received_requests()) == request_count
 
 
-def _crowd(session: Session) -> None:
+def _add_many(session: Session) -> None:
     own = session.get_one(School, "a1").district_id
     for number in range(30):
         section = Section(id=f"more{number}", name="More", district_id=own, school_id="a1")

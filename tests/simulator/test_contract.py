@@ -49,7 +49,7 @@ def authorize(clever: RunningSimulator, **changes: str | None) -> str:
     return str(request.prepare().url)
 
 
-def arrive(
+def callback_parameters(
     clever: RunningSimulator, user_name: str = "student", **changes: str | None
 ) -> dict[str, str]:
     """Log in at Clever and return to the app. Returns the query parameters of the callback."""
@@ -69,7 +69,7 @@ def exchange(clever: RunningSimulator, code: str, **parts: Any) -> requests.Resp
 def token(
     clever: RunningSimulator, user_name: str = "student", client_id: str = "simulator"
 ) -> str:
-    code = arrive(clever, user_name, client_id=client_id)["code"]
+    code = callback_parameters(clever, user_name, client_id=client_id)["code"]
     response = exchange(clever, code, auth=(client_id, "simulator-secret"))
     return str(response.json()["access_token"])
 
@@ -82,14 +82,14 @@ def read(clever: RunningSimulator, path: str, bearer: str) -> requests.Response:
 
 
 def test_the_app_receives_code_scope_and_state(clever: RunningSimulator) -> None:
-    query = arrive(clever)
+    query = callback_parameters(clever)
     assert re.fullmatch(r"[0-9a-f]{40}", query["code"])
     assert "read:user_id" in query["scope"].split()
     assert query["state"] == "a state"
 
 
 def test_an_authorization_request_without_a_state_returns_none(clever: RunningSimulator) -> None:
-    assert "state" not in arrive(clever, state=None)
+    assert "state" not in callback_parameters(clever, state=None)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_portal_and_instant_login_use_the_primary_redirect_uri_without_a_state()
 
 
 def test_a_code_can_be_exchanged_once(clever: RunningSimulator) -> None:
-    code = arrive(clever)["code"]
+    code = callback_parameters(clever)["code"]
     first, second = exchange(clever, code), exchange(clever, code)
     assert set(first.json()) == {"access_token"}
     assert first.json()["access_token"].startswith("il")
@@ -163,7 +163,7 @@ def test_a_code_can_be_exchanged_once(clever: RunningSimulator) -> None:
 
 
 def test_a_code_expires_after_a_minute(clever: RunningSimulator) -> None:
-    young, old = arrive(clever)["code"], arrive(clever)["code"]
+    young, old = callback_parameters(clever)["code"], callback_parameters(clever)["code"]
     clever.advance(58)
     assert exchange(clever, young).status_code == 200
     clever.advance(4)
@@ -186,7 +186,7 @@ def test_a_code_expires_after_a_minute(clever: RunningSimulator) -> None:
 def test_token_requests_that_clever_would_refuse_are_refused(
     clever: RunningSimulator, parts: dict[str, Any]
 ) -> None:
-    code = arrive(clever)["code"]
+    code = callback_parameters(clever)["code"]
     if isinstance(parts.get("data"), dict):
         parts = parts | {"data": parts["data"] | {"code": code}}
     response = exchange(clever, code, **parts)
@@ -195,7 +195,7 @@ def test_token_requests_that_clever_would_refuse_are_refused(
 
 
 def test_token_requests_may_have_a_json_body(clever: RunningSimulator) -> None:
-    body = FORM | {"code": arrive(clever)["code"]}
+    body = FORM | {"code": callback_parameters(clever)["code"]}
     assert exchange(clever, "", data=None, json=body).status_code == 200
 
 

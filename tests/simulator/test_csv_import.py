@@ -46,7 +46,7 @@ def people(clever: RunningSimulator) -> dict[str, Person]:
     return {person.user_name: person for person in clever.people.people_of(district)}
 
 
-def refusal(path: Path) -> str:
+def refusal_message(path: Path) -> str:
     """Return the message with which the simulator refuses files."""
     with pytest.raises(DataError) as caught, run_in_background(config(path)):
         pass
@@ -312,7 +312,7 @@ def test_a_data_error_names_its_file_and_line(
     text = (folder / file).read_text()
     assert old in text
     (folder / file).write_text(text.replace(old, new))
-    assert refusal(folder).startswith(f"{file}, {message}")
+    assert refusal_message(folder).startswith(f"{file}, {message}")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_a_data_error_names_its_file_and_line(
 def test_a_wrong_encoding_is_reported(folder: Path, encoding: str, line: int) -> None:
     file = folder / "students.csv"
     file.write_bytes(file.read_text().encode(encoding))
-    assert refusal(folder).startswith(f"students.csv, line {line}: the file is not ")
+    assert refusal_message(folder).startswith(f"students.csv, line {line}: the file is not ")
 
 
 @pytest.mark.parametrize(
@@ -330,22 +330,22 @@ def test_a_wrong_encoding_is_reported(folder: Path, encoding: str, line: int) ->
 def test_a_missing_or_empty_file_is_reported(folder: Path, name: str) -> None:
     file = folder / f"{name}.csv"
     file.unlink()
-    assert refusal(folder) == f"{folder} contains no {name}.csv."
+    assert refusal_message(folder) == f"{folder} contains no {name}.csv."
     file.touch()
-    assert refusal(folder).startswith(f"{name}.csv, line 1: there is no column School_id")
+    assert refusal_message(folder).startswith(f"{name}.csv, line 1: there is no column School_id")
     file.unlink()
     file.mkdir()
-    assert refusal(folder).startswith("The simulator cannot read")
+    assert refusal_message(folder).startswith("The simulator cannot read")
 
 
 def test_a_missing_folder_or_broken_zip_is_reported(folder: Path) -> None:
-    assert "cannot read" in refusal(folder / "nowhere")
-    assert "neither a folder nor a readable zip file" in refusal(folder / "students.csv")
+    assert "cannot read" in refusal_message(folder / "nowhere")
+    assert "neither a folder nor a readable zip file" in refusal_message(folder / "students.csv")
     path = zipped(folder)
     content = path.read_bytes()
     for broken in (content[: len(content) // 2], content[:60] + b"x" * 80 + content[140:], b""):
         path.write_bytes(broken)
-        message = refusal(path)
+        message = refusal_message(path)
         assert "readable zip file" in message or "cannot be unpacked" in message
 
 
@@ -356,7 +356,7 @@ def test_a_zip_with_paths_outside_itself_is_refused(folder: Path, name: str) -> 
     path = zipped(folder)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(name, "School_id")
-    assert "has an entry outside its own folder" in refusal(path)
+    assert "has an entry outside its own folder" in refusal_message(path)
     assert not (folder.parent / "students.csv").exists()
 
 
@@ -364,7 +364,7 @@ def test_a_zip_with_a_duplicate_file_is_refused(folder: Path) -> None:
     path = zipped(folder)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("old/Students.csv", "School_id")
-    assert refusal(path) == f"{path} contains students.csv more than once."
+    assert refusal_message(path) == f"{path} contains students.csv more than once."
 
 
 def test_a_zip_bomb_is_refused(folder: Path) -> None:
@@ -377,7 +377,7 @@ def test_a_zip_bomb_is_refused(folder: Path) -> None:
         for _ in range(70):
             file.write(b"\n" * 1_000_000)
     assert path.stat().st_size < 200_000
-    assert refusal(path) == "students.csv is larger than 64 MB."
+    assert refusal_message(path) == "students.csv is larger than 64 MB."
 
 
 def test_an_unsupported_zip_is_reported(folder: Path) -> None:
@@ -387,7 +387,7 @@ def test_an_unsupported_zip_is_reported(folder: Path) -> None:
     with zipfile.ZipFile(path, "a", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("students.csv", students)
     assert (
-        refusal(path)
+        refusal_message(path)
         == "students.csv uses an unsupported kind of compression. Create a plain zip file."
     )
 

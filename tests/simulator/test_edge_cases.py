@@ -89,7 +89,7 @@ def read_list(
     return [row["data"] for row in rows]
 
 
-def unusual(clever: RunningSimulator, user_name: str) -> Person:
+def unusual_person(clever: RunningSimulator, user_name: str) -> Person:
     district = clever.people.portal("odd-corner")
     matches = [
         p for p in clever.people.people if (p.district, p.user_name) == (district, user_name)
@@ -102,7 +102,7 @@ def unusual(clever: RunningSimulator, user_name: str) -> Person:
 def test_every_unusual_person_can_log_in_and_is_read_in_every_version(
     clever: RunningSimulator, user_name: str
 ) -> None:
-    bearer, person = token(clever, user_name), unusual(clever, user_name)
+    bearer, person = token(clever, user_name), unusual_person(clever, user_name)
     assert read(clever, "/userinfo", bearer)["sub"] == person.id
     for version in VERSIONS:
         links = read(clever, f"/{version}/me", bearer)["links"]
@@ -207,7 +207,10 @@ def test_some_teachers_have_no_section_and_some_students_many_teachers(
     clever: RunningSimulator,
 ) -> None:
     people = clever.people
-    teacher, student = unusual(clever, "no_sections"), unusual(clever, "many_teachers")
+    teacher, student = (
+        unusual_person(clever, "no_sections"),
+        unusual_person(clever, "many_teachers"),
+    )
     assert not people.sections_of(teacher)
     assert not people.students_of(teacher)
     assert len(people.teachers_of(student)) > 3
@@ -263,7 +266,7 @@ def command_line(*options: str) -> Iterator[str]:
 
 
 def test_the_new_id_option_gives_a_person_another_id(clever: RunningSimulator) -> None:
-    person = unusual(clever, "new_id")
+    person = unusual_person(clever, "new_id")
     with command_line("--new-id", "new_id") as url:
         bearer = token_at(url, person.district.id, "new_id")
         info = send_request(f"{url}/userinfo", headers={"Authorization": f"Bearer {bearer}"}).json()

@@ -34,7 +34,7 @@ def clever() -> Iterator[RunningSimulator]:
         yield started
 
 
-def agree(clever: RunningSimulator, user_name: str = "teacher") -> str:
+def consent(clever: RunningSimulator, user_name: str = "teacher") -> str:
     """Log a teacher in to the Library app for the first time. Returns the access token."""
     visitor = log_in(clever, LIBRARY, user_name).press("Yes")
     code = callback_query(visitor)["code"]
@@ -52,7 +52,7 @@ def student_of(clever: RunningSimulator, user_name: str) -> Person:
     return students[0]
 
 
-def student_of_nobody(clever: RunningSimulator, user_name: str) -> Person:
+def student_without_teacher(clever: RunningSimulator, user_name: str) -> Person:
     own_student_ids = {
         student.id
         for section in clever.people.sections
@@ -104,14 +104,14 @@ def test_only_teachers_and_students_can_use_the_library(
 def test_a_teacher_who_is_also_an_admin_enters_the_library_as_a_teacher(
     clever: RunningSimulator,
 ) -> None:
-    info = read_endpoint(clever, "/userinfo", agree(clever, "teacher_admin")).json()
+    info = read_endpoint(clever, "/userinfo", consent(clever, "teacher_admin")).json()
     assert info["user_type"] == "teacher"
 
 
 def test_a_student_can_log_in_after_a_teacher_has_consented(clever: RunningSimulator) -> None:
-    student, stranger = student_of(clever, "teacher"), student_of_nobody(clever, "teacher")
+    student, stranger = student_of(clever, "teacher"), student_without_teacher(clever, "teacher")
     assert log_in(clever, LIBRARY, student.user_name).response.status_code == 400
-    agree(clever)
+    consent(clever)
     assert callback_query(log_in(clever, LIBRARY, student.user_name))["code"]
     assert log_in(clever, LIBRARY, stranger.user_name).response.status_code == 400
 
@@ -120,7 +120,7 @@ def test_a_student_can_log_in_after_a_teacher_has_consented(clever: RunningSimul
 def test_the_me_response_of_a_library_login_names_no_district(
     clever: RunningSimulator, version: str
 ) -> None:
-    me = read_endpoint(clever, f"/{version}/me", agree(clever)).json()
+    me = read_endpoint(clever, f"/{version}/me", consent(clever)).json()
     assert "district" not in me["data"]
     assert [link["rel"] for link in me["links"]] == ["self", "canonical"]
     authorized_by = me["data"].get("authorized_by")
@@ -130,7 +130,7 @@ def test_the_me_response_of_a_library_login_names_no_district(
 def test_userinfo_of_a_library_login_hides_a_students_last_name_and_email(
     clever: RunningSimulator,
 ) -> None:
-    info = read_endpoint(clever, "/userinfo", agree(clever)).json()
+    info = read_endpoint(clever, "/userinfo", consent(clever)).json()
     teacher = clever.people.person("teacher")
     assert info["authorized_by"] == "teacher"
     assert info["name"]["last"] == info["family_name"] == teacher.name.last
@@ -180,7 +180,7 @@ def test_a_library_app_has_no_district_tokens(clever: RunningSimulator) -> None:
 def test_people_keep_their_ids_when_a_district_connects_a_library_app(
     clever: RunningSimulator,
 ) -> None:
-    before = read_endpoint(clever, "/userinfo", agree(clever)).json()
+    before = read_endpoint(clever, "/userinfo", consent(clever)).json()
     apps = {app.client_id: app for app in default_config(APP_URL).apps}
     clever.configure(Config(apps=(replace(apps[LIBRARY], tier="sso"),)))
     bearer = log_in_and_exchange(clever, LIBRARY, "teacher")["access_token"]
@@ -232,7 +232,7 @@ def test_a_person_with_two_roles_logs_in_with_a_role_that_the_app_supports(
 # District admins who act as another user
 
 
-def acting(clever: RunningSimulator, user_name: str = "student") -> Visitor:
+def act_as(clever: RunningSimulator, user_name: str = "student") -> Visitor:
     """Return a district admin's browser, in the portal as another user."""
     visitor = Visitor(APP_URL).open(f"{clever.url}/in/{clever.people.districts[0].shortname}")
     visitor.press("Log in", username="district_admin", password="clever").click("Log in as")
@@ -249,7 +249,7 @@ def user_id(clever: RunningSimulator, query: dict[str, str]) -> str:
 def test_the_app_receives_loginas_by_admin_when_an_admin_acts_as_the_person(
     clever: RunningSimulator,
 ) -> None:
-    visitor = acting(clever)
+    visitor = act_as(clever)
     query = callback_query(visitor.follow(visitor.page.select("a.tile")[0]))
     assert query["loginas_by_admin"] == "true"
     assert user_id(clever, query) == clever.people.person("student").id
@@ -263,13 +263,13 @@ def test_loginas_by_admin_is_repeated_on_app_started_logins_only_if_configured(
     clever: RunningSimulator, repeats: bool
 ) -> None:
     clever.configure(with_sample(loginas_repeats=repeats))
-    query = callback_query(acting(clever).open(authorize(clever, "simulator")))
+    query = callback_query(act_as(clever).open(authorize(clever, "simulator")))
     assert query.get("loginas_by_admin") == ("true" if repeats else None)
     assert user_id(clever, query) == clever.people.person("student").id
 
 
 def test_an_admin_can_stop_acting_as_another_person(clever: RunningSimulator) -> None:
-    visitor = acting(clever).press("Stop acting")
+    visitor = act_as(clever).press("Stop acting")
     assert clever.people.person("district_admin").name.first in visitor.heading
     query = callback_query(visitor.follow(visitor.page.select("a.tile")[0]))
     assert "loginas_by_admin" not in query
@@ -277,7 +277,7 @@ def test_an_admin_can_stop_acting_as_another_person(clever: RunningSimulator) ->
 
 
 def test_an_admin_can_act_only_as_people_of_their_district(clever: RunningSimulator) -> None:
-    visitor = acting(clever)
+    visitor = act_as(clever)
     visitor.stop_at = None
     other_student = clever.people.person("student2")
     visitor.open(f"{clever.url}/as")

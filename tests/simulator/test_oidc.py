@@ -35,28 +35,28 @@ def clever() -> Iterator[RunningSimulator]:
         yield started
 
 
-def decoded(part: str) -> bytes:
+def decode(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def header(id_token: str) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(decoded(id_token.split(".")[0]))
+    fields: dict[str, Any] = json.loads(decode(id_token.split(".")[0]))
     return fields
 
 
-def published(clever: RunningSimulator) -> dict[str, dict[str, str]]:
+def published_keys(clever: RunningSimulator) -> dict[str, dict[str, str]]:
     keys = send_request(f"{clever.url}/oauth/certs").json()["keys"]
     return {key["kid"]: key for key in keys}
 
 
 def claims(clever: RunningSimulator, id_token: str) -> dict[str, Any]:
     """Return the claims of an id token. Asserts that its signature fits a published key."""
-    key = published(clever)[header(id_token)["kid"]]
-    n, e = (int.from_bytes(decoded(key[name])) for name in "ne")
+    key = published_keys(clever)[header(id_token)["kid"]]
+    n, e = (int.from_bytes(decode(key[name])) for name in "ne")
     signed, _, signature = id_token.rpartition(".")
     public = RSAPublicNumbers(e, n).public_key()
-    public.verify(decoded(signature), signed.encode(), PKCS1v15(), SHA256())
-    content: dict[str, Any] = json.loads(decoded(signed.split(".")[1]))
+    public.verify(decode(signature), signed.encode(), PKCS1v15(), SHA256())
+    content: dict[str, Any] = json.loads(decode(signed.split(".")[1]))
     return content
 
 
@@ -137,13 +137,13 @@ def test_rotating_the_key_invalidates_old_id_tokens_unless_old_keys_are_kept(
     assert header(second)["kid"] == kid
     assert claims(clever, first)["aud"] == claims(clever, second)["aud"] == OIDC
     response = send_request(f"{clever.url}/_simulator/keys", "POST", json={})
-    assert set(published(clever)) == {response.json()["kid"]}
+    assert set(published_keys(clever)) == {response.json()["kid"]}
 
 
 def test_the_signing_key_can_be_rotated_on_the_control_page(clever: RunningSimulator) -> None:
-    before = set(published(clever))
+    before = set(published_keys(clever))
     Visitor(APP_URL).open(f"{clever.url}/_simulator").press("Sign with a new key")
-    assert not before & set(published(clever))
+    assert not before & set(published_keys(clever))
 
 
 def test_the_claims_of_id_tokens_can_be_overridden(clever: RunningSimulator) -> None:

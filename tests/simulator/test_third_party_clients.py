@@ -32,12 +32,12 @@ def clever(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
     monkeypatch.setenv("NO_PROXY", "*")
     django_clients.clear_database()
     with run_in_background() as started:
-        register(started)
+        register_client(started)
         django_clients.point_clients_at(started.url, monkeypatch)
         yield started
 
 
-def register(clever: RunningSimulator, tier: Tier = "secure_sync") -> None:
+def register_client(clever: RunningSimulator, tier: Tier = "secure_sync") -> None:
     # Neither client sends HTTP Basic.
     app = RegisteredApp(
         client_id=django_clients.CLIENT_ID,
@@ -49,7 +49,7 @@ def register(clever: RunningSimulator, tier: Tier = "secure_sync") -> None:
     clever.configure(Config(apps=(app,)))
 
 
-def come_back(
+def log_in_at_clever(
     clever: RunningSimulator, peer: str, user_name: str, district: District | None = None
 ) -> tuple[Client, str]:
     """Log in at Clever from the client's site. Returns the browser and the callback's path."""
@@ -69,7 +69,7 @@ def log_in(
     clever: RunningSimulator, peer: str, user_name: str, district: District | None = None
 ) -> Any:
     """Log in, and return the account of this person on the client's site."""
-    browser, callback = come_back(clever, peer, user_name, district)
+    browser, callback = log_in_at_clever(clever, peer, user_name, district)
     assert "state=" in callback
     assert browser.get(callback).status_code == 302
     return django_clients.logged_in_user(browser)
@@ -82,7 +82,7 @@ def log_in(
 def test_a_person_who_logs_in_twice_at_a_third_party_client_is_the_same_user(
     clever: RunningSimulator, peer: str, tier: Tier, user_name: str
 ) -> None:
-    register(clever, tier)
+    register_client(clever, tier)
     person = clever.people.person(user_name)
     first, second = (log_in(clever, peer, user_name) for _ in range(2))
     assert first.pk == second.pk
@@ -110,7 +110,7 @@ def test_social_auth_fails_without_an_email_which_clever_does_not_guarantee(
     clever: RunningSimulator,
 ) -> None:
     # It splits the email before it checks whether it needs the parts.
-    browser, callback = come_back(clever, "social", "sparse")
+    browser, callback = log_in_at_clever(clever, "social", "sparse")
     with pytest.raises(AttributeError, match="split"):
         browser.get(callback)
 
@@ -119,7 +119,7 @@ def test_social_auth_fails_without_an_email_which_clever_does_not_guarantee(
 def test_a_forged_state_logs_nobody_in_at_third_party_clients(
     clever: RunningSimulator, peer: str
 ) -> None:
-    browser, callback = come_back(clever, peer, "student")
+    browser, callback = log_in_at_clever(clever, peer, "student")
     forged = re.sub("state=[^&]+", "state=forged", callback)
     browser.raise_request_exception = False  # one of the clients raises an exception
     browser.get(forged)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import SiteMaker
 from tests.doctor.test_doctor import PRODUCTION, installed, run
-from tests.doctor.test_doctor import Report as Examined
+from tests.doctor.test_doctor import Report as DoctorReport
 from tests.support.login_flows import by_button
 
 __all__ = ["installed"]
@@ -32,7 +32,7 @@ def modes(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in paths}
 
 
-def log_of(text: str) -> dict[str, set[str]]:
+def files_in_log(text: str) -> dict[str, set[str]]:
     """Return the file names in the log, by event."""
     files_by_event: dict[str, set[str]] = {}
     for line in (json.loads(line) for line in text.splitlines() if line.startswith("{")):
@@ -57,7 +57,7 @@ def test_after_a_login_only_the_owner_has_permissions_on_the_apps_files(
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 
-class Opened:
+class OpenRecorder:
     """Records the permissions of each SQLite file just before SQLite opens it."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Opened:
 @pytest.mark.usefixtures("umask")
 def test_the_database_file_is_private_before_sqlite_opens_it(make_site: SiteMaker) -> None:
     site = make_site(tables=False)
-    opened = Opened()
+    opened = OpenRecorder()
     try:
         by_button(site, "student")
     finally:
@@ -81,7 +81,7 @@ def test_the_database_file_is_private_before_sqlite_opens_it(make_site: SiteMake
     assert opened.modes == {0o600}
 
 
-def widen(instance: Path) -> None:
+def widen_permissions(instance: Path) -> None:
     """Set the permissions that the usual umask gives."""
     for path in (instance, *instance.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -94,16 +94,16 @@ def test_wider_permissions_are_corrected_at_start_and_logged(
     by_button(make_site(instance_path=str(instance)), "student")
     for end in ("-wal", "-shm"):  # as left by a process that was killed
         (instance / f"{DATABASE}{end}").touch()
-    widen(instance)
+    widen_permissions(instance)
     capfd.readouterr()
     make_site(instance_path=str(instance))
     permissions = modes(instance)
     assert [permissions[name] for name in (".", "store")] == [0o700] * 2
     assert [permissions[f"{DATABASE}{end}"] for end in ("", "-wal", "-shm")] == [0o600] * 3
     names = {"instance", "store", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
-    assert log_of(capfd.readouterr().err)["permissions_corrected"] == names
+    assert files_in_log(capfd.readouterr().err)["permissions_corrected"] == names
     make_site(instance_path=str(instance))
-    assert "permissions_corrected" not in log_of(capfd.readouterr().err)
+    assert "permissions_corrected" not in files_in_log(capfd.readouterr().err)
 
 
 def test_a_database_in_another_folder_is_private_and_the_folder_is_unchanged(
@@ -115,7 +115,7 @@ def test_a_database_in_another_folder_is_private_and_the_folder_is_unchanged(
     (instance / DATABASE).symlink_to(disk / DATABASE)
     by_button(make_site(instance_path=str(instance)), "student")
     assert modes(disk)[DATABASE] == 0o600
-    widen(disk)
+    widen_permissions(disk)
     make_site(instance_path=str(instance))
     permissions = modes(disk)
     assert permissions.pop(".") == 0o755
@@ -146,22 +146,24 @@ def test_the_doctor_checks_the_sqlite_file_of_a_database_url(installed: Path) ->
     file.touch(0o644)
     environ = PRODUCTION | {"DATABASE_URL": "sqlite:///shared.sqlite3"}
     ended = run(installed, environ, "-m", "clever_login.doctor", "--offline", "--json")
-    examined = Examined(ended.stdout, ended.returncode)
-    examined.found("file permissions", "fault", "permissions on shared.sqlite3:")
-    examined.found("database", "ok", "stored in a SQLite file")
+    installed_doctor = DoctorReport(ended.stdout, ended.returncode)
+    installed_doctor.assert_finding("file permissions", "fault", "permissions on shared.sqlite3:")
+    installed_doctor.assert_finding("database", "ok", "stored in a SQLite file")
 
 
 def test_the_doctor_reports_wider_permissions_until_they_are_corrected(installed: Path) -> None:
     instance = installed / "instance"
     (instance / "store").mkdir(parents=True)
     (instance / DATABASE).touch()
-    widen(instance)
+    widen_permissions(instance)
 
-    def examined() -> Examined:
+    def installed_doctor() -> DoctorReport:
         ended = run(installed, PRODUCTION, "-m", "clever_login.doctor", "--offline", "--json")
-        return Examined(ended.stdout, ended.returncode)
+        return DoctorReport(ended.stdout, ended.returncode)
 
-    examined().found("file permissions", "fault", f"instance, store, {DATABASE}", "chmod -R go-rwx")
+    installed_doctor().assert_finding(
+        "file permissions", "fault", f"instance, store, {DATABASE}", "chmod -R go-rwx"
+    )
     for path in (instance, instance / "store", instance / DATABASE):
         path.chmod(path.stat().st_mode & 0o700)
-    examined().found("file permissions", "ok", "cannot read")
+    installed_doctor().assert_finding("file permissions", "ok", "cannot read")

@@ -7,7 +7,7 @@ from typing import Any
 from clever_login.errors import StoreUnavailable
 
 
-class Failing:
+class FailingStore:
     """A store of which the n-th call fails."""
 
     def __init__(self, store: Any, failing_call: int) -> None:

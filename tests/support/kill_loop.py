@@ -68,7 +68,7 @@ class SyncedSchool:
         assert child.returncode == 0, output
         return output
 
-    def course(self, *words: str) -> list[float]:
+    def timeline(self, *words: str) -> list[float]:
         """Run a complete sync and return its timeline in seconds.
 
         The timeline has the moment it began work and the moment of each line of output. The last
@@ -83,19 +83,19 @@ class SyncedSchool:
         assert child.returncode == 0
         return times[:-1]
 
-    def kill(self, moment: float, course: list[float], *words: str) -> bool:
-        """Kill a sync at `moment` in seconds of its `course`. Returns whether it was at work.
+    def kill(self, moment: float, timeline: list[float], *words: str) -> bool:
+        """Kill a sync at `moment` in seconds of its `timeline`. Returns whether it was at work.
 
         The sync's output lines serve as its clock, so the load on the machine doesn't matter.
         """
-        passed = bisect(course, moment)
+        passed = bisect(timeline, moment)
         with self.start(*words) as child:
             self.wait_until_at_work(child)
             assert child.stdout
             for _ in islice(child.stdout, passed - 1):
                 pass
             with suppress(subprocess.TimeoutExpired):
-                child.wait(moment - course[passed - 1])
+                child.wait(moment - timeline[passed - 1])
             child.kill()
         return self.is_at_work()
 
@@ -140,18 +140,18 @@ def kill_at_random_moments(school: SyncedSchool, moments: int, seed: int) -> int
     third apply the events of changes. Returns how many kills came too early or too late to count.
     """
     chance = random.Random(seed)  # noqa: S311 # repeatable on purpose
-    courses: dict[RunKind, list[float]] = {}
+    timelines: dict[RunKind, list[float]] = {}
     hit = missed = 0
     while hit < moments:
         kind = RUN_KINDS[hit % len(RUN_KINDS)]
         prepare_run(school, kind, chance)
         words = ["--full"] if kind == "read again" else []
-        if kind not in courses:
-            courses[kind] = school.course(*words)
+        if kind not in timelines:
+            timelines[kind] = school.timeline(*words)
             continue
-        course = courses[kind]
-        moment = chance.uniform(course[0], course[-1])
-        if not school.kill(moment, course, *words):
+        timeline = timelines[kind]
+        moment = chance.uniform(timeline[0], timeline[-1])
+        if not school.kill(moment, timeline, *words):
             missed += 1
             assert missed < moments + 10
             continue
@@ -165,7 +165,7 @@ def kill_at_random_moments(school: SyncedSchool, moments: int, seed: int) -> int
             raise AssertionError(f"moment {hit} of seed {seed}, {kind}: {error}") from error
         now = time.strftime("%H:%M:%S", time.gmtime())
         print(
-            f"{now} {hit}: {kind}, killed at {moment:.2f} of {course[-1]:.2f} s, equal after"
+            f"{now} {hit}: {kind}, killed at {moment:.2f} of {timeline[-1]:.2f} s, equal after"
             f" another {seconds:.2f} s; {missed} missed",
             flush=True,
         )

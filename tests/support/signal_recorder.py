@@ -107,7 +107,7 @@ def recording(app: Flask, *names: str) -> Iterator[Recorder]:
 
 
 @contextmanager
-def failing(app: Flask, name: str, district_id: str | None = None) -> Iterator[None]:
+def failing_receiver(app: Flask, name: str, district_id: str | None = None) -> Iterator[None]:
     """Connect a receiver that fails, in one district or all. Its message quotes a child's name."""
 
     def moved(_app: Flask, *, rows: Any, **values: object) -> None:

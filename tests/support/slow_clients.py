@@ -39,7 +39,7 @@ ATTACKS = {
 
 
 @contextmanager
-def under(attack: Attack, url: str) -> Iterator[list[socket.socket]]:
+def under_attack(attack: Attack, url: str) -> Iterator[list[socket.socket]]:
     """Keep the attack running. Yields the attacker's sockets."""
     address = urlsplit(url)
     with ExitStack() as stack:

@@ -14,7 +14,7 @@ from tests.support import reference_app
 from tests.support.reference_app.app import PARTS, PRODUCT, add_pages
 
 
-def replacing(*changed: Part) -> list[Part]:
+def parts_with(*changed: Part) -> list[Part]:
     """Return the starter's parts with these instead of those of the same kind."""
     kinds = {type(part) for part in changed}
     return [*(part for part in PARTS if type(part) not in kinds), *changed]

@@ -16,7 +16,7 @@ from clever_login.web.routing import public
 from tests.conftest import SiteMaker
 from tests.support import account_app, page_checks, session_file
 from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
-from tests.support.failing_store import Failing
+from tests.support.failing_store import FailingStore
 from tests.support.login_flows import by_button, stop_before_callback
 from tests.support.running_app import Site
 from tests.support.starter import make_starter
@@ -56,7 +56,7 @@ def fetch(visitor: Visitor, path: str, method: str = "GET", **headers: str) -> r
     )
 
 
-def problem(response: requests.Response) -> dict[str, Any]:
+def problem_details(response: requests.Response) -> dict[str, Any]:
     """Return the problem details in a response."""
     assert response.headers["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = response.json()
@@ -109,7 +109,7 @@ def test_a_front_end_reads_that_an_impersonation_is_claimed(site: Site) -> None:
 def test_a_front_end_sends_the_csrf_token_in_a_header(site: Site) -> None:
     visitor = by_button(site, "student")
     token = fetch(visitor, "/session").json()["csrf_token"]
-    assert problem(fetch(visitor, "/still-here", "POST"))["code"] == "form_expired"
+    assert problem_details(fetch(visitor, "/still-here", "POST"))["code"] == "form_expired"
     response = fetch(visitor, "/still-here", "POST", **{"X-CSRFToken": token, "Origin": site.url})
     assert response.json()["seconds"] > 0
 
@@ -154,7 +154,7 @@ def test_an_error_is_json_for_clients_that_do_not_ask_for_a_page(
     site: Site, headers: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     response = send_request(f"{site.url}/nothing-here", headers=headers)
-    body = problem(response)
+    body = problem_details(response)
     assert (response.status_code, body["title"], body["code"]) == (404, "Not Found", "http_404")
     assert body["detail"] == "There is no page at this address, or this person may not see it."
     assert f'"reference": "{body["reference"]}"' in capfd.readouterr().err
@@ -184,7 +184,7 @@ def test_an_error_in_json_keeps_its_headers_and_is_in_the_clients_language(site:
     response = send_request(
         f"{site.url}/logout", headers={"Accept": "application/json", "Accept-Language": "es"}
     )
-    assert problem(response)["detail"] == "Esta dirección no acepta este tipo de solicitud."
+    assert problem_details(response)["detail"] == "Esta dirección no acepta este tipo de solicitud."
     assert response.headers["Content-Language"] == "es"
     assert "POST" in response.headers["Allow"]
 
@@ -205,11 +205,11 @@ def test_a_refused_account_has_its_message_and_other_messages_stay_in_the_log(
         app.add_url_rule("/crash", "crash", crash)
 
     site = make_site(extend=extend, app_env="production")
-    refused = problem(send_request(f"{site.url}/refuse"))
+    refused = problem_details(send_request(f"{site.url}/refuse"))
     assert (refused["status"], refused["code"]) == (403, "account_refused")
     assert refused["detail"] == "Your class starts on Monday."
     crashed = send_request(f"{site.url}/crash")
-    assert (problem(crashed)["code"], crashed.status_code) == ("http_500", 500)
+    assert (problem_details(crashed)["code"], crashed.status_code) == ("http_500", 500)
     assert "Ada" not in crashed.text
 
 
@@ -218,7 +218,7 @@ def test_without_a_login_a_script_gets_401_and_no_redirect(
     site: Site, headers: dict[str, str]
 ) -> None:
     response = send_request(f"{site.url}/dashboard", headers=headers)
-    assert problem(response)["code"] == "http_401"
+    assert problem_details(response)["code"] == "http_401"
     assert response.status_code == 401
     assert "Location" not in response.headers
     assert {"Accept", "Sec-Fetch-Dest", "Cookie"} <= vary(response)
@@ -244,9 +244,9 @@ def test_a_response_whose_session_cannot_be_saved_is_replaced_by_json_for_a_scri
     visitor = by_button(site, "student")
     assert site.app is not None
     interface: Any = site.app.session_interface
-    interface._store = Failing(interface._store, 2)
+    interface._store = FailingStore(interface._store, 2)
     response = fetch(visitor, "/note", **{"Accept-Language": "es"})
-    assert (problem(response)["code"], response.status_code) == ("store_unavailable", 503)
+    assert (problem_details(response)["code"], response.status_code) == ("store_unavailable", 503)
     assert "Ada" not in response.text
     assert response.headers["Retry-After"] == "5"
     assert response.headers["Content-Language"] == "es"
@@ -257,8 +257,8 @@ def test_while_the_store_is_down_the_session_is_an_error_and_not_null(site: Site
     visitor = by_button(site, "student")
     assert site.app is not None
     interface: Any = site.app.session_interface
-    interface._store = Failing(interface._store, 1)
-    assert problem(fetch(visitor, "/session"))["code"] == "store_unavailable"
+    interface._store = FailingStore(interface._store, 1)
+    assert problem_details(fetch(visitor, "/session"))["code"] == "store_unavailable"
 
 
 def test_no_other_site_may_read_a_response(site: Site) -> None:

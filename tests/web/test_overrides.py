@@ -21,7 +21,7 @@ from tests.support.browser_client import NAVIGATION_HEADERS, send_request
 from tests.support.fresh_checkout import copy_app, run_copied_app, run_module
 from tests.support.login_flows import by_button
 from tests.support.running_app import ROOT, Site
-from tests.support.starter import make_starter, replacing
+from tests.support.starter import make_starter, parts_with
 
 LAYOUT = """<!doctype html>
 <html lang="en"><head><title>{{ self.heading() | striptags }} in our look</title></head>
@@ -115,13 +115,13 @@ def test_a_language_of_the_app_alone_is_offered_and_the_rest_is_english(
 
 def test_an_app_can_limit_its_languages(make_site: SiteMaker, root: Path) -> None:
     write_texts(root, "it", **{"You are logged out": "Ciao!"})
-    only_italian = replacing(parts.Languages(only=("it",)))
+    only_italian = parts_with(parts.Languages(only=("it",)))
     site = start(make_site, root, parts=only_italian)
     page = site.visitor().open("/").page
     assert [link.get_text() for link in page.select(".languages a")] == ["English", "Italiano"]
     assert heading_of(site, "/logged-out", "es") == "You are logged out"
     with pytest.raises(ValueError, match="translations/fr is missing"):
-        make_starter(site.settings, parts=replacing(parts.Languages(only=("fr",))))
+        make_starter(site.settings, parts=parts_with(parts.Languages(only=("fr",))))
 
 
 def test_the_library_alone_has_pages_in_spanish(make_site: SiteMaker, tmp_path: Path) -> None:

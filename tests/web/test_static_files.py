@@ -17,13 +17,13 @@ from tests.support.running_app import Site
 FIRST_VISIT, AFTERWARDS = 30_000, 5_000  # bytes on the wire
 
 
-def linked(site: Site, page: str) -> list[str]:
+def linked_files(site: Site, page: str) -> list[str]:
     """Return the static files to which a page refers."""
     paths = re.findall(r'(?:src|href)="(/static/[^"#]+)', page)
     return sorted({urljoin(site.url, path) for path in paths})
 
 
-def on_the_wire(url: str, **options: object) -> tuple[requests.Response, int]:
+def fetch_compressed(url: str, **options: object) -> tuple[requests.Response, int]:
     """Return a response and the size of its body before decompression."""
     response = requests.get(url, stream=True, timeout=10, **options)  # type: ignore[arg-type] # headers, cookies
     size = len(response.raw.read(decode_content=False))
@@ -32,18 +32,18 @@ def on_the_wire(url: str, **options: object) -> tuple[requests.Response, int]:
 
 def test_a_static_file_is_named_by_its_content_and_cached_forever(site: Site) -> None:
     page = requests.get(site.url, timeout=10).text
-    files = linked(site, page)
+    files = linked_files(site, page)
     assert any("/static/style." in url for url in files)
     for url in files:
         assert re.search(r"\.[0-9a-f]{12}\.\w+$", url), f"{url} has no hash"
-        response, _ = on_the_wire(url)
+        response, _ = fetch_compressed(url)
         assert response.status_code == 200
         assert "immutable" in response.headers["Cache-Control"]
         assert "max-age=315360000" in response.headers["Cache-Control"]
 
 
 def test_a_static_file_under_its_plain_name_is_revalidated(site: Site) -> None:
-    response, _ = on_the_wire(f"{site.url}/static/style.css")
+    response, _ = fetch_compressed(f"{site.url}/static/style.css")
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-cache"
     repeated = requests.get(
@@ -54,7 +54,7 @@ def test_a_static_file_under_its_plain_name_is_revalidated(site: Site) -> None:
 
 def test_static_files_have_security_headers_and_set_no_cookie(site: Site) -> None:
     page = requests.get(site.url, timeout=10)
-    stylesheets = [url for url in linked(site, page.text) if ".css" in url]
+    stylesheets = [url for url in linked_files(site, page.text) if ".css" in url]
     assert len(stylesheets) == 2  # the library's and the app's
     expected = {
         **COMMON_HEADERS,
@@ -75,8 +75,10 @@ def test_responses_are_compressed_only_for_clients_that_accept_gzip(
     student = by_button(site, "student")
     cookies = student.http.cookies
     packed = encoding == "gzip"
-    for url in (f"{site.url}/dashboard", *linked(site, str(student.page))):
-        response, size = on_the_wire(url, headers={"Accept-Encoding": encoding}, cookies=cookies)
+    for url in (f"{site.url}/dashboard", *linked_files(site, str(student.page))):
+        response, size = fetch_compressed(
+            url, headers={"Accept-Encoding": encoding}, cookies=cookies
+        )
         assert response.status_code == 200
         assert int(response.headers["Content-Length"]) == size
         if not packed:
@@ -92,9 +94,9 @@ def test_a_first_visit_stays_under_30_kb_and_the_next_under_5_kb(
     visitor = by_button(site, person) if person else site.visitor()
     cookies = visitor.http.cookies
     url = f"{site.url}/dashboard" if person else site.url
-    response, page = on_the_wire(url, cookies=cookies)
+    response, page = fetch_compressed(url, cookies=cookies)
     html = requests.get(url, cookies=cookies, timeout=10).text
-    files = sum(on_the_wire(file_url)[1] for file_url in linked(site, html))
+    files = sum(fetch_compressed(file_url)[1] for file_url in linked_files(site, html))
     assert response.status_code == 200
     assert page + files <= FIRST_VISIT
     assert page <= AFTERWARDS
@@ -110,7 +112,7 @@ def test_a_page_that_repeats_another_sites_input_is_not_compressed(make_site: Si
         headers = {"Accept-Encoding": "gzip", "Sec-Fetch-Site": fetch_site}
         paths = [f"/preferred-name?next=/{name * 8}", f"/preferred-name?next=/{name[::-1] * 8}"]
         options = {"headers": headers, "cookies": student.http.cookies}
-        return [on_the_wire(site.url + request, **options)[1] for request in paths]
+        return [fetch_compressed(site.url + request, **options)[1] for request in paths]
 
     for fetch_site in ("cross-site", "same-site"):
         right_guess, wrong_guess = sizes(fetch_site)
