@@ -42,14 +42,14 @@ def parts_named(*names: str) -> list[Part]:
         ),
     ],
 )
-def test_arguments_that_exclude_each_other_are_named(
+def test_conflicting_arguments_are_named_in_the_error(
     names: list[str], arguments: dict[str, object], message: str
 ) -> None:
     with pytest.raises(TypeError, match=message):
         CleverLogin(parts=parts_named(*names), **arguments)  # type: ignore[arg-type]
 
 
-def test_a_part_that_is_passed_twice_is_named() -> None:
+def test_a_part_that_is_passed_twice_is_named_in_the_error() -> None:
     twice = [*PARTS, parts.Health()]
     with pytest.raises(TypeError, match=r"got parts\.Health twice"):
         CleverLogin(parts=twice)
@@ -149,7 +149,7 @@ def test_a_further_host_name_can_be_allowed(make_site: SiteMaker) -> None:
     assert responses == {"reading.example.com": 200, "evil.example.com": 400}
 
 
-def test_the_largest_request_can_be_changed(make_site: SiteMaker) -> None:
+def test_the_request_size_limit_can_be_changed(make_site: SiteMaker) -> None:
     site = with_parts(make_site, parts.SecurityHeaders(max_body=200))
     response = send_request(f"{site.url}/still-here", "POST", data={"a": "x" * 300})
     assert response.status_code == 413
@@ -182,7 +182,7 @@ def test_each_public_name_is_importable_and_nothing_else_is_public() -> None:
         ("import tests.support.reference_app.app", "sqlalchemy"),
     ],
 )
-def test_a_name_loads_only_what_it_needs(code: str, absent: str) -> None:
+def test_importing_a_public_name_loads_only_the_modules_it_needs(code: str, absent: str) -> None:
     program = f"import sys\n{code}\nprint({absent!r} in sys.modules)"
     command = [sys.executable, "-c", program]
     ended = subprocess.run(

@@ -97,13 +97,15 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_a_limit_holds_at_its_edge(make_site: SiteMaker, name: str) -> None:
+def test_each_limit_accepts_its_maximum_and_refuses_one_more(
+    make_site: SiteMaker, name: str
+) -> None:
     limit = LIMITS[name]
     results = [limit.given(make_site, size) for size in (limit.allowed, limit.too_many)]
     assert tuple(results) == limit.results
 
 
-def test_a_second_callback_learns_at_once_that_the_login_failed(site: Site) -> None:
+def test_a_failed_login_is_recorded_for_a_second_callback(site: Site) -> None:
     visitor = stop_before_callback(site, "student")
     state = visitor.url.partition("state=")[2].partition("&")[0]
     site.clever.add_fault("me", status=401)

@@ -144,7 +144,7 @@ def test_a_refused_row_is_named_by_its_line_and_changes_nothing(
     ("second", "reason"),
     [(("a" * 24, "18"), "this Clever ID more than once"), (("b" * 24, "17"), "this account ID")],
 )
-def test_of_rows_that_contradict_each_other_all_are_refused(
+def test_all_rows_that_contradict_each_other_are_refused(
     school: Site, write: Callable[..., str], second: tuple[str, str], reason: str
 ) -> None:
     output = run_import(school, write(("a" * 24, "17"), second), "--commit", fails=True)
@@ -162,7 +162,7 @@ def test_of_rows_that_contradict_each_other_all_are_refused(
         (b'clever_id,account_id\n"a,1\n', "not valid CSV"),
     ],
 )
-def test_a_file_that_is_no_such_csv_is_refused(
+def test_a_file_in_another_format_is_refused(
     school: Site, tmp_path: Path, content: bytes, complaint: str
 ) -> None:
     (tmp_path / "accounts.csv").write_bytes(content)
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_such_csv_is_refused(
     assert people_rows(school) == []
 
 
-def test_a_spreadsheets_file_with_more_columns_can_be_imported(
+def test_a_spreadsheet_export_with_additional_columns_can_be_imported(
     school: Site, tmp_path: Path
 ) -> None:
     text = "\ufeffname,account_id,clever_id\r\nAda,17,aaaaaaaaaaaaaaaaaaaaaaaa\r\n"

@@ -161,7 +161,7 @@ def test_a_claim_during_an_impersonation_is_logged(
     assert '"impersonation_claimed": true' in claims[0]
 
 
-def test_a_user_who_already_has_an_account_is_told_what_claiming_does(school: Site) -> None:
+def test_the_claim_page_explains_the_merge_to_a_user_who_has_an_account(school: Site) -> None:
     child = school.person("student")
     account = account_id(by_button(school, "student"))
     with database_of(school).begin() as session:

@@ -191,7 +191,7 @@ def test_an_account_without_a_usable_id_logs_nobody_in(
     assert visitor.open("/dashboard").path == "/"
 
 
-def test_on_login_may_refuse_a_user_who_then_is_not_logged_in(make_site: SiteMaker) -> None:
+def test_a_user_refused_by_on_login_is_not_logged_in(make_site: SiteMaker) -> None:
     def on_login(identity: Identity) -> None:
         if identity.role == "student":
             raise AccountRefused("Your class starts on Monday.")

@@ -148,7 +148,7 @@ def test_a_forgotten_district_sends_its_people(school: Site) -> None:
         assert forgotten(recorder) == forgotten(recorder, district_id) == ids
 
 
-def test_retention_sends_people_by_district_and_a_count_is_undone(school: Site) -> None:
+def test_retention_sends_people_by_district_and_a_dry_run_is_rolled_back(school: Site) -> None:
     long_ago = utc_now() - timedelta(days=400)
     with database_session(school) as session:
         session.get_one(Person, "ours-pupilfar").archived_at = long_ago
@@ -166,7 +166,7 @@ def test_retention_sends_people_by_district_and_a_count_is_undone(school: Site) 
         assert recorder.notes() == 3
 
 
-def test_a_receiver_that_raises_keeps_everything_that_should_be_forgotten(school: Site) -> None:
+def test_a_receiver_that_raises_undoes_the_deletion_of_personal_data(school: Site) -> None:
     before = all_rows(school)
     with failing_receiver(flask_app(school), "people_forgotten"):
         for words in (

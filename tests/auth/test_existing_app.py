@@ -76,7 +76,7 @@ def test_the_same_person_keeps_their_session_when_they_log_in_again(make_site: S
     assert "Cart: atlas" in log_in(site, "student", visitor).text
 
 
-def test_another_person_finds_nothing_of_the_one_before(make_site: SiteMaker) -> None:
+def test_the_session_has_no_data_of_the_previous_user(make_site: SiteMaker) -> None:
     existing = ExistingApp()
     site = start(make_site, existing)
     visitor = log_in(site, "student")
@@ -100,7 +100,7 @@ def test_a_person_who_logged_in_with_a_password_is_logged_out_by_a_login_with_cl
     assert "Cart: empty" in visitor.text
 
 
-def test_keys_of_the_session_can_outlive_a_change_of_person(make_site: SiteMaker) -> None:
+def test_selected_session_keys_survive_a_change_of_user(make_site: SiteMaker) -> None:
     site = start(make_site, ExistingApp(), keep_session=("cart",))
     visitor = log_in(site, "student")
     visitor.open("/cart/atlas")
@@ -144,7 +144,7 @@ def test_another_site_cannot_log_a_user_out(make_site: SiteMaker) -> None:
     assert visitor.open("/").heading == "Hello Ada"
 
 
-def test_a_user_whom_the_app_refuses_reads_its_sentence_and_stays_out(
+def test_a_user_refused_by_the_app_sees_its_message_and_is_not_logged_in(
     make_site: SiteMaker,
 ) -> None:
     site = start(make_site, ExistingApp())
@@ -154,7 +154,7 @@ def test_a_user_whom_the_app_refuses_reads_its_sentence_and_stays_out(
     assert visitor.open("/").heading == "Hello"
 
 
-def test_a_login_that_fails_logs_out_whoever_was_logged_in(make_site: SiteMaker) -> None:
+def test_a_failed_login_logs_the_current_user_out(make_site: SiteMaker) -> None:
     site = start(make_site, ExistingApp())
     visitor = log_in(site, "student")
     visitor.open("/cart/atlas")
@@ -165,7 +165,7 @@ def test_a_login_that_fails_logs_out_whoever_was_logged_in(make_site: SiteMaker)
     assert (home.heading, "Cart: empty" in home.text) == ("Hello", True)
 
 
-def test_errors_outside_of_the_login_stay_the_apps_own(make_site: SiteMaker) -> None:
+def test_errors_outside_the_login_use_the_apps_own_pages(make_site: SiteMaker) -> None:
     site = start(make_site, ExistingApp())
     response = send_request(f"{site.url}/no/such/page", headers=NAVIGATION_HEADERS)
     assert response.status_code == 404
@@ -175,13 +175,13 @@ def test_errors_outside_of_the_login_stay_the_apps_own(make_site: SiteMaker) -> 
     assert "Cache-Control" not in send_request(f"{site.url}/").headers
 
 
-def test_the_apps_templates_keep_their_own_names(make_site: SiteMaker) -> None:
+def test_the_library_adds_no_names_to_the_apps_templates(make_site: SiteMaker) -> None:
     site = start(make_site, ExistingApp(), product="Reading Room")
     assert "Names: the shop's own," in new_browser(site).open("/").text
     assert new_browser(site).open("/").page.find_all("p")[1].get_text() == "Names: the shop's own, "
 
 
-def test_errors_of_the_login_have_the_librarys_page(make_site: SiteMaker) -> None:
+def test_errors_of_the_login_use_the_librarys_page(make_site: SiteMaker) -> None:
     site = start(make_site, ExistingApp())
     visitor = new_browser(site).open("/clever/oauth/callback?state=unknown&code=unknown")
     assert visitor.code == "login_expired"
@@ -234,7 +234,7 @@ def test_an_app_with_its_own_sessions_can_read_the_classes_of_its_user(
         ),
     ],
 )
-def test_arguments_that_do_not_go_together_are_named(
+def test_an_error_names_arguments_that_exclude_each_other(
     arguments: dict[str, object], message: str
 ) -> None:
     with pytest.raises(TypeError, match=message):
@@ -256,7 +256,7 @@ def connect(site: Site, visitor: Visitor, user_name: str) -> Visitor:
     return visitor
 
 
-def test_an_account_is_connected_to_clever_after_its_owner_says_yes(make_site: SiteMaker) -> None:
+def test_an_account_is_connected_to_clever_after_its_owner_confirms(make_site: SiteMaker) -> None:
     existing = ExistingApp()
     site = start(make_site, existing, linking=True)
     visitor = connect(site, by_password(site, "grandma"), "teacher")
@@ -270,7 +270,7 @@ def test_an_account_is_connected_to_clever_after_its_owner_says_yes(make_site: S
     assert log_in(site, "teacher").heading == "Hello grandma"
 
 
-def test_a_link_without_a_yes_changes_nothing(make_site: SiteMaker) -> None:
+def test_an_unconfirmed_link_changes_nothing(make_site: SiteMaker) -> None:
     existing = ExistingApp()
     site = start(make_site, existing, linking=True)
     visitor = connect(site, by_password(site, "grandma"), "teacher").click("No, go back")

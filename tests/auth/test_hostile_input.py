@@ -40,7 +40,7 @@ QUERIES_EACH = 2_000  # for each of five kinds
 BODIES_EACH = 1_250  # for each of four records
 APP, CLEVER = "http://localhost:3000", "http://127.0.0.1:3001"
 CANARY = "cAnArY"
-CANARY_ANYHOW = re.compile(rb"canary", re.IGNORECASE)
+CANARY_IN_ANY_CASE = re.compile(rb"canary", re.IGNORECASE)
 PAGE_CODE = re.compile(rb"<code>(\w+)</code>")
 OUR_FAILURES = {
     502: {"clever_misconfigured", "clever_unexpected", "wrong_person"},
@@ -174,7 +174,7 @@ class Harness:
         self.attempts += 1
         response = self.get(path, query, cookies)
         assert_no_crash(response)
-        assert not CANARY_ANYHOW.search(sent_to_browser(response))
+        assert not CANARY_IN_ANY_CASE.search(sent_to_browser(response))
         return response
 
     def begin(self) -> tuple[str, str, str]:
@@ -527,4 +527,4 @@ def _assert_page_opens(harness: Harness, response: AppResponse) -> None:
     page = harness.get("/dashboard", cookies=f"session={response.cookies['session']}".encode())
     assert page.status == 200
     assert page.body.count(b"<script") == 1  # the app's own script, in the head
-    assert not CANARY_ANYHOW.search(repr(page.headers).encode())
+    assert not CANARY_IN_ANY_CASE.search(repr(page.headers).encode())

@@ -149,7 +149,7 @@ def test_a_person_with_several_roles_starts_in_the_role_clever_names(site: Site)
     assert "/userinfo" in [request["path"] for request in site.clever.received_requests()]
 
 
-def test_a_person_with_several_roles_starts_in_the_widest_when_clever_names_none(
+def test_a_person_with_several_roles_starts_with_the_most_permissions_if_clever_names_no_role(
     site: Site,
 ) -> None:
     site.clever.add_fault("userinfo", status=500, times=2)
@@ -166,7 +166,7 @@ def test_a_person_can_switch_roles_and_the_url_never_contains_the_role(
     assert visitor.open("/dashboard").role == "staff"
 
 
-def test_switching_to_a_role_one_does_not_have_is_refused(site: Site) -> None:
+def test_switching_to_a_role_that_the_user_lacks_is_refused(site: Site) -> None:
     visitor = by_portal(site, "teacher_admin")
     visitor.press("See the school administrator page", role="district_admin")
     assert visitor.response.status_code == 403

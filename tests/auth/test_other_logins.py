@@ -54,19 +54,19 @@ def by_magic_link(site: Site, visitor: Visitor | None = None) -> Visitor:
     return (visitor or site.visitor()).open("/magic")
 
 
-def test_a_user_of_another_method_is_logged_in_with_an_account_of_the_app(
+def test_a_user_of_another_login_method_has_an_account_of_the_app(
     make_site: SiteMaker,
 ) -> None:
     visitor = by_magic_link(start(make_site))
     assert visitor.response.text == "magic-link own-magic-link-parent-7 None"
 
 
-def test_the_list_of_districts_concerns_users_of_clever_alone(make_site: SiteMaker) -> None:
+def test_the_district_allow_list_applies_only_to_users_of_clever(make_site: SiteMaker) -> None:
     visitor = by_magic_link(start(make_site, clever_district_ids=("5f1",)))
     assert visitor.open("/who").response.text.startswith("magic-link")
 
 
-def test_a_logout_does_not_mention_clever_to_somebody_who_did_not_use_it(
+def test_the_logged_out_page_mentions_clever_only_to_users_of_clever(
     make_site: SiteMaker,
 ) -> None:
     site = start(make_site)
@@ -84,7 +84,9 @@ def test_a_login_with_clever_replaces_a_login_by_another_method(make_site: SiteM
     assert student.open("/who").response.text.startswith("clever own-clever-")
 
 
-def test_with_the_row_of_a_person_a_user_sees_the_same_classes(make_site: SiteMaker) -> None:
+def test_a_user_linked_to_a_person_row_sees_the_classes_of_that_person(
+    make_site: SiteMaker,
+) -> None:
     site = start(make_site)
     run_flask_clever(site, "sync")
     teacher = site.person("teacher")
@@ -134,7 +136,7 @@ def test_the_sessions_of_an_account_a_person_or_a_district_can_be_ended(
     assert teacher.open("/who").response.text.startswith("magic-link")
 
 
-def test_ending_sessions_needs_to_be_told_whose(make_site: SiteMaker) -> None:
+def test_ending_sessions_requires_an_account_a_person_or_a_district(make_site: SiteMaker) -> None:
     site = start(make_site)
     with (
         flask_app(site).app_context(),
@@ -143,14 +145,14 @@ def test_ending_sessions_needs_to_be_told_whose(make_site: SiteMaker) -> None:
         end_sessions()
 
 
-def test_the_url_of_a_login_names_the_page_and_the_district(make_site: SiteMaker) -> None:
+def test_the_login_url_contains_the_page_and_the_district(make_site: SiteMaker) -> None:
     with flask_app(start(make_site)).test_request_context():
         assert login_url(next="/books", district_id="5f1") == "/login?next=/books&district_id=5f1"
         with pytest.raises(ValueError, match="district_id must be"):
             login_url(district_id="a/b")
 
 
-def test_an_app_with_its_own_sessions_is_told_what_it_lacks(make_site: SiteMaker) -> None:
+def test_functions_that_need_the_sessions_part_name_it_in_their_error(make_site: SiteMaker) -> None:
     site = make_site(make_app=ExistingApp().create)
     with flask_app(site).test_request_context():
         with pytest.raises(RuntimeError, match=r"current_user\(\) needs parts.Sessions"):
@@ -159,7 +161,7 @@ def test_an_app_with_its_own_sessions_is_told_what_it_lacks(make_site: SiteMaker
             log_in(PARENT)
 
 
-def test_accounts_in_our_tables_need_the_id_of_the_account(make_site: SiteMaker) -> None:
+def test_log_in_with_the_librarys_accounts_requires_an_account_id(make_site: SiteMaker) -> None:
     site = make_site()
     with (
         flask_app(site).test_request_context(),

@@ -75,11 +75,11 @@ def test_no_page_is_wider_than_the_narrowest_screen(tour: Tour, stop: Stop) -> N
 
 
 FOCUS_IS_VISIBLE = """() => {
-    const each = document.activeElement, box = each.getBoundingClientRect();
-    const style = getComputedStyle(each), middle = [box.x + box.width / 2, box.y + box.height / 2];
+    const element = document.activeElement, box = element.getBoundingClientRect();
+    const style = getComputedStyle(element), middle = [box.x + box.width / 2, box.y + box.height / 2];
     const top = document.elementFromPoint(...middle);
-    return each !== document.body && style.outlineStyle !== "none" && top
-        && (each.contains(top) || top.contains(each));
+    return element !== document.body && style.outlineStyle !== "none" && top
+        && (element.contains(top) || top.contains(element));
 }"""
 
 
@@ -97,12 +97,12 @@ def tab_to(page: Page, selector: str) -> None:
 
 
 def test_keyboard_focus_stays_visible_throughout_a_login(tour: Tour) -> None:
-    somebody = by_button(tour.site, "teacher_admin")
+    admin = by_button(tour.site, "teacher_admin")
     with tour.visit(
         Stop(name="log-in", steps=open_path("/")), DisplayMode(width=400, height=600)
     ) as page:
         tab_to(page, 'a[href^="/login"]')
-        page.context.add_cookies(playwright_cookies(somebody))
+        page.context.add_cookies(playwright_cookies(admin))
         page.goto(f"{tour.site.url}/dashboard")
         tab_to(page, 'main a[href^="/classes/"]')
         page.keyboard.press("Enter")

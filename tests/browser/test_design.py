@@ -32,8 +32,8 @@ SUBJECTS = (
     None,
 )
 TARGETS = """() => [...document.querySelectorAll('a, button, summary')]
-    .filter(each => each.checkVisibility())
-    .map(each => [each.innerText, each.getBoundingClientRect()])
+    .filter(element => element.checkVisibility())
+    .map(element => [element.innerText, element.getBoundingClientRect()])
     .filter(([words, box]) => Math.min(box.height, box.width) < 44)
     .map(([words, box]) => `${words}: ${box.width} x ${box.height}`)"""
 COUNT_SHIFTS = """new PerformanceObserver(list => {
@@ -87,14 +87,14 @@ def test_class_tiles_are_directly_below_the_greeting(tour: Tour) -> None:
 def test_each_subject_has_its_own_color_and_drawing(tour: Tour) -> None:
     with tour.visit(STOP["student"], DisplayMode()) as page:
         covers = page.locator(".tile-cover")
-        colours = covers.evaluate_all(
-            "each => each.map(one => getComputedStyle(one).backgroundColor)"
+        colors = covers.evaluate_all(
+            "elements => elements.map(element => getComputedStyle(element).backgroundColor)"
         )
         drawings = covers.locator("img").evaluate_all(
-            "each => each.map(one => one.naturalWidth && one.src)"
+            "images => images.map(image => image.naturalWidth && image.src)"
         )
     assert all(drawings)
-    assert len(set(zip(colours, drawings, strict=True))) == len(set(colours)) == 11
+    assert len(set(zip(colors, drawings, strict=True))) == len(set(colors)) == 11
 
 
 @pytest.mark.parametrize("name", [*DASHBOARDS, *STUDENT_STOPS])
@@ -156,13 +156,13 @@ def test_a_printed_page_has_the_text_and_no_buttons(tour: Tour, name: str) -> No
         controls = page.locator("button, summary, .button, .clever-button, nav a")
         assert [control.inner_text() for control in controls.all() if control.is_visible()] == []
         body = page.locator("body")
-        ink = body.evaluate("each => getComputedStyle(each).color")
-        paper = body.evaluate("each => getComputedStyle(each).backgroundColor")
+        ink = body.evaluate("element => getComputedStyle(element).color")
+        paper = body.evaluate("element => getComputedStyle(element).backgroundColor")
         assert (ink, paper) == ("rgb(0, 0, 0)", "rgb(255, 255, 255)")
 
 
 def test_reduced_motion_turns_off_all_animation(tour: Tour) -> None:
-    moves = "each => getComputedStyle(each).transitionDuration"
+    moves = "element => getComputedStyle(element).transitionDuration"
     with tour.visit(STOP["student"], DisplayMode()) as page:
         tile = page.locator(".tile").first
         assert tile.evaluate(moves) == "0s"

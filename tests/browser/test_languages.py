@@ -33,7 +33,7 @@ def follow_link(page: Page, label: str) -> None:
     link = page.get_by_role("link", name=label, exact=True)
     for _ in range(30):
         page.keyboard.press("Tab")
-        if link.evaluate("each => each === document.activeElement"):
+        if link.evaluate("element => element === document.activeElement"):
             break
     expect(link).to_be_focused()
     page.keyboard.press("Enter")

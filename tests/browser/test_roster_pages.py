@@ -25,14 +25,14 @@ STUDENTS = 62
 # The contrast ratio of two colors, as WCAG 2 defines it.
 CONTRAST = r"""
 bar => {
-  const light = colour => {
-    const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map(each => each / 255)
-      .map(each => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+  const light = color => {
+    const [r, g, b] = color.match(/[\d.]+/g).slice(0, 3).map(channel => channel / 255)
+      .map(channel => channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const colours = [getComputedStyle(bar).fill,
+  const colors = [getComputedStyle(bar).fill,
     getComputedStyle(bar.closest(".plot")).backgroundColor];
-  const [more, less] = colours.map(light).sort((a, b) => b - a);
+  const [more, less] = colors.map(light).sort((a, b) => b - a);
   return (more + 0.05) / (less + 0.05);
 }
 """
@@ -91,8 +91,8 @@ def test_a_printed_class_list_has_every_student_and_no_buttons(
 def test_the_grade_chart_is_visible_in_every_color_scheme_and_in_print(
     school: Site, browser: Browser, scheme: str, forced: str
 ) -> None:
-    colours = {"color_scheme": scheme, "forced_colors": forced}
-    with page_of(browser, school, "district_admin", **colours) as page:
+    colors = {"color_scheme": scheme, "forced_colors": forced}
+    with page_of(browser, school, "district_admin", **colors) as page:
         page.goto(f"{school.url}/district")
         expect(page.locator(".plot .bar")).to_have_count(12)
         for medium in ("screen", "print"):

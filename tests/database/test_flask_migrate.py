@@ -94,7 +94,7 @@ def test_the_documented_product_migrates_its_own_tables_and_none_of_the_librarys
             connection.execute(text("INSERT INTO loan VALUES (1, 'Matilda', 'nobody')"))
 
 
-def test_the_products_tables_go_first_when_all_are_dropped(
+def test_the_products_tables_are_dropped_before_the_librarys(
     flask: FlaskCommand, engine: Engine
 ) -> None:
     run_documented_commands(flask)
@@ -126,7 +126,7 @@ def test_the_librarys_tables_are_not_dropped_while_another_table_refers_to_them(
     assert not tables(engine) & LIBRARY_TABLES
 
 
-def test_a_missing_folder_of_migrations_is_named_after_the_librarys_upgrade(
+def test_a_missing_migrations_folder_is_reported_after_the_librarys_upgrade(
     flask: FlaskCommand, engine: Engine
 ) -> None:
     output = flask("clever", "db", "upgrade", fails=True)

@@ -69,7 +69,9 @@ def replace_all_loans(loans: Table, **values: str) -> None:
         connection.execute(insert(loans).values(values))
 
 
-def test_a_block_that_raises_writes_nothing(make_site: SiteMaker, product: dict[str, Any]) -> None:
+def test_a_transaction_that_raises_writes_nothing(
+    make_site: SiteMaker, product: dict[str, Any]
+) -> None:
     site = make_product(make_site, product["DATABASE"], None)
     by_button(site, "student")
     (person,) = people_rows(site)

@@ -146,7 +146,7 @@ def test_a_database_of_version_0_1_0_keeps_every_row(engine: Engine) -> None:
     assert all_rows(engine, *NEW_NAMES.values()) == after
 
 
-def test_what_a_product_added_to_the_tables_of_version_0_1_0_follows(engine: Engine) -> None:
+def test_a_products_additions_to_version_0_1_0_tables_are_kept(engine: Engine) -> None:
     fill_version_0_1_0(engine)
     migrate.upgrade(engine)
     (key,) = inspect(engine).get_foreign_keys("loans")
@@ -200,7 +200,7 @@ def test_a_products_own_alembic_version_is_untouched(engine: Engine, revision: s
     assert set(inspect(engine).get_table_names()) == {"alembic_version"}
 
 
-def test_only_the_librarys_revision_is_taken_out_of_a_shared_version_table(engine: Engine) -> None:
+def test_only_the_librarys_revision_is_removed_from_a_shared_version_table(engine: Engine) -> None:
     fill_version_0_1_0(engine)
     run(engine, "INSERT INTO alembic_version VALUES ('ae1027a6acf')")
     migrate.upgrade(engine)

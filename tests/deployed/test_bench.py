@@ -106,7 +106,7 @@ def test_a_page_of_another_person_counts_as_an_error() -> None:
 
 
 @pytest.mark.long
-def test_the_latency_proxy_adds_the_round_trip_time_it_is_given(tmp_path: Path) -> None:
+def test_the_latency_proxy_adds_the_configured_round_trip_time(tmp_path: Path) -> None:
     with start_stack(tmp_path, milliseconds=300) as far:
         (figures,) = measure_contenders(far, [CONTENDERS["bare"]], TINY)
     assert figures.steady.p50 > 4 * 300

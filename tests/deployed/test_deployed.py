@@ -253,7 +253,7 @@ class LateReply:
                 client.sendall(reply)
 
 
-def test_a_one_time_key_belongs_to_its_caller_even_when_the_answer_is_late(
+def test_a_one_time_key_belongs_to_its_caller_even_when_the_reply_is_late(
     tmp_path: Path,
 ) -> None:
     """The client retries. It must recognize its own earlier claim."""

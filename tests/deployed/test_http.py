@@ -191,7 +191,7 @@ def test_chunks_are_joined_and_the_trailer_is_dropped(server: Gunicorn) -> None:
         ("GET / HTTP/1.0", "Connection: keep-alive\r\n", True),
     ],
 )
-def test_a_connection_is_kept_open_if_the_client_wants(
+def test_a_connection_is_kept_open_if_the_client_asks_for_it(
     server: Gunicorn, request_line: str, lines: str, stays_open: bool
 ) -> None:
     request = f"{request_line}\r\nHost: {server.host}\r\n{lines}\r\n"
@@ -217,7 +217,7 @@ def test_head_is_answered_without_a_body(server: Gunicorn) -> None:
     assert reply.body == ""
 
 
-def test_options_for_the_whole_server_reaches_the_app(server: Gunicorn) -> None:
+def test_an_options_request_for_the_whole_server_reaches_the_app(server: Gunicorn) -> None:
     (reply,) = ask(
         server.place, f"OPTIONS * HTTP/1.1\r\nHost: {server.host}\r\nConnection: close\r\n\r\n"
     )

@@ -47,7 +47,9 @@ def test_an_old_python_without_a_newer_one_prints_what_to_do(name: str, tmp_path
     assert_one_sentence(ended, "needs Python 3.11 or newer", f"bin/{name}")
 
 
-def test_an_old_python_hands_over_to_a_newer_one_on_the_path(tmp_path: Path) -> None:
+def test_a_script_started_by_an_old_python_runs_with_a_newer_one_on_the_path(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "python3.11").symlink_to(sys.executable)
     code = AS_AN_OLD_PYTHON.format(script=str(ROOT / "bin" / "dev"))
     code = code.replace("']", "', '--help']", 1)

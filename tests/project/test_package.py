@@ -33,7 +33,7 @@ def ranges_of_the_starter() -> dict[str, str]:
     return ranges([line.partition(" #")[0] for line in lines if not line.startswith("#")])
 
 
-def test_the_package_has_the_ranges_of_the_starter() -> None:
+def test_the_package_requires_the_same_version_ranges_as_the_starter() -> None:
     library = project(ROOT)
     extras = library["optional-dependencies"].values()
     required = [
@@ -43,7 +43,7 @@ def test_the_package_has_the_ranges_of_the_starter() -> None:
     assert ranges(required) == ranges_of_the_starter()
 
 
-def test_the_simulator_has_the_ranges_of_the_library() -> None:
+def test_the_simulator_requires_the_same_version_ranges_as_the_library() -> None:
     shared = ranges_of_the_starter()
     simulator = ranges(project(ROOT / "clever_simulator")["dependencies"])
     assert {name: shared.get(name, value) for name, value in simulator.items()} == simulator

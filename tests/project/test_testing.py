@@ -64,7 +64,7 @@ def test_the_same_user_has_the_same_account_in_every_client(app: Flask) -> None:
     assert other.account_id != first.account_id
 
 
-def test_login_as_takes_all_that_clever_says_about_a_user(app: Flask) -> None:
+def test_login_as_accepts_every_field_of_a_clever_user(app: Flask) -> None:
     user = login_as(
         browser(app),
         "staff",
@@ -121,7 +121,7 @@ def test_a_person_of_a_roster_keeps_the_schools_of_each_role(site: Site) -> None
     }
 
 
-def test_own_accounts_and_refusals_are_those_of_the_app(tmp_path: Path) -> None:
+def test_login_as_uses_the_apps_own_accounts_and_refusals(tmp_path: Path) -> None:
     def own_account(identity: Identity) -> str:
         return f"ours-{identity.first_name}"
 
@@ -193,7 +193,7 @@ def test_login_as_refuses_to_work_in_production(tmp_path: Path) -> None:
         login_as(browser(create_app(settings)), "teacher")
 
 
-def test_an_app_without_the_library_is_named(tmp_path: Path) -> None:
+def test_login_as_reports_an_app_without_the_library(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="no CleverLogin"):
         login_as(Flask("other", instance_path=str(tmp_path)).test_client(), "teacher")
 
@@ -220,7 +220,9 @@ def test_a_browser_sends_the_token_of_its_session(tmp_path: Path) -> None:
     assert client.get("/nothing-here").content_type.startswith("text/html")
 
 
-def test_the_simulator_logs_in_at_any_callback_and_answers_its_questions(tmp_path: Path) -> None:
+def test_the_simulator_logs_in_at_any_callback_url_and_answers_clevers_questions(
+    tmp_path: Path,
+) -> None:
     with run_simulator(callback="/c/oauth/callback") as clever:
         settings = sample_settings(tmp_path, clever_confirm_students=True, **clever.settings)
         client = browser(make_starter(settings, url_prefix="/c"))
@@ -230,7 +232,7 @@ def test_the_simulator_logs_in_at_any_callback_and_answers_its_questions(tmp_pat
             assert clever.person(name).name.last in client.get("/dashboard").text
 
 
-def test_the_simulator_says_who_cannot_log_in(app: Flask) -> None:
+def test_an_error_names_the_user_who_cannot_log_in_at_the_simulator(app: Flask) -> None:
     with run_simulator() as clever:
         with pytest.raises(ValueError, match="not an address of the simulator"):
             clever.log_in("https://clever.com/oauth/authorize", "student")
@@ -260,7 +262,7 @@ def test_sample_settings_take_fields_of_settings(tmp_path: Path) -> None:
     assert (settings.session_idle_minutes, settings.instance_path) == (7, str(tmp_path))
 
 
-def test_each_documented_change_of_the_project_has_its_day() -> None:
+def test_each_documented_change_is_tested_on_some_day() -> None:
     first = date(2026, 9, 1)
     names = {change_of(first + timedelta(days=day)) for day in range(len(CHANGES))}
     assert names == CHANGES.keys()

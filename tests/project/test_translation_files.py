@@ -43,7 +43,7 @@ msgstr "Own"
         ("en", {"Bye": "Own", "Name": "Nombre"}),  # the other English texts are in the code
     ],
 )
-def test_a_file_of_the_app_gets_its_texts_and_keeps_those_that_replace_the_librarys(
+def test_an_app_translation_file_gets_the_apps_texts_and_keeps_overrides_of_library_texts(
     tmp_path: Path, language: str, expected: dict[str, str]
 ) -> None:
     path = tmp_path / language / "LC_MESSAGES" / "messages.po"

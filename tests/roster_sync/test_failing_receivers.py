@@ -86,7 +86,9 @@ def test_a_receiver_that_raises_ends_the_districts_run_and_nobody_is_archived(
     assert FAILING_RECEIVER not in status.stdout
 
 
-def test_a_first_sync_that_a_receiver_ends_is_shown_and_repeated(site: Site) -> None:
+def test_status_shows_a_first_sync_that_a_receiver_ended_and_the_next_sync_repeats_it(
+    site: Site,
+) -> None:
     first = district_of(site)
     with failing_receiver(flask_app(site), "people_created", first.id):
         failed = run(site, code=1)

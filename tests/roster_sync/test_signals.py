@@ -129,7 +129,7 @@ def test_a_sync_without_changes_sends_nothing(
 
 
 @BOTH_SYNCS
-def test_a_new_name_is_sent_with_the_old_one(
+def test_a_renamed_person_is_sent_with_the_old_name(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
     before = person_columns(site, "student")
@@ -165,7 +165,7 @@ def test_a_late_joiner_is_added_to_a_section_and_a_leaver_removed(
 
 
 @BOTH_SYNCS
-def test_a_child_who_leaves_is_archived_and_who_returns_is_restored(
+def test_a_child_is_archived_on_leaving_and_restored_on_return(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
     person = person_columns(site, "student")
@@ -184,7 +184,7 @@ def test_a_child_who_leaves_is_archived_and_who_returns_is_restored(
 
 
 @BOTH_SYNCS
-def test_a_child_who_changes_schools_is_sent_with_both(
+def test_a_child_who_changes_schools_is_sent_with_both_schools(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
     person = person_columns(site, "student")
@@ -205,7 +205,7 @@ def test_a_child_who_changes_schools_is_sent_with_both(
 
 
 @BOTH_SYNCS
-def test_a_semester_that_replaces_every_section_sends_new_and_archived_ones(
+def test_a_semester_that_replaces_every_section_sends_new_and_archived_sections(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
     old = {section.id for section in site.clever.people.sections_of(district_of(site))}

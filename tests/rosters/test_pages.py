@@ -274,7 +274,7 @@ def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
     assert headings_after_a_sync(site) == []
 
 
-def test_administrators_of_a_district_without_secure_sync_are_told_so(
+def test_administrators_see_that_their_district_has_no_secure_sync(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
     site = make_account_app(make_site, database_url, clever_client_id="simulator-sso")

@@ -119,7 +119,7 @@ def visible_or_none(question: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", VISIBLE)
-def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
+def test_counts_cover_only_the_schools_and_the_district_that_a_viewer_sees(
     school: Site, name: str
 ) -> None:
     viewer = viewer_named(school, name)
@@ -149,7 +149,7 @@ def test_numbers_are_of_the_schools_and_the_district_that_a_viewer_sees(
 
 
 @pytest.mark.parametrize("name", VISIBLE)
-def test_the_teachers_of_several_classes_are_those_of_each_one(school: Site, name: str) -> None:
+def test_teachers_by_section_returns_the_teachers_of_each_section(school: Site, name: str) -> None:
     viewer = viewer_named(school, name)
     section_ids = ["section-own", "section-other", "section-foreign", "nowhere", "\0"]
     teachers = rosters.teachers_by_section(section_ids, viewer=viewer)
@@ -205,7 +205,9 @@ def test_ids_of_another_district_and_unknown_ids_are_not_visible(school: Site, n
                 function(school="a2", viewer=viewer)
 
 
-def test_a_student_who_teaches_a_class_is_no_student_to_other_students(school: Site) -> None:
+def test_a_student_who_teaches_a_class_is_shown_to_other_students_only_as_a_teacher(
+    school: Site,
+) -> None:
     with database_session(school) as session:
         add_person(session, "Assistant", "assistant", "a", [STUDENT, TEACHER], "a1")
         for role in (STUDENT, TEACHER):
@@ -219,7 +221,7 @@ def test_a_student_who_teaches_a_class_is_no_student_to_other_students(school: S
     assert "assistant" in ids(rosters.people(viewer=viewer_named(school, "teacher")))
 
 
-def test_an_operator_exists_only_outside_of_a_request(school: Site) -> None:
+def test_an_operator_viewer_works_only_outside_a_request(school: Site) -> None:
     district_id = school.person("student").district.id
     before = rosters.operator(district_id)
     assert school.app

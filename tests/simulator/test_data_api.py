@@ -372,7 +372,7 @@ def test_at_the_sso_tier_a_user_token_reads_only_name_and_district(
         assert read_endpoint(clever, f"/v3.0/{path}", bearer).status_code == 404
 
 
-def test_people_an_app_is_not_shared_with_are_in_none_of_its_lists() -> None:
+def test_people_not_shared_with_an_app_are_in_none_of_its_lists() -> None:
     sample = default_config(APP_URL).apps[0]
     apps = (sample, replace(sample, client_id="picky", unshared=("student",)))
     with run_in_background(Config(apps=apps)) as clever:

@@ -31,7 +31,7 @@ __all__ = ["clever"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_paused_district_reports_it_and_stays_unchanged_until_resumed(
+def test_a_paused_district_reports_its_state_and_stays_unchanged_until_resumed(
     clever: RunningSimulator, version: str
 ) -> None:
     district = clever.people.districts[0]

@@ -50,7 +50,7 @@ def test_the_status_is_none_until_an_incident_begins_and_after_it_ends(
 
 
 def test_maintenance_in_progress_is_not_listed_as_an_incident(clever: RunningSimulator) -> None:
-    clever.add_incident("We move house", "maintenance")
+    clever.add_incident("We move to another data center", "maintenance")
     content = summary(clever)
     assert content["incidents"] == []
     assert content["scheduled_maintenances"][0]["status"] == "in_progress"

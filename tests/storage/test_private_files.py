@@ -146,9 +146,9 @@ def test_the_doctor_checks_the_sqlite_file_of_a_database_url(installed: Path) ->
     file.touch(0o644)
     environ = PRODUCTION | {"DATABASE_URL": "sqlite:///shared.sqlite3"}
     ended = run(installed, environ, "-m", "clever_login.doctor", "--offline", "--json")
-    installed_doctor = DoctorReport(ended.stdout, ended.returncode)
-    installed_doctor.assert_finding("file permissions", "fault", "permissions on shared.sqlite3:")
-    installed_doctor.assert_finding("database", "ok", "stored in a SQLite file")
+    report = DoctorReport(ended.stdout, ended.returncode)
+    report.assert_finding("file permissions", "fault", "permissions on shared.sqlite3:")
+    report.assert_finding("database", "ok", "stored in a SQLite file")
 
 
 def test_the_doctor_reports_wider_permissions_until_they_are_corrected(installed: Path) -> None:
@@ -157,13 +157,13 @@ def test_the_doctor_reports_wider_permissions_until_they_are_corrected(installed
     (instance / DATABASE).touch()
     widen_permissions(instance)
 
-    def installed_doctor() -> DoctorReport:
+    def run_installed_doctor() -> DoctorReport:
         ended = run(installed, PRODUCTION, "-m", "clever_login.doctor", "--offline", "--json")
         return DoctorReport(ended.stdout, ended.returncode)
 
-    installed_doctor().assert_finding(
+    run_installed_doctor().assert_finding(
         "file permissions", "fault", f"instance, store, {DATABASE}", "chmod -R go-rwx"
     )
     for path in (instance, instance / "store", instance / DATABASE):
         path.chmod(path.stat().st_mode & 0o700)
-    installed_doctor().assert_finding("file permissions", "ok", "cannot read")
+    run_installed_doctor().assert_finding("file permissions", "ok", "cannot read")

@@ -114,7 +114,7 @@ def test_a_front_end_sends_the_csrf_token_in_a_header(site: Site) -> None:
     assert response.json()["seconds"] > 0
 
 
-def test_for_nobody_the_session_is_null_and_none_is_created(site: Site) -> None:
+def test_without_a_login_the_session_is_null_and_none_is_created(site: Site) -> None:
     for cookies in ({}, {"session": "unknown" * 6}):
         response = send_request(f"{site.url}/session", headers=FETCH_HEADERS, cookies=cookies)
         assert (response.status_code, response.json()) == (200, {"user": None})
@@ -225,7 +225,7 @@ def test_without_a_login_a_script_gets_401_and_no_redirect(
 
 
 @pytest.mark.parametrize("headers", FOR_PAGES.values(), ids=FOR_PAGES)
-def test_without_a_login_a_page_is_a_redirect_to_the_first_page(
+def test_without_a_login_a_page_request_is_redirected_to_the_home_page(
     site: Site, headers: dict[str, str]
 ) -> None:
     response = send_request(f"{site.url}/dashboard", headers=headers)

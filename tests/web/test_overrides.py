@@ -104,7 +104,7 @@ def test_an_empty_or_broken_text_of_the_app_leaves_that_of_the_library(root: Pat
     ]
 
 
-def test_a_language_of_the_app_alone_is_offered_and_the_rest_is_english(
+def test_a_language_with_only_app_texts_is_offered_and_library_texts_are_english(
     make_site: SiteMaker, root: Path
 ) -> None:
     write_texts(root, "it", **{"You are logged out": "Ciao!"})
@@ -124,7 +124,9 @@ def test_an_app_can_limit_its_languages(make_site: SiteMaker, root: Path) -> Non
         make_starter(site.settings, parts=parts_with(parts.Languages(only=("fr",))))
 
 
-def test_the_library_alone_has_pages_in_spanish(make_site: SiteMaker, tmp_path: Path) -> None:
+def test_the_library_has_spanish_pages_without_translations_of_the_app(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
     def make_app(settings: Settings) -> Flask:
         app = Flask("alone", root_path=str(tmp_path), instance_path=settings.instance_path)
         needed = [
