@@ -190,7 +190,7 @@ def passes(name: str, tests: Sequence[str] = ()) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         copy = copy_project(Path(folder))
         CHANGES[name](copy)
-        ended = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "bin/test", *(["--", *tests] if tests else [])],
             cwd=copy,
             env={name: value for name, value in os.environ.items() if name != "CI"},  # quick tier
@@ -199,11 +199,11 @@ def passes(name: str, tests: Sequence[str] = ()) -> bool:
             text=True,
             check=False,
         )
-    summary = ended.stdout.strip().splitlines()[-1:]
+    summary = result.stdout.strip().splitlines()[-1:]
     print(f"  {name}: {time.monotonic() - started:.0f} s, {' '.join(summary)}", flush=True)
-    if ended.returncode != 0:
-        print(ended.stdout, flush=True)
-    return ended.returncode == 0
+    if result.returncode != 0:
+        print(result.stdout, flush=True)
+    return result.returncode == 0
 
 
 def main(*arguments: str) -> int:

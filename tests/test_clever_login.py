@@ -185,7 +185,7 @@ def test_each_public_name_is_importable_and_nothing_else_is_public() -> None:
 def test_importing_a_public_name_loads_only_the_modules_it_needs(code: str, absent: str) -> None:
     program = f"import sys\n{code}\nprint({absent!r} in sys.modules)"
     command = [sys.executable, "-c", program]
-    ended = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
-    assert (ended.stdout, ended.stderr) == ("False\n", "")
+    assert (result.stdout, result.stderr) == ("False\n", "")

@@ -177,9 +177,9 @@ def test_wrong_settings_stop_the_start_with_their_errors_and_no_traceback(
         "-c",
         "from tests.support.reference_app import app; app.create_app()",
     ]
-    ended = subprocess.run(
+    result = subprocess.run(
         command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert ended.returncode == 3
-    assert "SECRET_KEY is missing" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert result.returncode == 3
+    assert "SECRET_KEY is missing" in result.stderr
+    assert "Traceback" not in result.stderr

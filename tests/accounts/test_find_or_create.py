@@ -134,9 +134,9 @@ def test_a_hundred_concurrent_logins_of_one_person_make_one_account(school: Site
 
 
 def test_a_hundred_people_logging_in_at_once_make_a_hundred_accounts(school: Site) -> None:
-    everybody = [replace(ADA, id=f"p{number}", roles=()) for number in range(100)]
+    users = [replace(ADA, id=f"p{number}", roles=()) for number in range(100)]
     with ThreadPoolExecutor(25) as threads:
-        ids = set(threads.map(lambda user: log_in(school, user), everybody))
+        ids = set(threads.map(lambda user: log_in(school, user), users))
     assert len(ids) == len(people_rows(school)) == 100
 
 

@@ -65,10 +65,14 @@ def test_the_first_v3_sync_finds_every_persons_row_and_merges_duplicates(version
     assert "this sync reads v3.0" in result.stderr
     assert "people: 1 changed\n" in result.stdout  # one person of the main district has two rows
     assert_equal_everywhere(new)
-    (stays,) = [person for person in before.values() if not person_row(new, person.id).merged_into]
-    duplicates = [person_row(new, person.id) for person in before.values() if person.id != stays.id]
-    assert person_row(new, stays.id).clever_id == new.person("three_roles").id
-    assert {other.merged_into for other in duplicates} == {stays.id}
+    (survivor,) = [
+        person for person in before.values() if not person_row(new, person.id).merged_into
+    ]
+    duplicates = [
+        person_row(new, person.id) for person in before.values() if person.id != survivor.id
+    ]
+    assert person_row(new, survivor.id).clever_id == new.person("three_roles").id
+    assert {other.merged_into for other in duplicates} == {survivor.id}
     assert {(other.clever_id, other.last_name, other.district_id) for other in duplicates} == {
         (None, "", None)
     }
@@ -92,22 +96,22 @@ def test_the_account_with_the_latest_login_survives_and_gets_the_others_data(
     began = person_row(old, before[first].id).first_login
     new = version("v3.0")
     sync_site(new)
-    stays = person_row(new, before[last].id)
-    assert (stays.clever_id, stays.preferred_name) == (new.person("teacher_admin").id, "Tom")
-    assert (stays.roles, stays.first_login) == (["teacher", "staff"], began)
-    assert person_row(new, before[first].id).merged_into == stays.id
+    survivor = person_row(new, before[last].id)
+    assert (survivor.clever_id, survivor.preferred_name) == (new.person("teacher_admin").id, "Tom")
+    assert (survivor.roles, survivor.first_login) == (["teacher", "staff"], began)
+    assert person_row(new, before[first].id).merged_into == survivor.id
     with database_of(new).read_session() as session:
-        assert session.scalars(select(Claim.person_id)).all() == [stays.id]
+        assert session.scalars(select(Claim.person_id)).all() == [survivor.id]
     assert_equal_everywhere(new)
     assert [visitor.open("/dashboard").path for visitor in visitors] == ["/", "/"]
-    assert account_id(by_button(new, "teacher_admin")) == stays.id
+    assert account_id(by_button(new, "teacher_admin")) == survivor.id
 
 
 def test_a_login_during_the_move_to_v3_leaves_one_row_in_either_order(version: Versions) -> None:
     sync_site(version("v2.1"))
     new = version("v3.0")
-    everybody = new.clever.people.people_of(new.clever.people.districts[0])
-    staff = [person.user_name for person in everybody if "student" not in person.roles]
+    people = new.clever.people.people_of(new.clever.people.districts[0])
+    staff = [person.user_name for person in people if "student" not in person.roles]
     with ThreadPoolExecutor(9) as pool:
         sync = pool.submit(sync_site, new)
         paths = set(pool.map(lambda name: by_button(new, name).path, staff))

@@ -161,8 +161,8 @@ def test_retention_sends_people_by_district_and_a_dry_run_is_rolled_back(school:
         own = school.person("student").district.id
         assert forgotten(recorder, own) == {"ours-pupilgone"}
         assert forgotten(recorder, "districtb") == {"ours-pupilfar"}
-        everybody = {"ours-pupilgone", "ours-pupilfar", "ours-library"}
-        assert forgotten(recorder) == everybody
+        all_ids = {"ours-pupilgone", "ours-pupilfar", "ours-library"}
+        assert forgotten(recorder) == all_ids
         assert recorder.notes() == 3
 
 

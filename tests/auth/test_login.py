@@ -228,9 +228,11 @@ def test_removing_a_district_from_the_allow_list_logs_out_its_users(
     site = make_site(secret_key="s" * 64)
     ids = [district.id for district in site.clever.people.districts]
     browsers = [by_button(site, user_name).http for user_name in ("student", "student2")]
-    narrow = make_site(secret_key="s" * 64, clever_district_ids=(ids[1],))  # with the same store
+    restricted_site = make_site(
+        secret_key="s" * 64, clever_district_ids=(ids[1],)
+    )  # with the same store
     refused, allowed = [
-        Visitor(narrow.url, http=browser).open("/dashboard") for browser in browsers
+        Visitor(restricted_site.url, http=browser).open("/dashboard") for browser in browsers
     ]
     assert (refused.path, allowed.path) == ("/", "/dashboard")
 

@@ -251,8 +251,8 @@ def test_over_https_cookies_are_bound_to_the_host_and_hsts_is_sent(
     assert all("; Secure;" in f"{line};" and "Path=/" in line for line in ours)
     assert all("Domain" not in line for line in ours)
     visitor.press("Log out")
-    ended = visitor.hops[0].raw.headers.getlist("Set-Cookie")
-    assert any(line.startswith("__Host-session=;") and "Secure" in line for line in ended)
+    set_cookies = visitor.hops[0].raw.headers.getlist("Set-Cookie")
+    assert any(line.startswith("__Host-session=;") and "Secure" in line for line in set_cookies)
     assert visitor.open("/dashboard").path == "/"
 
 

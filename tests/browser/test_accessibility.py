@@ -76,8 +76,8 @@ def test_no_page_is_wider_than_the_narrowest_screen(tour: Tour, stop: Stop) -> N
 
 FOCUS_IS_VISIBLE = """() => {
     const element = document.activeElement, box = element.getBoundingClientRect();
-    const style = getComputedStyle(element), middle = [box.x + box.width / 2, box.y + box.height / 2];
-    const top = document.elementFromPoint(...middle);
+    const style = getComputedStyle(element);
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
     return element !== document.body && style.outlineStyle !== "none" && top
         && (element.contains(top) || top.contains(element));
 }"""

@@ -214,11 +214,11 @@ def test_a_malformed_student_list_leaves_the_class_unchanged(
 
 def with_junk(events: list[dict[str, Any]]) -> str:
     """Return these events as a list response with invalid entries in between."""
-    somebody = {"id": "5f" * 12}
+    user = {"id": "5f" * 12}
     junk: list[Any] = [
         *(None, 7, {"data": {"id": "no id", "type": "users.deleted"}}),
-        {"type": "moods.updated", "data": {"object": somebody}},
-        {"type": "users.forgotten", "data": {"object": somebody}},
+        {"type": "moods.updated", "data": {"object": user}},
+        {"type": "users.forgotten", "data": {"object": user}},
         {"type": "users.updated", "data": {"object": [7]}},
         {"type": "users.deleted", "data": {"object": {"id": "no id"}}},
         {"data": None},

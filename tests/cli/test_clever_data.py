@@ -24,9 +24,9 @@ from tests.support.simulator_client import (
 ALL = ["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"]
 
 
-def command(site: Site, *words: str, typed: str | None = None) -> Result:
+def command(site: Site, *words: str, stdin: str | None = None) -> Result:
     assert site.app
-    return site.app.test_cli_runner().invoke(args=["clever", *words], input=typed)
+    return site.app.test_cli_runner().invoke(args=["clever", *words], input=stdin)
 
 
 def lines(result: Result) -> list[Any]:
@@ -186,7 +186,7 @@ def person_token(site: Site, user_name: str, client_id: str = "simulator") -> st
 
 
 def whoami(site: Site, token: str) -> list[str]:
-    result = command(site, "whoami", typed=f"{token}\n")
+    result = command(site, "whoami", stdin=f"{token}\n")
     assert result.exit_code == 0, result.stderr
     assert token not in result.output
     return result.stdout.splitlines()
@@ -233,15 +233,15 @@ def test_whoami_recognizes_a_user_token_and_the_role_of_its_login(
     assert any(line.startswith("may read\t/") and line.endswith(output[1][8:]) for line in output)
 
 
-@pytest.mark.parametrize("typed", ["", "\n", " \n", "two words\n", "a\x07\n", "é\n", "x" * 5000])
-def test_standard_input_without_a_token_is_a_usage_error(site: Site, typed: str) -> None:
-    result = command(site, "whoami", typed=typed)
+@pytest.mark.parametrize("stdin", ["", "\n", " \n", "two words\n", "a\x07\n", "é\n", "x" * 5000])
+def test_standard_input_without_a_token_is_a_usage_error(site: Site, stdin: str) -> None:
+    result = command(site, "whoami", stdin=stdin)
     assert result.exit_code == 2
     assert "contains no valid token" in result.stderr
 
 
 def test_whoami_reports_an_unknown_token_without_printing_it(site: Site) -> None:
-    result = command(site, "whoami", typed="il-no-such-token\n")
+    result = command(site, "whoami", stdin="il-no-such-token\n")
     assert_one_sentence(result, "does not accept")
     assert "no-such" not in result.output
 

@@ -197,10 +197,10 @@ def test_a_documented_development_command_works_as_written(
     if "invite" in command:
         ids["ID"] = machines.run_on_machine("bin/clever accounts add").stdout.strip()
     words = re.sub(r"\b(DISTRICT_ID|ID)\b", lambda match: ids[match[1]], command)
-    ended = machines.run_on_machine(words)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    result = machines.run_on_machine(words)
+    assert result.returncode == 0, result.stdout + result.stderr
     expected = ON_YOUR_MACHINE[command].replace("{app}", machines.dev.url)
-    assert expected in ended.stdout + ended.stderr
+    assert expected in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("command", ON_A_HOST)
@@ -211,11 +211,11 @@ def test_a_documented_production_command_works_as_written(command: str, machines
         lines = (f"{name}={value}\n" for name, value in machines.variables.items())
         (machines.host / ".env").write_text("".join(lines))
         words = words.removeprefix("0 * * * * ").replace("/srv/app", f"'{machines.host}'")
-        ended = sh(words, machines.host, {}, "")
+        result = sh(words, machines.host, {}, "")
     else:
-        ended = machines.run_on_host(words, "y\n")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ON_A_HOST[command] in ended.stdout + ended.stderr
+        result = machines.run_on_host(words, "y\n")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert ON_A_HOST[command] in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("command", SERVERS)
@@ -237,9 +237,9 @@ def test_the_documented_simulator_commands_start_it(
 
 def test_adding_a_language_works_as_documented(installed: Path) -> None:
     for command in ("bin/translate vi", "bin/translate"):
-        ended = sh(command, installed, {}, "")
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "vi/LC_MESSAGES/messages.po" in ended.stdout
+        result = sh(command, installed, {}, "")
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert "vi/LC_MESSAGES/messages.po" in result.stdout
     vietnamese = (installed / "translations" / "vi" / "LC_MESSAGES" / "messages.po").read_text()
     for text in ("Use your school Clever account to come in.", "You are logged out"):
         assert f'msgid "{text}"' in vietnamese  # of the app, and of the library

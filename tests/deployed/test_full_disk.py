@@ -69,8 +69,8 @@ def test_a_full_disk_shows_an_error_page_and_the_app_recovers(
             assert student.path == "/dashboard"
             filler = Path(f"/proc/{child.pid}/root{instance}/filler")
             fill(filler)
-            coming = by_button(site, "teacher")
-            assert (coming.response.status_code, coming.code) == (503, code)
+            failed_login = by_button(site, "teacher")
+            assert (failed_login.response.status_code, failed_login.code) == (503, code)
             ready = send_request(f"{url}/readyz")
             assert (ready.status_code, cause in ready.text) == (503, True), ready.text
             assert send_request(f"{url}/healthz").status_code == 200

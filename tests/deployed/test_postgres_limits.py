@@ -65,7 +65,7 @@ def test_an_unresponsive_database_gives_503_within_seconds_and_recovers(
     make_site: SiteMaker, server: Server, capfd: pytest.CaptureFixture[str], state: str
 ) -> None:
     site = make_account_app(make_site, running_app.new_database(server.url))
-    teacher, coming = by_button(site, "teacher"), stop_before_callback(site, "student")
+    teacher, pending_login = by_button(site, "teacher"), stop_before_callback(site, "student")
     many = [stop_before_callback(site, "student") for _ in range(8)]
     if state == "idle for a while":
         time.sleep(1.2)  # long enough that the connection is tested before use
@@ -74,10 +74,10 @@ def test_an_unresponsive_database_gives_503_within_seconds_and_recovers(
     with server.stopped(), within(PATIENCE), ThreadPoolExecutor(len(many) + 3) as threads:
         ready = threads.submit(send_request, f"{site.url}/readyz")
         threads.submit(teacher.open, "/dashboard")
-        list(threads.map(lambda visitor: visitor.open(visitor.url), [coming, *many]))
+        list(threads.map(lambda visitor: visitor.open(visitor.url), [pending_login, *many]))
         assert ready.result().status_code == 503
         assert send_request(f"{site.url}/healthz").status_code == 200
-    assert all(is_unavailable(visitor) for visitor in (teacher, coming, *many))
+    assert all(is_unavailable(visitor) for visitor in (teacher, pending_login, *many))
     assert "the database does not answer" in reasons(capfd)
     assert teacher.open("/dashboard").role == "teacher"
     assert by_button(site, "student").path == "/dashboard"
@@ -224,10 +224,10 @@ def test_idle_connections_are_closed(server: Server) -> None:
 @contextmanager
 def count_connections(server: Server, url: str) -> Iterator[list[int]]:
     """Yield a list to which the number of connections is appended continuously."""
-    counts, ended = [0], threading.Event()
+    counts, stop = [0], threading.Event()
 
     def count() -> None:
-        while not ended.is_set():
+        while not stop.is_set():
             counts.append(server.connections(url))
             time.sleep(0.005)
 
@@ -236,7 +236,7 @@ def count_connections(server: Server, url: str) -> Iterator[list[int]]:
     try:
         yield counts
     finally:
-        ended.set()
+        stop.set()
         thread.join()
 
 
@@ -255,10 +255,10 @@ def test_a_command_uses_one_connection(make_site: SiteMaker, server: Server) -> 
 @contextmanager
 def locking_accounts(url: str) -> Iterator[None]:
     """Lock the accounts repeatedly for half a second, so that logins wait at the same time."""
-    ended = threading.Event()
+    stop = threading.Event()
 
     def lock() -> None:
-        while not ended.is_set():
+        while not stop.is_set():
             with psycopg.connect(url.replace("//app_", "//school@app_", 1)) as other:
                 other.execute("LOCK TABLE clever_people IN ACCESS EXCLUSIVE MODE")
                 time.sleep(0.5)
@@ -269,7 +269,7 @@ def locking_accounts(url: str) -> Iterator[None]:
     try:
         yield
     finally:
-        ended.set()
+        stop.set()
         thread.join()
 
 
@@ -295,7 +295,7 @@ def test_20_postgresql_connections_are_enough_for_a_burst_a_restart_a_release_an
         site = stack.enter_context(running_app.run_gunicorn_with_redis(tmp_path, database_url=url))
         upgraded = command(site, "db", "upgrade")
         assert upgraded.returncode == 0, upgraded.stderr
-        coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
+        pending_logins = [stop_before_callback(site, "student") for _ in range(VISITORS)]
         signed_in = by_button(site, "teacher")
         new = stack.enter_context(running_app.restarted(site, tmp_path))
         browsers = [new.visitor() for _ in range(VISITORS)]
@@ -304,7 +304,7 @@ def test_20_postgresql_connections_are_enough_for_a_burst_a_restart_a_release_an
         admin = server.url.rpartition("/")[0] + f"/{name(url)}"
         with locking_accounts(admin), ThreadPoolExecutor(2 * VISITORS + 2) as threads:
             pages = [threads.submit(browser.open, "/dashboard") for browser in browsers]
-            logins = [threads.submit(visitor.open, visitor.url) for visitor in coming]
+            logins = [threads.submit(visitor.open, visitor.url) for visitor in pending_logins]
             jobs = [threads.submit(command, site, "db", "upgrade")]
             jobs += [threads.submit(command, site, "sync")]
         assert {future.result().path for future in (*pages, *logins)} == {"/dashboard"}
@@ -330,9 +330,9 @@ def test_behind_pgbouncer_logins_work_and_session_settings_do_not_leak(
             for _ in range(4):
                 assert by_button(site, "student").open("/dashboard").path == "/dashboard"
         with ThreadPoolExecutor(8) as threads:
-            coming = [stop_before_callback(site, "student") for _ in range(8)]
-            list(threads.map(lambda visitor: visitor.open(visitor.url), coming))
-        assert {visitor.path for visitor in coming} == {"/dashboard"}
+            pending_logins = [stop_before_callback(site, "student") for _ in range(8)]
+            list(threads.map(lambda visitor: visitor.open(visitor.url), pending_logins))
+        assert {visitor.path for visitor in pending_logins} == {"/dashboard"}
         with psycopg.connect(url, prepare_threshold=None) as other:  # on an app's connection
             for setting_name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                 assert other.execute(f"SHOW {setting_name}").fetchone() == ("0",)

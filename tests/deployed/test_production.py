@@ -252,17 +252,17 @@ def test_an_invalid_certificate_file_ends_the_simulator_with_one_sentence(
     tmp_path: Path, certificate: str, key: str
 ) -> None:
     certificates.make_certificate(tmp_path)
-    ended = start_simulator("--cert", str(tmp_path / certificate), "--key", str(tmp_path / key))
-    assert (ended.returncode, ended.stdout) == (1, "")
-    (sentence,) = ended.stderr.splitlines()
+    result = start_simulator("--cert", str(tmp_path / certificate), "--key", str(tmp_path / key))
+    assert (result.returncode, result.stdout) == (1, "")
+    (sentence,) = result.stderr.splitlines()
     assert str(tmp_path / certificate) in sentence or str(tmp_path / key) in sentence
 
 
 @pytest.mark.parametrize("option", ["--cert", "--key"])
 def test_a_certificate_option_without_a_key_is_a_usage_error(option: str) -> None:
-    ended = start_simulator(option, "a file")
-    assert ended.returncode == 2
-    assert "give both --cert and --key" in ended.stderr
+    result = start_simulator(option, "a file")
+    assert result.returncode == 2
+    assert "give both --cert and --key" in result.stderr
 
 
 def start_simulator(*options: str) -> subprocess.CompletedProcess[str]:

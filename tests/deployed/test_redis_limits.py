@@ -39,11 +39,11 @@ def burst(visitors: list[Visitor], path: str | None = None) -> list[int]:
 @contextmanager
 def pausing(redis_url: str) -> Iterator[None]:
     """Pause Redis repeatedly for half a second, so that requests wait in it at the same time."""
-    ended = threading.Event()
+    stop = threading.Event()
 
     def pause() -> None:
         with Redis.from_url(redis_url) as admin:
-            while not ended.is_set():
+            while not stop.is_set():
                 admin.client_pause(500)
                 time.sleep(0.8)
 
@@ -52,7 +52,7 @@ def pausing(redis_url: str) -> Iterator[None]:
     try:
         yield
     finally:
-        ended.set()
+        stop.set()
         thread.join()
 
 
@@ -72,7 +72,7 @@ def test_20_redis_connections_are_enough_for_a_burst_a_restart_and_a_sync(
         options = ("--maxclients", str(PLAN))
         site = stack.enter_context(running_app.run_gunicorn_with_redis(tmp_path, redis=options))
         browsers = signed_in(site)
-        coming = [stop_before_callback(site, "student") for _ in range(VISITORS)]
+        pending_logins = [stop_before_callback(site, "student") for _ in range(VISITORS)]
         new = stack.enter_context(running_app.restarted(site, tmp_path))
         clients = [Redis.from_url(str(site.settings.redis_url)) for _ in range(2)]
         for other in clients:  # a sync and the doctor, beside the client that pauses Redis
@@ -83,11 +83,11 @@ def test_20_redis_connections_are_enough_for_a_burst_a_restart_and_a_sync(
             readiness = threads.submit(
                 lambda: [send_request(f"{new.url}/readyz").status_code for _ in range(VISITORS)]
             )
-            logins = threads.submit(burst, coming)
+            logins = threads.submit(burst, pending_logins)
         assert set(pages.result()) == {200}
         assert set(logins.result()) == {200}
         assert set(readiness.result()) == {200}
-        assert {visitor.path for visitor in coming} == {"/dashboard"}
+        assert {visitor.path for visitor in pending_logins} == {"/dashboard"}
         assert by_button(site, "teacher").path == "/dashboard"
 
 
@@ -271,13 +271,16 @@ def test_a_redis_that_cannot_serve_gives_503_with_its_cause_until_it_can(
         running_app.run_in_process(tmp_path, redis_url=redis_url) as site,
         Redis.from_url(redis_url) as admin,
     ):
-        student, coming = by_button(site, "student"), stop_before_callback(site, "teacher")
+        student, pending_login = by_button(site, "student"), stop_before_callback(site, "teacher")
         assert send_request(f"{site.url}/readyz").status_code == 200
         time.sleep(FRESH_SECONDS)  # for as long as "ready" is cached
         began = time.monotonic()
         with SICK[cause](admin):
-            coming.open(coming.url)
-            assert (coming.response.status_code, coming.code) == (503, "store_unavailable")
+            pending_login.open(pending_login.url)
+            assert (pending_login.response.status_code, pending_login.code) == (
+                503,
+                "store_unavailable",
+            )
             ready = send_request(f"{site.url}/readyz")
             assert (ready.status_code, cause in ready.text) == (503, True), ready.text
             assert send_request(f"{site.url}/healthz").status_code == 200

@@ -44,11 +44,11 @@ Wheels = dict[str, Path]
 
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
     """Run a command that must succeed, and return its output."""
-    ended = subprocess.run(
+    result = subprocess.run(
         [*map(str, command)], cwd=cwd, env=env, capture_output=True, text=True, check=False
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_the_doctor_works_without_any_extra(
 ) -> None:
     settings = running_app.settings_for("http://localhost:3000", "http://127.0.0.1:9", tmp_path)
     variables = running_app.environment_variables(settings, 3000)
-    ended = subprocess.run(
+    result = subprocess.run(
         [core_python, "-m", "clever_login.doctor", "--offline"],
         cwd=tmp_path,
         env=variables | {"DATABASE_URL": database_url},
@@ -153,9 +153,9 @@ def test_the_doctor_works_without_any_extra(
         text=True,
         check=False,
     )
-    assert ended.returncode == exit_code, ended.stdout + ended.stderr
-    assert "The check itself failed" not in ended.stdout
-    assert ('pip install "clever-login[rosters]"' in ended.stdout) == bool(exit_code)
+    assert result.returncode == exit_code, result.stdout + result.stderr
+    assert "The check itself failed" not in result.stdout
+    assert ('pip install "clever-login[rosters]"' in result.stdout) == bool(exit_code)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_feature_whose_packages_are_missing_names_the_extra(
         CleverLogin(parts=[{code}, parts.Sessions(), parts.ErrorPages()])
         Settings.load_or_exit()
     """
-    ended = subprocess.run(
+    result = subprocess.run(
         [core_python, "-c", program],
         cwd=tmp_path,
         env={"REDIS_URL": "redis://localhost"},
@@ -182,9 +182,9 @@ def test_a_feature_whose_packages_are_missing_names_the_extra(
         text=True,
         check=False,
     )
-    assert ended.returncode != 0
-    assert f"{feature} needs packages that are not installed" in ended.stderr
-    assert f'pip install "clever-login[{extra}]"' in ended.stderr
+    assert result.returncode != 0
+    assert f"{feature} needs packages that are not installed" in result.stderr
+    assert f'pip install "clever-login[{extra}]"' in result.stderr
 
 
 def test_the_starter_runs_on_the_installed_library(full_python: Path, tmp_path: Path) -> None:

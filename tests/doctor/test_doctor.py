@@ -63,9 +63,9 @@ def run_doctor(environ: dict[str, str], *arguments: str) -> Report:
     """Run the doctor with exactly this environment."""
     only: dict[str, str | None] = dict.fromkeys(os.environ)
     keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    ended = CliRunner().invoke(doctor, ["--json", *arguments], env=only | keep | environ)
-    assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.output
-    return Report(ended.output, ended.exit_code)
+    result = CliRunner().invoke(doctor, ["--json", *arguments], env=only | keep | environ)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return Report(result.output, result.exit_code)
 
 
 @contextmanager
@@ -473,22 +473,22 @@ def test_both_ways_to_run_the_doctor_print_a_line_for_each_finding(
     installed: Path, form: tuple[str, ...]
 ) -> None:
     with running_clever() as (_, environ):
-        ended = run(installed, environ, *form)
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stderr == ""
-    lines = ended.stdout.splitlines()
+        result = run(installed, environ, *form)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
     assert lines[0] == "ok       settings: The app can read its settings and start."
     assert lines[-1] == "0 faults, 0 warnings."
     assert all(line.startswith("ok  ") for line in lines[:-2])
 
 
 def test_the_doctor_works_when_the_app_cannot_start(installed: Path) -> None:
-    ended = run(installed, {}, "-m", "clever_login.doctor", "--offline")
-    assert ended.returncode == 1
-    assert "fault    settings: SECRET_KEY is missing" in ended.stdout
-    assert "         Do: Correct this variable" in ended.stdout
-    assert ended.stdout.endswith("The checks that call Clever were skipped.\n")
-    assert ended.stderr == ""
+    result = run(installed, {}, "-m", "clever_login.doctor", "--offline")
+    assert result.returncode == 1
+    assert "fault    settings: SECRET_KEY is missing" in result.stdout
+    assert "         Do: Correct this variable" in result.stdout
+    assert result.stdout.endswith("The checks that call Clever were skipped.\n")
+    assert result.stderr == ""
 
 
 def test_the_doctor_tries_the_file_store_only_if_its_folder_exists(
@@ -511,16 +511,16 @@ def test_the_doctor_tries_the_file_store_only_if_its_folder_exists(
 
 def test_an_unwritable_store_folder_is_a_failure(installed: Path) -> None:
     (installed / "instance").write_text("a file where a folder should be")
-    ended = run(installed, PRODUCTION, "-m", "clever_login.doctor", "--offline", "--json")
-    Report(ended.stdout, ended.returncode).assert_finding("store", "fault", "instance/store")
+    result = run(installed, PRODUCTION, "-m", "clever_login.doctor", "--offline", "--json")
+    Report(result.stdout, result.returncode).assert_finding("store", "fault", "instance/store")
 
 
 @pytest.mark.servers  # may install the app's packages
 def test_bin_doctor_reads_the_env_file(copy: Path) -> None:
     (copy / ".env").write_text("CLEVER_CLIENT_ID=abc\nCLEVER_CLIENT_SECRET=def\n")
     try:
-        ended = run(copy, {}, str(copy / "bin" / "doctor"), "--offline")
+        result = run(copy, {}, str(copy / "bin" / "doctor"), "--offline")
     finally:
         (copy / ".env").unlink()
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "ok       mode: APP_ENV is development" in ended.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "ok       mode: APP_ENV is development" in result.stdout

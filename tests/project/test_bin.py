@@ -27,12 +27,12 @@ def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def assert_one_sentence(ended: subprocess.CompletedProcess[str], *words: str) -> None:
-    assert ended.returncode != 0
-    assert "Traceback" not in ended.stderr
-    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+def assert_one_sentence(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
     for word in words:
-        assert word in ended.stderr
+        assert word in result.stderr
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -43,8 +43,8 @@ def test_every_script_parses_on_python_3_8(script: Path) -> None:
 @pytest.mark.parametrize("name", ["dev", "test"])
 def test_an_old_python_without_a_newer_one_prints_what_to_do(name: str, tmp_path: Path) -> None:
     code = AS_AN_OLD_PYTHON.format(script=str(ROOT / "bin" / name))
-    ended = run(sys.executable, "-c", code, PATH=str(tmp_path))
-    assert_one_sentence(ended, "needs Python 3.11 or newer", f"bin/{name}")
+    result = run(sys.executable, "-c", code, PATH=str(tmp_path))
+    assert_one_sentence(result, "needs Python 3.11 or newer", f"bin/{name}")
 
 
 def test_a_script_started_by_an_old_python_runs_with_a_newer_one_on_the_path(
@@ -53,9 +53,9 @@ def test_a_script_started_by_an_old_python_runs_with_a_newer_one_on_the_path(
     (tmp_path / "python3.11").symlink_to(sys.executable)
     code = AS_AN_OLD_PYTHON.format(script=str(ROOT / "bin" / "dev"))
     code = code.replace("']", "', '--help']", 1)
-    ended = run(sys.executable, "-c", code, PATH=str(tmp_path))
-    assert ended.returncode == 0
-    assert "Ctrl-C stops" in ended.stdout
+    result = run(sys.executable, "-c", code, PATH=str(tmp_path))
+    assert result.returncode == 0
+    assert "Ctrl-C stops" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_an_invalid_port_is_reported_before_anything_starts(
     environ: dict[str, str], word: str, copy: Path
 ) -> None:
     path = os.environ["PATH"]
-    ended = run(sys.executable, str(copy / "bin" / "dev"), PATH=path, **environ)
-    assert_one_sentence(ended, word)
+    result = run(sys.executable, str(copy / "bin" / "dev"), PATH=path, **environ)
+    assert_one_sentence(result, word)
 
 
 def test_bin_help_has_one_line_for_each_command() -> None:

@@ -250,10 +250,10 @@ def test_the_examples_in_the_testing_doc_pass(tmp_path: Path) -> None:
         (folder / f"test_example_{number}.py").write_text(block)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
     command += ["-c", str(ROOT / "pyproject.toml"), "."]  # it leaves slow plugins out
-    ended = subprocess.run(
+    result = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
-    assert "5 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert "5 passed" in result.stdout, result.stdout + result.stderr
 
 
 def test_sample_settings_take_fields_of_settings(tmp_path: Path) -> None:

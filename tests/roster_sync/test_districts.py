@@ -61,21 +61,24 @@ def test_a_district_removed_from_the_allow_list_is_archived_after_confirmation(
     first, second, *_ = site.clever.people.districts
     visitor, other = by_button(site, "student"), by_button(site, "student2")
     before = actual_rows(database_engine(site), second.id)
-    narrow = make_site(
+    restricted_site = make_site(
         database_url=database_url, secret_key=SECRET, clever_district_ids=(first.id,)
     )
-    refused = sync_site(narrow)
+    refused = sync_site(restricted_site)
     assert refused.exit_code == 3
     assert (
         f"{second.name} ({second.id}): refused. {OUTSIDE} Its stored data is unchanged"
         in refused.stdout
     )
     assert actual_rows(database_engine(site), second.id) == before
-    assert f"{second.name} ({second.id}): left. {OUTSIDE}" in sync_site(narrow, "--yes").stdout
+    assert (
+        f"{second.name} ({second.id}): left. {OUTSIDE}"
+        in sync_site(restricted_site, "--yes").stdout
+    )
     assert actual_rows(database_engine(site), second.id)["people"] == set()
     assert other.open("/dashboard").path == "/"
     assert visitor.open("/dashboard").path == "/dashboard"
-    assert sync_site(narrow).exit_code == 0
+    assert sync_site(restricted_site).exit_code == 0
     assert sync_site(site).exit_code == 0
     assert actual_rows(database_engine(site), second.id) == before
 

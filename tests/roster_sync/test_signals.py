@@ -348,10 +348,10 @@ def test_the_example_in_the_docs_behaves_as_described(site: Site, books: dict[st
     assert sync_site(site).exit_code == 0
     student = site.person("student")
     sections = site.clever.people.sections_of(district_of(site))
-    joined = next(section.id for section in sections if student not in section.students)
+    joined_section = next(section.id for section in sections if student not in section.students)
     person_id = person_columns(site, "student").id
     with engine.begin() as db:
-        rows = [{"section_id": joined, "book": name} for name in ("Emil", "Momo")]
+        rows = [{"section_id": joined_section, "book": name} for name in ("Emil", "Momo")]
         db.execute(insert(books["assigned"]), rows)
         db.execute(insert(reading), [{"person_id": person_id, "book": "Momo"}])
 
@@ -359,7 +359,7 @@ def test_the_example_in_the_docs_behaves_as_described(site: Site, books: dict[st
         with engine.connect() as db:
             return sorted(db.execute(select(reading.c.person_id, reading.c.book)).all())
 
-    site.clever.change_roster("class", "student", section=joined, enrolled=True)
+    site.clever.change_roster("class", "student", section=joined_section, enrolled=True)
     run(site)
     assert read() == [(person_id, "Emil"), (person_id, "Momo")]
     with database(flask_app(site)).begin() as session:

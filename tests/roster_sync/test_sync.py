@@ -190,9 +190,9 @@ def test_a_user_who_is_shared_again_can_log_in_before_the_next_sync(
     assert_all_equal(site)
 
 
-@pytest.mark.parametrize(("hours", "stays"), [(1, True), (-1, False)])
+@pytest.mark.parametrize(("hours", "stays_active"), [(1, True), (-1, False)])
 def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
-    make: SyncedSite, hours: int, stays: bool
+    make: SyncedSite, hours: int, stays_active: bool
 ) -> None:
     site, person = make(), models.Person
     sync_site(site)
@@ -205,7 +205,7 @@ def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
         own = update(person).where(person.clever_id == student.id)
         db.execute(own.values(last_login=moment))
     sync_site(site)
-    assert archived(database_engine(site)) == (set() if stays else {student.id})
+    assert archived(database_engine(site)) == (set() if stays_active else {student.id})
 
 
 def test_a_user_who_logs_in_during_a_full_sync_is_not_archived(make: SyncedSite) -> None:

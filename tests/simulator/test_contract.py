@@ -206,15 +206,15 @@ def test_token_requests_may_have_a_json_body(clever: RunningSimulator) -> None:
 def test_the_me_response_matches_the_api_version(clever: RunningSimulator, version: str) -> None:
     person = clever.people.person("teacher")
     body = read(clever, f"/{version}/me", token(clever, "teacher")).json()
-    typed = version < "v3"
-    assert body["type"] == ("teacher" if typed else "user")
+    has_legacy_ids = version < "v3"
+    assert body["type"] == ("teacher" if has_legacy_ids else "user")
     assert body["data"]["district"] == person.district.id
     assert body["data"]["id"] == (
-        person.role_assignment("teacher").legacy_id if typed else person.id
+        person.role_assignment("teacher").legacy_id if has_legacy_ids else person.id
     )
     assert ("authorized_by" in body["data"]) == (version >= "v2.1")
     links = {link["rel"]: link["uri"] for link in body["links"]}
-    kind = "teachers" if typed else "users"
+    kind = "teachers" if has_legacy_ids else "users"
     assert links["self"] == "/me"
     assert links["canonical"] == f"/{version}/{kind}/{body['data']['id']}"
     assert links["district"] == f"/{version}/districts/{person.district.id}"
@@ -423,9 +423,9 @@ def test_another_site_can_neither_use_nor_read_the_control_endpoints(
 
 def test_the_simulator_listens_only_on_loopback() -> None:
     command = [sys.executable, "-m", "clever_simulator", "--host", "0.0.0.0", "--port", "0"]  # noqa: S104
-    ended = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
     )
-    assert ended.returncode != 0
-    assert "Use a loopback address" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert result.returncode != 0
+    assert "Use a loopback address" in result.stderr
+    assert "Traceback" not in result.stderr

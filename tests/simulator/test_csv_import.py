@@ -398,7 +398,7 @@ def test_an_unsupported_zip_is_reported(folder: Path) -> None:
 def test_the_command_line_reports_a_data_error_and_exits_with_2(folder: Path) -> None:
     (folder / "teachers.csv").unlink()
     command = [sys.executable, "-m", "clever_simulator", "--port", "0", "--data", str(folder)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert ended.stderr == f"{folder} contains no teachers.csv.\n"
-    assert ended.stdout == ""
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == f"{folder} contains no teachers.csv.\n"
+    assert result.stdout == ""

@@ -363,10 +363,10 @@ def test_the_sample_people_exist_beside_a_large_district(
 @pytest.mark.parametrize("number", ["0", "-1", "200001", "many", ""])
 def test_an_invalid_district_size_is_refused_with_one_sentence(number: str) -> None:
     command = [sys.executable, "-m", "clever_simulator", f"--students={number}"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2
-    assert "expected a number from 1 to 200000" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "expected a number from 1 to 200000" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_students_option_adds_a_district_of_that_size(large: RunningSimulator) -> None:

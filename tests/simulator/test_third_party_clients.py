@@ -54,11 +54,11 @@ def log_in_at_clever(
 ) -> tuple[Client, str]:
     """Log in at Clever from the client's site. Returns the browser and the callback's path."""
     browser = Client()
-    begun = browser.post(BEGIN[peer])
+    redirect = browser.post(BEGIN[peer])
     at_clever = Visitor(f"http://{django_clients.HOST}")
     at_clever.stop_at = urlsplit(django_clients.CALLBACKS[peer]).path
     district = district or clever.people.districts[0]
-    at_clever.open(f"{begun['Location']}&district_id={district.id}")
+    at_clever.open(f"{redirect['Location']}&district_id={district.id}")
     at_clever.press("Log in", username=user_name, password="clever")
     assert at_clever.url.startswith(django_clients.CALLBACKS[peer])
     callback = urlsplit(at_clever.url)

@@ -145,8 +145,8 @@ def test_the_doctor_checks_the_sqlite_file_of_a_database_url(installed: Path) ->
     file = installed / "instance" / "shared.sqlite3"
     file.touch(0o644)
     environ = PRODUCTION | {"DATABASE_URL": "sqlite:///shared.sqlite3"}
-    ended = run(installed, environ, "-m", "clever_login.doctor", "--offline", "--json")
-    report = DoctorReport(ended.stdout, ended.returncode)
+    result = run(installed, environ, "-m", "clever_login.doctor", "--offline", "--json")
+    report = DoctorReport(result.stdout, result.returncode)
     report.assert_finding("file permissions", "fault", "permissions on shared.sqlite3:")
     report.assert_finding("database", "ok", "stored in a SQLite file")
 
@@ -158,8 +158,8 @@ def test_the_doctor_reports_wider_permissions_until_they_are_corrected(installed
     widen_permissions(instance)
 
     def run_installed_doctor() -> DoctorReport:
-        ended = run(installed, PRODUCTION, "-m", "clever_login.doctor", "--offline", "--json")
-        return DoctorReport(ended.stdout, ended.returncode)
+        result = run(installed, PRODUCTION, "-m", "clever_login.doctor", "--offline", "--json")
+        return DoctorReport(result.stdout, result.returncode)
 
     run_installed_doctor().assert_finding(
         "file permissions", "fault", f"instance, store, {DATABASE}", "chmod -R go-rwx"

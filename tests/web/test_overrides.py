@@ -183,7 +183,7 @@ def test_each_template_of_the_library_has_a_number() -> None:
 def test_the_doctor_names_an_outdated_template(tmp_path: Path) -> None:
     folder = copy_app(tmp_path)
     write(folder / "templates" / "clever_login" / "error.html", "{# clever_login 0 #}\n")
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "clever_login.doctor", "--offline"],
         cwd=folder,
         capture_output=True,
@@ -191,7 +191,9 @@ def test_the_doctor_names_an_outdated_template(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert "templates/clever_login/error.html replaces a template" in " ".join(ended.stdout.split())
+    assert "templates/clever_login/error.html replaces a template" in " ".join(
+        result.stdout.split()
+    )
 
 
 def test_an_app_keeps_its_files_when_the_package_is_replaced(tmp_path: Path) -> None:
