@@ -57,10 +57,10 @@ def remove_bytecode(root: Path, names: list[str]) -> None:
             compiled.unlink(missing_ok=True)
 
 
-def _walk(folder: str, inside: str, kind: str) -> Iterator[tuple[str, str]]:
+def _walk(folder: str, prefix: str, kind: str) -> Iterator[tuple[str, str]]:
     """Yields the files of a folder by their path in the project. `inside` is the folder's path."""
     for entry in _entries(folder):
-        name = f"{inside}{entry.name}"
+        name = f"{prefix}{entry.name}"
         if entry.is_dir(follow_symlinks=False):
             if name not in OTHER_FOLDERS:
                 yield from _walk(entry.path, f"{name}/", kind or _kind(name))

@@ -143,7 +143,7 @@ class Running:
         deadline = time.monotonic() + START_S
         while waiting:
             self._complain_of_stopped()
-            waiting = {name: where for name, where in waiting.items() if not _answers(*where)}
+            waiting = {name: address for name, address in waiting.items() if not _answers(*address)}
             if waiting and time.monotonic() > deadline:
                 raise SetupError(
                     f"No answer from {next(iter(waiting))} within {START_S:.0f} s. Fix the "

@@ -140,12 +140,12 @@ def because(reason: str) -> WSGIApplication:
         f"{reason}"
     )
 
-    def answer(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def respond(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")]
         start_response("500 Internal Server Error", headers)
         return [text.encode()]
 
-    return answer
+    return respond
 
 
 if __name__ == "__main__":

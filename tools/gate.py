@@ -69,8 +69,8 @@ def make_it_yours(tier: Tier) -> list[Step]:
     """Returns the step that changes a copy of the project as documented, and tests the copy."""
     if tier is Tier.QUICK:
         return []
-    which = ("--today",) if tier is Tier.CI else ()
-    return [Step("make it yours", ("tests.make_it_yours", *which))]
+    options = ("--today",) if tier is Tier.CI else ()
+    return [Step("make it yours", ("tests.make_it_yours", *options))]
 
 
 def _typed_without_simulator() -> tuple[str, ...]:
@@ -167,7 +167,7 @@ def _how_many(count: int) -> str:
 
 def _count(python: Path, marker: str) -> int:
     command = [str(python), "-m", "pytest", "--collect-only", "-qq", "-m", marker]
-    answer = subprocess.run(
+    result = subprocess.run(
         command,
         cwd=str(ROOT),
         env=clean_environment(),
@@ -175,6 +175,6 @@ def _count(python: Path, marker: str) -> int:
         stderr=subprocess.DEVNULL,
         check=False,
     )
-    lines = answer.stdout.decode("utf-8", "replace").splitlines()
+    lines = result.stdout.decode("utf-8", "replace").splitlines()
     # One line per file, such as `tests/test_browser.py: 12`.
     return sum(int(line.rpartition(": ")[2]) for line in lines if line[-1:].isdigit())

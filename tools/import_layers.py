@@ -32,8 +32,10 @@ def main() -> int:
 def _contracts_of_the_library(config: str) -> str:
     head, *contracts = config.split(CONTRACT)
     of_the_simulator = 'containers = ["clever_simulator"]', 'source_modules = ["clever_simulator"]'
-    kept = [each for each in contracts if not any(line in each for line in of_the_simulator)]
-    return CONTRACT.join([head.replace(BOTH, LIBRARY_ALONE), *kept])
+    library_contracts = [
+        contract for contract in contracts if not any(line in contract for line in of_the_simulator)
+    ]
+    return CONTRACT.join([head.replace(BOTH, LIBRARY_ALONE), *library_contracts])
 
 
 if __name__ == "__main__":

@@ -110,8 +110,8 @@ def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], mutant: Break) ->
     finally:
         copies.put(copy)
     result = {FAILED: "ok    ", 0: "FAILED"}.get(code, f"FAILED (pytest ended with {code})")
-    took = time.monotonic() - started
-    say(f"  {result}  {took:5.1f} s  {mutant.patch.stem} ({mutant.promise})")
+    seconds = time.monotonic() - started
+    say(f"  {result}  {seconds:5.1f} s  {mutant.patch.stem} ({mutant.promise})")
     return code == FAILED
 
 

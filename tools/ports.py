@@ -16,7 +16,7 @@ def choose_port(
     settings: Mapping[str, str],
     variable: str,
     default: int,
-    who: str,
+    program: str,
     avoid: int,
     own_ports: frozenset[int] = frozenset(),
 ) -> int:
@@ -31,11 +31,11 @@ def choose_port(
         if port != avoid and (port in own_ports or is_free(port)):
             if port != default:
                 say(
-                    f"Port {default} is taken, so {who} uses port {port}. Set {variable} to "
+                    f"Port {default} is taken, so {program} uses port {port}. Set {variable} to "
                     "choose another port."
                 )
             return port
-    raise SetupError(f"No free port was found for {who}. Set {variable} to a free port.")
+    raise SetupError(f"No free port was found for {program}. Set {variable} to a free port.")
 
 
 def wanted_port(settings: Mapping[str, str], variable: str, default: int) -> int:

@@ -74,7 +74,7 @@ def _candidates() -> Iterator[str]:
 def _really_runs(candidate: str) -> str:
     """Returns the interpreter behind a name, or nothing if it is a broken version manager shim."""
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             [candidate, "-I", "-c", CHECK],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -85,7 +85,7 @@ def _really_runs(candidate: str) -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return os.fsdecode(answer.stdout).strip()
+    return os.fsdecode(result.stdout).strip()
 
 
 def _start_over(executable: str) -> None:

@@ -79,7 +79,7 @@ def _apt_get(*arguments: str) -> str:
     """Runs apt-get without prompts and returns its output."""
     command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120", *arguments]
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -90,4 +90,4 @@ def _apt_get(*arguments: str) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"apt-get {arguments[0]} did not finish within {PATIENCE_S} s."
-    return answer.stdout.decode("utf-8", "replace")
+    return result.stdout.decode("utf-8", "replace")

@@ -66,7 +66,7 @@ class Environment:
     def _version(self) -> str:
         """Returns the version of the environment's Python. It may have been removed or upgraded."""
         try:
-            answer = subprocess.run(
+            result = subprocess.run(
                 [str(self.python), "-I", "-S", "-c", VERSION],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -75,7 +75,7 @@ class Environment:
             )
         except (OSError, subprocess.SubprocessError):
             return ""
-        return os.fsdecode(answer.stdout).strip()
+        return os.fsdecode(result.stdout).strip()
 
     def _make(self) -> None:
         if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):

@@ -29,7 +29,7 @@ from bench.commits.measurement import (
     Turn,
     turn,
 )
-from bench.commits.ratios import Ratio, counted, ratio
+from bench.commits.ratios import Ratio, compare_counts, ratio
 from bench.harness import resources
 from bench.harness.open_loop import WrongAnswer
 from bench.harness.stack import Stack, start_stack
@@ -98,15 +98,15 @@ def report(pairs: list[Pair]) -> tuple[list[str], list[str]]:
     """Returns the lines of a table, and what has become worse."""
     lines, worse, open_questions = ["", "| | old | new | |", "| --- | --- | --- | --- |"], [], []
     for unit in (LOGIN, STUDENT, TEACHER):
-        took, cpu = _cpu(pairs, unit)
-        lines.append(f"| {unit}: CPU, ms | {took[0]:.2f} | {took[1]:.2f} | {_in_words(cpu)} |")
+        cpu_ms, cpu = _cpu(pairs, unit)
+        lines.append(f"| {unit}: CPU, ms | {cpu_ms[0]:.2f} | {cpu_ms[1]:.2f} | {_in_words(cpu)} |")
         if cpu.verdict == "more":
             worse.append(f"CPU of a {unit}")
         if cpu.verdict == "not decided":
             open_questions.append(unit)
         for kind in (STATEMENTS, STORE, CALLS):
             old, new = _counts(pairs, unit, kind)
-            report_text = counted(old, new)
+            report_text = compare_counts(old, new)
             lines.append(f"| {unit}: {kind} | {old:.2f} | {new:.2f} | {report_text} |")
             if report_text != "same":
                 lines += _differences(pairs, unit, kind)
@@ -138,7 +138,7 @@ def _differences(pairs: list[Pair], unit: str, kind: str) -> Iterator[str]:
     old, new = (pairs[-1][side].costs[unit].by_name(kind) for side in (0, 1))
     for name in sorted(old.keys() | new.keys()):
         old_count, new_count = old.get(name, 0.0), new.get(name, 0.0)
-        if counted(old_count, new_count) != "same":
+        if compare_counts(old_count, new_count) != "same":
             yield f"| of these {name} | {old_count:.2f} | {new_count:.2f} | |"
 
 

@@ -53,7 +53,7 @@ def student(degrees: int) -> float:
     return next(value for row_degrees, value in reversed(T_95) if row_degrees <= degrees)
 
 
-def counted(old: float, new: float) -> str:
+def compare_counts(old: float, new: float) -> str:
     """Returns whether a count is the same, more or less."""
     if abs(new - old) <= SAME:
         return "same"

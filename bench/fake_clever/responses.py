@@ -72,8 +72,10 @@ class FakeResponses:
         number, _, nonce = code.split(".")
         if self.codes[code] > 1:
             return 400, {"error": "invalid_grant"}
-        answer = {"access_token": f"pupil-{number}"}
-        return 200, answer | ({"id_token": self._id_token(int(number), nonce)} if nonce else {})
+        token_response = {"access_token": f"pupil-{number}"}
+        return 200, token_response | (
+            {"id_token": self._id_token(int(number), nonce)} if nonce else {}
+        )
 
     def _id_token(self, number: int, nonce: str) -> str:
         now = int(time.time())

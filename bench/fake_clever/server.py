@@ -19,8 +19,8 @@ COUNTER_NAMES = ("handshakes", "resumed", "requests")
 class FakeClever:
     """The state of all connections: the responses, the counts, and the faults."""
 
-    def __init__(self, answers: FakeResponses) -> None:
-        self.answers = answers
+    def __init__(self, responses: FakeResponses) -> None:
+        self.answers = responses
         self.counts = Counter(dict.fromkeys(COUNTER_NAMES, 0))
         self.by_path: Counter[str] = Counter()
         # The shares of responses that are "slow", an "error" or a "reset".
@@ -86,11 +86,11 @@ class Connection(asyncio.Protocol):
         status, answer_body = clever.answers.to(method, target, headers, body)
         if fault == "error":
             status, answer_body = 502, {}
-        answer = encode_response(status, answer_body)
+        response = encode_response(status, answer_body)
         if fault == "slow":
-            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._transport.write, answer)
+            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._transport.write, response)
         else:
-            self._transport.write(answer)
+            self._transport.write(response)
 
 
 def _content_length(head: bytes) -> int:

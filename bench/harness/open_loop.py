@@ -164,8 +164,8 @@ async def log_in(site: Site, login: Login, *, clicks: int = 1) -> None:
                 for _ in range(clicks - 1)
             ]
             page = await browser.follow(callback)
-            for each in first:
-                each.cancel()
+            for click in first:
+                click.cancel()
             if page.status != 302:
                 break
             clicks = 1

@@ -40,9 +40,9 @@ def _average_counts(stage: Stack, do: partial[None], times: int) -> QueryCounts:
     for _ in range(times):
         do()
     command_counts = sum((Counter(stage.store_commands()) - Counter(commands)).values())
-    counted = QueryCounts(command_counts / times, (stage.statements() - statements) / times)
+    counts = QueryCounts(command_counts / times, (stage.statements() - statements) / times)
     stage.log_statements(on=False)
-    return counted
+    return counts
 
 
 def _log_in(app: RunningContender) -> None:

@@ -34,8 +34,8 @@ class ChildProcess:
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
-        answer: Json = json.loads(self.process.stdout.readline())
-        return answer
+        response: Json = json.loads(self.process.stdout.readline())
+        return response
 
 
 @contextmanager
@@ -62,8 +62,8 @@ async def serve_commands(do: Callable[[Json], Json]) -> None:
             over.set_result(None)
         buffer.extend(data)
         while b"\n" in buffer:
-            line, _, left = bytes(buffer).partition(b"\n")
-            buffer[:] = left
+            line, _, remaining = bytes(buffer).partition(b"\n")
+            buffer[:] = remaining
             sys.stdout.write(json.dumps(do(json.loads(line))) + "\n")
             sys.stdout.flush()
 

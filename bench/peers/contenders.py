@@ -89,8 +89,8 @@ def _django_app(name: str, label: str, login: str, callback: str) -> Contender:
 
 
 CONTENDERS = {
-    each.name: each
-    for each in (
+    contender.name: contender
+    for contender in (
         _our_app("ours", "this app"),
         _our_app("oidc", "this app, ID tokens", CLEVER_CLIENT_ID=responses.OIDC_CLIENT_ID),
         _django_app(
@@ -174,5 +174,5 @@ def run_contender(
     began = time.perf_counter()
     with running_app.run_process(command, variables, log) as child:
         running_app.wait_until_answers(f"http://127.0.0.1:{port}/healthz", child)
-        took = time.perf_counter() - began
-        yield RunningContender(contender, address, child.pid, took, variables)
+        seconds = time.perf_counter() - began
+        yield RunningContender(contender, address, child.pid, seconds, variables)

@@ -34,8 +34,8 @@ class Candidate:
 
 
 CANDIDATES = {
-    each.name: each
-    for each in (
+    candidate.name: candidate
+    for candidate in (
         Candidate("gthread", "gunicorn, gthread", (*PLAIN, APP)),
         Candidate(
             "ours",

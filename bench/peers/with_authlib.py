@@ -43,8 +43,8 @@ clever = OAuth(app).register(  # type: ignore[no-untyped-call] # Authlib has no 
 @app.get("/login")
 def login() -> ResponseReturnValue:
     """Redirects to Clever."""
-    answer: ResponseReturnValue = clever.authorize_redirect(CALLBACK)
-    return answer
+    response: ResponseReturnValue = clever.authorize_redirect(CALLBACK)
+    return response
 
 
 @app.get("/callback")

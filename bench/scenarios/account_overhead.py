@@ -38,15 +38,17 @@ def measure_database(name: str, folder: Path, database_url: str | None) -> None:
     app = create_app(settings)
     with app.test_request_context():  # outside a request, each use opens a connection
         migrate.upgrade(database().engine)
-        for which in ("first login", "later login"):
-            took = sorted(login_milliseconds(make_user(number)) for number in range(PEOPLE_COUNT))
-            median, slow = statistics.median(took), took[int(PEOPLE_COUNT * 0.95)]
-            print(f"{name:<12} {which:<12} median {median:5.2f} ms, 95 of 100 under {slow:5.2f} ms")
+        for login in ("first login", "later login"):
+            milliseconds = sorted(
+                login_milliseconds(make_user(number)) for number in range(PEOPLE_COUNT)
+            )
+            median, slow = statistics.median(milliseconds), milliseconds[int(PEOPLE_COUNT * 0.95)]
+            print(f"{name:<12} {login:<12} median {median:5.2f} ms, 95 of 100 under {slow:5.2f} ms")
     database(app).close()
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as one, TemporaryDirectory() as other:
-        measure_database("SQLite", Path(one), None)
-        with running_app.run_postgres(Path(other)) as url:
-            measure_database("PostgreSQL", Path(other), url)
+    with TemporaryDirectory() as sqlite_folder, TemporaryDirectory() as postgres_folder:
+        measure_database("SQLite", Path(sqlite_folder), None)
+        with running_app.run_postgres(Path(postgres_folder)) as url:
+            measure_database("PostgreSQL", Path(postgres_folder), url)

@@ -170,13 +170,13 @@ def above_floor_text(figures_by_name: dict[str, ContenderFigures], ways: LoginTi
         ("Portal launch: additional response", 0, ways.portal),
     )
     rows = [["", "round trips", "floor, ms", "measured, ms", "difference, ms"]]
-    for name, count, took in trips:
+    for name, count, seconds in trips:
         floor = count * wire
-        rows.append([name, str(count), f"{floor:.0f}", f"{took:.0f}", f"{took - floor:.1f}"])
+        rows.append([name, str(count), f"{floor:.0f}", f"{seconds:.0f}", f"{seconds - floor:.1f}"])
     cost = {name: figures.steady.cpu_ms for name, figures in figures_by_name.items()}
     other_costs = "".join(
-        f", {cost['ours'] / took:.0%} of {figures_by_name[name].contender.label}'s"
-        for name, took in cost.items()
+        f", {cost['ours'] / milliseconds:.0%} of {figures_by_name[name].contender.label}'s"
+        for name, milliseconds in cost.items()
         if name in {"allauth", "social_auth", "authlib"}
     )
     return (
@@ -208,7 +208,7 @@ def _format_table(rows: list[list[str]]) -> str:
 def draw_picture(figures: list[ContenderFigures]) -> str:
     """Draws the 99th percentile of each contender over the arrival rate."""
     lines = {f.contender.label: [(s.rate, s.p99) for s in f.steps] for f in figures}
-    return plot.draw_svg(lines, x="logins per second", y="99th percentile, ms", most=2000)
+    return plot.draw_svg(lines, x="logins per second", y="99th percentile, ms", max_y=2000)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ HEAD = (
     "CPU ms per login",
     "CPU over the first row's",
     "logins/s",
-    *(f"{each.connections} {name}" for name, each in ATTACKS.items()),
+    *(f"{attack.connections} {name}" for name, attack in ATTACKS.items()),
     "lost at SIGTERM",
     "MB",
 )
@@ -149,7 +149,7 @@ def measure(place_of_test: Place, names: list[str], rounds: int, logins: int) ->
         up = {name: stack.enter_context(place_of_test.running(CANDIDATES[name])) for name in names}
         for number in range(-1, rounds):  # the first turn loads what the first logins need
             for name, server in up.items():
-                one_turn(server, figures_by_name[name], logins, counted=number >= 0)
+                one_turn(server, figures_by_name[name], logins, is_warm=number >= 0)
         for name, server in up.items():
             figures_by_name[name].mb = sum(pss_mb(pid) for pid in process_tree(server.pid))
     for name in names:
@@ -162,12 +162,12 @@ def measure(place_of_test: Place, names: list[str], rounds: int, logins: int) ->
     return figures_by_name
 
 
-def one_turn(server: Running, figures: Figures, logins: int, *, counted: bool) -> None:
+def one_turn(server: Running, figures: Figures, logins: int, *, is_warm: bool) -> None:
     """Runs this many logins at full speed."""
     cpu, began = cpu_seconds(server.pid), time.perf_counter()
     failed = asyncio.run(closed_loop(server, logins))
     seconds, cpu = time.perf_counter() - began, cpu_seconds(server.pid) - cpu
-    if counted:
+    if is_warm:
         figures.cpu_ms.append(cpu / logins * 1000)
         figures.rates.append((logins - failed) / seconds)
         figures.failed += failed
@@ -178,7 +178,7 @@ async def closed_loop(server: Running, logins: int) -> int:
     turn = asyncio.Semaphore(AT_ONCE)
     reasons: Counter[str] = Counter()
 
-    async def one(number: int) -> int:
+    async def run_login(number: int) -> int:
         async with turn:
             try:
                 await asyncio.wait_for(log_in(server.site, Login(number, 0.0)), PATIENCE_SECONDS)
@@ -187,7 +187,7 @@ async def closed_loop(server: Running, logins: int) -> int:
                 return 1
         return 0
 
-    failed = sum(await asyncio.gather(*(one(number % 100) for number in range(logins))))
+    failed = sum(await asyncio.gather(*(run_login(number % 100) for number in range(logins))))
     for reason, count in reasons.items():
         print(f"{server.candidate.name}: {count} logins failed: {reason}", file=sys.stderr)
     return failed
@@ -195,7 +195,7 @@ async def closed_loop(server: Running, logins: int) -> int:
 
 def longest_check(server: Running, attack: str) -> float | None:
     """Returns the longest of some health checks during an attack, in seconds. None: no response."""
-    took = []
+    durations = []
     with under_attack(ATTACKS[attack], server.url):
         for _ in range(PROBES):
             began = time.perf_counter()
@@ -203,8 +203,8 @@ def longest_check(server: Running, attack: str) -> float | None:
                 requests.get(f"{server.url}/healthz", timeout=PATIENCE_SECONDS)
             except requests.RequestException:
                 return None
-            took.append(time.perf_counter() - began)
-    return max(took)
+            durations.append(time.perf_counter() - began)
+    return max(durations)
 
 
 def stop_under_load(server: Running, figures: Figures) -> None:

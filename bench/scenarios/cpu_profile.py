@@ -77,19 +77,19 @@ def _log_in(app: Flask, number: int) -> None:
 
 def _seconds_by_group(stats: pstats.Stats) -> dict[str, float]:
     """Returns own time by group. Built-in functions count for their callers."""
-    took: Counter[str] = Counter()
+    seconds: Counter[str] = Counter()
     entries = stats.stats  # type: ignore[attr-defined] # missing in the stub of pstats
     for (file, _, _), (_, _, own_seconds, _, callers) in entries.items():
         if file.endswith(BROWSER_FILES):
             continue
         if file != "~":
-            took[_group_of_file(file)] += own_seconds
+            seconds[_group_of_file(file)] += own_seconds
             continue
         for (caller, _, _), (_, _, share, _) in callers.items():
-            took[_group_of_file(caller)] += share
-    total = sum(took.values())
-    named = {name: took[name] / total for name in PACKAGES_BY_GROUP}
-    return named | {"rest of the Python standard library": 1 - sum(named.values())}
+            seconds[_group_of_file(caller)] += share
+    total = sum(seconds.values())
+    shares = {name: seconds[name] / total for name in PACKAGES_BY_GROUP}
+    return shares | {"rest of the Python standard library": 1 - sum(shares.values())}
 
 
 def _group_of_file(file: str) -> str:

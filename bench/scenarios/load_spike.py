@@ -117,7 +117,7 @@ class DegradedResult:
 def run_degraded(stage: Stack, rate: float, seconds: float) -> DegradedResult:
     """Logs in users who click twice and retry, while Clever is sometimes slow or failing."""
     chance = random.Random(3)  # noqa: S311 # a fixed seed, so that each run is the same
-    tries, wrong = list[tuple[float, bool]](), list[int]()
+    attempts, wrong_people = list[tuple[float, bool]](), list[int]()
 
     async def arrive(app: RunningContender, login: Login) -> None:
         for attempt in range(3):
@@ -125,15 +125,15 @@ def run_degraded(stage: Stack, rate: float, seconds: float) -> DegradedResult:
             try:
                 await log_in(app.site, login, clicks=clicks)
             except WrongPersonPage:
-                wrong.append(login.number)
+                wrong_people.append(login.number)
                 raise
             except (WrongAnswer, OSError, EOFError) as error:
-                tries.append((time.perf_counter(), False))
+                attempts.append((time.perf_counter(), False))
                 if attempt == 2:
                     raise WrongAnswer(f"never in: {error}") from error
                 await asyncio.sleep(RETRY_AFTER_SECONDS)
             else:
-                tries.append((time.perf_counter(), True))
+                attempts.append((time.perf_counter(), True))
                 return
 
     with _warm_app(stage) as app:
@@ -143,15 +143,15 @@ def run_degraded(stage: Stack, rate: float, seconds: float) -> DegradedResult:
         numbers = [next(_student_numbers) for _ in range(int(rate * seconds))]
         logins = asyncio.run(run_open_loop(numbers, rate, partial(arrive, app)))
         stage.upstream.ask(shares={})
-        counted = stage.counted(reset=True)
+        counters = stage.counted(reset=True)
         after = max(pss_mb(pid) for pid in app.workers)
     return DegradedResult(
         logins=len(logins),
-        tries=len(tries),
-        worst_minute=_worst_minute(tries),
+        tries=len(attempts),
+        worst_minute=_worst_minute(attempts),
         never=sum(bool(login.error) for login in logins),
-        exchanged_again=counted["codes_exchanged_again"],
-        wrong_pages=len(wrong),
+        exchanged_again=counters["codes_exchanged_again"],
+        wrong_pages=len(wrong_people),
         memory_mb=(memory_before, after),
         p99=percentile([login.seconds * 1000 for login in logins], 0.99),
     )
@@ -164,8 +164,8 @@ def _worst_minute(tries: list[tuple[float, bool]]) -> float:
     """
     first = min(moment for moment, _ in tries)
     minutes: dict[int, Counter[bool]] = {}
-    for moment, well in tries:
-        minutes.setdefault(int((moment - first) / 60), Counter())[well] += 1
+    for moment, succeeded in tries:
+        minutes.setdefault(int((moment - first) / 60), Counter())[succeeded] += 1
     busy_minutes = [minute for minute in minutes.values() if minute.total() > 100] or list(
         minutes.values()
     )
@@ -212,7 +212,7 @@ def run_outage(stage: Stack, rate: float, seconds: float = OUTAGE_SECONDS) -> Ou
         told=Counter(login.error for login in failed),
         told_p99=percentile(outage_milliseconds, 0.99) if outage_milliseconds else 0.0,
         pages=Counter(status for _, status in pages),
-        pages_p99=percentile([took * 1000 for took, _ in pages], 0.99),
+        pages_p99=percentile([seconds * 1000 for seconds, _ in pages], 0.99),
         well_after=max(late, default=0.0),
     )
 

@@ -78,7 +78,7 @@ def measure_and_report(stage: Stack, *, quick: bool) -> str:
         bell_rate=load_spike.SPIKE_RATE,
         rates=_rate_table([*results, spike]),
         cores=os.cpu_count(),
-        shares=", ".join(f"{name} {took:.0f}" for name, took in spike.cpu.items() if took),
+        shares=", ".join(f"{name} {seconds:.0f}" for name, seconds in spike.cpu.items() if seconds),
         not_ours=(1 - spike.cpu["app"] / total) * 100,
         first_mb=results[0].memory_mb,
         last_mb=spike.memory_mb,
@@ -124,7 +124,7 @@ def _format_counts(counts: Counter[str]) -> str:
 
 
 def _label_errors(counts: Counter[str], labels: dict[str, str]) -> Counter[str]:
-    return Counter({labels.get(why, why): number for why, number in counts.items()})
+    return Counter({labels.get(error, error): number for error, number in counts.items()})
 
 
 def _print_progress(*parts: object) -> None:

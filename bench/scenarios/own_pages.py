@@ -46,14 +46,14 @@ FIRST_UNSEEN_STUDENT = 500_000
 
 async def _measure_portal(site: Site, times: int) -> float:
     """Measures what a Portal launch adds: the callback without a state, redirected to Clever."""
-    took = []
+    milliseconds = []
     for number in range(times):
         async with open_browser(site.url) as browser:
             began = time.perf_counter()
             page = await browser.get(f"{site.callback}?code=launch-{number}")
-            took.append((time.perf_counter() - began) * 1000)
+            milliseconds.append((time.perf_counter() - began) * 1000)
             assert page.status == 302
-    return percentile(took, 0.5)
+    return percentile(milliseconds, 0.5)
 
 
 def measure_burst(stage: Stack) -> dict[str, int]:
@@ -61,20 +61,22 @@ def measure_burst(stage: Stack) -> dict[str, int]:
     with run_contender(stage, CONTENDERS["ours"]) as app:
         stage.counted(reset=True)
         figures = {}
-        for which in ("first", "second"):
+        for burst in ("first", "second"):
             logins = asyncio.run(_log_in_at_once(app.site))
-            figures[f"{which} burst: failed logins"] = sum(bool(login.error) for login in logins)
-            counted = stage.counted(reset=True)
-            figures[f"{which} burst: TLS handshakes"] = counted["handshakes"]
-            figures[f"{which} burst: simultaneous requests to Clever"] = counted["most_in_flight"]
+            figures[f"{burst} burst: failed logins"] = sum(bool(login.error) for login in logins)
+            counters = stage.counted(reset=True)
+            figures[f"{burst} burst: TLS handshakes"] = counters["handshakes"]
+            figures[f"{burst} burst: simultaneous requests to Clever"] = counters["most_in_flight"]
     return figures
 
 
 async def _log_in_at_once(site: Site) -> list[Login]:
     now = time.perf_counter()
     logins = [Login(number, now) for number in range(BURST_SIZE)]
-    done = await asyncio.gather(*(log_in(site, login) for login in logins), return_exceptions=True)
-    for login, error in zip(logins, done, strict=True):
+    results = await asyncio.gather(
+        *(log_in(site, login) for login in logins), return_exceptions=True
+    )
+    for login, error in zip(logins, results, strict=True):
         login.error = str(error) if error else ""
     return logins
 

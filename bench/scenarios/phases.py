@@ -139,8 +139,8 @@ def _measure_side_by_side(
                 load = run_open_loop(numbers, rate, partial(log_in, app.site), seed=turn)
                 logins[index] += asyncio.run(load)
                 cpu[index] += cpu_seconds(app.pid) - cpu_before
-                counted = stage.counted(reset=True)
-                all_figures[index].upstream.update({name: counted[name] for name in COUNTER_NAMES})
+                counters = stage.counted(reset=True)
+                all_figures[index].upstream.update({name: counters[name] for name in COUNTER_NAMES})
     for index, figures in enumerate(all_figures):
         figures.steps.insert(0, summarize_logins(length.steady_rate, logins[index], cpu[index]))
 

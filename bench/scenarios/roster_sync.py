@@ -116,10 +116,10 @@ def _measure(folder: Path, *, postgresql: bool) -> SyncFigures:
         cpu = _children_cpu_seconds() - cpu_before
         reading, least = _measure_bare_reading(school, requests)
         repeated_seconds, _, _ = _time_sync(school, "--full")
-        everyone = school.clever.people.people_of(school.district)
+        people = school.clever.people.people_of(school.district)
         school.clever.changes(
-            {"change": "name", "person": one.id, "last": f"Adler {number}"}
-            for number, one in enumerate(everyone[:CHANGE_COUNT])
+            {"change": "name", "person": person.id, "last": f"Adler {number}"}
+            for number, person in enumerate(people[:CHANGE_COUNT])
         )
         events, asked_again, _ = _time_sync(school)
         school.check()
@@ -144,10 +144,10 @@ def _time_sync(school: SyncedSchool, *arguments: str) -> tuple[float, list[str],
     began = time.perf_counter()
     output = school.run(*arguments)
     seconds = time.perf_counter() - began
-    seen = school.clever.received_requests()[journal_length:]
+    requests = school.clever.received_requests()[journal_length:]
     return (
         seconds,
-        [_request_uri(request) for request in seen if request["path"].startswith("/v")],
+        [_request_uri(request) for request in requests if request["path"].startswith("/v")],
         output,
     )
 

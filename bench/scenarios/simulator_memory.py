@@ -96,8 +96,8 @@ def _measure(shortname: str, user_name: str, *options: str) -> StartFigures:
 
 def _read_all(url: str, shortname: str) -> None:
     basic = ("simulator", "simulator-secret")
-    listed = send_request(f"{url}/oauth/tokens?owner_type=district", auth=basic).json()["data"]
-    for record in listed:
+    tokens = send_request(f"{url}/oauth/tokens?owner_type=district", auth=basic).json()["data"]
+    for record in tokens:
         bearer = {"Authorization": f"Bearer {record['access_token']}"}
         district = send_request(
             f"{url}/v3.0/districts/{record['owner']['id']}", headers=bearer
@@ -109,8 +109,8 @@ def _read_all(url: str, shortname: str) -> None:
 
 def _read(url: str, path: str, bearer: dict[str, str]) -> None:
     while path:
-        answer = send_request(url + path, headers=bearer).json()
-        path = next((link["uri"] for link in answer["links"] if link["rel"] == "next"), "")
+        page = send_request(url + path, headers=bearer).json()
+        path = next((link["uri"] for link in page["links"] if link["rel"] == "next"), "")
 
 
 @contextmanager

@@ -126,8 +126,8 @@ def _median_milliseconds(action: Callable[[], object]) -> float:
 
 def _log_in(visitor: Visitor) -> None:
     """Follows the redirects without parsing the pages, because our HTML parser is not measured."""
-    answer = visitor.http.get(f"{visitor.app_url}/login", headers={"Accept": "text/html"})
-    assert answer.url.endswith("/dashboard")
+    response = visitor.http.get(f"{visitor.app_url}/login", headers={"Accept": "text/html"})
+    assert response.url.endswith("/dashboard")
 
 
 def _median_callback(visitor: Visitor) -> float:
@@ -137,9 +137,9 @@ def _median_callback(visitor: Visitor) -> float:
         visitor.stop_at = "/oauth/callback"
         callback = visitor.open("/login").url
         began = time.perf_counter()
-        answer = visitor.http.get(callback, allow_redirects=False)
+        response = visitor.http.get(callback, allow_redirects=False)
         times.append(time.perf_counter() - began)
-        assert answer.headers["Location"] == "/dashboard"
+        assert response.headers["Location"] == "/dashboard"
     return statistics.median(times) * 1000
 
 
@@ -170,12 +170,12 @@ def _bare_calls(session: requests.Session, site: Site, code: str, ids: list[str]
     ).json()["access_token"]
     user, district, school = ids
     for path in ("me", f"users/{user}", f"districts/{district}", f"schools/{school}"):
-        answer = session.get(
+        response = session.get(
             f"{site.clever.url}/v3.0/{path}",
             headers={"Authorization": f"Bearer {token}"},
             timeout=10,
         )
-        assert answer.status_code == 200
+        assert response.status_code == 200
 
 
 if __name__ == "__main__":

@@ -140,11 +140,11 @@ def _is_account_id(text: str) -> bool:
 def _import_some(
     session: Session, rows: list[ImportRow], result: ImportResult, commit: bool
 ) -> None:
-    known = (
+    conditions = (
         Person.clever_id.in_([row.clever_id for row in rows]),
         Person.account_id.in_([row.account_id for row in rows]),
     )
-    query = select(Person).where(Person.provider == PROVIDER, or_(*known))
+    query = select(Person).where(Person.provider == PROVIDER, or_(*conditions))
     people = session.scalars(query.with_for_update() if commit else query).all()
     by_clever_id = {person.clever_id: person for person in people if person.clever_id}
     by_account = {person.account_id: person for person in people if person.account_id}

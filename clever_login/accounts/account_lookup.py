@@ -117,13 +117,13 @@ def save_account_id(person_id: str, account_id: str) -> None:
 
 def _create_or_update(session: Session, user: User) -> PersonRow:
     _ensure_district(session, user.district_id)
-    known = find_by_clever_id(session, user.id, user.legacy_ids, user.district_id)
-    person = known or _add_person(session, user)
+    existing = find_by_clever_id(session, user.id, user.legacy_ids, user.district_id)
+    person = existing or _add_person(session, user)
     is_archived = person.archived_at is not None
     if is_archived:
         _restore_account(session, person, user)
     _update_from_login(person, user)
-    if known is None:
+    if existing is None:
         announce_person(session, signals.people_created, person)
     elif is_archived:
         announce_person(session, signals.people_restored, person)

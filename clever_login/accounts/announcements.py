@@ -105,7 +105,7 @@ def announce_forgotten(session: Session, is_forgotten: ColumnElement[bool]) -> C
     for page in pages(connection, query.where(is_forgotten), district, Person.id):
         people = load_people(connection, Person.id.in_([person_id for _, person_id in page]))
         rows = {stored.row.person_id: stored.row for stored in people}
-        for district_id, group in groupby(page, key=lambda found: found[0]):
+        for district_id, group in groupby(page, key=lambda pair: pair[0]):
             forgotten = tuple(rows[person_id] for _, person_id in group)
             results = send(
                 signals.people_forgotten,
@@ -129,8 +129,16 @@ def _check_counts(result: Any) -> None:
 def load_people(connection: Connection, condition: ColumnElement[bool]) -> list[StoredPerson]:
     """Return the people that meet the condition, by id, with their schools."""
     columns = (Person.id, Person.clever_id, Person.roles, Person.first_name, Person.last_name)
-    more = (Person.email, Person.grade, Person.district_id, Person.archived_at, Person.merged_into)
-    people = connection.execute(select(*columns, *more).where(condition).order_by(Person.id)).all()
+    person_columns = (
+        Person.email,
+        Person.grade,
+        Person.district_id,
+        Person.archived_at,
+        Person.merged_into,
+    )
+    people = connection.execute(
+        select(*columns, *person_columns).where(condition).order_by(Person.id)
+    ).all()
     assignments = select(
         RoleAssignment.person_id, RoleAssignment.school_id, RoleAssignment.role
     ).join(Person, Person.id == RoleAssignment.person_id)

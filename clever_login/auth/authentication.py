@@ -119,8 +119,8 @@ def _taught_classes(profile: Profile) -> Fetched[tuple[TaughtClass, ...]]:
     """Return what the page shows of a teacher's sections. Students' names are not stored."""
     shared = profile.sections
     names = [
-        TaughtClass(name=each.section.name or "", students=len(each.students))
-        for each in shared.value or ()
+        TaughtClass(name=section.section.name or "", students=len(section.students))
+        for section in shared.value or ()
     ]
     return Fetched(shared.outcome, tuple(names) if shared.value is not None else None)
 

@@ -46,13 +46,13 @@ def away() -> ResponseReturnValue:
     It contains no user's data. Requesting it does not extend the session.
     """
     district = request.args.get("district_id")
-    left = user_session.seconds_left()
+    seconds = user_session.seconds_left()
     district = district if is_valid_id(district) else None
     page = render_template(
-        "clever_login/away.html", user=None, ended=left is None, district_id=district
+        "clever_login/away.html", user=None, ended=seconds is None, district_id=district
     )
     response = make_response(page)
-    if left is None:
+    if seconds is None:
         if "language" in request.args:  # not if a user chose a language on this page
             clear_language_cookie(response)  # the next user's browser preference applies
         response.headers["Clear-Site-Data"] = '"cache", "storage"'

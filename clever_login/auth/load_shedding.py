@@ -45,8 +45,10 @@ class QueueTime:
         with self._lock:
             now = time.monotonic()
             passed, self._at = now - self._at, now
-            kept, new = (math.exp(-each / AVERAGING_SECONDS) for each in (passed, min(passed, 1.0)))
-            self._mean = kept * self._mean + (1 - new) * waited
+            decay, capped_decay = (
+                math.exp(-seconds / AVERAGING_SECONDS) for seconds in (passed, min(passed, 1.0))
+            )
+            self._mean = decay * self._mean + (1 - capped_decay) * waited
             return self._mean
 
 

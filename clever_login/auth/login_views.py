@@ -129,14 +129,15 @@ def redirect_to_clever(login: PendingLogin) -> Response:
     Raises Overloaded when this process cannot serve more logins.
     """
     load_shedding.refuse_if_overloaded()
-    here = services()
+    app_services = services()
     state = new_state()
     url = oauth.authorization_url(
-        here.settings,
+        app_services.settings,
         state=state,
         nonce=derive_nonce(digest_state(state)),
-        district_id=login.district_id or here.settings.clever_district_id,
-        confirm=here.settings.clever_confirm_students or pending_logins().to_confirm(request),
+        district_id=login.district_id or app_services.settings.clever_district_id,
+        confirm=app_services.settings.clever_confirm_students
+        or pending_logins().to_confirm(request),
     )
     response = redirect(url)
     pending_logins().add(request, response, login, state)

@@ -91,10 +91,10 @@ class PendingLogins:
 
     def find(self, request: Request, state_digest: str) -> PendingLogin | None:
         """Return this browser's pending login for a state, expired or not, or None."""
-        found = self._read(request, self._name(state_digest))
-        if found is None or not DIGEST_PATTERN.fullmatch(state_digest):
+        content = self._read(request, self._name(state_digest))
+        if content is None or not DIGEST_PATTERN.fullmatch(state_digest):
             return None
-        data, age = found
+        data, age = content
         if not secrets.compare_digest(str(data.get("state", "")), state_digest):
             return None
         return PendingLogin(
@@ -184,8 +184,8 @@ class PendingLogins:
         return (data, age) if isinstance(data, dict) and age <= COOKIE_MAX_AGE_SECONDS else None
 
     def _age(self, request: Request, name: str) -> float:
-        found = self._read(request, name)
-        return found[1] if found else float(COOKIE_MAX_AGE_SECONDS)
+        content = self._read(request, name)
+        return content[1] if content else float(COOKIE_MAX_AGE_SECONDS)
 
     def _drop(self, response: Response, name: str) -> None:
         response.delete_cookie(name, **self._flags)

@@ -39,10 +39,10 @@ class Deadline:
 
         Raises TimeoutError when no time is left.
         """
-        left = self._end - time.monotonic()
-        if left <= 0:
+        seconds = self._end - time.monotonic()
+        if seconds <= 0:
             raise TimeoutError("the time limit for this login has passed")
-        return min(left, at_most)
+        return min(seconds, at_most)
 
 
 class _ThreadDeadline(threading.local):
@@ -92,10 +92,10 @@ class _DeadlineConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         budget, failure = Deadline(CONNECT_TIMEOUT_SECONDS), OSError("the host has no address")
         try:
-            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise NewConnectionError(self, "the host was not found") from error
-        for family, kind, protocol, _, address in found:
+        for family, kind, protocol, _, address in addresses:
             try:
                 return _connect(socket.socket(family, kind, protocol), address, budget)
             except OSError as error:

@@ -132,17 +132,17 @@ class HttpClient:
         request.headers = DEFAULT_HEADERS | request.headers
         prepared = request.prepare()
         try:
-            answer = self._attempt(prepared, deadline, bounds)
+            response = self._attempt(prepared, deadline, bounds)
         except CleverUnavailable as failure:
             if not (bounds.retry and may_send_again(prepared.method, failure)):
                 raise
             if not deadline.sleep(_jitter()):
                 raise
             return self._attempt(prepared, deadline, bounds)
-        if prepared.method != "GET" or not bounds.retry or not _failed(answer, bounds):
-            return answer
-        if not deadline.sleep(_pause(answer)):
-            return answer
+        if prepared.method != "GET" or not bounds.retry or not _failed(response, bounds):
+            return response
+        if not deadline.sleep(_pause(response)):
+            return response
         return self._attempt(prepared, deadline, bounds)
 
     def start(self, call: Callable[[], T]) -> Future[T]:
@@ -193,16 +193,16 @@ def _unavailable_error_type(error: Exception) -> type[CleverUnavailable]:
     return CleverUnavailable
 
 
-def _failed(answer: CleverResponse, bounds: ResponseLimits) -> bool:
-    return answer.temporary if bounds.only_json else answer.temporary and not answer.cut_off
+def _failed(response: CleverResponse, bounds: ResponseLimits) -> bool:
+    return response.temporary if bounds.only_json else response.temporary and not response.cut_off
 
 
-def _pause(answer: CleverResponse) -> float:
+def _pause(response: CleverResponse) -> float:
     """Return the seconds before the second attempt: Clever's value, or a short random time."""
-    asked = answer.seconds_to_wait(time.time())
-    if asked is not None:
-        return asked
-    return RATE_LIMIT_PAUSE if answer.status == 429 else _jitter()
+    seconds = response.seconds_to_wait(time.time())
+    if seconds is not None:
+        return seconds
+    return RATE_LIMIT_PAUSE if response.status == 429 else _jitter()
 
 
 def _jitter() -> float:

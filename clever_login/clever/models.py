@@ -99,11 +99,11 @@ class Me:
 
         `one_id` says whether a user has one id for all roles, as from v3 on.
         """
-        role, named = login_role(claims), parse_text(claims.get("user_type"))
+        role, user_type = login_role(claims), parse_text(claims.get("user_type"))
         district = claims.get("district") or claims.get("district_id")
-        if not named or not district:
+        if not user_type or not district:
             return None
-        old = _TYPES_BEFORE_V3[role] if role else named
+        old = _TYPES_BEFORE_V3[role] if role else user_type
         return cls(
             id=parse_id(claims.get("sub" if one_id else "user_id")),
             type="user" if one_id else old,
@@ -124,8 +124,8 @@ class RoleRecord:
     def from_api(cls, role: Role, data: Json) -> RoleRecord:
         """Parse a role's object: `legacy_id`, `school`, and `schools`, each of them optional."""
         schools = data.get("schools")
-        named = [data.get("school"), *(schools if isinstance(schools, list) else [])]
-        ids = dict.fromkeys(each for each in named if is_valid_id(each))
+        named_schools = [data.get("school"), *(schools if isinstance(schools, list) else [])]
+        ids = dict.fromkeys(school_id for school_id in named_schools if is_valid_id(school_id))
         legacy = data.get("legacy_id")
         return cls(
             role=role, legacy_id=legacy if is_valid_id(legacy) else None, school_ids=tuple(ids)

@@ -84,8 +84,8 @@ class SigningKeys:
 
     def _knows(self, kid: str | None, seconds: float) -> bool:
         """Whether a key with this id was fetched less than `seconds` ago."""
-        known = self._keys.keys if self._keys else ()
-        return self._age() < seconds and (kid is None or any(k.kid == kid for k in known))
+        keys = self._keys.keys if self._keys else ()
+        return self._age() < seconds and (kid is None or any(k.kid == kid for k in keys))
 
     def _fetch(self, deadline: Deadline) -> KeySet:
         """Fetch the keys. A failure is remembered for a while, so that not every login waits."""
@@ -111,11 +111,13 @@ class SigningKeys:
         return uri
 
     def _get(self, url: str, deadline: Deadline) -> Json:
-        answer = self._transport.send(requests.Request("GET", url), deadline)
-        if answer.status != 200:
-            raise CleverUnavailable(f"Clever answered {answer.status} to the request for its keys")
+        response = self._transport.send(requests.Request("GET", url), deadline)
+        if response.status != 200:
+            raise CleverUnavailable(
+                f"Clever answered {response.status} to the request for its keys"
+            )
         try:
-            return json_object(answer)
+            return json_object(response)
         except CleverUnexpected as error:
             raise CleverUnavailable("Clever's keys cannot be read now") from error
 
@@ -179,8 +181,8 @@ def verify_id_token(
     try:
         return _decode_verified(token, settings, key_set)
     except (JoseError, ValueError, TypeError, KeyError) as error:
-        what = f"{type(error).__name__} {getattr(error, 'claim', '')}".strip()
-        raise CleverUnexpected(f"the id token is not valid ({what})") from None
+        cause = f"{type(error).__name__} {getattr(error, 'claim', '')}".strip()
+        raise CleverUnexpected(f"the id token is not valid ({cause})") from None
 
 
 def _decode_verified(token: IdToken, settings: Settings, keys: KeySet) -> Json:
@@ -192,7 +194,7 @@ def _decode_verified(token: IdToken, settings: Settings, keys: KeySet) -> Json:
     registry = JWSRegistry(algorithms=list(SIGNING_ALGORITHMS), strict_check_header=False)
     decoded = jwt.decode(token.value, keys, registry=registry)
     client_id = settings.clever_client_id
-    found = CodeIDToken(
+    id_token = CodeIDToken(
         decoded.claims,
         decoded.header,
         {
@@ -201,8 +203,8 @@ def _decode_verified(token: IdToken, settings: Settings, keys: KeySet) -> Json:
         },
         {"nonce": token.nonce, "client_id": client_id, "access_token": token.access_token},
     )
-    found.validate(leeway=MAX_CLOCK_DIFFERENCE_SECONDS)
-    return dict(found)
+    id_token.validate(leeway=MAX_CLOCK_DIFFERENCE_SECONDS)
+    return dict(id_token)
 
 
 def _parse_header(value: str) -> Json:

@@ -79,7 +79,7 @@ def unwrap_records(body: Json) -> list[object]:
     items = body.get("data")
     if not isinstance(items, list):
         raise CleverUnexpected("Clever's list response has no `data` array")
-    return [each.get("data") if isinstance(each, dict) else None for each in items]
+    return [item.get("data") if isinstance(item, dict) else None for item in items]
 
 
 # Numeric fields: the number 5 can only mean "5". Numbers that a school assigns are excluded: their
@@ -113,9 +113,9 @@ class ReadReport:
 
     def copy(self) -> ReadReport:
         """Return an independent copy."""
-        found = ReadReport()
-        found.update(self)
-        return found
+        report = ReadReport()
+        report.update(self)
+        return report
 
     def reset(self, to: ReadReport) -> None:
         """Restore the counts of another report, before a list is read a second time."""
@@ -124,21 +124,22 @@ class ReadReport:
 
     def sentences(self) -> list[str]:
         """Return sentences for an operator, none if everything was understood."""
-        told = (
+        kinds = (
             (self.values, "value was", "values were", "not understood"),
             (self.skipped, "record was", "records were", "skipped"),
             (self.other_districts, *_ACROSS, "left out"),
         )
         return [
-            f"{counts.total()} {one if counts.total() == 1 else many} {what}: {listed(counts)}."
-            for counts, one, many, what in told
+            f"{counts.total()} {singular if counts.total() == 1 else plural} {outcome}: "
+            f"{format_counts(counts)}."
+            for counts, singular, plural, outcome in kinds
             if counts
         ]
 
 
-def listed(counts: Counter[str]) -> str:
+def format_counts(counts: Counter[str]) -> str:
     """Format names with their counts, largest first: `student.dob (2), section.grade (1)`."""
-    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{name} ({number})" for name, number in ordered)
 
 
@@ -213,8 +214,8 @@ class RecordReader:
 
     def words(self, key: str) -> tuple[str, ...]:
         """Return a list of texts."""
-        found = map(parse_text, self._fitting(key, lambda value: isinstance(value, str)))
-        return tuple(word for word in found if word)
+        texts = map(parse_text, self._fitting(key, lambda value: isinstance(value, str)))
+        return tuple(word for word in texts if word)
 
     def flag(self, key: str) -> bool | None:
         """Return True, False, or None if not given."""
@@ -233,13 +234,13 @@ class RecordReader:
         if value is None:
             return None
         try:
-            found = datetime.fromisoformat(value)
-            found = found if found.tzinfo else found.replace(tzinfo=UTC)
-            found.astimezone(UTC)  # fails for the first and last days of the calendar
+            time = datetime.fromisoformat(value)
+            time = time if time.tzinfo else time.replace(tzinfo=UTC)
+            time.astimezone(UTC)  # fails for the first and last days of the calendar
         except (ValueError, OverflowError):
             self._odd(key)
             return None
-        return found
+        return time
 
     def inner(self, key: str, label: str | None = None) -> RecordReader:
         """Return a reader of a nested object, without fields if there is none."""
@@ -272,10 +273,10 @@ class RecordReader:
 
     def _fitting(self, key: str, fits: Callable[[object], bool]) -> list[Any]:
         values = self._list(key)
-        found = [value for value in values if fits(value)]
-        if odd := len(values) - len(found):
+        fitting = [value for value in values if fits(value)]
+        if odd := len(values) - len(fitting):
             self._report.values[f"{self._label}.{key}"] += odd
-        return found
+        return fitting
 
     def _list(self, key: str) -> list[Any]:
         if not self.is_list(key):
@@ -297,5 +298,7 @@ def _digits(value: object) -> str | None:
     """Return a small whole number as text, else None."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10_000
-    return str(value) if whole else None
+    is_small_integer = (
+        isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10_000
+    )
+    return str(value) if is_small_integer else None

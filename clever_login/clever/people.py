@@ -193,9 +193,9 @@ class Person(ReprWithoutData):
 def _parse_role_assignments(roles: RecordReader) -> tuple[RoleAssignment, ...]:
     """Return the roles that are objects. Any other value does not assign the role."""
     return tuple(
-        RoleAssignment.from_api(each, roles.inner(each, each))
-        for each in PersonRole
-        if roles.holds(each)
+        RoleAssignment.from_api(role, roles.inner(role, role))
+        for role in PersonRole
+        if roles.holds(role)
     )
 
 
@@ -218,12 +218,15 @@ def _parse_enrollment(data: RecordReader) -> SchoolEnrollment:
 def _parse_relationships(data: RecordReader) -> list[Relationship]:
     own = data.texts("relationship type")
     if "student_relationships" not in data:  # v1: one student; v2: a list of students
-        one = data.id("student")
-        students = (one,) if one else data.ids("students")
-        return [Relationship(student_id=each, **own) for each in students]
-    found = [(each.id("student"), each) for each in data.each("student_relationships")]
+        student = data.id("student")
+        students = (student,) if student else data.ids("students")
+        return [Relationship(student_id=student_id, **own) for student_id in students]
+    relationships = [
+        (relationship.id("student"), relationship)
+        for relationship in data.each("student_relationships")
+    ]
     return [
-        Relationship(student_id=student, **each.texts("relationship type"))
-        for student, each in found
+        Relationship(student_id=student, **relationship.texts("relationship type"))
+        for student, relationship in relationships
         if student
     ]

@@ -159,8 +159,10 @@ class ProfileLoader:
         """Return the schools named in the user record, MAX_SCHOOLS at most; it may name none."""
         if not user.school_ids:
             return Fetched("none")
-        first, *others = user.school_ids[:MAX_SCHOOLS]
-        pending = [self.client.transport.start(self._school_task(user, other)) for other in others]
+        first, *other_ids = user.school_ids[:MAX_SCHOOLS]
+        pending = [
+            self.client.transport.start(self._school_task(user, other)) for other in other_ids
+        ]
         parts = [self._school_task(user, first)(), *(future.result() for future in pending)]
         schools = tuple(part.value for part in parts if part.value is not None)
         worst = max(parts, key=lambda part: STATUSES_BY_SEVERITY.index(part.outcome))
@@ -199,7 +201,7 @@ class ProfileLoader:
         return self.client.version.name, district_id, kind, record_id
 
 
-def _choose_role(user: User, named: Role | None) -> Role | None:
+def _choose_role(user: User, login_role: Role | None) -> Role | None:
     """Return the role of this login.
 
     With several roles, it is the one that Clever names for the login, else the widest.
@@ -207,7 +209,7 @@ def _choose_role(user: User, named: Role | None) -> Role | None:
     roles = [record.role for record in user.roles]
     if not roles:
         return None
-    return named if named in roles else max(roles, key=list(Role).index)
+    return login_role if login_role in roles else max(roles, key=list(Role).index)
 
 
 def _roles_from_me(me: Me) -> tuple[RoleRecord, ...]:

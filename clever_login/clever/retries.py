@@ -60,14 +60,14 @@ class CleverResponse:
         `now` is in seconds since 1970. Retry-After is in seconds or a date (RFC 9110, 10.2.3). A
         date is compared with the response's own Date header, because clocks differ.
         """
-        asked = _parse_seconds(self.headers.get("Retry-After"))
-        if asked is None:
-            asked = _subtract(
+        seconds = _parse_seconds(self.headers.get("Retry-After"))
+        if seconds is None:
+            seconds = _subtract(
                 _parse_date(self.headers, "Retry-After"), _parse_date(self.headers, "Date", now)
             )
-        if asked is None and self.status == 429:
+        if seconds is None and self.status == 429:
             return self.seconds_until_reset(now)
-        return _clamp_wait(asked)
+        return _clamp_wait(seconds)
 
     def seconds_until_reset(self, now: float) -> float | None:
         """Return the seconds until Clever's rate limit resets, capped, or None if not given.

@@ -42,18 +42,20 @@ class Incident:
         Entries that cannot be parsed are skipped.
         """
         begun = [
-            each for each in _objects_in(summary, "incidents") if each.get("status") != "resolved"
+            incident
+            for incident in _objects_in(summary, "incidents")
+            if incident.get("status") != "resolved"
         ]
-        for each in _objects_in(summary, "scheduled_maintenances"):
-            if each.get("status") == "in_progress":
-                begun.append(each | {"impact": "maintenance"})
-        found = [
+        for maintenance in _objects_in(summary, "scheduled_maintenances"):
+            if maintenance.get("status") == "in_progress":
+                begun.append(maintenance | {"impact": "maintenance"})
+        incidents = [
             cls(name=name, impact=impact)
             for impact in _IMPACTS_BY_SEVERITY
-            for each in begun
-            if each.get("impact") == impact and (name := parse_text(each.get("name")))
+            for incident in begun
+            if incident.get("impact") == impact and (name := parse_text(incident.get("name")))
         ]
-        return found[0] if found else None
+        return incidents[0] if incidents else None
 
 
 class StatusPage:
@@ -85,9 +87,9 @@ class StatusPage:
         """Fetch the status page. On a failure, keep the last known incident."""
         request = requests.Request("GET", f"{self._url}{SUMMARY_PATH}")
         try:
-            answer = self._transport.send(request, Deadline(5))
-            if answer.status == 200:
-                self._known = Incident.worst_of(json_object(answer))
+            response = self._transport.send(request, Deadline(5))
+            if response.status == 200:
+                self._known = Incident.worst_of(json_object(response))
                 self._known_at = self._clock()
         except (LoginError, TimeoutError):
             return
@@ -95,4 +97,4 @@ class StatusPage:
 
 def _objects_in(body: Json, key: str) -> list[Json]:
     value = body.get(key)
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -109,34 +109,34 @@ class UserClient:
         request = requests.Request(
             "GET", f"{self.api_url}{path}", headers={"Authorization": f"Bearer {self.token}"}
         )
-        answer = self.transport.send(request, self.deadline)
-        _raise_for_status(answer, what)
-        return json_object(answer)
+        response = self.transport.send(request, self.deadline)
+        _raise_for_status(response, what)
+        return json_object(response)
 
 
-def json_object(answer: CleverResponse) -> Json:
+def json_object(response: CleverResponse) -> Json:
     """Return the JSON object in a body.
 
     Raises NotJson for HTML or a truncated body, else CleverUnexpected.
     """
-    if answer.json is NOT_JSON:
+    if response.json is NOT_JSON:
         raise NotJson("Clever's response is not JSON")
-    if not isinstance(answer.json, dict):
+    if not isinstance(response.json, dict):
         raise CleverUnexpected("Clever's response is not a JSON object")
-    return answer.json
+    return response.json
 
 
-def _raise_for_status(answer: CleverResponse, what: str) -> None:
+def _raise_for_status(response: CleverResponse, what: str) -> None:
     """Raise the error for a status: 401 bad token, 403 and 404 not shared, temporary ones retry."""
-    if answer.status == 200:
+    if response.status == 200:
         return
-    if answer.status == 401:
+    if response.status == 401:
         raise LoginRefused("Clever does not accept the token")
-    if answer.status in {403, 404}:
+    if response.status in {403, 404}:
         raise NotShared("Clever does not share this record with the app")
-    if answer.status in TEMPORARY_STATUSES or answer.status >= 500:
-        raise CleverUnavailable(f"Clever answered {answer.status} to the request for {what}")
-    raise CleverUnexpected(f"Clever answered {answer.status} to the request for {what}")
+    if response.status in TEMPORARY_STATUSES or response.status >= 500:
+        raise CleverUnavailable(f"Clever answered {response.status} to the request for {what}")
+    raise CleverUnexpected(f"Clever answered {response.status} to the request for {what}")
 
 
 T = TypeVar("T")
@@ -158,13 +158,13 @@ def load_shared_sections(client: UserClient, teacher_id: str) -> tuple[SharedSec
     Raises LoginError or NotShared when a list cannot be read: an incomplete class is not returned.
     """
     path = client.version.own_sections.format(id=teacher_id)
-    found = _with_ids(Section.from_api, client.records(path, "the sections"))[:MAX_SECTIONS]
-    asked = [client.transport.start(_student_loader(client, each)) for each in found[1:]]
-    students = [_student_loader(client, each)() for each in found[:1]]
-    students += [each.result() for each in asked]
+    sections = _with_ids(Section.from_api, client.records(path, "the sections"))[:MAX_SECTIONS]
+    pending = [client.transport.start(_student_loader(client, section)) for section in sections[1:]]
+    students = [_student_loader(client, section)() for section in sections[:1]]
+    students += [future.result() for future in pending]
     return tuple(
         SharedSection(section=section, students=members)
-        for section, members in zip(found, students, strict=True)
+        for section, members in zip(sections, students, strict=True)
     )
 
 
@@ -181,8 +181,8 @@ def _student_loader(client: UserClient, section: Section) -> Callable[[], tuple[
 
 def _with_ids(read: Callable[[object], T], records: list[object]) -> list[T]:
     """Return the records as typed objects, skipping records without an id."""
-    found = []
+    objects = []
     for record in records:
         with suppress(NoUsableId):
-            found.append(read(record))
-    return found
+            objects.append(read(record))
+    return objects

@@ -47,8 +47,10 @@ def upsert_rows(
     """
     table, existing = model_table(model), _existing_rows(connection, model, key, rows)
     changes = {row[key]: _change_kind(row, existing.get(row[key])) for row in rows}
-    written = {row_key: change for row_key, change in changes.items() if change}
-    rows_to_write = [row for row in rows if written.get(row[key], OTHER_DISTRICT) != OTHER_DISTRICT]
+    changed_rows = {row_key: change for row_key, change in changes.items() if change}
+    rows_to_write = [
+        row for row in rows if changed_rows.get(row[key], OTHER_DISTRICT) != OTHER_DISTRICT
+    ]
     if rows_to_write:
         unique = ["id"] if key == "id" else ["provider", key]
         if key != "id":
@@ -66,7 +68,7 @@ def upsert_rows(
             index_elements=unique, set_=new_values, where=same_district
         )
         connection.execute(upsert, rows_to_write)
-    return written
+    return changed_rows
 
 
 def _existing_rows(

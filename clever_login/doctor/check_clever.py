@@ -148,10 +148,10 @@ def check_tier(_environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[
     if not probe.tokens:
         yield ok("tier", NO_DISTRICT_MESSAGE)
         return
-    answers = [probe.can_list("schools"), probe.can_list("sections")]
-    if True in answers:
+    permissions = [probe.can_list("schools"), probe.can_list("sections")]
+    if True in permissions:
         yield ok("tier", "Secure Sync: the app can read schools and sections.")
-    elif None in answers:
+    elif None in permissions:
         yield warning(
             "tier",
             "Clever did not answer whether the app can read schools and sections.",

@@ -24,9 +24,11 @@ def check_variables(environment: DoctorEnvironment) -> Iterator[Finding]:
             error,
             "Correct this variable in the app's environment. The app does not start until you do.",
         )
-    known = {setting.name.upper() for setting in fields(environment.settings)} | NON_APP_VARIABLES
+    known_names = {
+        setting.name.upper() for setting in fields(environment.settings)
+    } | NON_APP_VARIABLES
     for name in sorted(environment.environ):
-        if name.startswith("CLEVER_") and name not in known:
+        if name.startswith("CLEVER_") and name not in known_names:
             yield warning(
                 "settings",
                 f"{name} is set, but the app has no setting with this name.",

@@ -100,8 +100,8 @@ def keep_user_data_out(app: Flask, settings: Settings) -> None:
 
 def _set_request_id(settings: Settings) -> None:
     """Set the request id: a trusted proxy's, so that both logs match, or a random one."""
-    given = request.headers.get("X-Request-Id", "") if settings.trusted_proxies else ""
-    g.request_id = given if _REQUEST_ID_PATTERN.fullmatch(given) else secrets.token_hex(8)
+    proxy_id = request.headers.get("X-Request-Id", "") if settings.trusted_proxies else ""
+    g.request_id = proxy_id if _REQUEST_ID_PATTERN.fullmatch(proxy_id) else secrets.token_hex(8)
 
 
 def _suppress_flask_report(_exc_info: object) -> None:

@@ -34,7 +34,7 @@ def log_failure(error: BaseException, *, code: str, status: int, reference: str)
 
     Only the messages of this app's own errors are logged: others may quote a child's record.
     """
-    fields = {"causes": " <- ".join(type(each).__name__ for each in _exception_chain(error))}
+    fields = {"causes": " <- ".join(type(cause).__name__ for cause in _exception_chain(error))}
     ours = isinstance(error, LoginError | StoreUnavailable | DatabaseUnavailable | WrongHost)
     if ours and not isinstance(error, AccountRefused):
         fields["reason"] = str(error)

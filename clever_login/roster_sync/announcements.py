@@ -118,19 +118,21 @@ def _announce_left_schools(connection: Connection, district_id: str, stale: Quer
     """Send `people_changed` for the people whose roles at schools were removed."""
     owner = stale.selected_columns[0]
     for page in pages(connection, stale.with_only_columns(owner).distinct(), owner):
-        left: dict[str, set[SchoolRole]] = {}
+        removed_roles: dict[str, set[SchoolRole]] = {}
         owners = [owner_id for (owner_id,) in page]
         for owner_id, school_id, name in connection.execute(stale.where(owner.in_(owners))):
-            left.setdefault(owner_id, set()).add(SchoolRole(school_id=school_id, role=name))
+            removed_roles.setdefault(owner_id, set()).add(
+                SchoolRole(school_id=school_id, role=name)
+            )
         changes = [
-            PersonChange(before=_with_schools(person.row, left), after=person.row)
+            PersonChange(before=_with_schools(person.row, removed_roles), after=person.row)
             for person in load_people(connection, Person.id.in_(owners))
         ]
         announce(signals.people_changed, connection, district_id, changes)
 
 
-def _with_schools(row: PersonRow, left: dict[str, set[SchoolRole]]) -> PersonRow:
-    return replace(row, schools=tuple(sorted({*row.schools, *left[row.person_id]})))
+def _with_schools(row: PersonRow, removed_roles: dict[str, set[SchoolRole]]) -> PersonRow:
+    return replace(row, schools=tuple(sorted({*row.schools, *removed_roles[row.person_id]})))
 
 
 def _announce_archived_people(

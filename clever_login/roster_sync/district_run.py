@@ -89,10 +89,10 @@ class DistrictSync:
 
     def write(self, step: Callable[[Connection], WriteResult]) -> None:
         """Run a step that writes records, count it, and end the sessions of archived users."""
-        written = self.transactions.run_in_transaction(step)
-        self.counts.update(written.counts)
-        self.report.other_districts.update(written.other_districts)
-        end_sessions.by_clever_id(people=(*written.archived, *written.former_ids))
+        result = self.transactions.run_in_transaction(step)
+        self.counts.update(result.counts)
+        self.report.other_districts.update(result.other_districts)
+        end_sessions.by_clever_id(people=(*result.archived, *result.former_ids))
 
     def save_cursor(self, connection: Connection, cursor: str | None) -> None:
         """Store the cursor, in the same transaction as the events it covers."""

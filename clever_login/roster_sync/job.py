@@ -14,7 +14,7 @@ from typing import Literal
 from sqlalchemy import select
 
 from clever_login.clever.district_api.roster_client import Roster
-from clever_login.clever.parsing import ReadReport, listed
+from clever_login.clever.parsing import ReadReport, format_counts
 from clever_login.clever.records import DistrictRecord
 from clever_login.db import models
 from clever_login.db.database import database, not_ready_reason
@@ -162,29 +162,29 @@ class _SyncJob:
     report_progress: Callable[[str], None]
 
     def results(self) -> Iterator[SyncResult]:
-        listed = self.districts.ids()
-        known = self.transactions.run_in_transaction(district_records.connected_districts)
+        listed_ids = self.districts.ids()
+        names = self.transactions.run_in_transaction(district_records.connected_districts)
         requested, allowed = (
             self.options.district,
             self.districts.services.settings.clever_district_ids,
         )
-        if requested and requested not in {*listed, *known}:
+        if requested and requested not in {*listed_ids, *names}:
             raise DistrictDisconnected(
                 f"Clever has no token for the district {requested}: the district has not connected "
                 "this app."
             )
-        for district_id in known.keys() - set(listed):
+        for district_id in names.keys() - set(listed_ids):
             if requested in (None, district_id) and (
-                result := self._archive_if_left(district_id, known[district_id])
+                result := self._archive_if_left(district_id, names[district_id])
             ):
                 yield result
-        for district_id in listed:
+        for district_id in listed_ids:
             if requested in (None, district_id):
                 is_excluded = allowed and district_id not in allowed
                 yield (
-                    self._archive_excluded(district_id, known)
+                    self._archive_excluded(district_id, names)
                     if is_excluded
-                    else self._sync_or_report(district_id, known)
+                    else self._sync_or_report(district_id, names)
                 )
 
     def _archive_if_left(self, district_id: str, name: str) -> SyncResult | None:
@@ -207,10 +207,10 @@ class _SyncJob:
             return SyncResult(district_id=district_id, name=name, mode="skipped", reason=str(error))
         return SyncResult(district_id=district_id, name=name, mode="left", counts=counts)
 
-    def _archive_excluded(self, district_id: str, known: dict[str, str]) -> SyncResult:
+    def _archive_excluded(self, district_id: str, names: dict[str, str]) -> SyncResult:
         """Archive a district that is not in CLEVER_DISTRICT_IDS, if `confirm_archive` is set."""
-        name, reason = known.get(district_id, ""), "The district is not in CLEVER_DISTRICT_IDS."
-        if district_id not in known:
+        name, reason = names.get(district_id, ""), "The district is not in CLEVER_DISTRICT_IDS."
+        if district_id not in names:
             return SyncResult(district_id=district_id, name=name, mode="skipped", reason=reason)
         if not self.options.confirm_archive:
             reason += (
@@ -226,9 +226,9 @@ class _SyncJob:
             district_id=district_id, name=name, mode="left", counts=counts, reason=reason
         )
 
-    def _sync_or_report(self, district_id: str, known: dict[str, str]) -> SyncResult:
+    def _sync_or_report(self, district_id: str, names: dict[str, str]) -> SyncResult:
         """Sync one district. Its failure does not stop the sync of the others."""
-        name = known.get(district_id, "")
+        name = names.get(district_id, "")
         try:
             return self._sync_district(district_id)
         except (lock.LockLost, lock.AlreadyRunning):
@@ -334,7 +334,7 @@ def _log_run(sync: DistrictSync) -> None:
     }
     for name, counts in counts_by_event.items():
         if counts:
-            number, fields = counts.total(), listed(counts)
+            number, fields = counts.total(), format_counts(counts)
             log_event(name, level=logging.WARNING, district=district, number=number, fields=fields)
     if sync.held_losses:
         missing = ", ".join(map(str, sync.held_losses))

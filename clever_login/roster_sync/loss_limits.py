@@ -92,8 +92,8 @@ def find_excessive_losses(
     for label, rule in LOSS_RULES.items():
         total = counts_before[label]
         lost = min(missing[label], total - (counts_now[label] - missing[label]))
-        everything = rule.never_all and lost >= total
-        if lost > 0 and (everything or lost > max(total / 10, rule.allowance)):
+        is_total_loss = rule.never_all and lost >= total
+        if lost > 0 and (is_total_loss or lost > max(total / 10, rule.allowance)):
             losses.append(Loss(label, lost, total))
     if any(loss.label == "people" for loss in losses):
         losses = [loss for loss in losses if loss.label not in ROLE_NAMES.values()]

@@ -128,13 +128,13 @@ def write_batch(
     job = _Job(connection, district_id, batch, remove_later)
     job = replace(job, batch=_without_other_districts(job))
     former_ids = _merge_legacy_people(job)
-    for name, written in (
+    for name, changes in (
         ("schools", _upsert_schools(job)),
         ("terms", _upsert_terms(job)),
         ("people", _upsert_people(job)),
         ("sections", _upsert_sections(job)),
     ):
-        job.counts.update((name, change) for change in written.values())
+        job.counts.update((name, change) for change in changes.values())
     archived_people: tuple[str, ...] = ()
     for name, ids in batch.deleted.items():
         ids = ids - _returned_people(connection, batch) if name == "people" else ids
@@ -173,14 +173,14 @@ def _without_other_districts(job: _Job) -> Batch:
 
 def _upsert_schools(job: _Job) -> dict[str, str]:
     rows = [row_values.school_row(record, job.district_id) for record in job.batch.schools.values()]
-    written = upsert_rows(job.connection, models.School, "id", rows)
-    return district_boundary.drop_rows_of_other_districts(written, "school", job.other_districts)
+    changes = upsert_rows(job.connection, models.School, "id", rows)
+    return district_boundary.drop_rows_of_other_districts(changes, "school", job.other_districts)
 
 
 def _upsert_terms(job: _Job) -> dict[str, str]:
     rows = [row_values.term_row(record, job.district_id) for record in job.batch.terms.values()]
-    written = upsert_rows(job.connection, models.Term, "id", rows)
-    return district_boundary.drop_rows_of_other_districts(written, "term", job.other_districts)
+    changes = upsert_rows(job.connection, models.Term, "id", rows)
+    return district_boundary.drop_rows_of_other_districts(changes, "term", job.other_districts)
 
 
 def _upsert_people(job: _Job) -> dict[str, str]:
@@ -188,8 +188,8 @@ def _upsert_people(job: _Job) -> dict[str, str]:
     # A fixed order avoids deadlocks.
     people = sorted(job.batch.people.values(), key=lambda person: person.id)
     rows = [row_values.person_row(person, job.district_id) for person in people]
-    written = upsert_rows(job.connection, models.Person, "clever_id", rows)
-    written = district_boundary.drop_rows_of_other_districts(written, "user", job.other_districts)
+    changes = upsert_rows(job.connection, models.Person, "clever_id", rows)
+    changes = district_boundary.drop_rows_of_other_districts(changes, "user", job.other_districts)
     person_ids = job.find(models.Person.clever_id, job.batch.people).in_district
     assignments = [
         (person.id, *assignment)
@@ -206,11 +206,11 @@ def _upsert_people(job: _Job) -> dict[str, str]:
         if clever_id in person_ids and school_id in schools.in_district
     }
     clever_ids = {person_id: clever_id for clever_id, person_id in person_ids.items()}
-    counted = {person_ids[clever_id] for clever_id in written if clever_id in person_ids}
+    counted = {person_ids[clever_id] for clever_id in changes if clever_id in person_ids}
     for changed in job.link(models.RoleAssignment, clever_ids, wanted, counted=counted):
         for person_id, *_ in changed:
-            written.setdefault(clever_ids[person_id], "changed")
-    return written
+            changes.setdefault(clever_ids[person_id], "changed")
+    return changes
 
 
 def _upsert_sections(job: _Job) -> dict[str, str]:
@@ -226,10 +226,10 @@ def _upsert_sections(job: _Job) -> dict[str, str]:
     )
     known_ids = schools.in_district.keys() | terms.in_district.keys()
     rows = [row_values.section_row(section, job.district_id, known_ids) for section in sections]
-    written = upsert_rows(job.connection, models.Section, "id", rows)
-    result = district_boundary.drop_rows_of_other_districts(written, "section", job.other_districts)
+    changes = upsert_rows(job.connection, models.Section, "id", rows)
+    result = district_boundary.drop_rows_of_other_districts(changes, "section", job.other_districts)
     _write_enrollments(
-        job, [section for section in sections if written.get(section.id) != OTHER_DISTRICT]
+        job, [section for section in sections if changes.get(section.id) != OTHER_DISTRICT]
     )
     return result
 
@@ -276,13 +276,13 @@ def _merge_legacy_people(job: _Job) -> tuple[str, ...]:
         current_people, legacy_rows, "user.legacy_id", job.other_districts
     )
     mergeable = _legacy_rows(job, current_people)
-    elsewhere = job.find(
+    in_other_districts = job.find(
         models.Person.clever_id, (current_people[legacy_id].id for legacy_id in mergeable)
     ).in_other_districts
     mergeable = {
         legacy_id: row
         for legacy_id, row in mergeable.items()
-        if current_people[legacy_id].id not in elsewhere
+        if current_people[legacy_id].id not in in_other_districts
     }
     if not mergeable:
         return ()

@@ -37,7 +37,7 @@ class Dashboard:
     @property
     def several_schools(self) -> bool:
         """Whether the classes are at different schools, so that the list has to name them."""
-        return len({listed.section.school for listed in self.classes}) > 1
+        return len({listed_class.section.school for listed_class in self.classes}) > 1
 
     @property
     def synced_at(self) -> datetime | None:
@@ -147,10 +147,10 @@ def _district(viewer: Viewer) -> District | None:
 
 
 def _classes(viewer: Viewer, page: int, *, school: str | None = None) -> Page[ListedClass]:
-    found = queries.sections(school=school, viewer=viewer, page=page)
-    teachers = queries.teachers_by_section([section.id for section in found], viewer=viewer)
-    return found.with_rows(
-        [ListedClass(section=section, teachers=teachers[section.id]) for section in found]
+    sections = queries.sections(school=school, viewer=viewer, page=page)
+    teachers = queries.teachers_by_section([section.id for section in sections], viewer=viewer)
+    return sections.with_rows(
+        [ListedClass(section=section, teachers=teachers[section.id]) for section in sections]
     )
 
 

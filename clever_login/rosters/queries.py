@@ -46,10 +46,10 @@ def sections(
     with roster_session() as session:
         if school is not None:
             _check_id(school)
-        found = class_queries.list_sections(session, viewer, page, size, school_id=school)
-        if school is not None and not found:
+        rows = class_queries.list_sections(session, viewer, page, size, school_id=school)
+        if school is not None and not rows:
             _check_school(session, viewer, school)
-        return found
+        return rows
 
 
 def section(id: str, *, viewer: Viewer | None = None) -> Section:  # noqa: A002 # the public name
@@ -57,10 +57,10 @@ def section(id: str, *, viewer: Viewer | None = None) -> Section:  # noqa: A002 
     viewer = viewer or current_viewer()
     _check_id(id)
     with roster_session() as session:
-        found = class_queries.find_section(session, viewer, id)
-    if found is None:
+        row = class_queries.find_section(session, viewer, id)
+    if row is None:
         raise NotVisible
-    return found
+    return row
 
 
 def students(
@@ -73,10 +73,10 @@ def students(
     viewer = viewer or current_viewer()
     _check_id(section_id)
     with roster_session() as session:
-        found = class_queries.list_students(session, viewer, section_id)
-        if not found:
+        rows = class_queries.list_students(session, viewer, section_id)
+        if not rows:
             _check_section(session, viewer, section_id)
-    return paginate(found, page, size)
+    return paginate(rows, page, size)
 
 
 def teachers(section_id: str, *, viewer: Viewer | None = None) -> tuple[Person, ...]:
@@ -87,10 +87,10 @@ def teachers(section_id: str, *, viewer: Viewer | None = None) -> tuple[Person, 
     viewer = viewer or current_viewer()
     _check_id(section_id)
     with roster_session() as session:
-        found = class_queries.list_teachers(session, viewer, [section_id])[section_id]
-        if not found:
+        rows = class_queries.list_teachers(session, viewer, [section_id])[section_id]
+        if not rows:
             _check_section(session, viewer, section_id)
-    return tuple(found)
+    return tuple(rows)
 
 
 def teachers_by_section(
@@ -103,8 +103,8 @@ def teachers_by_section(
     viewer = viewer or current_viewer()
     well_formed = [section_id for section_id in section_ids if is_valid_id(section_id)]
     with roster_session() as session:
-        found = class_queries.list_teachers(session, viewer, well_formed)
-    return {section_id: tuple(found[section_id]) for section_id in section_ids}
+        rows_by_section = class_queries.list_teachers(session, viewer, well_formed)
+    return {section_id: tuple(rows_by_section[section_id]) for section_id in section_ids}
 
 
 def schools(
@@ -125,20 +125,20 @@ def school(id: str, *, counts: bool = False, viewer: Viewer | None = None) -> Sc
     viewer = viewer or current_viewer()
     _check_id(id)
     with roster_session() as session:
-        found = school_queries.find_school(session, viewer, id, counts=counts)
-    if found is None:
+        row = school_queries.find_school(session, viewer, id, counts=counts)
+    if row is None:
         raise NotVisible
-    return found
+    return row
 
 
 def district(*, viewer: Viewer | None = None) -> District:
     """Return the district with its numbers. Raises NotVisible unless the viewer sees all of it."""
     viewer = viewer or current_viewer()
     with roster_session() as session:
-        found = school_queries.find_district(session, viewer)
-    if found is None:
+        row = school_queries.find_district(session, viewer)
+    if row is None:
         raise NotVisible
-    return found
+    return row
 
 
 def students_by_grade(

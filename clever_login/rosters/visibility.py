@@ -111,8 +111,8 @@ def named_school_ids(role: ViewerRole) -> IdQuery:
     """
     of_sections = select(School.id).join(Section, is_school_of_section())
     of_sections = of_sections.where(section_is_visible(role))
-    named = union(visible_school_ids(role), of_sections).subquery()
-    return select(named.c.id)
+    visible_ids = union(visible_school_ids(role), of_sections).subquery()
+    return select(visible_ids.c.id)
 
 
 def visible_members(role: ViewerRole, member_role: Role) -> Select[str, str]:
@@ -140,8 +140,8 @@ def person_is_visible(role: ViewerRole) -> ColumnElement[bool]:
         condition: ColumnElement[bool] = Person.district_id.in_(visible_district_ids(role))
     else:
         students, teachers = (
-            visible_members(role, each).with_only_columns(Person.id)
-            for each in (Role.STUDENT, Role.TEACHER)
+            visible_members(role, member_role).with_only_columns(Person.id)
+            for member_role in (Role.STUDENT, Role.TEACHER)
         )
         condition = Person.id.in_(union(students, teachers, _people_at_schools(role)))
     if role is Role.STUDENT:

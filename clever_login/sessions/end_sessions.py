@@ -21,11 +21,11 @@ def end_sessions(
     StoreUnavailable.
     """
     names = {"district": district_id, "account": account_id, "row": person_id}
-    given = {kind: value for kind, value in names.items() if value is not None}
-    if not given:
+    ids = {kind: value for kind, value in names.items() if value is not None}
+    if not ids:
         raise TypeError("end_sessions() needs district_id, account_id, or person_id")
     return sum(
-        by_pseudonym(**{kind: pseudonym(secret, kind, value) for kind, value in given.items()})
+        by_pseudonym(**{kind: pseudonym(secret, kind, value) for kind, value in ids.items()})
         for secret in services().settings.secrets
     )
 
@@ -45,7 +45,9 @@ def by_clever_id(*, people: Iterable[str] = (), district_id: str | None = None) 
     """
     secrets = services().settings.secrets
     ended = 0
-    if names := {pseudonym(secret, "person", each) for each in people for secret in secrets}:
+    if names := {
+        pseudonym(secret, "person", clever_id) for clever_id in people for secret in secrets
+    }:
         ended += services().store.delete_matching(
             "session-*-*-*", lambda key: key.split("-")[2] in names
         )

@@ -158,11 +158,11 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
         if sealed is None:
             return None
         try:
-            found = self._decoder.decode(self._fernet.decrypt(sealed))
+            content = self._decoder.decode(self._fernet.decrypt(sealed))
         except (InvalidToken, msgspec.DecodeError):
             return None
-        if hmac.compare_digest(found.store_id.encode(), store_id.encode()):
-            return found.data
+        if hmac.compare_digest(content.store_id.encode(), store_id.encode()):
+            return content.data
         log_event("session_dropped", level=logging.WARNING, reason="another_key")
         return None
 
@@ -176,8 +176,8 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
         plain = msgspec.msgpack.encode(_Sealed(store_id, dict(session)))
         sealed = self._fernet.encrypt(plain)
         seconds = max(int(lifetime.total_seconds()), session.idle_seconds)
-        known = session.sid == session.known_sid
-        self._store.set(store_id, sealed, seconds, only_existing=known)
+        already_stored = session.sid == session.known_sid
+        self._store.set(store_id, sealed, seconds, only_existing=already_stored)
 
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:

@@ -276,10 +276,10 @@ def _owner(user: CurrentUser, secret: str) -> SessionOwner:
 
 def _save_user(user: CurrentUser) -> CurrentUser:
     """Save the user, seen now. The store keeps the session for the idle time from this write on."""
-    g.current_user = seen = replace(user, seen_at=time.time())
-    session[_USER_KEY] = msgspec.to_builtins(seen)
+    g.current_user = current = replace(user, seen_at=time.time())
+    session[_USER_KEY] = msgspec.to_builtins(current)
     cast(EncryptedSession, session).idle_seconds = _idle_seconds(user, services().settings)
-    return seen
+    return current
 
 
 def _session_interface() -> Any:

@@ -38,14 +38,14 @@ class Browser(FlaskClient):
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         """Send a request. A path is completed with APP_URL."""
         settings = settings_of(self.application)
-        path, *rest = args
+        path, *other_args = args
         if isinstance(path, str):
             path = urljoin(settings.app_url, path)
         headers = Headers(NAVIGATION)
         if kwargs.get("method", "GET") not in {"GET", "HEAD"}:
             headers["Origin"] = settings.app_url
         headers.update(Headers(kwargs.pop("headers", None)))
-        return super().open(path, *rest, headers=headers, **kwargs)
+        return super().open(path, *other_args, headers=headers, **kwargs)
 
     def submit(self, path: str, **fields: str | Sequence[str]) -> TestResponse:
         """POST a form with these fields and with the CSRF token of the session.

@@ -82,7 +82,10 @@ def _new_user(settings: Settings, role: Role | str | None, details: UserDetails)
         subject=details.get("subject") or _subject(role or "", first_name, last_name),
         district_id=details.get("district_id", allowed[0]),
         district_name="Test District",
-        roles={each: () if each is Role.DISTRICT_ADMIN else tuple(schools) for each in roles},
+        roles={
+            held_role: () if held_role is Role.DISTRICT_ADMIN else tuple(schools)
+            for held_role in roles
+        },
         role=Role(role) if role else None,
         first_name=first_name,
         last_name=last_name,
@@ -98,8 +101,8 @@ def _subject(*parts: str) -> str:
 
 def _all_roles(role: Role | str | None, roles: Sequence[Role | str]) -> tuple[Role, ...]:
     """Return all roles, in the order of Role. `role` is one of them."""
-    named = {Role(each) for each in (*roles, role) if each}
-    return tuple(each for each in Role if each in named)
+    role_set = {Role(name) for name in (*roles, role) if name}
+    return tuple(candidate for candidate in Role if candidate in role_set)
 
 
 def _log_in(client: FlaskClient, user: CleverUser) -> CurrentUser:
@@ -143,9 +146,9 @@ def _person(app: Flask, person_id: str, role: Role | str | None) -> CleverUser:
         rows = session.execute(in_schools.where(RoleAssignment.person_id == person_id)).all()
         district = session.get(District, person.district_id)
         roles = {
-            each: tuple(school.id for name, school in rows if name == each)
-            for each in Role
-            if each in person.roles
+            held_role: tuple(school.id for name, school in rows if name == held_role)
+            for held_role in Role
+            if held_role in person.roles
         }
         return CleverUser(
             subject=person.clever_id,

@@ -90,9 +90,9 @@ class _StandIn(HttpClient):
 
     def start(self, call: Callable[[], T]) -> Future[T]:
         """Run a call now."""
-        done: Future[T] = Future()
-        done.set_result(call())
-        return done
+        future: Future[T] = Future()
+        future.set_result(call())
+        return future
 
 
 @contextmanager

@@ -26,8 +26,8 @@ def _compress(response: Response) -> Response:
     if response.mimetype != "text/html":
         return response
     response.vary.add("Accept-Encoding")
-    left = "Content-Encoding" in response.headers or _query_set_by_another_site()
-    if left or response.is_streamed or not request.accept_encodings["gzip"]:
+    stays_uncompressed = "Content-Encoding" in response.headers or _query_set_by_another_site()
+    if stays_uncompressed or response.is_streamed or not request.accept_encodings["gzip"]:
         return response
     body = response.get_data()
     if len(body) >= MIN_BODY_BYTES:

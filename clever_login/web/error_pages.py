@@ -110,44 +110,44 @@ def _render_error(
     """Return the page or the JSON of a failure, and log the failure once."""
     # The URL of the first page is absolute: the request may have gone to another host.
     home = f"{services().settings.app_url}/"
-    shown = {"code": code, "reference": reference or _new_reference(), "home": home}
-    log_failure(error, code=code, status=status, reference=shown["reference"])
+    values = {"code": code, "reference": reference or _new_reference(), "home": home}
+    log_failure(error, code=code, status=status, reference=values["reference"])
     words = code if code in CHILD_MESSAGES else "http_400" if status < 500 else "http_500"
     if fetch_metadata.wants_page():
-        response = make_response(_page(error, words, message, shown), status)
+        response = make_response(_page(error, words, message, values), status)
     else:
-        response = _problem(status, message or str(ADULT_MESSAGES[words].cause), shown)
+        response = _problem(status, message or str(ADULT_MESSAGES[words].cause), values)
     response.vary.update(fetch_metadata.PAGE_HEADERS)
     if code in RETRY_AFTER_SECONDS:
         response.headers["Retry-After"] = RETRY_AFTER_SECONDS[code]
     return response
 
 
-def _page(error: BaseException, words: str, message: str | None, shown: Mapping[str, str]) -> str:
+def _page(error: BaseException, words: str, message: str | None, values: Mapping[str, str]) -> str:
     """Render the page of a failure.
 
     If the template fails, too, the page is FALLBACK_PAGE, which needs no template.
     """
     texts = {"page": CHILD_MESSAGES[words], "cause": ADULT_MESSAGES[words], "message": message}
     try:
-        body = render_template("clever_login/error.html", **texts, **shown)
+        body = render_template("clever_login/error.html", **texts, **values)
     except Exception as second:  # noqa: BLE001 # whatever it is, the user gets a response
-        log_failure(second, code="error_page", status=500, reference=shown["reference"])
-        body, error = FALLBACK_PAGE.format(**shown), second
+        log_failure(second, code="error_page", status=500, reference=values["reference"])
+        body, error = FALLBACK_PAGE.format(**values), second
     if isinstance(error, TemplateError) and services().settings.app_env == DEVELOPMENT:
         body = template_errors.render_template_error(error, Path(current_app.root_path))
     return body
 
 
-def _problem(status: int, detail: str, shown: Mapping[str, str]) -> Response:
+def _problem(status: int, detail: str, values: Mapping[str, str]) -> Response:
     """Return a failure as problem details: the members of RFC 9457, our code, and the reference."""
     members = {
         "type": "about:blank",
         "title": HTTP_STATUS_CODES.get(status, "Error"),  # as RFC 9457 asks with about:blank
         "status": status,
         "detail": detail,
-        "code": shown["code"],
-        "reference": shown["reference"],
+        "code": values["code"],
+        "reference": values["reference"],
     }
     return Response(json.dumps(members) + "\n", status, mimetype=languages.PROBLEM_TYPE)
 

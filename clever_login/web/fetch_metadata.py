@@ -47,11 +47,11 @@ def final_codes() -> list[str]:
     no later request uses the code either.
     """
     query = request.query_string.decode("utf-8", "replace")  # it may be invalid UTF-8
-    found = parse_qsl(query)
-    if is_head_or_prefetch() and any(name == "state" for name, _ in found):
+    parameters = parse_qsl(query)
+    if is_head_or_prefetch() and any(name == "state" for name, _ in parameters):
         return []
     values = [
-        value for name, value in found if name == "code" and len(value) <= MAX_PARAMETER_LENGTH
+        value for name, value in parameters if name == "code" and len(value) <= MAX_PARAMETER_LENGTH
     ]
     return values[:MAX_CODES]
 
@@ -79,8 +79,8 @@ def is_cross_site_subresource() -> bool:
 
     Another subdomain of the same site counts as another site: its requests carry this app's cookie.
     """
-    elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
-    return elsewhere and request.headers.get("Sec-Fetch-Mode") != "navigate"
+    from_another_site = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
+    return from_another_site and request.headers.get("Sec-Fetch-Mode") != "navigate"
 
 
 def is_from_another_origin(app_url: str) -> bool:

@@ -72,8 +72,10 @@ def healthz() -> ResponseReturnValue:
 @public
 def readyz() -> ResponseReturnValue:
     """Report whether the store and the database work. Clever is not called."""
-    why = cast(Readiness, current_app.extensions[_KEY]).why_not()
-    return (f"{why}\n", 503, PLAIN_TEXT_HEADERS) if why else ("ready\n", 200, PLAIN_TEXT_HEADERS)
+    reason = cast(Readiness, current_app.extensions[_KEY]).why_not()
+    return (
+        (f"{reason}\n", 503, PLAIN_TEXT_HEADERS) if reason else ("ready\n", 200, PLAIN_TEXT_HEADERS)
+    )
 
 
 def _why_not() -> str | None:
@@ -82,7 +84,7 @@ def _why_not() -> str | None:
     except StoreUnavailable as error:
         return str(error)
     checks = current_app.extensions.get(_CHECKS_KEY, ())
-    return next((why for why in (check() for check in checks) if why), None)
+    return next((reason for reason in (check() for check in checks) if reason), None)
 
 
 def init_app(app: Flask, _settings: Settings) -> None:

@@ -37,5 +37,5 @@ def _referring_path() -> str | None:
     page = urlsplit(path)
     methods = {*routes.allowed_methods(page.path)}  # empty if there is no such page
     values = parse_qsl(page.query, keep_blank_values=True)
-    query = urlencode([each for each in values if each[0] != "language"])
+    query = urlencode([pair for pair in values if pair[0] != "language"])
     return page._replace(query=query).geturl() if "GET" in methods or not methods else None

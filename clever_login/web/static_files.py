@@ -105,15 +105,15 @@ def _publish_hashed_files(source: Path, folder: Path, prefix: str = "") -> dict[
     """
     packer = Compressor(quiet=True)
     names = {}
-    for path in sorted(each for each in source.rglob("*") if each.is_file()):
+    for path in sorted(entry for entry in source.rglob("*") if entry.is_file()):
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
         plain = Path(prefix, path.relative_to(source))
-        named = plain.with_name(f"{path.stem}.{digest}{path.suffix}")
-        target = folder / named
+        hashed = plain.with_name(f"{path.stem}.{digest}{path.suffix}")
+        target = folder / hashed
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
         if packer.should_compress(path.name):
             packer.compress(str(target))
-        names[plain.as_posix()] = named.as_posix()
+        names[plain.as_posix()] = hashed.as_posix()
     return names

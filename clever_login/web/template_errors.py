@@ -23,12 +23,12 @@ PAGE_TEMPLATE = """<!doctype html>
 def render_template_error(error: TemplateError, root: Path) -> str:
     """Return a page with the template's file (relative to `root`), line, error, and source line."""
     file, number = _error_location(error, root)
-    says = f"{error.message}" if error.message else type(error).__name__
+    message = f"{error.message}" if error.message else type(error).__name__
     if not isinstance(error, TemplateSyntaxError):
-        says = f"{type(error).__name__}: {says}"
+        message = f"{type(error).__name__}: {message}"
     line = linecache.getline(str(root / file), number).strip()
     return PAGE_TEMPLATE.format(
-        place=escape(f"{file}, line {number}"), says=escape(says), line=escape(line)
+        place=escape(f"{file}, line {number}"), says=escape(message), line=escape(line)
     )
 
 
@@ -37,13 +37,13 @@ def _error_location(error: TemplateError, root: Path) -> tuple[str, int]:
     if isinstance(error, TemplateSyntaxError) and error.filename:
         return _relative_path(error.filename, root), error.lineno
     frames = [
-        (_relative_path(each.filename, root), each.lineno or 0)
-        for each in traceback.extract_tb(error.__traceback__)
+        (_relative_path(frame.filename, root), frame.lineno or 0)
+        for frame in traceback.extract_tb(error.__traceback__)
     ]
     ours = [
-        each
-        for each in frames
-        if not Path(each[0]).is_absolute() and "site-packages" not in each[0]
+        frame
+        for frame in frames
+        if not Path(frame[0]).is_absolute() and "site-packages" not in frame[0]
     ]
     return (ours or frames or [("an unknown file", 0)])[-1]
 

@@ -85,8 +85,8 @@ def build_contacts(district: District, students: Iterable[Person]) -> list[Conta
     ordered = sorted(last_names)
     contacts = []
     for start in range(0, len(ordered), 6):
-        first, *others = ordered[start : start + 4]
-        families = [(first, *others[:1]), *((other,) for other in others[1:])]
+        first, *other_students = ordered[start : start + 4]
+        families = [(first, *other_students[:1]), *((other,) for other in other_students[1:])]
         contacts += [_build_contact(district, family, last_names[family[0]]) for family in families]
     return contacts
 

@@ -128,7 +128,7 @@ def serialize_userinfo(person: Person, role: Role, tier: Tier) -> Record:
     hidden = tier == "library" and role == "student"
     last = person.name.last[:1] if hidden else person.name.last
     schools = person.role_assignment(role).schools if tier == "secure_sync" else ()
-    answer: Record = {
+    response: Record = {
         "sub": person.id,
         "user_id": person.role_assignment(role).legacy_id,
         "multi_role_user_id": person.id,
@@ -140,8 +140,8 @@ def serialize_userinfo(person: Person, role: Role, tier: Tier) -> Record:
         "email_verified": False,
         "authorized_by": _authorized_by(tier),
     }
-    answer |= _district_fields(person, tier, "district_id", "district")
-    return answer | ({"email": person.email} if person.email and not hidden else {})
+    response |= _district_fields(person, tier, "district_id", "district")
+    return response | ({"email": person.email} if person.email and not hidden else {})
 
 
 def _authorized_by(tier: Tier) -> str:

@@ -73,8 +73,8 @@ class _DistrictBuilder:
 
     def _named_people(self) -> tuple[Person, ...]:
         first = {str(number) for number in FIRST_NUMBER_BY_ROLE.values()}
-        named = [person for person in self.people if person.user_name in first]
-        return tuple(sorted(named, key=lambda person: person.user_name))
+        named_people = [person for person in self.people if person.user_name in first]
+        return tuple(sorted(named_people, key=lambda person: person.user_name))
 
     def _add_level(self, level: int, students: int) -> None:
         """Builds all schools of one level, with students distributed evenly over the grades."""

@@ -175,10 +175,12 @@ def take_snapshot(version: str, index: DistrictIndex, ids: Iterable[str] | None 
     """Returns the records with these IDs, if they exist, or all records of the district."""
     rules, snapshot = VERSIONS[version], {}
     for entity in _select_entities(index, ids):
-        for collection, kind, listed in _listings(rules, entity):
-            record = serializers.serialize_record(version, index, kind, listed, "secure_sync")
-            snapshot[collection, id_in_version(rules, kind, listed)] = RecordSnapshot(
-                record=record, schools=_school_ids(index, listed)
+        for collection, kind, listed_entity in _listings(rules, entity):
+            record = serializers.serialize_record(
+                version, index, kind, listed_entity, "secure_sync"
+            )
+            snapshot[collection, id_in_version(rules, kind, listed_entity)] = RecordSnapshot(
+                record=record, schools=_school_ids(index, listed_entity)
             )
     return snapshot
 
@@ -199,8 +201,8 @@ def _listings(rules: ApiVersion, entity: Entity) -> Iterable[tuple[str, str, Ent
     for name, collection in rules.collections.items():
         kind = collection.kind
         if kind in _record_kinds(entity):
-            listed = contacts_in_version(rules, [entity]) if kind == "contact" else (entity,)
-            yield from ((name, kind, entity) for entity in listed)
+            entities = contacts_in_version(rules, [entity]) if kind == "contact" else (entity,)
+            yield from ((name, kind, entity) for entity in entities)
 
 
 def _record_kinds(entity: Entity) -> Iterable[str]:

@@ -144,8 +144,10 @@ class RosterState:
             self._unshared -= {person.id}
             if self._deleted.pop(person.id, None):
                 people = _with_person(self._directory.people, person)
-                named = self._named_among(people)
-                self.replace_directory(replace(self._directory, people=people, named_people=named))
+                named_people = self._named_among(people)
+                self.replace_directory(
+                    replace(self._directory, people=people, named_people=named_people)
+                )
             self._indexes.clear()
 
     def replace_id(self, person: Person, renewed: Person) -> None:
@@ -187,8 +189,10 @@ class RosterState:
             people = tuple(
                 person for person in result.directory.people if person.id not in self._deleted
             )
-            named = self._named_among(people)
-            self.replace_directory(replace(result.directory, people=people, named_people=named))
+            named_people = self._named_among(people)
+            self.replace_directory(
+                replace(result.directory, people=people, named_people=named_people)
+            )
 
     def _named_among(self, people: tuple[Person, ...]) -> tuple[Person, ...]:
         by_id = {person.id: person for person in people}

@@ -95,12 +95,12 @@ def default_student(directory: Directory, district: District) -> Person | None:
 
 def next_school(directory: Directory, student: Person) -> School | None:
     """Returns another school of the district that has the student's grade, else any other."""
-    others = [
+    candidates = [
         school for school in directory.schools_of(student.district) if school not in student.schools
     ]
     grade = student.role_assignment("student").grade
-    suitable = (school for school in others if school_has_grade(school, grade))
-    return next(suitable, others[0] if others else None)
+    suitable = (school for school in candidates if school_has_grade(school, grade))
+    return next(suitable, candidates[0] if candidates else None)
 
 
 def replacement_teacher(directory: Directory, section: Section) -> Person | None:

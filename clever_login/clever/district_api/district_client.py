@@ -54,11 +54,11 @@ class DistrictTokens:
 
         Raises CleverMisconfigured when Clever rejects the app's own credentials.
         """
-        found = dict(self._look_up())
+        tokens = dict(self._look_up())
         with self._lock:
             self._kept.clear()
-            self._kept.update(found)
-        return tuple(found)
+            self._kept.update(tokens)
+        return tuple(tokens)
 
     def token(self, district_id: str, *, anew: bool = False) -> str:
         """Return the token of one district, from memory unless `anew`.
@@ -66,20 +66,20 @@ class DistrictTokens:
         Raises DistrictDisconnected when Clever has no token for it.
         """
         with self._lock:
-            kept = self._kept.get(district_id)
-        if kept and not anew:
-            return kept
-        found = dict(self._look_up(district_id)).get(district_id)
+            cached = self._kept.get(district_id)
+        if cached and not anew:
+            return cached
+        token = dict(self._look_up(district_id)).get(district_id)
         with self._lock:
             self._kept.pop(district_id, None)
-            if found:
-                self._kept[district_id] = found
-        if not found:
+            if token:
+                self._kept[district_id] = token
+        if not token:
             raise DistrictDisconnected(
                 f"Clever has no token for the district {district_id}: the district has not "
                 "connected this app, or has disconnected it."
             )
-        return found
+        return token
 
     def _look_up(self, district_id: str | None = None) -> Iterator[tuple[str, str]]:
         place = f"{self.clever_url}/oauth/tokens"
@@ -89,23 +89,23 @@ class DistrictTokens:
     def _get(self, url: str) -> Json:
         basic = (self.client_id.encode(), self.client_secret.encode())
         request = requests.Request("GET", url, auth=basic)
-        answer = self.retries.ask(
+        response = self.retries.ask(
             lambda: self.transport.send(
                 request, Deadline(TOKEN_LOOKUP_TIMEOUT_SECONDS), LIST_LIMITS
             )
         )
-        if answer.status in {400, 401, 403}:
+        if response.status in {400, 401, 403}:
             raise CleverMisconfigured("Clever does not accept the client id and secret of this app")
-        if answer.status != 200:
+        if response.status != 200:
             raise CleverUnexpected(
-                f"Clever answered {answer.status} to the request for the districts' tokens"
+                f"Clever answered {response.status} to the request for the districts' tokens"
             )
-        return json_object(answer)
+        return json_object(response)
 
 
 def _parse_entry(entry: object) -> tuple[str, str]:
-    known: Json = entry if isinstance(entry, dict) else {}
-    owner, token = known.get("owner"), known.get("access_token")
+    fields: Json = entry if isinstance(entry, dict) else {}
+    owner, token = fields.get("owner"), fields.get("access_token")
     district_id = owner.get("id") if isinstance(owner, dict) else None
     if (
         not is_valid_id(district_id)
@@ -216,20 +216,20 @@ class DistrictClient:
         )
 
     def _get(self, url: str) -> Json:
-        answer = self._answer(url)
-        if answer.status == 200:
-            return json_object(answer)
-        if answer.status in {403, 404}:
+        response = self._answer(url)
+        if response.status == 200:
+            return json_object(response)
+        if response.status in {403, 404}:
             raise NotShared("Clever does not share this record with the app")
-        raise CleverUnexpected(f"Clever answered {answer.status} for a record of the district")
+        raise CleverUnexpected(f"Clever answered {response.status} for a record of the district")
 
     def _answer(self, url: str) -> CleverResponse:
         for anew in (False, True):
             token = self.tokens.token(self.district_id, anew=anew)
             request = requests.Request("GET", url, headers={"Authorization": f"Bearer {token}"})
-            answer = self.retries.ask(partial(self._send, request))
-            if answer.status != 401:
-                return answer
+            response = self.retries.ask(partial(self._send, request))
+            if response.status != 401:
+                return response
         raise DistrictDisconnected(
             f"Clever refuses the token of the district {self.district_id}: the district has "
             "disconnected this app."

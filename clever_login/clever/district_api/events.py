@@ -138,8 +138,8 @@ class DistrictEvents:
 
         Store it as the cursor before the first read of a roster.
         """
-        found = next(self._readable(self._items(ending_before="last", limit=1)), None)
-        return found.id if found else None
+        event = next(self._readable(self._items(ending_before="last", limit=1)), None)
+        return event.id if event else None
 
     def read(
         self, *, after: str | None, school: str | None = None, kinds: Sequence[str] = ()
@@ -157,9 +157,9 @@ class DistrictEvents:
         return self._behind(after, narrowed)
 
     def _behind(self, after: str | None, narrowed: dict[str, QueryValue]) -> Iterator[Event]:
-        found = self._items(limit=self.page_size, starting_after=after, **narrowed)
+        entries = self._items(limit=self.page_size, starting_after=after, **narrowed)
         try:
-            yield from self._readable(found)
+            yield from self._readable(entries)
         except EventsNotEnabled:
             if after is not None and self.client.can_read("/events?limit=1"):
                 raise _cursor_too_old("Clever no longer knows the cursor") from None
@@ -191,5 +191,5 @@ class DistrictEvents:
             )
 
 
-def _cursor_too_old(why: str) -> CursorTooOld:
-    return CursorTooOld(f"{why}. Get the latest cursor, and read the whole roster again.")
+def _cursor_too_old(reason: str) -> CursorTooOld:
+    return CursorTooOld(f"{reason}. Get the latest cursor, and read the whole roster again.")

@@ -22,10 +22,10 @@ def iterate_records(get: Callable[[str], Json], url: str, *, within: str) -> Ite
     link to another place or to a page already read, and for more than MAX_EMPTY_PAGES empty pages
     in a row.
     """
-    seen: set[int] = set()  # hashes of URLs: a district has hundreds of pages
+    read_urls: set[int] = set()  # hashes of URLs: a district has hundreds of pages
     empty = 0
     while True:
-        seen.add(hash(url))
+        read_urls.add(hash(url))
         body = get(url)
         page = _page_records(body)
         following = _next_page_url(body, page, url, within)
@@ -38,7 +38,7 @@ def iterate_records(get: Callable[[str], Json], url: str, *, within: str) -> Ite
             yield page.pop()
         if following is None:
             return
-        if hash(following) in seen:
+        if hash(following) in read_urls:
             raise CleverUnexpected("a list from Clever links back to a page that was already read")
         url = following
 
@@ -48,8 +48,8 @@ def url_with_query(url: str, **parameters: QueryValue) -> str:
 
     A list value is repeated for each item.
     """
-    given = {name: value for name, value in parameters.items() if value is not None}
-    return f"{url}?{urlencode(given, doseq=True)}" if given else url
+    query = {name: value for name, value in parameters.items() if value is not None}
+    return f"{url}?{urlencode(query, doseq=True)}" if query else url
 
 
 def _page_records(body: Json) -> list[object]:
@@ -78,18 +78,18 @@ def _checked_link(uri: object, url: str, within: str) -> str:
     Raises CleverUnexpected for another host, scheme, or folder, which must not receive the token.
     """
     try:
-        there = urlsplit(urljoin(url, uri)) if isinstance(uri, str) else None
+        target = urlsplit(urljoin(url, uri)) if isinstance(uri, str) else None
     except ValueError:
-        there = None
+        target = None
     home = urlsplit(within)
     if (
-        there is None
-        or (there.scheme, there.netloc) != (home.scheme, home.netloc)
-        or not there.path.startswith(home.path)
-        or {".", ".."} & set(unquote(there.path).split("/"))
+        target is None
+        or (target.scheme, target.netloc) != (home.scheme, home.netloc)
+        or not target.path.startswith(home.path)
+        or {".", ".."} & set(unquote(target.path).split("/"))
     ):
         raise CleverUnexpected("a list from Clever continues at another address")
-    return there.geturl()
+    return target.geturl()
 
 
 def _url_after_last_record(page: list[object], url: str) -> str | None:
@@ -97,13 +97,13 @@ def _url_after_last_record(page: list[object], url: str) -> str | None:
 
     An empty page is the last one.
     """
-    asked = urlsplit(url)
-    query = parse_qs(asked.query)
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
     if "limit" not in query:
         return None
-    ids = [each.get("id") for each in page if isinstance(each, dict)]
+    ids = [record.get("id") for record in page if isinstance(record, dict)]
     last = next(filter(is_valid_id, reversed(ids)), None)
     if last is None:
         raise CleverUnexpected("a page of a list from Clever has no id to continue after")
     query["starting_after"] = [last]
-    return asked._replace(query=urlencode(query, doseq=True)).geturl()
+    return parts._replace(query=urlencode(query, doseq=True)).geturl()

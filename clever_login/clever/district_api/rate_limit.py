@@ -35,11 +35,11 @@ class RetryPolicy:
         if the last response was cut off, otherwise CleverUnavailable.
         """
         for pause in RETRY_PAUSES_SECONDS:
-            answer = self._once(send)
-            if isinstance(answer, CleverResponse):
-                if not answer.temporary:
-                    return answer
-                pause = max(pause, answer.seconds_to_wait(self.clock()) or 0.0)
+            response = self._once(send)
+            if isinstance(response, CleverResponse):
+                if not response.temporary:
+                    return response
+                pause = max(pause, response.seconds_to_wait(self.clock()) or 0.0)
             self.sleep(pause)
         return _last(self._once(send))
 
@@ -48,25 +48,25 @@ class RetryPolicy:
         if wait > 0:
             self.sleep(wait)
         try:
-            answer = send()
+            response = send()
         except CleverUnavailable as silence:
             return silence
-        last_one = answer.headers.get("X-RateLimit-Remaining") == "0"
-        if last_one and not answer.temporary:
+        last_one = response.headers.get("X-RateLimit-Remaining") == "0"
+        if last_one and not response.temporary:
             now = self.clock()
-            self._not_before = now + (answer.seconds_until_reset(now) or 0.0)
-        return answer
+            self._not_before = now + (response.seconds_until_reset(now) or 0.0)
+        return response
 
 
-def _last(answer: CleverResponse | CleverUnavailable) -> CleverResponse:
+def _last(response: CleverResponse | CleverUnavailable) -> CleverResponse:
     """Return the response to the last attempt, or raise the reason why there is none."""
-    if isinstance(answer, CleverUnavailable):
-        raise answer
-    if answer.cut_off:
+    if isinstance(response, CleverUnavailable):
+        raise response
+    if response.cut_off:
         raise NotJson(
             f"Clever's response was not complete JSON {ATTEMPTS} times in a row: it was cut off, "
             "or a proxy answered instead of Clever"
         )
-    if answer.temporary:
-        raise CleverUnavailable(f"Clever answered {answer.status} too many times in a row")
-    return answer
+    if response.temporary:
+        raise CleverUnavailable(f"Clever answered {response.status} too many times in a row")
+    return response

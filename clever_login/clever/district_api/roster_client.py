@@ -57,8 +57,8 @@ class Roster:
         if record is None:
             raise NotShared("Clever does not let the district's token read the district")
         path = self.client.version.status_path.format(id=place)
-        elsewhere = not path.endswith(place)
-        status = self.client.record(path) if elsewhere else record
+        is_separate = not path.endswith(place)
+        status = self.client.record(path) if is_separate else record
         return DistrictRecord.from_api(record, status or {}, self.report)
 
     def schools(
@@ -116,8 +116,8 @@ class Roster:
         listing = self.client.version.lists.get(kind)
         if listing is None or listing.role or "count" not in listing.parameters:
             return None
-        found = self.client.listed(f"{listing.path}?count=true").get("count")
-        return found if isinstance(found, int) and not isinstance(found, bool) else None
+        count = self.client.listed(f"{listing.path}?count=true").get("count")
+        return count if isinstance(count, int) and not isinstance(count, bool) else None
 
     def read(
         self, kind: RecordKind, *, after: str | None = None, where: WhereFilter | None = None
@@ -128,9 +128,9 @@ class Roster:
         """
         return self._objects(kind, self._entries(kind, after, where))
 
-    def _each(self, read: Reader[T], kind: RecordKind, **asked: Any) -> Iterator[T]:
+    def _each(self, read: Reader[T], kind: RecordKind, **options: Any) -> Iterator[T]:
         """Iterate over the records of one list as typed objects."""
-        return self._with_ids(read, kind, self.read(kind, **asked))
+        return self._with_ids(read, kind, self.read(kind, **options))
 
     def _with_ids(self, read: Reader[T], kind: RecordKind, records: Iterator[Json]) -> Iterator[T]:
         for record in records:
