@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from clever_login import signals
-from tests.accounts.test_privacy import everything, run
+from tests.accounts.test_privacy import all_rows, run
 from tests.support.account_app import flask_app
 from tests.support.roster_fixtures import run_roster_site, write_roster
 from tests.support.running_app import Site
@@ -87,7 +87,7 @@ def test_the_receipt_counts_the_rows_that_receivers_deleted(school: Site) -> Non
 
 
 def test_a_wrong_count_keeps_everything(school: Site) -> None:
-    before = everything(school)
+    before = all_rows(school)
 
     def books(_app: object, **_values: Any) -> dict[str, str]:
         return {"reading_tasks": "three"}
@@ -96,4 +96,4 @@ def test_a_wrong_count_keeps_everything(school: Site) -> None:
     result = run(school, "forget", "--user", "ours-student")
     assert result.exit_code == 1
     assert "books: TypeError" in result.output
-    assert everything(school) == before
+    assert all_rows(school) == before

@@ -12,7 +12,7 @@ from clever_login import idle_minutes, parts
 from clever_login.config import Settings
 from tests.conftest import SiteMaker
 from tests.support.login_flows import by_button
-from tests.support.starter import make_starter, replacing
+from tests.support.starter import make_starter, parts_with
 
 START = "2026-10-01T08:00:00Z"
 
@@ -27,7 +27,7 @@ def note() -> str:
 
 def make_app(settings: Settings) -> Flask:
     """Create an app with a page that takes up to 60 minutes to read, and one that takes 5."""
-    app = make_starter(settings, parts=replacing(parts.Sessions(max_hours=2)))
+    app = make_starter(settings, parts=parts_with(parts.Sessions(max_hours=2)))
     app.add_url_rule("/book", view_func=idle_minutes(60)(book), endpoint="b")
     app.add_url_rule("/note", view_func=idle_minutes(5)(note), endpoint="n")
     return app
