@@ -176,11 +176,11 @@ def _worst_minute(tries: list[tuple[float, bool]]) -> float:
 class OutageResult:
     """What users saw during an outage of Clever."""
 
-    told: Counter[str]
-    told_p99: float  # milliseconds until the error page
+    errors: Counter[str]
+    errors_p99: float  # milliseconds until the error page
     pages: Counter[int]  # by status
     pages_p99: float
-    well_after: float  # seconds from the end of the outage to the last failed login
+    last_error_after: float  # seconds from the end of the outage to the last failed login
 
 
 def run_outage(stage: Stack, rate: float, seconds: float = OUTAGE_SECONDS) -> OutageResult:
@@ -209,11 +209,11 @@ def run_outage(stage: Stack, rate: float, seconds: float = OUTAGE_SECONDS) -> Ou
     outage_milliseconds = [login.seconds * 1000 for login in failed if cut < login.due < restored]
     late = [login.due - restored for login in failed if login.due > restored]
     return OutageResult(
-        told=Counter(login.error for login in failed),
-        told_p99=percentile(outage_milliseconds, 0.99) if outage_milliseconds else 0.0,
+        errors=Counter(login.error for login in failed),
+        errors_p99=percentile(outage_milliseconds, 0.99) if outage_milliseconds else 0.0,
         pages=Counter(status for _, status in pages),
         pages_p99=percentile([seconds * 1000 for seconds, _ in pages], 0.99),
-        well_after=max(late, default=0.0),
+        last_error_after=max(late, default=0.0),
     )
 
 

@@ -168,10 +168,10 @@ OUTAGE_PAGE_LABELS = {
 
 def _outage_text(result: OutageResult) -> str:
     failed = result.pages.total() - result.pages[200]
-    error_counts = _format_counts(_label_errors(result.told, OUTAGE_PAGE_LABELS))
+    error_counts = _format_counts(_label_errors(result.errors, OUTAGE_PAGE_LABELS))
     return (
         f"Pages that users saw at logins: {error_counts or 'no error'}. The 99th percentile of "
-        f"these responses was {result.told_p99:.0f} ms. Of {result.pages.total()} signed-in pages, "
-        f"{failed} failed, with a 99th percentile of {result.pages_p99:.0f} ms. The last failed "
-        f"login arrived {result.well_after:.1f} s after the end of the outage."
+        f"these responses was {result.errors_p99:.0f} ms. Of {result.pages.total()} signed-in "
+        f"pages, {failed} failed, with a 99th percentile of {result.pages_p99:.0f} ms. The last failed "
+        f"login arrived {result.last_error_after:.1f} s after the end of the outage."
     )

@@ -132,7 +132,7 @@ def test_with_a_failing_clever_no_code_is_exchanged_twice_and_nobody_sees_anothe
 @pytest.mark.long
 def test_during_an_outage_pages_still_load_and_logins_get_an_error_page(stack: Stack) -> None:
     outage = load_spike.run_outage(stack, 10, 2)
-    assert outage.told
+    assert outage.errors
     assert outage.pages.keys() == {200}
 
 
