@@ -172,6 +172,6 @@ def _outage_text(result: OutageResult) -> str:
     return (
         f"Pages that users saw at logins: {error_counts or 'no error'}. The 99th percentile of "
         f"these responses was {result.errors_p99:.0f} ms. Of {result.pages.total()} signed-in "
-        f"pages, {failed} failed, with a 99th percentile of {result.pages_p99:.0f} ms. The last failed "
-        f"login arrived {result.last_error_after:.1f} s after the end of the outage."
+        f"pages, {failed} failed, with a 99th percentile of {result.pages_p99:.0f} ms. The last "
+        f"failed login arrived {result.last_error_after:.1f} s after the end of the outage."
     )

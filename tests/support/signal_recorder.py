@@ -119,4 +119,6 @@ def failing_receiver(app: Flask, name: str, district_id: str | None = None) -> I
 
 
 CHILDS_NAME = "CanaryChild"
-FAILING_RECEIVER = "receiver tests.support.signal_recorder.failing.<locals>.moved: KeyError"
+FAILING_RECEIVER = (
+    "receiver tests.support.signal_recorder.failing_receiver.<locals>.moved: KeyError"
+)
