@@ -130,7 +130,7 @@ def _use_app_sessions(to: Target) -> None:
 
 
 def _translate_library_pages(to: Target) -> None:
-    languages.init_blueprint(to.app, to.settings, to.blueprint)
+    languages.init_blueprint(to.app, to.blueprint)
 
 
 def _handle_library_errors(to: Target) -> None:

@@ -12,6 +12,8 @@ from clever_login.auth.other_logins import login_url
 from clever_login.clever.models import Role
 from clever_login.clever.status_page import Incident
 from clever_login.config import Settings
+from clever_login.i18n.catalogs import Language
+from clever_login.i18n.languages import current_language
 from clever_login.services import services
 from clever_login.sessions.login_session import LoggedIn, login_session
 from clever_login.web import static_files
@@ -36,6 +38,11 @@ class TemplateNames:
     def user(self) -> LoggedIn | None:
         """The user who is logged in: with `parts.Sessions`, the CurrentUser."""
         return login_session().current_user()
+
+    @property
+    def language(self) -> Language:
+        """The language of the page."""
+        return current_language()
 
 
 def init_app(app: Flask, settings: Settings, product: str) -> None:

@@ -9,7 +9,7 @@ file.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from io import BytesIO
@@ -160,6 +160,21 @@ class Language:
     def direction(self) -> str:
         """`ltr`, or `rtl` for scripts such as Arabic."""
         return self.locale.text_direction
+
+
+def match_language(languages: Iterable[Language], tag: str) -> Language | None:
+    """Return the best match of a language tag, or None: es-MX matches es, and zh matches zh_Hans.
+
+    Of several languages with the same root, the first one matches.
+    """
+    requested, same_root = tag.lower(), None
+    for language in languages:
+        offered = language.tag.lower()
+        if offered == requested:
+            return language
+        if same_root is None and offered.partition("-")[0] == requested.partition("-")[0]:
+            same_root = language
+    return same_root
 
 
 class Catalogs:

@@ -18,7 +18,19 @@ from flask import Blueprint, Flask, current_app, g, has_request_context, request
 from werkzeug import Response
 
 from clever_login.config import DEVELOPMENT, Settings
-from clever_login.i18n.catalogs import ENGLISH, LIBRARY_FOLDER, Catalogs, Language
+from clever_login.i18n.app_babel import (
+    LibraryBabel,
+    add_library_texts,
+    app_has_babel,
+    current_app_language,
+)
+from clever_login.i18n.catalogs import (
+    ENGLISH,
+    LIBRARY_FOLDER,
+    Catalogs,
+    Language,
+    match_language,
+)
 from clever_login.logs.events import log_event
 
 _OFFERED_KEY = "clever_login_languages_offered"
@@ -31,7 +43,12 @@ def available_languages() -> dict[str, Language]:
 
 
 def current_language() -> Language:
-    """Return the language of this request, or English outside of a request."""
+    """Return the language of this request, or English outside of a request.
+
+    In an app with its own Flask-Babel, it is the one that the app has chosen.
+    """
+    if app_has_babel():
+        return current_app_language()
     if not has_request_context():
         return available_languages()[ENGLISH]
     if "language" not in g:
@@ -77,14 +94,9 @@ def _requested_name() -> str | None:
 
 
 def _browser_language() -> Language | None:
-    """Return the best match of Accept-Language: es-MX is answered in es, and zh in zh_Hans."""
-    by_tag = {
-        language.tag.lower(): language for language in reversed(available_languages().values())
-    }
-    by_root = {tag.partition("-")[0]: language for tag, language in by_tag.items()}
+    """Return the best match of Accept-Language."""
     for tag, quality in request.accept_languages:
-        requested = tag.lower()
-        match = by_tag.get(requested) or by_root.get(requested.partition("-")[0])
+        match = match_language(available_languages().values(), tag)
         if match and quality > 0:
             return match
     return None
@@ -140,41 +152,59 @@ def _check_catalogs(catalogs: Catalogs) -> None:
 def init_app(app: Flask, settings: Settings, only: Collection[str] = ()) -> None:
     """Offer all languages on each page of the app, and give `_` and `ngettext` to templates.
 
-    `only` limits the languages to these names. Raises ValueError for a name without a file.
+    `only` limits the languages to these names. Raises ValueError for a name without a file, and
+    TypeError if the app has its own Flask-Babel.
     """
-    _init_catalogs(app, settings, only)
+    with app.app_context():
+        _refuse_app_babel()
+    app.before_request(_refuse_app_babel)  # an app may create its Babel after CleverLogin
+    catalogs = _install_babel(app, only)
+    if settings.app_env == DEVELOPMENT:
+        _check_catalogs(catalogs)
     app.extensions[_OFFERED_KEY] = True
     app.context_processor(_language_names)
     app.context_processor(lambda: {"languages": available_languages().values()})
     app.after_request(set_content_language)
 
 
-def init_blueprint(app: Flask, settings: Settings, blueprint: Blueprint) -> None:
+def init_blueprint(app: Flask, blueprint: Blueprint) -> None:
     """Show the pages of a blueprint in the browser's language, without a choice.
 
     The texts of the app replace those of the library. If the app has a Flask-Babel of its own, its
     translations and its language apply.
     """
-    _init_catalogs(app, settings)
+    with app.app_context():
+        has_babel = app_has_babel()
+    if not has_babel:
+        _install_babel(app)
+    app.before_request(add_library_texts)
     app.extensions[_OFFERED_KEY] = False
     blueprint.context_processor(_language_names)
     blueprint.after_request(set_content_language)
 
 
-def _init_catalogs(app: Flask, settings: Settings, only: Collection[str] = ()) -> None:
-    folder = app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
-    catalogs = Catalogs(LIBRARY_FOLDER, Path(app.root_path, folder), only=only)
+def _refuse_app_babel() -> None:
+    if app_has_babel():
+        raise TypeError(
+            "CleverLogin got parts.Languages, but the app has its own Flask-Babel, which chooses "
+            "the language, too: remove one of them."
+        )
+
+
+def _install_babel(app: Flask, only: Collection[str] = ()) -> Catalogs:
+    """Install a Flask-Babel with the texts of the library and of the app, and return them."""
+    names = app.config.get("BABEL_TRANSLATION_DIRECTORIES", "translations").split(";")
+    folders = [Path(app.root_path, name) for name in names]
+    catalogs = Catalogs(LIBRARY_FOLDER, *folders, only=only)
     for name in only:
         if name not in catalogs.languages:
             raise ValueError(
                 f"parts.Languages got only={name!r}, but translations/{name} is missing."
             )
     app.extensions["languages"] = catalogs
-    if settings.app_env == DEVELOPMENT:
-        _check_catalogs(catalogs)
-    if "babel" not in app.extensions:
-        babel = flask_babel.Babel(app, locale_selector=_select_locale)
-        babel.domain_instance = _CatalogDomain()
+    babel = LibraryBabel(app, locale_selector=_select_locale)
+    babel.domain_instance = _CatalogDomain()
+    return catalogs
 
 
 def _language_names() -> dict[str, object]:
