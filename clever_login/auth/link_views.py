@@ -11,7 +11,7 @@ import hmac
 from dataclasses import dataclass
 
 import msgspec
-from cryptography.fernet import InvalidToken
+from cryptography.fernet import InvalidToken, MultiFernet
 from flask import abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -66,7 +66,8 @@ def keep_for_confirmation(
         raise AccountRefused(_("Only the person themselves can connect their account to Clever."))
     profile = authentication.identify(code, nonce)
     identity = Identity.from_profile(profile, person_id=None)
-    sealed = _fernet_token(_Waiting(login.link or "", identity))
+    waiting = _Waiting(login.link or "", identity)
+    sealed = _fernet().encrypt(msgspec.msgpack.encode(waiting)).decode()
     response = redirect(url_for("clever_login.confirm_link", next=login.next), 303)
     name, secure = _cookie()
     response.set_cookie(
@@ -106,9 +107,8 @@ def _account_id() -> str:
 def _waiting_identity(account_id: str) -> Identity:
     """Return the identity in this browser's cookie. Raises LoginExpired for another account."""
     sealed = request.cookies.get(_cookie()[0], "")
-    fernet = derive_fernet(services().settings.secret_key, "link")
     try:
-        waiting = msgspec.msgpack.decode(fernet.decrypt(sealed, VALIDITY_SECONDS), type=_Waiting)
+        waiting = msgspec.msgpack.decode(_fernet().decrypt(sealed, VALIDITY_SECONDS), type=_Waiting)
     except (InvalidToken, msgspec.DecodeError) as error:
         raise LoginExpired("there is nothing to confirm, or it is older than 10 minutes") from error
     if not hmac.compare_digest(waiting.account, _digest(account_id)):
@@ -116,9 +116,8 @@ def _waiting_identity(account_id: str) -> Identity:
     return waiting.identity
 
 
-def _fernet_token(waiting: _Waiting) -> str:
-    fernet = derive_fernet(services().settings.secret_key, "link")
-    return fernet.encrypt(msgspec.msgpack.encode(waiting)).decode()
+def _fernet() -> MultiFernet:
+    return derive_fernet(services().settings.secrets, "link")
 
 
 def _digest(account_id: str) -> str:

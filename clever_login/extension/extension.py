@@ -98,7 +98,7 @@ class CleverLogin:
 
     def init_app(self, app: Flask, settings: Settings | None = None) -> None:
         """Add the login and the parts to the app. Without `settings`, reads the environment."""
-        settings = settings or load_settings(_environment(app))
+        settings = settings or _load_settings(app)
         for part in self.parts.values():
             settings = part.apply(settings)
         settings = replace(settings, url_prefix=self.url_prefix)
@@ -141,12 +141,18 @@ class CleverLogin:
         return commands
 
 
-def _environment(app: Flask) -> dict[str, str]:
-    """Return the environment. If it has no SECRET_KEY, the app's own key is used."""
-    key = app.secret_key
-    if not key:
-        return dict(os.environ)
-    return {"SECRET_KEY": key if isinstance(key, str) else key.hex(), **os.environ}
+def _load_settings(app: Flask) -> Settings:
+    """Read the environment. If it has no SECRET_KEY, the app's key and its fallbacks are used."""
+    if not app.secret_key or "SECRET_KEY" in os.environ:
+        return load_settings()
+    settings = load_settings({"SECRET_KEY": _key_as_text(app.secret_key), **os.environ})
+    fallbacks = map(_key_as_text, app.config["SECRET_KEY_FALLBACKS"] or ())
+    return replace(settings, secret_key_fallbacks=(*settings.secret_key_fallbacks, *fallbacks))
+
+
+def _key_as_text(key: str | bytes) -> str:
+    """Return a key of Flask's as the environment would have it."""
+    return key.strip() if isinstance(key, str) else key.hex()
 
 
 def _warn_of_outdated_templates(app: Flask) -> None:

@@ -126,7 +126,11 @@ def _not_ready_reason() -> str | None:
 
 
 def _use_app_sessions(to: Target) -> None:
-    to.app.secret_key = to.app.secret_key or to.settings.secret_key
+    if not to.app.secret_key:
+        to.app.config.update(
+            SECRET_KEY=to.settings.secret_key,
+            SECRET_KEY_FALLBACKS=list(to.settings.secret_key_fallbacks),
+        )
 
 
 def _translate_library_pages(to: Target) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -68,9 +68,7 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
     def __init__(self, app: Flask, settings: Settings, store: Store) -> None:
         super().__init__(app, key_prefix="session-", permanent=False, sid_length=32)
         self._store = store
-        self._fernet = MultiFernet(
-            [derive_fernet(secret, "session") for secret in settings.secrets]
-        )
+        self._fernet = derive_fernet(settings.secrets, "session")
         self._decoder = msgspec.msgpack.Decoder(_Sealed)
 
     def open_session(self, app: Flask, request: Request) -> EncryptedSession:
@@ -193,7 +191,11 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     app.session_interface = EncryptedSessionInterface(app, settings, store)
 
 
-def derive_fernet(secret: str, purpose: str) -> Fernet:
-    """Return Fernet with a key for one purpose, derived from a secret of any length."""
-    key = hmac.new(secret.encode(), f"clever-login {purpose}".encode(), hashlib.sha256).digest()
-    return Fernet(base64.urlsafe_b64encode(key))
+def derive_fernet(secrets: Sequence[str], purpose: str) -> MultiFernet:
+    """Return Fernet with keys for one purpose, derived from secrets of any length.
+
+    The first secret encrypts, and each of them decrypts, so that a new secret loses nothing.
+    """
+    name = f"clever-login {purpose}".encode()
+    keys = [hmac.new(secret.encode(), name, hashlib.sha256).digest() for secret in secrets]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])

@@ -104,10 +104,11 @@ def log_in(user: CurrentUser, state_digest: str) -> None:
     session[_USER_KEY] = msgspec.to_builtins(user)
     session[_STATE_KEY] = state_digest
     generate_csrf()  # now, so that the first page need not write the session again
-    owner = _owner(user, services().settings.secret_key)
+    owner, *former_owners = [_owner(user, secret) for secret in services().settings.secrets]
     try:
         if services().settings.session_single:
-            end_sessions.by_pseudonym(district=owner.district, person=owner.person)
+            for each in (owner, *former_owners):  # sessions keep the pseudonyms of their first key
+                end_sessions.by_pseudonym(district=each.district, person=each.person)
         _session_interface().regenerate(session, owner)
     except StoreUnavailable:
         session.clear()  # otherwise the error page's response would save it
@@ -312,6 +313,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
+        # Flask-WTF ignores Flask's fallbacks, but itsdangerous takes several keys.
+        WTF_CSRF_SECRET_KEY=settings.signing_keys,
         WTF_CSRF_TIME_LIMIT=None,  # a token is valid as long as its session
         # Would require a Referer; `permissions` checks the origin of forms.
         WTF_CSRF_SSL_STRICT=False,
