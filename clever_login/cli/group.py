@@ -11,7 +11,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from clever_login.cli import clever_data, whoami
-from clever_login.doctor.runner import doctor
+from clever_login.doctor.runner import doctor_command
 from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
 from clever_login.safe_output import echo
@@ -87,6 +87,7 @@ def init_app(app: Flask, lazy_commands: Mapping[str, str]) -> None:
         help="Manage the login with Clever, its data, and its sessions.",
         lazy_commands={**lazy_commands, **(STATUS_COMMAND if "sync" in lazy_commands else {})},
     )
+    doctor = doctor_command(lambda: services(app).settings.url_prefix)
     for command in (sessions, doctor, show_pseudonym, *clever_data.COMMANDS, whoami.whoami):
         group.add_command(command)
     app.cli.add_command(group)

@@ -167,7 +167,15 @@ def check_authorization_request(
     environment: DoctorEnvironment, probe: CleverProbe
 ) -> Iterator[Finding]:
     """Try the redirect URI with an authorization request, as a logged-out browser would."""
-    reply, name = probe.authorization, "redirect URI at Clever"
+    name, redirect_uri = "redirect URI at Clever", environment.redirect_uri
+    if redirect_uri is None:
+        yield warning(
+            name,
+            "Not checked, because only the running app knows the url_prefix of CleverLogin.",
+            "Run flask --app NAME clever doctor, with the name of your app.",
+        )
+        return
+    reply = probe.authorization(redirect_uri)
     if reply.response is None or reply.is_unavailable:
         yield skipped(name, ["Clever's login"])
     elif reply.status >= 400:
@@ -175,9 +183,8 @@ def check_authorization_request(
             name,
             f"Clever answered a login request with {reply.status}. The redirect URI may not "
             "be registered.",
-            f"Check that {environment.settings.redirect_uri} is one of the Redirect URIs in "
-            "Clever's "
-            "dashboard, with exactly the same spelling.",
+            f"Check that {redirect_uri} is one of the Redirect URIs in Clever's dashboard, with "
+            "exactly the same spelling.",
         )
     else:
         yield ok(

@@ -71,9 +71,7 @@ def check_app_env(environment: DoctorEnvironment) -> Iterator[Finding]:
 
 def check_redirect_uri(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that users' browsers can reach the redirect URI."""
-    uri = environment.settings.redirect_uri
     is_loopback = _is_loopback_url(environment)
-    instruction = f"In Clever's dashboard, the first line of Redirect URIs must be exactly {uri}"
     if is_loopback and environment.settings.app_env != DEVELOPMENT:
         yield failure(
             "redirect URI",
@@ -88,8 +86,20 @@ def check_redirect_uri(environment: DoctorEnvironment) -> Iterator[Finding]:
             "only for development, if at all.",
             "Use https, or http://localhost while you develop.",
         )
+    elif environment.redirect_uri is None:
+        yield warning(
+            "redirect URI",
+            f"The redirect URI is {environment.settings.app_url} + url_prefix + /oauth/callback. "
+            "Only the running app knows the url_prefix of CleverLogin (by default /clever).",
+            "Run flask --app NAME clever doctor, with the name of your app. It prints the exact "
+            "redirect URI.",
+        )
     else:
-        yield ok("redirect URI", f"{instruction} (nothing after it, no slash).")
+        yield ok(
+            "redirect URI",
+            "In Clever's dashboard, the first line of Redirect URIs must be exactly "
+            f"{environment.redirect_uri} (nothing after it, no slash).",
+        )
 
 
 def check_api_version(environment: DoctorEnvironment) -> Iterator[Finding]:

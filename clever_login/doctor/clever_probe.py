@@ -75,15 +75,14 @@ class CleverProbe:
         """The data API's response without a token: a refusal, if the API is there."""
         return self._send_once(f"{self._api}/me")
 
-    @property
-    def authorization(self) -> ProbeReply:
+    def authorization(self, redirect_uri: str) -> ProbeReply:
         """The authorization endpoint's response to a logged-out user."""
         settings = self._settings
         return self._send_once(
             f"{settings.clever_url}/oauth/authorize",
             response_type="code",
             client_id=settings.clever_client_id,
-            redirect_uri=settings.redirect_uri,
+            redirect_uri=redirect_uri,
         )
 
     @property

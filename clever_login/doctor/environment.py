@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +27,14 @@ class DoctorEnvironment:
     settings: Settings
     errors: tuple[str, ...] = ()
     invalid_variables: frozenset[str] = frozenset()
+    url_prefix: str | None = None  # of CleverLogin; None if the doctor cannot know it
+
+    @property
+    def redirect_uri(self) -> str | None:
+        """The redirect URI, or None if the doctor cannot know the URL prefix."""
+        if self.url_prefix is None:
+            return None
+        return replace(self.settings, url_prefix=self.url_prefix).redirect_uri
 
     @property
     def uses_clever(self) -> bool:
@@ -75,12 +83,16 @@ def app_folder() -> Path:
     return beside_library if (beside_library / "app.py").is_file() else Path.cwd()
 
 
-def read_environment(environ: Mapping[str, str]) -> DoctorEnvironment:
-    """Read the settings; replace invalid ones with placeholders."""
+def read_environment(environ: Mapping[str, str], url_prefix: str | None) -> DoctorEnvironment:
+    """Read the settings; replace invalid ones with placeholders.
+
+    `url_prefix` is that of CleverLogin, None if it is unknown.
+    """
     try:
-        return DoctorEnvironment(environ=environ, settings=load_settings(environ))
+        found = DoctorEnvironment(environ=environ, settings=load_settings(environ))
     except SettingsError as error:
-        return _with_placeholders(environ, error)
+        found = _with_placeholders(environ, error)
+    return replace(found, url_prefix=url_prefix)
 
 
 def _with_placeholders(environ: Mapping[str, str], first_error: SettingsError) -> DoctorEnvironment:

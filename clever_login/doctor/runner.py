@@ -22,8 +22,9 @@ from clever_login.doctor import (
     check_settings,
     check_storage,
 )
+from clever_login.doctor.app_source import find_url_prefix
 from clever_login.doctor.clever_probe import CleverProbe
-from clever_login.doctor.environment import DoctorEnvironment, read_environment
+from clever_login.doctor.environment import DoctorEnvironment, app_folder, read_environment
 from clever_login.doctor.findings import (
     Finding,
     Outcome,
@@ -186,37 +187,48 @@ def format_finding(finding: Finding) -> list[str]:
     return [text, f"         Do: {finding.fix}"] if finding.fix else [text]
 
 
-@click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-@click.option("--offline", is_flag=True, help="Skip the checks that call Clever.")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(1, 60),
-    default=10,
-    help="Time limit of each check, in seconds.",
-)
-def doctor(as_json: bool, offline: bool, timeout: float) -> None:
-    """Check everything a login needs, and say what to do. No secret is shown.
+def doctor_command(url_prefix: Callable[[], str | None]) -> click.Command:
+    """Return the command. `url_prefix` returns that of CleverLogin, None if it is unknown."""
 
-    The exit code is 1 if there is a fault.
-    """
-    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # urllib3 logs paths and headers
-    findings = []
-    for finding in run_checks(
-        read_environment(os.environ), offline=offline, timeout_seconds=timeout
-    ):
-        findings.append(finding)
+    @click.command("doctor")
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+    @click.option("--offline", is_flag=True, help="Skip the checks that call Clever.")
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(1, 60),
+        default=10,
+        help="Time limit of each check, in seconds.",
+    )
+    def doctor(as_json: bool, offline: bool, timeout: float) -> None:
+        """Check everything a login needs, and say what to do. No secret is shown.
+
+        The exit code is 1 if there is a fault.
+        """
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # urllib3 logs paths and headers
+        environment = read_environment(os.environ, url_prefix())
+        findings = run_checks(environment, offline=offline, timeout_seconds=timeout)
+        outcome = _print_findings(findings, as_json=as_json, offline=offline)
+        sys.exit(1 if outcome is Outcome.FAULT else 0)
+
+    return doctor
+
+
+def _print_findings(findings: Iterator[Finding], *, as_json: bool, offline: bool) -> Outcome:
+    """Print the findings, as text while they come. Returns the worst outcome."""
+    printed = []
+    for finding in findings:
+        printed.append(finding)
         if not as_json:
             for line in format_finding(finding):
                 echo(line)
-    outcome = worst_outcome(findings)
+    outcome = worst_outcome(printed)
     if as_json:
-        checks = [_to_json(finding) for finding in findings]
+        checks = [_to_json(finding) for finding in printed]
         echo_json({"checks": checks, "outcome": outcome}, indent=2)
     else:
         echo("")
-        echo(_summarize(findings, offline=offline))
-    sys.exit(1 if outcome is Outcome.FAULT else 0)
+        echo(_summarize(printed, offline=offline))
+    return outcome
 
 
 def _to_json(finding: Finding) -> dict[str, str]:
@@ -235,3 +247,7 @@ def _summarize(findings: list[Finding], *, offline: bool) -> str:
         counts.append(f"{count} {outcome}{'' if count == 1 else 's'}")
     note = " The checks that call Clever were skipped." if offline else ""
     return f"{', '.join(counts)}.{note}"
+
+
+# Without the app: `bin/doctor` and `python -m clever_login.doctor`.
+doctor = doctor_command(lambda: find_url_prefix(app_folder()))

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from clever_login.doctor.runner import CHECKS, doctor
+from clever_login.doctor.runner import CHECKS, doctor_command
 from clever_login.storage.file_store import FileStore
 from clever_simulator.config import default_config
 from clever_simulator.server import RunningSimulator, run_in_background
@@ -63,9 +63,11 @@ def run_doctor(environ: dict[str, str], *arguments: str) -> Report:
     """Run the doctor with exactly this environment."""
     only: dict[str, str | None] = dict.fromkeys(os.environ)
     keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    result = CliRunner().invoke(doctor, ["--json", *arguments], env=only | keep | environ)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    return Report(result.output, result.exit_code)
+    ended = CliRunner().invoke(
+        doctor_command(lambda: ""), ["--json", *arguments], env=only | keep | environ
+    )
+    assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.output
+    return Report(ended.output, ended.exit_code)
 
 
 @contextmanager
@@ -480,6 +482,59 @@ def test_both_ways_to_run_the_doctor_print_a_line_for_each_finding(
     assert lines[0] == "ok       settings: The app can read its settings and start."
     assert lines[-1] == "0 faults, 0 warnings."
     assert all(line.startswith("ok  ") for line in lines[:-2])
+
+
+def examine_installed(folder: Path, environ: dict[str, str], *form: str) -> Report:
+    ended = run(folder, environ, *form, "--json")
+    return Report(ended.stdout, ended.returncode)
+
+
+def set_prefix(app: Path, argument: str) -> None:
+    """Replace the argument `url_prefix` in the app."""
+    source = app.read_text()
+    assert source.count('url_prefix="", ') == 1
+    app.write_text(source.replace('url_prefix="", ', argument))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["module", "flask"])
+@pytest.mark.parametrize(
+    ("argument", "prefix"), [("", "/clever"), ('url_prefix="/school", ', "/school")]
+)
+def test_the_redirect_uri_has_the_url_prefix_of_the_app(
+    installed: Path, argument: str, prefix: str, form: tuple[str, ...]
+) -> None:
+    set_prefix(installed / "app.py", argument)
+    with a_clever() as (_, environ):
+        report = examine_installed(installed, environ, *form)
+    uri = f"{URL}{prefix}/oauth/callback"
+    report.found("redirect URI", "ok", f"exactly {uri} ")
+    # It is the URI of the request to the simulator, too, where it is not registered.
+    report.found("redirect URI at Clever", "warning", f"Check that {uri} is")
+
+
+@pytest.mark.parametrize("name", ["app", "shop"])
+def test_a_url_prefix_that_only_the_running_app_knows_is_never_guessed(
+    installed: Path, name: str
+) -> None:
+    app = (installed / "app.py").rename(installed / f"{name}.py")
+    set_prefix(app, 'url_prefix="/".join(("", "school")), ')
+    with a_clever() as (_, environ):
+        alone = examine_installed(installed, environ, *FORMS[0])
+        in_app = examine_installed(
+            installed, environ, "-m", "flask", "--app", name, "clever", "doctor"
+        )
+    alone.found("redirect URI", "warning", f"{URL} + url_prefix", "flask --app NAME clever doctor")
+    alone.found("redirect URI at Clever", "warning", "Not checked", "url_prefix")
+    assert "/oauth/callback " not in alone.output.replace("+ /oauth/callback", "")
+    in_app.found("redirect URI", "ok", f"exactly {URL}/school/oauth/callback ")
+
+
+def test_the_doctor_alone_loads_no_flask(installed: Path) -> None:
+    program = "import sys; from clever_login.doctor.runner import doctor\n"
+    program += "try:\n    doctor(['--offline'])\n"
+    program += "except SystemExit:\n    print('flask' in sys.modules)"
+    ended = run(installed, PRODUCTION, "-c", program)
+    assert ended.stdout.splitlines()[-1] == "False", ended.stderr
 
 
 def test_the_doctor_works_when_the_app_cannot_start(installed: Path) -> None:
