@@ -18,7 +18,7 @@ from clever_login.db.models import Enrollment, School, Section, Term
 from clever_login.rosters import records, visibility
 from clever_login.rosters.formatting import class_sort_key, person_sort_key
 from clever_login.rosters.pagination import Page, paginate
-from clever_login.rosters.people_queries import PERSON_COLUMNS, to_person
+from clever_login.rosters.people_queries import person_columns, to_person
 from clever_login.rosters.viewers import Viewer, ViewerRole
 
 Query = Select[*tuple[Any, ...]]
@@ -121,7 +121,7 @@ def _class_query(role: ViewerRole) -> Query:
 @cache
 def _people_in_sections_query(role: ViewerRole, member_role: Role) -> Query:
     members = _members_query(role, member_role)
-    return members.with_only_columns(Enrollment.section_id, *PERSON_COLUMNS)
+    return members.with_only_columns(Enrollment.section_id, *person_columns(role))
 
 
 @cache

@@ -9,7 +9,17 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    SQLColumnExpression,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from clever_login.auth.account_hooks import account_hooks
@@ -20,15 +30,6 @@ from clever_login.rosters.pagination import Page, empty_page
 from clever_login.rosters.viewers import Viewer, ViewerRole
 
 Query = Select[*tuple[Any, ...]]
-PERSON_COLUMNS = (
-    Person.id,
-    Person.account_id,
-    Person.first_name,
-    Person.last_name,
-    Person.grade,
-    Person.roles,
-    Person.email,
-)
 _ESCAPE = "/"  # in LIKE patterns
 _KNOWN_ROLES = frozenset(map(str, Role))
 
@@ -57,8 +58,14 @@ def list_people(
     return result
 
 
+def person_columns(role: ViewerRole) -> tuple[SQLColumnExpression[Any], ...]:
+    """Return the columns of a person that this role may see, for `to_person`."""
+    names = (Person.first_name, Person.last_name, Person.grade, Person.roles)
+    return Person.id, Person.account_id, *names, visibility.visible_email(role)
+
+
 def to_person(row: Row[*tuple[Any, ...]]) -> records.Person:
-    """Return the person of a row with PERSON_COLUMNS."""
+    """Return the person of a row with `person_columns`."""
     return records.Person(
         id=row.id,
         account_id=row.account_id if account_hooks().find_or_create else row.id,
@@ -96,7 +103,7 @@ def _people_query(
     role: ViewerRole, filter_role: Role | None, at_school: bool, patterns: int
 ) -> Query:
     by_name = (func.lower(Person.last_name), func.lower(Person.first_name), Person.id)
-    query = select(*PERSON_COLUMNS).where(_conditions(role, filter_role, at_school, patterns))
+    query = select(*person_columns(role)).where(_conditions(role, filter_role, at_school, patterns))
     return query.order_by(*by_name).limit(bindparam("size")).offset(bindparam("offset"))
 
 

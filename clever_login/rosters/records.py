@@ -64,7 +64,8 @@ class Person:
     """A student, teacher, or administrator. `id` is the library's and never changes.
 
     `account_id` is what the app's `find_or_create` returned at the person's last login, None before
-    the first one. Without `find_or_create`, it is the same as `id`.
+    the first one. Without `find_or_create`, it is the same as `id`. `email` is None if the district
+    does not share it, and for a viewer in the role of a student.
     """
 
     id: str

@@ -11,6 +11,8 @@ Each role has its own query, because neither SQLite nor PostgreSQL plans an OR o
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     ColumnElement,
     Select,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     false,
     not_,
+    null,
     or_,
     select,
     union,
@@ -181,3 +184,8 @@ def _same_district(
 ) -> ColumnElement[bool]:
     """A second check in case an enrollment is wrong. Clever Library classes have no district."""
     return or_(Section.district_id.is_(None), Section.district_id == district)
+
+
+def visible_email(role: ViewerRole) -> SQLColumnExpression[Any]:
+    """The column with a person's email address, which is empty for a student."""
+    return null().label("email") if role in (Role.STUDENT, None) else Person.email.label("email")

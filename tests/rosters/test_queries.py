@@ -317,6 +317,20 @@ def test_rows_have_the_documented_fields(school: Site) -> None:
     )
 
 
+@pytest.mark.parametrize("name", SEEN)
+def test_students_get_no_email_address_and_everybody_else_gets_them(
+    school: Site, name: str
+) -> None:
+    viewer = viewer_named(school, name)
+    teachers = rosters.teachers("section-own", viewer=viewer)
+    by_section = rosters.teachers_by_section(["section-own"], viewer=viewer)["section-own"]
+    found = [*teachers, *by_section, *rosters.people(viewer=viewer)]
+    assert "teacherown" in ids(found)
+    for person in found:
+        written = person.last_name.replace("Canary", "CanaryMail") + "@school.test"
+        assert person.email == (None if name == "student" else written)
+
+
 def test_account_ids_of_the_products_own_users_table_are_not_guessed(tmp_path: Path) -> None:
     def make_app(settings: Any) -> Flask:
         return make_starter(
