@@ -77,7 +77,7 @@ class AccountRefused(LoginError):
 
 
 class ClaimLinkInvalid(LoginError):
-    """A link that claims an existing account is not valid, was already used, or is too old."""
+    """A link that claims an existing account is invalid, used, too old, or of another district."""
 
     status = 410
     code = "claim_useless"

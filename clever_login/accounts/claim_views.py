@@ -27,7 +27,7 @@ def claim() -> ResponseReturnValue:
     token, user = request.args.get("token", ""), current_user()
     if not token:
         return render_template("clever_login/no_link.html")
-    invitation = claims.preview(token)
+    invitation = claims.preview(token, user.clever_id if user else None)
     claim_url = url_for("clever_login.claim", token=token)
     if user is None or user.clever_id is None:
         return render_template("clever_login/log_in_first.html", next=claim_url)

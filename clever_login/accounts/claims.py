@@ -69,10 +69,11 @@ def create_link(
     return token
 
 
-def preview(token: str) -> ClaimPreview:
-    """Return what a link offers.
+def preview(token: str, clever_id: str | None) -> ClaimPreview:
+    """Return what a link offers to this user, or to a visitor who is not logged in yet.
 
-    Raises ClaimLinkInvalid when the link is unknown, used or expired, or its account is in use.
+    Raises ClaimLinkInvalid when the link is unknown, used or expired, or its account is in use or
+    belongs to a district other than the user's.
     """
     with database().read_session() as session:
         claim = session.get(Claim, _hash_token(token))
@@ -80,6 +81,8 @@ def preview(token: str) -> ClaimPreview:
             raise ClaimLinkInvalid("the link is unknown, used or too old")
         person = session.get_one(Person, claim.person_id)
         _check_still_valid(person, token)
+        if clever_id is not None:
+            _check_district(person, _find_by_clever_id(session, clever_id))
         return ClaimPreview(first_name=person.first_name, last_name=person.last_name)
 
 
@@ -105,6 +108,7 @@ def _redeem_in_session(session: Session, token: str, clever_id: str) -> ClaimRes
     invited = session.get_one(Person, _mark_used(session, token), with_for_update=True)
     _check_still_valid(invited, token)
     former_clever_id, current = invited.clever_id, _find_by_clever_id(session, clever_id)
+    _check_district(invited, current)
     is_archived = invited.archived_at is not None
     if current is not None and current is not invited:
         _copy_current_data(session, invited, current)
@@ -141,6 +145,16 @@ def _check_still_valid(person: Person, token: str) -> None:
     """
     if _is_in_use(person) and not token.startswith(IN_USE_PREFIX):
         raise ClaimLinkInvalid("the account of the link has a Clever id by now")
+
+
+def _check_district(invited: Person, current: Person | None) -> None:
+    """Raise ClaimLinkInvalid if the account has a district, and it is not the user's.
+
+    A link that was sent to the wrong person must not give a child's data to another district.
+    """
+    district_id = current.district_id if current else None
+    if invited.district_id not in {None, district_id}:
+        raise ClaimLinkInvalid("the account of the link belongs to another district")
 
 
 def _copy_current_data(session: Session, invited: Person, current: Person) -> None:
