@@ -504,12 +504,12 @@ def test_the_redirect_uri_has_the_url_prefix_of_the_app(
     installed: Path, argument: str, prefix: str, form: tuple[str, ...]
 ) -> None:
     set_prefix(installed / "app.py", argument)
-    with a_clever() as (_, environ):
+    with running_clever() as (_, environ):
         report = examine_installed(installed, environ, *form)
     uri = f"{URL}{prefix}/oauth/callback"
-    report.found("redirect URI", "ok", f"exactly {uri} ")
+    report.assert_finding("redirect URI", "ok", f"exactly {uri} ")
     # It is the URI of the request to the simulator, too, where it is not registered.
-    report.found("redirect URI at Clever", "warning", f"Check that {uri} is")
+    report.assert_finding("redirect URI at Clever", "warning", f"Check that {uri} is")
 
 
 @pytest.mark.parametrize("name", ["app", "shop"])
@@ -518,15 +518,15 @@ def test_a_url_prefix_that_only_the_running_app_knows_is_never_guessed(
 ) -> None:
     app = (installed / "app.py").rename(installed / f"{name}.py")
     set_prefix(app, 'url_prefix="/".join(("", "school")), ')
-    with a_clever() as (_, environ):
+    with running_clever() as (_, environ):
         alone = examine_installed(installed, environ, *FORMS[0])
         in_app = examine_installed(
             installed, environ, "-m", "flask", "--app", name, "clever", "doctor"
         )
-    alone.found("redirect URI", "warning", f"{URL} + url_prefix", "flask --app NAME clever doctor")
-    alone.found("redirect URI at Clever", "warning", "Not checked", "url_prefix")
+    alone.assert_finding("redirect URI", "warning", f"{URL} + url_prefix", "flask --app NAME clever doctor")
+    alone.assert_finding("redirect URI at Clever", "warning", "Not checked", "url_prefix")
     assert "/oauth/callback " not in alone.output.replace("+ /oauth/callback", "")
-    in_app.found("redirect URI", "ok", f"exactly {URL}/school/oauth/callback ")
+    in_app.assert_finding("redirect URI", "ok", f"exactly {URL}/school/oauth/callback ")
 
 
 def test_the_doctor_alone_loads_no_flask(installed: Path) -> None:
