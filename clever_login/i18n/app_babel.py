@@ -37,7 +37,7 @@ def app_has_babel() -> bool:
 def add_library_texts() -> None:
     """Add the library's texts to the Flask-Babel of the current app, unless that is done.
 
-    Called before each request, because an app may create its Babel after CleverLogin.
+    Call it with an application context, as often as you like.
     """
     if app_has_babel():
         babel = get_babel().instance

@@ -174,10 +174,10 @@ def init_blueprint(app: Flask, blueprint: Blueprint) -> None:
     translations and its language apply.
     """
     with app.app_context():
-        has_babel = app_has_babel()
-    if not has_babel:
-        _install_babel(app)
-    app.before_request(add_library_texts)
+        if not app_has_babel():
+            _install_babel(app)
+        add_library_texts()
+    app.before_request(add_library_texts)  # an app may create its Babel after CleverLogin
     app.extensions[_OFFERED_KEY] = False
     blueprint.context_processor(_language_names)
     blueprint.after_request(set_content_language)

@@ -120,6 +120,15 @@ def test_the_language_can_change_within_a_request(make_app: AppMaker, tmp_path: 
     assert app.test_client().get("/both").text == "Carrito Maestro Cart Teacher"
 
 
+def test_a_job_has_the_librarys_texts_if_babel_was_first(tmp_path: Path) -> None:
+    app = Flask("shop", instance_path=str(tmp_path))
+    app.secret_key = "the key of the shop"
+    Babel(app)
+    CleverLogin(app, sample_settings(tmp_path), on_login=lambda _: None)
+    with app.app_context(), force_locale("es"):
+        assert gettext("Teacher") == "Maestro"
+
+
 def test_the_apps_own_files_are_not_checked_and_its_folder_is_not_replaced(
     make_app: AppMaker, tmp_path: Path
 ) -> None:
