@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clever_login import database, parts, rosters, signals, testing
     from clever_login.auth.identity import Account, Identity
-    from clever_login.auth.other_logins import log_in, login_url
+    from clever_login.auth.other_logins import log_in, log_out, login_url
     from clever_login.auth.permissions import roles_required
     from clever_login.clever.models import Role
     from clever_login.config import Settings, SettingsError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clever_login.extension import CleverLogin
     from clever_login.sessions.end_sessions import end_sessions
     from clever_login.sessions.idle_limits import idle_minutes
-    from clever_login.sessions.user_session import CurrentUser, current_user, log_out, switch_role
+    from clever_login.sessions.user_session import CurrentUser, current_user, switch_role
     from clever_login.web.body_limits import body_limit
     from clever_login.web.routing import public
 
@@ -52,11 +52,11 @@ __all__ = [
 ]
 _MODULES = {
     "auth.identity": ("Account", "Identity"),
-    "auth.other_logins": ("log_in", "login_url"),
+    "auth.other_logins": ("log_in", "log_out", "login_url"),
     "auth.permissions": ("roles_required",),
     "sessions.end_sessions": ("end_sessions",),
     "sessions.idle_limits": ("idle_minutes",),
-    "sessions.user_session": ("CurrentUser", "current_user", "log_out", "switch_role"),
+    "sessions.user_session": ("CurrentUser", "current_user", "switch_role"),
     "clever.models": ("Role",),
     "config": ("Settings", "SettingsError"),
     "errors": ("AccountRefused",),

@@ -66,12 +66,12 @@ class NotAPerson(LoginError):
 
 
 class AccountRefused(LoginError):
-    """The app's find_or_create refused the user, who sees the message unchanged."""
+    """The app refused the user, who sees the message unchanged, or our own without one."""
 
     status = 403
     code = "account_refused"
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message
 

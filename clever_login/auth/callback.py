@@ -197,6 +197,8 @@ def _log_in(login: PendingLogin, state: str, code: str | None) -> Response:
     session.log_in(user, state)
     on_login = account_hooks().on_login
     own_response = on_login(authenticated.identity) if on_login else None
+    if own_response is None:
+        session.check_account()
     response = make_response(own_response or redirect(login.next or after_login_url(), 303))
     if former and (former.provider, former.subject) != (user.provider, user.subject):
         languages.clear_language_cookie(response)

@@ -131,13 +131,13 @@ def redirect_to_clever(login: PendingLogin) -> Response:
     load_shedding.refuse_if_overloaded()
     app_services = services()
     state = new_state()
+    logged_out = pending_logins().to_confirm(request) or login_session().was_ended_by_app()
     url = oauth.authorization_url(
         app_services.settings,
         state=state,
         nonce=derive_nonce(digest_state(state)),
         district_id=login.district_id or app_services.settings.clever_district_id,
-        confirm=app_services.settings.clever_confirm_students
-        or pending_logins().to_confirm(request),
+        confirm=app_services.settings.clever_confirm_students or logged_out,
     )
     response = redirect(url)
     pending_logins().add(request, response, login, state)

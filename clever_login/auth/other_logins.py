@@ -1,4 +1,4 @@
-"""For the app's other login methods: logs in a user whom the app has identified itself."""
+"""For the app's other login methods: logs in a user whom the app has identified itself, and out."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ def log_in(identity: Identity, account_id: str | None = None) -> None:
     user = _build_current_user(identity, _account(identity, account_id))
     user_session.log_in(user, digest_state(secrets.token_urlsafe(32)))
     announce_login(user, identity, user.account_id)
+
+
+def log_out() -> None:
+    """Log the user out in this browser, and end the session.
+
+    Without `parts.Sessions()`, this calls the app's `on_logout`.
+    """
+    login_session().log_out()
 
 
 def announce_login(user: CurrentUser, identity: Identity, account_id: str) -> None:

@@ -59,8 +59,9 @@ class CleverLogin:
 
     Without `parts.Sessions()`, the app keeps its own sessions: `on_login` logs the user in and
     `on_logout` logs the user out. `current_account` returns the id of the account that is logged
-    in by any method, or None. When another person logs in, the session is cleared, except for the
-    keys in `keep_session`. `on_link` connects an account to a user of Clever, after the user's yes.
+    in by any method, or None. In an app with Flask-Login, both have a default. When another person
+    logs in, the session is cleared, except for the keys in `keep_session`. `on_link` connects an
+    account to a user of Clever, after the user's yes.
 
     Raises TypeError for arguments that do not go together and for a part that another part needs,
     ImportError if the packages of a part are not installed, and SettingsError for invalid settings.

@@ -16,9 +16,11 @@ from flask import abort, current_app, session
 from werkzeug import Response
 
 from clever_login.clever.models import Role
+from clever_login.errors import AccountRefused
 from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
 from clever_login.services import services
+from clever_login.sessions import flask_login_user
 from clever_login.sessions.user_session import CurrentUser
 from clever_login.web import fetch_metadata
 
@@ -30,8 +32,8 @@ class AppLogin:
     """The app's own login: functions that CleverLogin was given.
 
     `on_logout` logs the app's user out. `current_account` returns the id of the account that is
-    logged in by any method, or None. `keep_session` names session keys that stay when another
-    person logs in.
+    logged in by any method, or None. Without these functions, Flask-Login is asked if the app uses
+    it. `keep_session` names session keys that stay when another person logs in.
     """
 
     on_logout: Callable[[], None] | None = None
@@ -84,7 +86,7 @@ class AppSession:
 
     def account_id(self) -> str | None:
         """Return the account that is logged in to the app, or None."""
-        return self._app_login.current_account() if self._app_login.current_account else None
+        return (self._app_login.current_account or flask_login_user.account_id)()
 
     def was_logged_in_by(self, state_digest: str) -> bool:
         """Whether the user logged in with this state."""
@@ -110,6 +112,18 @@ class AppSession:
             )
         )
 
+    def check_account(self) -> None:
+        """Raise AccountRefused if nobody is logged in to the app, and the app can tell.
+
+        Flask-Login's `login_user` returns False for an inactive user, and apps overlook that.
+        """
+        if self._knows_account() and self.account_id() is None:
+            raise AccountRefused
+
+    def was_ended_by_app(self) -> bool:
+        """Whether the app logged the user of the key out, or logged another user in."""
+        return KEY in session and self.current_user() is None
+
     def log_out(self) -> None:
         """Log the app's user out, and clear the session: the next person may use this browser.
 
@@ -117,8 +131,7 @@ class AppSession:
         remembers the user by such a key.
         """
         before = dict(session)
-        if self._app_login.on_logout:
-            self._app_login.on_logout()
+        (self._app_login.on_logout or flask_login_user.log_out)()
         for name in before.keys() - set(self._app_login.keep_session):
             if name in session and session[name] == before[name]:
                 session.pop(name)
@@ -141,6 +154,9 @@ class AppSession:
         if KEY in session:
             session[KEY] = {**session[KEY], "account_id": self.account_id()}
         action()
+
+    def _knows_account(self) -> bool:
+        return self._app_login.current_account is not None or flask_login_user.is_used()
 
     def _is_allowed(self, user: SessionKey) -> bool:
         allowed = services().settings.clever_district_ids

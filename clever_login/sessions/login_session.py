@@ -64,6 +64,12 @@ class LoginSession(Protocol):
     def log_in(self, user: CurrentUser, state_digest: str) -> None:
         """Replace the user of this browser. Raises StoreUnavailable."""
 
+    def check_account(self) -> None:
+        """Raise AccountRefused if the app, in its `on_login`, has logged nobody in."""
+
+    def was_ended_by_app(self) -> bool:
+        """Whether the app itself has logged out a user of Clever, whose session there is open."""
+
     def log_out(self) -> None:
         """End the login in this browser."""
 

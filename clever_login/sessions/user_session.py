@@ -132,6 +132,15 @@ def call_after_save(action: Callable[[], None]) -> None:
     cast(EncryptedSession, session).when_saved = action
 
 
+def check_account() -> None:
+    """Do nothing: this module has logged the user in, not the app."""
+
+
+def was_ended_by_app() -> bool:
+    """Return False: only this module logs users out."""
+    return False
+
+
 def log_out() -> None:
     """End this browser's session, in the browser and in the store."""
     session.clear()

@@ -100,6 +100,53 @@ def test_a_person_who_logged_in_with_a_password_is_logged_out_by_a_login_with_cl
     assert "Cart: empty" in visitor.text
 
 
+def test_an_app_with_flask_login_need_not_say_who_is_logged_in(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp(), on_logout=None, current_account=None)
+    visitor = by_password(site, "grandma").open("/cart/novel")
+    log_in(site, "student", visitor)
+    assert (visitor.heading, "Cart: empty" in visitor.text) == ("Hello Ada", True)
+    visitor.press("Log out")
+    assert visitor.open("/").heading == "Hello"
+
+
+@pytest.mark.parametrize("arguments", [{}, {"on_logout": None, "current_account": None}])
+def test_a_user_whom_the_app_does_not_log_in_is_refused(
+    make_site: SiteMaker, arguments: dict[str, None]
+) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing, **arguments)
+    assert log_in(site, "student").open("/grades").text == "A+"
+    existing.users["Ada"].blocked = True
+    visitor = log_in(site, "student")
+    assert (visitor.response.status_code, visitor.code) == (403, "account_refused")
+    assert "Tell your teacher." in visitor.text
+    assert visitor.open("/").heading == "Hello"
+    assert visitor.open("/grades").response.status_code == 403
+
+
+def test_after_the_apps_own_logout_nobody_is_logged_in_and_clever_asks_who_it_is(
+    make_site: SiteMaker,
+) -> None:
+    site = start(make_site, ExistingApp())
+    visitor = log_in(site, "student")
+    visitor.http.post(f"{site.url}/log-out", timeout=30)
+    assert visitor.open("/grades").response.status_code == 403
+    visitor.open("/clever/login")
+    assert site.person("student").name.first in visitor.heading  # Clever's session is still open
+    assert visitor.press("Yes").heading == "Hello Ada"
+    assert visitor.open("/clever/login").heading == "Hello Ada"  # asked only once
+
+
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # Flask-Login
+def test_the_function_that_logs_out_logs_out_of_the_app(make_site: SiteMaker) -> None:
+    existing = ExistingApp(remembers=True)
+    site = start(make_site, existing)
+    visitor = log_in(site, "student").open("/cart/atlas")
+    visitor.http.post(f"{site.url}/log-out?all", timeout=30)
+    home = visitor.open("/")
+    assert (home.heading, "Cart: empty" in home.text, existing.logouts) == ("Hello", True, 1)
+
+
 def test_selected_session_keys_survive_a_change_of_user(make_site: SiteMaker) -> None:
     site = start(make_site, ExistingApp(), keep_session=("cart",))
     visitor = log_in(site, "student")

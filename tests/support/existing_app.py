@@ -19,7 +19,16 @@ from flask_login import (
     logout_user,
 )
 
-from clever_login import AccountRefused, CleverLogin, Identity, Role, Settings, rosters
+from clever_login import (
+    AccountRefused,
+    CleverLogin,
+    Identity,
+    Role,
+    Settings,
+    log_out,
+    roles_required,
+    rosters,
+)
 from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
 from tests.support.running_app import Site
@@ -38,6 +47,12 @@ class User(UserMixin):  # type: ignore[misc] # Flask-Login is untyped
 
     def __init__(self, name: str, clever_id: str | None = None) -> None:
         self.id, self.name, self.clever_id = name, name, clever_id
+        self.blocked = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether Flask-Login logs the user in."""
+        return not self.blocked
 
 
 @dataclass
@@ -61,16 +76,12 @@ class ExistingApp:
         app.add_url_rule("/password/<name>", "password", self._password, methods=["POST"])
         app.add_url_rule("/classes", "classes", _show_classes)
         app.add_url_rule("/cart/<item>", "put_in_cart", login_required(_put_in_cart))
+        app.add_url_rule("/log-out", "log_out", _log_out, methods=["POST"])
+        app.add_url_rule("/grades", "grades", roles_required("student")(_show_grades))
         if linking:
             arguments["on_link"] = self._connect
-        CleverLogin(
-            app,
-            settings,
-            on_login=self._clever_in,
-            on_logout=self._clever_out,
-            current_account=_current_account,
-            **arguments,
-        )
+        own = {"on_logout": self._clever_out, "current_account": _current_account}
+        CleverLogin(app, settings, on_login=self._clever_in, **(own | arguments))
         return app
 
     def _home(self) -> ResponseReturnValue:
@@ -113,6 +124,19 @@ def _put_in_cart(item: str) -> ResponseReturnValue:
         abort(405)
     session["cart"] = [*session.get("cart", []), item]
     return redirect("/")
+
+
+def _log_out() -> ResponseReturnValue:
+    """Log out with the app's own button. With `?all`, call the function of the library."""
+    if "all" in request.args:
+        log_out()
+    else:
+        logout_user()
+    return redirect("/")
+
+
+def _show_grades() -> ResponseReturnValue:
+    return "A+"
 
 
 def _show_classes() -> ResponseReturnValue:
