@@ -12,6 +12,7 @@ OTHER_FOLDERS = {
     "bin",
     "clever_simulator",
     "docs",
+    "examples",
     "instance",
     "node_modules",
     "tests",

@@ -23,10 +23,12 @@ from tests.support.running_app import ROOT
 pytestmark = pytest.mark.servers
 
 SIMULATOR = ROOT / "clever_simulator" / "README.md"
+EXAMPLE = ROOT / "examples" / "existing_app" / "README.md"
 DOCUMENTS = (
     *(path for path in ROOT.glob("*.md") if path.name not in {"ARCHITECTURE.md", "CHANGELOG.md"}),
     *(ROOT / "docs").glob("*.md"),
     SIMULATOR,
+    EXAMPLE,
     ROOT / ".env.example",
 )
 COMMAND = re.compile(r"(?:bin/|flask |python |gunicorn |\.venv|git |cp |set |0 \*)")
@@ -107,6 +109,22 @@ ELSEWHERE = {
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
     ".venv-test/bin/python -m tests.make_it_yours": "it takes an hour",
 }
+OF_THE_EXAMPLE = "tests/examples/test_readme.py"
+ELSEWHERE |= dict.fromkeys(
+    [
+        ".venv/bin/pip install -r requirements.txt ../.. ../../clever_simulator",
+        "set -a; . ./development.env; set +a",
+        "flask --app lending db upgrade",
+        "flask --app lending add-items Camera Tripod Microscope",
+        "python -m clever_simulator --port 3001 --app simulator:simulator-secret:secure_sync:"
+        "http://localhost:5000/clever/oauth/callback",
+        "flask --app lending run",
+        "python -m pytest",
+        "git apply --reverse add_clever.patch",
+        "git apply add_clever.patch",
+    ],
+    OF_THE_EXAMPLE,
+)
 # Parts of commands, as they appear in sentences.
 NAMES = {
     "bin/clever",
@@ -117,6 +135,7 @@ NAMES = {
 } | {
     "flask --app app clever",
     "flask --app app clever ...",
+    "flask db migrate",
 }
 
 

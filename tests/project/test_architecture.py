@@ -95,7 +95,7 @@ def anchors(path: Path) -> set[str]:
 
 
 def test_every_link_and_anchor_in_the_docs_has_a_target() -> None:
-    folders = (ROOT, ROOT / "docs", ROOT / "clever_simulator")
+    folders = (ROOT, ROOT / "docs", ROOT / "clever_simulator", ROOT / "examples" / "existing_app")
     for path in [path for folder in folders for path in folder.glob("*.md")]:
         for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
             target, _, anchor = link.partition("#")
