@@ -135,6 +135,7 @@ NAMES = {
 } | {
     "flask --app app clever",
     "flask --app app clever ...",
+    "flask --app app clever export",
     "flask db migrate",
 }
 
