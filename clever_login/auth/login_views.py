@@ -30,7 +30,14 @@ from clever_login.logs.pseudonyms import NOBODY_PSEUDONYM
 from clever_login.services import services
 from clever_login.sessions import user_session
 from clever_login.sessions.login_session import login_session
-from clever_login.web.routing import Routes, after_login_url, home_url, public, safe_next
+from clever_login.web.routing import (
+    Routes,
+    after_login_url,
+    home_url,
+    public,
+    request_origin,
+    safe_next,
+)
 
 routes = Routes()
 ROLE_LABELS = {
@@ -45,7 +52,14 @@ session_routes = Routes()  # of the part Sessions
 @routes.get("/login")
 @public
 def login() -> ResponseReturnValue:
-    """Start a login: at the district in `district_id`, with a redirect to `next` after it."""
+    """Start a login: at the district in `district_id`, with a redirect to `next` after it.
+
+    A further host of the app redirects to the host of APP_URL, where the callback arrives: a
+    browser sends the cookie of the pending login only to the host that set it.
+    """
+    app_url = services().settings.app_url
+    if request_origin(app_url) != app_url:
+        return redirect(app_url + request.full_path.rstrip("?"))
     district = request.args.get("district_id")
     return redirect_to_clever(
         PendingLogin(

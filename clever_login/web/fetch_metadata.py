@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from flask import request
 
 from clever_login.errors import BadCallback
+from clever_login.web.routing import request_origin
 
 PROBE_PATHS = ("/healthz", "/readyz")  # platforms request these under a different host name
 PAGE_HEADERS = ("Accept", "Sec-Fetch-Dest")  # on which `wants_page` depends, for Vary
@@ -85,9 +86,10 @@ def is_cross_site_subresource() -> bool:
 
 def is_from_another_origin(app_url: str) -> bool:
     """Whether a page of another origin sent this form. Clients without a browser send no header."""
+    here = request_origin(app_url)
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    origin = request.headers.get("Origin", app_url)
-    return site not in {"same-origin", "none"} or origin != app_url
+    origin = request.headers.get("Origin", here)
+    return site not in {"same-origin", "none"} or origin != here
 
 
 def wants_page() -> bool:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from clever_login.i18n import languages
 from clever_login.services import services
-from clever_login.web.routing import Routes, home_url, public, safe_next
+from clever_login.web.routing import Routes, home_url, public, request_origin, safe_next
 
 routes = Routes()
 
@@ -30,7 +30,7 @@ def _referring_path() -> str | None:
     The path is not a parameter of the link, because some URLs of this app contain a code or a
     token. A URL that only accepts forms is not a page to return to.
     """
-    came_from = (request.referrer or "").removeprefix(services().settings.app_url)
+    came_from = (request.referrer or "").removeprefix(request_origin(services().settings.app_url))
     path, routes = safe_next(came_from), current_app.create_url_adapter(request)
     if path is None or routes is None:
         return None

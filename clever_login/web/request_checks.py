@@ -13,7 +13,7 @@ from clever_login.config import Settings
 from clever_login.errors import WrongHost
 from clever_login.web import fetch_metadata
 from clever_login.web.error_messages import ADULT_MESSAGES
-from clever_login.web.routing import STATIC_ENDPOINTS
+from clever_login.web.routing import STATIC_ENDPOINTS, request_origin, set_further_hosts
 from clever_login.web.security_headers import frameable_policy
 
 
@@ -27,6 +27,7 @@ def init_app(app: Flask, settings: Settings, more_hosts: Collection[str] = ()) -
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign] # Flask's own advice
     app.before_request(_refuse_undecodable_query)
+    set_further_hosts(app, settings.app_url, more_hosts)
     hosts = (urlsplit(settings.app_url).netloc, *more_hosts)
     app.before_request(partial(_check_host, hosts))
     if settings.trusted_proxies and settings.https:
@@ -48,7 +49,8 @@ def _redirect_to_https(settings: Settings) -> Response | None:
         return None
     if request.method not in {"GET", "HEAD"}:
         abort(400)
-    return redirect(settings.app_url + request.full_path.rstrip("?"), 308)  # type: ignore[return-value] # Werkzeug's Response, which Flask accepts
+    origin = request_origin(settings.app_url)
+    return redirect(origin + request.full_path.rstrip("?"), 308)  # type: ignore[return-value] # Werkzeug's Response, which Flask accepts
 
 
 def _check_host(hosts: tuple[str, ...]) -> None:

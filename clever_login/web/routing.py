@@ -1,20 +1,20 @@
-"""Helpers for views: routes, the `public` decorator, and the URLs to redirect to."""
+"""Helpers for views: routes, `public`, the URLs to redirect to, and the hosts of the app."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, Flask, current_app, url_for
+from flask import Blueprint, Flask, current_app, request, url_for
 
 P = ParamSpec("P")
 R = TypeVar("R")
 NAMESPACE = "clever_login"  # of the library's endpoints
 STATIC_ENDPOINTS = ("static", f"{NAMESPACE}.static")  # of the app and of the library
 MAX_NEXT_LENGTH = 200  # characters; it is stored in a cookie
-_KEY = "clever_login_destinations"
+_KEY, _ORIGINS_KEY = "clever_login_destinations", "clever_login_further_origins"
 
 
 class Routes:
@@ -82,6 +82,21 @@ def public(view: Callable[P, R]) -> Callable[P, R]:
     """Allow users who are not logged in to open a view."""
     view.public = True  # type: ignore[attr-defined] # a mark on the function, read by `permissions`
     return view
+
+
+def set_further_hosts(app: Flask, app_url: str, hosts: Collection[str]) -> None:
+    """Set the app's host names beside that of APP_URL. They have the scheme of APP_URL."""
+    app.extensions[_ORIGINS_KEY] = {_origin(app_url, host) for host in hosts}
+
+
+def request_origin(app_url: str) -> str:
+    """Return the origin of this request's host if it is one of the further hosts, else APP_URL."""
+    origin = _origin(app_url, request.host)
+    return origin if origin in current_app.extensions.get(_ORIGINS_KEY, ()) else app_url
+
+
+def _origin(app_url: str, host: str) -> str:
+    return f"{urlsplit(app_url).scheme}://{host}"
 
 
 def safe_next(path: str | None) -> str | None:
