@@ -16,6 +16,7 @@ from tests.support import account_app
 from tests.support.browser_client import NAVIGATION_HEADERS, send_request
 from tests.support.login_flows import by_button, stop_before_callback
 from tests.support.running_app import Site
+from tests.support.starter import make_starter
 
 BY_NAME = {
     name: error
@@ -130,3 +131,13 @@ def test_users_in_a_paused_district_can_log_in(make_site: SiteMaker) -> None:
     visitor = by_button(site, "student")
     assert visitor.path == "/dashboard"
     assert "Ada" in visitor.heading
+
+
+def test_without_the_idle_timeout_pages_and_errors_are_shown_to_users(
+    make_site: SiteMaker,
+) -> None:
+    site = make_site(make_app=lambda settings: make_starter(settings, without=("IdleTimeout",)))
+    student = by_button(site, "student")
+    assert (student.path, student.response.status_code) == ("/dashboard", 200)
+    assert student.open("/no-such-page").code == "http_404"
+    assert student.page.select(".still-here, meta[http-equiv]") == []
