@@ -1,0 +1,1 @@
+"""Examples of apps and of recipes, each tested in tests/examples/."""
