@@ -332,24 +332,24 @@ def test_a_claim_link_is_only_for_users_of_the_accounts_district(
         with database_of(school).begin() as session:
             session.execute(update(Person).where(Person.id == old).values(archived_at=utc_now()))
     options = [] if is_archived else ["--new-clever-id"]
-    link = link_to(school, old, *options)
+    link = claim_link(school, old, *options)
     before = person_row(school, old)
     visitor = by_button(school, "student2")
-    assert_useless(visitor.open(link))
+    assert_link_is_useless(visitor.open(link))
     assert before.first_name not in visitor.text
     assert account_id(visitor.open("/dashboard")) != old
     assert (person_row(school, old).clever_id, person_row(school, old).district_id) == (
         before.clever_id,
         before.district_id,
     )
-    asked(school, link).press("Yes, both are me")  # the link is not used up
+    claim_page(school, link).press("Yes, both are me")  # the link is not used up
     assert person_row(school, old).clever_id == claimant.id
 
 
 def test_a_form_from_another_district_claims_nothing(school: Site) -> None:
     """The page is refused already, but its form may be sent without it."""
-    old = before_clever(school, "Adele")
-    link = link_to(school, old)
+    old = add_old_account(school, "Adele")
+    link = claim_link(school, old)
     visitor = by_button(school, "student2").open(link)
     with database_of(school).begin() as session:
         mine = session.scalars(select(Person).where(Person.clever_id.is_not(None))).one()
@@ -358,5 +358,5 @@ def test_a_form_from_another_district_claims_nothing(school: Site) -> None:
         session.flush()
         assert mine.district_id != district.id
         session.execute(update(Person).where(Person.id == old).values(district_id=district.id))
-    assert_useless(visitor.press("Yes, both are me"))
+    assert_link_is_useless(visitor.press("Yes, both are me"))
     assert person_row(school, old).clever_id is None

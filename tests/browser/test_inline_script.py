@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, Route
 from clever_login import Settings
 from clever_login.testing import browser as browse
 from clever_login.testing import login_as
-from examples.recipes import inline_script
+from recipes import inline_script
 from tests.conftest import SiteMaker
 from tests.support.chromium import run_chromium
 from tests.support.recipe_app import make_app

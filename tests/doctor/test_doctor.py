@@ -523,7 +523,9 @@ def test_a_url_prefix_that_only_the_running_app_knows_is_never_guessed(
         in_app = examine_installed(
             installed, environ, "-m", "flask", "--app", name, "clever", "doctor"
         )
-    alone.assert_finding("redirect URI", "warning", f"{URL} + url_prefix", "flask --app NAME clever doctor")
+    alone.assert_finding(
+        "redirect URI", "warning", f"{URL} + url_prefix", "flask --app NAME clever doctor"
+    )
     alone.assert_finding("redirect URI at Clever", "warning", "Not checked", "url_prefix")
     assert "/oauth/callback " not in alone.output.replace("+ /oauth/callback", "")
     in_app.assert_finding("redirect URI", "ok", f"exactly {URL}/school/oauth/callback ")

@@ -11,7 +11,7 @@ from joserfc.jwk import RSAKey
 
 from clever_login import AccountRefused, Identity, parts
 from clever_login.testing import Browser, browser, login_as, sample_settings
-from examples.recipes import google_login, own_users
+from recipes import google_login, own_users
 from tests.support.openid_provider import (
     CLIENT_ID,
     CLIENT_SECRET,

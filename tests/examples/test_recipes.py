@@ -20,7 +20,7 @@ from werkzeug.test import encode_multipart
 from clever_login import Identity, Settings, database, parts
 from clever_login.db.models import School, Section
 from clever_login.testing import Browser, browser, login_as, sample_settings
-from examples.recipes import (
+from recipes import (
     form,
     former_library,
     own_users,

@@ -1,1 +1,0 @@
-"""Examples of apps and of recipes, each tested in tests/examples/."""
