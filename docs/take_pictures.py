@@ -92,7 +92,7 @@ def main(names: list[str]) -> None:
         stops = [stop for stop in STOPS if not names or stop.name in names]
         if not names:
             with tour.visit(CLEVER_FORM, LOOKS["desktop-light"]) as page:
-                _save(page.screenshot(), PICTURES / "simulator.png")
+                save(page.screenshot(), PICTURES / "simulator.png")
         rows = [_look_at(tour, stop).row(stop) for stop in stops]
     if not names:
         PAGES.write_text(HEAD.format(rules=", ".join(AXE_RULES)) + "".join(rows), encoding="utf-8")
@@ -102,7 +102,7 @@ def _look_at(tour: Tour, stop: Stop) -> Seen:
     complaints = 0
     for name, look in LOOKS.items():
         with tour.visit(stop, look) as page:
-            _save(page.screenshot(), PICTURES / f"{stop.name}-{name}.png")
+            save(page.screenshot(), PICTURES / f"{stop.name}-{name}.png")
             complaints += _complaints(page)
     longest = {}
     for language in ("en", "es"):
@@ -122,7 +122,8 @@ def _look_at(tour: Tour, stop: Stop) -> Seen:
     )
 
 
-def _save(picture: bytes, path: Path) -> None:
+def save(picture: bytes, path: Path) -> None:
+    """Writes a screenshot with few colors."""
     image = (
         Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     )
