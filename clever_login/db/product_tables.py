@@ -51,12 +51,12 @@ def created_at_first_use(app: Flask) -> tuple[tuple[MetaData, Path | None], ...]
 
     These are tables without migrations, and the tables of features.
     """
-    found = (
+    candidates = (
         (tables.metadata, migrations_folder(app, tables), tables.feature)
         for tables in product_tables(app)
     )
     return tuple(
         (metadata, folder)
-        for metadata, folder, feature in found
+        for metadata, folder, feature in candidates
         if metadata is not None and (feature or folder is None)
     )

@@ -89,10 +89,10 @@ def read_environment(environ: Mapping[str, str], url_prefix: str | None) -> Doct
     `url_prefix` is that of CleverLogin, None if it is unknown.
     """
     try:
-        found = DoctorEnvironment(environ=environ, settings=load_settings(environ))
+        environment = DoctorEnvironment(environ=environ, settings=load_settings(environ))
     except SettingsError as error:
-        found = _with_placeholders(environ, error)
-    return replace(found, url_prefix=url_prefix)
+        environment = _with_placeholders(environ, error)
+    return replace(environment, url_prefix=url_prefix)
 
 
 def _with_placeholders(environ: Mapping[str, str], first_error: SettingsError) -> DoctorEnvironment:

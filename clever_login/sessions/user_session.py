@@ -107,8 +107,8 @@ def log_in(user: CurrentUser, state_digest: str) -> None:
     owner, *former_owners = [_owner(user, secret) for secret in services().settings.secrets]
     try:
         if services().settings.session_single:
-            for each in (owner, *former_owners):  # sessions keep the pseudonyms of their first key
-                end_sessions.by_pseudonym(district=each.district, person=each.person)
+            for pseudonyms in (owner, *former_owners):  # sessions keep those of their first key
+                end_sessions.by_pseudonym(district=pseudonyms.district, person=pseudonyms.person)
         _session_interface().regenerate(session, owner)
     except StoreUnavailable:
         session.clear()  # otherwise the error page's response would save it

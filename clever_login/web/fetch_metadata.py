@@ -86,10 +86,10 @@ def is_cross_site_subresource() -> bool:
 
 def is_from_another_origin(app_url: str) -> bool:
     """Whether a page of another origin sent this form. Clients without a browser send no header."""
-    here = request_origin(app_url)
+    app_origin = request_origin(app_url)
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    origin = request.headers.get("Origin", here)
-    return site not in {"same-origin", "none"} or origin != here
+    origin = request.headers.get("Origin", app_origin)
+    return site not in {"same-origin", "none"} or origin != app_origin
 
 
 def wants_page() -> bool:

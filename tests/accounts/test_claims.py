@@ -352,11 +352,11 @@ def test_a_form_from_another_district_claims_nothing(school: Site) -> None:
     link = claim_link(school, old)
     visitor = by_button(school, "student2").open(link)
     with database_of(school).begin() as session:
-        mine = session.scalars(select(Person).where(Person.clever_id.is_not(None))).one()
+        person = session.scalars(select(Person).where(Person.clever_id.is_not(None))).one()
         district = District(id="another-district")
         session.add(district)
         session.flush()
-        assert mine.district_id != district.id
+        assert person.district_id != district.id
         session.execute(update(Person).where(Person.id == old).values(district_id=district.id))
     assert_link_is_useless(visitor.press("Yes, both are me"))
     assert person_row(school, old).clever_id is None

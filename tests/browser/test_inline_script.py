@@ -76,12 +76,12 @@ def page(chromium: Browser, site: Site) -> Iterator[Page]:
 def serve_cdns(page: Page, script: str) -> None:
     """Answer requests for the script at both CDNs."""
 
-    def answer(route: Route) -> None:
+    def send_script(route: Route) -> None:
         headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript"}
         route.fulfill(body=script, headers=headers)
 
     for cdn in (inline_script.CDN, OTHER_CDN):
-        page.route(f"{cdn}/**", answer)
+        page.route(f"{cdn}/**", send_script)
 
 
 def chart(page: Page, site: Site, path: str) -> tuple[str, list[str]]:
@@ -90,8 +90,8 @@ def chart(page: Page, site: Site, path: str) -> tuple[str, list[str]]:
     page.on("requestfinished", lambda request: requested.append(request.url))
     page.goto(f"{site.url}{path}", wait_until="load")
     assert page.get_by_role("heading", name="Books this week").is_visible()
-    elsewhere = [url for url in requested if not url.startswith(site.url)]
-    return page.locator("#chart").inner_text(), elsewhere
+    external_urls = [url for url in requested if not url.startswith(site.url)]
+    return page.locator("#chart").inner_text(), external_urls
 
 
 def test_the_script_of_the_cdn_and_the_inline_script_with_the_nonce_run(

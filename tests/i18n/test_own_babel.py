@@ -70,7 +70,7 @@ def failed_login(app: Flask, language: str) -> TestResponse:
     return app.test_client().get(f"{FAILED_LOGIN}&speak={language}", headers=headers)
 
 
-def said(response: TestResponse) -> tuple[str, str, str]:
+def heading_and_languages(response: TestResponse) -> tuple[str, str, str]:
     """Return the heading of a page, and its language in the HTML and in the header."""
     page = BeautifulSoup(response.text, "html5lib")
     assert page.h1 is not None
@@ -86,11 +86,11 @@ def said(response: TestResponse) -> tuple[str, str, str]:
 def test_the_librarys_pages_follow_the_apps_locale_selector(
     make_app: AppMaker, language: str, heading: str, tag: str
 ) -> None:
-    assert said(failed_login(make_app(), language)) == (heading, tag, tag)
+    assert heading_and_languages(failed_login(make_app(), language)) == (heading, tag, tag)
 
 
 def test_a_language_that_neither_side_has_is_english(make_app: AppMaker) -> None:
-    assert said(failed_login(make_app(), "fr")) == (ENGLISH, "en", "en")
+    assert heading_and_languages(failed_login(make_app(), "fr")) == (ENGLISH, "en", "en")
 
 
 def test_the_apps_translations_stay_and_replace_the_librarys(
@@ -103,8 +103,8 @@ def test_the_apps_translations_stay_and_replace_the_librarys(
     assert client.get("/?speak=es").text == "Carrito, Not translated, Maestro"
     assert client.get("/?speak=fr").text == "Panier, Not translated, Teacher"
     assert client.get("/?speak=en").text == "Cart, Not translated, Teacher"
-    assert said(failed_login(app, "es")) == ("Otra vez", "es", "es")
-    assert said(failed_login(app, "fr")) == ("Encore une fois", "fr", "fr")
+    assert heading_and_languages(failed_login(app, "es")) == ("Otra vez", "es", "es")
+    assert heading_and_languages(failed_login(app, "fr")) == ("Encore une fois", "fr", "fr")
 
 
 def test_the_language_can_change_within_a_request(make_app: AppMaker, tmp_path: Path) -> None:

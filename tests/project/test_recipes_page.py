@@ -28,7 +28,9 @@ def test_recipes_use_only_public_names() -> None:
     for name, code in modules().items():
         for node in ast.walk(ast.parse(code)):
             if isinstance(node, ast.Import):
-                assert not [each for each in node.names if "clever_login" in each.name], name
+                assert not [
+                    imported for imported in node.names if "clever_login" in imported.name
+                ], name
             if isinstance(node, ast.ImportFrom) and "clever_login" in str(node.module):
                 assert node.module == "clever_login", name
-                assert {each.name for each in node.names} <= {*clever_login.__all__}, name
+                assert {imported.name for imported in node.names} <= {*clever_login.__all__}, name

@@ -324,9 +324,9 @@ def test_students_get_no_email_address_and_everybody_else_gets_them(
     viewer = viewer_named(school, name)
     teachers = rosters.teachers("section-own", viewer=viewer)
     by_section = rosters.teachers_by_section(["section-own"], viewer=viewer)["section-own"]
-    found = [*teachers, *by_section, *rosters.people(viewer=viewer)]
-    assert "teacherown" in ids(found)
-    for person in found:
+    people = [*teachers, *by_section, *rosters.people(viewer=viewer)]
+    assert "teacherown" in ids(people)
+    for person in people:
         written = person.last_name.replace("Canary", "CanaryMail") + "@school.test"
         assert person.email == (None if name == "student" else written)
 

@@ -43,12 +43,13 @@ class OpenIdProvider:
 
     def authorize(self, url: str) -> str:
         """Agree to a login as the user does. Return the URL to which the browser goes back."""
-        asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
-        assert asked["client_id"] == CLIENT_ID
-        assert asked["response_type"] == "code"
+        parameters = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        assert parameters["client_id"] == CLIENT_ID
+        assert parameters["response_type"] == "code"
         code = secrets.token_urlsafe(16)
-        self.codes[code] = asked
-        return f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}"
+        self.codes[code] = parameters
+        query = urlencode({"code": code, "state": parameters["state"]})
+        return f"{parameters['redirect_uri']}?{query}"
 
     def metadata(self) -> ResponseReturnValue:
         """Return the discovery document."""
@@ -70,7 +71,7 @@ class OpenIdProvider:
         """Exchange a code, once, if the client, the redirect URI, and the verifier are right."""
         if self.is_down:
             return "down", 503
-        asked = self.codes.pop(request.form["code"], {})
+        parameters = self.codes.pop(request.form["code"], {})
         verifier = hashlib.sha256(request.form.get("code_verifier", "").encode()).digest()
         expected = base64.urlsafe_b64encode(verifier).rstrip(b"=").decode()
         client = request.authorization
@@ -78,13 +79,13 @@ class OpenIdProvider:
             CLIENT_ID,
             CLIENT_SECRET,
         )
-        is_login = asked.get("redirect_uri") == request.form.get("redirect_uri")
-        if not (is_client and is_login and asked.get("code_challenge") == expected):
+        is_login = parameters.get("redirect_uri") == request.form.get("redirect_uri")
+        if not (is_client and is_login and parameters.get("code_challenge") == expected):
             return {"error": "invalid_grant"}, 400
         return {
             "access_token": "access",
             "token_type": "Bearer",
-            "id_token": self._id_token(asked["nonce"]),
+            "id_token": self._id_token(parameters["nonce"]),
         }
 
     def _id_token(self, nonce: str) -> str:

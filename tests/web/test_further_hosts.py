@@ -21,8 +21,10 @@ def start(folder: Path, **settings: Any) -> Browser:
     app = Flask(__name__)
     chosen = sample_settings(folder, **({"app_url": FIRST} | settings))
     hosts = ("second.example.org",)
-    listed = (parts.SecurityHeaders(hosts=hosts), parts.Sessions(), parts.ClosedByDefault())
-    CleverLogin(app, chosen, url_prefix="", parts=(*listed, parts.ErrorPages(), parts.Languages()))
+    first_parts = (parts.SecurityHeaders(hosts=hosts), parts.Sessions(), parts.ClosedByDefault())
+    CleverLogin(
+        app, chosen, url_prefix="", parts=(*first_parts, parts.ErrorPages(), parts.Languages())
+    )
 
     @public
     def parent() -> ResponseReturnValue:
@@ -57,8 +59,8 @@ def test_a_host_accepts_only_the_forms_of_its_own_pages(
     client.get(f"{target}/parent")
     token = (client.get(f"{target}/session", headers={"Accept": "*/*"}).json or {})["csrf_token"]
     form = {"csrf_token": token}
-    answer = client.post(f"{target}/name", data=form, headers={"Origin": page})
-    assert answer.status_code == status
+    response = client.post(f"{target}/name", data=form, headers={"Origin": page})
+    assert response.status_code == status
 
 
 def test_each_host_has_its_own_session(tmp_path: Path) -> None:
@@ -81,14 +83,14 @@ def test_a_host_redirects_to_https_under_its_own_name(tmp_path: Path) -> None:
     client = start(tmp_path, app_url="https://first.example.org", trusted_proxies=1)
     addresses = {SECOND: "https://second.example.org/name", FIRST: "https://first.example.org/name"}
     for host, address in addresses.items():
-        answer = client.get(f"{host}/name", headers={"X-Forwarded-Proto": "http"})
-        assert (answer.status_code, answer.location) == (308, address)
+        response = client.get(f"{host}/name", headers={"X-Forwarded-Proto": "http"})
+        assert (response.status_code, response.location) == (308, address)
 
 
 def test_a_choice_of_a_language_returns_to_the_page_of_its_host(tmp_path: Path) -> None:
     client = start(tmp_path)
-    answer = client.get(f"{SECOND}/language/es", headers={"Referer": f"{SECOND}/name?a=b"})
-    assert answer.location == "/name?a=b"
+    response = client.get(f"{SECOND}/language/es", headers={"Referer": f"{SECOND}/name?a=b"})
+    assert response.location == "/name?a=b"
 
 
 def test_a_host_that_the_app_does_not_name_is_none_of_its_own(tmp_path: Path) -> None:
@@ -97,7 +99,7 @@ def test_a_host_that_the_app_does_not_name_is_none_of_its_own(tmp_path: Path) ->
     chosen = (parts.Sessions(), parts.ClosedByDefault())  # nothing checks the host
     CleverLogin(app, settings, url_prefix="", parts=chosen)
     client = browser(app)
-    answer = client.post(f"{THIRD}/still-here", headers={"Origin": THIRD})
-    assert answer.status_code == 403
+    response = client.post(f"{THIRD}/still-here", headers={"Origin": THIRD})
+    assert response.status_code == 403
     # Behind a proxy that changes the Host header, a redirect to APP_URL would never end.
     assert "/oauth/authorize" in client.get(f"{THIRD}/login").location
