@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from clever_simulator.directory import sample_districts
-from tests.support import certificates, running_app
+from tests.support import certificates, running_app, tutorial
 from tests.support.browser_client import send_request
 from tests.support.fresh_checkout import Dev
 from tests.support.running_app import ROOT
@@ -110,6 +110,18 @@ ELSEWHERE = {
     ".venv-test/bin/python -m docs.write_recipes": "it writes docs/recipes.md",
     ".venv-test/bin/python -m tests.make_it_yours": "it takes an hour",
 }
+ELSEWHERE |= {
+    command: "tests/browser/test_tutorial.py"
+    for command in tutorial.commands()
+    if COMMAND.match(command) and command not in ELSEWHERE
+}
+ELSEWHERE |= dict.fromkeys(
+    (
+        ".venv-test/bin/python -m docs.write_tutorial",
+        ".venv-test/bin/python -m docs.take_tutorial_pictures",
+    ),
+    "they write docs/tutorial.md and its pictures",
+)
 OF_THE_EXAMPLE = "tests/examples/test_readme.py"
 ELSEWHERE |= dict.fromkeys(
     [
@@ -128,6 +140,7 @@ ELSEWHERE |= dict.fromkeys(
 )
 # Parts of commands, as they appear in sentences.
 NAMES = {
+    "flask --app NAME clever doctor",
     "bin/clever",
     "python -m bench.scenarios.compare_servers",
     "bin/clever --help",

@@ -23,7 +23,9 @@ def main() -> None:
     port = free_port()
     url = f"http://localhost:{port}"
     with run_simulator(app_url=url) as clever:
-        settings = sample_settings(Path("instance").absolute(), **{**clever.settings, "app_url": url})
+        settings = sample_settings(
+            Path("instance").absolute(), **{**clever.settings, "app_url": url}
+        )
         app = create_app(settings)
         server = make_server("127.0.0.1", port, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -44,6 +44,14 @@ def follow(copy: Path, heading: str) -> None:
             (copy / named[1]).write_text(code)
 
 
+def commands() -> list[str]:
+    """Return the commands of the tutorial."""
+    blocks = BLOCK.finditer(PAGE.read_text())
+    return [
+        line for block in blocks if block["kind"] == "sh" for line in block["code"].splitlines()
+    ]
+
+
 @dataclass(frozen=True)
 class RunningStep:
     """The app after a step of the tutorial."""
