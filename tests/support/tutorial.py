@@ -84,7 +84,7 @@ class RunningStep:
 @contextmanager
 def running(copy: Path, browser: Browser) -> Iterator[RunningStep]:
     """Run the app of the copy with a simulator."""
-    command = [sys.executable, "-m", "tests.support.serve_starter"]
+    command = [sys.executable, "-m", "docs.tutorial_server"]
     process = subprocess.Popen(
         command,
         cwd=copy,

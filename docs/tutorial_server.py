@@ -1,4 +1,4 @@
-"""Serves app.py with a simulator: `python -m tests.support.serve_starter` in its folder.
+"""Serves app.py with a simulator: `python -m docs.tutorial_server` in its folder.
 
 Prints its address. Each line on stdin is a command of `flask clever`, or `year STEP`, a step of the
 simulator's school year; its last line of output is printed.
