@@ -119,8 +119,9 @@ ELSEWHERE |= dict.fromkeys(
     (
         ".venv-test/bin/python -m docs.write_tutorial",
         ".venv-test/bin/python -m docs.take_tutorial_pictures",
+        ".venv-test/bin/python -m docs.take_animation",
     ),
-    "they write docs/tutorial.md and its pictures",
+    "they write documents and their pictures",
 )
 OF_THE_EXAMPLE = "tests/examples/test_readme.py"
 ELSEWHERE |= dict.fromkeys(
