@@ -660,16 +660,29 @@ def test_the_client_secret_is_never_sent_to_another_host(clever: RunningSimulato
         list(make_job(clever, district="5f" * 12).roster.schools())
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"owner": {"id": "5f" * 12}},
-        {"access_token": "x" * 40},
-        {"owner": {"id": "../me"}, "access_token": "x" * 40},
-        {"owner": {"id": "5f" * 12}, "access_token": 7},
-        {"owner": {"id": "5f" * 12}, "access_token": "a\r\nHost: evil"},
-    ],
+UNUSABLE_ENTRIES = (
+    {"owner": {"id": "5f" * 12}},
+    {"access_token": "x" * 40},
+    {"owner": {"id": "../me"}, "access_token": "x" * 40},
+    {"owner": {"id": "5f" * 12}, "access_token": 7},
+    {"owner": {"id": "5f" * 12}, "access_token": "a\r\nHost: evil"},
+    None,
 )
+
+
+def test_an_unusable_entry_of_the_token_list_is_skipped_and_logged(
+    clever: RunningSimulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    usable = {"owner": {"type": "district", "id": "6a" * 12}, "access_token": "y" * 40}
+    clever.add_fault("token", body=json.dumps({"data": [*UNUSABLE_ENTRIES, usable]}))
+    tokens = make_job(clever).client.tokens
+    assert isinstance(tokens, DistrictTokens)
+    assert tokens.districts() == ("6a" * 12,)
+    (record,) = [one for one in caplog.records if one.getMessage() == "district_tokens_skipped"]
+    assert record.__dict__["fields"] == {"entries": len(UNUSABLE_ENTRIES)}
+
+
+@pytest.mark.parametrize("entry", UNUSABLE_ENTRIES)
 def test_a_token_entry_without_owner_or_token_raises_an_error_that_shows_no_token(
     clever: RunningSimulator, entry: dict[str, Any]
 ) -> None:

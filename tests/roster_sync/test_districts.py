@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import requests
 from sqlalchemy import select
 
 from clever_login.db.models import Base, District, Person, School
@@ -111,3 +113,27 @@ def test_sessions_that_could_not_be_ended_at_archiving_are_ended_by_the_next_syn
     assert "nothing changed" in sync_site(site).stdout  # the event was applied before
     assert visitor.open("/dashboard").path == "/"
     assert teacher.open("/dashboard").path == "/dashboard"
+
+
+def test_an_unusable_token_entry_neither_stops_other_districts_nor_archives_its_own(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    sync_site(site)
+    first, second, *_ = site.clever.people.districts
+    before = actual_rows(database_engine(site), first.id)
+    granted = requests.get(
+        f"{site.clever.url}/oauth/tokens?owner_type=district",
+        auth=("simulator", "simulator-secret"),
+        timeout=30,
+    ).json()
+    entries = granted["data"]
+    broken = next(entry for entry in entries if entry["owner"]["id"] == first.id)
+    broken["access_token"] = None
+    site.clever.add_fault("token", body=json.dumps(granted))
+    result = sync_site(site)
+    assert result.exit_code == 0
+    assert f"{second.name} ({second.id}): events." in result.stdout
+    assert "left." not in result.stdout
+    assert actual_rows(database_engine(site), first.id) == before
+    assert f"{first.name} ({first.id}): events." in sync_site(site).stdout

@@ -5,6 +5,7 @@ Tokens are looked up when needed and kept in memory only. Calls are retried by R
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from clever_login.errors import (
     NoSecureSync,
     NotShared,
 )
+from clever_login.logs.events import log_event
 
 _TOKEN_PATTERN = re.compile(r"[\x21-\x7e]+")  # the characters allowed in a header
 TOKEN_LOOKUP_TIMEOUT_SECONDS = 60.0  # for one response
@@ -52,9 +54,14 @@ class DistrictTokens:
     def districts(self) -> tuple[str, ...]:
         """Return the ids of the districts that authorized the app, in Clever's order.
 
-        Raises CleverMisconfigured when Clever rejects the app's own credentials.
+        An entry without an id or a token is skipped, and its district may be missing: ask for the
+        district by its id before you conclude that it has left. Raises CleverMisconfigured when
+        Clever rejects the app's own credentials.
         """
-        tokens = dict(self._look_up())
+        entries = list(self._look_up())
+        tokens = dict(entry for entry in entries if entry)
+        if skipped := entries.count(None):
+            log_event("district_tokens_skipped", level=logging.WARNING, entries=skipped)
         with self._lock:
             self._kept.clear()
             self._kept.update(tokens)
@@ -69,7 +76,12 @@ class DistrictTokens:
             cached = self._kept.get(district_id)
         if cached and not anew:
             return cached
-        token = dict(self._look_up(district_id)).get(district_id)
+        entries = list(self._look_up(district_id))
+        if None in entries:
+            raise CleverUnexpected(
+                "an entry in Clever's list of district tokens has no owner or no token"
+            )
+        token = dict(entry for entry in entries if entry).get(district_id)
         with self._lock:
             self._kept.pop(district_id, None)
             if token:
@@ -81,7 +93,7 @@ class DistrictTokens:
             )
         return token
 
-    def _look_up(self, district_id: str | None = None) -> Iterator[tuple[str, str]]:
+    def _look_up(self, district_id: str | None = None) -> Iterator[tuple[str, str] | None]:
         place = f"{self.clever_url}/oauth/tokens"
         url = url_with_query(place, owner_type="district", district=district_id)
         return map(_parse_entry, iterate_records(self._get, url, within=place))
@@ -103,7 +115,8 @@ class DistrictTokens:
         return json_object(response)
 
 
-def _parse_entry(entry: object) -> tuple[str, str]:
+def _parse_entry(entry: object) -> tuple[str, str] | None:
+    """Return a district's id and token, or None for an entry that lacks either."""
     fields: Json = entry if isinstance(entry, dict) else {}
     owner, token = fields.get("owner"), fields.get("access_token")
     district_id = owner.get("id") if isinstance(owner, dict) else None
@@ -112,9 +125,7 @@ def _parse_entry(entry: object) -> tuple[str, str]:
         or not isinstance(token, str)
         or not _TOKEN_PATTERN.fullmatch(token)
     ):
-        raise CleverUnexpected(
-            "an entry in Clever's list of district tokens has no owner or no token"
-        )
+        return None
     return district_id, token
 
 
