@@ -59,7 +59,7 @@ def checks() -> list[Step]:
         Step("ruff check", ("ruff", "check", ".", *scripts)),
         Step("ruff format", ("ruff", "format", "--check", ".", *scripts)),
         Step("mypy", ("mypy", *_typed_without_simulator())),
-        *([Step("mypy features", ("mypy", *features))] if (features := _features()) else []),
+        *([Step("mypy features", ("mypy", *names))] if (names := features()) else []),
         Step("mypy bin", strict),
         Step("import layers", ("tools.import_layers",)),
     ]
@@ -81,7 +81,7 @@ def _typed_without_simulator() -> tuple[str, ...]:
     return (*modules, "clever_login")
 
 
-def _features() -> tuple[str, ...]:
+def features() -> tuple[str, ...]:
     """Returns the packages that a product has added beside app.py, such as `reading`."""
     packages = (path.parent.name for path in sorted(ROOT.glob("[a-z]*/__init__.py")))
     return tuple(name for name in packages if name not in PROJECT_PACKAGES)

@@ -6,7 +6,7 @@ context.
 
 from __future__ import annotations
 
-from clever_login.database.access import begin, engine
+from clever_login.database.access import begin, engine, read
 from clever_login.database.features import add_tables
 from clever_login.database.shared_names import (
     PERSON_ID,
@@ -23,4 +23,5 @@ __all__ = [
     "begin",
     "engine",
     "include_object",
+    "read",
 ]

@@ -28,3 +28,14 @@ def begin() -> Iterator[Connection]:
     """
     with database().begin() as session:
         yield session.connection()
+
+
+@contextmanager
+def read() -> Iterator[Connection]:
+    """Run the block with a connection for reading. Nothing is committed.
+
+    Each statement sees the data of its own time, and none waits for a writer. It costs PostgreSQL
+    one statement instead of the three of `begin`. Raises DatabaseUnavailable like `begin`.
+    """
+    with database().read_session() as session:
+        yield session.connection()

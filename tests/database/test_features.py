@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, inspect
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, inspect, text
 
 from clever_login import database
 from clever_login.config import Settings
@@ -124,3 +124,18 @@ def test_postgresql_needs_the_migrations_of_a_feature(
     site = make_site_with_feature(make_site, url, tmp_path / "none")
     output = run_flask_clever(site, "db", "upgrade", fails=True)
     assert "PostgreSQL needs them." in output
+
+
+def test_reading_does_not_wait_for_a_writer_and_sees_committed_rows(
+    make_site: SiteMaker, database_url: str | None, migrations: Path
+) -> None:
+    site = make_site_with_feature(make_site, database_url, migrations)
+    run_flask_clever(site, "db", "upgrade")
+    count = text("SELECT count(*) FROM shelves")
+    with flask_app(site).app_context():
+        with database.begin() as writer:
+            writer.execute(text("INSERT INTO shelves (id) VALUES (1)"))
+            with database.read() as reader:
+                assert reader.scalar(count) == 0
+        with database.read() as reader:
+            assert reader.scalar(count) == 1

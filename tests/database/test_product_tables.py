@@ -29,8 +29,8 @@ def product(tmp_path: Path) -> dict[str, Any]:
     """The names of the documented module."""
     page = (ROOT / "docs" / "library.md").read_text()
     (module,) = re.findall(r'```python\n("""Tables of a product.*?)```', page, re.S)
-    (tmp_path / "lending.py").write_text(module)
-    return runpy.run_path(str(tmp_path / "lending.py"))
+    (tmp_path / "loans.py").write_text(module)
+    return runpy.run_path(str(tmp_path / "loans.py"))
 
 
 def make_product(make_site: SiteMaker, part: parts.Database, database_url: str | None) -> Site:
@@ -125,7 +125,7 @@ def test_the_documented_env_py_runs_migrations_without_flask_migrate(
     (folder / "versions").mkdir(parents=True)
     (folder / "env.py").write_text(env)
     (folder / "versions" / "0001_loans.py").write_text(MIGRATION)
-    monkeypatch.syspath_prepend(str(tmp_path))  # for the module `lending`
+    monkeypatch.syspath_prepend(str(tmp_path))  # for the module `loans`
     part = parts.Database(metadata=product["metadata"], migrations=str(folder))
     site = make_product(make_site, part, database_url)
     output = run_flask_clever(site, "db", "upgrade")

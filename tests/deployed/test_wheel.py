@@ -21,6 +21,7 @@ from tests.support import running_app
 from tests.support.browser_client import send_request
 from tests.support.login_flows import by_button, log_in_at_clever
 from tests.support.running_app import ROOT, Site
+from tools.gate import features
 
 pytestmark = pytest.mark.servers
 
@@ -188,9 +189,9 @@ def test_a_feature_whose_packages_are_missing_names_the_extra(
 
 
 def test_the_starter_runs_on_the_installed_library(full_python: Path, tmp_path: Path) -> None:
-    for name in ("app.py", "dashboard.py"):
-        shutil.copy(ROOT / name, tmp_path)
-    for name in ("templates", "static", "translations"):
+    for module in (path for path in ROOT.glob("*.py") if path.stem.isidentifier()):
+        shutil.copy(module, tmp_path)
+    for name in ("templates", "static", "translations", *features()):
         shutil.copytree(ROOT / name, tmp_path / name)
     with run_app(full_python, tmp_path, "app", "") as site:
         assert by_button(site, "student").heading == "Hi, Ada!"
