@@ -20,8 +20,14 @@ def say(text: str = "", end: str = "\n") -> None:
         print(text, end=end, flush=True)
 
 
-def run(main: Callable[[], int]) -> None:
-    """Runs a command and exits. A SetupError or signal becomes a message and an exit code."""
+def run(main: Callable[[], int], help_text: str | None = None) -> None:
+    """Runs a command and exits. A SetupError or signal becomes a message and an exit code.
+
+    With `help_text`, the option --help prints this text instead.
+    """
+    if help_text and sys.argv[1:2] in (["-h"], ["--help"]):
+        say(help_text.strip())
+        sys.exit(0)
     try:
         _open_standard_input()
         stop_signals.install()

@@ -24,7 +24,9 @@ MAX_REFUSED_LINES = 50
 @click.option("--commit", is_flag=True, help="Store the rows. Without it, only check them.")
 @with_appcontext
 def import_accounts(file: TextIO, commit: bool) -> None:
-    """Import a CSV file with the columns clever_id and account_id, or check it.
+    """Import accounts from a CSV file, or check the file.
+
+    The columns are clever_id and account_id. Nothing is stored without --commit.
 
     Exits with 1 if rows were refused. Refused rows change nothing. The output contains no ids.
     """
@@ -56,7 +58,7 @@ def _echo_result(result: ImportResult, count: int) -> None:
 @click.command("export")
 @with_appcontext
 def export_accounts() -> None:
-    """Print all users with their Clever ids as CSV, to move them elsewhere.
+    """Print all users with their Clever ids as CSV.
 
     The output contains personal data of students.
     """

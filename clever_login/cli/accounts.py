@@ -12,7 +12,7 @@ from clever_login.errors import DatabaseUnavailable
 from clever_login.safe_output import command_failed, echo
 from clever_login.services import services
 
-accounts = AppGroup("accounts", help="Manage accounts from before the login with Clever.")
+accounts = AppGroup("accounts", help="Import, export, and add accounts, and print claim links.")
 for command in TRANSFER_COMMANDS:
     accounts.add_command(command)
 
@@ -22,7 +22,7 @@ for command in TRANSFER_COMMANDS:
 @click.option("--last-name", default="")
 @click.option("--email")
 def add(first_name: str, last_name: str, email: str | None) -> None:
-    """Add an account for someone who will log in with Clever later, and print its id."""
+    """Add an account for a user who will log in later. Prints its id."""
     try:
         echo(add_unlinked_account(first_name=first_name, last_name=last_name, email=email))
     except DatabaseUnavailable as error:
@@ -42,9 +42,9 @@ def add(first_name: str, last_name: str, email: str | None) -> None:
     help="Allow an account that already has a Clever id: its owner has a new one now.",
 )
 def invite(person: str, hours: int, new_clever_id: bool) -> None:
-    """Print a one-time link that gives this account to the person who opens it and logs in.
+    """Print a one-time claim link for an account.
 
-    Give the link only to the account's owner. Earlier links to the account become invalid.
+    The user who opens the link and logs in with Clever gets the account. Give the link only to the account's owner. Earlier links to the account become invalid.
     """
     try:
         token = claims.create_link(person, hours=hours, new_clever_id=new_clever_id)

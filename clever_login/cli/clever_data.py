@@ -30,7 +30,10 @@ from clever_login.safe_output import echo
 @json_option
 @exit_on_error
 def list_districts(as_json: bool) -> None:
-    """List the districts that authorized this app: id, name, state, last sync, pseudonym."""
+    """List the districts that authorized the app.
+
+    The columns are id, name, state, last sync, and pseudonym. They are read from Clever.
+    """
     failures: list[Exception] = []
     print_rows(_district_rows(failures), as_json)
     for failure in failures:
@@ -44,7 +47,10 @@ def list_districts(as_json: bool) -> None:
 @json_option
 @exit_on_error
 def list_sections(district_id: str, as_json: bool) -> None:
-    """List the sections of a district: id, name, teachers' ids, number of students."""
+    """List the sections of a district.
+
+    The columns are id, name, teachers' ids, and number of students.
+    """
     roster = districts_announcing_waits().roster(district_id)
     total = roster.count(RecordKind.SECTIONS)
     sections = with_progress(roster.sections(), "sections", total)
@@ -66,7 +72,10 @@ def list_sections(district_id: str, as_json: bool) -> None:
 @json_option
 @exit_on_error
 def list_events(district_id: str, after: str | None, latest: bool, as_json: bool) -> None:
-    """List what changed in a district: id, time, type and the record's id, oldest first."""
+    """List what changed in a district, oldest first.
+
+    The columns are id, time, type, and the record's id.
+    """
     events = districts_announcing_waits().events(district_id)
     if latest:
         echo(events.latest() or "")

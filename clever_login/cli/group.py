@@ -64,7 +64,7 @@ def end(person: str | None, district: str | None, all_sessions: bool) -> None:
 @click.option("--district", metavar="ID", help="The Clever id of a district.")
 @with_appcontext
 def show_pseudonym(person: str | None, district: str | None) -> None:
-    """Print the pseudonym of a person or a district in the log.
+    """Print how the log names a person or a district.
 
     The first line is made with SECRET_KEY, the others with SECRET_KEY_FALLBACKS. Use the others to
     search log lines from before the key was changed.

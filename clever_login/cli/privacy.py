@@ -54,7 +54,10 @@ def exit_on_error(command: Callable[P, None]) -> Callable[P, None]:
 @click.option("--yes", is_flag=True, help="Delete a district without asking for confirmation.")
 @exit_on_error
 def forget(user: str | None, district: str | None, yes: bool) -> None:
-    """Delete all data of a person or a district, end their sessions, and print a receipt."""
+    """Delete all data of a person or a district.
+
+    Ends their sessions, and prints a receipt.
+    """
     if (user is None) == (district is None):
         raise click.UsageError("Choose one: --user ID or --district ID.")
     if district is not None:
@@ -92,7 +95,10 @@ def export(user: str) -> None:
 )
 @exit_on_error
 def retention(yes: bool) -> None:
-    """Delete what has been archived for longer than RETENTION_DAYS. Run it from a scheduler."""
+    """Delete data archived more than RETENTION_DAYS ago.
+
+    Run it from a scheduler. Data is archived when a district stops sharing it.
+    """
     days = services().settings.retention_days
     rows = privacy.apply_retention(days, remove=yes)
     _print_rows(rows)

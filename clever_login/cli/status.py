@@ -16,7 +16,10 @@ from clever_login.safe_output import command_failed
 @json_option
 @exit_on_error
 def show_status(as_json: bool) -> None:
-    """List the districts in the database: id, name, state at Clever, last sync, problem."""
+    """List the districts in the database.
+
+    The columns are id, name, state at Clever, last sync, and problem.
+    """
     try:
         with database().read_session() as session:
             query = select(District).where(District.archived_at.is_(None))

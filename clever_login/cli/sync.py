@@ -26,10 +26,10 @@ EXIT_FAILED, EXIT_REFUSED, EXIT_RUNNING = 1, 3, 4  # click exits with 2 for usag
 )
 @exit_on_error
 def sync_command(district: str | None, full: bool, confirm_archive: bool) -> None:
-    """Sync schools, terms, people, sections and enrollments with Clever.
+    """Update the rosters in the database from Clever.
 
-    If more than a tenth of a kind of record is missing, or all of it, nothing of that kind is
-    removed until you run the same command with --yes.
+    Reads schools, terms, people, sections, and enrollments. If more than a tenth of the records
+    of a kind, or all of them, are missing at Clever, nothing of that kind is removed until you run the same command with --yes.
 
     Exit codes: 0 on success, 1 when a district could not be read or a signal receiver of the app
     failed, 3 when --yes is needed, 4 when another sync is running.

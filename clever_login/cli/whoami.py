@@ -36,7 +36,10 @@ class _StaticToken:
 @click.command("whoami")
 @exit_on_error
 def whoami() -> None:
-    """Read a token from standard input, and print what it is and what it may read."""
+    """Print what a token of Clever may read.
+
+    Reads the token from standard input, and prints its owner, too.
+    """
     token = _read_token()
     client = services().user_client(token, Deadline(TIMEOUT_SECONDS))
     try:

@@ -40,6 +40,15 @@ def test_every_script_parses_on_python_3_8(script: Path) -> None:
     ast.parse(script.read_text(), feature_version=(3, 8))
 
 
+@pytest.mark.parametrize("name", ["audit", "dev", "lock", "screenshots", "test", "translate"])
+def test_help_of_a_script_prints_what_it_does_and_does_nothing_else(name: str) -> None:
+    script = ROOT / "bin" / name
+    purpose = (ast.get_docstring(ast.parse(script.read_text())) or "").split()[:6]
+    result = run(sys.executable, str(script), "--help", PATH=os.environ["PATH"])
+    assert (result.returncode, result.stderr) == (0, "")
+    assert " ".join(purpose) in " ".join(result.stdout.split())
+
+
 @pytest.mark.parametrize("name", ["dev", "test"])
 def test_an_old_python_without_a_newer_one_prints_what_to_do(name: str, tmp_path: Path) -> None:
     code = AS_AN_OLD_PYTHON.format(script=str(ROOT / "bin" / name))
