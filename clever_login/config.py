@@ -331,7 +331,10 @@ def _find_production_errors(settings: Settings, environ: Mapping[str, str]) -> l
     """Find settings that are fine in development and unsafe in production."""
     errors = []
     if settings.app_url and not settings.https:
-        errors.append("APP_URL must begin with https:// in production.")
+        errors.append(
+            "APP_URL must begin with https:// in production. On your own machine, set "
+            "APP_ENV=development."
+        )
     if environ.get("FLASK_DEBUG", "").lower() not in {"", *FALSE_VALUES}:
         errors.append("FLASK_DEBUG must be off in production.")
     for name, url in (

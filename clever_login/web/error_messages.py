@@ -294,7 +294,7 @@ ADULT_MESSAGES = {
     ),
     "http_413": AdultMessage(
         _("The request was larger than this app accepts."),
-        _("Write a shorter text, and send it again."),
+        _("Send a shorter text or a smaller file."),
         FIXED_BY_USER,
     ),
     "http_500": AdultMessage(
