@@ -53,8 +53,8 @@ class Break:
 def all_breaks() -> Iterator[Break]:
     """Yields the patches.
 
-    Each starts with the lines "Breaks:" (what), "Test:" (the test that must fail), and, if the test
-    needs more than 20 seconds to fail, "Tier: long".
+    Each starts with the lines "Breaks:" (the requirement), "Test:" (the test that must fail), and,
+    if the test needs more than 20 seconds to fail, "Tier: long".
     """
     for path in sorted((ROOT / "tests" / "mutants").glob("*.patch")):
         head = HEAD.match(path.read_text(encoding="utf-8"))
