@@ -44,7 +44,8 @@ def add(first_name: str, last_name: str, email: str | None) -> None:
 def invite(person: str, hours: int, new_clever_id: bool) -> None:
     """Print a one-time claim link for an account.
 
-    The user who opens the link and logs in with Clever gets the account. Give the link only to the account's owner. Earlier links to the account become invalid.
+    The user who opens the link and logs in with Clever gets the account. Give the link only to
+    the account's owner. Earlier links to the account become invalid.
     """
     try:
         token = claims.create_link(person, hours=hours, new_clever_id=new_clever_id)

@@ -29,7 +29,8 @@ def sync_command(district: str | None, full: bool, confirm_archive: bool) -> Non
     """Update the rosters in the database from Clever.
 
     Reads schools, terms, people, sections, and enrollments. If more than a tenth of the records
-    of a kind, or all of them, are missing at Clever, nothing of that kind is removed until you run the same command with --yes.
+    of a kind, or all of them, are missing at Clever, nothing of that kind is removed until you run
+    the same command with --yes.
 
     Exit codes: 0 on success, 1 when a district could not be read or a signal receiver of the app
     failed, 3 when --yes is needed, 4 when another sync is running.
