@@ -32,10 +32,11 @@ def joined(
 ) -> None:
     """Give a student who joins a class its books, and a teacher who joins it the assignments."""
     assigned = work.assignments_of_classes(connection, {row.section_id for row in rows})
-    for row in rows:
-        table = tasks if row.role == Role.STUDENT else teachers
-        for assignment_id in assigned.get(row.section_id, ()):
-            work.add_missing(connection, table, assignment_id, person_id=[row.person_id])
+    for assignment_id, section_ids in assigned.items():
+        joining = [row for row in rows if row.section_id in section_ids]
+        for table, role in ((tasks, Role.STUDENT), (teachers, Role.TEACHER)):
+            ids = [row.person_id for row in joining if row.role == role]
+            work.add_missing(connection, table, assignment_id, person_id=ids)
 
 
 def merged(
@@ -107,14 +108,12 @@ def library_teacher_logged_in(_app: Flask, *, identity: Identity, **_: object) -
     if not (identity.library and identity.person_id and Role.TEACHER in identity.roles):
         return
     viewer = rosters.viewer(identity.person_id, Role.TEACHER)
-    sections = [section.id for section in rosters.sections(viewer=viewer, size=200)]
-    with database.begin() as connection:
-        assigned = work.assignments_of_classes(connection, sections)
     students = {
-        section_id: [person.id for person in rosters.students(section_id, viewer=viewer, size=200)]
-        for section_id in assigned
+        section.id: [person.id for person in rosters.students(section.id, viewer=viewer, size=200)]
+        for section in rosters.sections(viewer=viewer, size=200)
     }
     with database.begin() as connection:
-        for section_id, assignment_ids in assigned.items():
-            for assignment_id in assignment_ids:
-                work.add_missing(connection, tasks, assignment_id, person_id=students[section_id])
+        assigned = work.assignments_of_classes(connection, students)
+        for assignment_id, section_ids in assigned.items():
+            ids = [person_id for section_id in section_ids for person_id in students[section_id]]
+            work.add_missing(connection, tasks, assignment_id, person_id=ids)

@@ -27,12 +27,15 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run suc
 
 
 class Teaching:
-    """The classes and students of the logged-in teacher, read once per request."""
+    """The classes and students of a teacher, by default the logged-in one, read once."""
+
+    def __init__(self, viewer: rosters.Viewer | None = None) -> None:
+        self.viewer = viewer
 
     @cached_property
     def sections(self) -> dict[str, rosters.Section]:
         """The teacher's classes, by id."""
-        return {section.id: section for section in _all_pages(rosters.sections)}
+        return {section.id: section for section in _all_pages(rosters.sections, viewer=self.viewer)}
 
     @cached_property
     def students(self) -> dict[str, rosters.Person]:
@@ -44,7 +47,7 @@ class Teaching:
         return {
             person.id
             for section_id in section_ids
-            for person in _all_pages(rosters.students, section_id)
+            for person in _all_pages(rosters.students, section_id, viewer=self.viewer)
         }
 
     def assignments(self) -> list[Row[Any]]:
@@ -92,8 +95,9 @@ def assign() -> ResponseReturnValue:
         return _show_form(teaching, form)
     with database.begin() as connection:
         # First the classes: a student whom a sync adds to a class from now on gets the book.
-        assignment_id = work.create(connection, form.book_id, form.due, form.section_ids)
-        work.add_missing(connection, teachers, assignment_id, person_id=[_teacher_id()])
+        assignment_id = work.create(
+            connection, _teacher_id(), form.book_id, form.due, form.section_ids
+        )
     _give(teaching, assignment_id, form.section_ids)
     return redirect(url_for("reading.show", assignment_id=assignment_id), 303)
 
@@ -141,13 +145,11 @@ def change(assignment_id: int) -> ResponseReturnValue:
     form = _read_form(teaching, assignment)
     if form.errors or form.due is None:
         return _show_form(teaching, form, assignment)
-    removed = former - form.section_ids
-    without = teaching.students_of(removed) - teaching.students_of(form.section_ids)
     with database.begin() as connection:
         work.change(connection, assignment_id, due=form.due)
         work.add_classes(connection, assignment_id, form.section_ids)
-        work.remove_classes(connection, assignment_id, removed, without)
     _give(teaching, assignment_id, form.section_ids)
+    _take_from(teaching, assignment_id, former - form.section_ids)
     return redirect(url_for("reading.show", assignment_id=assignment_id), 303)
 
 
@@ -155,9 +157,9 @@ def change(assignment_id: int) -> ResponseReturnValue:
 @roles_required(Role.TEACHER)
 def withdraw(assignment_id: int) -> ResponseReturnValue:
     """Take the book off the students' pages, or put it back. Nothing is lost."""
-    assignment = Teaching().assignment(assignment_id)
+    Teaching().assignment(assignment_id)
     with database.begin() as connection:
-        work.change(connection, assignment_id, withdrawn=not assignment.withdrawn)
+        work.change(connection, assignment_id, withdrawn="back" not in request.form)
     return redirect(url_for("reading.show", assignment_id=assignment_id), 303)
 
 
@@ -180,6 +182,21 @@ def _give(teaching: Teaching, assignment_id: int, section_ids: set[str]) -> None
         work.add_missing(connection, teachers, assignment_id, person_id=ids)
 
 
+def _take_from(teaching: Teaching, assignment_id: int, removed: set[str]) -> None:
+    """Remove classes, and the book from their students who are in no other class of it."""
+    if not removed:
+        return
+    with database.begin() as connection:
+        left = work.classes_of(connection, assignment_id) - removed
+        teacher_ids = work.teachers_of(connection, assignment_id)
+    without = teaching.students_of(removed)
+    for teacher_id in teacher_ids:  # a colleague's other class may have the book, too
+        colleague = Teaching(rosters.viewer(teacher_id, Role.TEACHER))
+        without -= colleague.students_of(left & colleague.sections.keys())
+    with database.begin() as connection:
+        work.remove_classes(connection, assignment_id, removed, without)
+
+
 def _progress(teaching: Teaching, assignment_id: int) -> list[tuple[rosters.Person, Any]]:
     """Return the students with the time of reading: first those who have not read the book."""
     with database.begin() as connection:
@@ -196,20 +213,21 @@ def _read_form(teaching: Teaching, assignment: Row[Any] | None = None) -> Form:
         errors.append(_("Choose a book."))
     if not section_ids:
         errors.append(_("Choose at least one class."))
-    due = _read_date(request.form.get("due", ""))
+    due = _read_date(request.form.get("due", ""), assignment.due if assignment else None)
     if due is None:
         errors.append(_("Choose a day between today and a year from now."))
     return Form(book_id=book_id, due=due, section_ids=section_ids, errors=tuple(errors))
 
 
-def _read_date(text: str) -> date | None:
+def _read_date(text: str, unchanged: date | None) -> date | None:
     try:
         due = date.fromisoformat(text)
     except ValueError:
         return None
     today = _today()
     # In the evening, a teacher in the US still has UTC's yesterday.
-    return due if today - timedelta(days=1) <= due <= today + timedelta(days=MAX_DAYS) else None
+    possible = today - timedelta(days=1) <= due <= today + timedelta(days=MAX_DAYS)
+    return due if possible or due == unchanged else None
 
 
 def _today() -> date:

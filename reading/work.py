@@ -6,16 +6,31 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from clever_login.database import PERSON_ID, SECTION_ID
 from reading.tables import assignments, classes, tasks, teachers
 
 
-def create(connection: Connection, book_id: str, due: date, section_ids: Iterable[str]) -> int:
-    """Assign a book to classes. Return the id of the assignment, which no student has yet."""
-    new = insert(assignments).values(book=book_id, due=due, withdrawn=False)
-    assignment_id = connection.execute(new.returning(assignments.c.id)).scalar_one()
+def create(
+    connection: Connection, teacher_id: str, book_id: str, due: date, section_ids: set[str]
+) -> int:
+    """Assign a book to classes. Return the id of the assignment, which no student has yet.
+
+    For a second click, return the assignment of the first one.
+    """
+    myself = select(PERSON_ID).where(PERSON_ID.in_([teacher_id]))
+    connection.execute(myself.with_for_update(key_share=True))  # two clicks: one after the other
+    values = {"book": book_id, "due": due, "withdrawn": False}
+    mine = select(assignments.c.id).join(teachers).where(teachers.c.person_id == teacher_id)
+    same = and_(*(assignments.c[name] == value for name, value in values.items()))
+    for assignment_id in connection.scalars(mine.where(same)).all():
+        if classes_of(connection, assignment_id) == section_ids:
+            return int(assignment_id)
+    new = insert(assignments).values(**values).returning(assignments.c.id)
+    assignment_id = connection.execute(new).scalar_one()
+    add_missing(connection, teachers, assignment_id, person_id=[teacher_id])
     add_classes(connection, assignment_id, section_ids)
     return int(assignment_id)
 
@@ -63,14 +78,18 @@ def change(connection: Connection, assignment_id: int, **values: object) -> None
 
 def assignments_of_classes(
     connection: Connection, section_ids: Collection[str]
-) -> dict[str, list[int]]:
-    """Return the ids of the assignments of each class."""
-    found: dict[str, list[int]] = {}
-    query = select(classes.c.section_id, classes.c.assignment_id)
-    for section_id, assignment_id in connection.execute(
-        query.where(classes.c.section_id.in_(section_ids))
-    ):
-        found.setdefault(section_id, []).append(assignment_id)
+) -> dict[int, set[str]]:
+    """Return the ids of the assignments of these classes, each with its classes.
+
+    Until the end of the transaction, nobody can add these classes to an assignment: otherwise a
+    student who joins a class while its teacher assigns a book would not get the book.
+    """
+    these = select(SECTION_ID).where(SECTION_ID.in_(section_ids)).order_by(SECTION_ID)
+    connection.execute(these.with_for_update())
+    found: dict[int, set[str]] = {}
+    query = select(classes).where(classes.c.section_id.in_(section_ids))
+    for row in connection.execute(query.order_by(classes.c.assignment_id)):
+        found.setdefault(row.assignment_id, set()).add(row.section_id)
     return found
 
 
@@ -78,6 +97,12 @@ def classes_of(connection: Connection, assignment_id: int) -> set[str]:
     """Return the ids of the classes of an assignment."""
     query = select(classes.c.section_id).where(classes.c.assignment_id == assignment_id)
     return set(connection.scalars(query))
+
+
+def teachers_of(connection: Connection, assignment_id: int) -> list[str]:
+    """Return the ids of those who taught a class of the assignment at any time."""
+    query = select(teachers.c.person_id).where(teachers.c.assignment_id == assignment_id)
+    return list(connection.scalars(query))
 
 
 def assignments_of_teacher(

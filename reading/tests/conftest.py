@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,11 +13,13 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 from sqlalchemy import event
+from werkzeug.test import TestResponse
 
 from app import create_app
 from clever_login import database, rosters, signals
 from clever_login.testing import Browser, browser, sample_settings
 
+TODAY = datetime.now(UTC).date().isoformat()
 TEACHER, OTHER_TEACHER, STUDENT = "teacher", "teacher_admin", "student"
 pytest.importorskip("clever_simulator")
 
@@ -66,26 +69,57 @@ class School:
 
     def assign(self, client: Browser, *names: str, **fields: str) -> str:
         """Assign a book to these classes, or to all. Return the path of the assignment."""
-        page = BeautifulSoup(client.get("/reading/new").text, "html5lib")
-        every = [str(box["value"]) for box in page.select("[name=section]")]
-        ids = [self.section(name).id for name in names] or every
-        (due,) = (str(field["value"]) for field in page.select("[name=due]"))
-        form = {"book": "tortoise", "due": due, **fields}
-        response = client.submit("/reading/new", section=ids, **form)
+        response = self.submit(client, "/reading/new", *names, **({"book": "tortoise"} | fields))
         assert response.status_code == 303, response.text
         return str(response.location)
 
+    def submit(self, client: Browser, path: str, *names: str, **fields: str) -> TestResponse:
+        """Submit the form on a teacher's page with these classes, or with all, due today."""
+        page = BeautifulSoup(client.get(path).text, "html5lib")
+        labels = page.select("label:has([name=section])")
+        ids = {label.get_text().strip(): str(label.select("input")[0]["value"]) for label in labels}
+        sections = [ids[name] for name in names or ids]
+        return client.submit(path, **({"section": sections, "due": TODAY} | fields))
+
+
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server, as the URL of one of its databases."""
+    from tests.support.running_app import run_postgres
+
+    with run_postgres(tmp_path_factory.mktemp("postgresql")) as url:
+        yield url
+
 
 @pytest.fixture
-def school(tmp_path: Path) -> Iterator[School]:
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """An empty database. None is SQLite.
+
+    A test with `parametrize("database_url", DATABASES, indirect=True)` runs with each database.
+    """
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return None
+    from tests.support.running_app import new_database
+
+    return new_database(request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture
+def school(tmp_path: Path, database_url: str | None) -> Iterator[School]:
     """A school whose classes are synced."""
     from clever_simulator.testing import run_simulator
 
     with run_simulator() as clever:
-        app = create_app(sample_settings(tmp_path, **clever.settings))
-        created = School(app=app, clever=clever)
+        settings = sample_settings(tmp_path, **clever.settings, database_url=database_url)
+        created = School(app=create_app(settings), clever=clever)
+        created.command("db", "upgrade")
         created.sync()
         yield created
+        with created.app.test_request_context():
+            database.engine().dispose()
 
 
 def titles(client: Browser) -> list[str]:

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from reading.tests.conftest import STUDENT, TEACHER, School, titles, words
+from reading.tests.conftest import DATABASES, STUDENT, TEACHER, School, titles, words
 
+pytestmark = pytest.mark.parametrize("database_url", DATABASES, indirect=True)
+CO_TEACHER = "linh.lindqvist"
 BOOK = ["The Hare and the Tortoise"]
 READ = "You read it"
 
@@ -46,16 +48,29 @@ def test_a_teacher_who_takes_over_a_class_sees_its_books(school: School) -> None
 
 
 def test_a_co_teacher_sees_the_same(school: School) -> None:
-    section, other = school.section("Reading Workshop"), school.clever.person("linh.lindqvist")
+    section, other = school.section("Reading Workshop"), school.clever.person(CO_TEACHER)
     teachers = [school.clever.person(TEACHER).id, other.id]
     school.clever.simulator.override(section.id, teachers=teachers)
     school.sync()
     teacher = school.browser(TEACHER)
     path = school.assign(teacher, "Reading Workshop")
-    colleague = school.browser("linh.lindqvist")
+    colleague = school.browser(CO_TEACHER)
     assert words(colleague, path) == words(teacher, path)
     assert colleague.submit(f"{path}/withdraw").status_code == 303
     assert "taken back" in words(teacher, "/reading")
+
+
+def test_a_student_keeps_the_book_of_a_colleagues_class_when_the_common_class_is_removed(
+    school: School,
+) -> None:
+    change, section = school.clever.simulator.override, school.section("Reading Workshop")
+    change(section.id, teachers=[school.clever.person(name).id for name in (TEACHER, CO_TEACHER)])
+    own = school.section("Mathematics", CO_TEACHER)
+    change(own.id, students=[school.clever.person("fatima.mbeki").id])
+    school.sync()
+    path = school.assign(school.browser(CO_TEACHER))
+    school.submit(school.browser(TEACHER), f"{path}/change", "Mathematics")
+    assert titles(school.browser("fatima.mbeki")) == BOOK
 
 
 def test_a_student_who_leaves_a_class_and_returns_has_the_work(school: School) -> None:
