@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
 
-from clever_login import database
-from clever_login.testing import login_as
+from clever_login import Identity, Role, database, log_in, public
+from clever_login.testing import browser, login_as
 from reading import work
 from reading.tests.conftest import OTHER_TEACHER, STUDENT, TEACHER, TODAY, School, titles, words
 
@@ -71,6 +72,66 @@ def test_another_student_gets_a_404_and_staff_sees_no_books(school: School) -> N
     assert {other.get(path).status_code for path in ("/my-books", "/reading", "/reading/1")} == {
         403
     }
+
+
+def test_a_teacher_and_a_student_of_another_district_get_a_404(school: School) -> None:
+    path = school.assign(school.browser(TEACHER), "Reading Workshop")
+    teacher, student = school.browser("hebrew"), school.browser("markup")
+    section = school.section("Mathematics").id
+    response = teacher.submit("/reading/new", book="lion", section=[section], due=TODAY)
+    assert "Choose at least one class." in response.text
+    assert {teacher.get(path).status_code, student.get("/my-books/1").status_code} == {404}
+    assert teacher.submit(f"{path}/change", section=[section], due=TODAY).status_code == 404
+
+
+def test_a_role_decides_which_pages_a_user_opens(school: School) -> None:
+    user = school.browser(OTHER_TEACHER)
+    for role, status in (("teacher", 200), ("staff", 403), ("teacher", 200)):
+        user.submit("/role", role=role)
+        assert {user.get(path).status_code for path in ("/reading", "/reading/new")} == {status}
+        assert user.get("/my-books").status_code == 403
+
+
+def test_a_user_who_is_no_person_of_a_roster_has_no_books(school: School) -> None:
+    @school.app.get("/enter/<role>")
+    @public
+    def enter(role: str) -> str:
+        log_in(Identity(provider="email", subject="p", roles=(Role(role),)), account_id="p")
+        return role
+
+    client = browser(school.app)
+    client.get("/enter/student")
+    assert titles(client) == []
+    assert client.get("/my-books/1").status_code == 404
+    assert client.submit("/my-books/1/read").status_code == 404
+    client.get("/enter/teacher")
+    assert {client.get(path).status_code for path in ("/reading", "/reading/1")} <= {401, 404}
+
+
+def test_a_student_may_read_for_an_hour_and_the_page_knows_it(school: School) -> None:
+    school.assign(school.browser(TEACHER), "Reading Workshop")
+    student = school.browser(STUDENT)
+
+    def seconds_until_the_page_leaves(path: str) -> int:
+        (dialog,) = BeautifulSoup(student.get(path).text, "html5lib").select("dialog")
+        return int(str(dialog["data-seconds"]))
+
+    assert seconds_until_the_page_leaves("/my-books") < 3500
+    assert 3500 < seconds_until_the_page_leaves("/my-books/1") <= 3601
+    assert student.fetch("/still-here", "POST").get_json()["seconds"] > 3500
+    assert seconds_until_the_page_leaves("/my-books") < 3500
+
+
+def test_pages_answer_503_while_the_database_is_down(school: School) -> None:
+    teacher, student = school.browser(TEACHER), school.browser(STUDENT)
+    path = school.assign(teacher, "Reading Workshop")
+    with school.app.app_context():
+        Path(str(database.engine().url.database)).write_bytes(b"damaged" * 1000)
+    for client, pages in ((teacher, ("/reading", path)), (student, ("/my-books", "/my-books/1"))):
+        for page in pages:
+            assert client.get(page).status_code == 503
+    assert student.submit("/my-books/1/read").status_code == 503
+    assert teacher.submit("/reading/new", book="lion", section=["x"], due=TODAY).status_code == 503
 
 
 def test_an_administrator_who_looks_at_a_students_pages_can_read_but_not_mark(
@@ -212,6 +273,9 @@ def test_a_students_books_are_available_as_json(school: School) -> None:
 def test_pages_need_a_login_and_forms_a_token(school: School) -> None:
     student = school.browser(STUDENT)
     assert student.post("/my-books/1/read").status_code == 400
+    data, other = {"csrf_token": student.csrf_token()}, {"Origin": "https://example.com"}
+    other["Sec-Fetch-Site"] = "cross-site"
+    assert student.post("/my-books/1/read", data=data, headers=other).status_code == 403
     student.submit("/logout")
     assert student.get("/my-books").location == "/?next=/my-books"
     assert student.get("/reading").location == "/?next=/reading"
