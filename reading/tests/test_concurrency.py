@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from threading import Barrier
+from contextlib import contextmanager, suppress
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from clever_login import database, signals
 from clever_login.testing import Browser
@@ -54,10 +55,28 @@ def test_a_student_whom_a_sync_adds_while_the_teacher_assigns_gets_the_book(scho
     assert titles(school.browser("mei.bowman")) == ["The Hare and the Tortoise"]
 
 
+@contextmanager
+def wait_for_each_other(school: School, statement: str, clicks: int) -> Iterator[None]:
+    """Hold all clicks before this statement until all are there, or SECONDS are over."""
+    barrier = Barrier(clicks)
+
+    def wait_here(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        if sql.startswith(statement):
+            with suppress(BrokenBarrierError):
+                barrier.wait(SECONDS)
+
+    with school.app.test_request_context():
+        engine = database.engine()
+    event.listen(engine, "before_cursor_execute", wait_here)
+    yield
+    event.remove(engine, "before_cursor_execute", wait_here)
+
+
 def test_two_clicks_at_once_assign_one_book(school: School) -> None:
     clients = [school.browser(TEACHER) for _ in range(3)]
     form = {"book": "lion", "due": TODAY, "section": [school.section("Mathematics").id]}
-    assert at_once(*clients, path="/reading/new", **form) == [303] * 3
+    with wait_for_each_other(school, "INSERT INTO reading_assignments", len(clients)):
+        assert at_once(*clients, path="/reading/new", **form) == [303] * 3
     assert titles(school.browser(STUDENT)) == ["The Lion and the Mouse"]
 
 

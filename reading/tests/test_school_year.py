@@ -47,6 +47,19 @@ def test_a_teacher_who_takes_over_a_class_sees_its_books(school: School) -> None
     assert "of 12 students" not in words(former, "/reading")
 
 
+def test_a_teacher_without_the_classes_and_their_students_sees_no_book(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher)
+    for name in ("Reading Workshop", "Mathematics"):
+        section, new = school.section(name).id, school.clever.person(CO_TEACHER).id
+        school.clever.simulator.override(section, teacher=new, teachers=[new])
+    school.sync()
+    assert "You have assigned no books yet." in words(teacher, "/reading")
+    for address in (path, f"{path}.csv", f"{path}/change"):
+        assert teacher.get(address).status_code == 404
+    assert "0 of 16 students have read it" in words(school.browser(CO_TEACHER), path)
+
+
 def test_a_co_teacher_sees_the_same(school: School) -> None:
     section, other = school.section("Reading Workshop"), school.clever.person(CO_TEACHER)
     teachers = [school.clever.person(TEACHER).id, other.id]
