@@ -74,7 +74,7 @@ def student_books() -> list[tuple[Row[Any], Book]]:
     user = current_user()
     if user is None or user.role is not Role.STUDENT or not user.person_id:
         return []
-    with database.begin() as connection:
+    with database.read() as connection:
         return [
             (task, book(task.book)) for task in work.tasks_of_student(connection, user.person_id)
         ]

@@ -52,7 +52,7 @@ class Teaching:
 
     def assignments(self) -> list[Row[Any]]:
         """Return the teacher's assignments with the numbers of students."""
-        with database.begin() as connection:
+        with database.read() as connection:
             return work.assignments_of_teacher(
                 connection, _teacher_id(), self.sections.keys(), self.students.keys()
             )
@@ -137,7 +137,7 @@ def change(assignment_id: int) -> ResponseReturnValue:
     """Change the due date and the classes."""
     teaching = Teaching()
     assignment = teaching.assignment(assignment_id)
-    with database.begin() as connection:
+    with database.read() as connection:
         former = work.classes_of(connection, assignment_id) & teaching.sections.keys()
     if request.method == "GET":
         form = Form(book_id=assignment.book, due=assignment.due, section_ids=former)
@@ -186,7 +186,7 @@ def _take_from(teaching: Teaching, assignment_id: int, removed: set[str]) -> Non
     """Remove classes, and the book from their students who are in no other class of it."""
     if not removed:
         return
-    with database.begin() as connection:
+    with database.read() as connection:
         left = work.classes_of(connection, assignment_id) - removed
         teacher_ids = work.teachers_of(connection, assignment_id)
     without = teaching.students_of(removed)
@@ -199,7 +199,7 @@ def _take_from(teaching: Teaching, assignment_id: int, removed: set[str]) -> Non
 
 def _progress(teaching: Teaching, assignment_id: int) -> list[tuple[rosters.Person, Any]]:
     """Return the students with the time of reading: first those who have not read the book."""
-    with database.begin() as connection:
+    with database.read() as connection:
         read = work.readers(connection, assignment_id, teaching.students.keys())
     rows = [(person, read[person.id]) for person in teaching.students.values() if person.id in read]
     return sorted(rows, key=lambda row: row[1] is not None)

@@ -27,13 +27,17 @@ from tools.terminal import say
 from tools.venv import ROOT
 
 HEAD = re.compile(r"\ABreaks: (?P<promise>.+)\nTest: (?P<test>.+)\n(?P<long>Tier: long\n)?")
+FILE = re.compile(r"^(?:Test: |--- a/)([^/\n]+)/", re.MULTILINE)  # its first folder
 LEFT_OUT = (".git", ".venv*", "instance", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
 FAILED = 1  # pytest's exit code for failed tests; other codes mean that none ran
 PATIENCE_S = 120
 DAYS = 3  # CI runs each patch on one of so many days
 AT_A_TIME = 2
 _running: set[subprocess.Popen[bytes]] = set()
-SIGNS = {"browser": ("tests/browser/",), "servers": ("tests/deployed/", "[deployed")}
+SIGNS = {
+    "browser": ("tests/browser/", "/test_browser.py"),
+    "servers": ("tests/deployed/", "[deployed", "[postgresql"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,33 @@ class Break:
 
 
 def all_breaks() -> Iterator[Break]:
-    """Yields the patches.
+    """Yields the patches, except those of a folder that was deleted, such as the example feature.
 
     Each starts with the lines "Breaks:" (the requirement), "Test:" (the test that must fail), and,
     if the test needs more than 20 seconds to fail, "Tier: long".
     """
-    for path in sorted((ROOT / "tests" / "mutants").glob("*.patch")):
-        head = HEAD.match(path.read_text(encoding="utf-8"))
+    for path in _patches():
+        text = path.read_text(encoding="utf-8")
+        head = HEAD.match(text)
         if not head:
             raise ValueError(f"{path.name} must begin with the lines Breaks: and Test:")
-        yield Break(path, head["promise"], head["test"], long=bool(head["long"]))
+        if not _deleted_folders(text):
+            yield Break(path, head["promise"], head["test"], long=bool(head["long"]))
+
+
+def _patches() -> list[Path]:
+    return sorted((ROOT / "tests" / "mutants").glob("*.patch"))
+
+
+def _deleted_folders(patch: str) -> set[str]:
+    """Returns the folders of the patch and of its test that the product does not have anymore."""
+    return {name for name in FILE.findall(patch) if not (ROOT / name).is_dir()}
+
+
+def _say_skipped() -> None:
+    for path in _patches():
+        for name in sorted(_deleted_folders(path.read_text(encoding="utf-8"))):
+            say(f"  skipped           {path.stem}: the folder {name} was deleted")
 
 
 def breaks_of(day: date) -> set[str]:
@@ -94,6 +115,7 @@ def run_broken(python: Path, missing: tuple[Need, ...], names: Collection[str] =
 
     Returns whether all were noticed.
     """
+    _say_skipped()
     breaks = [mutant for mutant in all_breaks() if not any(mutant.needs(need) for need in missing)]
     if names:
         breaks = [mutant for mutant in breaks if mutant.patch.stem in names]

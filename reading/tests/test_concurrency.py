@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from threading import Barrier, BrokenBarrierError
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -20,14 +21,16 @@ SECONDS = 1  # long enough for a teacher's click, if nothing holds it up
 
 
 @contextmanager
-def during_the_sync(school: School, work: Any) -> Iterator[list[Future[Any]]]:
+def during_the_sync(
+    school: School, work: Any, patience: float = SECONDS
+) -> Iterator[list[Future[Any]]]:
     """Start `work` after the feature's receiver has run, before the sync commits."""
     started: list[Future[Any]] = []
     with ThreadPoolExecutor() as threads:
 
         def joined(*_: object, **__: object) -> None:
             started.append(threads.submit(work))
-            wait(started, SECONDS)
+            wait(started, patience)
 
         with signals.enrollments_added.connected_to(joined, sender=school.app):
             yield started
@@ -53,6 +56,25 @@ def test_a_student_whom_a_sync_adds_while_the_teacher_assigns_gets_the_book(scho
         school.sync()
     assert [click.result(30) for click in clicks] == ["/reading/1"]
     assert titles(school.browser("mei.bowman")) == ["The Hare and the Tortoise"]
+
+
+def test_pages_do_not_wait_for_a_sync(school: School) -> None:
+    teacher, student = school.browser(TEACHER), school.browser(STUDENT)
+    path, section = school.assign(teacher), school.section("Reading Workshop").id
+    school.clever.simulator.change_roster("class", "mei.bowman", section=section, enrolled=True)
+    pages = [(student, page) for page in ("/my-books", "/my-books/1")]
+    pages += [(teacher, page) for page in ("/reading", path, f"{path}/change")]
+    seconds: list[float] = []
+
+    def open_pages() -> None:
+        started = monotonic()
+        assert {client.get(page).status_code for client, page in pages} == {200}
+        seconds.append(monotonic() - started)
+
+    with during_the_sync(school, open_pages, patience=9) as visits:
+        school.sync()
+    assert [visit.result(30) for visit in visits] == [None]
+    assert seconds[0] < 8
 
 
 @contextmanager
