@@ -86,18 +86,23 @@ def forgotten(
 def exported(
     _app: Flask, *, connection: Connection, person_id: str, **_: object
 ) -> dict[str, list[dict[str, str | None]]]:
-    """Return a person's books for the export of their data."""
-    query = select(assignments.c.book, assignments.c.due, tasks.c.read_at).join(tasks)
+    """Return a student's and a teacher's books for the export of their data."""
+    given = select(assignments.c.book, assignments.c.due, tasks.c.read_at).join(tasks)
+    assigned = select(assignments.c.book, assignments.c.due).join(teachers)
     return {
         "books": [
-            {
-                "title": book(row.book).title,
-                "due": row.due.isoformat(),
-                "read_at": row.read_at.isoformat() if row.read_at else None,
-            }
-            for row in connection.execute(query.where(tasks.c.person_id == person_id))
-        ]
+            _exported_book(row) | {"read_at": row.read_at.isoformat() if row.read_at else None}
+            for row in connection.execute(given.where(tasks.c.person_id == person_id))
+        ],
+        "assigned_books": [
+            _exported_book(row)
+            for row in connection.execute(assigned.where(teachers.c.person_id == person_id))
+        ],
     }
+
+
+def _exported_book(row: Any) -> dict[str, str | None]:
+    return {"title": book(row.book).title, "due": row.due.isoformat()}
 
 
 def library_teacher_logged_in(_app: Flask, *, identity: Identity, **_: object) -> None:

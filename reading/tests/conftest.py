@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +22,8 @@ from clever_login.testing import Browser, browser, sample_settings
 
 TODAY = datetime.now(UTC).date().isoformat()
 TEACHER, OTHER_TEACHER, STUDENT = "teacher", "teacher_admin", "student"
-pytest.importorskip("clever_simulator")
+HAS_SIMULATOR = find_spec("clever_simulator") is not None
+collect_ignore_glob = [] if HAS_SIMULATOR else ["test_*.py"]  # all tests need it
 
 
 @dataclass(frozen=True)

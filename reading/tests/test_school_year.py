@@ -139,6 +139,8 @@ def test_a_persons_books_are_in_their_export(school: School) -> None:
     (book,) = exported["app"]["books"]
     assert book["title"] == BOOK[0]
     assert book["read_at"]
+    exported = json.loads(school.command("export", "--user", school.clever.person(TEACHER).id))
+    assert [book["title"] for book in exported["app"]["assigned_books"]] == BOOK
 
 
 def test_a_forgotten_persons_books_are_deleted_and_on_the_receipt(school: School) -> None:
