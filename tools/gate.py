@@ -59,7 +59,11 @@ def checks() -> list[Step]:
         Step("ruff check", ("ruff", "check", ".", *scripts)),
         Step("ruff format", ("ruff", "format", "--check", ".", *scripts)),
         Step("mypy", ("mypy", *_typed_without_simulator())),
-        *([Step("mypy features", ("mypy", *names))] if (names := features()) else []),
+        *(
+            [Step("mypy features", ("mypy", *_without_tests(), *names))]
+            if (names := features())
+            else []
+        ),
         Step("mypy bin", strict),
         Step("import layers", ("tools.import_layers",)),
     ]
@@ -79,6 +83,11 @@ def _typed_without_simulator() -> tuple[str, ...]:
         return ()
     modules = (path.name for path in sorted(ROOT.glob("*.py")) if path.stem.isidentifier())
     return (*modules, "clever_login")
+
+
+def _without_tests() -> tuple[str, ...]:
+    """Returns the option that leaves out the tests of features if there is no simulator."""
+    return () if has_simulator() else ("--exclude", "/tests/")
 
 
 def features() -> tuple[str, ...]:
