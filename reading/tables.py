@@ -6,11 +6,39 @@ January. `teachers` are those who taught a class of the assignment at any time.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Date, DateTime, ForeignKey, Integer, MetaData, String, Table
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+)
 
 from clever_login.database import PERSON_ID, SECTION_ID
 
 metadata = MetaData()
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time in UTC. SQLite returns it without a zone, PostgreSQL in the zone of its server."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 # SQLAlchemy passes it
+        """Add the zone, or convert the time to UTC."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
 
 assignments = Table(
     "reading_assignments",
@@ -38,5 +66,5 @@ tasks = Table(
     metadata,
     Column("assignment_id", ForeignKey(ASSIGNMENT_ID, ondelete="CASCADE"), primary_key=True),
     Column("person_id", ForeignKey(PERSON_ID, ondelete="CASCADE"), primary_key=True, index=True),
-    Column("read_at", DateTime(timezone=True)),  # None until the student has read the book
+    Column("read_at", UtcDateTime),  # None until the student has read the book
 )

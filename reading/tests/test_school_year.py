@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
+from clever_login import database
+from reading.tables import tasks
 from reading.tests.conftest import DATABASES, STUDENT, TEACHER, School, titles, words
 
 pytestmark = pytest.mark.parametrize("database_url", DATABASES, indirect=True)
@@ -138,9 +142,24 @@ def test_a_persons_books_are_in_their_export(school: School) -> None:
     exported = json.loads(school.command("export", "--user", school.clever.person(STUDENT).id))
     (book,) = exported["app"]["books"]
     assert book["title"] == BOOK[0]
-    assert book["read_at"]
+    assert datetime.fromisoformat(book["read_at"]).utcoffset() == timedelta(0)
     exported = json.loads(school.command("export", "--user", school.clever.person(TEACHER).id))
     assert [book["title"] for book in exported["app"]["assigned_books"]] == BOOK
+
+
+def test_the_days_of_reading_are_those_of_utc(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    path = school.assign(teacher, "Reading Workshop")
+    with school.app.test_request_context(), database.begin() as connection:
+        late = datetime(2026, 1, 31, 23, 30, tzinfo=UTC)
+        connection.execute(update(tasks).values(read_at=late))
+        if connection.dialect.name == "postgresql":  # as if its server were in another zone
+            name = connection.engine.url.database
+            connection.exec_driver_sql(f"ALTER DATABASE {name} SET timezone TO 'Asia/Tokyo'")
+    with school.app.test_request_context():
+        database.engine().dispose()
+    assert "January 31, 2026" in words(teacher, path)
+    assert "2026-01-31" in teacher.get(f"{path}.csv").text
 
 
 def test_a_forgotten_persons_books_are_deleted_and_on_the_receipt(school: School) -> None:
