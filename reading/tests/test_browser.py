@@ -187,6 +187,7 @@ def test_a_book_is_assigned_and_read_with_the_keyboard_alone(visits: Visits) -> 
         page.goto("/my-books")
         press_tab_until(page, ".tile")
         page.keyboard.press("Enter")
+        page.wait_for_url(re.compile(r"/my-books/\d+$"))
         press_tab_until(page, "main button")
         page.keyboard.press("Enter")
         expect(page.locator(".tile", has_text="You read it").first).to_be_visible()
