@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,12 @@ from typing import NoReturn
 from tools.dev_plan import Plan, port_of_app_url, read_variables
 from tools.dev_status import running_ports
 from tools.ports import wanted_port
+from tools.python_version import clean_environment
 from tools.terminal import SetupError
 from tools.venv import ROOT, Environment
+
+# The environment variables that help needs: none of the app's, which might be invalid.
+TERMINAL = ("COLUMNS", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "PATH", "TERM", "TMPDIR")
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,19 @@ def situation(folder: Path) -> Situation:
         return Situation(Plan(variables, ports.app, ports.simulator), True)
     app = wanted_port(variables, "PORT", 3000)
     return Situation(Plan(variables, app, wanted_port(variables, "SIMULATOR_PORT", 3001)), False)
+
+
+def asks_for_help(arguments: list[str]) -> bool:
+    """Whether the command only prints its help."""
+    before_values = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return not arguments or "--help" in before_values
+
+
+def help_environment() -> dict[str, str]:
+    """Returns variables with which the app starts, whatever .env says."""
+    kept = {key: value for key, value in clean_environment().items() if key in TERMINAL}
+    kept["SECRET_KEY"] = secrets.token_urlsafe(48)
+    return Plan(kept, 3000, 3001).app_environment(ROOT)
 
 
 def become_python(arguments: list[str], environ: dict[str, str]) -> NoReturn:

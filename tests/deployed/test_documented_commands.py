@@ -146,6 +146,10 @@ NAMES = {
     "python -m bench.scenarios.compare_servers",
     "bin/clever --help",
     "bin/clever ...",
+    "bin/app",
+    "bin/app NAME",
+    "bin/app ...",
+    "flask --app app NAME",
     "0 * * * *",
 } | {
     "flask --app app clever",
