@@ -19,7 +19,8 @@ PARTS = (
     parts.Accounts(),
     parts.Rosters(),
 )
-FEATURES = ("dashboard", "reading")  # modules with `init_app`; reading is an example to delete
+# Modules with a function `init_app`. reading is an example to delete.
+FEATURES = ("dashboard", "reading")
 clever = CleverLogin(product="Reading Room", url_prefix="", after_login="/dashboard", parts=PARTS)
 
 

@@ -1,5 +1,7 @@
 """A form: users keep notes, and everyone reads only their own."""
 
+from pathlib import Path
+
 from flask import Blueprint, Flask, abort, redirect, render_template_string, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, insert, select
@@ -7,15 +9,17 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, ins
 from clever_login import current_user, database
 
 MAX_LENGTH = 500  # characters
+MIGRATIONS = Path(__file__).parent / "notes" / "migrations"
 PAGE = """{% extends "clever_login/base.html" %}
 {% block heading %}Notes{% endblock %}
 {% block content %}
-{% for note in notes %}<p>{{ note }}</p>{% endfor %}
-{% if problem %}<p role="alert">{{ problem }}</p>{% endif %}
+{% for saved in notes %}<p>{{ saved }}</p>{% endfor %}
+{% if problem %}<p class="notice bad" role="alert">{{ problem }}</p>{% endif %}
 <form method="post">
   <input type="hidden" name="csrf_token" value="{{ csrf_token() }}">
-  <label>Note <input name="note" maxlength="500" required></label>
-  <button>Save</button>
+  <p class="field"><label for="note">Note</label>
+  <input id="note" name="note" maxlength="500" required value="{{ note }}"></p>
+  <p><button class="button">Save</button></p>
 </form>
 {% endblock %}"""
 
@@ -31,12 +35,12 @@ bp = Blueprint("notes", __name__)
 
 
 @bp.get("/notes")
-def show(problem: str = "") -> str:
-    """Show the user's notes and the form."""
+def show(problem: str = "", note: str = "") -> str:
+    """Show the user's notes and the form. After a problem, it has the user's text again."""
     query = select(notes.c.note).where(notes.c.person_id == _person_id()).order_by(notes.c.id)
-    with database.begin() as connection:
+    with database.read() as connection:
         found = connection.scalars(query).all()
-    return render_template_string(PAGE, notes=found, problem=problem)
+    return render_template_string(PAGE, notes=found, problem=problem, note=note)
 
 
 @bp.post("/notes")
@@ -44,7 +48,7 @@ def save() -> ResponseReturnValue:
     """Check and store a note. The redirect keeps a reload of the page from sending it again."""
     note = request.form.get("note", "").strip()
     if not 1 <= len(note) <= MAX_LENGTH or not note.isprintable():
-        return show(f"A note is one line of 1 to {MAX_LENGTH} characters."), 400
+        return show(f"A note is one line of 1 to {MAX_LENGTH} characters.", note), 400
     with database.begin() as connection:
         connection.execute(insert(notes).values(person_id=_person_id(), note=note))
     return redirect(url_for("notes.show"), 303)
@@ -56,5 +60,6 @@ def _person_id() -> str:
 
 
 def init_app(app: Flask) -> None:
-    """Register the page."""
+    """Add the table and the page."""
+    database.add_tables(app, metadata, MIGRATIONS)
     app.register_blueprint(bp)

@@ -1,5 +1,7 @@
 """A second provider: your own staff log in with Google, through Authlib."""
 
+import os
+
 from authlib.integrations.flask_client import OAuth, OAuthError
 from flask import Blueprint, Flask, current_app, redirect
 from flask.typing import ResponseReturnValue
@@ -36,7 +38,8 @@ def callback() -> ResponseReturnValue:
         claims = google.authorize_access_token(claims_options=checks).get("userinfo", {})
     except (OAuthError, JoseError, RequestException) as error:
         raise AccountRefused(TRY_AGAIN) from error
-    if claims.get("email_verified") is not True or claims.get("hd") != config["GOOGLE_DOMAIN"]:
+    domain = config["GOOGLE_DOMAIN"]
+    if not domain or claims.get("email_verified") is not True or claims.get("hd") != domain:
         raise AccountRefused("This login is only for our staff.")
     log_in(
         Identity(
@@ -50,11 +53,12 @@ def callback() -> ResponseReturnValue:
     return redirect("/")
 
 
-def init_app(
-    app: Flask, settings: Settings, *, issuer: str = "https://accounts.google.com"
-) -> None:
-    """Register the views. app.config has GOOGLE_CLIENT_ID, _CLIENT_SECRET, and _DOMAIN."""
+def init_app(app: Flask, *, issuer: str = "https://accounts.google.com") -> None:
+    """Register the views. Without GOOGLE_DOMAIN, nobody can log in with Google."""
+    settings: Settings = app.extensions["clever_login"].settings
     app.config.update(GOOGLE_ISSUER=issuer, GOOGLE_CALLBACK=f"{settings.app_url}/google/callback")
+    for name in ("GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_DOMAIN"):
+        app.config.setdefault(name, os.environ.get(name, ""))
     app.extensions["google"] = OAuth(app).register(  # type: ignore[no-untyped-call]
         "google",
         server_metadata_url=f"{issuer}/.well-known/openid-configuration",

@@ -12,8 +12,9 @@ PAGE = """{% extends "clever_login/base.html" %}
 {% block content %}<p>Your child logs in at {{ school_url }}.</p>{% endblock %}"""
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask) -> None:
     """Register the page, and redirect requests for other pages to the host of APP_URL."""
+    settings: Settings = app.extensions["clever_login"].settings
     bp = Blueprint("parents", __name__)
 
     @bp.get("/parents")

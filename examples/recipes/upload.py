@@ -27,8 +27,9 @@ PAGE = """{% extends "clever_login/base.html" %}
 {% if file %}<p><a href="{{ url_for('homework.download') }}">Download my file</a></p>{% endif %}
 <form method="post" enctype="multipart/form-data">
   <input type="hidden" name="csrf_token" value="{{ csrf_token() }}">
-  <label>File, up to 5 MB <input type="file" name="file" required></label>
-  <button>Hand in</button>
+  <p class="field"><label for="file">File, up to 5 MB</label>
+  <input id="file" type="file" name="file" required></p>
+  <p><button class="button">Hand in</button></p>
 </form>
 {% endblock %}"""
 

@@ -1,6 +1,7 @@
 """A webhook: another server says that an account was closed, and its sessions end."""
 
 import hmac
+import os
 import time
 
 from flask import Blueprint, Flask, abort, current_app, request
@@ -37,10 +38,13 @@ def _check_signature() -> None:
         abort(403)
 
 
-def init_app(app: Flask, secret: str) -> None:
-    """Register the webhook, which has no session and so no CSRF token."""
+def init_app(app: Flask) -> None:
+    """Register the webhook if its secret is set. It has no session and so no CSRF token."""
+    secret = os.environ.get("WEBHOOK_SECRET", "")
+    if not secret:
+        return  # as in your tests: the address is then a 404
     if len(secret) < MIN_SECRET:
-        raise ValueError(f"the secret of the webhook has fewer than {MIN_SECRET} characters")
+        raise ValueError(f"WEBHOOK_SECRET has fewer than {MIN_SECRET} characters")
     app.config["WEBHOOK_SECRET"] = secret
     app.register_blueprint(bp)
     app.extensions["csrf"].exempt(bp)

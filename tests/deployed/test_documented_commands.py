@@ -109,6 +109,8 @@ ELSEWHERE = {
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
     ".venv-test/bin/python -m docs.write_recipes": "it writes docs/recipes.md",
     ".venv-test/bin/python -m tests.make_it_yours": "it takes an hour",
+    "cp -r examples/recipes/form.py examples/recipes/notes .": "tests/deployed/test_newcomer.py",
+    "bin/app export-classes DISTRICT_ID classes.csv": "tests/deployed/test_bin_app.py",
 }
 ELSEWHERE |= {
     command: "tests/browser/test_tutorial.py"

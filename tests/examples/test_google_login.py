@@ -29,7 +29,9 @@ def provider() -> Iterator[OpenIdProvider]:
         yield running
 
 
-def start(folder: Path, provider: OpenIdProvider, **arguments: Any) -> Browser:
+def start(
+    folder: Path, provider: OpenIdProvider, domain: str = "staff.example.org", **arguments: Any
+) -> Browser:
     """Return a browser at an app with its own users table, for one district of Clever."""
     settings = sample_settings(folder, clever_district_ids=("5f1",))
     added = (parts.Rosters(), parts.Database(metadata=own_users.metadata))
@@ -38,9 +40,9 @@ def start(folder: Path, provider: OpenIdProvider, **arguments: Any) -> Browser:
     app.config.update(
         GOOGLE_CLIENT_ID=CLIENT_ID,
         GOOGLE_CLIENT_SECRET=CLIENT_SECRET,
-        GOOGLE_DOMAIN="staff.example.org",
+        GOOGLE_DOMAIN=domain,
     )
-    google_login.init_app(app, settings, issuer=provider.issuer)
+    google_login.init_app(app, issuer=provider.issuer)
     return browser(app)
 
 
@@ -150,6 +152,15 @@ def test_rules_for_clever_do_not_apply_to_google(client: Browser, provider: Open
     assert client.get("/me").text.startswith("clever ")
     log_in(client, provider)  # another person at the same computer
     assert client.get("/me").text.startswith("google ")
+
+
+@pytest.mark.parametrize("domain", [None, ""])
+def test_without_a_domain_of_your_own_nobody_is_staff(
+    tmp_path: Path, provider: OpenIdProvider, domain: str | None
+) -> None:
+    client = start(tmp_path, provider, domain="")
+    provider.claims = {"hd": domain}
+    assert "only for our staff" in log_in(client, provider).text
 
 
 def test_find_or_create_may_refuse_a_user_of_google(

@@ -49,9 +49,9 @@ def create_tables(settings: Settings, metadata: MetaData) -> None:
 def notes(tmp_path: Path, database_url: str | None) -> Browser:
     """A browser at the app with the form."""
     settings = sample_settings(tmp_path, database_url=database_url)
-    app = make_app(settings, parts.Accounts(), parts.Database(metadata=form.metadata))
+    app = make_app(settings, parts.Accounts())
     form.init_app(app)
-    create_tables(settings, form.metadata)
+    run_flask_clever(app, "db", "upgrade")
     return browser(app)
 
 
@@ -75,6 +75,7 @@ def test_the_form_says_what_is_wrong_with_a_note(notes: Browser, note: str) -> N
     login_as(notes, "teacher")
     refused = notes.submit("/notes", note=note)
     assert (refused.status_code, "A note is one line of" in refused.text) == (400, True)
+    assert f'value="{note.strip()}"' in refused.text  # nobody writes a text twice
 
 
 def test_the_notes_of_a_deleted_user_are_deleted(notes: Browser) -> None:
@@ -134,10 +135,11 @@ def test_an_upload_needs_the_token_and_a_file(homework: Browser) -> None:
 
 
 @pytest.fixture
-def account_events(tmp_path: Path) -> Browser:
+def account_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Browser:
     """A browser at the app with the webhook, where the account "7" is logged in."""
+    monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
     app = sample_app(tmp_path, find_or_create=lambda _identity: "7")
-    webhook.init_app(app, SECRET)
+    webhook.init_app(app)
     client = browser(app)
     login_as(client, "teacher")
     return client
@@ -204,9 +206,18 @@ def test_events_that_the_webhook_does_not_know_change_nothing(
     assert account_events.get("/me").status_code == 200
 
 
-def test_the_webhook_does_not_start_without_a_secret(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="fewer than 32"):
-        webhook.init_app(sample_app(tmp_path), "")
+def test_the_webhook_does_not_start_with_a_short_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBHOOK_SECRET", "short")
+    with pytest.raises(ValueError, match="WEBHOOK_SECRET has fewer than 32"):
+        webhook.init_app(sample_app(tmp_path))
+
+
+def test_without_a_secret_there_is_no_webhook(tmp_path: Path) -> None:
+    app = sample_app(tmp_path)
+    webhook.init_app(app)
+    assert send_event(browser(app), CLOSED, secret="") == 404
 
 
 @pytest.fixture
@@ -214,7 +225,7 @@ def two_hosts(tmp_path: Path) -> Browser:
     """A browser at the app with two host names."""
     settings = sample_settings(tmp_path, app_url="http://school.example.org")
     app = make_app(settings, second_hostname.HEADERS)
-    second_hostname.init_app(app, settings)
+    second_hostname.init_app(app)
     return browser(app)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
+from importlib import import_module
 
 import clever_login
 from docs import write_recipes
@@ -20,8 +22,17 @@ def test_the_recipes_page_is_current() -> None:
 
 
 def test_each_recipe_is_on_the_page_once_and_nothing_else_is_code() -> None:
-    blocks = re.findall(r"```(\w+)\n(.*?)```", write_recipes.PAGE.read_text(), re.S)
-    assert sorted(blocks) == sorted(("python", code) for code in modules().values())
+    blocks = re.findall(r"```python\n(.*?)```", write_recipes.PAGE.read_text(), re.S)
+    assert sorted(blocks) == sorted(modules().values())
+
+
+def test_the_name_of_a_recipe_in_features_is_enough_to_add_it() -> None:
+    features = {name for name, code in modules().items() if "def init_app(" in code}
+    assert len(features) > 5
+    for name in features:
+        needed = inspect.signature(import_module(f"recipes.{name}").init_app).parameters.values()
+        required = [each.name for each in needed if each.default is each.empty]
+        assert required == ["app"], name  # app.py passes nothing else
 
 
 def test_recipes_use_only_public_names() -> None:
