@@ -23,6 +23,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from tools.processes import Children
+from tools.terminal import run
+
 ROOT = Path(__file__).resolve().parent.parent
 IGNORED = (".env", ".git", ".venv*", "instance", "node_modules", "__pycache__", ".pytest_cache")
 STARTER = 'product="Reading Room"'
@@ -46,6 +49,12 @@ def change_a_sentence(copy: Path) -> None:
     catalog = copy / "translations/es/LC_MESSAGES/messages.po"
     replace(catalog, f'msgid "{SENTENCE}"', f'msgid "{OWN_SENTENCE}"')
     replace(catalog, f'msgstr "{SPANISH}"', f'msgstr "{OWN_SPANISH}"')
+
+
+def offer_only_english(copy: Path) -> None:
+    """Offer no other language than English, and delete the translations of the app."""
+    replace(copy / "app.py", "    parts.Languages(),\n", '    parts.Languages(only=("en",)),\n')
+    shutil.rmtree(copy / "translations/es")
 
 
 def change_the_colors(copy: Path) -> None:
@@ -80,6 +89,14 @@ def add_the_blueprint(copy: Path) -> None:
     """Add the blueprint of docs/make-it-yours.md."""
     (copy / "books.py").write_text(blocks(copy, "make-it-yours.md", "python")[-1])
     replace(copy / "app.py", FEATURES, 'FEATURES = ("dashboard", "reading", "books")')
+
+
+def add_the_form(copy: Path) -> None:
+    """Add the form of docs/recipes.md."""
+    recipes = copy / "examples/recipes"
+    shutil.copy(recipes / "form.py", copy)
+    shutil.copytree(recipes / "notes", copy / "notes")
+    replace(copy / "app.py", FEATURES, 'FEATURES = ("dashboard", "reading", "form")')
 
 
 def use_own_accounts(copy: Path) -> None:
@@ -137,10 +154,12 @@ CHANGES: dict[str, Change] = {
     for change in (
         rename_the_product,
         change_a_sentence,
+        offer_only_english,
         change_the_colors,
         replace_a_template,
         add_the_first_page,
         add_the_blueprint,
+        add_the_form,
         use_own_accounts,
         add_own_tables,
         remove_the_example,
@@ -190,20 +209,25 @@ def passes(name: str, tests: Sequence[str] = ()) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         copy = copy_project(Path(folder))
         CHANGES[name](copy)
-        result = subprocess.run(
-            [sys.executable, "bin/test", *(["--", *tests] if tests else [])],
-            cwd=copy,
-            env={name: value for name, value in os.environ.items() if name != "CI"},  # quick tier
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    summary = result.stdout.strip().splitlines()[-1:]
-    print(f"  {name}: {time.monotonic() - started:.0f} s, {' '.join(summary)}", flush=True)
-    if result.returncode != 0:
-        print(result.stdout, flush=True)
-    return result.returncode == 0
+        code, lines = run_bin_test(copy, *(["--", *tests] if tests else []))
+    summary = "".join(lines[-1:]).strip()
+    print(f"  {name}: {time.monotonic() - started:.0f} s, {summary}", flush=True)
+    if code != 0:
+        print("\n".join(lines), flush=True)
+    return code == 0
+
+
+def run_bin_test(copy: Path, *arguments: str) -> tuple[int | None, list[str]]:
+    """Run `bin/test` in a copy, and return its exit code and the lines of its output.
+
+    A signal that stops this script stops it, too, with everything that it started.
+    """
+    quick_tier = {name: value for name, value in os.environ.items() if name != "CI"}
+    with Children(copy) as children:
+        command = [sys.executable, "bin/test", *arguments]
+        child = children.start("bin/test", command, quick_tier, subprocess.PIPE)
+        lines = list(child.lines())
+        return child.exit_code, lines
 
 
 def main(*arguments: str) -> int:
@@ -221,4 +245,4 @@ def main(*arguments: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    run(lambda: main(*sys.argv[1:]))

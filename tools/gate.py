@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import signal
@@ -148,14 +149,15 @@ def _activated(python: Path) -> dict[str, str]:
 
 
 def _stop(process: subprocess.Popen[bytes], number: int) -> None:
-    """Lets pytest clean up what it started. A Ctrl-C has reached it already."""
+    """Lets pytest clean up what it started. A Ctrl-C in a terminal has reached it already."""
     if number != signal.SIGINT:
         process.send_signal(signal.SIGINT)
-    try:
-        process.wait(PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    for last_resort in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_S)
+            return
+        process.send_signal(last_resort)
+    process.wait()
 
 
 def say_what_was_skipped(python: Path, missing: tuple[Need, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Tests the languages of your pages."""
+"""Tests the languages of your pages: those that have a file in translations/."""
 
 from __future__ import annotations
 
@@ -18,24 +18,34 @@ from tests.app.conftest import words
 Page = Callable[..., BeautifulSoup]
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = sorted((ROOT / "translations").glob("*/LC_MESSAGES/messages.po"))
+LANGUAGES = [path.parts[-3] for path in FILES if path.parts[-3] != "en"]  # such as es or pt_BR
 METHODS = [("*.py", "python"), ("templates/**.html", "jinja2")]
+WHAT_TO_DO = "run bin/translate, then translate the empty texts of the files in translations/"
 
 
-def test_a_browser_gets_its_language(page: Page) -> None:
-    english, spanish = (page("/", **{"Accept-Language": tag}) for tag in ("en-US", "es-MX"))
-    assert [each.html["lang"] for each in (english, spanish) if each.html] == ["en", "es"]
-    assert words(english, "h1") != words(spanish, "h1")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_browser_gets_its_language(page: Page, language: str) -> None:
+    tags = ["en", language.replace("_", "-")]
+    english, other = (page("/", **{"Accept-Language": tag}) for tag in tags)
+    assert [each.html["lang"] for each in (english, other) if each.html] == tags
+    assert words(english, "h1") != words(other, "h1"), WHAT_TO_DO
 
 
-def test_a_link_can_choose_the_language(page: Page) -> None:
-    assert words(page("/?language=es"), "h1") == words(page("/", **{"Accept-Language": "es"}), "h1")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_link_can_choose_the_language(page: Page, language: str) -> None:
+    by_browser = page("/", **{"Accept-Language": language.replace("_", "-")})
+    assert words(page(f"/?language={language}"), "h1") == words(by_browser, "h1")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("role", Role)
-def test_each_dashboard_speaks_spanish(client: Browser, page: Page, role: Role) -> None:
+def test_each_dashboard_is_translated(
+    client: Browser, page: Page, role: Role, language: str
+) -> None:
     login_as(client, role)
-    english, spanish = (page(**{"Accept-Language": tag}) for tag in ("en", "es"))
-    assert words(english, ".lead") != words(spanish, ".lead")
+    tags = ["en", language.replace("_", "-")]
+    english, other = (page(**{"Accept-Language": tag}) for tag in tags)
+    assert words(english, ".lead") != words(other, ".lead"), WHAT_TO_DO
 
 
 def has_your_texts(folder: str) -> bool:
@@ -44,7 +54,6 @@ def has_your_texts(folder: str) -> bool:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.parts[-3])
 def test_every_text_of_your_pages_is_translated(path: Path) -> None:
-    """If it fails, run `bin/translate`, then translate the empty texts of this file."""
     found = extract_from_dir(ROOT, METHODS, directory_filter=has_your_texts)
     texts = {text[0] if isinstance(text, tuple) else text for _, _, text, _, _ in found}
     catalogs = [read_catalog(each) for each in (path, of_the_library(path)) if each.is_file()]
@@ -52,7 +61,7 @@ def test_every_text_of_your_pages_is_translated(path: Path) -> None:
     translated = {
         text for text in texts if any(is_translated(catalog, text) for catalog in catalogs)
     }
-    assert texts - translated == set()
+    assert texts - translated == set(), WHAT_TO_DO
 
 
 def of_the_library(path: Path) -> Path:
