@@ -109,6 +109,7 @@ ELSEWHERE = {
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
     ".venv-test/bin/python -m docs.write_recipes": "it writes docs/recipes.md",
     ".venv-test/bin/python -m tests.make_it_yours": "it takes an hour",
+    ".venv-test/bin/python -m tests.newcomer": "tests/deployed/test_newcomer.py",
     "cp -r examples/recipes/form.py examples/recipes/notes .": "tests/deployed/test_newcomer.py",
     "bin/app export-classes DISTRICT_ID classes.csv": "tests/deployed/test_bin_app.py",
 }
@@ -151,6 +152,7 @@ NAMES = {
     "bin/app",
     "bin/app NAME",
     "bin/app ...",
+    "git clone",
     "flask --app app NAME",
     "0 * * * *",
 } | {
