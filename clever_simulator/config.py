@@ -21,6 +21,8 @@ class RegisteredApp:
       it, only logins that Clever starts are marked.
     - `secret_in_body`: the app may send its secret in the body of a token request. Clever documents
       HTTP Basic only.
+    - `bare_content_type`: the Content-Type of a token request must have no parameters, such as a
+      charset. Clever documents only the two media types.
     - `library_districts`: short names of districts whose users log in through Clever Library. Their
       logins have no ID token, even if the app has OIDC.
     - `sends_authorized_by`: `/me` includes `authorized_by`.
@@ -37,6 +39,7 @@ class RegisteredApp:
     unshared: tuple[str, ...] = ()
     loginas_repeats: bool = False
     secret_in_body: bool = False
+    bare_content_type: bool = False
     library_districts: tuple[str, ...] = ()
     sends_authorized_by: bool = True
 

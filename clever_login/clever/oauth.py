@@ -28,6 +28,10 @@ from clever_login.errors import (
     NotJson,
 )
 
+# RFC 6749, section 4.1.3. The media type has no parameters. Authlib adds a charset by default, and
+# a server that compares the whole header would refuse the request.
+FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
@@ -77,7 +81,10 @@ def exchange_code(
     )
     try:
         token = client.fetch_token(
-            f"{settings.clever_url}/oauth/tokens", grant_type="authorization_code", code=code
+            f"{settings.clever_url}/oauth/tokens",
+            headers=FORM_HEADERS,
+            grant_type="authorization_code",
+            code=code,
         )
     except OAuth2Error as error:
         raise _refusal_error(error) from None  # the description is Clever's text and is not logged

@@ -139,6 +139,8 @@ def _find_problem(values: Mapping[str, object], app: RegisteredApp) -> str:
     """Returns what is wrong with a token request, or an empty string."""
     if request.content_length is None:
         return "Content-Length is missing"
+    if app.bare_content_type and request.content_type != request.mimetype:
+        return "invalid content-type"
     secret_in_body = "client_secret" in values and not app.secret_in_body
     if secret_in_body or "client_secret" in request.args:
         return "the client authenticates with HTTP Basic only"

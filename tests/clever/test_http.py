@@ -11,12 +11,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from clever_login.clever.deadlines import Deadline
+from clever_login.clever.http import HttpClient
+from clever_login.clever.oauth import exchange_code
+from clever_simulator.config import Config, default_config
 from tests.conftest import SiteMaker
 from tests.support import certificates
 from tests.support.certificates import Certificate
@@ -89,6 +95,33 @@ def test_twenty_logins_share_a_few_persistent_connections(make_site: SiteMaker) 
     for _ in range(20):
         assert visitor.open("/login").path == "/dashboard"
     assert 1 <= proxy.connections <= 3
+
+
+def test_the_token_request_has_the_bare_form_content_type_and_a_length(site: Site) -> None:
+    """RFC 6749, 4.1.3, and Clever's own words: an explicit Content-Type and Content-Length."""
+    callback = urlsplit(stop_before_callback(site, "student").url)
+    code, proxy = parse_qs(callback.query)["code"][0], CountingProxy()
+    with proxy.before(site.clever.url) as url:
+        settings = replace(site.settings, clever_url=url)
+        assert exchange_code(settings, HttpClient(), code, Deadline(5)).access_token
+    head, _, body = bytes(proxy.received).decode("ascii").partition("\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.splitlines()[1:])
+    assert head.startswith("POST /oauth/tokens HTTP/1.1\r\n")
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert headers["Accept"] == "application/json"
+    assert int(headers["Content-Length"]) == len(body)
+    assert parse_qs(body, strict_parsing=True) == {
+        "grant_type": ["authorization_code"],
+        "code": [code],
+        "redirect_uri": [settings.redirect_uri],
+    }
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_login_works_whether_or_not_clever_accepts_a_charset(site: Site, *, bare: bool) -> None:
+    (app, *_) = default_config(site.url).apps
+    site.clever.configure(Config(apps=(replace(app, bare_content_type=bare),)))
+    assert by_button(site, "student").path == "/dashboard"
 
 
 def test_user_and_district_are_requested_concurrently(site: Site) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -192,6 +193,19 @@ def test_token_requests_that_clever_would_refuse_are_refused(
     response = exchange(clever, code, **parts)
     assert response.status_code in {400, 401}
     assert response.json()["error"] in {"invalid_grant", "invalid_client", "invalid_request", "unsupported_grant_type", "invalid request"}  # fmt: skip  # noqa: E501
+
+
+@pytest.mark.parametrize(("bare", "status"), [(False, 200), (True, 400)])
+def test_a_charset_in_the_content_type_of_a_token_request_is_refused_only_where_configured(
+    clever: RunningSimulator, bare: bool, status: int
+) -> None:
+    (app, *_) = default_config(APP_URL).apps
+    clever.configure(Config(apps=(replace(app, bare_content_type=bare),)))
+    form = "application/x-www-form-urlencoded"
+    for content_type, expected in ((form, 200), (f"{form};charset=UTF-8", status)):
+        code = callback_parameters(clever)["code"]
+        response = exchange(clever, code, headers={"Content-Type": content_type})
+        assert response.status_code == expected
 
 
 def test_token_requests_may_have_a_json_body(clever: RunningSimulator) -> None:
