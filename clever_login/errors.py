@@ -115,6 +115,13 @@ class CleverUnreachable(CleverUnavailable):
     """No connection could be made, so nothing was sent."""
 
 
+class KeysUnusable(CleverUnavailable):
+    """Clever's discovery document or key set is not one that the app may use.
+
+    ID tokens cannot be checked. The message says what is wrong, for an operator.
+    """
+
+
 class TooBusy(CleverUnavailable):
     """Too many logins are waiting for Clever.
 

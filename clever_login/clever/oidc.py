@@ -24,7 +24,7 @@ from clever_login.clever.http import HttpClient
 from clever_login.clever.parsing import Json
 from clever_login.clever.user_client import json_object
 from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS, Settings
-from clever_login.errors import CleverUnavailable, CleverUnexpected
+from clever_login.errors import CleverUnavailable, CleverUnexpected, KeysUnusable
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
@@ -37,6 +37,7 @@ REFRESH_AFTER_SECONDS = (
 MIN_REFRESH_SECONDS = 60
 RETRY_AFTER_FAILURE_SECONDS = 5  # after a failure
 FETCH_TIMEOUT_SECONDS = 2.0  # of a login's ten; the other calls need the rest
+RECENTLY_FETCHED = "Clever's keys were already requested a moment ago"
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 
 
@@ -51,18 +52,21 @@ class SigningKeys:
         self._keys: KeySet | None = None
         self._asked: float | None = None  # when they were last fetched
         self._not_before = -math.inf  # when they may be fetched again
+        self._last_failure = ""  # of the last fetch, with the class to raise
+        self._failure_class: type[CleverUnavailable] = CleverUnavailable
 
     def for_kid(self, kid: str | None, deadline: Deadline) -> KeySet:
         """Return the keys, fetching them again if none of them has this id.
 
-        Raises CleverUnavailable when they cannot be read now or were fetched too recently.
+        Raises CleverUnavailable when they cannot be read now or were fetched too recently, and its
+        subclass KeysUnusable when the discovery document or the keys are not as they must be.
         """
         if self._keys is not None and self._knows(kid, REFRESH_AFTER_SECONDS):
             return self._keys
         usable = self._keys if self._knows(kid, KEYS_TTL_SECONDS) else None
         try:
             return self._renewed(kid, deadline, wait=usable is None)
-        except (CleverUnavailable, CleverUnexpected):
+        except CleverUnavailable:
             if usable is None:
                 raise
             return usable
@@ -90,36 +94,52 @@ class SigningKeys:
     def _fetch(self, deadline: Deadline) -> KeySet:
         """Fetch the keys. A failure is remembered for a while, so that not every login waits."""
         if self._clock() < self._not_before:
-            raise CleverUnavailable("Clever's keys were already requested a moment ago")
+            raise self._failure_class(self._last_failure or RECENTLY_FETCHED)
         self._not_before = self._clock() + RETRY_AFTER_FAILURE_SECONDS
-        keys = _parse_key_set(self._get(self._jwks_uri(deadline), deadline))
+        try:
+            keys = self._read(deadline)
+        except CleverUnavailable as error:
+            unusable = isinstance(error, KeysUnusable)
+            self._failure_class = KeysUnusable if unusable else CleverUnavailable
+            self._last_failure = str(error)
+            raise
+        self._failure_class, self._last_failure = CleverUnavailable, ""
         self._asked = self._clock()
         self._not_before = self._asked + MIN_REFRESH_SECONDS
         return keys
 
-    def _jwks_uri(self, deadline: Deadline) -> str:
-        """Return the URL of the keys.
+    def _read(self, deadline: Deadline) -> KeySet:
+        discovery_url = self._issuer + DISCOVERY_PATH
+        document = self._get(discovery_url, "the discovery document", deadline)
+        keys_url = _jwks_uri(document, self._issuer)
+        return _parse_key_set(self._get(keys_url, "the key set", deadline))
 
-        The discovery document must name this issuer (OpenID Discovery, 4.3).
-        """
-        document = self._get(self._issuer + DISCOVERY_PATH, deadline)
-        uri = document.get("jwks_uri")
-        if document.get("issuer") != self._issuer:
-            raise CleverUnexpected("the discovery document belongs to another issuer")
-        if not isinstance(uri, str) or not uri.startswith(f"{self._issuer}/"):
-            raise CleverUnexpected("the discovery document names keys at another address")
-        return uri
-
-    def _get(self, url: str, deadline: Deadline) -> Json:
+    def _get(self, url: str, what: str, deadline: Deadline) -> Json:
         response = self._transport.send(requests.Request("GET", url), deadline)
         if response.status != 200:
-            raise CleverUnavailable(
-                f"Clever answered {response.status} to the request for its keys"
-            )
+            message = f"Clever answered {response.status} to the request for {what}"
+            raise (CleverUnavailable if response.temporary else KeysUnusable)(message)
         try:
             return json_object(response)
         except CleverUnexpected as error:
-            raise CleverUnavailable("Clever's keys cannot be read now") from error
+            raise KeysUnusable(f"{what} is not a JSON object") from error
+
+
+def _jwks_uri(document: Json, issuer: str) -> str:
+    """Return the URL of the keys from a discovery document.
+
+    Raises KeysUnusable unless it has exactly this issuer (OpenID Discovery, 4.3), and keys there.
+    """
+    found, uri = document.get("issuer"), document.get("jwks_uri")
+    if found is None or uri is None:
+        missing = "issuer" if found is None else "jwks_uri"
+        raise KeysUnusable(f"the discovery document has no {missing}")
+    if found != issuer:
+        difference = " (a trailing slash)" if found == f"{issuer}/" else ""
+        raise KeysUnusable(f"the issuer of the discovery document is not {issuer}{difference}")
+    if not isinstance(uri, str) or not uri.startswith(f"{issuer}/"):
+        raise KeysUnusable(f"the jwks_uri of the discovery document is not below {issuer}/")
+    return uri
 
 
 def _parse_key_set(document: Json) -> KeySet:
@@ -129,14 +149,14 @@ def _parse_key_set(document: Json) -> KeySet:
 
     entries: Any = document.get("keys")
     if not isinstance(entries, list):
-        raise CleverUnexpected("Clever's key set has no list of keys")
+        raise KeysUnusable("the key set has no list of keys")
     keys = []
     for entry in entries:
         if isinstance(entry, dict) and entry.get("kty") in ("RSA", "EC"):
             with suppress(JoseError, ValueError, TypeError, KeyError):
                 keys.append(JWKRegistry.import_key(entry))
     if not keys:
-        raise CleverUnexpected("Clever's key set has no usable key")
+        raise KeysUnusable("the key set has no usable key")
     return KeySet(keys)
 
 
@@ -169,7 +189,7 @@ def verify_id_token(
     """Return the claims of a valid ID token: from Clever, for this app and login, and not expired.
 
     Raises CleverUnexpected for any other token, and CleverUnavailable when Clever's keys cannot be
-    read.
+    read or are not usable.
     """
     header = _parse_header(token.value)
     if "crit" in header:

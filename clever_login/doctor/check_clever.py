@@ -1,14 +1,16 @@
-"""Checks that call Clever: connection, clock, credentials, districts and redirect URI."""
+"""Checks that call Clever: connection, clock, credentials, districts, keys and redirect URI."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from clever_login.clever.oidc import DISCOVERY_PATH
 from clever_login.config import DEVELOPMENT
 from clever_login.doctor.clever_probe import CleverProbe, ProbeReply
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, skipped, warning
+from clever_login.errors import CleverUnavailable, KeysUnusable
 
 # Authorization codes expire after a minute; id tokens get two minutes of leeway.
 CLOCK_WARN_SECONDS, CLOCK_FAIL_SECONDS = 60, 120
@@ -161,6 +163,29 @@ def check_tier(_environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[
         yield ok(
             "tier", "SSO: the app can read the district itself, but no schools and no sections."
         )
+
+
+def check_openid_connect(environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
+    """Check, with CLEVER_OIDC on, that Clever's keys can be found: without them no login works."""
+    name = "OpenID Connect"
+    if not environment.settings.clever_oidc:
+        yield ok(name, "CLEVER_OIDC is off: the app needs no ID token.")
+        return
+    try:
+        probe.read_signing_keys()
+    except KeysUnusable as error:
+        yield failure(
+            name,
+            f"The app cannot use Clever's keys: {error}. With CLEVER_OIDC on, every district login "
+            "fails with 503.",
+            f"Read {environment.settings.clever_url}{DISCOVERY_PATH}, and ask Clever's support. "
+            "Without CLEVER_OIDC, logins work meanwhile.",
+        )
+    except CleverUnavailable as error:
+        message = f"Clever's keys cannot be read now: {error}."
+        yield warning(name, message, "Try again in a few minutes, and check status.clever.com.")
+    else:
+        yield ok(name, "The discovery document and the keys are as they must be.")
 
 
 def check_authorization_request(

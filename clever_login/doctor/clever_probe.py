@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from clever_login.clever.deadlines import Deadline
 from clever_login.clever.http import HttpClient, send_raw
+from clever_login.clever.oidc import SigningKeys
 from clever_login.clever.retries import CleverResponse
 from clever_login.config import Settings
 from clever_login.doctor.environment import DoctorEnvironment
@@ -109,6 +110,14 @@ class CleverProbe:
         if reply.status == 200:
             return True
         return False if reply.status in {403, 404} else None
+
+    def read_signing_keys(self) -> None:
+        """Read the discovery document and the keys, as a login does.
+
+        Raises CleverUnavailable, and its subclass KeysUnusable if they are not as they must be.
+        """
+        keys = SigningKeys(self._transport, self._settings.clever_url)
+        keys.for_kid(None, Deadline(self._seconds))
 
     @property
     def _api(self) -> str:

@@ -123,6 +123,12 @@ CHECKS = (
         prerequisites=READ_CHECKS,
     ),
     _clever_check(
+        "OpenID Connect",
+        check_clever.check_openid_connect,
+        "CLEVER_OIDC",
+        prerequisites=LOGIN_CHECK,
+    ),
+    _clever_check(
         "redirect URI at Clever",
         check_clever.check_authorization_request,
         "CLEVER_CLIENT_ID",

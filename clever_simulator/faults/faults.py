@@ -20,7 +20,8 @@ class Fault:
     """One fault. `times` 0 means until cleared. `delay_s` is in seconds.
 
     With `path`, the fault applies to requests whose path ends with it. `rows` truncates a list
-    after this many records and removes the link to the next page.
+    after this many records and removes the link to the next page. `fields` replaces fields of the
+    JSON object in the response; None removes one.
     """
 
     endpoint: str
@@ -29,6 +30,7 @@ class Fault:
     body: str | None = None
     path: str | None = None
     rows: int | None = None
+    fields: Mapping[str, object] = field(default_factory=dict)
     headers: Mapping[str, str | None] = field(default_factory=dict)
     delay_s: float = 0
     drop: Literal["before", "after"] | None = None
@@ -100,7 +102,7 @@ def parse_fault(description: object) -> Fault:
     fault = Fault(**description)
     if fault == Fault(endpoint=fault.endpoint, times=fault.times, path=fault.path):
         raise FaultError(
-            "status: use one of status, body, rows, headers, delay_s, drop, cut or drip."
+            "status: use one of status, body, rows, fields, headers, delay_s, drop, cut or drip."
         )
     return fault
 
@@ -141,6 +143,10 @@ _FIELD_RULES: dict[str, tuple[Callable[[object], bool], str]] = {
     "rows": (
         lambda value: value is None or _is_integer_between(value, 0, 10_000),
         "the number of records to keep in a list",
+    ),
+    "fields": (
+        lambda value: isinstance(value, dict),
+        "an object with new values of fields, or null to remove a field",
     ),
     "headers": (
         _is_valid_headers,

@@ -75,6 +75,9 @@ def spoil_response(response: Response) -> Response:
 def _spoil_body(response: Response, fault: Fault) -> None:
     if fault.rows is not None and response.is_json:
         response.set_data(_cut(response.get_json(), fault.rows))
+    if fault.fields and response.is_json and isinstance(body := response.get_json(), dict):
+        changed = {**body, **fault.fields}
+        response.set_data(json.dumps({k: v for k, v in changed.items() if v is not None}))
     if fault.body == "truncated":
         body = response.get_data()
         response.set_data(body[: len(body) // 2])

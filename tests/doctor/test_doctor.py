@@ -113,6 +113,29 @@ def test_every_check_passes_with_a_correct_setup() -> None:
     report.assert_finding("tier", "ok", "Secure Sync")
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "fault", "outcome", "words"),
+    [
+        ("discovery", {"fields": {"issuer": "{clever}/"}}, "fault", "a trailing slash"),
+        ("discovery", {"fields": {"jwks_uri": "https://evil.test/"}}, "fault", "not below"),
+        ("discovery", {"fields": {"jwks_uri": None}}, "fault", "no jwks_uri"),
+        ("discovery", {"body": "html"}, "fault", "the discovery document is not a JSON object"),
+        ("certs", {"fields": {"keys": []}}, "fault", "no usable key"),
+        ("certs", {"status": 503}, "warning", "answered 503"),
+    ],
+)
+def test_the_doctor_reads_clevers_keys_if_they_are_needed(
+    endpoint: str, fault: dict[str, Any], outcome: str, words: str
+) -> None:
+    with running_clever() as (clever, environ):
+        strict = environ | {"CLEVER_OIDC": "on"}
+        run_doctor(strict).assert_finding("OpenID Connect", "ok", "as they must be")
+        text = json.dumps(fault).replace("{clever}", clever.url)
+        clever.add_fault(endpoint, times=0, **json.loads(text))
+        run_doctor(strict).assert_finding("OpenID Connect", outcome, words)
+        run_doctor(environ).assert_finding("OpenID Connect", "ok", "CLEVER_OIDC is off")
+
+
 def test_offline_mode_sends_nothing_to_clever() -> None:
     with running_clever() as (clever, environ):
         report = run_doctor(environ, "--offline")

@@ -383,6 +383,19 @@ def test_a_fault_can_omit_a_header_and_change_the_date(clever: RunningSimulator)
     assert limited.headers["Date"] == date
 
 
+def test_a_fault_can_change_and_remove_fields(clever: RunningSimulator) -> None:
+    path = "/.well-known/openid-configuration"
+    true = read(clever, path, "").json()
+    clever.add_fault("discovery", fields={"issuer": f"{clever.url}/", "jwks_uri": None})
+    changed = read(clever, path, "").json()
+    assert changed == {k: v for k, v in true.items() if k != "jwks_uri"} | {
+        "issuer": f"{clever.url}/"
+    }
+    assert read(clever, path, "").json() == true
+    clever.add_fault("certs", status=503, fields={"message": "busy"})
+    assert read(clever, "/oauth/certs", "").json() == {"message": "busy"}
+
+
 def test_a_fault_can_be_for_one_path_and_can_cut_a_list(clever: RunningSimulator) -> None:
     bearer = district_token(clever)
     clever.add_fault("data", path="/sections", rows=2)
@@ -398,6 +411,7 @@ def test_a_fault_can_be_for_one_path_and_can_cut_a_list(clever: RunningSimulator
     [
         {},
         {"endpoint": "x"},
+        {"endpoint": "me", "fields": []},
         {"endpoint": "me", "drop": "now"},
         {"endpoint": "me", "cut": "off"},
         {"endpoint": "me", "headers": {"A": 1}},
