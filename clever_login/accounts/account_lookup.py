@@ -149,12 +149,12 @@ def _add_person(session: Session, user: User) -> Person:
 
 
 def _restore_account(session: Session, person: Person, user: User) -> None:
-    """Restore an archived account with the schools that Clever names at this login.
+    """Restore an archived account with the roles and schools that Clever names at this login.
 
-    No sync keeps the schools of an archived person up to date, so the old ones are dropped: a
-    former principal must not see the old school. Enrollments are kept up to date by their sections.
+    No sync keeps those of an archived person up to date, so the old ones are dropped: a former
+    principal must not see the old school. Enrollments are kept up to date by their sections.
     """
-    person.archived_at, person.district_id = None, None
+    person.archived_at, person.district_id, person.roles = None, None, []
     session.execute(delete(RoleAssignment).where(RoleAssignment.person_id == person.id))
     district_schools = select(School.id).where(School.district_id == user.district_id)
     known_schools = set(session.scalars(district_schools.where(School.id.in_(user.school_ids))))

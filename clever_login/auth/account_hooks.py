@@ -10,6 +10,7 @@ from flask import Flask, current_app
 from flask.typing import ResponseReturnValue
 
 from clever_login.auth.identity import Account, Identity
+from clever_login.auth.last_known import LastKnown
 from clever_login.clever.models import User
 from clever_login.clever.user_client import SharedSection
 
@@ -31,13 +32,15 @@ class PersonRow(Account):
 class AccountHooks:
     """What happens with a user whom Clever has identified.
 
-    `find_person` and `save_sections` belong to the library's tables: the first returns the user's
-    row, and the second stores the sections that a Clever Library teacher shares. `save_account_id`
-    stores the id that the product returned, by the id of the row. The others are the product's.
-    Without `find_or_create`, the account is the row, or Clever's id without tables.
+    `find_person`, `find_last_known`, and `save_sections` belong to the library's tables. The first
+    returns the user's row. The second returns what the row said before this login, for a user whose
+    record Clever does not send. The third stores the sections that a Clever Library teacher shares.
+    `save_account_id` stores the id that the product returned, by the id of the row. The others are
+    the product's. Without `find_or_create`, the account is the row, or Clever's id without tables.
     """
 
     find_person: Callable[[User], Account] | None = None
+    find_last_known: Callable[[User], LastKnown | None] | None = None
     save_sections: Callable[[str, tuple[SharedSection, ...]], None] | None = None
     save_account_id: Callable[[str, str], None] | None = None
     find_or_create: Callable[[Identity], str | Account] | None = None

@@ -6,8 +6,9 @@ import logging
 import time
 from dataclasses import dataclass, replace
 
-from clever_login.auth.account_hooks import account_hooks
+from clever_login.auth.account_hooks import AccountHooks, account_hooks
 from clever_login.auth.identity import Account, Identity
+from clever_login.auth.last_known import LastKnown
 from clever_login.clever import oauth, oidc
 from clever_login.clever.deadlines import Deadline
 from clever_login.clever.models import Fetched, Me
@@ -37,6 +38,7 @@ def authenticate_user(code: str, nonce: str, *, impersonated: bool) -> Authentic
     """
     profile = identify(code, nonce)
     hooks = account_hooks()
+    last_known = _find_last_known(hooks, profile)
     person = hooks.find_person(profile.user) if hooks.find_person else None
     if person and hooks.save_sections and profile.sections.value is not None:
         hooks.save_sections(person.id, profile.sections.value)
@@ -44,6 +46,7 @@ def authenticate_user(code: str, nonce: str, *, impersonated: bool) -> Authentic
     identity = Identity.from_profile(profile, person_id=person_id, impersonated=impersonated)
     account = hooks.account(identity, person)
     user = _build_current_user(profile, account, person_id)
+    user = last_known.complete(user) if last_known else user
     return Authentication(replace(user, impersonation_claimed=impersonated), identity)
 
 
@@ -104,6 +107,17 @@ def _me_without_id_token(client: UserClient) -> Me:
             "CLEVER_OIDC is on, but Clever sent no id token for a district login"
         )
     return me
+
+
+def _find_last_known(hooks: AccountHooks, profile: Profile) -> LastKnown | None:
+    """Return what the database knows, if Clever sent no record. Otherwise nothing is read."""
+    if profile.user_record.outcome == "loaded" or hooks.find_last_known is None:
+        return None
+    last_known = hooks.find_last_known(profile.user)
+    if last_known:
+        roles = " ".join(last_known.roles)
+        log_event("last_known_used", roles=roles, as_of=last_known.as_of.isoformat())
+    return last_known
 
 
 def _log_missing_parts(profile: Profile) -> None:

@@ -169,6 +169,7 @@ def _describe_user(user: user_session.CurrentUser) -> dict[str, object]:
         "roles": user.roles,
         "role": user.role,
         "district": user.district.value.name if user.district.value else None,
+        "as_of": user.as_of,
         "impersonation_claimed": user.impersonation_claimed,
     }
 

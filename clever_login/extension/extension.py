@@ -175,6 +175,7 @@ def _choose_hooks(
         find_person=library_accounts.find_account
         if "Accounts" in parts
         else library_accounts.find_person,
+        find_last_known=library_accounts.find_last_known,
         save_sections=library_accounts.save_sections,
         save_account_id=library_accounts.save_account_id,
         find_or_create=find_or_create,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from clever_login import services
 from clever_login.accounts import preferred_name
 from clever_login.auth.account_hooks import PersonRow
+from clever_login.auth.last_known import LastKnown
 from clever_login.clever.models import User
 from clever_login.clever.user_client import SharedSection
 
@@ -22,6 +23,13 @@ def find_account(user: User) -> PersonRow:
     if account.called is None and services.services().settings.ask_preferred_name:
         preferred_name.ask_after_login()
     return account
+
+
+def find_last_known(user: User) -> LastKnown | None:
+    """Return what the database knows of a user whose record Clever does not send."""
+    from clever_login.accounts import last_known
+
+    return last_known.find_last_known(user)
 
 
 def save_sections(teacher_id: str, sections: tuple[SharedSection, ...]) -> None:

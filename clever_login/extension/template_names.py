@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask import Flask
+from flask_babel.speaklater import LazyString
 
+from clever_login.auth.last_known import age_note, time_ago
 from clever_login.auth.login_views import ROLE_LABELS
 from clever_login.auth.other_logins import login_url
 from clever_login.clever.models import Role
@@ -30,6 +32,8 @@ class TemplateNames:
     static: Callable[[str], str]  # the URL of one of the library's static files
     incident: Callable[[], Incident | None]  # what is wrong at Clever now
     role_labels: Mapping[Role, str]
+    age_note: Callable[[float], LazyString] = age_note
+    time_ago: Callable[[float], str] = time_ago
     login_url: Callable[..., str] = login_url
     home_url: Callable[..., str] = home_url
     after_login_url: Callable[[], str] = after_login_url

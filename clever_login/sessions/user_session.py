@@ -60,6 +60,8 @@ class CurrentUser:
     classes: Fetched[tuple[TaughtClass, ...]] = field(default_factory=lambda: Fetched("none"))
     impersonation_claimed: bool = False  # shown and logged only: anyone can forge it
     preferred_name: str = ""  # what the user wants to be called, if your product has asked
+    # When Clever last confirmed name and roles, if they are the database's. Unix seconds.
+    as_of: float | None = None
     idle_minutes: int | None = None  # after the last page, if its view allows more than the setting
 
     @property

@@ -279,7 +279,7 @@ def test_only_a_short_rate_limit_is_waited_for_during_a_login(
     site.clever.add_fault("user", status=429, headers={"Retry-After": "1"})
     assert by_button(site, "student").role == "student"
     site.clever.add_fault("user", status=429, headers={"Retry-After": "60"})
-    assert "Your name and role: could not be read" in by_button(site, "student").text
+    assert "Clever did not tell us about you just now" in by_button(site, "student").text
 
 
 def test_a_stalled_clever_does_not_occupy_all_threads(site: Site) -> None:

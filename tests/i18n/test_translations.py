@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import chain
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po, write_po
 from bs4 import BeautifulSoup
 from sqlalchemy import select, update
 
-from clever_login.db.models import District
+from clever_login.db.models import District, utc_now
 from clever_login.i18n.catalogs import LIBRARY_FOLDER, Catalogs
 from tests.clever.test_status_page import wait_until_asked
 from tests.conftest import SiteMaker
@@ -246,6 +246,12 @@ def student_readers(site: Site, repaired: Site, language: str) -> Iterator[PageR
     yield PageReader(site, NOT_LOGGED_IN, language).fail()
     for part, status in (("user", 503), ("user", 403), ("school", 404), ("district", 503)):
         site.clever.add_fault(part, status=status, times=2)
+        yield PageReader(site, "student", language).see("/dashboard")
+        site.clever.clear_faults()
+    for hours in (3, 20, 72, 720):  # how old the name and the role are, without the user's record
+        with database_session(site) as session:
+            session.execute(update(District).values(synced_at=utc_now() - timedelta(hours=hours)))
+        site.clever.add_fault("user", status=503, times=2)
         yield PageReader(site, "student", language).see("/dashboard")
         site.clever.clear_faults()
     repaired.visitor().open("/")

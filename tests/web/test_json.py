@@ -85,6 +85,7 @@ def test_a_front_end_reads_who_is_logged_in(site: Site) -> None:
         "roles": ["teacher", "staff", "district_admin"],
         "role": visitor.role,
         "district": person.district.name,
+        "as_of": None,
         "impersonation_claimed": False,
     }
     assert person.id not in response.text
