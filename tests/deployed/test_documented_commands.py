@@ -152,7 +152,6 @@ NAMES = {
     "bin/app",
     "bin/app NAME",
     "bin/app ...",
-    "git clone",
     "flask --app app NAME",
     "0 * * * *",
 } | {
