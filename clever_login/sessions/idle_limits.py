@@ -30,12 +30,15 @@ def keep_idle_limit(view: Callable[P, R]) -> Callable[P, R]:
     return view
 
 
-def minutes_after(view: Callable[..., Any] | None, current: int | None) -> int | None:
+def minutes_after(
+    endpoint: str, view: Callable[..., Any] | None, current: int | None
+) -> int | None:
     """Return the idle minutes after a request of this view, or None for the setting.
 
-    `current` are those before the request.
+    `current` are those before the request. They stay for the static files of a blueprint, which
+    pages load.
     """
-    if getattr(view, "keeps_idle_limit", False):
+    if endpoint.endswith(".static") or getattr(view, "keeps_idle_limit", False):
         return current
     minutes: int | None = getattr(view, "idle_minutes", None)
     return minutes

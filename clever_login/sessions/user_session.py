@@ -212,8 +212,9 @@ def _load_user() -> CurrentUser | None:
     user = _find_user()
     if user is None or fetch_metadata.is_cross_site_subresource():  # not a click by the user
         return user
-    view = current_app.view_functions.get(request.endpoint or "")
-    if (minutes := minutes_after(view, user.idle_minutes)) != user.idle_minutes:
+    endpoint = request.endpoint or ""
+    view = current_app.view_functions.get(endpoint)
+    if (minutes := minutes_after(endpoint, view, user.idle_minutes)) != user.idle_minutes:
         return _save_user(replace(user, idle_minutes=minutes))
     # Another machine's clock may be ahead: a click must count there as well as here.
     if abs(time.time() - user.seen_at) > _write_interval_seconds(services().settings):

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from flask import Flask, render_template
+from flask import Blueprint, Flask, render_template
 
 from clever_login import idle_minutes, parts
 from clever_login.config import Settings
 from tests.conftest import SiteMaker
+from tests.support.browser_client import send_request
 from tests.support.login_flows import by_button
 from tests.support.starter import make_starter, parts_with
 
@@ -29,6 +30,7 @@ def make_app(settings: Settings) -> Flask:
     """Create an app with a page that takes up to 60 minutes to read, and one that takes 5."""
     app = make_starter(settings, parts=parts_with(parts.Sessions(max_hours=2)))
     app.add_url_rule("/book", view_func=idle_minutes(60)(book), endpoint="b")
+    app.register_blueprint(Blueprint("covers", __name__, ".", "/covers"))
     app.add_url_rule("/note", view_func=idle_minutes(5)(note), endpoint="n")
     return app
 
@@ -84,3 +86,15 @@ def test_the_answer_still_here_keeps_the_limit_of_the_open_page(make_site: SiteM
         clock.shift(timedelta(minutes=50))
         visitor.press("I am still here")
         assert visitor.response.json() == {"seconds": 60 * 60 + 1}
+
+
+def test_a_static_file_of_a_blueprint_keeps_the_limit_of_its_page(make_site: SiteMaker) -> None:
+    site = make_site(make_app=make_app)
+    with time_machine.travel(START, tick=False) as clock:
+        visitor = by_button(site, "student")
+        visitor.open("/book")
+        cookies = dict(visitor.http.cookies)
+        file = send_request(f"{site.url}/covers/test_idle_minutes.py", cookies=cookies)
+        assert file.status_code == 200
+        clock.shift(timedelta(minutes=45))
+        assert visitor.open("/dashboard").path == "/dashboard"
