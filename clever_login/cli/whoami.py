@@ -27,8 +27,8 @@ class _StaticToken:
 
     value: str = field(repr=False)
 
-    def token(self, _district_id: str, *, anew: bool = False) -> str:
-        if anew:
+    def token(self, _district_id: str, *, fresh: bool = False) -> str:
+        if fresh:
             raise DistrictDisconnected("Clever no longer accepts the token.")
         return self.value
 

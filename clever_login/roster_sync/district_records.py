@@ -63,7 +63,7 @@ def set_failed_receiver(transactions: TransactionRunner, district_id: str, messa
 def has_left(tokens: DistrictTokens, district_id: str) -> bool:
     """Return whether Clever has no token for the district. Asks by id: a list may be cut short."""
     try:
-        tokens.token(district_id, anew=True)
+        tokens.token(district_id, fresh=True)
     except DistrictDisconnected:
         return True
     return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,13 +34,6 @@ from tests.support.running_app import ROOT, Site
 
 TODAY = datetime.now(UTC)
 NOBODY = "This app stores nothing under this id"
-
-
-@pytest.fixture
-def school(database_url: str | None, tmp_path: Path) -> Iterator[Site]:
-    with run_roster_site(tmp_path, database_url) as site:
-        write_roster(site)
-        yield site
 
 
 def run(site: Site, *arguments: str) -> Result:

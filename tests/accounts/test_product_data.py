@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +13,9 @@ from click.testing import Result
 from clever_login import signals
 from tests.accounts.test_privacy import all_rows, run
 from tests.support.account_app import flask_app
-from tests.support.roster_fixtures import run_roster_site, write_roster
 from tests.support.running_app import Site
 
 Receiver = Callable[..., Any]
-
-
-@pytest.fixture
-def school(database_url: str | None, tmp_path: Path) -> Iterator[Site]:
-    """An app with a small roster."""
-    with run_roster_site(tmp_path, database_url) as site:
-        write_roster(site)
-        yield site
 
 
 def export(school: Site, *receivers: Receiver) -> Result:

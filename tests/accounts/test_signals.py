@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +21,7 @@ from tests.support.account_app import (
 )
 from tests.support.expected_rows import sync_site
 from tests.support.login_flows import by_button
-from tests.support.roster_fixtures import database_session, run_roster_site, write_roster
+from tests.support.roster_fixtures import database_session
 from tests.support.running_app import Site
 from tests.support.signal_recorder import (
     CHILDS_NAME,
@@ -110,14 +109,6 @@ def test_a_claim_sends_the_merge_of_the_former_account(site: Site) -> None:
             PersonMerge(survivor_id=old, duplicate_id=account)
         ]
         assert recorder.names() == ["people_merged"]
-
-
-@pytest.fixture
-def school(database_url: str | None, tmp_path: Path) -> Iterator[Site]:
-    """An app with a small roster."""
-    with run_roster_site(tmp_path, database_url) as site:
-        write_roster(site)
-        yield site
 
 
 def forgotten(recorder: Recorder, district_id: str | None = None) -> set[str]:

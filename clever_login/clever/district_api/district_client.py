@@ -67,14 +67,14 @@ class DistrictTokens:
             self._kept.update(tokens)
         return tuple(tokens)
 
-    def token(self, district_id: str, *, anew: bool = False) -> str:
-        """Return the token of one district, from memory unless `anew`.
+    def token(self, district_id: str, *, fresh: bool = False) -> str:
+        """Return the token of one district, from memory unless `fresh`.
 
         Raises DistrictDisconnected when Clever has no token for it.
         """
         with self._lock:
             cached = self._kept.get(district_id)
-        if cached and not anew:
+        if cached and not fresh:
             return cached
         entries = list(self._look_up(district_id))
         if None in entries:
@@ -135,8 +135,8 @@ CALL_TIMEOUT_SECONDS = 120.0  # for one response: a page may have 10,000 records
 class TokenSource(Protocol):
     """Provides district tokens."""
 
-    def token(self, district_id: str, *, anew: bool = False) -> str:
-        """Return the token, looked up again with `anew`.
+    def token(self, district_id: str, *, fresh: bool = False) -> str:
+        """Return the token, looked up again with `fresh`.
 
         Raises DistrictDisconnected when Clever has none.
         """
@@ -235,8 +235,8 @@ class DistrictClient:
         raise CleverUnexpected(f"Clever answered {response.status} for a record of the district")
 
     def _answer(self, url: str) -> CleverResponse:
-        for anew in (False, True):
-            token = self.tokens.token(self.district_id, anew=anew)
+        for fresh in (False, True):
+            token = self.tokens.token(self.district_id, fresh=fresh)
             request = requests.Request("GET", url, headers={"Authorization": f"Bearer {token}"})
             response = self.retries.ask(partial(self._send, request))
             if response.status != 401:
