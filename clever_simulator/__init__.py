@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, abort
 
 from clever_simulator.config import Config
 from clever_simulator.control_panel import faults, roster_changes, school_year
-from clever_simulator.state import SimulatorState
+from clever_simulator.state import simulator_state, start_over
 from clever_simulator.views import (
     authorize,
     data_api,
@@ -44,25 +44,33 @@ def create_app(config: Config) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=1_000_000,
     )
-    state = app.extensions["clever_simulator"] = SimulatorState(config)
+    start_over(app, config)
     clever_views = (oauth, oidc, data_api, events, authorize, impersonation, portal, status_page)
     for module in (*clever_views, faults, roster_changes, school_year):
         app.register_blueprint(module.bp)
     app.register_error_handler(authorize.LinkError, _handle_link_error)
     app.register_error_handler(HTTPException, _handle_http_error)
-    _add_hooks(app, state)
+    _add_hooks(app)
     return app
 
 
-def _add_hooks(app: Flask, state: SimulatorState) -> None:
+def _add_hooks(app: Flask) -> None:
     app.before_request(_refuse_unknown_hosts)
-    app.before_request(state.journal.start)
+    app.before_request(_start_log_entry)
     app.before_request(fault_hooks.apply_next_fault)
     # Flask runs these in reverse order: spoil the response, log it, then deliver it.
     app.after_request(fault_hooks.deliver_response)
-    app.after_request(state.journal.finish)
+    app.after_request(_finish_log_entry)
     app.after_request(fault_hooks.spoil_response)
     app.after_request(_add_headers)
+
+
+def _start_log_entry() -> None:
+    simulator_state().journal.start()
+
+
+def _finish_log_entry(response: Response) -> Response:
+    return simulator_state().journal.finish(response)
 
 
 def _refuse_unknown_hosts() -> None:

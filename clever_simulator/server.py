@@ -30,7 +30,7 @@ from clever_simulator.school_year import steps
 from clever_simulator.state import SimulatorState
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 class NotLoopbackError(ValueError):
@@ -47,7 +47,11 @@ class RunningSimulator:
     def __init__(self, url: str, app: Flask) -> None:
         self.url = url
         self.app = app
-        self._state: SimulatorState = app.extensions["clever_simulator"]
+
+    @property
+    def _state(self) -> SimulatorState:
+        state: SimulatorState = self.app.extensions["clever_simulator"]
+        return state
 
     @property
     def people(self) -> Directory:
@@ -134,21 +138,27 @@ def run_in_background(
     Raises NotLoopbackError for other hosts, CertificateError for files that cannot be used, and
     OSError if the port is taken.
     """
-    app = create_app(config_for or Config(apps=()))
-    app.config["SESSION_COOKIE_SECURE"] = tls is not None
-    context = _tls_context(*tls) if tls else None
-    listener = listen(host, port)
-    server = HttpServer(host, listener, app, context)
+    server = make_server(create_app(config_for or Config(apps=())), host, port, tls)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield RunningSimulator(
-            f"{'https' if tls else 'http'}://{_host_in_url(host)}:{server.port}", app
-        )
+        yield RunningSimulator(server.url, server.flask_app)
     finally:
         server.shutdown()
         server.hang_up()
         thread.join()
+
+
+def make_server(
+    app: Flask, host: str = "127.0.0.1", port: int = 0, tls: tuple[str, str] | None = None
+) -> HttpServer:
+    """Returns a server for a simulator's app. It listens, but does not serve yet.
+
+    Arguments and errors are those of `run_in_background`.
+    """
+    app.config["SESSION_COOKIE_SECURE"] = tls is not None
+    context = _tls_context(*tls) if tls else None
+    return HttpServer(host, listen(host, port), app, context)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -256,11 +266,12 @@ class HttpServer(ThreadedWSGIServer):
         self,
         host: str,
         listener: socket.socket,
-        app: WSGIApplication,
+        app: Flask,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
+        self.flask_app = app
         port = listener.getsockname()[1]
         super().__init__(host, port, app, RequestHandler, fd=listener.fileno())
         listener.close()  # the server uses a duplicate
@@ -271,6 +282,7 @@ class HttpServer(ThreadedWSGIServer):
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
             self.ssl_context = tls
+        self.url = f"{'https' if tls else 'http'}://{_host_in_url(host)}:{port}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Tracks the connection and starts its thread."""
@@ -283,6 +295,12 @@ class HttpServer(ThreadedWSGIServer):
         with self._open_lock:
             self._open.discard(request)
         super().shutdown_request(request)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no connection is open."""
+        with self._open_lock:
+            return not self._open
 
     def hang_up(self) -> None:
         """Closes every open connection."""

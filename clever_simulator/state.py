@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import cast
 
-from flask import current_app
+from flask import Flask, current_app
 
 from clever_simulator.config import Config
 from clever_simulator.credentials.clock import Clock
@@ -79,6 +79,11 @@ class SimulatorState:
 def simulator_state() -> SimulatorState:
     """Returns the state of the current app."""
     return cast(SimulatorState, current_app.extensions[_EXTENSION_KEY])
+
+
+def start_over(app: Flask, config: Config) -> None:
+    """Gives a simulator's app the state of a new one: other keys, and nothing remembered."""
+    app.extensions[_EXTENSION_KEY] = SimulatorState(config)
 
 
 def build_directory(config: Config) -> Directory:

@@ -35,7 +35,7 @@ from tests.support.account_app import (
     record_statements,
     school,
 )
-from tests.support.expected_rows import sync_site
+from tests.support.expected_rows import give_first_sync
 from tests.support.login_flows import by_button, log_in_at_clever
 from tests.support.running_app import Site
 
@@ -231,7 +231,7 @@ def test_a_restored_user_gets_the_schools_that_clever_lists_now(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
     site = make_account_app(make_site, database_url)
-    sync_site(site)
+    give_first_sync(site)
     staff, (own,) = site.person("school_admin"), site.person("school_admin").schools
     former = next(
         candidate for candidate in site.clever.people.schools_of(staff.district) if candidate != own

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clever_simulator.config import default_config
-from clever_simulator.server import run_in_background
 from tests.support import running_app
 from tests.support.browser_client import send_request
 from tests.support.fresh_checkout import copy_app
 from tests.support.login_flows import by_button
 from tests.support.running_app import ROOT, Site
+from tests.support.simulators import run_in_background
 
 OWN_ACCOUNTS = """
 import sys

@@ -19,9 +19,10 @@ from clever_login.errors import (
     EventsNotEnabled,
     NoSecureSync,
 )
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support.matrix import matrix
 from tests.support.roster_job import make_job, simulator_config
+from tests.support.simulators import run_in_background
 
 ALL = tuple(VERSIONS)
 DAY = 24 * 60 * 60

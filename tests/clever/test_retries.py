@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from clever_login.errors import CleverUnavailable, NotJson
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.conftest import SiteMaker
 from tests.support import account_app
 from tests.support.expected_rows import (
@@ -28,6 +28,7 @@ from tests.support.expected_rows import (
 from tests.support.login_flows import by_button, stop_before_callback
 from tests.support.roster_job import make_job, simulator_config
 from tests.support.running_app import Site
+from tests.support.simulators import run_in_background
 
 Fault = dict[str, Any]
 NO_WAIT: Fault = {"headers": {"X-RateLimit-Reset": None, "X-RateLimit-Remaining": None}}

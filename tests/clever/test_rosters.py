@@ -22,8 +22,9 @@ from clever_login.errors import (
     DistrictDisconnected,
     NoSecureSync,
 )
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support.roster_job import make_job, simulator_config
+from tests.support.simulators import run_in_background
 
 ALL = tuple(VERSIONS)
 PEOPLE = (RecordKind.STUDENTS, RecordKind.TEACHERS, RecordKind.STAFF, RecordKind.DISTRICT_ADMINS)

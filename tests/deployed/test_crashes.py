@@ -18,12 +18,12 @@ import pytest
 
 from clever_simulator.config import default_config
 from clever_simulator.directory.models import Person
-from clever_simulator.server import run_in_background
 from tests.support import running_app
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import log_in_at_clever, stop_before_callback
 from tests.support.reference_app import GUNICORN_APP
 from tests.support.running_app import Site
+from tests.support.simulators import run_in_background
 
 pytestmark = pytest.mark.servers
 LOGINS = 100

@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 
 from clever_simulator.config import default_config
-from clever_simulator.server import run_in_background
 from tests.support import certificates, gunicorn, running_app
 from tests.support.browser_client import send_request
 from tests.support.fresh_checkout import copy_app
 from tests.support.login_flows import by_button, by_portal, stop_before_callback
 from tests.support.reference_app import GUNICORN_APP
 from tests.support.running_app import ROOT, Site
+from tests.support.simulators import run_in_background
 
 pytestmark = pytest.mark.servers
 

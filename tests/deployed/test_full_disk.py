@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from clever_simulator.config import default_config
-from clever_simulator.server import run_in_background
 from tests.deployed.test_production import UNSHARE, may_unshare
 from tests.support import running_app
 from tests.support.browser_client import send_request
 from tests.support.fresh_checkout import copy_app
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
+from tests.support.simulators import run_in_background
 
 pytestmark = pytest.mark.servers
 MOUNT = 'mount -t tmpfs -o size=1m,mode=0700 tmpfs "$1" && shift && exec "$@"'

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support import running_app
 from tests.support.roster_job import simulator_config
 from tests.support.running_app import ROOT
+from tests.support.simulators import run_in_background
 
 pytestmark = pytest.mark.servers
 

@@ -19,7 +19,6 @@ from redis import Redis
 from requests.adapters import HTTPAdapter
 
 from clever_simulator.config import default_config
-from clever_simulator.server import run_in_background
 from tests.support import fresh_checkout, running_app
 from tests.support.browser_client import Visitor, send_request
 from tests.support.login_flows import (
@@ -32,6 +31,7 @@ from tests.support.login_flows import (
     with_code,
 )
 from tests.support.running_app import ROOT, Site
+from tests.support.simulators import run_in_background
 
 pytestmark = pytest.mark.servers
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from clever_simulator.config import default_config
-from clever_simulator.server import run_in_background
 from tests.support import running_app
 from tests.support.browser_client import send_request
 from tests.support.login_flows import by_button, log_in_at_clever
 from tests.support.running_app import ROOT, Site
+from tests.support.simulators import run_in_background
 from tools.gate import features
 
 pytestmark = pytest.mark.servers

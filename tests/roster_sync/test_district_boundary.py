@@ -15,7 +15,13 @@ from clever_simulator.directory.models import District
 from tests.conftest import SiteMaker
 from tests.support import running_app
 from tests.support.account_app import make_account_app
-from tests.support.expected_rows import ExpectedRows, assert_rows_equal, database_engine, sync_site
+from tests.support.expected_rows import (
+    ExpectedRows,
+    assert_rows_equal,
+    database_engine,
+    give_first_sync,
+    sync_site,
+)
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
@@ -80,7 +86,7 @@ def all_rows(engine: Engine, district_id: str) -> dict[str, set[tuple[Any, ...]]
 @pytest.fixture
 def pair(make_site: SiteMaker, database_url: str | None) -> Pair:
     site = make_account_app(make_site, database_url)
-    sync_site(site)
+    give_first_sync(site)
     return Pair(site)
 
 

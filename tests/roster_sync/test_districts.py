@@ -18,6 +18,7 @@ from tests.support.expected_rows import (
     actual_rows,
     assert_rows_equal,
     database_engine,
+    give_first_sync,
     sync_site,
 )
 from tests.support.login_flows import by_button
@@ -59,7 +60,7 @@ def test_a_district_removed_from_the_allow_list_is_archived_after_confirmation(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
     site = make_account_app(make_site, database_url, secret_key=SECRET)
-    sync_site(site)
+    give_first_sync(site)
     first, second, *_ = site.clever.people.districts
     visitor, other = by_button(site, "student"), by_button(site, "student2")
     before = actual_rows(database_engine(site), second.id)
@@ -101,7 +102,7 @@ def test_sessions_that_could_not_be_ended_at_archiving_are_ended_by_the_next_syn
     make_site: SiteMaker, database_url: str | None
 ) -> None:
     site = make_account_app(make_site, database_url)
-    sync_site(site)
+    give_first_sync(site)
     visitor = by_button(site, "student")
     site.clever.change_roster("unshared", "student")
     with a_session_that_cannot_be_removed(site):
@@ -119,7 +120,7 @@ def test_an_unusable_token_entry_neither_stops_other_districts_nor_archives_its_
     make_site: SiteMaker, database_url: str | None
 ) -> None:
     site = make_account_app(make_site, database_url)
-    sync_site(site)
+    give_first_sync(site)
     first, second, *_ = site.clever.people.districts
     before = actual_rows(database_engine(site), first.id)
     granted = requests.get(

@@ -19,6 +19,7 @@ from tests.support.expected_rows import (
     actual_rows,
     assert_rows_equal,
     database_engine,
+    give_first_sync,
     sync_site,
 )
 from tests.support.login_flows import by_button
@@ -31,7 +32,7 @@ BOTH_SYNCS = pytest.mark.parametrize("words", WAYS, ids=["events", "full"])
 @pytest.fixture
 def site(make_site: SiteMaker, database_url: str | None) -> Site:
     site = make_account_app(make_site, database_url)
-    sync_site(site)
+    give_first_sync(site)
     return site
 
 

@@ -32,6 +32,7 @@ from tests.support.expected_rows import (
     actual_rows,
     assert_rows_equal,
     database_engine,
+    give_first_sync,
     sync_site,
 )
 from tests.support.running_app import ROOT, Site
@@ -55,7 +56,7 @@ def site(make_site: SiteMaker, database_url: str | None) -> Site:
 @pytest.fixture
 def recorder(site: Site) -> Iterator[Recorder]:
     """A product that listens to every signal of an app that has been synced once."""
-    sync_site(site)
+    give_first_sync(site)
     with recording(flask_app(site)) as recorder:
         yield recorder
 

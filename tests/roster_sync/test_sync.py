@@ -28,6 +28,7 @@ from tests.support.expected_rows import (
     actual_rows,
     assert_rows_equal,
     database_engine,
+    give_first_sync,
     sync_site,
 )
 from tests.support.login_flows import by_button
@@ -90,7 +91,7 @@ def test_a_first_sync_reads_everything_and_a_second_one_only_changes(
 @pytest.mark.servers
 def test_a_full_sync_refreshes_postgresql_statistics(make_site: SiteMaker, postgres: str) -> None:
     site = account_app.make_account_app(make_site, running_app.new_database(postgres))
-    sync_site(site)
+    give_first_sync(site)
     with database_engine(site).connect() as db:
         statistics = "SELECT reltuples FROM pg_class WHERE relname = :table"
         for table in (models.Person, models.Section, models.Enrollment, models.RoleAssignment):
@@ -104,7 +105,7 @@ def test_an_event_sync_brings_the_database_to_what_clever_shares_now(
     make: SyncedSite, version: str
 ) -> None:
     site = make(clever_api_version=version)
-    sync_site(site)
+    give_first_sync(site)
     a_week_at_school(site)
     result = sync_site(site)
     assert result.exit_code == 0, result.stderr
@@ -148,7 +149,7 @@ def test_a_removed_person_is_archived_and_logged_out_and_restored_on_return(
     make: SyncedSite, change: str, words: tuple[str, ...]
 ) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     person = site.clever.people.by_id(other_students(site)[0])
     assert person
     name = person.user_name  # unique across districts
@@ -175,7 +176,7 @@ def test_a_user_who_is_shared_again_can_log_in_before_the_next_sync(
     make: SyncedSite, words: tuple[str, ...]
 ) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     before = row(site, "student")
     site.clever.change_roster("unshared", "student")
     sync_site(site, *words)
@@ -195,7 +196,7 @@ def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
     make: SyncedSite, hours: int, stays_active: bool
 ) -> None:
     site, person = make(), models.Person
-    sync_site(site)
+    give_first_sync(site)
     student = site.person("student")
     site.clever.change_roster("unshared", "student")
     with database_engine(
@@ -210,7 +211,7 @@ def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
 
 def test_a_user_who_logs_in_during_a_full_sync_is_not_archived(make: SyncedSite) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     site.clever.change_roster("unshared", "student")
     assert site.app
     visitors: list[Visitor] = []
@@ -232,7 +233,7 @@ def test_users_of_a_reconnected_district_can_log_in_before_the_next_sync(
     make: SyncedSite,
 ) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     own = row(site, "student")["id"]
     site.clever.make_step("leave", district=main_district(site).id)
     assert "left." in sync_site(site).stdout
@@ -256,7 +257,7 @@ def test_more_than_a_tenth_of_the_people_is_archived_only_after_confirmation(
     make: SyncedSite, words: tuple[str, ...]
 ) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     people = site.clever.people.people_of(main_district(site))
     removed = other_students(site)[: len(people) // 10 + 1]
     for person_id in removed:
@@ -330,7 +331,7 @@ def test_a_second_sync_reports_a_running_one_until_the_lock_expires(make: Synced
 
 def test_a_login_during_a_full_sync_counts_although_the_clocks_differ(make: SyncedSite) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     with database_engine(site).begin() as db:
         for name, minutes in (("logged-in", 1.5), ("gone", 10)):
             login = models.utc_now() - timedelta(minutes=minutes)
@@ -377,7 +378,7 @@ def test_a_user_unshared_during_a_pause_is_archived(
     make: SyncedSite, words: tuple[str, ...]
 ) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     site.clever.make_step("pause", district=main_district(site).id)
     student_id = other_students(site)[0]
     site.clever.change_roster("unshared", student_id)
@@ -439,7 +440,7 @@ def test_a_district_that_returns_during_a_sync_is_not_archived(
     make: SyncedSite,
 ) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     district = main_district(site).id
     site.clever.make_step("leave", district=district)
     site.clever.add_fault("token", headers={"X-Old": "1"})  # the list, without the district
@@ -481,7 +482,7 @@ def test_a_district_without_secure_sync_is_reported_and_the_exit_code_is_1(
 
 def test_events_that_cannot_be_read_are_read_again_by_the_next_sync(make: SyncedSite) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     site.clever.change_roster("name", "student", last="Adler")
     site.clever.add_fault("events", body=json.dumps({"data": {}, "links": []}))
     words = ("--district", main_district(site).id)
@@ -492,7 +493,7 @@ def test_events_that_cannot_be_read_are_read_again_by_the_next_sync(make: Synced
 
 def test_events_that_cannot_be_written_are_read_again_by_the_next_sync(make: SyncedSite) -> None:
     site = make()
-    sync_site(site)
+    give_first_sync(site)
     site.clever.change_roster("name", "student", last="Adler")
     words = ("--district", main_district(site).id)
     with no_person_can_be_changed(database_engine(site)):

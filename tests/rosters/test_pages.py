@@ -16,7 +16,7 @@ from clever_simulator.directory.models import School as SchoolAtClever
 from tests.conftest import SiteMaker
 from tests.support.account_app import make_account_app
 from tests.support.browser_client import Visitor
-from tests.support.expected_rows import sync_site
+from tests.support.expected_rows import give_first_sync, sync_site
 from tests.support.login_flows import by_button
 from tests.support.roster_fixtures import (
     STUDENT,
@@ -135,7 +135,7 @@ def test_the_grade_chart_the_table_and_clever_agree(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
     site = make_account_app(make_site, database_url)
-    sync_site(site)
+    give_first_sync(site)
     admin = by_button(site, "district_admin")
     assert chart_values(admin) == by_grade(site)
     admin.click("See all schools")

@@ -17,11 +17,12 @@ import pytest
 import requests
 
 from clever_simulator.config import Config, RegisteredApp, default_config
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.simulator.test_data_api import district_token
 from tests.support import page_checks
 from tests.support.browser_client import Visitor, send_request
 from tests.support.running_app import ROOT
+from tests.support.simulators import run_in_background
 
 APP_URL = "https://app.example"
 REDIRECT_URI = f"{APP_URL}/oauth/callback"

@@ -18,9 +18,10 @@ import requests
 from clever_simulator.config import Config, default_config
 from clever_simulator.directory import edge_cases
 from clever_simulator.directory.models import District, Person, School
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support.browser_client import Visitor, send_request
 from tests.support.running_app import ROOT
+from tests.support.simulators import run_in_background
 
 APP_URL = "https://app.example"
 REDIRECT_URI = f"{APP_URL}/oauth/callback"

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from clever_simulator.config import default_config
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.simulator.test_data_api import OLD, VERSIONS, all_pages, district_token, get, ids, link
 from tests.support.browser_client import send_request
 from tests.support.simulator_client import APP_URL, log_in, log_in_and_exchange, read_endpoint
+from tests.support.simulators import run_in_background
 
 DAY = 24 * 60 * 60
 

@@ -10,7 +10,7 @@ import pytest
 
 from clever_simulator.config import Config, default_config
 from clever_simulator.directory.models import Person
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support.browser_client import Visitor, send_request
 from tests.support.simulator_client import (
     APP_URL,
@@ -23,6 +23,7 @@ from tests.support.simulator_client import (
     log_in_and_exchange,
     read_endpoint,
 )
+from tests.support.simulators import run_in_background
 
 LIBRARY = "simulator-library"
 VERSIONS = ["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"]

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from clever_simulator.config import RegisteredApp, default_config
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support.browser_client import Visitor, send_request
 from tests.support.running_app import ROOT
 from tests.support.simulator_client import (
@@ -25,6 +25,7 @@ from tests.support.simulator_client import (
     log_in_and_exchange,
     read_endpoint,
 )
+from tests.support.simulators import run_in_background
 
 OIDC = "simulator-oidc"
 

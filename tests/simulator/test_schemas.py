@@ -21,10 +21,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from clever_simulator.config import default_config
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.simulator.test_data_api import VERSIONS, district_tokens
 from tests.support.running_app import ROOT
 from tests.support.simulator_client import APP_URL
+from tests.support.simulators import run_in_background
 
 SPECS = Path(os.environ.get("CLEVER_SPECS") or ROOT.parent / "shared" / "specs")
 FILES = [f"{version}{kind}" for version in VERSIONS for kind in ("", "-events")]

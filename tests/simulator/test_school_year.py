@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from clever_simulator.config import default_config
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.simulator.test_data_api import district_tokens, get
 from tests.simulator.test_events import list_events
 from tests.support.browser_client import Visitor, send_request
 from tests.support.school_year import DAY_SECONDS, STUDENT_USER_NAME, clever, find_student
 from tests.support.simulator_client import APP_URL
+from tests.support.simulators import run_in_background
 
 __all__ = ["clever"]
 

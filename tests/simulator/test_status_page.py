@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from clever_simulator.config import default_config
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support.browser_client import Visitor, send_request
 from tests.support.simulator_client import APP_URL
+from tests.support.simulators import run_in_background
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from django.test import Client
 
 from clever_simulator.config import Config, RegisteredApp, Tier
 from clever_simulator.directory.models import District
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support import django_clients
 from tests.support.browser_client import Visitor
 from tests.support.matrix import matrix
+from tests.support.simulators import run_in_background
 
 BEGIN = {"allauth": "/allauth/clever/login/", "social": "/social/login/clever/"}
 PEERS = sorted(BEGIN)

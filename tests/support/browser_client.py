@@ -39,7 +39,7 @@ class Visitor:
     http: requests.Session = field(default_factory=_new_session)
     url: str = ""
     response: requests.Response = field(default_factory=requests.Response)
-    page: BeautifulSoup = field(default_factory=lambda: BeautifulSoup("", "html5lib"))
+    page: BeautifulSoup = field(default_factory=lambda: BeautifulSoup("", "html.parser"))
     hops: list[requests.Response] = field(default_factory=list)
     checks_pages: bool = True  # that each page is valid HTML with the headers of this project
     stop_at: str | None = None  # a path: a redirect to it is not followed; `url` is its target
@@ -153,7 +153,7 @@ class Visitor:
         if is_page and self.checks_pages:
             self.page = page_checks.check_page(self.response, app=self.at_app)
         else:
-            self.page = BeautifulSoup(self.response.text if is_page else "", "html5lib")
+            self.page = BeautifulSoup(self.response.text if is_page else "", "html.parser")
 
 
 def _form_fields(form: Tag) -> dict[str, str]:

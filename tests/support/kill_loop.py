@@ -27,12 +27,13 @@ from sqlalchemy import delete, func, select
 from clever_login.db import models
 from clever_login.db.database import database
 from clever_simulator.directory.models import District
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support import running_app
 from tests.support.expected_rows import ExpectedRows, assert_rows_equal
 from tests.support.reference_app.app import create_app
 from tests.support.roster_job import APP_URL, simulator_config
 from tests.support.running_app import ROOT
+from tests.support.simulators import run_in_background
 
 RunKind = Literal["fill", "read again", "events"]
 RUN_KINDS: tuple[RunKind, ...] = get_args(RunKind)

@@ -24,13 +24,37 @@ def check_page(response: requests.Response, *, app: bool) -> BeautifulSoup:
 
     `app` is True for the app's pages and False for the simulator's.
     """
-    page = BeautifulSoup(response.text, "html5lib")
+    page = BeautifulSoup(response.text, "html.parser")
+    _check_nesting(response.text, page)
     _check_headers(response, app=app)
     _check_structure(page)
     _check_nothing_inline(page)
     if not app:
         assert "not Clever" in page.get_text(), "a simulator's page without its banner"
     return page
+
+
+_checked_nestings: set[tuple[str, ...]] = set()
+
+
+def _check_nesting(text: str, page: BeautifulSoup) -> None:
+    """Check that a browser nests the page's elements as they are written.
+
+    Browsers move or close elements that are nested incorrectly. html5lib does the same, but takes
+    three times as long as Python's parser, so each sequence of elements is checked once.
+    """
+    elements = tuple(element.name for element in page.find_all(True))
+    if elements not in _checked_nestings:
+        in_browser = BeautifulSoup(text, "html5lib")
+        assert _nesting(page) == _nesting(in_browser), "a browser would nest elements differently"
+        _checked_nestings.add(elements)
+
+
+def _nesting(page: BeautifulSoup) -> list[tuple[str, ...]]:
+    return [
+        (element.name, *(parent.name for parent in element.parents))
+        for element in page.find_all(True)
+    ]
 
 
 def _check_headers(response: requests.Response, *, app: bool) -> None:

@@ -34,11 +34,12 @@ from clever_login.db.engines import make_engine
 from clever_login.storage.private_files import DATABASE_FILE
 from clever_simulator.config import default_config
 from clever_simulator.directory.models import Person
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.support.browser_client import Visitor
 from tests.support.certificates import Certificate
 from tests.support.reference_app import GUNICORN_APP
 from tests.support.reference_app.app import create_app
+from tests.support.simulators import run_in_background
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

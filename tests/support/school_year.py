@@ -9,11 +9,12 @@ import pytest
 
 from clever_simulator.config import default_config
 from clever_simulator.directory.models import Person
-from clever_simulator.server import RunningSimulator, run_in_background
+from clever_simulator.server import RunningSimulator
 from tests.simulator.test_data_api import OLD, all_pages, get, ids
 from tests.simulator.test_events import list_events
 from tests.support.browser_client import Visitor
 from tests.support.simulator_client import APP_URL
+from tests.support.simulators import run_in_background
 
 VERSIONS = ["v2.1", "v3.0", "v3.1"]
 STUDENT_USER_NAME = "talia.thompson"
