@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -24,6 +25,8 @@ COVERAGE = (
 )
 TWO_AT_A_TIME = ("-n", "2", "--dist", "worksteal")  # neighboring tests in a file share its fixtures
 PATIENCE_S = 10
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - pytest makes a private folder in it
+NEEDED_BYTES = 1 << 30  # ten times what the tests use
 PROJECT_PACKAGES = (
     "bench",
     "clever_login",
@@ -49,6 +52,7 @@ class Step:
 
     name: str
     arguments: tuple[str, ...]
+    in_memory: bool = False  # its temporary files
 
 
 def checks() -> list[Step]:
@@ -107,7 +111,9 @@ def tests(tier: Tier, extra: list[str], missing: tuple[Need, ...]) -> Step:
     left_out = dict.fromkeys((*tier.value, *(need.marker for need in missing)))
     markers = ("-m", " and ".join(f"not {marker}" for marker in left_out)) if left_out else ()
     coverage = COVERAGE if tier is Tier.LONG else ()
-    return Step("pytest", ("pytest", *TWO_AT_A_TIME, *coverage, *markers, *extra))
+    arguments = ("pytest", *TWO_AT_A_TIME, *coverage, *markers, *extra)
+    # The other tiers install packages and run databases in temporary folders, which is too much.
+    return Step("pytest", arguments, in_memory=tier is Tier.QUICK)
 
 
 def run_steps(python: Path, steps: list[Step]) -> list[str]:
@@ -116,7 +122,7 @@ def run_steps(python: Path, steps: list[Step]) -> list[str]:
     for step in steps:
         say(f"\n--- {step.name}")
         started = time.monotonic()
-        if run_module(python, step.arguments):
+        if run_module(python, step.arguments, step.in_memory):
             failed.append(step.name)
         elif step.name != "pytest":  # pytest's own summary has the time
             say(f"  ok in {time.monotonic() - started:.1f} s")
@@ -129,11 +135,17 @@ def say_failed(failed: list[str]) -> None:
         say(f"\n  FAILED: {', '.join(failed)}")
 
 
-def run_module(python: Path, arguments: tuple[str, ...]) -> int:
-    """Runs a module on this terminal and returns its exit code."""
+def run_module(python: Path, arguments: tuple[str, ...], in_memory: bool = False) -> int:
+    """Runs a module on this terminal and returns its exit code.
+
+    With `in_memory`, its temporary files are in memory if this machine has a folder for that.
+    """
+    variables = _activated(python)
+    if in_memory and _has_free_memory():
+        variables["TMPDIR"] = str(MEMORY_FOLDER)
     with stop_signals.held():
         command = [str(python), "-m", *arguments]
-        process = subprocess.Popen(command, cwd=str(ROOT), env=_activated(python))
+        process = subprocess.Popen(command, cwd=str(ROOT), env=variables)
     try:
         return process.wait()
     except StoppedBySignal as stopped:
@@ -146,6 +158,11 @@ def _activated(python: Path) -> dict[str, str]:
     variables = clean_environment()
     path = os.pathsep.join([str(python.parent), variables.get("PATH", os.defpath)])
     return {**variables, "PATH": path}
+
+
+def _has_free_memory() -> bool:
+    """Whether temporary files fit into memory. SQLite waits for a disk at each commit."""
+    return MEMORY_FOLDER.is_mount() and shutil.disk_usage(MEMORY_FOLDER).free > NEEDED_BYTES
 
 
 def _stop(process: subprocess.Popen[bytes], number: int) -> None:
