@@ -23,7 +23,7 @@ from clever_login import (
 )
 from clever_login.testing import NotLoggedIn, browser, login_as, sample_settings
 from clever_simulator.testing import run_simulator
-from tests.make_it_yours import CHANGES, change_of
+from tests.make_it_yours import CHANGES, COPIES, change_of
 from tests.support.account_app import flask_app, people_rows, run_flask_clever
 from tests.support.existing_app import ExistingApp
 from tests.support.fresh_checkout import copy_app
@@ -268,3 +268,8 @@ def test_each_documented_change_is_tested_on_some_day() -> None:
     names = {change_of(first + timedelta(days=day)) for day in range(len(CHANGES))}
     assert names == CHANGES.keys()
     assert change_of(first) == change_of(first + timedelta(days=len(CHANGES)))
+
+
+def test_a_run_of_all_documented_changes_makes_each_once() -> None:
+    made = [change for changes in COPIES for change in changes]
+    assert sorted(made, key=str) == sorted(CHANGES.values(), key=str)
