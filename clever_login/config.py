@@ -226,6 +226,7 @@ class Settings:
     redis_tls_verify: bool = True
     redis_connections: int = 4
     session_idle_minutes: int = 30
+    clever_full_read_days: int = 7
     session_max_hours: int = 8
     session_single: bool = False
     ask_preferred_name: bool = False
@@ -305,6 +306,7 @@ def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
         redis_url=reader.redis("REDIS_URL"),
         redis_tls_verify=reader.switch("REDIS_TLS_VERIFY", default=True),
         redis_connections=reader.number("REDIS_CONNECTIONS", 4, 1, 100),
+        clever_full_read_days=reader.number("CLEVER_FULL_READ_DAYS", 7, 1, 30),
         session_idle_minutes=reader.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_max_hours=reader.number("SESSION_MAX_HOURS", 8, 1, 24),
         session_single=reader.switch("SESSION_SINGLE", default=False),

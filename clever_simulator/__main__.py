@@ -78,7 +78,7 @@ def _build_config(options: argparse.Namespace) -> Config:
 
 def _build_app(text: str, api_version: str) -> RegisteredApp:
     client_id, secret, kind, uri = text.split(":", 3)
-    tier, _, oidc = kind.partition("+")
+    tier, *options = kind.split("+")
     return RegisteredApp(
         client_id=client_id,
         client_secret=secret,
@@ -86,7 +86,8 @@ def _build_app(text: str, api_version: str) -> RegisteredApp:
         tier=cast(Tier, tier),
         name=client_id,
         api_version=api_version,
-        oidc=bool(oidc),
+        oidc="oidc" in options,
+        events="events" in options,
     )
 
 
@@ -104,7 +105,8 @@ def _parse_student_count(text: str) -> int:
 
 def _validate_app(text: str) -> str:
     parts = text.split(":", 3)
-    kinds = {*get_args(Tier), "secure_sync+oidc", "sso+oidc"}
+    kinds = {*get_args(Tier), "sso+oidc", "secure_sync+oidc", "secure_sync+events"}
+    kinds.add("secure_sync+oidc+events")
     if len(parts) != 4 or not all(parts) or parts[2] not in kinds:
         tiers = ", ".join(sorted(kinds))
         raise argparse.ArgumentTypeError(

@@ -26,6 +26,8 @@ class RegisteredApp:
     - `library_districts`: short names of districts whose users log in through Clever Library. Their
       logins have no ID token, even if the app has OIDC.
     - `sends_authorized_by`: `/me` includes `authorized_by`.
+    - `events`: the events API has the changes of rosters. Without it, as for new apps at Clever, it
+      has an empty list.
     """
 
     client_id: str
@@ -42,6 +44,7 @@ class RegisteredApp:
     bare_content_type: bool = False
     library_districts: tuple[str, ...] = ()
     sends_authorized_by: bool = True
+    events: bool = False
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:
@@ -100,6 +103,7 @@ def default_config(app_url: str, api_version: str = "v3.0") -> Config:
         client_secret="simulator-secret",  # noqa: S106 # a sample, printed in the README
         redirect_uris=(app_url.rstrip("/") + "/oauth/callback",),
         api_version=api_version,
+        events=True,
     )
     return Config(
         apps=(

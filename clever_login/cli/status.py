@@ -18,7 +18,7 @@ from clever_login.safe_output import command_failed
 def show_status(as_json: bool) -> None:
     """List the districts in the database.
 
-    The columns are id, name, state at Clever, last sync, and problem.
+    The columns are id, name, state at Clever, last sync, last full read, last event, and problem.
     """
     try:
         with database().read_session() as session:
@@ -35,5 +35,7 @@ def _district_row(district: District) -> Row:
         "name": district.name,
         "state": district.state,
         "synced_at": format_time(district.synced_at),
+        "full_read_at": format_time(district.full_read_at),
+        "event_seen_at": format_time(district.event_seen_at),
         "problem": district.failed_receiver or district.problem,
     }

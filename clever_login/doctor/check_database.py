@@ -10,7 +10,7 @@ from clever_login.doctor.check_storage import STORE_FOLDER, check_connection_lim
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.errors import DatabaseUnavailable, missing_extra
-from clever_login.storage.private_files import DATABASE_FILE
+from clever_login.storage.private_files import SQLITE_SCHEME, database_file
 
 if TYPE_CHECKING:
     from clever_login.db.database import Database
@@ -37,7 +37,7 @@ def check_connection_and_tables(environment: DoctorEnvironment) -> Iterator[Find
             "be lost.",
             "Add a PostgreSQL database and set DATABASE_URL.",
         )
-    yield from _check_sqlite_receivers(environment)
+    yield from _check_sqlite_rosters(environment)
 
 
 def _extra_missing(environment: DoctorEnvironment, sentence: str) -> Finding:
@@ -74,34 +74,37 @@ def _check_database(environment: DoctorEnvironment, database: Database) -> Itera
         yield check_connection_limit(
             environment, CHECK_NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit
         )
-    yield from _check_receivers(database)
+    yield from _check_rosters(database)
 
 
-def _check_sqlite_receivers(environment: DoctorEnvironment) -> Iterator[Finding]:
-    folder = STORE_FOLDER.parent
-    if not (folder / DATABASE_FILE).exists():
+def _check_sqlite_rosters(environment: DoctorEnvironment) -> Iterator[Finding]:
+    file = database_file(environment.settings.database_url, STORE_FOLDER.parent)
+    if not file or not file.is_file():
         return  # nothing was synced, and the doctor must not create the file
-    from clever_login.db.database import Database, resolve_url
+    from clever_login.db.database import Database
 
-    database = Database(resolve_url(environment.settings, folder), 1)
+    database = Database(f"{SQLITE_SCHEME}{file}", 1)
     try:
-        yield from _check_receivers(database)
+        yield from _check_rosters(database)
     finally:
         database.close()
 
 
-def _check_receivers(database: Database) -> Iterator[Finding]:
-    """Warn about each signal receiver that ended the last sync of a district."""
+def _check_rosters(database: Database) -> Iterator[Finding]:
+    """Warn about signal receivers that ended the last sync of a district, and missing events."""
     from sqlalchemy import func, select
     from sqlalchemy.exc import DBAPIError
 
     from clever_login.db.models import District
 
-    receiver = District.failed_receiver
-    query = select(receiver, func.count()).where(receiver.is_not(None)).group_by(receiver)
+    receiver, seen_at = District.failed_receiver, District.event_seen_at
+    failed = select(receiver, func.count()).where(receiver.is_not(None)).group_by(receiver)
+    is_synced = District.connected & District.full_read_at.is_not(None)
+    synced = select(func.count(), func.count(seen_at)).where(is_synced)
     try:
         with database.engine.connect() as connection:
-            failures = connection.execute(query).all()
+            failures = connection.execute(failed).all()
+            number_of_districts, with_events = connection.execute(synced).one()
     except DBAPIError:  # the app upgrades its SQLite file when it starts
         return
     for name, number in failures:
@@ -111,6 +114,19 @@ def _check_receivers(database: Database) -> Iterator[Finding]:
             f"The last sync of {districts} ended early, at {name}.",
             "Correct this signal receiver of the app. The next sync repeats the changes.",
         )
+    if with_events < number_of_districts:
+        yield _events_missing(number_of_districts - with_events, number_of_districts)
+
+
+def _events_missing(without_events: int, number: int) -> Finding:
+    districts = "the only district" if number == 1 else f"{without_events} of {number} districts"
+    return warning(
+        CHECK_NAME,
+        f"Clever has sent no events for {districts}, so the sync reads the whole roster once a "
+        "day, and a change may arrive a day late.",
+        "Enable events in Clever's dashboard, under Settings > Integrations. If they are enabled, "
+        "nothing has changed yet.",
+    )
 
 
 def _database_failure(reason: str) -> Finding:

@@ -106,7 +106,9 @@ def _archive_rows(connection: Connection, district_id: str, since: datetime | No
     archived_at, counts = models.utc_now(), Counts()
     is_district = models.District.id == district_id
     connection.execute(
-        update(models.District).where(is_district).values(archived_at=archived_at, cursor=None)
+        update(models.District)
+        .where(is_district)
+        .values(archived_at=archived_at, cursor=None, full_read_at=None)
     )
     for name, model in MODEL_BY_KIND.items():
         is_active = (model.district_id == district_id) & model.archived_at.is_(None)

@@ -22,8 +22,8 @@ from clever_login.clever.parsing import ReadReport
 from clever_login.db import models
 from clever_login.db.driver_errors import is_conflict
 from clever_login.errors import ReceiverFailed
+from clever_login.roster_sync.limits.loss_limits import Loss
 from clever_login.roster_sync.lock import HeldLock
-from clever_login.roster_sync.loss_limits import Loss
 from clever_login.roster_sync.writer import Counts, WriteResult
 from clever_login.sessions import end_sessions
 
@@ -96,5 +96,16 @@ class DistrictSync:
 
     def save_cursor(self, connection: Connection, cursor: str | None) -> None:
         """Store the cursor, in the same transaction as the events it covers."""
+        self._update_district(connection, cursor=cursor)
+
+    def save_full_read(self, connection: Connection, cursor: str | None) -> None:
+        """Store the cursor and the time of a full read that removed what was missing."""
+        self._update_district(connection, cursor=cursor, full_read_at=self.started_at)
+
+    def forget_cursor(self, connection: Connection) -> None:
+        """Make the next sync a full read."""
+        self._update_district(connection, cursor=None, full_read_at=None)
+
+    def _update_district(self, connection: Connection, **values: object) -> None:
         is_district = models.District.id == self.district_id
-        connection.execute(update(models.District).where(is_district).values(cursor=cursor))
+        connection.execute(update(models.District).where(is_district).values(values))

@@ -23,10 +23,10 @@ from clever_login.clever.records import SchoolRecord, Section, Term
 from clever_login.db.models import ID_TYPE, utc_now
 from clever_login.db.upsert import chunks
 from clever_login.errors import CursorTooOld, RosterError
-from clever_login.roster_sync import row_values
+from clever_login.roster_sync import read_plan, row_values
 from clever_login.roster_sync.announcements import write_and_announce
 from clever_login.roster_sync.district_run import DistrictSync
-from clever_login.roster_sync.net_changes import NetChanges
+from clever_login.roster_sync.limits.net_changes import NetChanges
 from clever_login.roster_sync.writer import Batch, WriteResult
 
 
@@ -69,8 +69,8 @@ class TooManyRemovals(RosterError):
     """The events would remove too much, so a full read has to decide."""
 
 
-def apply_events(sync: DistrictSync, after: str | None) -> None:
-    """Apply every event after the cursor.
+def apply_events(sync: DistrictSync, after: str | None) -> int:
+    """Apply every event after the cursor. Returns their number.
 
     Raises TooManyRemovals before the first event is applied, CursorTooOld, and ReceiverFailed,
     which leaves the cursor before the batch that failed. Events that cannot be parsed are counted
@@ -81,6 +81,7 @@ def apply_events(sync: DistrictSync, after: str | None) -> None:
         sync.write(_batch_writer(sync, chunk))
         number += len(chunk)
         sync.report_progress(f"{number} events")
+    return number
 
 
 def _events_within_limits(sync: DistrictSync, after: str | None) -> Iterator[Event]:
@@ -126,6 +127,7 @@ def _batch_writer(sync: DistrictSync, events: list[Event]) -> Callable[[Connecti
 
     def work(connection: Connection) -> WriteResult:
         sync.save_cursor(connection, cursor)
+        read_plan.save_event_seen(connection, sync.district_id)
         return write_and_announce(connection, sync.district_id, batch)
 
     return work

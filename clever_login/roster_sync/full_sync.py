@@ -41,10 +41,11 @@ from clever_login.db import models
 from clever_login.db.engines import analyze_tables
 from clever_login.db.upsert import MAX_PARAMETERS, build_insert, chunks
 from clever_login.errors import EventsNotEnabled
-from clever_login.roster_sync import event_sync, loss_limits, row_values
+from clever_login.roster_sync import event_sync, row_values
 from clever_login.roster_sync.announcements import announce_removals, write_and_announce
 from clever_login.roster_sync.district_run import DistrictSync
-from clever_login.roster_sync.loss_limits import Loss, LossCounts
+from clever_login.roster_sync.limits import loss_limits
+from clever_login.roster_sync.limits.loss_limits import Loss, LossCounts
 from clever_login.roster_sync.writer import (
     MODEL_BY_KIND,
     Batch,
@@ -258,7 +259,7 @@ def _latest_cursor(sync: DistrictSync) -> str | None:
     try:
         return event_sync.format_cursor(sync.version, sync.events.latest() or "")
     except EventsNotEnabled as error:
-        sync.report_progress(f"{error} Until then, every sync reads the whole roster.")
+        sync.report_progress(f"{error} Until then, the sync reads the whole roster once a day.")
         return None
 
 
@@ -327,6 +328,9 @@ def _chunk_writer(
 
 
 def _finish_read(sync: DistrictSync, connection: Connection, cursor: str | None) -> WriteResult:
-    sync.save_cursor(connection, None if sync.held_losses else cursor)
+    if sync.held_losses:
+        sync.forget_cursor(connection)  # the next sync is a full read, which looks again
+    else:
+        sync.save_full_read(connection, cursor)
     held_kinds = loss_limits.held_kinds(sync.held_losses)
     return remove_missing(connection, sync.district_id, sync.started_at, held_kinds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from sqlalchemy import select
 from clever_login.clever.district_api.roster_client import Roster
 from clever_login.clever.parsing import ReadReport, format_counts
 from clever_login.clever.records import DistrictRecord
+from clever_login.config import Settings
 from clever_login.db import models
 from clever_login.db.database import database, not_ready_reason
 from clever_login.districts import Districts, districts_announcing_waits
@@ -33,10 +34,17 @@ from clever_login.errors import (
 )
 from clever_login.logs.events import log_event
 from clever_login.logs.pseudonyms import pseudonym
-from clever_login.roster_sync import district_records, event_sync, lock, receiver_failures
+from clever_login.roster_sync import (
+    district_records,
+    event_sync,
+    lock,
+    read_plan,
+    receiver_failures,
+)
 from clever_login.roster_sync.district_run import DistrictSync, TransactionRunner
 from clever_login.roster_sync.event_sync import EVENTS_PER_PAGE, TooManyRemovals, apply_events
 from clever_login.roster_sync.full_sync import read_everything
+from clever_login.roster_sync.read_plan import ReadHistory
 from clever_login.roster_sync.writer import Counts
 from clever_login.services import services
 from clever_login.sessions import end_sessions
@@ -164,10 +172,7 @@ class _SyncJob:
     def results(self) -> Iterator[SyncResult]:
         listed_ids = self.districts.ids()
         names = self.transactions.run_in_transaction(district_records.connected_districts)
-        requested, allowed = (
-            self.options.district,
-            self.districts.services.settings.clever_district_ids,
-        )
+        requested, allowed = self.options.district, self._settings.clever_district_ids
         if requested and requested not in {*listed_ids, *names}:
             raise DistrictDisconnected(
                 f"Clever has no token for the district {requested}: the district has not connected "
@@ -275,7 +280,7 @@ class _SyncJob:
             confirm_archive=self.options.confirm_archive,
             report_progress=lambda message: self.report_progress(f"{name}: {message}"),
         )
-        mode = self._sync_records(sync)
+        mode, plan = self._sync_records(sync)
         district_records.mark_synced(
             self.transactions, record.id, HELD_PROBLEM if sync.held_losses else None
         )
@@ -285,25 +290,44 @@ class _SyncJob:
             name=name,
             mode=mode,
             counts=sync.counts,
-            reason=_describe_state(record),
+            reason=" ".join(filter(None, (_describe_state(record), plan))),
             held_losses=tuple(map(str, sync.held_losses)),
             notes=tuple(report.sentences()),
         )
 
-    def _sync_records(self, sync: DistrictSync) -> SyncMode:
-        district = models.District
-        query = select(district.cursor, district.synced_at).where(district.id == sync.district_id)
-        cursor, synced_at = self.transactions.run_in_transaction(lambda db: db.execute(query).one())
-        self._end_archived_sessions(sync.district_id, synced_at)
-        if cursor and not self.options.full:
-            try:
-                apply_events(sync, event_sync.parse_cursor(sync.version, cursor, synced_at))
-            except (CursorTooOld, EventsNotEnabled, TooManyRemovals) as error:
-                sync.report_progress(f"{error} Reading the whole roster instead.")
-            else:
-                return "events"
+    def _sync_records(self, sync: DistrictSync) -> tuple[SyncMode, str]:
+        """Read the district as its history says. Returns how, and a sentence about it or ""."""
+        history = self.transactions.run_in_transaction(
+            lambda db: read_plan.load_history(db, sync.district_id)
+        )
+        self._end_archived_sessions(sync.district_id, history.synced_at)
+        if not self.options.full and (reason := self._read_events(sync, history)) is not None:
+            return "events", reason
         read_everything(sync)
-        return "full read"
+        return "full read", ""
+
+    def _read_events(self, sync: DistrictSync, history: ReadHistory) -> str | None:
+        """Apply the district's events.
+
+        Returns a sentence about it or "", and None if the district must be read as a whole.
+        """
+        if not history.cursor:
+            return history.describe_wait() if history.is_read_daily else None
+        if history.is_older_than(timedelta(days=self._settings.clever_full_read_days)):
+            return None
+        try:
+            after = event_sync.parse_cursor(sync.version, history.cursor, history.synced_at)
+            number = apply_events(sync, after)
+        except (CursorTooOld, EventsNotEnabled, TooManyRemovals) as error:
+            sync.report_progress(f"{error} Reading the whole roster instead.")
+            return None
+        if number or history.event_seen_at:
+            return ""
+        return history.describe_wait() if history.is_read_daily else None
+
+    @property
+    def _settings(self) -> Settings:
+        return self.districts.services.settings
 
     def _end_archived_sessions(self, district_id: str, synced_at: datetime | None) -> None:
         """End the sessions of users whom an interrupted run archived without logging them out."""

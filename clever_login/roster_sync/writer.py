@@ -22,8 +22,9 @@ from clever_login.db.upsert import (
     replace_links,
     upsert_rows,
 )
-from clever_login.roster_sync import district_boundary, row_values
-from clever_login.roster_sync.district_boundary import FoundRows
+from clever_login.roster_sync import row_values
+from clever_login.roster_sync.limits import district_boundary
+from clever_login.roster_sync.limits.district_boundary import FoundRows
 
 CLOCK_TOLERANCE = timedelta(minutes=2)  # allowed difference between our clock and Clever's
 Counts = Counter[tuple[str, str]]  # (table, what happened) -> how many

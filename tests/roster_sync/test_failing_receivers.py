@@ -100,6 +100,8 @@ def test_status_shows_a_first_sync_that_a_receiver_ended_and_the_next_sync_repea
         "name": first.name,
         "state": "success",
         "synced_at": None,
+        "full_read_at": None,
+        "event_seen_at": None,
         "problem": FAILING_RECEIVER,
     }
     assert "full read." in run(site)

@@ -14,8 +14,9 @@ from clever_login.clever.people import Person, PersonRole
 from clever_login.clever.records import SchoolRecord, Section, Term
 from clever_login.db import models
 from clever_login.db.upsert import MAX_PARAMETERS, chunks
-from clever_login.roster_sync import loss_limits, row_values
-from clever_login.roster_sync.loss_limits import Loss, LossCounts, link_label
+from clever_login.roster_sync import row_values
+from clever_login.roster_sync.limits import loss_limits
+from clever_login.roster_sync.limits.loss_limits import Loss, LossCounts, link_label
 from clever_login.roster_sync.writer import MODEL_BY_KIND, clever_id_column
 
 LinkCounts = Counter[str]  # number of one record's links, by role

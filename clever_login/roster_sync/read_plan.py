@@ -1,0 +1,71 @@
+"""Decides whether a district is read by its events or as a whole, and how often.
+
+Events are off for new apps at Clever, and an app without events gets an empty list instead of an
+error. So a district that has never had an event is read as a whole every day, and every district
+once in a while, in case an event was lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select, update
+
+from clever_login.db import models
+
+WITHOUT_EVENTS = timedelta(hours=24)  # between full reads of a district that has had no event
+ENABLE_EVENTS = "To get changes sooner, enable events in Clever's dashboard, under Settings > "
+ENABLE_EVENTS += "Integrations. To read the district now, run the same command with --full."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadHistory:
+    """When a district was read. Times are None if it never was, or if it was archived since."""
+
+    cursor: str | None
+    synced_at: datetime | None
+    full_read_at: datetime | None
+    event_seen_at: datetime | None
+
+    def is_older_than(self, age: timedelta) -> bool:
+        """Whether the last full read was longer ago than this."""
+        return self.full_read_at is None or models.utc_now() - self.full_read_at > age
+
+    @property
+    def is_read_daily(self) -> bool:
+        """Whether the district has no events, as far as anyone knows, and was read within a day."""
+        has_events = self.cursor is not None and self.event_seen_at is not None
+        return not has_events and not self.is_older_than(WITHOUT_EVENTS)
+
+    def describe_wait(self) -> str:
+        """Return a sentence for the operator about when the district is read again."""
+        now = models.utc_now()
+        left = (self.full_read_at or now) + WITHOUT_EVENTS - now
+        hours = max(1, round(left.total_seconds() / 3600))
+        when = "one hour" if hours == 1 else f"{hours} hours"
+        return (
+            "Clever sends no events for this district, so the sync reads it as a whole once a day, "
+            f"the next time in {when}. {ENABLE_EVENTS}"
+        )
+
+
+def load_history(connection: Connection, district_id: str) -> ReadHistory:
+    """Return when a district was read."""
+    district = models.District
+    columns = (
+        district.cursor,
+        district.synced_at,
+        district.full_read_at,
+        district.event_seen_at,
+    )
+    row = connection.execute(select(*columns).where(district.id == district_id)).one()
+    return ReadHistory(**row._asdict())
+
+
+def save_event_seen(connection: Connection, district_id: str) -> None:
+    """Record that Clever sends events for this district."""
+    is_district = models.District.id == district_id
+    connection.execute(
+        update(models.District).where(is_district).values(event_seen_at=models.utc_now())
+    )

@@ -1,0 +1,165 @@
+"""Tests how often a district is read as a whole, with events and without them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from clever_login.db import models
+from clever_simulator.config import default_config
+from tests.conftest import SiteMaker
+from tests.doctor.test_doctor import PRODUCTION, Report, run_doctor
+from tests.support.account_app import make_account_app, run_flask_clever
+from tests.support.expected_rows import (
+    ExpectedRows,
+    assert_rows_equal,
+    database_engine,
+    give_first_sync,
+    sync_site,
+)
+from tests.support.running_app import Site
+
+DAILY = "Clever sends no events for this district, so the sync reads it as a whole once a day"
+
+
+@pytest.fixture
+def site(make_site: SiteMaker, database_url: str | None) -> Site:
+    site = make_account_app(make_site, database_url)
+    give_first_sync(site)
+    return site
+
+
+def switch_off_events(site: Site) -> None:
+    """Make Clever send no events to this app, as it does to a new app."""
+    config = default_config(site.url, site.settings.clever_api_version)
+    apps = tuple(replace(app, events=False) for app in config.apps)
+    site.clever.configure(replace(config, apps=apps))
+
+
+def later(site: Site, **time: float) -> None:
+    """Move the last full reads into the past, as if this much time had passed."""
+    district = models.District
+    with database_engine(site).begin() as db:
+        for row in db.execute(select(district.id, district.full_read_at)).all():
+            values = {"full_read_at": row.full_read_at - timedelta(**time)}
+            db.execute(update(district).where(district.id == row.id).values(values))
+
+
+def run(site: Site, *words: str) -> str:
+    result = sync_site(site, "--district", site.clever.people.districts[0].id, *words)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def rename(site: Site) -> None:
+    site.clever.change_roster("name", "student", last="Adler")
+
+
+def assert_as_at_clever(site: Site) -> None:
+    version = site.settings.clever_api_version
+    expected = ExpectedRows(site.clever, site.clever.people.districts[0], version)
+    assert_rows_equal(expected, database_engine(site))
+
+
+def test_without_events_a_change_arrives_with_the_full_read_of_the_next_day(site: Site) -> None:
+    switch_off_events(site)
+    rename(site)
+    output = run(site)
+    assert "nothing changed" in output
+    assert f"{DAILY}, the next time in 24 hours." in output
+    later(site, hours=23.5)
+    assert f"{DAILY}, the next time in one hour." in run(site)
+    later(site, hours=1)
+    output = run(site)
+    assert "full read." in output
+    assert "people: 1 changed" in output
+    assert_as_at_clever(site)
+
+
+def test_without_events_a_change_arrives_at_once_with_full(site: Site) -> None:
+    switch_off_events(site)
+    rename(site)
+    assert "people: 1 changed" in run(site, "--full")
+    assert_as_at_clever(site)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_without_an_events_endpoint_a_district_is_read_as_a_whole_once_a_day(
+    site: Site, status: int
+) -> None:
+    refusal: dict[str, Any] = {"status": status, "headers": {"X-RateLimit-Remaining": "9"}}
+    site.clever.add_fault("events", times=0, **refusal)
+    assert "full read." in run(site)
+    rename(site)
+    assert DAILY in run(site)
+    later(site, hours=25)
+    assert "people: 1 changed" in run(site)
+    assert DAILY in run(site)
+
+
+def test_a_district_that_has_had_an_event_is_not_read_as_a_whole_every_day(site: Site) -> None:
+    rename(site)
+    assert "people: 1 changed" in run(site)
+    later(site, days=6)
+    output = run(site)
+    assert "events." in output
+    assert DAILY not in output
+
+
+def test_every_district_is_read_as_a_whole_once_a_week(site: Site) -> None:
+    rename(site)
+    run(site)
+    switch_off_events(site)  # from now on, all changes are lost
+    site.clever.change_roster("name", "student", last="Tamm")
+    assert "nothing changed" in run(site)
+    later(site, days=8)
+    output = run(site)
+    assert "full read." in output
+    assert "people: 1 changed" in output
+    assert_as_at_clever(site)
+
+
+def test_a_setting_says_how_often_every_district_is_read_as_a_whole(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url, clever_full_read_days=2)
+    give_first_sync(site)
+    rename(site)
+    run(site)
+    later(site, days=1.5)
+    assert "events." in run(site)
+    later(site, days=1)
+    assert "full read." in run(site)
+
+
+def test_the_status_shows_when_a_district_was_read_as_a_whole_and_had_an_event(
+    site: Site,
+) -> None:
+    rename(site)
+    run(site)
+    rows = [json.loads(line) for line in run_flask_clever(site, "status", "--json").splitlines()]
+    by_id = {row["id"]: row for row in rows}
+    changed, unchanged = (by_id[district.id] for district in site.clever.people.districts[:2])
+    assert all(row["full_read_at"] for row in rows)
+    assert (bool(changed["event_seen_at"]), unchanged["event_seen_at"]) == (True, None)
+
+
+def test_the_doctor_says_how_many_districts_have_no_events(site: Site) -> None:
+    rename(site)
+    run(site)
+    sentence = "Clever has sent no events for 2 of 3 districts"
+    offline_doctor(site).assert_finding("database", "warning", sentence)
+    with database_engine(site).begin() as db:
+        db.execute(update(models.District).values(event_seen_at=models.utc_now()))
+    assert "no events" not in offline_doctor(site).output
+
+
+def offline_doctor(site: Site) -> Report:
+    """Run the doctor on the site's database."""
+    url = site.settings.database_url or f"sqlite:///{database_engine(site).url.database}"
+    return run_doctor(PRODUCTION | {"DATABASE_URL": url}, "--offline")
