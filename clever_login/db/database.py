@@ -22,7 +22,7 @@ from clever_login.config import Settings
 from clever_login.db import connection_limits, migrate
 from clever_login.db.connection_limits import ConnectionLimits
 from clever_login.db.driver_errors import NO_ANSWER, RetryableError, translate_driver_errors
-from clever_login.db.engines import autocommit, make_engine, max_connections, read_only
+from clever_login.db.engines import Engines, make_engines, max_connections
 from clever_login.db.models import SyncLock, utc_now
 from clever_login.db.product_tables import created_at_first_use
 from clever_login.errors import DatabaseUnavailable
@@ -56,24 +56,27 @@ class Database:
         self._is_sqlite = url.startswith("sqlite")
         self._page_limits, self._job_limits = connection_limits.page_limits(connections), jobs
         self._lock, self._setup_lock = RLock(), Lock()
-        self._engines: dict[ConnectionLimits, Engine] = {}
+        self._engines: dict[ConnectionLimits, Engines] = {}
         self._tables_ready = False
 
     @property
     def engine(self) -> Engine:
         """The engine for the current context. Does not check or migrate the tables."""
-        in_request = has_request_context() or self._is_sqlite  # SQLite uses one engine for both
-        return self.pages if in_request else self._engine(self._job_limits)
+        return self._current_engines().write
 
     @property
     def pages(self) -> Engine:
         """The engine for requests."""
-        return self._engine(self._page_limits)
+        return self._engines_with(self._page_limits).write
 
-    def _engine(self, limits: ConnectionLimits) -> Engine:
+    def _current_engines(self) -> Engines:
+        in_request = has_request_context() or self._is_sqlite  # SQLite uses the same for both
+        return self._engines_with(self._page_limits if in_request else self._job_limits)
+
+    def _engines_with(self, limits: ConnectionLimits) -> Engines:
         with self._lock:
             if limits not in self._engines:
-                self._engines[limits] = make_engine(self.url, limits)
+                self._engines[limits] = make_engines(self.url, limits)
             return self._engines[limits]
 
     @contextmanager
@@ -111,7 +114,7 @@ class Database:
         with translate_driver_errors():
             self._ensure_tables()
             with (
-                Session(read_only(self.engine), expire_on_commit=False) as session,
+                Session(self._current_engines().read, expire_on_commit=False) as session,
                 session.begin(),
             ):
                 yield session
@@ -124,7 +127,7 @@ class Database:
         """
         with translate_driver_errors():
             self._ensure_tables()
-            with autocommit(self.engine).begin() as connection:
+            with self._current_engines().statement.begin() as connection:
                 yield connection
 
     def probe(self) -> None:
@@ -152,8 +155,8 @@ class Database:
     def close(self) -> None:
         """Close all connections. The next transaction opens new ones."""
         with self._lock:
-            for engine in self._engines.values():
-                engine.dispose()
+            for engines in self._engines.values():
+                engines.write.dispose()  # closes the pool that all of them use
             self._engines, self._tables_ready = {}, False
 
     def _ensure_tables(self) -> None:
