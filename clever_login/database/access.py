@@ -37,5 +37,5 @@ def read() -> Iterator[Connection]:
     Each statement sees the data of its own time, and none waits for a writer. It costs PostgreSQL
     one statement instead of the three of `begin`. Raises DatabaseUnavailable like `begin`.
     """
-    with database().read_session() as session:
-        yield session.connection()
+    with database().read() as connection:
+        yield connection

@@ -10,8 +10,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from clever_login.clever.models import Role
 from clever_login.db.models import Enrollment, School, Section, Term
@@ -25,7 +24,7 @@ Query = Select[*tuple[Any, ...]]
 
 
 def list_sections(
-    session: Session, viewer: Viewer, page: int, size: int, *, school_id: str | None = None
+    connection: Connection, viewer: Viewer, page: int, size: int, *, school_id: str | None = None
 ) -> Page[records.Section]:
     """Return one page of the classes the viewer may see, by period and name.
 
@@ -34,43 +33,43 @@ def list_sections(
     query = (
         _classes_query(viewer.role) if school_id is None else _classes_at_school_query(viewer.role)
     )
-    rows = session.execute(query, viewer.with_values(school=school_id)).all()
+    rows = connection.execute(query, viewer.with_values(school=school_id)).all()
     ordered = sorted(rows, key=lambda row: class_sort_key(row.period, row.name))
     result = paginate(ordered, page, size)
-    return result.with_rows(_with_sizes(session, viewer, result.rows))
+    return result.with_rows(_with_sizes(connection, viewer, result.rows))
 
 
-def find_section(session: Session, viewer: Viewer, section_id: str) -> records.Section | None:
+def find_section(connection: Connection, viewer: Viewer, section_id: str) -> records.Section | None:
     """Return one class, or None if the viewer may not see it."""
-    rows = session.execute(_class_query(viewer.role), viewer.with_values(section=section_id)).all()
-    return next(iter(_with_sizes(session, viewer, rows)), None)
+    rows = connection.execute(_class_query(viewer.role), viewer.with_values(section=section_id))
+    return next(iter(_with_sizes(connection, viewer, rows.all())), None)
 
 
-def has_section(session: Session, viewer: Viewer, section_id: str) -> bool:
+def has_section(connection: Connection, viewer: Viewer, section_id: str) -> bool:
     """Whether the viewer may see a class."""
-    rows = session.execute(_class_query(viewer.role), viewer.with_values(section=section_id))
+    rows = connection.execute(_class_query(viewer.role), viewer.with_values(section=section_id))
     return rows.first() is not None
 
 
-def list_students(session: Session, viewer: Viewer, section_id: str) -> list[records.Person]:
+def list_students(connection: Connection, viewer: Viewer, section_id: str) -> list[records.Person]:
     """Return the students of a class that the viewer may see, by last name."""
-    return _members(session, viewer, Role.STUDENT, [section_id])[section_id]
+    return _members(connection, viewer, Role.STUDENT, [section_id])[section_id]
 
 
 def list_teachers(
-    session: Session, viewer: Viewer, section_ids: Collection[str]
+    connection: Connection, viewer: Viewer, section_ids: Collection[str]
 ) -> dict[str, list[records.Person]]:
     """Return the teachers of each of these classes that the viewer may see, by last name."""
-    return _members(session, viewer, Role.TEACHER, section_ids)
+    return _members(connection, viewer, Role.TEACHER, section_ids)
 
 
 def _members(
-    session: Session, viewer: Viewer, member_role: Role, section_ids: Collection[str]
+    connection: Connection, viewer: Viewer, member_role: Role, section_ids: Collection[str]
 ) -> dict[str, list[records.Person]]:
     members: dict[str, list[records.Person]] = defaultdict(list)
     if section_ids:
         query = _people_in_sections_query(viewer.role, member_role)
-        rows = session.execute(query, viewer.with_values(sections=[*section_ids]))
+        rows = connection.execute(query, viewer.with_values(sections=[*section_ids]))
         for row in rows:
             members[row.section_id].append(to_person(row))
     for people in members.values():
@@ -79,14 +78,14 @@ def _members(
 
 
 def _with_sizes(
-    session: Session, viewer: Viewer, rows: Sequence[Row[*tuple[Any, ...]]]
+    connection: Connection, viewer: Viewer, rows: Sequence[Row[*tuple[Any, ...]]]
 ) -> list[records.Section]:
     """Add the number of students, unless the viewer is a student."""
     shows_sizes = viewer.role is not Role.STUDENT
     sizes: dict[str, int] = {}
     if shows_sizes and rows:
         parameters = viewer.with_values(sections=[row.id for row in rows])
-        sizes.update(session.execute(_class_sizes_query(viewer.role), parameters).all())
+        sizes.update(connection.execute(_class_sizes_query(viewer.role), parameters).all())
     return [
         records.Section(**row._asdict(), students=sizes.get(row.id, 0) if shows_sizes else None)
         for row in rows

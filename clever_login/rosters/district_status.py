@@ -7,8 +7,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Select, select
 
 from clever_login.db.models import District, utc_now
 from clever_login.rosters import visibility
@@ -51,9 +50,9 @@ class SyncStatus:
         return "old" if self.synced_at < utc_now() - OVERDUE_AFTER else ""
 
 
-def load_sync_status(session: Session, viewer: Viewer) -> SyncStatus:
+def load_sync_status(connection: Connection, viewer: Viewer) -> SyncStatus:
     """Return the status of the viewer's district; an empty one if there is no district."""
-    row = session.execute(_own_district_query(viewer.role), viewer.with_values()).one_or_none()
+    row = connection.execute(_own_district_query(viewer.role), viewer.with_values()).one_or_none()
     return SyncStatus(**row._asdict()) if row else SyncStatus()
 
 

@@ -79,7 +79,7 @@ def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
     """Return the viewer's classes, schools and district."""
     enrolled = viewer.role in (Role.STUDENT, Role.TEACHER)
     staff, admin = viewer.role is Role.STAFF, viewer.role is Role.DISTRICT_ADMIN
-    with queries.roster_session():
+    with queries.roster_connection():
         classes = _classes(viewer, page) if enrolled else Page(rows=[], total=0)
         shows_status = not (classes and viewer.role is Role.STUDENT)
         return Dashboard(
@@ -95,7 +95,7 @@ def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
 
 def load_class_page(viewer: Viewer, section_id: str, page: int) -> ClassPage:
     """Return the data of a class's page. Raises NotVisible if the viewer may not see the class."""
-    with queries.roster_session():
+    with queries.roster_connection():
         section = queries.section(section_id, viewer=viewer)
         return ClassPage(
             section=section,
@@ -112,7 +112,7 @@ def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage:
 
     Raises NotVisible if the viewer may not see the school's numbers.
     """
-    with queries.roster_session():
+    with queries.roster_connection():
         school = queries.school(school_id, counts=True, viewer=viewer)
         return SchoolPage(
             counts=school,
@@ -129,7 +129,7 @@ def load_district_page(viewer: Viewer, page: int) -> DistrictPage:
 
     Raises NotVisible for other viewers.
     """
-    with queries.roster_session():
+    with queries.roster_connection():
         return DistrictPage(
             counts=queries.district(viewer=viewer),
             grades=queries.students_by_grade(viewer=viewer),

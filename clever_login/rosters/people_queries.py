@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Row,
     Select,
     SQLColumnExpression,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.orm import Session
 
 from clever_login.auth.account_hooks import account_hooks
 from clever_login.clever.models import Role
@@ -35,7 +35,7 @@ _KNOWN_ROLES = frozenset(map(str, Role))
 
 
 def list_people(
-    session: Session,
+    connection: Connection,
     viewer: Viewer,
     page: int,
     size: int,
@@ -49,11 +49,11 @@ def list_people(
     filters = (viewer.role, role, school_id is not None, len(patterns))
     values = {f"pattern_{place}": pattern for place, pattern in enumerate(patterns)}
     parameters = viewer.with_values(school=school_id, **values)
-    total = session.execute(_count_query(*filters), parameters).scalar_one()
+    total = connection.execute(_count_query(*filters), parameters).scalar_one()
     result = empty_page(total, page, size)
     if total:
         parameters |= {"size": result.size, "offset": result.offset}
-        rows = session.execute(_people_query(*filters), parameters)
+        rows = connection.execute(_people_query(*filters), parameters)
         result = result.with_rows([to_person(row) for row in rows])
     return result
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from clever_login.clever.models import Role
 from clever_login.clever.parsing import is_valid_id
@@ -28,7 +28,7 @@ from clever_login.rosters.records import (
 )
 from clever_login.rosters.viewers import Viewer, current_viewer
 
-_open_session: ContextVar[Session | None] = ContextVar("roster_session", default=None)
+_open_connection: ContextVar[Connection | None] = ContextVar("roster_connection", default=None)
 
 
 def sections(
@@ -43,12 +43,12 @@ def sections(
     Raises NotVisible if the viewer may not see the school.
     """
     viewer = viewer or current_viewer()
-    with roster_session() as session:
+    with roster_connection() as connection:
         if school is not None:
             _check_id(school)
-        rows = class_queries.list_sections(session, viewer, page, size, school_id=school)
+        rows = class_queries.list_sections(connection, viewer, page, size, school_id=school)
         if school is not None and not rows:
-            _check_school(session, viewer, school)
+            _check_school(connection, viewer, school)
         return rows
 
 
@@ -56,8 +56,8 @@ def section(id: str, *, viewer: Viewer | None = None) -> Section:  # noqa: A002 
     """Return one class. Raises NotVisible if the viewer may not see it."""
     viewer = viewer or current_viewer()
     _check_id(id)
-    with roster_session() as session:
-        row = class_queries.find_section(session, viewer, id)
+    with roster_connection() as connection:
+        row = class_queries.find_section(connection, viewer, id)
     if row is None:
         raise NotVisible
     return row
@@ -72,10 +72,10 @@ def students(
     """
     viewer = viewer or current_viewer()
     _check_id(section_id)
-    with roster_session() as session:
-        rows = class_queries.list_students(session, viewer, section_id)
+    with roster_connection() as connection:
+        rows = class_queries.list_students(connection, viewer, section_id)
         if not rows:
-            _check_section(session, viewer, section_id)
+            _check_section(connection, viewer, section_id)
     return paginate(rows, page, size)
 
 
@@ -86,10 +86,10 @@ def teachers(section_id: str, *, viewer: Viewer | None = None) -> tuple[Person, 
     """
     viewer = viewer or current_viewer()
     _check_id(section_id)
-    with roster_session() as session:
-        rows = class_queries.list_teachers(session, viewer, [section_id])[section_id]
+    with roster_connection() as connection:
+        rows = class_queries.list_teachers(connection, viewer, [section_id])[section_id]
         if not rows:
-            _check_section(session, viewer, section_id)
+            _check_section(connection, viewer, section_id)
     return tuple(rows)
 
 
@@ -102,8 +102,8 @@ def teachers_by_section(
     """
     viewer = viewer or current_viewer()
     well_formed = [section_id for section_id in section_ids if is_valid_id(section_id)]
-    with roster_session() as session:
-        rows_by_section = class_queries.list_teachers(session, viewer, well_formed)
+    with roster_connection() as connection:
+        rows_by_section = class_queries.list_teachers(connection, viewer, well_formed)
     return {section_id: tuple(rows_by_section[section_id]) for section_id in section_ids}
 
 
@@ -116,16 +116,16 @@ def schools(
     teachers: `Section.school` names the schools of their classes.
     """
     viewer = viewer or current_viewer()
-    with roster_session() as session:
-        return school_queries.list_schools(session, viewer, page, size, counts=counts)
+    with roster_connection() as connection:
+        return school_queries.list_schools(connection, viewer, page, size, counts=counts)
 
 
 def school(id: str, *, counts: bool = False, viewer: Viewer | None = None) -> School:  # noqa: A002 # the public name
     """Return one of `schools`. Raises NotVisible if it is none of the viewer's."""
     viewer = viewer or current_viewer()
     _check_id(id)
-    with roster_session() as session:
-        row = school_queries.find_school(session, viewer, id, counts=counts)
+    with roster_connection() as connection:
+        row = school_queries.find_school(connection, viewer, id, counts=counts)
     if row is None:
         raise NotVisible
     return row
@@ -134,8 +134,8 @@ def school(id: str, *, counts: bool = False, viewer: Viewer | None = None) -> Sc
 def district(*, viewer: Viewer | None = None) -> District:
     """Return the district with its numbers. Raises NotVisible unless the viewer sees all of it."""
     viewer = viewer or current_viewer()
-    with roster_session() as session:
-        row = school_queries.find_district(session, viewer)
+    with roster_connection() as connection:
+        row = school_queries.find_district(connection, viewer)
     if row is None:
         raise NotVisible
     return row
@@ -152,15 +152,15 @@ def students_by_grade(
     viewer = viewer or current_viewer()
     if school is not None:
         _check_id(school)
-    with roster_session() as session:
-        return school_queries.count_students_by_grade(session, viewer, school_id=school)
+    with roster_connection() as connection:
+        return school_queries.count_students_by_grade(connection, viewer, school_id=school)
 
 
 def sync_status(*, viewer: Viewer | None = None) -> SyncStatus:
     """Return when the viewer's district was last synced, and what blocks its sync."""
     viewer = viewer or current_viewer()
-    with roster_session() as session:
-        return load_sync_status(session, viewer)
+    with roster_connection() as connection:
+        return load_sync_status(connection, viewer)
 
 
 def people(
@@ -181,27 +181,27 @@ def people(
     """
     viewer = viewer or current_viewer()
     role = None if role is None else Role(role)  # a view may pass text
-    with roster_session() as session:
+    with roster_connection() as connection:
         if school is not None:
             _check_id(school)
-            _check_school(session, viewer, school)
+            _check_school(connection, viewer, school)
         return people_queries.list_people(
-            session, viewer, page, size, search=search, role=role, school_id=school
+            connection, viewer, page, size, search=search, role=role, school_id=school
         )
 
 
 @contextmanager
-def roster_session() -> Iterator[Session]:
+def roster_connection() -> Iterator[Connection]:
     """Run the block in one read-only transaction, which the public functions inside it share."""
-    if shared := _open_session.get():
+    if shared := _open_connection.get():
         yield shared
         return
-    with database().read_session() as session:
-        token = _open_session.set(session)
+    with database().read() as connection:
+        token = _open_connection.set(connection)
         try:
-            yield session
+            yield connection
         finally:
-            _open_session.reset(token)
+            _open_connection.reset(token)
 
 
 def _check_id(value: str) -> None:
@@ -210,11 +210,11 @@ def _check_id(value: str) -> None:
         raise NotVisible
 
 
-def _check_section(session: Session, viewer: Viewer, section_id: str) -> None:
-    if not class_queries.has_section(session, viewer, section_id):
+def _check_section(connection: Connection, viewer: Viewer, section_id: str) -> None:
+    if not class_queries.has_section(connection, viewer, section_id):
         raise NotVisible
 
 
-def _check_school(session: Session, viewer: Viewer, school_id: str) -> None:
-    if not school_queries.has_school(session, viewer, school_id):
+def _check_school(connection: Connection, viewer: Viewer, school_id: str) -> None:
+    if not school_queries.has_school(connection, viewer, school_id):
         raise NotVisible

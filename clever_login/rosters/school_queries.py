@@ -6,8 +6,7 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, ScalarSelect, Select, bindparam, distinct, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Row, ScalarSelect, Select, bindparam, distinct, func, select
 
 from clever_login.clever.models import Role
 from clever_login.db.models import District, Person, RoleAssignment, School, Section, has_role
@@ -20,36 +19,36 @@ Query = Select[*tuple[Any, ...]]
 
 
 def list_schools(
-    session: Session, viewer: Viewer, page: int, size: int, *, counts: bool
+    connection: Connection, viewer: Viewer, page: int, size: int, *, counts: bool
 ) -> Page[records.School]:
     """Return one page of the schools the viewer may see, by name, with numbers if `counts`."""
-    rows = session.execute(_schools_query(viewer.role), viewer.with_values())
+    rows = connection.execute(_schools_query(viewer.role), viewer.with_values())
     result = paginate(sorted(rows, key=lambda row: name_sort_key(row[1])), page, size)
-    return result.with_rows(_to_schools(session, dict(result.rows), counts=counts))
+    return result.with_rows(_to_schools(connection, dict(result.rows), counts=counts))
 
 
-def has_school(session: Session, viewer: Viewer, school_id: str) -> bool:
+def has_school(connection: Connection, viewer: Viewer, school_id: str) -> bool:
     """Whether the viewer sees this school's name, in their schools or their classes."""
     query = _named_school_query(viewer.role)
-    return session.execute(query, viewer.with_values(school=school_id)).first() is not None
+    return connection.execute(query, viewer.with_values(school=school_id)).first() is not None
 
 
 def find_school(
-    session: Session, viewer: Viewer, school_id: str, *, counts: bool
+    connection: Connection, viewer: Viewer, school_id: str, *, counts: bool
 ) -> records.School | None:
     """Return one school, or None if the viewer may not see it."""
-    rows = session.execute(_school_query(viewer.role), viewer.with_values(school=school_id))
-    return next(iter(_to_schools(session, dict(rows.all()), counts=counts)), None)
+    rows = connection.execute(_school_query(viewer.role), viewer.with_values(school=school_id))
+    return next(iter(_to_schools(connection, dict(rows.all()), counts=counts)), None)
 
 
-def find_district(session: Session, viewer: Viewer) -> records.District | None:
+def find_district(connection: Connection, viewer: Viewer) -> records.District | None:
     """Return the district with its numbers, if the viewer may see all of it, else None."""
-    rows = session.execute(_district_query(viewer.role), viewer.with_values())
+    rows = connection.execute(_district_query(viewer.role), viewer.with_values())
     return next(map(_to_district, rows), None)
 
 
 def count_students_by_grade(
-    session: Session, viewer: Viewer, *, school_id: str | None = None
+    connection: Connection, viewer: Viewer, *, school_id: str | None = None
 ) -> list[records.GradeCount]:
     """Return the students by grade of one school, or of all that an administrator may see."""
     if school_id is not None:
@@ -59,7 +58,7 @@ def count_students_by_grade(
     else:
         query = _grades_of_schools_query(viewer.role)
     students_by_grade: Counter[str] = Counter()
-    for grade, students in session.execute(query, viewer.with_values(school=school_id)):
+    for grade, students in connection.execute(query, viewer.with_values(school=school_id)):
         students_by_grade[grade if grade in GRADE_ORDER else "Other"] += students
     largest = max(students_by_grade.values(), default=0)
     return [
@@ -73,15 +72,17 @@ def count_students_by_grade(
     ]
 
 
-def _to_schools(session: Session, names: dict[str, str], *, counts: bool) -> list[records.School]:
+def _to_schools(
+    connection: Connection, names: dict[str, str], *, counts: bool
+) -> list[records.School]:
     """Return schools that the viewer may see (names by id), with numbers if `counts`."""
     if not (counts and names):
         return [records.School(id=school_id, name=name) for school_id, name in names.items()]
     parameters = {"schools": [*names]}
-    people = {
-        (row[0], row[1]): row[2] for row in session.execute(_people_per_school_query(), parameters)
-    }
-    classes: dict[str, int] = dict(session.execute(_classes_per_school_query(), parameters).all())
+    rows = connection.execute(_people_per_school_query(), parameters)
+    people = {(row[0], row[1]): row[2] for row in rows}
+    rows = connection.execute(_classes_per_school_query(), parameters)
+    classes: dict[str, int] = dict(rows.all())
     return [
         records.School(
             id=school_id,
