@@ -34,6 +34,8 @@ from clever_login.i18n.catalogs import (
 from clever_login.logs.events import log_event
 
 _OFFERED_KEY = "clever_login_languages_offered"
+# In g: a page asks for its language ten times, and for the texts once for each text.
+_LANGUAGE_KEY, _TEXTS_KEY = "clever_login_language", "clever_login_texts"
 PROBLEM_TYPE = "application/problem+json"  # RFC 9457
 
 
@@ -47,13 +49,16 @@ def current_language() -> Language:
 
     In an app with its own Flask-Babel, it is the one that the app has chosen.
     """
+    in_request = has_request_context()
+    if in_request and (known := g.get(_LANGUAGE_KEY)):
+        return cast(Language, known)
     if app_has_babel():
         return current_app_language()
-    if not has_request_context():
+    if not in_request:
         return available_languages()[ENGLISH]
-    if "language" not in g:
-        g.language = _chosen_language() or _browser_language() or available_languages()[ENGLISH]
-    return cast(Language, g.language)
+    language = _chosen_language() or _browser_language() or available_languages()[ENGLISH]
+    setattr(g, _LANGUAGE_KEY, language)
+    return language
 
 
 def set_language_cookie(response: Response, language: Language) -> None:
@@ -112,9 +117,11 @@ class _CatalogDomain(flask_babel.Domain):  # type: ignore[misc] # Flask-Babel is
         """
         if not has_request_context():
             return _load_translations(ENGLISH)
-        if "texts" not in g:  # cached, because each text of a page requests it
-            g.texts = _load_translations(current_language().name)
-        return cast(NullTranslations, g.texts)
+        if known := g.get(_TEXTS_KEY):
+            return cast(NullTranslations, known)
+        texts = _load_translations(current_language().name)
+        setattr(g, _TEXTS_KEY, texts)
+        return texts
 
 
 def _load_translations(name: str) -> NullTranslations:
