@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
-from flask import Flask, jsonify, make_response, render_template, request, url_for
+from flask import Flask, g, jsonify, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from clever_login.auth.pending_logins import pending_logins
@@ -19,9 +20,11 @@ from clever_login.i18n.languages import clear_language_cookie, current_language
 from clever_login.services import services
 from clever_login.sessions import user_session
 from clever_login.sessions.idle_limits import keep_idle_limit
+from clever_login.sessions.user_session import CurrentUser
 from clever_login.web.routing import Routes, public
 
 routes = Routes()
+_KEY = "clever_login_session_end"  # in g
 MIN_WARNING_SECONDS, MAX_WARNING_SECONDS = 20, 120  # seconds; WCAG 2.2.1 asks for at least 20
 
 
@@ -72,6 +75,14 @@ def _session_end() -> SessionEnd | None:
     user = user_session.current_user()
     if user is None:
         return None
+    known_user, end = g.get(_KEY, (None, None))
+    if known_user is not user:  # two templates of a page ask
+        end = _session_end_of(user)
+        setattr(g, _KEY, (user, end))
+    return cast("SessionEnd", end)
+
+
+def _session_end_of(user: CurrentUser) -> SessionEnd:
     return SessionEnd(
         seconds=_seconds_left(),
         warning=_warning_seconds(services().settings),
