@@ -6,11 +6,31 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from clever_login.database import PERSON_ID, SECTION_ID
 from reading.tables import assignments, classes, tasks, teachers
+
+# Built once, because each dashboard of a student runs it.
+_TASKS_OF_STUDENT = (
+    select(assignments, tasks.c.read_at)
+    .join(tasks, tasks.c.assignment_id == assignments.c.id)
+    .where(tasks.c.person_id == bindparam("person_id"), assignments.c.withdrawn.is_(False))
+    .order_by(tasks.c.read_at.is_not(None), assignments.c.due, assignments.c.id)
+)
 
 
 def create(
@@ -141,13 +161,7 @@ def readers(
 
 def tasks_of_student(connection: Connection, person_id: str) -> list[Row[Any]]:
     """Return a student's books: those to read by due date, then those already read."""
-    query = (
-        select(assignments, tasks.c.read_at)
-        .join(tasks, tasks.c.assignment_id == assignments.c.id)
-        .where(tasks.c.person_id == person_id, assignments.c.withdrawn.is_(False))
-        .order_by(tasks.c.read_at.is_not(None), assignments.c.due, assignments.c.id)
-    )
-    return list(connection.execute(query))
+    return list(connection.execute(_TASKS_OF_STUDENT, {"person_id": person_id}))
 
 
 def mark(connection: Connection, assignment_id: int, person_id: str, *, read: bool) -> None:
