@@ -169,8 +169,7 @@ def init_app(app: Flask, settings: Settings, only: Collection[str] = ()) -> None
     if settings.app_env == DEVELOPMENT:
         _check_catalogs(catalogs)
     app.extensions[_OFFERED_KEY] = True
-    app.context_processor(_language_names)
-    app.context_processor(lambda: {"languages": available_languages().values()})
+    app.context_processor(_language_and_choices)
     app.after_request(set_content_language)
 
 
@@ -216,3 +215,7 @@ def _install_babel(app: Flask, only: Collection[str] = ()) -> Catalogs:
 
 def _language_names() -> dict[str, object]:
     return {"language": current_language()}
+
+
+def _language_and_choices() -> dict[str, object]:
+    return {"language": current_language(), "languages": available_languages().values()}
