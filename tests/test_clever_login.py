@@ -140,6 +140,18 @@ def test_a_nonce_is_allowed_only_in_the_response_that_uses_it(make_site: SiteMak
     assert "nonce" not in send_request(f"{site.url}/").headers["Content-Security-Policy"]
 
 
+def test_a_header_that_a_view_sets_replaces_the_librarys(make_site: SiteMaker) -> None:
+    def make_app(settings: clever_login.Settings) -> Flask:
+        app = make_starter(settings)
+        view = clever_login.public(lambda: ("photo", {"permissions-policy": "camera=(self)"}))
+        app.add_url_rule("/camera", "camera", view)
+        return app
+
+    headers = send_request(f"{make_site(make_app=make_app).url}/camera").headers
+    assert headers["Permissions-Policy"] == "camera=(self)"  # two would be joined with a comma
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_a_further_host_name_can_be_allowed(make_site: SiteMaker) -> None:
     site = with_parts(make_site, parts.SecurityHeaders(hosts=("reading.example.com",)))
     responses = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import Tag
-from flask import Flask
+from flask import Flask, g
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date, format_decimal, format_time, ngettext
 
@@ -292,6 +292,17 @@ def test_plurals_follow_the_rules_of_the_language(make_site: SiteMaker, tmp_path
     assert visitor.open("/shown").response.text == "1 class, 3 classes, 12 classes, 22 classes"
     polish = visitor.open("/shown", **{"Accept-Language": "pl"}).response.text
     assert polish == "1 klasa, 3 klasy, 12 klas, 22 klasy"
+
+
+def test_an_app_may_store_a_language_and_texts_of_its_own_in_g(make_site: SiteMaker) -> None:
+    def extend(app: Flask) -> None:
+        @app.before_request
+        def store() -> None:
+            g.language, g.texts = "the language of a book", ["its", "texts"]
+
+    visitor = make_site(extend=extend).visitor().open("/", **{"Accept-Language": "es"})
+    assert page_language(visitor) == "es"
+    assert visitor.page.find("a", string="Español", attrs={"aria-current": "true"})
 
 
 def test_a_language_chosen_on_the_idle_timeout_page_is_kept(

@@ -49,8 +49,8 @@ def test_the_simulator_requires_the_same_version_ranges_as_the_library() -> None
     assert {name: shared.get(name, value) for name, value in simulator.items()} == simulator
 
 
-def test_the_changelog_begins_with_the_version_of_both_packages() -> None:
-    newest = re.search(r"^## (\S+) - ", (ROOT / "CHANGELOG.md").read_text(), re.M)
+def test_the_newest_release_in_the_changelog_is_the_version_of_both_packages() -> None:
+    newest = re.search(r"^## (\S+) - 20", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert newest
     assert newest[1] == clever_login.__version__
     assert newest[1] == project(ROOT / "clever_simulator")["version"]
