@@ -210,6 +210,8 @@ def _install_babel(app: Flask, only: Collection[str] = ()) -> Catalogs:
     app.extensions["languages"] = catalogs
     babel = LibraryBabel(app, locale_selector=_select_locale)
     babel.domain_instance = _CatalogDomain()
+    # Jinja's own `_` looks up `gettext` in the template's context for each text.
+    app.jinja_env.globals["_"] = app.jinja_env.globals["gettext"]
     return catalogs
 
 
