@@ -68,6 +68,9 @@ GRADE_ORDER = (
 )
 
 
+_NUMBER_PATTERN = re.compile(r"\d+")
+
+
 def name_sort_key(name: str) -> str:
     """Sort key of a name: Ñandú next to Nandu, and School 2 before School 10.
 
@@ -77,7 +80,7 @@ def name_sort_key(name: str) -> str:
     if not letters.isascii():
         plain = unicodedata.normalize("NFKD", letters)
         letters = "".join(character for character in plain if not unicodedata.combining(character))
-    return re.sub(r"\d+", lambda number: number[0].zfill(9), letters)
+    return _NUMBER_PATTERN.sub(lambda number: number[0].zfill(9), letters)
 
 
 def person_sort_key(last: str, first: str) -> tuple[str, str]:
