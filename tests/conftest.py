@@ -124,9 +124,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
+
+
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest) -> str | None:
-    """An empty database, as a DATABASE_URL. None means SQLite in the app's instance folder."""
+    """A database with empty tables, as a DATABASE_URL. None means SQLite in the instance folder."""
+    if request.param == "sqlite":
+        return None
+    return running_app.new_database_with_tables(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(params=DATABASES)
+def database_without_tables(request: pytest.FixtureRequest) -> str | None:
+    """A database, as a DATABASE_URL. None means SQLite, for which the app creates a file."""
     if request.param == "sqlite":
         return None
     return running_app.new_database(request.getfixturevalue("postgres"))

@@ -100,15 +100,15 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str | None:
-    """An empty database. None is SQLite.
+    """A database whose tables are empty. None is SQLite.
 
     A test with `parametrize("database_url", DATABASES, indirect=True)` runs with each database.
     """
     if getattr(request, "param", "sqlite") == "sqlite":
         return None
-    from tests.support.running_app import new_database
+    from tests.support.running_app import new_database_with_tables
 
-    return new_database(request.getfixturevalue("postgresql"))
+    return new_database_with_tables(request.getfixturevalue("postgresql"))
 
 
 @contextmanager

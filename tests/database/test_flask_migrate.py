@@ -22,9 +22,9 @@ FlaskCommand = Callable[..., str]
 
 
 @pytest.fixture
-def url(tmp_path: Path, database_url: str | None) -> str:
+def url(tmp_path: Path, database_without_tables: str | None) -> str:
     """The DATABASE_URL of the product: a new database, or a new SQLite file."""
-    return database_url or f"sqlite:///{tmp_path / 'shared.sqlite3'}"
+    return database_without_tables or f"sqlite:///{tmp_path / 'shared.sqlite3'}"
 
 
 @pytest.fixture

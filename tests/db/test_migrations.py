@@ -51,9 +51,9 @@ NEWEST = migrate.head_revisions()[0]
 
 
 @pytest.fixture
-def app(tmp_path: Path, database_url: str | None) -> Iterator[Flask]:
+def app(tmp_path: Path, database_without_tables: str | None) -> Iterator[Flask]:
     """An app with an empty database, before its first request."""
-    app = an_app(tmp_path, database_url)
+    app = an_app(tmp_path, database_without_tables)
     yield app
     database(app).close()
 
@@ -158,11 +158,14 @@ def test_every_migration_can_be_downgraded_and_upgraded_again(app: Flask, filled
 
 
 def test_apps_that_start_concurrently_create_the_tables_once(
-    tmp_path: Path, database_url: str | None
+    tmp_path: Path, database_without_tables: str | None
 ) -> None:
     command = [sys.executable, "-m", "flask", "--app", "app", "clever", "db", "upgrade"]
     settings = running_app.settings_for(
-        "http://localhost:3000", "http://127.0.0.1:3001", tmp_path, database_url=database_url
+        "http://localhost:3000",
+        "http://127.0.0.1:3001",
+        tmp_path,
+        database_url=database_without_tables,
     )
     copy = copy_app(tmp_path)  # for SQLite, whose file is in the app's instance folder
     env = running_app.environment_variables(settings, 3000)

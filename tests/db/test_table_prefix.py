@@ -65,9 +65,9 @@ NEW_COLUMNS = {"failed_receiver", "full_read_at", "event_seen_at"}
 
 
 @pytest.fixture
-def engine(tmp_path: Path, database_url: str | None) -> Iterator[Engine]:
+def engine(tmp_path: Path, database_without_tables: str | None) -> Iterator[Engine]:
     """An empty database."""
-    engine = an_engine(tmp_path, database_url)
+    engine = an_engine(tmp_path, database_without_tables)
     yield engine
     engine.dispose()
 
