@@ -125,6 +125,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
+# Marks a test whose SQL statements other tests of CI send to PostgreSQL.
+POSTGRESQL_IS_LONG = pytest.mark.parametrize(
+    "database_url",
+    ["sqlite", pytest.param("postgresql", marks=[pytest.mark.servers, pytest.mark.long])],
+    indirect=True,
+)
 
 
 @pytest.fixture(params=DATABASES)

@@ -86,7 +86,17 @@ class School:
         return client.submit(path, **({"section": sections, "due": TODAY} | fields))
 
 
-DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
+BOTH_DATABASES = pytest.mark.parametrize(
+    "database_url",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)],
+    indirect=True,
+)
+# Marks a test whose SQL statements other tests of CI send to PostgreSQL.
+POSTGRESQL_IS_LONG = pytest.mark.parametrize(
+    "database_url",
+    ["sqlite", pytest.param("postgresql", marks=[pytest.mark.servers, pytest.mark.long])],
+    indirect=True,
+)
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +112,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def database_url(request: pytest.FixtureRequest) -> str | None:
     """A database whose tables are empty. None is SQLite.
 
-    A test with `parametrize("database_url", DATABASES, indirect=True)` runs with each database.
+    A test that is marked BOTH_DATABASES or POSTGRESQL_IS_LONG runs with each database.
     """
     if getattr(request, "param", "sqlite") == "sqlite":
         return None

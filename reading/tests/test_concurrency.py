@@ -9,14 +9,13 @@ from threading import Barrier, BrokenBarrierError
 from time import monotonic
 from typing import Any
 
-import pytest
 from sqlalchemy import event
 
 from clever_login import database, signals
 from clever_login.testing import Browser
-from reading.tests.conftest import DATABASES, STUDENT, TEACHER, TODAY, School, titles, words
+from reading.tests.conftest import BOTH_DATABASES, STUDENT, TEACHER, TODAY, School, titles, words
 
-pytestmark = pytest.mark.parametrize("database_url", DATABASES, indirect=True)
+pytestmark = BOTH_DATABASES
 SECONDS = 1  # long enough for a teacher's click, if nothing holds it up
 
 

@@ -10,14 +10,22 @@ from sqlalchemy import update
 
 from clever_login import database
 from reading.tables import tasks
-from reading.tests.conftest import DATABASES, STUDENT, TEACHER, School, titles, words
+from reading.tests.conftest import (
+    BOTH_DATABASES,
+    POSTGRESQL_IS_LONG,
+    STUDENT,
+    TEACHER,
+    School,
+    titles,
+    words,
+)
 
-pytestmark = pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 CO_TEACHER = "linh.lindqvist"
 BOOK = ["The Hare and the Tortoise"]
 READ = "You read it"
 
 
+@BOTH_DATABASES
 def test_a_semester_with_new_classes_loses_nothing(school: School) -> None:
     teacher = school.browser(TEACHER)
     path = school.assign(teacher, "Reading Workshop")
@@ -29,6 +37,7 @@ def test_a_semester_with_new_classes_loses_nothing(school: School) -> None:
     assert "1 of 12 students have read it" in words(teacher, path)
 
 
+@BOTH_DATABASES
 def test_a_student_who_joins_a_class_gets_its_books(school: School) -> None:
     teacher = school.browser(TEACHER)
     path = school.assign(teacher, "Reading Workshop")
@@ -39,6 +48,7 @@ def test_a_student_who_joins_a_class_gets_its_books(school: School) -> None:
     assert "0 of 13 students have read it" in words(teacher, path)
 
 
+@POSTGRESQL_IS_LONG
 def test_a_teacher_who_takes_over_a_class_sees_its_books(school: School) -> None:
     school.assign(school.browser(TEACHER), "Reading Workshop")
     section = school.section("Reading Workshop").id
@@ -51,6 +61,7 @@ def test_a_teacher_who_takes_over_a_class_sees_its_books(school: School) -> None
     assert "of 12 students" not in words(former, "/reading")
 
 
+@POSTGRESQL_IS_LONG
 def test_a_teacher_without_the_classes_and_their_students_sees_no_book(school: School) -> None:
     teacher = school.browser(TEACHER)
     path = school.assign(teacher)
@@ -64,6 +75,7 @@ def test_a_teacher_without_the_classes_and_their_students_sees_no_book(school: S
     assert "0 of 16 students have read it" in words(school.browser(CO_TEACHER), path)
 
 
+@POSTGRESQL_IS_LONG
 def test_a_co_teacher_sees_the_same(school: School) -> None:
     section, other = school.section("Reading Workshop"), school.clever.person(CO_TEACHER)
     teachers = [school.clever.person(TEACHER).id, other.id]
@@ -77,6 +89,7 @@ def test_a_co_teacher_sees_the_same(school: School) -> None:
     assert "taken back" in words(teacher, "/reading")
 
 
+@POSTGRESQL_IS_LONG
 def test_a_student_keeps_the_book_of_a_colleagues_class_when_the_common_class_is_removed(
     school: School,
 ) -> None:
@@ -90,6 +103,7 @@ def test_a_student_keeps_the_book_of_a_colleagues_class_when_the_common_class_is
     assert titles(school.browser("fatima.mbeki")) == BOOK
 
 
+@POSTGRESQL_IS_LONG
 def test_a_student_who_leaves_a_class_and_returns_has_the_work(school: School) -> None:
     teacher = school.browser(TEACHER)
     path = school.assign(teacher, "Reading Workshop")
@@ -106,6 +120,7 @@ def test_a_student_who_leaves_a_class_and_returns_has_the_work(school: School) -
 
 
 @pytest.mark.parametrize("away", ["unshared", "deleted"])
+@POSTGRESQL_IS_LONG
 def test_a_student_who_is_away_for_a_while_has_the_work(school: School, away: str) -> None:
     school.assign(school.browser(TEACHER), "Reading Workshop")
     school.browser(STUDENT).submit("/my-books/1/read")
@@ -116,6 +131,7 @@ def test_a_student_who_is_away_for_a_while_has_the_work(school: School, away: st
     assert READ in words(school.browser(STUDENT), "/my-books")
 
 
+@BOTH_DATABASES
 def test_a_merged_account_has_the_work_of_both(school: School, merge: object) -> None:
     teacher = school.browser(TEACHER)
     school.assign(teacher, "Reading Workshop")
@@ -136,6 +152,7 @@ def test_a_merged_account_has_the_work_of_both(school: School, merge: object) ->
     assert titles(school.browser("mei.bowman")) == []
 
 
+@BOTH_DATABASES
 def test_a_persons_books_are_in_their_export(school: School) -> None:
     school.assign(school.browser(TEACHER), "Reading Workshop")
     school.browser(STUDENT).submit("/my-books/1/read")
@@ -147,6 +164,7 @@ def test_a_persons_books_are_in_their_export(school: School) -> None:
     assert [book["title"] for book in exported["app"]["assigned_books"]] == BOOK
 
 
+@BOTH_DATABASES
 def test_the_days_of_reading_are_those_of_utc(school: School) -> None:
     teacher = school.browser(TEACHER)
     path = school.assign(teacher, "Reading Workshop")
@@ -162,6 +180,7 @@ def test_the_days_of_reading_are_those_of_utc(school: School) -> None:
     assert "2026-01-31" in teacher.get(f"{path}.csv").text
 
 
+@BOTH_DATABASES
 def test_a_forgotten_persons_books_are_deleted_and_on_the_receipt(school: School) -> None:
     teacher = school.browser(TEACHER)
     path = school.assign(teacher, "Reading Workshop")

@@ -16,7 +16,7 @@ from flask import Flask
 
 from clever_login.accounts.account_lookup import add_unlinked_account
 from clever_login.config import Settings
-from tests.conftest import SiteMaker
+from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.support import django_clients
 from tests.support.account_app import (
     account_id,
@@ -129,6 +129,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("row", "reason"), REFUSED)
+@POSTGRESQL_IS_LONG
 def test_a_refused_row_is_named_by_its_line_and_changes_nothing(
     school: Site, write: Callable[..., str], row: tuple[str, str], reason: str
 ) -> None:
@@ -162,6 +163,7 @@ def test_all_rows_that_contradict_each_other_are_refused(
         (b'clever_id,account_id\n"a,1\n', "not valid CSV"),
     ],
 )
+@POSTGRESQL_IS_LONG
 def test_a_file_in_another_format_is_refused(
     school: Site, tmp_path: Path, content: bytes, complaint: str
 ) -> None:

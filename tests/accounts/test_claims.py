@@ -22,6 +22,7 @@ from clever_login.db.models import (
     utc_now,
 )
 from clever_login.errors import ClaimLinkInvalid
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.account_app import (
     account_id,
     database_of,
@@ -111,6 +112,7 @@ def test_of_a_hundred_concurrent_uses_of_a_claim_link_one_succeeds(school: Site)
         assert sum(threads.map(use, range(100))) == 1
 
 
+@POSTGRESQL_IS_LONG
 def test_wrong_expired_and_replaced_claim_links_show_the_same_page(school: Site) -> None:
     old = add_old_account(school)
     first = claim_link(school, old)
@@ -122,12 +124,14 @@ def test_wrong_expired_and_replaced_claim_links_show_the_same_page(school: Site)
     assert_link_is_useless(school.visitor().open(second))
 
 
+@POSTGRESQL_IS_LONG
 def test_the_claim_page_without_a_token_says_how_to_get_a_link(school: Site) -> None:
     visitor = school.visitor().open("/claim")
     assert visitor.heading == "Had an account here before?"
     assert "never looks for an older account by name or email" in visitor.text
 
 
+@POSTGRESQL_IS_LONG
 def test_declining_a_claim_changes_nothing(school: Site) -> None:
     old = add_old_account(school)
     visitor = claim_page(school, claim_link(school, old)).click("No, leave it")
@@ -136,6 +140,7 @@ def test_declining_a_claim_changes_nothing(school: Site) -> None:
     assert person_row(school, old).clever_id is None
 
 
+@POSTGRESQL_IS_LONG
 def test_a_claim_requires_a_form_with_a_csrf_token(school: Site) -> None:
     old = add_old_account(school)
     link = claim_link(school, old)
@@ -149,6 +154,7 @@ def test_a_claim_requires_a_form_with_a_csrf_token(school: Site) -> None:
     assert person_row(school, old).clever_id is None
 
 
+@POSTGRESQL_IS_LONG
 def test_a_claim_during_an_impersonation_is_logged(
     school: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +168,7 @@ def test_a_claim_during_an_impersonation_is_logged(
     assert '"impersonation_claimed": true' in claims[0]
 
 
+@POSTGRESQL_IS_LONG
 def test_the_claim_page_explains_the_merge_to_a_user_who_has_an_account(school: Site) -> None:
     child = school.person("student")
     account = account_id(by_button(school, "student"))
@@ -276,6 +283,7 @@ def test_an_operator_can_add_an_account_from_before_clever(school: Site) -> None
 
 
 @pytest.mark.parametrize("path", ["/claim", "/claim?token=" + "x" * 5000])
+@POSTGRESQL_IS_LONG
 def test_malformed_claim_tokens_cause_no_crash(school: Site, path: str) -> None:
     assert school.visitor().open(path).response.status_code in {200, 410}
 
@@ -346,6 +354,7 @@ def test_a_claim_link_is_only_for_users_of_the_accounts_district(
     assert person_row(school, old).clever_id == claimant.id
 
 
+@POSTGRESQL_IS_LONG
 def test_a_form_from_another_district_claims_nothing(school: Site) -> None:
     """The page is refused already, but its form may be sent without it."""
     old = add_old_account(school, "Adele")

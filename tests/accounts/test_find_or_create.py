@@ -24,7 +24,7 @@ from clever_login.db.models import (
     Section,
     utc_now,
 )
-from tests.conftest import SiteMaker
+from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.support.account_app import (
     account_id,
     database_of,
@@ -435,6 +435,7 @@ def test_the_preferred_name_is_asked_once_and_used_in_the_greeting(
     assert (next_login.path, next_login.heading) == ("/dashboard", "Hi, <b>Captain</b> Ada!")
 
 
+@POSTGRESQL_IS_LONG
 def test_the_preferred_name_question_can_be_skipped_and_continues_to_next(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
@@ -452,6 +453,7 @@ def test_the_preferred_name_question_can_be_skipped_and_continues_to_next(
     )
 
 
+@POSTGRESQL_IS_LONG
 def test_the_preferred_name_is_not_asked_by_default(school: Site) -> None:
     visitor = by_button(school, "student")
     assert visitor.path == "/dashboard"

@@ -15,7 +15,7 @@ from clever_login import Identity
 from clever_login.clever.models import Role
 from clever_login.config import Settings
 from clever_login.db.models import District, Person, RoleAssignment, School, utc_now
-from tests.conftest import SiteMaker
+from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.support.account_app import (
     database_of,
     make_account_app,
@@ -73,6 +73,7 @@ def set_sync_time(site: Site, age: timedelta) -> None:
 
 
 @pytest.mark.parametrize("fault", NO_RECORD, ids=json.dumps)
+@POSTGRESQL_IS_LONG
 def test_a_child_whose_record_cannot_be_read_sees_the_page_of_the_last_sync(
     synced: Site, fault: dict[str, object]
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_child_whose_record_cannot_be_read_sees_the_page_of_the_last_sync(
     ],
     ids=str,
 )
+@POSTGRESQL_IS_LONG
 def test_the_page_says_how_old_it_is_in_words_for_a_child(
     synced: Site, age: timedelta, english: str, spanish: str
 ) -> None:
@@ -110,6 +112,7 @@ def test_the_page_says_how_old_it_is_in_words_for_a_child(
     assert f"Esto es lo que sabíamos {spanish}." in visitor.open("/dashboard").text
 
 
+@POSTGRESQL_IS_LONG
 def test_an_adult_reads_the_age_in_hours_and_can_log_in_again(synced: Site) -> None:
     set_sync_time(synced, timedelta(hours=5))
     visitor = log_in_without_record(synced, "teacher")
@@ -119,6 +122,7 @@ def test_an_adult_reads_the_age_in_hours_and_can_log_in_again(synced: Site) -> N
     assert TELLS_NOTHING not in again.text
 
 
+@POSTGRESQL_IS_LONG
 def test_the_session_as_json_says_how_old_the_name_and_role_are(synced: Site) -> None:
     user = log_in_without_record(synced, "student").open("/session").response.json()["user"]
     assert (user["first_name"], user["role"]) == ("Ada", "student")
@@ -142,6 +146,7 @@ def test_a_person_with_several_roles_keeps_those_with_a_school(synced: Site) -> 
         pytest.param(lambda person: setattr(person, "roles", ["staff"]), id="another_in_the_row"),
     ],
 )
+@POSTGRESQL_IS_LONG
 def test_a_role_that_only_a_school_names_is_not_given(
     synced: Site, change: Callable[[Person], None]
 ) -> None:
@@ -150,6 +155,7 @@ def test_a_role_that_only_a_school_names_is_not_given(
     assert (visitor.role, visitor.heading) == ("none", "Hello, Grace")
 
 
+@POSTGRESQL_IS_LONG
 def test_a_role_without_a_school_is_not_given(synced: Site) -> None:
     visitor = log_in_without_record(synced, "district_admin")
     assert row_of(synced, "district_admin").roles == ["district_admin"]
@@ -180,6 +186,7 @@ def test_an_archived_user_is_greeted_by_name_and_gets_no_stored_role(synced: Sit
     assert by_button(synced, "teacher").role == "teacher"
 
 
+@POSTGRESQL_IS_LONG
 def test_the_age_of_an_archived_users_page_is_that_of_the_archiving(synced: Site) -> None:
     archived_at = utc_now() - timedelta(days=3)
     change_row(synced, "student", lambda person: setattr(person, "archived_at", archived_at))
@@ -201,6 +208,7 @@ def test_the_row_of_another_district_says_nothing(synced: Site) -> None:
     assert (visitor.role, visitor.heading) == ("none", "Hello")
 
 
+@POSTGRESQL_IS_LONG
 def test_an_unknown_user_has_the_page_of_an_unknown_user(school: Site) -> None:
     visitor = log_in_without_record(school, "student")
     assert (visitor.role, visitor.heading) == ("none", "Hello")

@@ -12,6 +12,7 @@ from click.testing import Result
 
 from clever_login import signals
 from tests.accounts.test_privacy import all_rows, run
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.account_app import flask_app
 from tests.support.running_app import Site
 
@@ -45,11 +46,13 @@ def test_an_export_contains_what_receivers_return(school: Site) -> None:
     assert json.loads(result.stdout)["app"] == expected
 
 
+@POSTGRESQL_IS_LONG
 def test_an_export_without_receivers_has_no_data_of_the_product(school: Site) -> None:
     assert json.loads(export(school).stdout)["app"] == {}
 
 
 @pytest.mark.parametrize("wrong", [{"due": date(2026, 1, 1)}, {"books": []}, "books"])
+@POSTGRESQL_IS_LONG
 def test_an_export_that_would_be_incomplete_fails_and_names_the_receiver(
     school: Site, wrong: Any
 ) -> None:

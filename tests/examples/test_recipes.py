@@ -29,6 +29,7 @@ from recipes import (
     upload,
     webhook,
 )
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.account_app import run_flask_clever
 from tests.support.recipe_app import make_app, sample_app
 from tests.support.roster_fixtures import database_session, run_roster_site, write_roster
@@ -64,6 +65,7 @@ def test_the_form_stores_a_note_for_its_author_only(notes: Browser) -> None:
     assert "chapter" not in notes.get("/notes").text
 
 
+@POSTGRESQL_IS_LONG
 def test_the_form_refuses_a_note_without_the_token(notes: Browser) -> None:
     login_as(notes, "teacher")
     assert notes.post("/notes", data={"note": "forged"}).status_code == 400
@@ -71,6 +73,7 @@ def test_the_form_refuses_a_note_without_the_token(notes: Browser) -> None:
 
 
 @pytest.mark.parametrize("note", ["", "  ", "x" * 501, "two\nlines", "nul\0"])
+@POSTGRESQL_IS_LONG
 def test_the_form_says_what_is_wrong_with_a_note(notes: Browser, note: str) -> None:
     login_as(notes, "teacher")
     refused = notes.submit("/notes", note=note)

@@ -18,6 +18,7 @@ from clever_login.db.database import database
 from clever_login.storage.private_files import DATABASE_FILE
 from clever_simulator.config import default_config
 from clever_simulator.directory.models import District
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.doctor.test_doctor import PRODUCTION, run_doctor
 from tests.roster_sync.test_signals import (
     BOTH_SYNCS,
@@ -86,6 +87,7 @@ def test_a_receiver_that_raises_ends_the_districts_run_and_nobody_is_archived(
     assert FAILING_RECEIVER not in status.stdout
 
 
+@POSTGRESQL_IS_LONG
 def test_status_shows_a_first_sync_that_a_receiver_ended_and_the_next_sync_repeats_it(
     site: Site,
 ) -> None:
@@ -169,6 +171,7 @@ def test_a_conflict_in_a_receiver_is_tried_again(site: Site, recorder: Recorder)
     assert recorder.notes() == 1
 
 
+@POSTGRESQL_IS_LONG
 def test_an_asynchronous_receiver_is_an_error(site: Site, recorder: Recorder) -> None:
     async def receive(_app: object, **_: object) -> None: ...
 
@@ -178,6 +181,7 @@ def test_an_asynchronous_receiver_is_an_error(site: Site, recorder: Recorder) ->
     assert recorder.notes() == 0
 
 
+@POSTGRESQL_IS_LONG
 def test_the_log_says_where_a_receiver_failed_and_nothing_about_people(
     site: Site, recorder: Recorder
 ) -> None:
@@ -192,6 +196,7 @@ def test_the_log_says_where_a_receiver_failed_and_nothing_about_people(
     assert recorder.notes() == 0
 
 
+@POSTGRESQL_IS_LONG
 def test_the_doctor_names_the_receiver_that_ended_a_sync(
     site: Site, database_url: str | None, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from clever_login.db import models
 from clever_simulator.directory.models import District
 from clever_simulator.state import SimulatorState
-from tests.conftest import SiteMaker
+from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.support.account_app import make_account_app
 from tests.support.expected_rows import (
     ExpectedRows,
@@ -93,6 +93,7 @@ def names(site: Site, ids: dict[str, str]) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("rows", [0, 2])
 @pytest.mark.parametrize("name", ["schools", "terms", "users", "sections"])
+@POSTGRESQL_IS_LONG
 def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
     site: Site, name: str, rows: int
 ) -> None:
@@ -129,6 +130,7 @@ def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
 
 
 @pytest.mark.parametrize("name", ["schools", "terms", "users", "sections"])
+@POSTGRESQL_IS_LONG
 def test_an_unexpectedly_empty_list_is_read_again(site: Site, name: str) -> None:
     site.clever.add_fault("data", path=f"/{name}", rows=0)
     before = len(site.clever.received_requests())
@@ -138,6 +140,7 @@ def test_an_unexpectedly_empty_list_is_read_again(site: Site, name: str) -> None
     assert_as_at_clever(site)
 
 
+@POSTGRESQL_IS_LONG
 def test_a_first_sync_reads_an_empty_list_again_too(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
@@ -235,6 +238,7 @@ EMPTY = {
 
 @BOTH_SYNCS
 @pytest.mark.parametrize("case", EMPTY)
+@POSTGRESQL_IS_LONG
 def test_empty_lists_inside_all_records_are_held_back(
     site: Site, case: str, words: tuple[str, ...]
 ) -> None:

@@ -19,7 +19,7 @@ from clever_login.db.database import database
 from clever_login.signals import EnrollmentRow, SchoolRole
 from clever_simulator.config import default_config
 from clever_simulator.directory.models import District
-from tests.conftest import SiteMaker
+from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.roster_sync.test_loss_limits import replace_sections, with_new_ids
 from tests.support.account_app import (
     flask_app,
@@ -122,6 +122,7 @@ def test_a_first_full_read_sends_every_person_section_and_enrollment_once(site: 
 
 
 @BOTH_SYNCS
+@POSTGRESQL_IS_LONG
 def test_a_sync_without_changes_sends_nothing(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_sync_without_changes_sends_nothing(
 
 
 @BOTH_SYNCS
+@POSTGRESQL_IS_LONG
 def test_a_renamed_person_is_sent_with_the_old_name(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
@@ -146,6 +148,7 @@ def test_a_renamed_person_is_sent_with_the_old_name(
 
 
 @BOTH_SYNCS
+@POSTGRESQL_IS_LONG
 def test_a_late_joiner_is_added_to_a_section_and_a_leaver_removed(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
@@ -185,6 +188,7 @@ def test_a_child_is_archived_on_leaving_and_restored_on_return(
 
 
 @BOTH_SYNCS
+@POSTGRESQL_IS_LONG
 def test_a_child_who_changes_schools_is_sent_with_both_schools(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
@@ -223,6 +227,7 @@ def test_a_semester_that_replaces_every_section_sends_new_and_archived_sections(
 
 
 @BOTH_SYNCS
+@POSTGRESQL_IS_LONG
 def test_a_renamed_section_is_sent_with_its_old_name(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
@@ -314,6 +319,7 @@ def test_events_of_one_batch_are_sent_in_order(site: Site, recorder: Recorder) -
     ]
 
 
+@POSTGRESQL_IS_LONG
 def test_without_receivers_a_sync_sends_no_further_statements(site: Site) -> None:
     """Nobody is archived, so no receiver is called."""
     sync_site(site)

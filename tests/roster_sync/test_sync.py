@@ -20,7 +20,7 @@ from clever_login.roster_sync.job import run_sync as run
 from clever_login.roster_sync.lock import LockLost
 from clever_simulator.config import default_config
 from clever_simulator.directory.models import District
-from tests.conftest import SiteMaker
+from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.support import account_app, running_app
 from tests.support.browser_client import Visitor
 from tests.support.expected_rows import (
@@ -254,6 +254,7 @@ def row(site: Site, user_name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("words", [(), ("--full",)])
+@POSTGRESQL_IS_LONG
 def test_more_than_a_tenth_of_the_people_is_archived_only_after_confirmation(
     make: SyncedSite, words: tuple[str, ...]
 ) -> None:
@@ -288,6 +289,7 @@ def test_expired_events_cause_a_full_sync(make: SyncedSite) -> None:
 
 
 @pytest.mark.parametrize("version", ["v1.1", "v1.2", "v2.0"])
+@POSTGRESQL_IS_LONG
 def test_a_sync_with_an_older_api_version_is_refused_with_a_reason(
     make: SyncedSite, version: str
 ) -> None:
@@ -350,6 +352,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", STATES)
+@POSTGRESQL_IS_LONG
 def test_a_district_is_read_in_every_state_and_the_state_is_explained(
     make: SyncedSite, state: str
 ) -> None:
@@ -365,6 +368,7 @@ def test_a_district_is_read_in_every_state_and_the_state_is_explained(
 
 
 @pytest.mark.parametrize("words", [(), ("--full",)])
+@POSTGRESQL_IS_LONG
 def test_a_user_unshared_during_a_pause_is_archived(
     make: SyncedSite, words: tuple[str, ...]
 ) -> None:
@@ -388,6 +392,7 @@ def answer_as(site: Site, state: str, **fields: str) -> None:
     site.clever.add_fault("district", body=body)
 
 
+@POSTGRESQL_IS_LONG
 def test_the_districts_table_has_clevers_state_of_each_district(make: SyncedSite) -> None:
     site, district = make(), models.District
     query = select(district.connected, district.state, district.error, district.launch_date)
@@ -462,6 +467,7 @@ def wait_until(come: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+@POSTGRESQL_IS_LONG
 def test_a_district_without_secure_sync_is_reported_and_the_exit_code_is_1(
     make: SyncedSite,
 ) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from clever_login.db.models import District, Enrollment, RoleAssignment, School, Section
 from clever_simulator.directory.models import School as SchoolAtClever
-from tests.conftest import SiteMaker
+from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.support.account_app import make_account_app
 from tests.support.browser_client import Visitor
 from tests.support.expected_rows import give_first_sync, sync_site
@@ -103,6 +103,7 @@ def test_a_long_list_is_paged_in_order_with_each_row_once_on_small_pages(
         assert ordered == sorted(ordered, key=lambda name: int(name.split()[1]))
 
 
+@POSTGRESQL_IS_LONG
 def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> None:
     with database_session(school) as session:
         add_many(session, 120)
@@ -111,6 +112,7 @@ def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> No
     assert len(names_in_list(by_button(school, "school_admin").open("/schools/a1?page=all"))) == 50
 
 
+@POSTGRESQL_IS_LONG
 def test_a_page_number_out_of_range_shows_the_nearest_page(school: Site) -> None:
     with database_session(school) as session:
         add_many(session, 60)
@@ -193,6 +195,7 @@ FOR_A_SCHOOL = {
 }
 
 
+@POSTGRESQL_IS_LONG
 def test_administrators_see_why_rosters_are_outdated_and_what_to_do(
     school: Site,
 ) -> None:
@@ -213,12 +216,14 @@ def test_administrators_see_why_rosters_are_outdated_and_what_to_do(
         assert not teacher.open("/dashboard").page.select(".notice.bad")
 
 
+@POSTGRESQL_IS_LONG
 def test_a_sync_time_in_the_future_is_never_shown(school: Site) -> None:
     with database_session(school) as session:
         session.execute(update(District).values(synced_at=datetime.now(UTC) + timedelta(minutes=2)))
     assert "Last synced 1 minute ago" in by_button(school, "district_admin").open("/district").text
 
 
+@POSTGRESQL_IS_LONG
 def test_administrators_see_that_a_district_is_paused(school: Site) -> None:
     admin, staff = by_button(school, "district_admin"), by_button(school, "school_admin")
     for synced_at, problems in ((datetime.now(UTC), 0), (LONG_AGO, 1)):
@@ -232,6 +237,7 @@ def test_administrators_see_that_a_district_is_paused(school: Site) -> None:
             assert len(visitor.page.select(".notice.bad")) == problems
 
 
+@POSTGRESQL_IS_LONG
 def test_only_a_future_launch_date_is_shown(school: Site) -> None:
     admin, day = by_button(school, "district_admin"), datetime.now(UTC).date()
     for days, is_shown in ((-1, False), (400, True)):
@@ -241,6 +247,7 @@ def test_only_a_future_launch_date_is_shown(school: Site) -> None:
     assert str((day + timedelta(days=400)).year) in admin.text
 
 
+@POSTGRESQL_IS_LONG
 def test_two_sync_problems_are_both_shown(school: Site) -> None:
     with database_session(school) as session:
         session.execute(update(District).values(synced_at=LONG_AGO, state="error"))
@@ -257,6 +264,7 @@ def headings_after_a_sync(site: Site, *words: str) -> list[str]:
     return [heading.get_text() for heading in page.select(".notice.bad h3")]
 
 
+@POSTGRESQL_IS_LONG
 def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
@@ -274,6 +282,7 @@ def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
     assert headings_after_a_sync(site) == []
 
 
+@POSTGRESQL_IS_LONG
 def test_administrators_see_that_their_district_has_no_secure_sync(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
@@ -309,6 +318,7 @@ def test_a_school_that_is_archived_is_named_on_no_page_of_a_class(school: Site) 
     ("language", "singular", "plural"),
     [("en", "1 student", "2 students"), ("es", "1 estudiante", "2 estudiantes")],
 )
+@POSTGRESQL_IS_LONG
 def test_one_student_is_shown_in_the_singular(
     school: Site, language: str, singular: str, plural: str
 ) -> None:

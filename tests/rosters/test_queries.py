@@ -16,6 +16,7 @@ from sqlalchemy import delete
 
 from clever_login import Role, public, rosters
 from clever_login.db.models import Enrollment, Person, RoleAssignment, School, Section, Term
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.account_app import record_statements
 from tests.support.browser_client import Visitor, send_request
 from tests.support.login_flows import by_button
@@ -160,6 +161,7 @@ def test_teachers_by_section_returns_the_teachers_of_each_section(school: Site, 
 
 
 @pytest.mark.parametrize("user_name", ROLES_BY_LOGIN)
+@POSTGRESQL_IS_LONG
 def test_the_viewer_is_the_logged_in_user_unless_another_one_is_passed(
     school: Site, user_name: str
 ) -> None:
@@ -175,6 +177,7 @@ def test_the_viewer_is_the_logged_in_user_unless_another_one_is_passed(
     assert ask(visitor, "section", id="section-far") == 404
 
 
+@POSTGRESQL_IS_LONG
 def test_without_a_login_a_view_answers_401_and_a_job_must_name_the_viewer(school: Site) -> None:
     response = send_request(f"{school.url}/ask", params={"question": '{"function": "people"}'})
     assert response.status_code == 401
@@ -183,6 +186,7 @@ def test_without_a_login_a_view_answers_401_and_a_job_must_name_the_viewer(schoo
 
 
 @pytest.mark.parametrize("name", VISIBLE)
+@POSTGRESQL_IS_LONG
 def test_ids_of_another_district_and_unknown_ids_are_not_visible(school: Site, name: str) -> None:
     viewer = viewer_named(school, name)
     by_section: tuple[Callable[..., object], ...] = (
@@ -221,6 +225,7 @@ def test_a_student_who_teaches_a_class_is_shown_to_other_students_only_as_a_teac
     assert "assistant" in ids(rosters.people(viewer=viewer_named(school, "teacher")))
 
 
+@POSTGRESQL_IS_LONG
 def test_an_operator_viewer_works_only_outside_a_request(school: Site) -> None:
     district_id = school.person("student").district.id
     before = rosters.operator(district_id)
@@ -236,6 +241,7 @@ def test_an_operator_viewer_works_only_outside_a_request(school: Site) -> None:
 
 
 @pytest.mark.parametrize("change", ["archived", "role_lost", "gone"])
+@POSTGRESQL_IS_LONG
 def test_a_named_viewer_without_an_active_role_sees_nothing(school: Site, change: str) -> None:
     viewers = [viewer_named(school, name) for name in ROLES_BY_LOGIN]
     with database_session(school) as session:
@@ -318,6 +324,7 @@ def test_rows_have_the_documented_fields(school: Site) -> None:
 
 
 @pytest.mark.parametrize("name", VISIBLE)
+@POSTGRESQL_IS_LONG
 def test_students_get_no_email_address_and_everybody_else_gets_them(
     school: Site, name: str
 ) -> None:

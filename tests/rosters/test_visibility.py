@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from clever_login.db.models import Enrollment, Person, RoleAssignment, School, Section
+from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.account_app import record_statements
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import by_button
@@ -103,6 +104,7 @@ def test_a_record_outside_the_viewers_permission_is_a_404(school: Site) -> None:
     assert visitor.open("/classes/section-own").heading == "CanaryClassown"
 
 
+@POSTGRESQL_IS_LONG
 def test_a_person_with_two_roles_sees_only_what_the_current_role_permits(school: Site) -> None:
     with database_session(school) as session:
         person = add_person(
@@ -121,6 +123,7 @@ def test_a_person_with_two_roles_sees_only_what_the_current_role_permits(school:
 
 
 @pytest.mark.parametrize("change", ["archived", "role_lost", "district_left", "gone"])
+@POSTGRESQL_IS_LONG
 def test_a_live_session_shows_nothing_after_the_role_is_removed_in_the_database(
     school: Site, change: str
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_library_teacher_sees_their_students_from_any_district(school: Site) -
     assert by_button(school, "school_admin").open("/classes/section-shared").code == "http_404"
 
 
+@POSTGRESQL_IS_LONG
 def test_class_pages_show_period_grade_students_and_the_last_sync(school: Site) -> None:
     with database_session(school) as session:
         for first, last in (("Zoë", "Ñandú"), ("Al", "nagy"), ("Bo", "Ocampo")):

@@ -233,7 +233,7 @@ def run_postgres(folder: Path) -> Iterator[str]:
             try:
                 yield f"postgresql://school@127.0.0.1:{port}/postgres"
             finally:
-                # On TERM it waits for its clients to disconnect, on INT it writes its caches to disk.
+                # On TERM it waits for its clients to disconnect, on INT it writes to disk.
                 child.send_signal(signal.SIGQUIT)
                 child.wait(20)
     finally:
