@@ -12,12 +12,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 from zlib import crc32
 
@@ -28,12 +30,14 @@ from tools.venv import ROOT
 
 HEAD = re.compile(r"\ABreaks: (?P<promise>.+)\nTest: (?P<test>.+)\n(?P<long>Tier: long\n)?")
 FILE = re.compile(r"^(?:Test: |--- a/)([^/\n]+)/", re.MULTILINE)  # its first folder
-LEFT_OUT = (".git", ".venv*", "instance", "__pycache__", "node_modules", ".*_cache", ".hypothesis")
+CHANGED = re.compile(r"^\+\+\+ b/(.+)$", re.MULTILINE)
+LEFT_OUT = (".git", ".venv*", "instance", "node_modules", ".*_cache", ".hypothesis")
 FAILED = 1  # pytest's exit code for failed tests; other codes mean that none ran
 PATIENCE_S = 120
 DAYS = 3  # CI runs each patch on one of so many days
 AT_A_TIME = 2
-_running: set[subprocess.Popen[bytes]] = set()
+_running: set[int] = set()  # the process groups of the tests
+_seconds = count(int(time.time()) + 1)
 SIGNS = {
     "browser": ("tests/browser/", "/test_browser.py"),
     "servers": ("tests/deployed/", "[deployed", "[postgresql"),
@@ -139,16 +143,17 @@ def run_broken(python: Path, missing: tuple[Need, ...], names: Collection[str] =
     if names:
         breaks = [mutant for mutant in breaks if mutant.patch.stem in names]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_A_TIME) as threads:
-        copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
-        for number in range(AT_A_TIME):
-            copies.put(_copy(Path(folder) / f"copy {number}"))
-        try:
-            noticed = list(threads.map(lambda mutant: _is_noticed(python, copies, mutant), breaks))
-        except BaseException:  # such as a Ctrl-C, which does not reach the other sessions
-            threads.shutdown(wait=False, cancel_futures=True)
-            for process in list(_running):
-                _signal(process, signal.SIGINT)
-            raise
+        copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+        with ExitStack() as stack:
+            for number in range(AT_A_TIME):
+                copies.put(stack.enter_context(_copy(Path(folder) / f"copy {number}", python)))
+            try:
+                noticed = list(threads.map(lambda mutant: _is_noticed(copies, mutant), breaks))
+            except BaseException:  # such as a Ctrl-C, which does not reach the other sessions
+                threads.shutdown(wait=False, cancel_futures=True)
+                for group in list(_running):
+                    _signal(group, signal.SIGINT)
+                raise
     say(f"  The tests noticed {sum(noticed)} of {len(noticed)} breaks.")
     for mutant in (
         mutant for mutant, was_noticed in zip(breaks, noticed, strict=True) if not was_noticed
@@ -157,21 +162,59 @@ def run_broken(python: Path, missing: tuple[Need, ...], names: Collection[str] =
     return all(noticed)
 
 
-def _copy(target: Path) -> Path:
-    shutil.copytree(str(ROOT), str(target), ignore=shutil.ignore_patterns(*LEFT_OUT))
-    return target
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the project, and a process that runs its tests (tools/warm_pytest.py)."""
+
+    folder: Path
+    process: subprocess.Popen[str]
+
+    def test(self, test: str) -> int:
+        """Runs a test and returns pytest's exit code."""
+        if not self.process.stdin or not self.process.stdout:
+            raise ValueError("the process has no pipes")
+        self.process.stdin.write(f"{test}\n")
+        self.process.stdin.flush()
+        group = int(self.process.stdout.readline())
+        _running.add(group)
+        patience = threading.Timer(PATIENCE_S, _signal, (group, signal.SIGKILL))
+        patience.start()
+        try:
+            code = int(self.process.stdout.readline())
+        finally:
+            patience.cancel()
+            _signal(group, signal.SIGKILL)  # also to processes that a test left running
+            _running.discard(group)
+        return FAILED if code == -signal.SIGKILL else code  # a test that hangs has noticed
 
 
-def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], mutant: Break) -> bool:
+@contextmanager
+def _copy(folder: Path, python: Path) -> Iterator[Copy]:
+    """Copies the project, with its compiled modules, and starts the process for its tests."""
+    shutil.copytree(str(ROOT), str(folder), ignore=shutil.ignore_patterns(*LEFT_OUT))
+    process = subprocess.Popen(
+        [str(python), str(ROOT / "tools" / "warm_pytest.py")],
+        cwd=str(folder),
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    with process:  # closes its standard input, which ends it
+        yield Copy(folder, process)
+
+
+def _is_noticed(copies: queue.SimpleQueue[Copy], mutant: Break) -> bool:
     """Applies a patch to an unused copy, runs its test there, and reverts the patch."""
     copy = copies.get()
     started = time.monotonic()
     try:
-        if not _apply(copy, mutant):
+        if not _apply(copy.folder, mutant):
             say(f"  FAILED  {mutant.patch.name}: the patch no longer applies")
             return False
-        code = _test(python, copy, mutant.test)
-        _apply(copy, mutant, "--reverse")
+        code = copy.test(mutant.test)
+        _apply(copy.folder, mutant, "--reverse")
     finally:
         copies.put(copy)
     result = {FAILED: "ok    ", 0: "FAILED"}.get(code, f"FAILED (pytest ended with {code})")
@@ -180,34 +223,20 @@ def _is_noticed(python: Path, copies: queue.SimpleQueue[Path], mutant: Break) ->
     return code == FAILED
 
 
-def _apply(copy: Path, mutant: Break, *options: str) -> bool:
+def _apply(folder: Path, mutant: Break, *options: str) -> bool:
+    """Applies a patch, and gives each changed file another time than before.
+
+    Python compares the time in seconds and the length to tell whether a compiled module is current.
+    """
     command = ["git", "apply", "--whitespace=nowarn", "-C1", *options, str(mutant.patch)]
-    ended = subprocess.run(command, cwd=str(copy), check=False, stderr=subprocess.DEVNULL)
+    ended = subprocess.run(command, cwd=str(folder), check=False, stderr=subprocess.DEVNULL)
+    second = next(_seconds)
+    for name in CHANGED.findall(mutant.patch.read_text(encoding="utf-8")):
+        with suppress(FileNotFoundError):  # the patch adds or deletes it
+            os.utime(str(folder / name), (second, second))
     return ended.returncode == 0
 
 
-def _test(python: Path, copy: Path, test: str) -> int:
-    command = [str(python), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test]
-    process = subprocess.Popen(
-        command,
-        cwd=str(copy),
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    _running.add(process)
-    try:
-        return process.wait(PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        return FAILED  # a test that hangs on broken code has noticed
-    finally:
-        _signal(process, signal.SIGKILL)  # also to processes that a test left running
-        process.wait()
-        _running.discard(process)
-
-
-def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+def _signal(group: int, number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+        os.killpg(group, number)
