@@ -27,7 +27,7 @@ from tools.processes import Children
 from tools.terminal import run
 
 ROOT = Path(__file__).resolve().parent.parent
-IGNORED = (".env", ".git", ".venv*", "instance", "node_modules", "__pycache__", ".pytest_cache")
+IGNORED = (".env", ".git", ".venv*", "instance", "node_modules", ".pytest_cache")
 STARTER = 'product="Reading Room"'
 FIRST_IMPORT = "from clever_login import"
 FEATURES = 'FEATURES = ("dashboard", "reading")'

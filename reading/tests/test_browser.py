@@ -15,11 +15,13 @@ from app import create_app
 from clever_simulator.testing import SimulatedClever
 from reading.tests.conftest import STUDENT, TEACHER, School
 from tests.support.chromium import run_chromium
+from tests.support.matrix import matrix
 from tests.support.page_tour import AXE_RULES
 from tests.support.running_app import Site, run_in_process
 
 pytestmark = pytest.mark.browser
 PHONE, DESKTOP = (360, 740), (1100, 700)
+SIZES = {"phone": PHONE, "desktop": DESKTOP}
 LONG_NAMES = "odd_sections"  # a teacher whose classes have very long names, or none
 PAGES = {
     TEACHER: ("/reading", "/reading/new", "/reading/1", "/reading/1/change", "/reading/books/lion"),
@@ -112,16 +114,14 @@ def assign(page: Page, title: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
 
 
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("user_name", PAGES)
+@pytest.mark.parametrize(("user_name", "language", "size"), matrix(PAGES, ["en", "es"], SIZES))
 def test_pages_fit_the_screen_and_are_accessible(
-    visits: Visits, user_name: str, language: str, size: tuple[int, int]
+    visits: Visits, user_name: str, language: str, size: str
 ) -> None:
-    with visits.page(user_name, size, language) as page:
+    with visits.page(user_name, SIZES[size], language) as page:
         for path in PAGES[user_name]:
             page.goto(path)
-            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
+            assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0], path
             assert page.evaluate(SMALL_TARGETS) == [], path
             found = Axe().run(page, options={"runOnly": AXE_RULES}).response["violations"]
             assert [node["html"] for violation in found for node in violation["nodes"]] == [], path
@@ -130,13 +130,15 @@ def test_pages_fit_the_screen_and_are_accessible(
 @pytest.mark.parametrize("user_name", [TEACHER, STUDENT])
 def test_nothing_stays_in_english_on_a_page_in_spanish(visits: Visits, user_name: str) -> None:
     names = {"Reading Room", "English", "Español"}
-    for path in PAGES[user_name]:
-        texts = []
-        for language in ("en", "es"):
-            with visits.page(user_name, language=language) as page:
-                page.goto(path)
-                texts.append(set(page.evaluate(TEXTS)))
-        assert texts[0] & texts[1] <= names, path
+    with (
+        visits.page(user_name, language="en") as english,
+        visits.page(user_name, language="es") as spanish,
+    ):
+        for path in PAGES[user_name]:
+            english.goto(path)
+            spanish.goto(path)
+            both = {*english.evaluate(TEXTS)} & {*spanish.evaluate(TEXTS)}
+            assert both <= names, path
 
 
 @pytest.mark.parametrize(

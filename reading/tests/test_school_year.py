@@ -37,7 +37,6 @@ def test_a_semester_with_new_classes_loses_nothing(school: School) -> None:
     assert "1 of 12 students have read it" in words(teacher, path)
 
 
-@BOTH_DATABASES
 def test_a_student_who_joins_a_class_gets_its_books(school: School) -> None:
     teacher = school.browser(TEACHER)
     path = school.assign(teacher, "Reading Workshop")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import SiteMaker
 from tests.support.chromium import launch_chromium, run_chromium
-from tests.support.fresh_checkout import run_fresh_site
+from tests.support.fresh_checkout import installed_copy, run_fresh_site
+from tests.support.matrix import matrix
 from tests.support.running_app import Site, serve_other_site
 
 pytestmark = pytest.mark.browser
@@ -90,14 +90,13 @@ def expect_dashboard(page: Page, site: Site, user_name: str, *, school: bool) ->
 
 
 @pytest.fixture(scope="module")
-def started_by_bin_dev(copy: Path) -> Iterator[Site]:
+def started_by_bin_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site that a new developer has after one command."""
-    with run_fresh_site(copy) as site:
+    with run_fresh_site(installed_copy(tmp_path_factory.mktemp("running"))) as site:
         yield site
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
-@pytest.mark.parametrize("user_name", PEOPLE)
+@pytest.mark.parametrize(("user_name", "entry"), matrix(PEOPLE, ENTRIES))
 def test_after_bin_dev_each_sample_person_can_log_in_from_each_entry_point(
     started_by_bin_dev: Site, page: Page, user_name: str, entry: str
 ) -> None:

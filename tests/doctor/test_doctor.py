@@ -22,7 +22,7 @@ from clever_login.storage.file_store import FileStore
 from clever_simulator.config import default_config
 from clever_simulator.server import RunningSimulator, run_in_background
 from tests.support import certificates, running_app, session_file
-from tests.support.fresh_checkout import copy_app
+from tests.support.fresh_checkout import copy_app, installed_copy
 from tests.support.running_app import ROOT
 
 SECRET = "6f1d0c9be2a84735a1f0d7c6b5e49382"
@@ -595,12 +595,10 @@ def test_an_unwritable_store_folder_is_a_failure(installed: Path) -> None:
     Report(result.stdout, result.returncode).assert_finding("store", "fault", "instance/store")
 
 
-@pytest.mark.servers  # may install the app's packages
-def test_bin_doctor_reads_the_env_file(copy: Path) -> None:
+@pytest.mark.servers  # creates a virtual environment
+def test_bin_doctor_reads_the_env_file(tmp_path: Path) -> None:
+    copy = installed_copy(tmp_path)
     (copy / ".env").write_text("CLEVER_CLIENT_ID=abc\nCLEVER_CLIENT_SECRET=def\n")
-    try:
-        result = run(copy, {}, str(copy / "bin" / "doctor"), "--offline")
-    finally:
-        (copy / ".env").unlink()
+    result = run(copy, {}, str(copy / "bin" / "doctor"), "--offline")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "ok       mode: APP_ENV is development" in result.stdout

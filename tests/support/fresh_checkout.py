@@ -42,7 +42,7 @@ def _copy(source: Path, names: Iterable[str], target: Path) -> None:
     for name in names:
         path = source / name
         if path.is_dir():
-            shutil.copytree(path, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(path, target / name)  # with its compiled modules, which saves a second
         else:
             shutil.copy(path, target)
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.running_app import ROOT
 
 PAGE = ROOT / "docs" / "tutorial.md"
-IGNORED = (".env", ".git", ".venv*", "instance", "node_modules", "__pycache__", ".*_cache")
+IGNORED = (".env", ".git", ".venv*", "instance", "node_modules", ".*_cache")
 BLOCK = re.compile(r"```(?P<kind>sh|python|jinja)\n(?P<code>.*?)```", re.DOTALL)
 FILE = re.compile(r"(?:# |\{# )(reading/\S+)")  # the first line of a block that is a file
 PHONE, DESKTOP = (360, 740), (1100, 700)
