@@ -63,8 +63,17 @@ def test_the_sso_tier_shows_complete_pages_without_a_school(
     assert_logged_in(by_button(site, user_name), site, user_name, school=False)
 
 
+# That gunicorn workers share logins, the first test shows in every run.
+DEPLOYED_IS_LONG = pytest.param("deployed", marks=[pytest.mark.servers, pytest.mark.long])
+
+
 @pytest.mark.parametrize(
-    ("any_site", "user_name", "entry"), matrix(STORES, PEOPLE, LOGIN_FLOWS), indirect=["any_site"]
+    ("any_site", "user_name", "entry"),
+    [
+        *matrix(["in_process"], PEOPLE, LOGIN_FLOWS),
+        *matrix([DEPLOYED_IS_LONG], PEOPLE, LOGIN_FLOWS),
+    ],
+    indirect=["any_site"],
 )
 def test_each_sample_person_can_log_in_on_v1_2(
     any_site: SiteMaker, user_name: str, entry: str

@@ -1,4 +1,4 @@
-"""Tests a district of 20,000 students, read by a job that is killed in the middle."""
+"""Tests a district of 8,000 students, read by a job that is killed in the middle."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.support.simulators import run_in_background
 
 pytestmark = pytest.mark.servers
 
-STUDENTS = 20_000
+STUDENTS = 8_000
 PAGE = 1000
-MOST_BYTES = 12_000_000  # for pages of 1,000 records; all records at once are over 100 MB
+MOST_BYTES = 12_000_000  # for pages of 1,000 records; all records at once are over 40 MB
 
 
 @pytest.fixture(scope="module")

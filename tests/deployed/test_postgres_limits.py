@@ -139,7 +139,10 @@ def name(url: str) -> str:
     return url.rpartition("/")[2]
 
 
-@pytest.mark.parametrize("case", list(SICK))
+# The last one has the same error as the one before, and takes ten seconds.
+@pytest.mark.parametrize(
+    "case", [*list(SICK)[:-1], pytest.param(list(SICK)[-1], marks=pytest.mark.long)]
+)
 def test_a_database_that_cannot_write_gives_503_with_its_cause_until_it_can(
     make_site: SiteMaker, server: Server, capfd: pytest.CaptureFixture[str], case: str
 ) -> None:

@@ -94,7 +94,8 @@ def faketime(seconds: int) -> dict[str, str]:
     return {"LD_PRELOAD": str(library), "FAKETIME": f"{seconds:+}s"}
 
 
-@pytest.mark.parametrize("store", ["files", "redis"])
+# That machines share files, the next test shows in every run.
+@pytest.mark.parametrize("store", [pytest.param("files", marks=pytest.mark.long), "redis"])
 def test_a_code_dropped_by_one_process_is_refused_by_another(tmp_path: Path, store: str) -> None:
     with machines(tmp_path, store, 0, 0) as (site, urls):
         portal = at_the_portal(site, "student")
