@@ -31,7 +31,7 @@ from tests.support.running_app import Site
 
 pytestmark = pytest.mark.servers
 
-STUDENTS = 400  # `python -m tests.support.kill_loop` tests 100 kills with 20,000 students
+STUDENTS = 1000  # `python -m tests.support.kill_loop` tests 100 kills with 20,000 students
 
 
 @pytest.fixture
