@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clever_login.web.body_limits import body_limit
     from clever_login.web.routing import public
 
-__version__ = "1.1.0"
+__version__ = "1.0.0"
 __all__ = [
     "Account",
     "AccountRefused",
