@@ -195,6 +195,10 @@ class EventsNotEnabled(RosterError):
     """Clever shows this app no events. They must be enabled in Clever's dashboard."""
 
 
+class CleverKeepsFailing(RosterError):
+    """Clever failed for several districts in a row, so the sync left the others alone."""
+
+
 class ReceiverFailed(RosterError):
     """A signal receiver of the product raised `error`, so the transaction must be rolled back.
 

@@ -92,6 +92,7 @@ class District(Base):
     cursor: Mapped[str | None] = mapped_column(
         ID_TYPE, default=None
     )  # the last event that was applied
+    attempted_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     full_read_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     event_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)

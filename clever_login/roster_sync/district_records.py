@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from clever_login.clever.district_api.district_client import DistrictTokens
 from clever_login.clever.records import DistrictRecord
 from clever_login.db import models
-from clever_login.db.upsert import upsert_rows
+from clever_login.db.upsert import build_insert, model_table, upsert_rows
 from clever_login.errors import DistrictDisconnected, RosterError
 from clever_login.roster_sync import row_values
 from clever_login.roster_sync.announcements import announce_removals
@@ -27,6 +27,26 @@ def connected_districts(connection: Connection) -> dict[str, str]:
     district = models.District
     rows = connection.execute(select(district.id, district.name).where(district.connected))
     return {row.id: row.name for row in rows}
+
+
+def attempts(connection: Connection) -> dict[str, datetime]:
+    """Return when the last sync of each district began, where there was one."""
+    district = models.District
+    query = select(district.id, district.attempted_at).where(district.attempted_at.is_not(None))
+    return {row.id: row.attempted_at for row in connection.execute(query)}
+
+
+def begin_attempt(transactions: TransactionRunner, district_id: str) -> None:
+    """Record that a sync of the district begins. A new district gets a row."""
+    row = {"id": district_id, "attempted_at": models.utc_now()}
+
+    def work(connection: Connection) -> None:
+        statement = build_insert(connection, model_table(models.District)).values(
+            name="", connected=False, **row
+        )
+        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+
+    transactions.run_in_transaction(work)
 
 
 def save_district(transactions: TransactionRunner, record: DistrictRecord) -> None:

@@ -6,10 +6,9 @@ First come districts that the list no longer has, then the listed ones.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
@@ -21,6 +20,8 @@ from clever_login.db import models
 from clever_login.db.database import database, not_ready_reason
 from clever_login.districts import Districts, districts_announcing_waits
 from clever_login.errors import (
+    CleverKeepsFailing,
+    CleverUnavailable,
     CleverUnexpected,
     CursorTooOld,
     DistrictDisconnected,
@@ -45,74 +46,18 @@ from clever_login.roster_sync.district_run import DistrictSync, TransactionRunne
 from clever_login.roster_sync.event_sync import EVENTS_PER_PAGE, TooManyRemovals, apply_events
 from clever_login.roster_sync.full_sync import read_everything
 from clever_login.roster_sync.read_plan import ReadHistory
-from clever_login.roster_sync.writer import Counts
+from clever_login.roster_sync.results import SyncMode, SyncResult, describe_state, describe_stop
 from clever_login.services import services
 from clever_login.sessions import end_sessions
 
-REPORTED_TABLES = ("schools", "terms", "people", "sections", "enrollments")
-REPORTED_CHANGES = ("new", "changed", "archived", "restored", "removed")
-SyncMode = Literal["full read", "events", "left", "skipped", "failed", "refused"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncResult:
-    """The result for one district. `reason` is a sentence, or empty.
-
-    `held_losses` lists what was missing but not removed. `notes` are more sentences, such as what
-    could not be parsed.
-    """
-
-    district_id: str
-    name: str
-    mode: SyncMode
-    counts: Counts = field(default_factory=Counts)
-    reason: str = ""
-    held_losses: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def lines(self) -> list[str]:
-        """Return the district and how it was read, a line per table that changed, and the notes."""
-        head = f"{self.name or 'District'} ({self.district_id}): {self.mode}."
-        if self.reason:
-            head += f" {self.reason}"
-        changed = [line for table in REPORTED_TABLES if (line := self._table_line(table))]
-        if not changed and self.mode in {"full read", "events"}:
-            changed = ["  nothing changed"]
-        return [head, *changed, *self._held_lines(), *(f"  {note}" for note in self.notes)]
-
-    def _held_lines(self) -> list[str]:
-        if not self.held_losses:
-            return []
-        return [
-            f"  on hold: {', '.join(self.held_losses)} missing. The sync applied all other "
-            "changes, but removed nothing of these kinds. If the removals are right, run the same "
-            "command with --yes."
-        ]
-
-    def _table_line(self, table: str) -> str:
-        changes = [
-            f"{self.counts[table, change]} {change}"
-            for change in REPORTED_CHANGES
-            if self.counts[table, change]
-        ]
-        return f"  {table}: {', '.join(changes)}" if changes else ""
-
-
 SUPPORTED_VERSIONS = ("v2.1", "v3.0", "v3.1")
 LOCK_NAME = "sync"
+MAX_FAILURES_IN_A_ROW = 3  # each took six attempts
 # Problems shown to district administrators; others are temporary, or for the operator to fix.
 HELD_PROBLEM = "too_many"
 PROBLEM_BY_ERROR: dict[type[Exception], str] = {
     DistrictDisconnected: "token",
     NoSecureSync: "no_rosters",
-}
-
-
-# What a district's state at Clever means; `running` and `success` need no explanation.
-STATE_DESCRIPTIONS = {
-    "paused": "The district is paused in Clever: its data stays as it was last school year.",
-    "pending": "The district is pending in Clever: it must fix an error in its data.",
-    "error": "The district has an error in Clever that Clever can fix.",
 }
 
 
@@ -137,7 +82,8 @@ def run_sync(options: SyncOptions, report_progress: Callable[[str], None]) -> It
     """Sync the districts with Clever; yield the result of each when it is done.
 
     Raises UnsupportedVersion, DatabaseNotReady, AlreadyRunning, LockLost and the errors of
-    `Districts.ids()`, which end the whole sync. Raises DistrictDisconnected if Clever has no token
+    `Districts.ids()`, which end the whole sync, and CleverKeepsFailing after the last result if
+    Clever failed for several districts in a row. Raises DistrictDisconnected if Clever has no token
     for the district that was asked for.
     """
     app_districts = districts_announcing_waits()
@@ -183,14 +129,27 @@ class _SyncJob:
                 result := self._archive_if_left(district_id, names[district_id])
             ):
                 yield result
-        for district_id in listed_ids:
-            if requested in (None, district_id):
-                is_excluded = allowed and district_id not in allowed
-                yield (
-                    self._archive_excluded(district_id, names)
-                    if is_excluded
-                    else self._sync_or_report(district_id, names)
-                )
+        failures = 0
+        asked_for = [id_ for id_ in listed_ids if requested in (None, id_)]
+        to_sync = self._longest_waiting_first(asked_for)
+        for number, district_id in enumerate(to_sync, start=1):
+            if allowed and district_id not in allowed:
+                yield self._archive_excluded(district_id, names)
+                continue
+            result = self._sync_or_report(district_id, names)
+            yield result
+            failures = failures + 1 if result.clever_failed else 0
+            if failures == MAX_FAILURES_IN_A_ROW and (left := len(to_sync) - number):
+                raise CleverKeepsFailing(describe_stop(failures, left))
+
+    def _longest_waiting_first(self, district_ids: Iterable[str]) -> list[str]:
+        """Return the districts in the order of their last attempts; new ones come first.
+
+        An attempt that failed counts, so a district that always fails does not hold up the others.
+        """
+        attempts = self.transactions.run_in_transaction(district_records.attempts)
+        never = datetime.min.replace(tzinfo=UTC)
+        return sorted(district_ids, key=lambda district_id: attempts.get(district_id, never))
 
     def _archive_if_left(self, district_id: str, name: str) -> SyncResult | None:
         """Archive a district missing from the list if it has left; return None if it has not."""
@@ -234,6 +193,7 @@ class _SyncJob:
     def _sync_or_report(self, district_id: str, names: dict[str, str]) -> SyncResult:
         """Sync one district. Its failure does not stop the sync of the others."""
         name = names.get(district_id, "")
+        district_records.begin_attempt(self.transactions, district_id)
         try:
             return self._sync_district(district_id)
         except (lock.LockLost, lock.AlreadyRunning):
@@ -249,6 +209,7 @@ class _SyncJob:
                 name=name,
                 mode="failed",
                 reason=describe_for_operator(error),
+                clever_failed=isinstance(error, CleverUnavailable),
             )
 
     def _report_receiver(self, district_id: str, name: str, error: ReceiverFailed) -> SyncResult:
@@ -290,7 +251,7 @@ class _SyncJob:
             name=name,
             mode=mode,
             counts=sync.counts,
-            reason=" ".join(filter(None, (_describe_state(record), plan))),
+            reason=" ".join(filter(None, (describe_state(record), plan))),
             held_losses=tuple(map(str, sync.held_losses)),
             notes=tuple(report.sentences()),
         )
@@ -338,13 +299,6 @@ class _SyncJob:
         query = select(person.clever_id).where(archived, person.clever_id.is_not(None))
         people = self.transactions.run_in_transaction(lambda db: list(db.scalars(query)))
         end_sessions.by_clever_id(people=[clever_id for clever_id in people if clever_id])
-
-
-def _describe_state(record: DistrictRecord) -> str:
-    """Return the district's state and error at Clever, where there is something to say."""
-    sentences = [STATE_DESCRIPTIONS.get(record.state or "", "")]
-    sentences.append(f"Clever says: {record.error}" if record.error else "")
-    return " ".join(filter(None, sentences))
 
 
 def _log_run(sync: DistrictSync) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
+import pytest
 import requests
 from sqlalchemy import select
 
 from clever_login.db.models import Base, District, Person, School
+from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
 from tests.support import session_file
 from tests.support.account_app import database_of, make_account_app
@@ -138,3 +142,48 @@ def test_an_unusable_token_entry_neither_stops_other_districts_nor_archives_its_
     assert "left." not in result.stdout
     assert actual_rows(database_engine(site), first.id) == before
     assert f"{first.name} ({first.id}): events." in sync_site(site).stdout
+
+
+@pytest.fixture
+def four_districts(
+    make_site: SiteMaker, database_url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> Site:
+    """An app with four districts, which waits only a moment between two requests."""
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.001)))
+    site = make_account_app(make_site, database_url)
+    site.clever.configure(replace(default_config(site.url), students=20))
+    return site
+
+
+def test_a_sync_stops_when_clever_fails_for_three_districts_in_a_row(
+    four_districts: Site,
+) -> None:
+    site = four_districts
+    site.clever.add_fault("district", status=400, times=0)
+    assert sync_site(site).stdout.count("failed.") == 4  # not Clever's fault
+    site.clever.clear_faults()
+    site.clever.add_fault("district", drop="before", times=0)
+    stopped = sync_site(site)
+    assert stopped.exit_code == 1
+    assert stopped.stdout.count("failed.") == 3
+    assert (
+        "Clever failed for 3 districts in a row, so the sync stopped. One district was not read. "
+        "The next sync begins with it." in stopped.stderr
+    )
+    site.clever.clear_faults()
+    skipped = {d.id for d in site.clever.people.districts if d.id not in stopped.stdout}
+    first = sync_site(site).stdout.splitlines()[0]
+    assert any(f"({district_id})" in first for district_id in skipped)
+
+
+def test_a_sync_goes_on_when_clever_fails_for_some_districts(
+    four_districts: Site,
+) -> None:
+    site = four_districts
+    first, second, third, fourth = site.clever.people.districts
+    for district in (first, second, fourth):
+        site.clever.add_fault("district", path=f"/{district.id}", drop="before", times=0)
+    result = sync_site(site)
+    assert result.stdout.count("failed.") == 3
+    assert f"({third.id}): full read." in result.stdout

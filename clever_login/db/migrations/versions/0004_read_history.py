@@ -1,4 +1,4 @@
-"""Add when a district was last read as a whole, and when it last had an event."""
+"""Add when a district's last sync began, when it was read as a whole, and when it had an event."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-COLUMNS = ("full_read_at", "event_seen_at")
+COLUMNS = ("attempted_at", "full_read_at", "event_seen_at")
 
 
 def upgrade() -> None:
