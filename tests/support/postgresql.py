@@ -69,7 +69,8 @@ class Server:
 
 def _others(database: str) -> str:
     name = urlsplit(database).path[1:]
-    return f"FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+    clients = "backend_type = 'client backend' AND pid <> pg_backend_pid()"  # no autovacuum
+    return f"FROM pg_stat_activity WHERE datname = '{name}' AND {clients}"
 
 
 def _processes() -> list[int]:
