@@ -26,6 +26,8 @@ class RegisteredApp:
     - `library_districts`: short names of districts whose users log in through Clever Library. Their
       logins have no ID token, even if the app has OIDC.
     - `sends_authorized_by`: `/me` includes `authorized_by`.
+    - `sends_token_type`: the answer with a token has `token_type`, which RFC 6749 requires. The
+      samples in Clever's documentation have none.
     - `events`: the events API has the changes of rosters. Without it, as for new apps at Clever, it
       has an empty list.
     """
@@ -45,6 +47,7 @@ class RegisteredApp:
     library_districts: tuple[str, ...] = ()
     sends_authorized_by: bool = True
     events: bool = False
+    sends_token_type: bool = False
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:

@@ -88,12 +88,9 @@ def _continue_login(launch: LoginRequest) -> ResponseReturnValue:
     person = browser_session.logged_in_person()
     if person is None or launch.district not in (None, person.district):
         return _ask_for_login(launch)
+    is_confirmed = browser_session.take_choice("confirmed") == person.id  # for this login only
     # Before v3, a person with two roles has two accounts. A student never has two roles.
-    if (
-        launch.confirm
-        and "student" in person.roles
-        and browser_session.take_choice("confirmed") != person.id
-    ):
+    if launch.confirm and "student" in person.roles and not is_confirmed:
         return render_template(
             "confirm.html",
             title=f"Is this you? {person.name.full}",

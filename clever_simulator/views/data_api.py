@@ -58,10 +58,14 @@ def userinfo() -> Response:
     )
 
 
+@bp.get("/me", defaults={"version": None}, endpoint="me_of_app")
 @bp.get(f"{VERSION_RULE}/me")
-def me(version: str) -> Response:
-    """Returns the token's owner: a user or a district."""
-    login = _current_login()
+def me(version: str | None) -> Response:
+    """Returns the token's owner: a user or a district.
+
+    Older clients ask for it without a version, and get the app's version.
+    """
+    login, version = _current_login(), version or current_token().app.api_version
     if login is None:
         return jsonify(serializers.serialize_district_me(version, current_token().district))
     data = serializers.serialize_me(

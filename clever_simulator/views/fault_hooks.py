@@ -27,6 +27,7 @@ _FAULT_ENDPOINT_BY_VIEW = {
     "status.summary": "status",
     "status.status": "status",
     "api.me": "me",
+    "api.me_of_app": "me",
     "api.userinfo": "userinfo",
     "api.user": "user",
     "api.school": "school",

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
+from urllib.parse import unquote_plus
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -32,6 +33,8 @@ def exchange() -> Response:
     if token is None:
         return oauth_error(400, "invalid_grant", "invalid code")
     body = {"access_token": token.value}
+    if app.sends_token_type:
+        body["token_type"] = "bearer"  # noqa: S105 # a name from RFC 6750
     if token.app.oidc and token.login:
         body["id_token"] = oidc.make_id_token(token.login)
     return _forbid_caching(jsonify(body))
@@ -43,9 +46,9 @@ def district_tokens() -> Response:
     app = _authenticated_app()
     if app is None:
         return _invalid_client()
-    if request.args.get("owner_type") != "district":
-        return oauth_error(400, "invalid_request", "owner_type must be district")
     district_id = request.args.get("district")
+    if request.args.get("owner_type", "district" if district_id else "") != "district":
+        return oauth_error(400, "invalid_request", "owner_type must be district")
     # A Library app is authorized by teachers, never by a district.
     connected = [
         district
@@ -106,7 +109,9 @@ def _authenticated_app() -> RegisteredApp | None:
     authorization = request.authorization
     if authorization is None or authorization.type != "basic":
         return None
-    return _find_app(authorization.username, authorization.password)
+    credentials = (authorization.username or "", authorization.password or "")
+    # RFC 6749, section 2.3.1: a client encodes both like form fields. Most clients do not.
+    return _find_app(*credentials) or _find_app(*map(unquote_plus, credentials))
 
 
 def _app_from_body(values: Mapping[str, object]) -> RegisteredApp | None:

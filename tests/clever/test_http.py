@@ -124,6 +124,15 @@ def test_a_login_works_whether_or_not_clever_accepts_a_charset(site: Site, *, ba
     assert by_button(site, "student").path == "/dashboard"
 
 
+@pytest.mark.parametrize("sends_it", [True, False])
+def test_a_login_works_whether_or_not_clever_names_the_type_of_a_token(
+    site: Site, *, sends_it: bool
+) -> None:
+    (app, *_) = default_config(site.url).apps
+    site.clever.configure(Config(apps=(replace(app, sends_token_type=sends_it),)))
+    assert by_button(site, "student").path == "/dashboard"
+
+
 def test_user_and_district_are_requested_concurrently(site: Site) -> None:
     visitor = stop_before_callback(site, "district_admin")
     site.clever.add_fault("user", delay_s=1.5)

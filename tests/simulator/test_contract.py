@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 import pytest
 import requests
@@ -458,3 +458,42 @@ def test_the_simulator_listens_only_on_loopback() -> None:
     assert result.returncode != 0
     assert "Use a loopback address" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+# What some clients send, and Clever accepts
+
+
+def test_encoded_credentials_are_accepted_like_plain_ones() -> None:
+    secret = "a secret: 100% + & more"  # test value
+    app = RegisteredApp(client_id="my app", client_secret=secret, redirect_uris=(REDIRECT_URI,))
+    with run_in_background(Config(apps=(app,))) as clever:
+        for credentials in (("my app", secret), (quote_plus("my app"), quote_plus(secret))):
+            code = callback_parameters(clever, client_id="my app")["code"]
+            assert exchange(clever, code, auth=credentials).status_code == 200
+        code = callback_parameters(clever, client_id="my app")["code"]
+        assert exchange(clever, code, auth=("my app", quote_plus("another"))).status_code == 401
+
+
+@pytest.mark.parametrize("sends_it", [False, True])
+def test_the_type_of_the_token_is_a_switch(sends_it: bool) -> None:
+    config = default_config(APP_URL)
+    apps = tuple(replace(app, sends_token_type=sends_it) for app in config.apps)
+    with run_in_background(replace(config, apps=apps)) as clever:
+        body = exchange(clever, callback_parameters(clever)["code"]).json()
+    assert body.get("token_type") == ("bearer" if sends_it else None)
+
+
+@pytest.mark.parametrize("query", ["district={}", "owner_type=district&district={}"])
+def test_the_token_of_one_district_is_found_by_its_id(clever: RunningSimulator, query: str) -> None:
+    district = clever.people.districts[1].id
+    url = f"{clever.url}/oauth/tokens?{query.format(district)}"
+    response = send_request(url, auth=BASIC)
+    assert [token["owner"]["id"] for token in response.json()["data"]] == [district]
+
+
+def test_a_path_without_a_version_returns_the_owner_in_the_version_of_the_app(
+    clever: RunningSimulator,
+) -> None:
+    bearer = token(clever)
+    assert read(clever, "/me", bearer).json() == read(clever, "/v3.0/me", bearer).json()
+    assert read(clever, "/me", "unknown").status_code == 401

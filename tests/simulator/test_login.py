@@ -319,3 +319,15 @@ def test_a_client_secret_in_the_body_is_accepted_only_where_configured(
         }
         response = exchange_code(clever, "simulator", code, auth=None, data=None, json=fields)
         assert response.status_code == status
+
+
+def test_only_a_student_who_was_logged_in_already_is_asked_to_confirm(
+    clever: RunningSimulator,
+) -> None:
+    visitor = log_in(clever, "simulator", confirmed="false")
+    assert callback_query(visitor)["code"]  # the password was entered just now
+    for _ in range(2):
+        visitor.open(authorize(clever, "simulator", confirmed="false"))
+        assert visitor.heading.startswith("Is this you?")
+        visitor.press("Yes")
+        assert callback_query(visitor)["code"]
