@@ -81,6 +81,9 @@ def _parse_conditions(where: str) -> dict[str, object]:
         conditions = None
     if not isinstance(conditions, dict):
         raise QueryError(400, "where must be a JSON object with fields and their values.")
+    operators = [name for name, value in conditions.items() if isinstance(value, dict | list)]
+    if operators or any(name.startswith("$") for name in conditions):
+        raise QueryError(400, "where supports no operators, only fields and their values.")
     return conditions
 
 

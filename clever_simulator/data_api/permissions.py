@@ -41,6 +41,12 @@ _ACCESS_RULES: dict[Tier, _AccessRule] = {
         own_student=_path_parts(""),
     ),
 }
+# From v3 on, an app reads sections with the district's token.
+_SECURE_SYNC_V3 = _AccessRule(
+    own_user=_path_parts("district school schools"),
+    school=_path_parts("district"),
+    district=_path_parts(""),
+)
 _LIBRARY_STUDENT_RULE = _AccessRule(own_user=_path_parts(""))
 
 
@@ -56,19 +62,24 @@ def may_read_endpoint(token: Token, version: str, collection: str, nested: str |
     kind = VERSIONS[version].collections[collection].kind
     if token.login is None:
         return kind == "district" and nested is None
-    rule = _access_rule(token.login)
+    rule = _access_rule(token.login, version)
     allowed_parts = {"school": rule.school, "district": rule.district, "section": rule.own_section}
     return (nested or _RECORD_ITSELF) in allowed_parts.get(kind, rule.own_user | rule.own_student)
 
 
 def may_read(
-    token: Token, index: DistrictIndex, entity: Entity, kind: str, nested: str | None
+    token: Token,
+    version: str,
+    index: DistrictIndex,
+    entity: Entity,
+    kind: str,
+    nested: str | None,
 ) -> bool:
     """Whether a token can read this entity, or the `nested` list below it."""
     login, path_part = token.login, nested or _RECORD_ITSELF
     if login is None:
         return is_district_token(token) or (kind == "district" and nested is None)
-    rule = _access_rule(login)
+    rule = _access_rule(login, version)
     if kind == "school":
         return path_part in rule.school
     if kind == "district":
@@ -91,7 +102,9 @@ def _teaches(index: DistrictIndex, teacher: Person, entity: Entity) -> bool:
     return any(student is entity for student in relations.find_nested(index, teacher, "mystudents"))
 
 
-def _access_rule(login: Login) -> _AccessRule:
+def _access_rule(login: Login, version: str) -> _AccessRule:
+    if login.app.tier == "secure_sync" and VERSIONS[version].one_id:
+        return _SECURE_SYNC_V3
     if login.app.tier == "library" and login.role != "teacher":
         return _LIBRARY_STUDENT_RULE
     return _ACCESS_RULES[login.app.tier]

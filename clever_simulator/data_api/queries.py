@@ -64,7 +64,9 @@ def run_query(
     if not listing.get(record_id) and (collection, nested) in query.rules.never_missing:
         return {"data": [], "links": [{"rel": "self", "uri": query.path}]}
     kind, entity = query.rules.collections[collection].kind, listing.get(record_id)
-    if entity is None or not permissions.may_read(query.token, query.index, entity, kind, nested):
+    if entity is None or not permissions.may_read(
+        query.token, query.version, query.index, entity, kind, nested
+    ):
         return None
     if nested is None:
         return _single_answer(query, collection, entity)
@@ -151,9 +153,11 @@ def _single_answer(query: ApiQuery, collection: str, entity: Entity) -> Record:
 
 def _serialize(query: ApiQuery, collection: str, entity: Entity) -> Record:
     kind = query.rules.collections[collection].kind
-    return serializers.serialize_record(
+    record = serializers.serialize_record(
         query.version, query.index, kind, entity, query.token.app.tier
     )
+    is_own = query.token.login is not None and isinstance(entity, Person)
+    return serializers.without_demographics(record) if is_own and query.rules.one_id else record
 
 
 def _status_answer(query: ApiQuery, entity: Entity) -> Record:

@@ -40,6 +40,25 @@ _GRADES_BEFORE_V2_1 = {
 }
 
 
+_DEMOGRAPHICS = frozenset(
+    {
+        "disability",
+        "dob",
+        "ell_status",
+        "frl_status",
+        "gender",
+        "gifted_status",
+        "hispanic_ethnicity",
+        "home_language",
+        "home_language_code",
+        "iep_status",
+        "location",
+        "race",
+        "section_504_status",
+    }
+)
+
+
 def serialize_me(version: str, person: Person, role: Role, tier: Tier) -> Record:
     """Returns the answer of /me. Before v3 `type` is the role, from v3 on it is `user`."""
     rules = VERSIONS[version]
@@ -121,6 +140,15 @@ def _record(version: str, index: DistrictIndex, kind: str, entity: Entity, tier:
     if kind == "district" and tier == "sso":
         return {key: data[key] for key in ("id", "name")}
     return data
+
+
+def without_demographics(user: Record) -> Record:
+    """Returns a user of v3 without what a user's token cannot read. Clever calls it sensitive."""
+    roles = {
+        name: {key: value for key, value in fields.items() if key not in _DEMOGRAPHICS}
+        for name, fields in user.get("roles", {}).items()
+    }
+    return user | {"roles": roles}
 
 
 def serialize_userinfo(person: Person, role: Role, tier: Tier) -> Record:

@@ -152,7 +152,7 @@ def test_v1_lists_can_be_filtered_by_field_values(clever: RunningSimulator, vers
     page = get(clever, f"/{version}/students?where={condition % ada.role_assignments[0].grade}")
     assert ids(page) == [ada.id]
     assert get(clever, f"/{version}/students?where={condition % 'none'}")["data"] == []
-    for broken in ("{", "[]", "a"):
+    for broken in ("{", "[]", "a", '{"grade": {"$gt": "3"}}', '{"$or": []}', '{"grade": ["3"]}'):
         response = read_endpoint(
             clever, f"/{version}/students?where={broken}", district_token(clever)
         )
@@ -335,11 +335,13 @@ def test_a_district_token_reads_nothing_of_another_district(clever: RunningSimul
     assert other_district.id not in str(get(clever, "/v3.0/users?limit=10000", bearer))
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_user_token_reads_only_the_users_sections(clever: RunningSimulator, version: str) -> None:
-    ada, old = clever.people.person("student"), version in OLD
+@pytest.mark.parametrize("version", ["v1.1", "v1.2", "v2.0", "v2.1"])
+def test_before_v3_a_user_token_reads_only_the_users_sections(
+    clever: RunningSimulator, version: str
+) -> None:
+    ada = clever.people.person("student")
     bearer = log_in_and_exchange(clever, "simulator")["access_token"]
-    own = f"/{version}/{'students' if old else 'users'}/{ada.id}"
+    own = f"/{version}/students/{ada.id}"
     sections = get(clever, f"{own}/sections", bearer)["data"]
     assert sections
     assert get(clever, sections[0]["uri"], bearer)["data"] == sections[0]["data"]
@@ -347,13 +349,32 @@ def test_a_user_token_reads_only_the_users_sections(clever: RunningSimulator, ve
     foreign = next(section for section in all_sections if ada.id not in section["data"]["students"])
     assert read_endpoint(clever, foreign["uri"], bearer).status_code == 404
     assert get(clever, f"{own}/district", bearer)["data"]["id"] == ada.district.id
-    for closed in (f"/{version}/sections", f"{own}/{'teachers' if old else 'myteachers'}"):
+    for closed in (f"/{version}/sections", f"{own}/teachers"):
         assert read_endpoint(clever, closed, bearer).status_code == 404
+
+
+@pytest.mark.parametrize("version", ["v3.0", "v3.1"])
+def test_from_v3_on_a_user_token_reads_no_sections_and_no_demographics(
+    clever: RunningSimulator, version: str
+) -> None:
+    ada = clever.people.person("student")
+    bearer = log_in_and_exchange(clever, "simulator")["access_token"]
+    own = f"/{version}/users/{ada.id}"
+    section = ids(get(clever, f"{own}/sections"))[0]
+    for closed in ("sections", "users", f"sections/{section}"):
+        assert read_endpoint(clever, f"/{version}/{closed}", bearer).status_code == 404
+    for closed in ("sections", "myteachers", "mystudents"):
+        assert read_endpoint(clever, f"{own}/{closed}", bearer).status_code == 404
+    seen, all_fields = (
+        set(get(clever, own, *tokens)["data"]["roles"]["student"]) for tokens in ((bearer,), ())
+    )
+    assert all_fields - seen >= {"dob", "gender", "race", "ell_status", "location"}
+    assert seen >= {"grade", "school", "schools", "legacy_id"}
 
 
 def test_a_user_token_cannot_use_paging_parameters(clever: RunningSimulator) -> None:
     bearer = log_in_and_exchange(clever, "simulator")["access_token"]
-    path = f"/v3.0/users/{clever.people.person('student').id}/sections"
+    path = f"/v2.1/students/{clever.people.person('student').id}/sections"
     for query in ("limit=1", "starting_after=0", "ending_before=last", "count=true"):
         response = read_endpoint(clever, f"{path}?{query}", bearer)
         assert response.status_code == 400
