@@ -5,12 +5,14 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, cast, get_args
 
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
 from clever_simulator.console import escape_unprintable, report_crashes
 from clever_simulator.data_api.versions import VERSIONS
+from clever_simulator.directory.csv_district import find_bad_lines
 from clever_simulator.directory.csv_reader import DataError
 from clever_simulator.directory.large_district import MAX_STUDENTS
 from clever_simulator.server import CertificateError, NotLoopbackError, run_in_background
@@ -28,9 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: stop.set())
     try:
-        with run_in_background(
-            _build_config(options), options.host, options.port, options.tls
-        ) as simulator:
+        bad_lines = find_bad_lines(options.data) if options.skip_bad_lines else {}
+        for sentence in bad_lines.values():
+            _print_line(f"Left out: {sentence}", sys.stderr)
+        config = replace(_build_config(options), left_out=frozenset(bad_lines))
+        with run_in_background(config, options.host, options.port, options.tls) as simulator:
             _print_line(f"The Clever simulator is ready at {simulator.url}", sys.stdout)
             stop.wait()
     except DataError as error:
@@ -51,6 +55,8 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if (options.cert is None) != (options.key is None):
         parser.error("give both --cert and --key, or neither")
+    if options.skip_bad_lines and options.data is None:
+        parser.error("--skip-bad-lines needs --data")
     options.tls = (options.cert, options.key) if options.cert is not None else None
     return options
 
@@ -150,6 +156,11 @@ def _add_directory_options(parser: argparse.ArgumentParser) -> None:
         help="add a district with N students",
     )
     add("--data", type=Path, metavar="FOLDER-OR-ZIP", help="add a district from CSV files")
+    add(
+        "--skip-bad-lines",
+        action="store_true",
+        help="leave out lines of the CSV files that have errors, and print them",
+    )
     add(
         "--new-id",
         action="append",

@@ -85,7 +85,7 @@ class Config:
 
     `new_ids` are user names of people who have returned with a new ID. `students` adds one more
     district with that many students (1 to 200,000). `data`, a folder or zip of Clever's CSV files,
-    adds the district in those files.
+    adds the district in those files, without the lines in `left_out` (file and line number).
     """
 
     apps: tuple[RegisteredApp, ...]
@@ -93,6 +93,7 @@ class Config:
     new_ids: frozenset[str] = frozenset()
     students: int | None = None
     data: Path | None = None
+    left_out: frozenset[tuple[str, int]] = frozenset()
 
     def app(self, client_id: str | None) -> RegisteredApp | None:
         """Returns the app with this client ID, or None if there is none."""

@@ -95,7 +95,7 @@ def build_directory(config: Config) -> Directory:
     if config.students is not None:
         directories.append(large_district.build_directory(config.seed, config.students))
     if config.data is not None:
-        directories.append(csv_district.build_directory(config.seed, config.data))
+        directories.append(csv_district.build_directory(config.seed, config.data, config.left_out))
     return _with_new_ids(
         join_directories(directories) if directories[1:] else directories[0], config
     )

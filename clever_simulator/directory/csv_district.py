@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from clever_simulator.directory import csv_fields
-from clever_simulator.directory.csv_reader import Row, index_rows, read_rows
+from clever_simulator.directory.csv_reader import (
+    DataError,
+    LineError,
+    Lines,
+    Row,
+    index_rows,
+    read_rows,
+)
 from clever_simulator.directory.directory import Directory, make_id, sort_by_id
 from clever_simulator.directory.models import (
     District,
@@ -25,13 +32,32 @@ from clever_simulator.directory.models import (
     Section,
 )
 
+MAX_BAD_LINES = 100
 ONE_CLICK_PEOPLE_PER_ROLE = 3  # this many people of each role get a button on the login page
 TEACHER_COLUMNS = ("Teacher_id", *(f"Teacher_{number}_id" for number in range(2, 11)))
 
 
-def build_directory(seed: int, path: Path) -> Directory:
+def find_bad_lines(path: Path) -> dict[tuple[str, int], str]:
+    """Returns a sentence for each line that has to be left out, by file and line number.
+
+    A line that refers to a bad line is bad, too. Raises DataError for errors that are not in a
+    single line, and for more than MAX_BAD_LINES bad lines.
+    """
+    sentences: dict[tuple[str, int], str] = {}
+    while True:
+        try:
+            build_directory(1, path, frozenset(sentences))
+        except LineError as error:
+            if len(sentences) == MAX_BAD_LINES:
+                raise DataError(f"More than {MAX_BAD_LINES} lines have errors. {error}") from error
+            sentences[error.line] = str(error)
+        else:
+            return sentences
+
+
+def build_directory(seed: int, path: Path, left_out: Lines = frozenset()) -> Directory:
     """Builds the district of a folder or zip. Raises DataError naming the file and line."""
-    rows, district = read_rows(path), _build_district(seed, path)
+    rows, district = read_rows(path, left_out), _build_district(seed, path)
     schools = _build_schools(seed, district, rows["schools.csv"])
     people = PeopleBuilder(seed, district, rows, schools)
     return Directory(

@@ -33,6 +33,17 @@ class DataError(ValueError):
     """An error in a district's files: one sentence with the file and, if known, the line."""
 
 
+class LineError(DataError):
+    """An error in one line, which can be left out."""
+
+    def __init__(self, file: str, line: int, problem: str) -> None:
+        super().__init__(f"{file}, line {line}: {problem}")
+        self.line = (file, line)
+
+
+Lines = frozenset[tuple[str, int]]  # lines by file and number
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One line of one file. `values` is keyed by lowercase column name."""
@@ -53,20 +64,26 @@ class Row:
             raise self.error(f"{file} has no {column.partition('_')[0]}_id {referenced_id!r}.")
         return objects[referenced_id]
 
-    def error(self, problem: str) -> DataError:
-        """Returns a DataError that names the file and line."""
-        return DataError(f"{self.file}, line {self.line}: {problem}")
+    def error(self, problem: str) -> LineError:
+        """Returns a LineError for this line."""
+        return LineError(self.file, self.line, problem)
 
 
-def read_rows(path: Path) -> dict[str, list[Row]]:
-    """Returns the rows of each of Clever's six files. Raises DataError if they cannot be read."""
+def read_rows(path: Path, left_out: Lines = frozenset()) -> dict[str, list[Row]]:
+    """Returns the rows of each of Clever's six files, without the lines that are left out.
+
+    Raises DataError if they cannot be read.
+    """
     contents = _read_contents(path)
     missing = [
         name for name in REQUIRED_COLUMNS if name not in contents and name not in OPTIONAL_FILES
     ]
     if missing:
         raise DataError(f"{path} contains no {' and no '.join(missing)}.")
-    return {name: list(_parse_rows(name, contents.get(name, b""))) for name in REQUIRED_COLUMNS}
+    return {
+        name: list(_parse_rows(name, contents.get(name, b""), left_out))
+        for name in REQUIRED_COLUMNS
+    }
 
 
 def index_rows(rows: Iterable[Row], column: str) -> dict[str, Row]:
@@ -148,7 +165,7 @@ def _check_size(content: bytes, name: str) -> bytes:
     return content
 
 
-def _parse_rows(name: str, content: bytes) -> Iterator[Row]:
+def _parse_rows(name: str, content: bytes, left_out: Lines) -> Iterator[Row]:
     records = _split_records(name, _decode(name, content))
     first_line, header = next(records, (1, []))
     columns = [column.strip().lower() for column in header]
@@ -156,7 +173,7 @@ def _parse_rows(name: str, content: bytes) -> Iterator[Row]:
         columns.pop()
     if content or name not in OPTIONAL_FILES:
         _check_columns(name, first_line, columns)
-    for line, fields in records:
+    for line, fields in (record for record in records if (name, record[0]) not in left_out):
         while len(fields) > len(columns) and not fields[-1].strip():
             fields.pop()
         row = Row(file=name, line=line, values=dict(zip(columns, fields, strict=False)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,10 +15,12 @@ from typing import Any
 import pytest
 
 from clever_simulator.config import Config, default_config
+from clever_simulator.directory.csv_district import find_bad_lines
 from clever_simulator.directory.csv_reader import DataError
 from clever_simulator.directory.models import Person
 from clever_simulator.server import RunningSimulator, run_in_background
 from tests.simulator.test_edge_cases import APP_URL, VERSIONS, read, read_list, record, token
+from tests.support import running_app
 from tests.support.browser_client import Visitor
 from tests.support.running_app import ROOT
 
@@ -410,3 +413,31 @@ def test_the_command_line_reports_a_data_error_and_exits_with_2(folder: Path) ->
     assert result.returncode == 2
     assert result.stderr == f"{folder} contains no teachers.csv.\n"
     assert result.stdout == ""
+
+
+def test_bad_lines_can_be_left_out_and_are_printed(folder: Path, tmp_path: Path) -> None:
+    teachers = (folder / "teachers.csv").read_text().splitlines()
+    (folder / "teachers.csv").write_text("\n".join([*teachers, "1,2", ",".join("1" * 40)]))
+    enrollments = folder / "enrollments.csv"
+    enrollments.write_text(f"{enrollments.read_text().rstrip()}\nno-such-school,1,700001\n")
+    first, second = len(teachers) + 1, len(teachers) + 2
+    command = [sys.executable, "-m", "clever_simulator", "--port", "0", "--data", str(folder)]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.stderr.startswith(f"teachers.csv, line {first}: this line has 2 values,")
+    log = tmp_path / "log"
+    with running_app.run_process([*command, "--skip-bad-lines"], {}, log) as child:
+        while "ready at" not in log.read_text():
+            assert child.poll() is None, log.read_text()
+            time.sleep(0.02)
+    left_out = [line for line in log.read_text().splitlines() if line.startswith("Left out: ")]
+    assert len(left_out) == 3
+    assert left_out[0].startswith(f"Left out: teachers.csv, line {first}: this line has 2 values")
+    assert left_out[1].startswith(f"Left out: teachers.csv, line {second}: this line has 40 values")
+    assert "no-such-school" in left_out[2]
+
+
+def test_a_file_with_more_than_a_hundred_bad_lines_is_refused(folder: Path) -> None:
+    students = folder / "students.csv"
+    students.write_text(f"{students.read_text().rstrip()}\n" + "no-such-school\n" * 101)
+    with pytest.raises(DataError, match="More than 100 lines have errors"):
+        find_bad_lines(folder)
