@@ -14,7 +14,12 @@ from clever_simulator.console import escape_unprintable, report_crashes
 from clever_simulator.data_api.versions import VERSIONS
 from clever_simulator.directory.csv_district import find_bad_lines
 from clever_simulator.directory.csv_reader import DataError
-from clever_simulator.directory.large_district import MAX_STUDENTS
+from clever_simulator.directory.large_district import (
+    MAX_SCHOOLS,
+    MAX_STUDENTS,
+    MIN_SCHOOLS,
+    SANDBOX,
+)
 from clever_simulator.server import CertificateError, NotLoopbackError, run_in_background
 
 
@@ -55,6 +60,10 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if (options.cert is None) != (options.key is None):
         parser.error("give both --cert and --key, or neither")
+    if options.sandbox:
+        options.students, options.schools = SANDBOX
+    if options.schools and options.students is None:
+        parser.error("--schools needs --students")
     if options.skip_bad_lines and options.data is None:
         parser.error("--skip-bad-lines needs --data")
     options.tls = (options.cert, options.key) if options.cert is not None else None
@@ -78,6 +87,7 @@ def _build_config(options: argparse.Namespace) -> Config:
         seed=options.seed,
         new_ids=frozenset(options.new_id),
         students=options.students,
+        schools=options.schools,
         data=options.data,
     )
 
@@ -106,6 +116,12 @@ def _parse_port(text: str) -> int:
 def _parse_student_count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_STUDENTS:
         raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_STUDENTS}")
+    return int(text)
+
+
+def _parse_school_count(text: str) -> int:
+    if not text.isdecimal() or not MIN_SCHOOLS <= int(text) <= MAX_SCHOOLS:
+        raise argparse.ArgumentTypeError(f"expected a number from {MIN_SCHOOLS} to {MAX_SCHOOLS}")
     return int(text)
 
 
@@ -154,6 +170,18 @@ def _add_directory_options(parser: argparse.ArgumentParser) -> None:
         type=_parse_student_count,
         metavar="N",
         help="add a district with N students",
+    )
+    add(
+        "--schools",
+        type=_parse_school_count,
+        metavar="N",
+        help="the number of schools in this district",
+    )
+    add(
+        "--sandbox",
+        action="store_true",
+        help="add a district of the size of Clever's default sandbox: "
+        f"{SANDBOX[0]:,} students and {SANDBOX[1]} schools",
     )
     add("--data", type=Path, metavar="FOLDER-OR-ZIP", help="add a district from CSV files")
     add(

@@ -84,7 +84,8 @@ class Config:
     """Everything that can differ between two simulators. Equal configs generate equal people.
 
     `new_ids` are user names of people who have returned with a new ID. `students` adds one more
-    district with that many students (1 to 200,000). `data`, a folder or zip of Clever's CSV files,
+    district with that many students (1 to 200,000), and with `schools` (3 to 1,000) that many
+    schools. `data`, a folder or zip of Clever's CSV files,
     adds the district in those files, without the lines in `left_out` (file and line number).
     """
 
@@ -92,6 +93,7 @@ class Config:
     seed: int = 1
     new_ids: frozenset[str] = frozenset()
     students: int | None = None
+    schools: int | None = None
     data: Path | None = None
     left_out: frozenset[tuple[str, int]] = frozenset()
 

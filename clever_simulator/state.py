@@ -93,7 +93,9 @@ def build_directory(config: Config) -> Directory:
     """
     directories = [_standard_directory(config.seed)]
     if config.students is not None:
-        directories.append(large_district.build_directory(config.seed, config.students))
+        directories.append(
+            large_district.build_directory(config.seed, config.students, config.schools)
+        )
     if config.data is not None:
         directories.append(csv_district.build_directory(config.seed, config.data, config.left_out))
     return _with_new_ids(

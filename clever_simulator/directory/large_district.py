@@ -1,5 +1,6 @@
 """A district of any size with realistic proportions, the same for the same seed."""
 
+import math
 import random
 from collections.abc import Iterator
 from itertools import count, islice
@@ -17,7 +18,8 @@ from clever_simulator.directory.models import (
 )
 
 DISTRICT = ("Broad Plains Unified School District", "broad-plains")
-MAX_STUDENTS = 200_000
+MAX_STUDENTS, MAX_SCHOOLS = 200_000, 1_000
+SANDBOX = (56_635, 239)  # students and schools of Clever's default sandbox district
 STUDENTS_PER_TEACHER = 16
 STUDENTS_PER_CLASS = 25
 
@@ -27,6 +29,7 @@ SCHOOL_LEVELS = (
     ("Middle", "6", "8", 600),
     ("High", "9", "12", 1000),
 )
+MIN_SCHOOLS = len(SCHOOL_LEVELS)
 STAFF_TITLES = ("Principal", "Assistant Principal")
 DISTRICT_ADMIN_TITLES = ("Superintendent", "Technology Director", "Curriculum Director")
 
@@ -39,9 +42,39 @@ FIRST_NUMBER_BY_ROLE: dict[Role, int] = {
 }
 
 
-def build_directory(seed: int, students: int) -> Directory:
-    """Builds one district with exactly this many students, spread over grades and schools."""
-    return _DistrictBuilder(seed).build(students)
+def build_directory(seed: int, students: int, schools: int | None = None) -> Directory:
+    """Builds one district with exactly this many students, spread over grades and schools.
+
+    Without a number of schools, each has a typical size.
+    """
+    return _DistrictBuilder(seed).build(students, schools)
+
+
+def _students_by_grade(level: int, students: int) -> dict[str, int]:
+    """Returns how many of the district's students are in each grade of a level."""
+    _, low, high, _ = SCHOOL_LEVELS[level]
+    grades = sample_names.GRADES
+    return {
+        grade: (students + len(grades) - 1 - index) // len(grades)
+        for index, grade in enumerate(grades)
+        if grades.index(low) <= index <= grades.index(high)
+    }
+
+
+def _schools_by_level(students: int, schools: int | None) -> list[int]:
+    """Returns the number of schools of each level. Their sum is `schools`, if that is given."""
+    shares = [
+        sum(_students_by_grade(level, students).values()) / typical_size
+        for level, (_, _, _, typical_size) in enumerate(SCHOOL_LEVELS)
+    ]
+    if schools is None:
+        return [math.ceil(share) for share in shares]
+    exact = [share * schools / sum(shares) for share in shares]
+    numbers = [max(1, math.floor(number)) for number in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda level: numbers[level] - exact[level])
+    for level in by_remainder[: schools - sum(numbers)]:
+        numbers[level] += 1
+    return numbers
 
 
 class _DistrictBuilder:
@@ -58,11 +91,11 @@ class _DistrictBuilder:
         self.people: list[Person] = []
         self.sections: list[Section] = []
 
-    def build(self, students: int) -> Directory:
+    def build(self, students: int, schools: int | None) -> Directory:
         for title in DISTRICT_ADMIN_TITLES:
             self._add_person("district_admin", title=title)
-        for level in range(len(SCHOOL_LEVELS)):
-            self._add_level(level, students)
+        for level, number in enumerate(_schools_by_level(students, schools)):
+            self._add_level(level, students, number)
         return Directory(
             districts=(self.district,),
             schools=tuple(self.schools),
@@ -76,24 +109,16 @@ class _DistrictBuilder:
         named_people = [person for person in self.people if person.user_name in first]
         return tuple(sorted(named_people, key=lambda person: person.user_name))
 
-    def _add_level(self, level: int, students: int) -> None:
+    def _add_level(self, level: int, students: int, schools: int) -> None:
         """Builds all schools of one level, with students distributed evenly over the grades."""
-        name, low, high, typical_size = SCHOOL_LEVELS[level]
-        first_index, last_index = sample_names.GRADES.index(low), sample_names.GRADES.index(high)
-        all_grades = len(sample_names.GRADES)
-        students_by_grade = {
-            grade: (students + all_grades - 1 - index) // all_grades
-            for index, grade in enumerate(sample_names.GRADES)
-            if first_index <= index <= last_index
-        }
-        schools = -(-sum(students_by_grade.values()) // typical_size)
+        name, low, high, _ = SCHOOL_LEVELS[level]
         for index in range(schools):
             school = self._add_school(f"Broad Plains {name} School {index + 1}", low, high)
             self._fill_school(
                 school,
                 {
                     grade: (number + schools - 1 - index) // schools
-                    for grade, number in students_by_grade.items()
+                    for grade, number in _students_by_grade(level, students).items()
                 },
             )
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -240,3 +241,29 @@ def test_pip_installs_the_package_with_its_dependencies(tmp_path: Path) -> None:
     run(python, "-m", "pip", "install", "-q", requirement, cwd=tmp_path)
     assert run(python, "-c", absent.format(OF_THE_EXTRAS), cwd=app) == f"{[*OF_THE_EXTRAS]}\n"
     run(python, "-m", "pip", "check", cwd=tmp_path)
+
+
+def test_the_simulator_is_a_command_for_apps_in_any_language(
+    full_python: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    app = "mine:my-secret:secure_sync+events:http://localhost:8080/callback"
+    command = [str(full_python.parent / "clever-simulator"), "--port", "0", "--app", app]
+    with running_app.run_process(command, {}, log, cwd=tmp_path) as child:
+        while not (ready := re.search(r"ready at (\S+)", log.read_text())):
+            assert child.poll() is None, log.read_text()
+            time.sleep(0.02)
+        url = f"{ready[1]}/oauth/tokens?owner_type=district"
+        assert len(send_request(url, auth=("mine", "my-secret")).json()["data"]) == 3
+
+
+def test_the_documented_fixture_is_available_in_the_tests_of_any_project(
+    full_python: Path, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "simulator.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    (options,) = re.findall(r"```toml\n(.*?)```", page, re.S)
+    (tmp_path / "pyproject.toml").write_text(options)
+    (tmp_path / "test_login.py").write_text(example)
+    output = run(full_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
+    assert "1 passed" in output

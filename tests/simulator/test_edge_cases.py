@@ -298,6 +298,17 @@ def test_a_large_district_has_exactly_the_requested_number_of_students(
         assert {section.school for section in people.sections_of(student)} == set(student.schools)
 
 
+@pytest.mark.parametrize("schools", [3, 4, 5, 40])
+def test_a_large_district_has_exactly_the_requested_number_of_schools(schools: int) -> None:
+    with run_in_background(config(students=200, schools=schools)) as clever:
+        district = clever.people.portal("broad-plains")
+        assert district is not None
+        levels = Counter(school.high_grade for school in clever.people.schools_of(district))
+        assert sum(levels.values()) == schools
+        assert levels.keys() == {"5", "8", "12"}
+        assert len(pupils(clever)) == 200
+
+
 def pupils(clever: RunningSimulator) -> list[Person]:
     district = clever.people.portal("broad-plains")
     assert district is not None
