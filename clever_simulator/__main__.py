@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO, cast, get_args
 
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
+from clever_simulator.conformance.command import check
 from clever_simulator.console import escape_unprintable, report_crashes
 from clever_simulator.data_api.versions import VERSIONS
 from clever_simulator.directory.csv_district import find_bad_lines
@@ -24,11 +25,14 @@ from clever_simulator.server import CertificateError, NotLoopbackError, run_in_b
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the simulator until a signal stops it.
+    """Runs the simulator until a signal stops it, or, with `check`, checks an app.
 
     Returns 0 after a stop, and 1 when it cannot start or cannot listen. Returns 2 for bad data;
     argparse exits with 2 for bad options.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["check"]:
+        return check(arguments[1:])
     options = _parse_options(arguments)
     report_crashes()
     stop = threading.Event()

@@ -6,7 +6,10 @@ django-allauth is mounted at /allauth/, social-auth-core at /social/.
 from __future__ import annotations
 
 import secrets
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,12 +17,16 @@ from urllib.parse import urlsplit
 import django
 import pytest
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import include, path
+from werkzeug.serving import make_server
 
 HOST = "testserver"  # the host name that Django's test client sends
 CLIENT_ID, CLIENT_SECRET = "somebody-elses-app", "their-secret"
+SHARED_MEMORY = "file:django_clients?mode=memory&cache=shared"  # for the threads of a server
 CALLBACKS = {
     "allauth": f"http://{HOST}/allauth/clever/login/callback/",
     "social": f"http://{HOST}/social/complete/clever/",
@@ -34,11 +41,11 @@ def set_up_django() -> None:
         return
     settings.configure(
         SECRET_KEY=secrets.token_hex(32),
-        ALLOWED_HOSTS=[HOST],
+        ALLOWED_HOSTS=[HOST, "localhost"],
         ROOT_URLCONF="tests.support.django_clients",
         USE_TZ=True,
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": SHARED_MEMORY}},
         INSTALLED_APPS=[
             "django.contrib.contenttypes",
             "django.contrib.auth",
@@ -55,6 +62,7 @@ def set_up_django() -> None:
             "django.contrib.auth.middleware.AuthenticationMiddleware",
             "django.contrib.messages.middleware.MessageMiddleware",
             "allauth.account.middleware.AccountMiddleware",
+            "social_django.middleware.SocialAuthExceptionMiddleware",
         ],
         TEMPLATES=[
             {
@@ -68,7 +76,9 @@ def set_up_django() -> None:
             "social_core.backends.clever.CleverOAuth2",
         ],
         LOGIN_REDIRECT_URL="/in",
+        SOCIAL_AUTH_LOGIN_ERROR_URL="/in",
         ACCOUNT_EMAIL_VERIFICATION="none",
+        SOCIALACCOUNT_LOGIN_ON_GET=True,
         SOCIALACCOUNT_PROVIDERS={
             "clever": {"APP": {"client_id": CLIENT_ID, "secret": CLIENT_SECRET}}
         },
@@ -82,9 +92,34 @@ def set_up_django() -> None:
         [
             path("allauth/", include("allauth.urls")),
             path("social/", include("social_django.urls", namespace="social")),
+            path("in", show_user),
+            path("out", log_out),
         ]
     )
     call_command("migrate", verbosity=0)
+
+
+def show_user(request: Any) -> HttpResponse:
+    """The page after a login: the user's name."""
+    return HttpResponse(request.user.get_full_name() if request.user.is_authenticated else "")
+
+
+def log_out(request: Any) -> HttpResponse:
+    """Log the user out with Django's own function."""
+    import_module("django.contrib.auth").logout(request)
+    return HttpResponse("")
+
+
+@contextmanager
+def run_site() -> Iterator[str]:
+    """Serve the site on a free port, and yield its URL."""
+    server = make_server("localhost", 0, WSGIHandler(), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    with server:
+        thread.start()
+        yield f"http://localhost:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def point_clients_at(clever_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
