@@ -9,6 +9,7 @@ from clever_simulator.data_api.index import DistrictIndex, Entity
 from clever_simulator.data_api.versions import VERSIONS
 from clever_simulator.directory.models import Person
 
+_DISTRICT_PATHS = (None, "status")  # what a district's token reads without Secure Sync
 _RECORD_ITSELF = ""  # the record itself; other parts are lists below it
 
 
@@ -61,7 +62,7 @@ def may_read_endpoint(token: Token, version: str, collection: str, nested: str |
         return True
     kind = VERSIONS[version].collections[collection].kind
     if token.login is None:
-        return kind == "district" and nested is None
+        return kind == "district" and nested in _DISTRICT_PATHS
     rule = _access_rule(token.login, version)
     allowed_parts = {"school": rule.school, "district": rule.district, "section": rule.own_section}
     return (nested or _RECORD_ITSELF) in allowed_parts.get(kind, rule.own_user | rule.own_student)
@@ -78,7 +79,7 @@ def may_read(
     """Whether a token can read this entity, or the `nested` list below it."""
     login, path_part = token.login, nested or _RECORD_ITSELF
     if login is None:
-        return is_district_token(token) or (kind == "district" and nested is None)
+        return is_district_token(token) or (kind == "district" and nested in _DISTRICT_PATHS)
     rule = _access_rule(login, version)
     if kind == "school":
         return path_part in rule.school

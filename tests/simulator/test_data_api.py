@@ -311,8 +311,10 @@ def test_without_secure_sync_a_district_token_reads_only_the_district(
         assert ids(get(clever, f"/{version}/districts", bearer)) == [district.id]
         record = get(clever, f"/{version}/districts/{district.id}", bearer)["data"]
         assert set(record) == {"id", "name"}
-        for path in ("schools", "sections", f"districts/{district.id}/status"):
+        for path in ("schools", "sections", f"districts/{district.id}/schools"):
             assert read_endpoint(clever, f"/{version}/{path}", bearer).status_code == 404
+        status = read_endpoint(clever, f"/{version}/districts/{district.id}/status", bearer)
+        assert status.status_code == (200 if version in {"v1.1", "v1.2"} else 404)
 
 
 def test_a_district_token_reads_nothing_of_another_district(clever: RunningSimulator) -> None:
