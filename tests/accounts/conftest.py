@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.roster_fixtures import run_roster_site, write_roster
-from tests.support.running_app import Site
+from tests.conftest import HAS_SIMULATOR
+
+if TYPE_CHECKING or HAS_SIMULATOR:
+    from tests.support.roster_fixtures import run_roster_site, write_roster
+    from tests.support.running_app import Site
 
 
 @pytest.fixture
