@@ -6,6 +6,7 @@ Without the folder clever_simulator, the tests that import it are skipped.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -96,6 +97,13 @@ def make_site(tmp_path: Path) -> Iterator[SiteMaker]:
 def site(make_site: SiteMaker) -> Site:
     """The app in this process, with the settings that `bin/dev` uses."""
     return make_site()
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every pause of this process a moment, as if the time had passed."""
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.001)))
 
 
 STORES = ["in_process", pytest.param("deployed", marks=pytest.mark.servers)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from clever_simulator.config import default_config
 from clever_simulator.conformance.browser import Browser
-from clever_simulator.conformance.checks import CHECKS, Finding, run_check
+from clever_simulator.conformance.checks import CHECKS, Check, Finding, run_check
 from clever_simulator.conformance.client import App, CheckImpossible, parameter
 from clever_simulator.testing import SimulatedClever
 
@@ -26,10 +26,13 @@ def find_redirect_uri(clever: SimulatedClever, login: str) -> tuple[str, str]:
     return client_id, uri
 
 
-def check_app(app: App) -> Iterator[Finding]:
-    """Run all checks, one after another. Raises CheckImpossible and AppUnreachable."""
+def check_app(app: App, checks: Iterable[Check] = CHECKS) -> Iterator[Finding]:
+    """Run checks, by default all, one after another. Raises CheckImpossible and AppUnreachable.
+
+    Without `app.page`, `log_in` must be the first.
+    """
     _, app.redirect_uri = find_redirect_uri(app.clever, app.login)
-    for check in CHECKS:
+    for check in checks:
         yield run_check(app, check)
 
 

@@ -94,6 +94,14 @@ def test_the_documented_product_migrates_its_own_tables_and_none_of_the_librarys
             connection.execute(text("INSERT INTO loan VALUES (1, 'Matilda', 'nobody')"))
 
 
+@pytest.mark.parametrize(
+    "database_without_tables",
+    [
+        pytest.param("sqlite", marks=pytest.mark.long),
+        pytest.param("postgresql", marks=pytest.mark.servers),
+    ],
+    indirect=True,
+)
 def test_the_products_tables_are_dropped_before_the_librarys(
     flask: FlaskCommand, engine: Engine
 ) -> None:

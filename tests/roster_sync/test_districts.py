@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -145,17 +144,14 @@ def test_an_unusable_token_entry_neither_stops_other_districts_nor_archives_its_
 
 
 @pytest.fixture
-def four_districts(
-    make_site: SiteMaker, database_url: str | None, monkeypatch: pytest.MonkeyPatch
-) -> Site:
-    """An app with four districts, which waits only a moment between two requests."""
-    sleep = time.sleep
-    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.001)))
+def four_districts(make_site: SiteMaker, database_url: str | None) -> Site:
+    """An app with four districts."""
     site = make_account_app(make_site, database_url)
     site.clever.configure(replace(default_config(site.url), students=20))
     return site
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_a_sync_stops_when_clever_fails_for_three_districts_in_a_row(
     four_districts: Site,
 ) -> None:
@@ -177,6 +173,7 @@ def test_a_sync_stops_when_clever_fails_for_three_districts_in_a_row(
     assert any(f"({district_id})" in first for district_id in skipped)
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_a_sync_goes_on_when_clever_fails_for_some_districts(
     four_districts: Site,
 ) -> None:

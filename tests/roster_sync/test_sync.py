@@ -488,6 +488,7 @@ def test_events_that_cannot_be_read_are_read_again_by_the_next_sync(make: Synced
     assert_all_equal(site)
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_events_that_cannot_be_written_are_read_again_by_the_next_sync(make: SyncedSite) -> None:
     site = make()
     give_first_sync(site)
