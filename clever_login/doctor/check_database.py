@@ -91,7 +91,7 @@ def _check_sqlite_rosters(environment: DoctorEnvironment) -> Iterator[Finding]:
 
 
 def _check_rosters(database: Database) -> Iterator[Finding]:
-    """Warn about signal receivers that ended the last sync of a district, and missing events."""
+    """Report signal receivers that ended the last sync of a district, and missing events."""
     from sqlalchemy import func, select
     from sqlalchemy.exc import DBAPIError
 
@@ -119,13 +119,13 @@ def _check_rosters(database: Database) -> Iterator[Finding]:
 
 
 def _events_missing(without_events: int, number: int) -> Finding:
+    """Return a finding that is no warning, because after the first sync there are no events yet."""
     districts = "the only district" if number == 1 else f"{without_events} of {number} districts"
-    return warning(
+    return ok(
         CHECK_NAME,
-        f"Clever has sent no events for {districts}, so the sync reads the whole roster once a "
-        "day, and a change may arrive a day late.",
-        "Enable events in Clever's dashboard, under Settings > Integrations. If they are enabled, "
-        "nothing has changed yet.",
+        f"Clever has sent no events for {districts} so far, so the sync reads the whole roster "
+        "once a day, and a change may arrive a day late. If it stays that way, enable events in "
+        "Clever's dashboard, under Settings > Integrations.",
     )
 
 

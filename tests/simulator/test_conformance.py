@@ -137,7 +137,10 @@ def test_the_documented_table_is_what_other_clients_do(
         found = findings(
             clever, url, django_clients.CLIENT_SECRET, PEERS[peer], page="/in", logout="/out"
         )
-    assert documented()[peer] == {finding.name: finding.outcome for finding in found.values()}
+    expected = documented()[peer]
+    assert list(expected) == [finding.name for finding in found.values()]
+    for finding in found.values():
+        assert finding.outcome in expected[finding.name].split(" or "), describe(finding)
 
 
 def documented() -> dict[str, dict[str, str]]:

@@ -37,7 +37,8 @@ def run_in_background(config: Config | None = None) -> Iterator[RunningSimulator
     finally:
         server.shutdown()
         thread.join()
-        if _is_idle_soon(server):
+        is_unchanged = "wsgi_app" not in vars(app)  # no test has wrapped it
+        if _is_idle_soon(server) and is_unchanged:
             _idle.append(app)
 
 
