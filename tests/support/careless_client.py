@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +11,8 @@ from urllib.parse import urlencode
 import requests
 from flask import Flask, redirect, request, session
 from flask.typing import ResponseReturnValue
-from werkzeug.serving import make_server
+
+from tests.support.served_app import serve
 
 CLIENT = ("careless", "a secret of the careless client")  # test value
 CONSTANT_STATE = "1" * 32
@@ -118,10 +118,5 @@ def run_client(clever_url: str, *mistakes: str) -> Iterator[str]:
     app.config.update(SECRET_KEY=secrets.token_hex(16), SESSION_COOKIE_NAME="careless")
     for view in (client.login, client.callback, client.page, client.logout):
         app.add_url_rule(f"/{view.__name__}", view_func=view)
-    server = make_server("localhost", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    with server:
-        thread.start()
-        yield f"http://localhost:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serve(app) as url:
+        yield url

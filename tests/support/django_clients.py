@@ -6,7 +6,6 @@ django-allauth is mounted at /allauth/, social-auth-core at /social/.
 from __future__ import annotations
 
 import secrets
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import include, path
-from werkzeug.serving import make_server
+
+from tests.support.served_app import serve
 
 HOST = "testserver"  # the host name that Django's test client sends
 CLIENT_ID, CLIENT_SECRET = "somebody-elses-app", "their-secret"
@@ -113,13 +113,8 @@ def log_out(request: Any) -> HttpResponse:
 @contextmanager
 def run_site() -> Iterator[str]:
     """Serve the site on a free port, and yield its URL."""
-    server = make_server("localhost", 0, WSGIHandler(), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    with server:
-        thread.start()
-        yield f"http://localhost:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serve(WSGIHandler()) as url:
+        yield url
 
 
 def point_clients_at(clever_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
