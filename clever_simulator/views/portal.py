@@ -64,7 +64,7 @@ def log_in() -> ResponseReturnValue:
     if person is None:
         return render_login_page(district, target, refused=True)
     browser_session.log_in(person)
-    # Who has just entered a password is not asked `Is this you?`.
+    # A user who has just entered a password is not asked `Is this you?`.
     browser_session.store_choice("confirmed", person.id)
     return redirect(target, 303)
 
