@@ -27,6 +27,7 @@ REDIS_URL_PATTERN = re.compile(
 )
 # A path, without options. Every connection to `:memory:` would have its own database.
 SQLITE_URL_PATTERN = re.compile(r"sqlite:///(?!/*:memory:)[^?#\x00-\x1f]*[^?#/\x00-\x20]")
+PERCENTAGE_PATTERN = re.compile(r"(?:[A-Za-z0-9]+=)?(?:[1-9]\d?|100)")
 TRUE_VALUES, FALSE_VALUES = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 MIN_SECRET_LENGTH = 32  # characters: 128 bits even when written in hexadecimal
 GENERATE_KEY_HINT = 'Generate one: python3 -c "import secrets; print(secrets.token_hex(32))"'
@@ -140,6 +141,17 @@ class EnvironmentReader:
             self.add_error(f"{name} must be Clever ids (letters and digits), separated by commas.")
         return values
 
+    def percentages(self, name: str) -> tuple[str, ...]:
+        """Return percentages, each alone or after a Clever id and "="."""
+        values = self.comma_separated(name)
+        for part in values:
+            if not PERCENTAGE_PATTERN.fullmatch(part):
+                self.add_error(
+                    f"{name} must be a percentage from 1 to 100, or percentages of districts "
+                    f"(ID=40), separated by commas. It has {part!r}."
+                )
+        return values
+
     def redis(self, name: str) -> str | None:
         """Return a Redis URL, or None."""
         value = self.text(name)
@@ -184,6 +196,7 @@ class EnvironmentReader:
 
 
 PRODUCTION, DEVELOPMENT = "production", "development"
+CLEVER_HOLD_PERCENT = 10  # Clever itself holds larger deletions back
 CLEVER_URL, STATUS_PAGE_URL = "https://clever.com", "https://status.clever.com"
 
 
@@ -227,6 +240,7 @@ class Settings:
     redis_connections: int = 4
     session_idle_minutes: int = 30
     clever_full_read_days: int = 7
+    clever_removal_limits: tuple[str, ...] = ()  # "10", or "ID=40" for one district
     session_max_hours: int = 8
     session_single: bool = False
     ask_preferred_name: bool = False
@@ -247,6 +261,14 @@ class Settings:
     def redirect_uri(self) -> str:
         """The callback URL, built from APP_URL and never from a request's Host header."""
         return f"{self.app_url}{self.url_prefix}/oauth/callback"
+
+    def removal_limit(self, district_id: str) -> int:
+        """Return how much of a district's data one sync may remove without a review, in percent."""
+        limits = {"": str(CLEVER_HOLD_PERCENT)}
+        for part in self.clever_removal_limits:
+            key, _, percent = part.rpartition("=")
+            limits[key] = percent
+        return int(limits.get(district_id, limits[""]))
 
     @property
     def https(self) -> bool:
@@ -281,6 +303,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
     clever = reader.origin("CLEVER_URL", CLEVER_URL)
+    status_page = STATUS_PAGE_URL if clever == CLEVER_URL else None
     return Settings(
         app_env=PRODUCTION if production else DEVELOPMENT,
         secret_key=reader.secret("SECRET_KEY", production),
@@ -297,9 +320,7 @@ def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
         clever_confirm_students=reader.switch("CLEVER_CONFIRM_STUDENTS", default=False),
         clever_library=reader.switch("CLEVER_LIBRARY", default=False),
         clever_oidc=reader.switch("CLEVER_OIDC", default=False),
-        clever_status_url=reader.url(
-            "CLEVER_STATUS_URL", STATUS_PAGE_URL if clever == CLEVER_URL else None
-        ),
+        clever_status_url=reader.url("CLEVER_STATUS_URL", status_page),
         database_url=reader.database("DATABASE_URL"),
         database_connections=reader.number("DATABASE_CONNECTIONS", 4, 1, 100),
         retention_days=reader.number("RETENTION_DAYS", 365, 1, 3650),
@@ -307,6 +328,7 @@ def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
         redis_tls_verify=reader.switch("REDIS_TLS_VERIFY", default=True),
         redis_connections=reader.number("REDIS_CONNECTIONS", 4, 1, 100),
         clever_full_read_days=reader.number("CLEVER_FULL_READ_DAYS", 7, 1, 30),
+        clever_removal_limits=reader.percentages("CLEVER_REMOVAL_LIMITS"),
         session_idle_minutes=reader.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_max_hours=reader.number("SESSION_MAX_HOURS", 8, 1, 24),
         session_single=reader.switch("SESSION_SINGLE", default=False),

@@ -125,6 +125,7 @@ EVENTS = {
     "permissions_too_wide": "file",
     "preferred_name_set": "person impersonation_claimed",
     "ready_again": "",
+    "removals_approved": "person number impersonation_claimed",
     "retention": "rows",
     "receiver_failed": "reason where|district",
     "role_switched": "role person",

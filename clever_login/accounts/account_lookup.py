@@ -51,6 +51,7 @@ _UPDATE_RETURNING_USER = (
         email=func.coalesce(bindparam("new_email"), Person.email),
         first_login=func.coalesce(Person.first_login, _LOGIN_TIME),
         last_login=_LOGIN_TIME,
+        missing_since=None,
     )
     .returning(Person.id, Person.preferred_name, Person.account_id)
 )
@@ -174,4 +175,5 @@ def _update_from_login(person: Person, user: User) -> None:
     person.last_name = user.last_name or person.last_name
     person.email = user.email or person.email
     person.last_login = utc_now()
+    person.missing_since = None  # Clever lets only shared users log in
     person.first_login = person.first_login or person.last_login

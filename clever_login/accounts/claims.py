@@ -113,7 +113,7 @@ def _redeem_in_session(session: Session, token: str, clever_id: str) -> ClaimRes
     if current is not None and current is not invited:
         _copy_current_data(session, invited, current)
         merge_people(session, invited, current)
-    invited.clever_id, invited.archived_at = clever_id, None
+    invited.clever_id, invited.archived_at, invited.missing_since = clever_id, None, None
     if is_archived:
         announce_person(session, signals.people_restored, invited)
     return ClaimResult(account_id=invited.id, former_clever_id=former_clever_id)

@@ -110,6 +110,7 @@ def _fill_missing_fields(survivor: Person, duplicate: Person) -> None:
     survivor.last_login = _latest(survivor.last_login, duplicate.last_login)
     if duplicate.archived_at is None:
         survivor.archived_at = None
+        survivor.missing_since = survivor.missing_since and duplicate.missing_since
 
 
 def _earliest(first: datetime | None, second: datetime | None) -> datetime | None:

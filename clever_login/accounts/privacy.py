@@ -23,6 +23,7 @@ from clever_login.db.models import (
     Claim,
     District,
     Enrollment,
+    HeldRemoval,
     Person,
     RoleAssignment,
     School,
@@ -59,6 +60,8 @@ def delete_scope(session: Session, scope: DeletionScope) -> RowCounts:
     all_people = select(Person.id).where(or_(scope.people, merged)).correlate(None)
     for table in (Claim, Enrollment, RoleAssignment):
         _delete_matching(session, rows, table, table.person_id.in_(all_people))
+    is_held = or_(HeldRemoval.record_id.in_(all_people), HeldRemoval.linked_id.in_(all_people))
+    _delete_matching(session, rows, HeldRemoval, is_held)
     if scope.sections is not None:
         ids = select(Section.id).where(scope.sections)
         _delete_matching(session, rows, Enrollment, Enrollment.section_id.in_(ids))

@@ -6,6 +6,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from clever_login.cli.output import exit_on_error, validate_id
+from clever_login.cli.sync_review import print_review
 from clever_login.db.driver_errors import unavailable_reason
 from clever_login.errors import StoreUnavailable
 from clever_login.roster_sync.job import SyncOptions, run_sync
@@ -22,25 +23,38 @@ EXIT_FAILED, EXIT_REFUSED, EXIT_RUNNING = 1, 3, 4  # click exits with 2 for usag
     "--yes",
     "confirm_archive",
     is_flag=True,
-    help="Remove everything that is missing, even if it is a lot.",
+    help="Remove everything that is missing in the district, even if it is a lot.",
 )
+@click.option("--review", is_flag=True, help="List what is on hold, by school. Syncs nothing.")
 @exit_on_error
-def sync_command(district: str | None, full: bool, confirm_archive: bool) -> None:
+def sync_command(district: str | None, full: bool, confirm_archive: bool, review: bool) -> None:
     """Update the rosters in the database from Clever.
 
     Reads schools, terms, people, sections, and enrollments. If more than a tenth of the records
-    of a kind, or all of them, are missing at Clever, nothing of that kind is removed until you run
-    the same command with --yes.
+    of a kind, or all of them, are missing at Clever, their removal is put on hold: see --review.
+    To remove them, run the command with --district ID --yes.
 
     Exit codes: 0 on success, 1 when a district could not be read or a signal receiver of the app
-    failed, 3 when --yes is needed, 4 when another sync is running.
+    failed, 3 when removals are on hold, 4 when another sync is running.
     """
+    if review:
+        print_review(district)
+        return
+    if confirm_archive and district is None:
+        raise click.UsageError(
+            "--yes removes data of one district. Name it with --district ID. To see what is "
+            "missing, use --review."
+        )
+    options = SyncOptions(district=district, full=full, confirm_archive=confirm_archive)
+    if exit_code := _sync(options):
+        click.get_current_context().exit(exit_code)
+
+
+def _sync(options: SyncOptions) -> int:
+    """Sync, print the results, and return the exit code."""
     exit_code = 0
     try:
-        for result in run_sync(
-            SyncOptions(district=district, full=full, confirm_archive=confirm_archive),
-            _print_progress,
-        ):
+        for result in run_sync(options, _print_progress):
             for line in result.lines():
                 echo(line)
             code = {"failed": EXIT_FAILED, "refused": EXIT_REFUSED}.get(result.mode, 0)
@@ -59,8 +73,7 @@ def sync_command(district: str | None, full: bool, confirm_archive: bool) -> Non
             or f"the database refused a statement ({type(error.orig or error).__name__})"
         )
         raise command_failed(f"A database error ended the sync: {reason}.") from None
-    if exit_code:
-        click.get_current_context().exit(exit_code)
+    return exit_code
 
 
 def _print_progress(message: str) -> None:

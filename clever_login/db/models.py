@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    and_,
     cast,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
@@ -155,6 +156,9 @@ class Person(Base):
     merged_into: Mapped[str | None] = mapped_column(
         ForeignKey("clever_people.id", ondelete="CASCADE"), index=True, default=None
     )
+    # The full read in which an active person was missing. Lists hide them; the next one that
+    # agrees, a day later, archives them.
+    missing_since: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
 
 
@@ -208,6 +212,27 @@ class Enrollment(Base):
     role: Mapped[str] = mapped_column(String(16), primary_key=True)  # student, teacher
 
 
+class HeldRemoval(Base):
+    """A record or link that Clever no longer shares, kept because too many are missing at once.
+
+    For a record, `record_id` is the id of its row. For a role at a school or an enrollment, it is
+    the person or the section, and `linked_id` the school or the person.
+    """
+
+    __tablename__ = "clever_held_removals"
+
+    district_id: Mapped[str] = mapped_column(
+        ForeignKey("clever_districts.id", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    record_id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
+    linked_id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True, default="")
+    role: Mapped[str] = mapped_column(String(16), primary_key=True, default="")
+    held_at: Mapped[datetime] = mapped_column(UtcDateTime(), default_factory=utc_now)
+    # Set by a district administrator; the next sync then removes the row.
+    approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
+
+
 class Claim(Base):
     """A one-time link that proves who owns an account from before Clever."""
 
@@ -235,3 +260,8 @@ class SyncLock(Base):
 def has_role(role: Role, person: type[Person] = Person) -> ColumnElement[bool]:
     """Return a condition for people with a role. `roles` is a JSON list of Role values."""
     return cast(person.roles, String).like(f'%"{role.value}"%')
+
+
+def is_listed() -> ColumnElement[bool]:
+    """Return a condition for people who are neither archived nor missing since a full read."""
+    return and_(Person.archived_at.is_(None), Person.missing_since.is_(None))

@@ -97,19 +97,17 @@ def _change_kind(row: Row, existing: Row | None) -> str:
     return "" if existing == row else "changed"
 
 
-def replace_links(
+def add_links(
     connection: Connection,
     model: type[Base],
     owners: Collection[str],
     wanted: Collection[tuple[str, ...]],
     *,
     keep: Callable[[tuple[str, ...]], bool] = lambda _row: False,
-    remove: bool = True,
 ) -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
-    """Make `wanted` the only links of their owners; return the links added and removed.
+    """Add the wanted links; return those added, and the other links of the owners.
 
-    The owner is the first column. Links for which `keep` returns True are kept. If `remove` is
-    False, stale links are returned as removed but not deleted.
+    The owner is the first column. Links for which `keep` returns True are not returned.
     """
     columns = list(model_table(model).primary_key)
     owner_column = columns[0]
@@ -119,15 +117,21 @@ def replace_links(
         for row in connection.execute(select(*columns).where(owner_column.in_(chunk)))
     }
     added, stale = set(wanted) - existing, existing - set(wanted)
-    removed = {row for row in stale if not keep(row)}
-    names = [column.name for column in columns]
-    if removed and remove:
-        conditions = [column == bindparam(f"old_{column.name}") for column in columns]
-        old_keys = [
-            dict(zip((f"old_{name}" for name in names), link, strict=True)) for link in removed
-        ]
-        connection.execute(delete(model_table(model)).where(*conditions), old_keys)
     if added:
+        names = [column.name for column in columns]
         new_rows = [dict(zip(names, link, strict=True)) for link in sorted(added)]
         connection.execute(build_insert(connection, model).on_conflict_do_nothing(), new_rows)
-    return added, removed
+    return added, {row for row in stale if not keep(row)}
+
+
+def delete_links(
+    connection: Connection, model: type[Base], links: Collection[tuple[str, ...]]
+) -> None:
+    """Delete links, given by their key."""
+    if not links:
+        return
+    columns = list(model_table(model).primary_key)
+    conditions = [column == bindparam(f"old_{column.name}") for column in columns]
+    names = [f"old_{column.name}" for column in columns]
+    keys = [dict(zip(names, link, strict=True)) for link in sorted(links)]
+    connection.execute(delete(model_table(model)).where(*conditions), keys)

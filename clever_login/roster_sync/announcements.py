@@ -7,7 +7,7 @@ large as the district, so it is read in pages after the removal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -59,13 +59,17 @@ class _Rows:
 
 
 def write_and_announce(
-    connection: Connection, district_id: str, batch: Batch, remove_later: RemoveLater | None = None
+    connection: Connection,
+    district_id: str,
+    batch: Batch,
+    remove_later: RemoveLater | None = None,
+    held_kinds: Collection[str] = (),
 ) -> WriteResult:
     """Write a batch as `write_batch` does, and send what it changed. Raises ReceiverFailed."""
     if not has_receivers(*_BATCH_SIGNALS):
-        return write_batch(connection, district_id, batch, remove_later)
+        return write_batch(connection, district_id, batch, remove_later, held_kinds)
     before = _load_rows(connection, district_id, batch)
-    result = write_batch(connection, district_id, batch, remove_later)
+    result = write_batch(connection, district_id, batch, remove_later, held_kinds)
     after = _load_rows(connection, district_id, batch, before)
     enrolled_before = _with_survivors(before.enrollments, after.people)
     added = after.enrollments - enrolled_before

@@ -14,7 +14,9 @@ from clever_login.errors import DistrictDisconnected, RosterError
 from clever_login.roster_sync import row_values
 from clever_login.roster_sync.announcements import announce_removals
 from clever_login.roster_sync.district_run import TransactionRunner
-from clever_login.roster_sync.writer import MODEL_BY_KIND, Counts
+from clever_login.roster_sync.kinds import MODEL_BY_KIND
+from clever_login.roster_sync.removals import held_removals
+from clever_login.roster_sync.writer import Counts
 from clever_login.sessions import end_sessions
 
 
@@ -134,5 +136,6 @@ def _archive_rows(connection: Connection, district_id: str, since: datetime | No
         is_active = (model.district_id == district_id) & model.archived_at.is_(None)
         result = connection.execute(update(model).where(is_active).values(archived_at=archived_at))
         counts[name, "archived"] = result.rowcount
+    held_removals.end_all_holds(connection, district_id)
     announce_removals(connection, district_id, archived_at)
     return +counts

@@ -83,28 +83,25 @@ class DistrictSync:
     confirm_archive: bool
     report_progress: Callable[[str], None]
     report: ReadReport
-    held_losses: list[Loss] = field(default_factory=list)  # losses that were not removed
+    removal_limit: int  # percent
+    excessive_losses: list[Loss] = field(default_factory=list)  # put on hold in this run
     counts: Counts = field(default_factory=Counter)
     started_at: datetime = field(default_factory=models.utc_now)
 
     def write(self, step: Callable[[Connection], WriteResult]) -> None:
-        """Run a step that writes records, count it, and end the sessions of archived users."""
+        """Run a step that writes records, count it, and end the sessions that have to end."""
         result = self.transactions.run_in_transaction(step)
         self.counts.update(result.counts)
         self.report.other_districts.update(result.other_districts)
-        end_sessions.by_clever_id(people=(*result.archived, *result.former_ids))
+        end_sessions.by_clever_id(people=(*result.logged_out, *result.former_ids))
 
     def save_cursor(self, connection: Connection, cursor: str | None) -> None:
         """Store the cursor, in the same transaction as the events it covers."""
         self._update_district(connection, cursor=cursor)
 
     def save_full_read(self, connection: Connection, cursor: str | None) -> None:
-        """Store the cursor and the time of a full read that removed what was missing."""
+        """Store the cursor and the time of a full read."""
         self._update_district(connection, cursor=cursor, full_read_at=self.started_at)
-
-    def forget_cursor(self, connection: Connection) -> None:
-        """Make the next sync a full read."""
-        self._update_district(connection, cursor=None, full_read_at=None)
 
     def _update_district(self, connection: Connection, **values: object) -> None:
         is_district = models.District.id == self.district_id

@@ -22,10 +22,11 @@ from clever_login.clever.people import Person
 from clever_login.clever.records import SchoolRecord, Section, Term
 from clever_login.db.models import ID_TYPE, utc_now
 from clever_login.db.upsert import chunks
-from clever_login.errors import CursorTooOld, RosterError
+from clever_login.errors import CursorTooOld
 from clever_login.roster_sync import read_plan, row_values
 from clever_login.roster_sync.announcements import write_and_announce
 from clever_login.roster_sync.district_run import DistrictSync
+from clever_login.roster_sync.limits import loss_limits
 from clever_login.roster_sync.limits.net_changes import NetChanges
 from clever_login.roster_sync.writer import Batch, WriteResult
 
@@ -65,26 +66,22 @@ EVENTS_PER_TRANSACTION = 500
 EVENTS_PER_PAGE = 2500  # per response; at most this many are kept in memory
 
 
-class TooManyRemovals(RosterError):
-    """The events would remove too much, so a full read has to decide."""
-
-
 def apply_events(sync: DistrictSync, after: str | None) -> int:
     """Apply every event after the cursor. Returns their number.
 
-    Raises TooManyRemovals before the first event is applied, CursorTooOld, and ReceiverFailed,
-    which leaves the cursor before the batch that failed. Events that cannot be parsed are counted
-    and skipped, and the cursor moves past them.
+    If the events together remove too much of a kind, these removals are put on hold. Raises
+    CursorTooOld, and ReceiverFailed, which leaves the cursor before the batch that failed. Events
+    that cannot be parsed are counted and skipped, and the cursor moves past them.
     """
     number = 0
-    for chunk in chunks(_events_within_limits(sync, after), EVENTS_PER_TRANSACTION):
+    for chunk in chunks(_checked_events(sync, after), EVENTS_PER_TRANSACTION):
         sync.write(_batch_writer(sync, chunk))
         number += len(chunk)
         sync.report_progress(f"{number} events")
     return number
 
 
-def _events_within_limits(sync: DistrictSync, after: str | None) -> Iterator[Event]:
+def _checked_events(sync: DistrictSync, after: str | None) -> Iterator[Event]:
     """Yield the events after checking what they remove. More than one page is read twice."""
     if sync.confirm_archive:
         yield from sync.events.read(after=after)
@@ -108,9 +105,10 @@ def _events_within_limits(sync: DistrictSync, after: str | None) -> Iterator[Eve
 
 
 def _check_removals(sync: DistrictSync, changes: NetChanges) -> None:
-    losses = sync.transactions.run_in_transaction(lambda db: changes.losses(db, sync.district_id))
-    if losses:
-        raise TooManyRemovals(f"Its events would remove too much: {', '.join(map(str, losses))}.")
+    losses = sync.transactions.run_in_transaction(
+        lambda db: changes.losses(db, sync.district_id, sync.removal_limit)
+    )
+    sync.excessive_losses.extend(losses)
 
 
 def _events_until(last_id: str, events: Iterator[Event]) -> Iterator[Event]:
@@ -128,7 +126,8 @@ def _batch_writer(sync: DistrictSync, events: list[Event]) -> Callable[[Connecti
     def work(connection: Connection) -> WriteResult:
         sync.save_cursor(connection, cursor)
         read_plan.save_event_seen(connection, sync.district_id)
-        return write_and_announce(connection, sync.district_id, batch)
+        held_kinds = loss_limits.held_kinds(sync.excessive_losses)
+        return write_and_announce(connection, sync.district_id, batch, held_kinds=held_kinds)
 
     return work
 

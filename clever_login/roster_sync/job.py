@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
 from clever_login.clever.district_api.roster_client import Roster
 from clever_login.clever.parsing import ReadReport, format_counts
@@ -43,10 +43,13 @@ from clever_login.roster_sync import (
     receiver_failures,
 )
 from clever_login.roster_sync.district_run import DistrictSync, TransactionRunner
-from clever_login.roster_sync.event_sync import EVENTS_PER_PAGE, TooManyRemovals, apply_events
+from clever_login.roster_sync.event_sync import EVENTS_PER_PAGE, apply_events
 from clever_login.roster_sync.full_sync import read_everything
+from clever_login.roster_sync.limits.loss_limits import Loss
 from clever_login.roster_sync.read_plan import ReadHistory
+from clever_login.roster_sync.removals import held_removals, removal
 from clever_login.roster_sync.results import SyncMode, SyncResult, describe_state, describe_stop
+from clever_login.roster_sync.writer import WriteResult
 from clever_login.services import services
 from clever_login.sessions import end_sessions
 
@@ -178,8 +181,8 @@ class _SyncJob:
             return SyncResult(district_id=district_id, name=name, mode="skipped", reason=reason)
         if not self.options.confirm_archive:
             reason += (
-                " Its stored data is unchanged. To archive the data, run the same command with "
-                "--yes."
+                " Its stored data is unchanged. To archive the data, run the sync with "
+                f"--district {district_id} --yes."
             )
             return SyncResult(district_id=district_id, name=name, mode="refused", reason=reason)
         try:
@@ -239,20 +242,25 @@ class _SyncJob:
             ),
             report=report,
             confirm_archive=self.options.confirm_archive,
+            removal_limit=self._settings.removal_limit(record.id),
             report_progress=lambda message: self.report_progress(f"{name}: {message}"),
         )
         mode, plan = self._sync_records(sync)
-        district_records.mark_synced(
-            self.transactions, record.id, HELD_PROBLEM if sync.held_losses else None
+        _remove_reviewed(sync)
+        held_losses = self.transactions.run_in_transaction(
+            lambda db: held_removals.held_losses(db, record.id)
         )
-        _log_run(sync)
+        district_records.mark_synced(
+            self.transactions, record.id, HELD_PROBLEM if held_losses else None
+        )
+        _log_run(sync, held_losses)
         return SyncResult(
             district_id=record.id,
             name=name,
             mode=mode,
             counts=sync.counts,
             reason=" ".join(filter(None, (describe_state(record), plan))),
-            held_losses=tuple(map(str, sync.held_losses)),
+            held_losses=tuple(map(str, held_losses)),
             notes=tuple(report.sentences()),
         )
 
@@ -274,12 +282,13 @@ class _SyncJob:
         """
         if not history.cursor:
             return history.describe_wait() if history.is_read_daily else None
-        if history.is_older_than(timedelta(days=self._settings.clever_full_read_days)):
+        longest = timedelta(days=self._settings.clever_full_read_days)
+        if history.is_older_than(longest) or history.has_people_to_confirm:
             return None
         try:
             after = event_sync.parse_cursor(sync.version, history.cursor, history.synced_at)
             number = apply_events(sync, after)
-        except (CursorTooOld, EventsNotEnabled, TooManyRemovals) as error:
+        except (CursorTooOld, EventsNotEnabled) as error:
             sync.report_progress(f"{error} Reading the whole roster instead.")
             return None
         if number or history.event_seen_at:
@@ -291,17 +300,32 @@ class _SyncJob:
         return self.districts.services.settings
 
     def _end_archived_sessions(self, district_id: str, synced_at: datetime | None) -> None:
-        """End the sessions of users whom an interrupted run archived without logging them out."""
+        """End the sessions of users whom an interrupted run removed without logging them out."""
         person = models.Person
-        archived = (person.district_id == district_id) & person.archived_at.is_not(None)
+        removed_at = func.coalesce(person.archived_at, person.missing_since)
+        removed = (person.district_id == district_id) & removed_at.is_not(None)
         if synced_at is not None:
-            archived &= person.archived_at > synced_at
-        query = select(person.clever_id).where(archived, person.clever_id.is_not(None))
+            removed &= removed_at > synced_at
+        query = select(person.clever_id).where(removed, person.clever_id.is_not(None))
         people = self.transactions.run_in_transaction(lambda db: list(db.scalars(query)))
         end_sessions.by_clever_id(people=[clever_id for clever_id in people if clever_id])
 
 
-def _log_run(sync: DistrictSync) -> None:
+def _remove_reviewed(sync: DistrictSync) -> None:
+    """Remove what is on hold and approved; with `confirm_archive`, everything that is missing."""
+
+    def work(connection: Connection) -> WriteResult:
+        held_removals.drop_gone(connection, sync.district_id)
+        if sync.confirm_archive:
+            held_removals.approve_all(connection, sync.district_id)
+        return removal.remove_approved(connection, sync.district_id)
+
+    sync.write(work)
+    if sync.confirm_archive:
+        sync.write(lambda db: removal.remove_hidden(db, sync.district_id))
+
+
+def _log_run(sync: DistrictSync, held_losses: list[Loss]) -> None:
     """Log what was left out, by field name: never a value, nor whose it was."""
     district = pseudonym(services().settings.secret_key, "district", sync.district_id)
     report = sync.report
@@ -314,6 +338,6 @@ def _log_run(sync: DistrictSync) -> None:
         if counts:
             number, fields = counts.total(), format_counts(counts)
             log_event(name, level=logging.WARNING, district=district, number=number, fields=fields)
-    if sync.held_losses:
-        missing = ", ".join(map(str, sync.held_losses))
+    if held_losses:
+        missing = ", ".join(map(str, held_losses))
         log_event("sync_held", level=logging.WARNING, district=district, missing=missing)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from clever_login.db import models
+from clever_login.roster_sync.removals.removal import CONFIRM_AFTER
 
 WITHOUT_EVENTS = timedelta(hours=24)  # between full reads of a district that has had no event
 ENABLE_EVENTS = "To get changes sooner, enable events in Clever's dashboard, under Settings > "
@@ -27,6 +28,7 @@ class ReadHistory:
     synced_at: datetime | None
     full_read_at: datetime | None
     event_seen_at: datetime | None
+    missing_since: datetime | None  # since when the first person is missing who is not archived yet
 
     def is_older_than(self, age: timedelta) -> bool:
         """Whether the last full read was longer ago than this."""
@@ -37,6 +39,12 @@ class ReadHistory:
         """Whether the district has no events, as far as anyone knows, and was read within a day."""
         has_events = self.cursor is not None and self.event_seen_at is not None
         return not has_events and not self.is_older_than(WITHOUT_EVENTS)
+
+    @property
+    def has_people_to_confirm(self) -> bool:
+        """Whether people were missing a day ago, so that a full read has to confirm it."""
+        missing = self.missing_since
+        return missing is not None and models.utc_now() - missing >= CONFIRM_AFTER
 
     def describe_wait(self) -> str:
         """Return a sentence for the operator about when the district is read again."""
@@ -60,7 +68,10 @@ def load_history(connection: Connection, district_id: str) -> ReadHistory:
         district.event_seen_at,
     )
     row = connection.execute(select(*columns).where(district.id == district_id)).one()
-    return ReadHistory(**row._asdict())
+    person = models.Person
+    is_missing = (person.district_id == district_id) & person.archived_at.is_(None)
+    missing_since = connection.scalar(select(func.min(person.missing_since)).where(is_missing))
+    return ReadHistory(**row._asdict(), missing_since=missing_since)
 
 
 def save_event_seen(connection: Connection, district_id: str) -> None:

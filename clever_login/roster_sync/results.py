@@ -9,7 +9,7 @@ from clever_login.clever.records import DistrictRecord
 from clever_login.roster_sync.writer import Counts
 
 REPORTED_TABLES = ("schools", "terms", "people", "sections", "enrollments")
-REPORTED_CHANGES = ("new", "changed", "archived", "restored", "removed")
+REPORTED_CHANGES = ("new", "changed", "hidden", "archived", "restored", "removed")
 SyncMode = Literal["full read", "events", "left", "skipped", "failed", "refused"]
 
 
@@ -17,8 +17,9 @@ SyncMode = Literal["full read", "events", "left", "skipped", "failed", "refused"
 class SyncResult:
     """The result for one district. `reason` is a sentence, or empty.
 
-    `held_losses` lists what was missing but not removed. `notes` are more sentences, such as what
-    could not be parsed. `clever_failed` says that Clever did not answer, or with a temporary error.
+    `held_losses` lists what is missing and waits for a review. `notes` are more sentences, such as
+    what could not be parsed. `clever_failed` says that Clever did not answer, or with a temporary
+    error.
     """
 
     district_id: str
@@ -44,9 +45,9 @@ class SyncResult:
         if not self.held_losses:
             return []
         return [
-            f"  on hold: {', '.join(self.held_losses)} missing. The sync applied all other "
-            "changes, but removed nothing of these kinds. If the removals are right, run the same "
-            "command with --yes."
+            f"  on hold: {', '.join(self.held_losses)} missing. All other changes were made. To "
+            "see what is missing, use --review. If the removals are right, use --district "
+            f"{self.district_id} --yes."
         ]
 
     def _table_line(self, table: str) -> str:

@@ -53,6 +53,7 @@ def person_row(record: Person, district_id: str) -> Row:
         "last_name": record.last_name or "",
         "email": record.email,
         "grade": _truncate(models.Person, "grade", grade),
+        "missing_since": None,
         "archived_at": None,
     }
 

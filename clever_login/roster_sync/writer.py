@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 from sqlalchemy.orm import Session
 
 from clever_login.accounts.merge import find_by_clever_id
@@ -18,26 +18,27 @@ from clever_login.db import models
 from clever_login.db.upsert import (
     MAX_PARAMETERS,
     OTHER_DISTRICT,
+    add_links,
     chunks,
-    replace_links,
+    delete_links,
     upsert_rows,
 )
 from clever_login.roster_sync import row_values
+from clever_login.roster_sync.kinds import (
+    KIND_BY_LINK,
+    MODEL_BY_KIND,
+    Link,
+    LinkRow,
+    RosterModel,
+    clever_id_column,
+)
 from clever_login.roster_sync.limits import district_boundary
 from clever_login.roster_sync.limits.district_boundary import FoundRows
+from clever_login.roster_sync.removals import held_removals
 
 CLOCK_TOLERANCE = timedelta(minutes=2)  # allowed difference between our clock and Clever's
 Counts = Counter[tuple[str, str]]  # (table, what happened) -> how many
 DeletedIds = dict[str, set[str]]
-Link = type[models.RoleAssignment] | type[models.Enrollment]
-Row = tuple[str, ...]
-RosterModel = type[models.School] | type[models.Term] | type[models.Person] | type[models.Section]
-MODEL_BY_KIND: dict[str, RosterModel] = {
-    "schools": models.School,
-    "terms": models.Term,
-    "people": models.Person,
-    "sections": models.Section,
-}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class WriteResult:
     """What a batch changed, and the Clever ids whose sessions have to end."""
 
     counts: Counts
-    archived: tuple[str, ...] = ()
+    logged_out: tuple[str, ...] = ()
     former_ids: tuple[str, ...] = ()  # ids from before v3
     other_districts: Counter[str] = field(
         default_factory=Counter
@@ -78,7 +79,7 @@ class RemoveLater(Protocol):
         connection: Connection,
         model: Link,
         owners: Collection[str],
-        stale: Collection[Row],
+        stale: Collection[LinkRow],
         counted: Collection[str],
     ) -> None:
         """Record the stale links."""
@@ -92,6 +93,7 @@ class _Job:
     district_id: str
     batch: Batch
     remove_later: RemoveLater | None
+    held_kinds: Collection[str] = ()
     counts: Counts = field(default_factory=Counter)
     other_districts: Counter[str] = field(default_factory=Counter)
 
@@ -103,30 +105,37 @@ class _Job:
         self,
         model: Link,
         owners: Collection[str],
-        wanted: Collection[Row],
-        keep: Callable[[Row], bool] = lambda _row: False,
+        wanted: Collection[LinkRow],
+        keep: Callable[[LinkRow], bool] = lambda _row: False,
         counted: Collection[str] = (),
-    ) -> tuple[set[Row], set[Row]]:
+    ) -> tuple[set[LinkRow], set[LinkRow]]:
         """Make `wanted` the only links of their owners; return the links added and removed now."""
-        remove_now = self.remove_later is None
-        added, stale = replace_links(
-            self.connection, model, owners, wanted, keep=keep, remove=remove_now
+        added, stale = add_links(self.connection, model, owners, wanted, keep=keep)
+        if self.remove_later is not None:
+            changed = {*counted, *(row[0] for row in added)}
+            self.remove_later(self.connection, model, owners, stale, changed)
+            return added, set()
+        hold_new = KIND_BY_LINK[model] in self.held_kinds
+        removed = held_removals.keep_held_links(
+            self.connection, self.district_id, model, owners, wanted, stale, hold_new=hold_new
         )
-        if self.remove_later is None:
-            return added, stale
-        changed = {*counted, *(row[0] for row in added)}
-        self.remove_later(self.connection, model, owners, stale, changed)
-        return added, set()
+        delete_links(self.connection, model, removed)
+        return added, removed
 
 
 def write_batch(
-    connection: Connection, district_id: str, batch: Batch, remove_later: RemoveLater | None = None
+    connection: Connection,
+    district_id: str,
+    batch: Batch,
+    remove_later: RemoveLater | None = None,
+    held_kinds: Collection[str] = (),
 ) -> WriteResult:
     """Write a batch in the open transaction, leaving out other districts' data.
 
-    If `remove_later` is given, stale links are passed to it instead of being deleted.
+    If `remove_later` is given, stale links are passed to it instead of being deleted. Removals of
+    the held kinds are put on hold.
     """
-    job = _Job(connection, district_id, batch, remove_later)
+    job = _Job(connection, district_id, batch, remove_later, held_kinds)
     job = replace(job, batch=_without_other_districts(job))
     former_ids = _merge_legacy_people(job)
     for name, changes in (
@@ -136,18 +145,17 @@ def write_batch(
         ("sections", _upsert_sections(job)),
     ):
         job.counts.update((name, change) for change in changes.values())
+        _end_holds(job, name, getattr(job.batch, name))
     archived_people: tuple[str, ...] = ()
     for name, ids in batch.deleted.items():
         ids = ids - _returned_people(connection, batch) if name == "people" else ids
+        if name in held_kinds:
+            _hold_rows(connection, district_id, name, ids)
+            continue
         archived = _archive_rows(connection, district_id, MODEL_BY_KIND[name], ids)
         job.counts[name, "archived"] += len(archived)
         archived_people = archived if name == "people" else archived_people
     return WriteResult(+job.counts, archived_people, former_ids, +job.other_districts)
-
-
-def clever_id_column(model: RosterModel) -> Any:
-    """Return the column that holds the Clever id."""
-    return model.clever_id if model is models.Person else model.id
 
 
 def _without_other_districts(job: _Job) -> Batch:
@@ -256,7 +264,7 @@ def _write_enrollments(job: _Job, sections: list[Section]) -> None:
     }
     unknown = {(section.id, role) for section in sections for role in section.unknown_members}
 
-    def keep_link(row: Row) -> bool:  # a list that could not be parsed does not empty a class
+    def keep_link(row: LinkRow) -> bool:  # a list that could not be parsed does not empty a class
         section, _person, role = row
         return (section, role) in unknown
 
@@ -330,14 +338,34 @@ def _returned_people(connection: Connection, batch: Batch) -> set[str]:
     return returned
 
 
+def _end_holds(job: _Job, name: str, sent_ids: Collection[str]) -> None:
+    """End the hold of the records that Clever has just sent."""
+    row_ids: Iterable[str] = sent_ids
+    if name == "people":
+        row_ids = job.find(models.Person.clever_id, sent_ids).in_district.values()
+    held_removals.end_hold_of_records(job.connection, job.district_id, name, row_ids)
+
+
+def _hold_rows(connection: Connection, district_id: str, name: str, ids: Collection[str]) -> None:
+    for chunk in chunks(sorted(ids), MAX_PARAMETERS):
+        condition = _is_active(MODEL_BY_KIND[name], district_id, chunk)
+        held_removals.hold_records(connection, district_id, name, condition)
+
+
 def _archive_rows(
     connection: Connection, district_id: str, model: RosterModel, ids: Iterable[str]
 ) -> tuple[str, ...]:
     """Archive these rows, and return the ids of those that were active."""
     archived: list[str] = []
     for chunk in chunks(sorted(ids), MAX_PARAMETERS):
-        is_selected = (model.district_id == district_id) & clever_id_column(model).in_(chunk)
-        is_active = is_selected & model.archived_at.is_(None)
+        is_active = _is_active(model, district_id, chunk)
         archived += connection.scalars(select(clever_id_column(model)).where(is_active))
         connection.execute(update(model).where(is_active).values(archived_at=models.utc_now()))
     return tuple(archived)
+
+
+def _is_active(
+    model: RosterModel, district_id: str, clever_ids: Collection[str]
+) -> ColumnElement[bool]:
+    is_selected: ColumnElement[bool] = clever_id_column(model).in_(clever_ids)
+    return is_selected & (model.district_id == district_id) & model.archived_at.is_(None)

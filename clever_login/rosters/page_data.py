@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from clever_login.clever.models import Role
-from clever_login.rosters import queries
+from clever_login.rosters import queries, removal_review
 from clever_login.rosters.district_status import SyncStatus
 from clever_login.rosters.pagination import ALL_PAGES, MAX_PAGE_SIZE, Page
 from clever_login.rosters.records import District, GradeCount, NotVisible, Person, School, Section
+from clever_login.rosters.removal_review import Review
 from clever_login.rosters.viewers import Viewer
 
 
@@ -122,6 +123,15 @@ def load_school_page(viewer: Viewer, school_id: str, page: int) -> SchoolPage:
             else Page(rows=[], total=0),
             sync=queries.sync_status(viewer=viewer),
         )
+
+
+def load_review(viewer: Viewer) -> Review:
+    """Return what the viewer's district has on hold. Raises NotVisible if that is nothing."""
+    with queries.roster_connection() as connection:
+        review = removal_review.load_review(connection, viewer)
+    if review is None:
+        raise NotVisible
+    return review
 
 
 def load_district_page(viewer: Viewer, page: int) -> DistrictPage:

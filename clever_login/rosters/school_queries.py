@@ -9,7 +9,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, ScalarSelect, Select, bindparam, distinct, func, select
 
 from clever_login.clever.models import Role
-from clever_login.db.models import District, Person, RoleAssignment, School, Section, has_role
+from clever_login.db.models import (
+    District,
+    Person,
+    RoleAssignment,
+    School,
+    Section,
+    has_role,
+    is_listed,
+)
 from clever_login.rosters import records, visibility
 from clever_login.rosters.formatting import GRADE_ORDER, name_sort_key
 from clever_login.rosters.pagination import Page, paginate
@@ -121,7 +129,7 @@ def _people_per_school_query() -> Query:
         .join(School, School.id == RoleAssignment.school_id)
         .join(Person, Person.id == RoleAssignment.person_id)
         .where(RoleAssignment.school_id.in_(bindparam("schools", expanding=True)))
-        .where(Person.archived_at.is_(None), Person.district_id == School.district_id)
+        .where(is_listed(), Person.district_id == School.district_id)
         .group_by(RoleAssignment.school_id, RoleAssignment.role)
     )
 
@@ -153,7 +161,7 @@ def _district_query(role: ViewerRole) -> Query:
 def _people_in_district(role: Role) -> ScalarSelect[int]:
     return (
         select(func.count(Person.id))
-        .where(Person.district_id == District.id, Person.archived_at.is_(None))
+        .where(Person.district_id == District.id, is_listed())
         .where(has_role(role))
         .correlate(District)
         .scalar_subquery()
@@ -170,7 +178,7 @@ def _grades_of_schools_query(role: ViewerRole) -> Query:
         .where(
             School.id.in_(visibility.visible_school_ids(role)), RoleAssignment.role == Role.STUDENT
         )
-        .where(Person.district_id == School.district_id, Person.archived_at.is_(None))
+        .where(Person.district_id == School.district_id, is_listed())
         .group_by(Person.grade)
     )
 
@@ -185,7 +193,7 @@ def _grades_of_district_query(role: ViewerRole) -> Query:
     return (
         select(Person.grade, func.count())
         .where(Person.district_id.in_(visibility.visible_district_ids(role)))
-        .where(Person.archived_at.is_(None), has_role(Role.STUDENT))
+        .where(is_listed(), has_role(Role.STUDENT))
         .group_by(Person.grade)
     )
 

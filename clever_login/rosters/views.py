@@ -7,16 +7,19 @@ read it.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from flask import Flask, abort, g, render_template, request
+from flask import Flask, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from clever_login.clever.parsing import is_valid_id
 from clever_login.config import Settings
+from clever_login.logs.events import log_event
 from clever_login.rosters import formatting
 from clever_login.rosters.pagination import ALL_PAGES
 from clever_login.rosters.viewers import current_viewer
+from clever_login.sessions.user_session import current_user
 from clever_login.web.routing import Routes
 
 if TYPE_CHECKING:
@@ -54,6 +57,43 @@ def district() -> ResponseReturnValue:
 
     district_page = page_data.load_district_page(current_viewer(), _requested_page())
     return render_template("clever_login/district.html", page_data=district_page)
+
+
+@routes.get("/district/removals")
+def removals() -> ResponseReturnValue:
+    """Show a district administrator what the sync has put on hold, by school."""
+    from clever_login.rosters import page_data
+
+    review = page_data.load_review(current_viewer())
+    return render_template("clever_login/removals.html", review=review)
+
+
+@routes.post("/district/removals", "approve_removals")
+def approve_removals() -> ResponseReturnValue:
+    """Approve the removals that the administrator has seen. The next sync makes them."""
+    from clever_login.db.database import database
+    from clever_login.rosters import removal_review
+
+    viewer, until = current_viewer(), _shown_time(request.form.get("until", ""))
+    with database().begin() as session:
+        number = removal_review.approve(session.connection(), viewer, until=until)
+    if not number:
+        abort(404)
+    user = current_user() or abort(401)
+    claimed = user.impersonation_claimed
+    log_event(
+        "removals_approved", person=user.pseudonym, number=number, impersonation_claimed=claimed
+    )
+    return redirect(url_for("clever_login.removals"), 303)
+
+
+def _shown_time(text: str) -> datetime:
+    """Return the time in a form, which says what the page has shown. Aborts with 400."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        abort(400)
+    return moment if moment.tzinfo else abort(400)
 
 
 def current_dashboard() -> Dashboard:

@@ -38,6 +38,7 @@ from clever_login.db.models import (
     School,
     Section,
     has_role,
+    is_listed,
 )
 from clever_login.rosters.viewers import Operator, ViewerRole
 
@@ -129,7 +130,7 @@ def visible_members(role: ViewerRole, member_role: Role) -> Select[str, str]:
         .join(Section, Section.id == Enrollment.section_id)
         .join(Person, Person.id == Enrollment.person_id)
         .where(Enrollment.role == member_role, false() if is_hidden else section_is_visible(role))
-        .where(Person.archived_at.is_(None), _same_district(Person.district_id))
+        .where(is_listed(), _same_district(Person.district_id))
     )
 
 
@@ -149,7 +150,7 @@ def person_is_visible(role: ViewerRole) -> ColumnElement[bool]:
         condition = Person.id.in_(union(students, teachers, _people_at_schools(role)))
     if role is Role.STUDENT:
         condition = and_(condition, not_(has_role(Role.STUDENT)))
-    return and_(Person.archived_at.is_(None), condition)
+    return and_(is_listed(), condition)
 
 
 def _people_at_schools(role: ViewerRole) -> IdQuery:

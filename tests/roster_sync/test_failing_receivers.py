@@ -31,7 +31,7 @@ from tests.roster_sync.test_signals import (
 )
 from tests.support import fresh_checkout
 from tests.support.account_app import flask_app
-from tests.support.expected_rows import actual_rows, database_engine, sync_site
+from tests.support.expected_rows import actual_rows, database_engine, let_time_pass, sync_site
 from tests.support.running_app import Site
 from tests.support.signal_recorder import CHILDS_NAME, FAILING_RECEIVER, Recorder, failing_receiver
 
@@ -80,7 +80,8 @@ def test_a_receiver_that_raises_ends_the_districts_run_and_nobody_is_archived(
         "Adler",
         "Tamm",
     }
-    assert [row.clever_id for row in recorder.rows("people_archived")] == [leaver.id]
+    if not words:  # after a full read, a second one has to agree
+        assert [row.clever_id for row in recorder.rows("people_archived")] == [leaver.id]
     assert recorder.notes() == len(recorder.calls)
     assert_as_at_clever(site)
     status = flask_app(site).test_cli_runner().invoke(args=["clever", "status"])
@@ -146,16 +147,20 @@ def test_people_of_a_batch_that_a_receiver_rolled_back_are_not_archived_as_unsee
 def test_a_receiver_that_fails_at_the_removals_undoes_all_of_them(
     site: Site, recorder: Recorder, words: tuple[str, ...]
 ) -> None:
-    student, before = site.person("student"), cursor_and_people(site, district_of(site))
+    student = site.person("student")
     site.clever.change_roster("unshared", "student")
+    if words:
+        run(site, *words)
+        let_time_pass(site, hours=25)
+    before, notes = cursor_and_people(site, district_of(site)), recorder.notes()
     with failing_receiver(flask_app(site), "people_archived"):
         assert f"failed. {FAILING_RECEIVER}" in run(site, *words, code=1)
-    assert recorder.notes() == 0
+    assert recorder.notes() == notes
     assert cursor_and_people(site, district_of(site)) == before
-    enrollments = actual_rows(database_engine(site), district_of(site).id)["enrollments"]
-    assert student.id in {clever_id for _, clever_id, _ in enrollments}
+    people = actual_rows(database_engine(site), district_of(site).id)["people"]
+    assert (student.id in {clever_id for clever_id, *_ in people}) == (not words)
     assert "people: 1 archived" in run(site, *words)
-    assert recorder.notes() > 0
+    assert recorder.notes() > notes
 
 
 def test_a_conflict_in_a_receiver_is_tried_again(site: Site, recorder: Recorder) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from clever_login.db import models
-from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
 from tests.doctor.test_doctor import PRODUCTION, Report, run_doctor
 from tests.support.account_app import make_account_app, run_flask_clever
@@ -20,6 +17,8 @@ from tests.support.expected_rows import (
     assert_rows_equal,
     database_engine,
     give_first_sync,
+    let_time_pass,
+    switch_off_events,
     sync_site,
 )
 from tests.support.running_app import Site
@@ -32,22 +31,6 @@ def site(make_site: SiteMaker, database_url: str | None) -> Site:
     site = make_account_app(make_site, database_url)
     give_first_sync(site)
     return site
-
-
-def switch_off_events(site: Site) -> None:
-    """Make Clever send no events to this app, as it does to a new app."""
-    config = default_config(site.url, site.settings.clever_api_version)
-    apps = tuple(replace(app, events=False) for app in config.apps)
-    site.clever.configure(replace(config, apps=apps))
-
-
-def later(site: Site, **time: float) -> None:
-    """Move the last full reads into the past, as if this much time had passed."""
-    district = models.District
-    with database_engine(site).begin() as db:
-        for row in db.execute(select(district.id, district.full_read_at)).all():
-            values = {"full_read_at": row.full_read_at - timedelta(**time)}
-            db.execute(update(district).where(district.id == row.id).values(values))
 
 
 def run(site: Site, *words: str) -> str:
@@ -72,9 +55,9 @@ def test_without_events_a_change_arrives_with_the_full_read_of_the_next_day(site
     output = run(site)
     assert "nothing changed" in output
     assert f"{DAILY}, the next time in 24 hours." in output
-    later(site, hours=23.5)
+    let_time_pass(site, hours=23.5)
     assert f"{DAILY}, the next time in one hour." in run(site)
-    later(site, hours=1)
+    let_time_pass(site, hours=1)
     output = run(site)
     assert "full read." in output
     assert "people: 1 changed" in output
@@ -97,7 +80,7 @@ def test_without_an_events_endpoint_a_district_is_read_as_a_whole_once_a_day(
     assert "full read." in run(site)
     rename(site)
     assert DAILY in run(site)
-    later(site, hours=25)
+    let_time_pass(site, hours=25)
     assert "people: 1 changed" in run(site)
     assert DAILY in run(site)
 
@@ -105,7 +88,7 @@ def test_without_an_events_endpoint_a_district_is_read_as_a_whole_once_a_day(
 def test_a_district_that_has_had_an_event_is_not_read_as_a_whole_every_day(site: Site) -> None:
     rename(site)
     assert "people: 1 changed" in run(site)
-    later(site, days=6)
+    let_time_pass(site, days=6)
     output = run(site)
     assert "events." in output
     assert DAILY not in output
@@ -117,7 +100,7 @@ def test_every_district_is_read_as_a_whole_once_a_week(site: Site) -> None:
     switch_off_events(site)  # from now on, all changes are lost
     site.clever.change_roster("name", "student", last="Tamm")
     assert "nothing changed" in run(site)
-    later(site, days=8)
+    let_time_pass(site, days=8)
     output = run(site)
     assert "full read." in output
     assert "people: 1 changed" in output
@@ -131,9 +114,9 @@ def test_a_setting_says_how_often_every_district_is_read_as_a_whole(
     give_first_sync(site)
     rename(site)
     run(site)
-    later(site, days=1.5)
+    let_time_pass(site, days=1.5)
     assert "events." in run(site)
-    later(site, days=1)
+    let_time_pass(site, days=1)
     assert "full read." in run(site)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from click.testing import Result
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from clever_login.db import models
 from clever_login.db.database import database
+from clever_simulator.config import default_config
 from clever_simulator.directory.directory import Directory
 from clever_simulator.directory.models import District, Person
 from clever_simulator.server import RunningSimulator
@@ -126,9 +128,9 @@ class ExpectedRows:
 
 
 def actual_rows(engine: Engine, district_id: str) -> Rows:
-    """Return a district's rows that are not archived, in the same shape."""
+    """Return a district's rows that lists show, in the same shape."""
     person, section = models.Person, models.Section
-    is_current = (person.district_id == district_id) & person.archived_at.is_(None)
+    is_current = (person.district_id == district_id) & models.is_listed()
     with engine.connect() as db:
         school = models.School
         return {
@@ -179,6 +181,27 @@ def actual_rows(engine: Engine, district_id: str) -> Rows:
                 )
             ),
         }
+
+
+def switch_off_events(site: Site) -> None:
+    """Make Clever send no events to this app, as it does to a new app."""
+    config = default_config(site.url, site.settings.clever_api_version)
+    apps = tuple(replace(app, events=False) for app in config.apps)
+    site.clever.configure(replace(config, apps=apps))
+
+
+def let_time_pass(site: Site, **time: float) -> None:
+    """Move what the sync remembers into the past: `let_time_pass(site, hours=25)`."""
+    district, person = models.District, models.Person
+    with database_engine(site).begin() as db:
+        for key, column in (
+            (district.id, district.full_read_at),
+            (person.id, person.missing_since),
+        ):
+            for row_id, moment in db.execute(select(key, column)).all():
+                if moment:
+                    values = {column.key: moment - timedelta(**time)}
+                    db.execute(update(column.class_).where(key == row_id).values(values))
 
 
 def _to_row_set(rows: Iterable[Any]) -> set[tuple[Any, ...]]:

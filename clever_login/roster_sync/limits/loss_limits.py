@@ -14,12 +14,13 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from clever_login.clever.models import Role
 from clever_login.db import models
-from clever_login.db.models import has_role
+from clever_login.db.models import has_role, is_listed
+from clever_login.roster_sync.kinds import MODEL_BY_KIND
 
 LossCounts = Counter[str]  # name of what is counted -> number
 RECORD_KINDS = ("schools", "terms", "people", "role_assignments", "sections", "enrollments")
 # Kinds that depend on a held kind and cannot be trusted either.
-_DEPENDENT = {
+DEPENDENTS = {
     "schools": {"sections", "role_assignments", "enrollments"},
     "people": {"role_assignments", "enrollments"},
     "sections": {"enrollments"},
@@ -61,16 +62,9 @@ ROLE_NAMES = {
 }
 
 
-_MODEL_BY_KIND: dict[str, type[models.School] | type[models.Term] | type[models.Section]] = {
-    "schools": models.School,
-    "terms": models.Term,
-    "sections": models.Section,
-}
-
-
 @dataclass(frozen=True)
 class Loss:
-    """A loss over the limit, which needs the operator's confirmation."""
+    """A loss over the limit, which waits for a review."""
 
     label: str
     missing: int
@@ -81,19 +75,19 @@ class Loss:
 
 
 def find_excessive_losses(
-    counts_before: LossCounts, counts_now: LossCounts, missing: LossCounts
+    counts_before: LossCounts, counts_now: LossCounts, missing: LossCounts, limit: int
 ) -> list[Loss]:
-    """Return the losses over the limit, net of what is new.
+    """Return the losses over the limit, in percent, net of what is new.
 
-    More than a tenth is over the limit, unless it is at most `allowance`. Losing everything is
-    over the limit where `never_all` is set.
+    At most `allowance` may be lost in any case. Losing everything is over the limit where
+    `never_all` is set.
     """
     losses = []
     for label, rule in LOSS_RULES.items():
         total = counts_before[label]
         lost = min(missing[label], total - (counts_now[label] - missing[label]))
         is_total_loss = rule.never_all and lost >= total
-        if lost > 0 and (is_total_loss or lost > max(total / 10, rule.allowance)):
+        if lost > 0 and (is_total_loss or lost > max(total * limit / 100, rule.allowance)):
             losses.append(Loss(label, lost, total))
     if any(loss.label == "people" for loss in losses):
         losses = [loss for loss in losses if loss.label not in ROLE_NAMES.values()]
@@ -103,23 +97,22 @@ def find_excessive_losses(
 def held_kinds(losses: Iterable[Loss]) -> set[str]:
     """Return the kinds of which nothing is removed: those with a loss, and their dependents."""
     kinds = {LOSS_RULES[loss.label].kind for loss in losses}
-    return kinds.union(*(_DEPENDENT.get(kind, set()) for kind in kinds))
+    return kinds.union(*(DEPENDENTS.get(kind, set()) for kind in kinds))
 
 
 def count_active(
     connection: Connection, district_id: str, kinds: Collection[str] = RECORD_KINDS
 ) -> LossCounts:
-    """Count a district's rows and links that are not archived."""
+    """Count a district's listed people, its other active rows, and its links."""
     counts = LossCounts()
-    for kind, model in _MODEL_BY_KIND.items():
-        if kind in kinds:
+    for kind, model in MODEL_BY_KIND.items():
+        if kind in kinds and model is not models.Person:
             is_active = (model.district_id == district_id) & model.archived_at.is_(None)
             query = select(func.count()).select_from(model).where(is_active)
             counts[kind] = connection.scalar(query) or 0
     person = models.Person
     if "people" in kinds:
-        is_active = (person.district_id == district_id) & person.archived_at.is_(None)
-        counts.update(count_people(connection, is_active))
+        counts.update(count_people(connection, (person.district_id == district_id) & is_listed()))
     for kind in {"role_assignments", "enrollments"} & set(kinds):
         counts.update(_count_links(connection, district_id, kind))
     return counts

@@ -15,9 +15,9 @@ from clever_login.clever.records import SchoolRecord, Section, Term
 from clever_login.db import models
 from clever_login.db.upsert import MAX_PARAMETERS, chunks
 from clever_login.roster_sync import row_values
+from clever_login.roster_sync.kinds import MODEL_BY_KIND, clever_id_column
 from clever_login.roster_sync.limits import loss_limits
 from clever_login.roster_sync.limits.loss_limits import Loss, LossCounts, link_label
-from clever_login.roster_sync.writer import MODEL_BY_KIND, clever_id_column
 
 LinkCounts = Counter[str]  # number of one record's links, by role
 _RECORD_TYPES = {"schools": SchoolRecord, "terms": Term, "people": Person, "sections": Section}
@@ -48,8 +48,8 @@ class NetChanges:
         if isinstance(record, Person):
             self.roles[record.id] = record.roles
 
-    def losses(self, connection: Connection, district_id: str) -> list[Loss]:
-        """Return the losses in the district that are over the limit."""
+    def losses(self, connection: Connection, district_id: str, limit: int) -> list[Loss]:
+        """Return the losses in the district that are over the limit, in percent."""
         stored = _StoredCounts(connection, district_id)
         counts_now, missing, kinds = LossCounts(), LossCounts(), set()
         for kind, records in self.final_links.items():
@@ -75,7 +75,7 @@ class NetChanges:
             loss_limits.count_active(connection, district_id, kinds) if kinds else LossCounts()
         )
         counts_now.update(counts_before)
-        return loss_limits.find_excessive_losses(counts_before, counts_now, missing)
+        return loss_limits.find_excessive_losses(counts_before, counts_now, missing, limit)
 
     def _count_by_role(self, kind: str, ids: Collection[str]) -> LossCounts:
         if kind != "people":
@@ -95,12 +95,13 @@ class _StoredCounts:
     district_id: str
 
     def count_active(self, kind: str, ids: Iterable[str]) -> LossCounts:
-        """Count those of these records that exist and are not archived."""
+        """Count those of these records that are listed."""
         model, counts = MODEL_BY_KIND[kind], LossCounts()
         is_active = (model.district_id == self.district_id) & model.archived_at.is_(None)
         for chunk in chunks(ids, MAX_PARAMETERS):
             condition = is_active & clever_id_column(model).in_(chunk)
             if model is models.Person:
+                condition &= models.is_listed()
                 counts.update(loss_limits.count_people(self.connection, condition))
             else:
                 query = select(func.count()).select_from(model).where(condition)

@@ -1,0 +1,326 @@
+"""Tests what a sync does with what Clever no longer shares: hide, archive, or hold for a review."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from clever_login.db import models
+from clever_login.db.models import HeldRemoval
+from clever_simulator.directory.models import District
+from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
+from tests.support.account_app import make_account_app, run_flask_clever
+from tests.support.expected_rows import (
+    ExpectedRows,
+    actual_rows,
+    assert_rows_equal,
+    database_engine,
+    give_first_sync,
+    let_time_pass,
+    switch_off_events,
+    sync_site,
+)
+from tests.support.login_flows import by_button
+from tests.support.running_app import Site
+
+FULL, EVENTS = ("--full",), ()
+BOTH_SYNCS = pytest.mark.parametrize("words", [EVENTS, FULL], ids=["events", "full"])
+
+
+@pytest.fixture
+def site(make_site: SiteMaker, database_url: str | None) -> Site:
+    site = make_account_app(make_site, database_url)
+    give_first_sync(site)
+    return site
+
+
+def district_of(site: Site) -> District:
+    return site.clever.people.districts[0]
+
+
+def run(site: Site, *words: str, code: int = 0) -> str:
+    result = sync_site(site, "--district", district_of(site).id, *words)
+    assert result.exit_code == code, result.stdout + result.stderr
+    return result.stdout
+
+
+def assert_as_at_clever(site: Site) -> None:
+    version = site.settings.clever_api_version
+    assert_rows_equal(ExpectedRows(site.clever, district_of(site), version), database_engine(site))
+
+
+def state_of(site: Site, clever_id: str) -> str:
+    """Return "listed", "hidden", or "archived"."""
+    person = models.Person
+    with database_engine(site).connect() as db:
+        query = select(person.archived_at, person.missing_since).where(
+            person.clever_id == clever_id
+        )
+        archived_at, missing_since = db.execute(query).one()
+    return "archived" if archived_at else "hidden" if missing_since else "listed"
+
+
+def held_number(site: Site, kind: str) -> int:
+    with database_engine(site).connect() as db:
+        query = select(func.count()).select_from(HeldRemoval)
+        return db.scalar(query.where(HeldRemoval.kind == kind)) or 0
+
+
+def let_logins_be_old(site: Site) -> None:
+    """A full read keeps people who have just logged in."""
+    with database_engine(site).begin() as db:
+        old = models.utc_now() - timedelta(minutes=5)
+        db.execute(update(models.Person).values(last_login=old))
+
+
+def a_tenth_and_one(site: Site) -> list[str]:
+    """Return the ids of students, one more than a sync may remove without a review."""
+    people = site.clever.people.people_of(district_of(site))
+    named = {person.id for person in site.clever.people.named_people}
+    students = sorted(p.id for p in people if p.roles == ("student",) and p.id not in named)
+    return students[: len(people) // 10 + 1]
+
+
+def unshare(site: Site, ids: list[str]) -> None:
+    for person_id in ids:
+        site.clever.change_roster("unshared", person_id)
+
+
+# People who are missing in a full read
+
+
+def test_a_missing_person_is_hidden_and_logged_out_at_once_and_archived_a_day_later(
+    site: Site,
+) -> None:
+    student, admin = by_button(site, "student"), by_button(site, "district_admin")
+    let_logins_be_old(site)
+    number = admin.open("/district").page.select_one(".figures dd")
+    site.clever.change_roster("unshared", "student")
+    assert "people: 1 hidden" in run(site, *FULL)
+    own = site.person("student").id
+    assert state_of(site, own) == "hidden"
+    assert student.open("/dashboard").path == "/"
+    now = admin.open("/district").page.select_one(".figures dd")
+    assert number
+    assert now
+    assert int(now.get_text()) == int(number.get_text()) - 1
+    let_time_pass(site, hours=23)
+    assert "nothing changed" in run(site, *FULL)
+    assert state_of(site, own) == "hidden"
+    let_time_pass(site, hours=1.1)
+    assert "people: 1 archived" in run(site, *FULL)
+    assert state_of(site, own) == "archived"
+    assert_as_at_clever(site)
+
+
+def test_a_sync_by_events_reads_the_whole_roster_when_a_missing_person_has_to_be_confirmed(
+    site: Site,
+) -> None:
+    site.clever.change_roster("name", "teacher", last="Adler")
+    run(site)
+    switch_off_events(site)
+    site.clever.change_roster("unshared", "student")
+    run(site, *FULL)
+    assert "events." in run(site)
+    assert state_of(site, site.person("student").id) == "hidden"
+    let_time_pass(site, hours=24.1)
+    output = run(site)
+    assert "full read." in output
+    assert "people: 1 archived" in output
+    assert_as_at_clever(site)
+
+
+@BOTH_SYNCS
+def test_a_hidden_person_who_is_shared_again_is_listed_again(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    site.clever.change_roster("unshared", "student")
+    run(site, *FULL)
+    site.clever.change_roster("back", "student")
+    assert "people: 1 changed" in run(site, *words)
+    assert state_of(site, site.person("student").id) == "listed"
+    assert_as_at_clever(site)
+
+
+def test_a_hidden_person_who_logs_in_is_listed_again(site: Site) -> None:
+    site.clever.change_roster("unshared", "student")
+    run(site, *FULL)
+    assert state_of(site, site.person("student").id) == "hidden"
+    site.clever.change_roster("back", "student")
+    assert by_button(site, "student").path == "/dashboard"
+    assert state_of(site, site.person("student").id) == "listed"
+
+
+def test_an_empty_list_does_not_confirm_that_a_hidden_person_is_gone(site: Site) -> None:
+    site.clever.change_roster("unshared", "student")
+    run(site, *FULL)
+    let_time_pass(site, hours=25)
+    site.clever.add_fault("data", path="/users", rows=0, times=0)
+    assert "on hold" in run(site, *FULL, code=3)
+    assert state_of(site, site.person("student").id) == "hidden"
+    site.clever.clear_faults()
+    assert "people: 1 archived" in run(site, *FULL)
+    assert_as_at_clever(site)
+
+
+# More than a tenth
+
+
+@BOTH_SYNCS
+def test_while_removals_are_on_hold_the_next_changes_arrive_as_events(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    unshare(site, a_tenth_and_one(site))
+    assert "on hold" in run(site, *words, code=3)
+    site.clever.change_roster("name", "teacher", last="Adler")
+    site.clever.change_roster("unshared", "student2")
+    output = run(site, code=3)
+    assert "events." in output
+    assert "on hold" in output
+    with database_engine(site).connect() as db:
+        query = select(models.Person.last_name)
+        query = query.where(models.Person.clever_id == site.person("teacher").id)
+        assert db.scalar(query) == "Adler"
+
+
+@BOTH_SYNCS
+@pytest.mark.parametrize("way_back", [EVENTS, FULL], ids=["by_events", "by_full"])
+@POSTGRESQL_IS_LONG
+def test_a_hold_ends_for_each_person_who_is_shared_again(
+    site: Site, words: tuple[str, ...], way_back: tuple[str, ...]
+) -> None:
+    ids = a_tenth_and_one(site)
+    unshare(site, ids)
+    run(site, *words, code=3)
+    for person_id in ids[:2]:
+        site.clever.change_roster("back", person_id)
+    if way_back == EVENTS:
+        assert f"on hold: {len(ids) - 2} of " in run(site, code=3)
+        for person_id in ids[2:]:
+            site.clever.change_roster("back", person_id)
+    # Now few enough are missing, so that a full read hides them.
+    assert "on hold" not in run(site, *way_back)
+    assert_as_at_clever(site)
+
+
+def test_a_district_may_have_its_own_limit(make_site: SiteMaker, database_url: str | None) -> None:
+    site = make_account_app(
+        make_site,
+        database_url,
+        clever_removal_limits=("648a092dd2cc773a66ed4942=50",),
+    )
+    give_first_sync(site)
+    unshare(site, a_tenth_and_one(site))
+    assert "on hold" in run(site, code=3)
+    own = district_of(site).id
+    site = make_account_app(make_site, database_url, clever_removal_limits=("1", f"{own}=100"))
+    give_first_sync(site)
+    unshare(site, a_tenth_and_one(site))
+    assert f"{len(a_tenth_and_one(site))} archived" in run(site)
+
+
+def test_yes_is_refused_without_a_district(site: Site) -> None:
+    result = sync_site(site, "--yes")
+    assert result.exit_code == 2
+    assert "Name it with --district ID" in result.stderr
+
+
+def test_places_in_classes_stay_on_hold_until_clever_sends_them_again(site: Site) -> None:
+    sections = site.clever.people.sections_of(district_of(site))
+    fields: dict[str, list[str]] = {"students": []}
+    site.clever.override_many([{"id": section.id, "fields": fields} for section in sections])
+    before = actual_rows(database_engine(site), district_of(site).id)
+    run(site, code=3)
+    number = held_number(site, "enrollments")
+    assert number == sum(len(section.students) for section in sections)
+    site.clever.override(sections[0].id, name="Empty, and renamed", students=[])
+    run(site, code=3)
+    assert held_number(site, "enrollments") == number
+    assert (
+        actual_rows(database_engine(site), district_of(site).id)["enrollments"]
+        == (before["enrollments"])
+    )
+    site.clever.reset()
+    run(site, *FULL)
+    assert held_number(site, "enrollments") == 0
+    assert_as_at_clever(site)
+
+
+def test_holds_end_when_a_person_is_deleted_or_the_district_leaves(site: Site) -> None:
+    ids = a_tenth_and_one(site)
+    unshare(site, ids)
+    run(site, code=3)
+    run_flask_clever(site, "forget", "--user", ids[0])
+    assert held_number(site, "people") == len(ids) - 1
+    site.clever.make_step("leave", district=district_of(site).id)
+    assert "left." in sync_site(site).stdout
+    assert held_number(site, "people") == 0
+
+
+# The review
+
+
+def test_an_operator_sees_by_school_and_without_names_what_is_on_hold(site: Site) -> None:
+    assert run(site, "--review") == "Nothing is on hold.\n"
+    ids = a_tenth_and_one(site)
+    unshare(site, ids)
+    run(site, code=3)
+    output = run(site, "--review")
+    directory = site.clever.people
+    people = [person for person in directory.people if person.id in ids]
+    for school in directory.schools_of(district_of(site)):
+        number = sum(school in person.role_assignments[0].schools for person in people)
+        noun = "student" if number == 1 else "students"
+        assert (f"  {school.name} ({school.id}): {number} {noun}," in output) == bool(number)
+    assert f"flask clever sync --district {district_of(site).id} --yes" in output
+    assert not [person for person in people if person.name.last in output]
+    assert "archived" in run(site, "--yes")
+    assert run(site, "--review") == "Nothing is on hold.\n"
+
+
+@BOTH_SYNCS
+@POSTGRESQL_IS_LONG
+def test_a_district_administrator_approves_what_the_page_lists_and_the_next_sync_removes_it(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    ids = a_tenth_and_one(site)
+    unshare(site, ids)
+    run(site, *words, code=3)
+    admin = by_button(site, "district_admin")
+    admin.open("/district/removals")
+    person = site.clever.people.by_id(ids[0])
+    assert person
+    assert f"{person.name.first} {person.name.last}" in admin.text
+    assert {state_of(site, person_id) for person_id in ids} == {"listed"}
+    admin.press("Remove all of this")
+    assert "The next sync removes all of this" in admin.text
+    assert f"people: {len(ids)} archived" in run(site)
+    assert {state_of(site, person_id) for person_id in ids} == {"archived"}
+    assert admin.open("/district/removals").response.status_code == 404
+    assert not by_button(site, "district_admin").page.select(".notice.bad")
+    assert_as_at_clever(site)
+
+
+def test_an_administrator_approves_only_what_the_page_has_shown(site: Site) -> None:
+    unshare(site, a_tenth_and_one(site))
+    run(site, code=3)
+    admin = by_button(site, "district_admin")
+    admin.open("/district/removals")
+    with database_engine(site).begin() as db:
+        later = datetime.now(UTC) + timedelta(minutes=1)
+        of_people = select(HeldRemoval.record_id).where(HeldRemoval.kind == "people")
+        one = of_people.limit(1).scalar_subquery()
+        db.execute(update(HeldRemoval).where(HeldRemoval.record_id == one).values(held_at=later))
+    admin.press("Remove all of this")
+    assert "on hold: 1 of " in run(site, code=3)
+
+
+@pytest.mark.parametrize("who", ["student", "teacher", "school_admin"])
+def test_others_than_district_administrators_find_no_page_about_removals(
+    site: Site, who: str
+) -> None:
+    unshare(site, a_tenth_and_one(site))
+    run(site, code=3)
+    assert by_button(site, who).open("/district/removals").response.status_code == 404
