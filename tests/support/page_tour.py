@@ -11,8 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page
+from sqlalchemy import select
 
 from clever_login.config import Settings
+from clever_login.db.database import database
+from clever_login.db.models import HeldRemoval, Person, Section
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import by_button
 from tests.support.reference_app.app import create_app
@@ -196,6 +199,19 @@ def wait_for_idle_question(page: Page, site: Site) -> None:
     page.get_by_role("alertdialog").wait_for(timeout=90_000)
 
 
+def open_removals(page: Page, site: Site) -> None:
+    """Put the removal of some students and classes on hold, and open the page about it."""
+    with database(site.app).begin() as session:
+        own = site.person("district_admin").district.id
+        people = select(Person.id).where(Person.district_id == own, Person.first_login.is_(None))
+        sections = select(Section.id).where(Section.district_id == own)
+        for kind, ids in (("people", people.order_by(Person.id)), ("sections", sections)):
+            for record_id in session.scalars(ids.limit(9)):
+                key = {"record_id": record_id, "linked_id": "", "role": ""}
+                session.merge(HeldRemoval(district_id=own, kind=kind, **key))
+    page.goto(f"{site.url}/district/removals")
+
+
 CLEVER_FORM = Stop(name="simulator", steps=open_clever_form)
 SCHOOL_PATH, CLASS_PATH, DISTRICT_PATH = "/schools/", "/classes/", "/district"
 STOPS = (
@@ -222,6 +238,7 @@ STOPS = (
         steps=follow_links(DISTRICT_PATH),
         user_name="district_admin",
     ),
+    Stop(name="district-admin-removals", steps=open_removals, user_name="district_admin"),
     Stop(
         name="district-admin-class",
         steps=follow_links(DISTRICT_PATH, SCHOOL_PATH, CLASS_PATH),
