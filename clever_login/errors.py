@@ -145,6 +145,10 @@ class CleverUnexpected(LoginError):
     code = "clever_unexpected"
 
 
+class QueryRefused(CleverUnexpected):
+    """Clever does not accept the parameters of a request (400), such as a cursor."""
+
+
 class NotJson(CleverUnexpected):
     """The response is not JSON: it was truncated, or a proxy answered instead of Clever."""
 

@@ -4,6 +4,7 @@ import re
 import secrets
 
 from flask import Flask, Response, render_template, request
+from flask.json.provider import DefaultJSONProvider
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, abort
 
@@ -44,6 +45,8 @@ def create_app(config: Config) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=1_000_000,
     )
+    if isinstance(app.json, DefaultJSONProvider):
+        app.json.sort_keys = False  # a switch of an app decides about the order of roles
     start_over(app, config)
     clever_views = (oauth, oidc, data_api, events, authorize, impersonation, portal, status_page)
     for module in (*clever_views, faults, roster_changes, school_year):

@@ -22,6 +22,7 @@ from clever_simulator.directory.large_district import (
     SANDBOX,
 )
 from clever_simulator.server import CertificateError, NotLoopbackError, run_in_background
+from clever_simulator.switches import SwitchError, parse_switch
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,8 +87,9 @@ def _build_config(options: argparse.Namespace) -> Config:
     # An app from --app replaces the sample app with the same client ID.
     replaced_ids = {app.client_id for app in extra}
     samples = tuple(app for app in config.apps if app.client_id not in replaced_ids)
+    switches = {name: value for switch in options.switch for name, value in switch.items()}
     return Config(
-        apps=samples + extra,
+        apps=tuple(replace(app, **switches) for app in samples + extra),
         seed=options.seed,
         new_ids=frozenset(options.new_id),
         students=options.students,
@@ -129,6 +131,13 @@ def _parse_school_count(text: str) -> int:
     return int(text)
 
 
+def _parse_switch(text: str) -> dict[str, str | bool]:
+    try:
+        return parse_switch(text)
+    except SwitchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _validate_app(text: str) -> str:
     parts = text.split(":", 3)
     kinds = {*get_args(Tier), "sso+oidc", "secure_sync+oidc", "secure_sync+events"}
@@ -155,6 +164,14 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--app-url", default="http://localhost:3000", help="the app's URL")
     parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
     _add_directory_options(parser)
+    parser.add_argument(
+        "--switch",
+        action="append",
+        default=[],
+        type=_parse_switch,
+        metavar="NAME=VALUE",
+        help="how to behave where Clever's behavior is unknown; can be repeated",
+    )
     parser.add_argument(
         "--app",
         action="append",

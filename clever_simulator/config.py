@@ -5,31 +5,29 @@ from pathlib import Path
 from typing import Literal, Self, get_args
 
 from clever_simulator.directory.models import Role
+from clever_simulator.switches import Switches
 
 Tier = Literal["secure_sync", "sso", "library"]
 ROLES: tuple[Role, ...] = get_args(Role)
+NEW_APP_VERSIONS = ("v3.0", "v3.1")
 _LIBRARY_ROLES = ("student", "teacher")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegisteredApp:
+class RegisteredApp(Switches):
     """One app as registered in Clever's dashboard. The first redirect URI is the primary one.
+
+    The fields of Switches say how the simulator treats it where Clever's behavior is unknown.
 
     - `user_types`: the roles that the app supports.
     - `unshared`: user names of people who are not shared with the app, in any district.
-    - `loginas_repeats`: every login of an impersonating admin is marked as impersonation. Without
-      it, only logins that Clever starts are marked.
-    - `secret_in_body`: the app may send its secret in the body of a token request. Clever documents
-      HTTP Basic only.
-    - `bare_content_type`: the Content-Type of a token request must have no parameters, such as a
-      charset. Clever documents only the two media types.
     - `library_districts`: short names of districts whose users log in through Clever Library. Their
       logins have no ID token, even if the app has OIDC.
-    - `sends_authorized_by`: `/me` includes `authorized_by`.
-    - `sends_token_type`: the answer with a token has `token_type`, which RFC 6749 requires. The
-      samples in Clever's documentation have none.
     - `events`: the events API has the changes of rosters. Without it, as for new apps at Clever, it
       has an empty list.
+    - `api_versions`: the versions of the API that Clever has given to the app; empty means all.
+      Clever gives new apps only current versions: `NEW_APP_VERSIONS`.
+    - `last_clever_sync`: records of districts have this field, which Clever's support enables.
     """
 
     client_id: str
@@ -41,13 +39,10 @@ class RegisteredApp:
     oidc: bool = False
     user_types: tuple[Role, ...] = ROLES
     unshared: tuple[str, ...] = ()
-    loginas_repeats: bool = False
-    secret_in_body: bool = False
-    bare_content_type: bool = False
     library_districts: tuple[str, ...] = ()
-    sends_authorized_by: bool = True
     events: bool = False
-    sends_token_type: bool = False
+    api_versions: tuple[str, ...] = ()
+    last_clever_sync: bool = False
 
     def __post_init__(self) -> None:
         if not self.redirect_uris:
@@ -72,6 +67,15 @@ class RegisteredApp:
         if self.tier != "library":
             return self.user_types
         return tuple(role for role in self.user_types if role in _LIBRARY_ROLES)
+
+    def has_version(self, version: str) -> bool:
+        """Whether Clever has given this version of the API to the app."""
+        return not self.api_versions or version in self.api_versions
+
+    @property
+    def survives_leaving(self) -> bool:
+        """Whether the app still works in a district that leaves. Teachers install Library apps."""
+        return self.tier == "library" and self.library_after_leaving == "works"
 
     @property
     def before_v3(self) -> bool:

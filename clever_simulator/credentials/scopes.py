@@ -1,6 +1,6 @@
 """The scopes of access tokens. Clever grants them by tier; apps do not request them."""
 
-from clever_simulator.config import Tier
+from clever_simulator.config import RegisteredApp, Tier
 
 _SCOPES_BY_TIER: dict[Tier, str] = {
     "secure_sync": "read:district_admins read:districts read:resources read:school_admins"
@@ -11,6 +11,6 @@ _SCOPES_BY_TIER: dict[Tier, str] = {
 }
 
 
-def scopes_for_tier(tier: Tier) -> list[str]:
+def scopes_of(app: RegisteredApp) -> list[str]:
     """Returns the scopes that Clever grants every app of a tier. Apps do not request scopes."""
-    return _SCOPES_BY_TIER[tier].split()
+    return _SCOPES_BY_TIER[app.tier].split() if app.scopes == "all" else []

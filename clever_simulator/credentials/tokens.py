@@ -42,6 +42,14 @@ class _AuthorizationCode:
     expires: float
 
 
+class CodeRefused(Exception):
+    """A code is unknown, used, or expired. `mismatch`: it is another app's or redirect URI's."""
+
+    def __init__(self, *, mismatch: bool = False) -> None:
+        super().__init__("a code is refused")
+        self.mismatch = mismatch
+
+
 class TokenStore:
     """Every valid code and token. Thread-safe."""
 
@@ -54,6 +62,7 @@ class TokenStore:
         """Invalidates every code and every token."""
         with self._lock:
             self._codes: dict[str, _AuthorizationCode] = {}
+            self._token_by_code: dict[str, str] = {}
             self._tokens: dict[str, Token] = {}
             self._district_tokens: dict[tuple[str, str], Token] = {}
             self._calls: dict[str, int] = {}
@@ -68,15 +77,23 @@ class TokenStore:
             )
         return code
 
-    def redeem(self, code: str, app: RegisteredApp, redirect_uri: str) -> Token | None:
-        """Returns the token for a code, or None. Any attempt uses up the code, even a wrong one."""
+    def redeem(self, code: str, app: RegisteredApp, redirect_uri: str) -> Token:
+        """Returns the token for a code. Raises CodeRefused.
+
+        Any attempt uses up the code, even a wrong one, unless a switch of the app says otherwise.
+        """
         with self._lock:
             issued = self._codes.pop(code, None)
             if issued is None or issued.expires < self._clock.now():
-                return None
+                if app.used_code == "token_revoked":
+                    self._tokens.pop(self._token_by_code.pop(code, ""), None)
+                raise CodeRefused
             if (issued.login.app.client_id, issued.redirect_uri) != (app.client_id, redirect_uri):
-                return None
+                if issued.login.app.wrong_redirect_uri == "code_kept":
+                    self._codes[code] = issued
+                raise CodeRefused(mismatch=True)
             value, district = "il" + secrets.token_hex(20), issued.login.person.district
+            self._token_by_code[code] = value
             return self._add_token(value, app.for_district(district.shortname), district, issued)
 
     def district_token(self, app: RegisteredApp, district: District) -> Token:
@@ -101,7 +118,7 @@ class TokenStore:
             self._tokens = {
                 value: token
                 for value, token in self._tokens.items()
-                if token.district != district or token.app.tier == "library"
+                if token.district != district or token.app.survives_leaving
             }
             for key in [key for key in self._district_tokens if key[1] == district.id]:
                 del self._district_tokens[key]

@@ -55,8 +55,10 @@ class DistrictIndex:
         contacts: Iterable[Contact],
         facts: dict[str, Any] | None = None,
         overrides: dict[str, RecordOverride] | None = None,
+        last_clever_sync: str = "",
     ) -> None:
         self.district = district
+        self.last_clever_sync = last_clever_sync
         self.facts = facts or {}  # override fields of the district's record
         self.overrides = overrides or {}  # by record ID
         self.schools = _index_by_id(schools)

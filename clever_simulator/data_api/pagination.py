@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from clever_simulator.data_api.index import Entity, Listing
 from clever_simulator.data_api.records import Record
+from clever_simulator.switches import Switches
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 10_000
 PAGING_PARAMETERS = ("limit", "starting_after", "ending_before", "count")
@@ -53,10 +54,24 @@ def paginate(listing: Listing, path: str, args: QueryArgs, limit: int) -> Page:
     return Page(entities=list(zip(ids, listing.entities[page_slice], strict=True)), links=links)
 
 
-def parse_limit(args: QueryArgs) -> int:
+def check_cursor(listing: Listing, args: QueryArgs, switches: Switches) -> None:
+    """Raises QueryError for a cursor that is no record of the list, if the switch says so."""
+    after = args.get("starting_after")
+    if after is not None and switches.lost_record == "404" and listing.get(after) is None:
+        raise QueryError(404, "starting_after: no record has this id.")
+
+
+def without_prev(links: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Returns the links without the one to the previous page."""
+    return [link for link in links if link["rel"] != "prev"]
+
+
+def parse_limit(args: QueryArgs, switches: Switches) -> int:
     """Returns the page size. Raises QueryError (413 above 10,000, 400 if invalid)."""
     text = args.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdecimal() and text.strip("0")):
+        if switches.bad_limit == "default":
+            return DEFAULT_LIMIT
         raise QueryError(400, "limit must be a whole number from 1 to 10000.")
     if len(text.lstrip("0")) > len(str(MAX_LIMIT)) or int(text) > MAX_LIMIT:
         raise QueryError(413, "limit must not be above 10000.")

@@ -61,7 +61,8 @@ def run_query(
         return _list_answer(
             query, _filter_by_role(query, listing, collection), collection, (collection, None)
         )
-    if not listing.get(record_id) and (collection, nested) in query.rules.never_missing:
+    never_missing = (collection, nested) in query.rules.never_missing
+    if never_missing and not listing.get(record_id) and query.token.app.unknown_contact == "empty":
         return {"data": [], "links": [{"rel": "self", "uri": query.path}]}
     kind, entity = query.rules.collections[collection].kind, listing.get(record_id)
     if entity is None or not permissions.may_read(
@@ -103,8 +104,11 @@ def _list_answer(
 
     if query.rules.filters and "where" in query.args:
         listing = pagination.filter_listing(listing, query.args["where"], record)
-    limit = len(listing.ids) or 1 if query.token.login else pagination.parse_limit(query.args)
+    app = query.token.app
+    limit = len(listing.ids) or 1 if query.token.login else pagination.parse_limit(query.args, app)
+    pagination.check_cursor(listing, query.args, app)
     page = pagination.paginate(listing, query.path, query.args, limit)
+    links = page.links if app.sends_prev else pagination.without_prev(page.links)
     unwrapped = endpoint in query.rules.unwrapped
     uri = f"/{query.version}/{collection}"
     items = [
@@ -112,11 +116,12 @@ def _list_answer(
         for entity_id, entity in page.entities
     ]
     with_count = (
-        query.rules.counts and endpoint[1] is None and query.args.get("count") in ("", "true")
+        query.rules.counts
+        and app.sends_count
+        and endpoint[1] is None
+        and query.args.get("count") in ("", "true")
     )
-    return {"data": items, "links": page.links} | (
-        {"count": len(listing.ids)} if with_count else {}
-    )
+    return {"data": items, "links": links} | ({"count": len(listing.ids)} if with_count else {})
 
 
 def _filter_by_role(query: ApiQuery, listing: Listing, collection: str) -> Listing:
@@ -125,6 +130,8 @@ def _filter_by_role(query: ApiQuery, listing: Listing, collection: str) -> Listi
     if role is None or not query.rules.one_id or collection not in _ROLE_FILTERS:
         return listing
     if role not in _ROLE_FILTERS[collection]:
+        if query.token.app.unknown_role_filter == "ignored":
+            return listing
         raise QueryError(400, f"role must be one of {', '.join(_ROLE_FILTERS[collection])}.")
     matching = [
         pair
@@ -153,9 +160,13 @@ def _single_answer(query: ApiQuery, collection: str, entity: Entity) -> Record:
 
 def _serialize(query: ApiQuery, collection: str, entity: Entity) -> Record:
     kind = query.rules.collections[collection].kind
-    record = serializers.serialize_record(
-        query.version, query.index, kind, entity, query.token.app.tier
-    )
+    app = query.token.app
+    record = serializers.serialize_record(query.version, query.index, kind, entity, app.tier)
+    if isinstance(record.get("roles"), dict):
+        in_order = sorted(record["roles"], reverse=app.roles_order == "reversed")
+        record = record | {"roles": {name: record["roles"][name] for name in in_order}}
+    if kind == "district" and app.last_clever_sync:
+        record = {"last_clever_sync": query.index.last_clever_sync} | record
     is_own = query.token.login is not None and isinstance(entity, Person)
     return serializers.without_demographics(record) if is_own and query.rules.one_id else record
 

@@ -23,6 +23,7 @@ class _PlannedChange:
     district: District
     ids: set[str]
     make: Callable[[], None]
+    by_sharing: bool
 
 
 class ChangeMaker:
@@ -53,7 +54,9 @@ class ChangeMaker:
                 for change in steps:
                     change.make()
 
-            return self.apply_and_log(next(iter(districts.values())), make_all, ids)
+            by_sharing = all(change.by_sharing for change in steps)
+            district = next(iter(districts.values()))
+            return self.apply_and_log(district, make_all, ids, by_sharing=by_sharing)
 
     def override(self, description: object) -> list[dict[str, str]]:
         """Overrides fields of one or more records, from decoded JSON, in one district.
@@ -79,12 +82,14 @@ class ChangeMaker:
         if change is None:
             raise ChangeError(f"change: expected one of {', '.join(_CHANGE_METHODS)}.")
         person = self._person(description)
-        if not self._affects_sharing_only(name, person):
+        by_sharing = self._affects_sharing_only(name, person)
+        if not by_sharing:
             self.check_running(person.district)
         return _PlannedChange(
             district=person.district,
             ids={person.id, str(description.get("section")), *self._data.related_ids(person)},
             make=lambda: change(self, self._person(description), description),
+            by_sharing=by_sharing,
         )
 
     def _affects_sharing_only(self, name: str, person: Person) -> bool:
@@ -98,14 +103,24 @@ class ChangeMaker:
         return person
 
     def apply_and_log(
-        self, district: District, make: Callable[[], None], ids: Iterable[str] | None = None
+        self,
+        district: District,
+        make: Callable[[], None],
+        ids: Iterable[str] | None = None,
+        *,
+        by_sharing: bool = False,
     ) -> list[dict[str, str]]:
-        """Makes a change and logs events for what differs, among these IDs or everywhere."""
+        """Makes a change and logs events for what differs, among these IDs or everywhere.
+
+        Unless it is `by_sharing`, the change came with a sync of the district's data by Clever.
+        """
         sorted_ids = None if ids is None else sorted(ids)
         with self.lock:
             index_before = self._data.index(district)
             try:
                 make()
+                if not by_sharing:
+                    self._data.record_sync(district, self._clock.timestamp())
             finally:  # also log the changes made before one that failed
                 index_after, now = self._data.index(district), self._clock.now()
                 events = self._events.log_differences(index_before, index_after, sorted_ids, now)

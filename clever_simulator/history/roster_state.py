@@ -17,6 +17,8 @@ from clever_simulator.directory.directory import Directory, with_people
 from clever_simulator.directory.models import District, Person
 from clever_simulator.history.rollover import RolloverResult
 
+FIRST_SYNC = "2026-01-20T09:30:00.000Z"  # the `last_sync` of every district
+
 
 class RosterState:
     """The current rosters, with one cached index per district and set of unshared people."""
@@ -35,6 +37,7 @@ class RosterState:
             self._new_ids: dict[str, str] = {}
             self._contacts: dict[str, list[derived_records.Contact]] = {}
             self._overrides: dict[str, RecordOverride] = {}
+            self._synced: dict[str, str] = {}
             self.statuses = DistrictStatuses()
             self._indexes: dict[tuple[str, frozenset[str]], DistrictIndex] = {}
 
@@ -88,6 +91,12 @@ class RosterState:
         with self._lock:
             # A new dict, because existing indexes keep the old one
             self._overrides = self._overrides | alterations
+            self._indexes.clear()
+
+    def record_sync(self, district: District, timestamp: str) -> None:
+        """Sets the time at which Clever last read the district's own data."""
+        with self._lock:
+            self._synced[district.id] = timestamp
             self._indexes.clear()
 
     def is_deleted(self, person: Person) -> bool:
@@ -212,6 +221,7 @@ class RosterState:
             contacts=self._contacts_in(district),
             facts=self.statuses.facts(district),
             overrides=self._overrides,
+            last_clever_sync=self._synced.get(district.id, FIRST_SYNC),
         )
 
     def _contacts_in(self, district: District) -> list[derived_records.Contact]:

@@ -103,7 +103,10 @@ def reconnect_district(context: StepContext) -> StepResult:
 def _set_district_status(context: StepContext, label: str, since: str | None) -> StepResult:
     state = context.state
     events = state.changes.apply_and_log(
-        context.district, lambda: state.data.pause(context.district, since), [context.district.id]
+        context.district,
+        lambda: state.data.pause(context.district, since),
+        [context.district.id],
+        by_sharing=True,  # Clever reads no data
     )
     return StepResult(touched=[_district_change(context, label)], events=events)
 

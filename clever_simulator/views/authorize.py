@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from clever_simulator.config import RegisteredApp
-from clever_simulator.credentials.scopes import scopes_for_tier
+from clever_simulator.credentials.scopes import scopes_of
 from clever_simulator.credentials.tokens import Login
 from clever_simulator.directory.models import District, Person, RoleAssignment
 from clever_simulator.state import simulator_state
@@ -47,7 +47,7 @@ def authorize() -> ResponseReturnValue:
         state=request.args.get("state"),
         nonce=request.args.get("nonce"),
         district=_requested_district(),
-        confirm=request.args.get("confirmed") == "false",
+        confirm=request.args.get("confirmed", str(not app.confirms_unasked).lower()) == "false",
         by_clever=request.args.get("channel") == "clever-portal",
         return_unshared=request.args.get("return_unshared") == "true",
     )
@@ -57,12 +57,12 @@ def authorize() -> ResponseReturnValue:
 @bp.get("/oauth/instant-login")
 def instant_login() -> ResponseReturnValue:
     """Serves an Instant Login link, which uses the primary redirect URI and never has a state."""
-    app = _requested_app()
-    _requested_redirect_uri(app)  # optional; must be registered if given, but is not used
-    district = _requested_district()
-    if district is None:
-        raise LinkError("An Instant Login link must contain a district_id.")
-    if app.for_district(district.shortname).tier == "library":
+    app, district = _requested_app(), _requested_district()
+    if not app.loose_instant_login:
+        _requested_redirect_uri(app)  # optional; must be registered if given, but is not used
+        if district is None:
+            raise LinkError("An Instant Login link must contain a district_id.")
+    if district and app.for_district(district.shortname).tier == "library":
         raise LinkError("Instant Login links do not work for apps of the Clever Library.")
     launch = LoginRequest(app=app, redirect_uri=app.primary_uri, district=district, by_clever=True)
     return _continue_login(launch)
@@ -84,11 +84,24 @@ def render_login_page(
     return page, 403 if refused else 200
 
 
+def return_refusal(app: RegisteredApp, target: str) -> ResponseReturnValue:
+    """Returns to the app without a code, from the login link that a person has refused."""
+    query = parse_qs(urlsplit(target).query)
+    uri = query.get("redirect_uri", [""])[0]
+    launch = LoginRequest(
+        app=app,
+        redirect_uri=uri if uri in app.redirect_uris else app.primary_uri,
+        state=query.get("state", [None])[0],
+    )
+    return _redirect_to_app(launch, {"error": "access_denied"})
+
+
 def _continue_login(launch: LoginRequest) -> ResponseReturnValue:
-    person = browser_session.logged_in_person()
-    if person is None or launch.district not in (None, person.district):
+    person = browser_session.logged_in_person(launch.app.login_session)
+    ignores_district = launch.app.other_district == "ignored"
+    if person is None or (launch.district not in (None, person.district) and not ignores_district):
         return _ask_for_login(launch)
-    is_confirmed = browser_session.take_choice("confirmed") == person.id  # for this login only
+    is_confirmed = _is_confirmed(launch, person)
     # Before v3, a person with two roles has two accounts. A student never has two roles.
     if launch.confirm and "student" in person.roles and not is_confirmed:
         return render_template(
@@ -98,6 +111,12 @@ def _continue_login(launch: LoginRequest) -> ResponseReturnValue:
             target=_current_path(),
         )
     return _log_in_to_app(launch, person)
+
+
+def _is_confirmed(launch: LoginRequest, person: Person) -> bool:
+    """Whether a student has just answered `Is this you?`, or entered a password, for this login."""
+    answers = (person.id,) if launch.app.confirms_after_password else (person.id, "password")
+    return browser_session.take_choice("confirmed") in answers
 
 
 def _log_in_to_app(launch: LoginRequest, person: Person) -> ResponseReturnValue:
@@ -140,15 +159,17 @@ def _choose_role(
     app: RegisteredApp, assignments: tuple[RoleAssignment, ...]
 ) -> RoleAssignment | None:
     """Returns the role for this login, or None if the person must choose first."""
-    if len(assignments) == 1 or not app.before_v3:
+    if len(assignments) == 1 or (app.before_v3 and app.two_accounts == "first"):
         return assignments[0]
+    if not app.before_v3:
+        return assignments[0 if app.two_roles == "first" else -1]
     account = browser_session.take_choice("account")
     return next((assignment for assignment in assignments if assignment.legacy_id == account), None)
 
 
 def _deliver_code(launch: LoginRequest, login: Login) -> ResponseReturnValue:
     code = simulator_state().tokens.issue_code(login, launch.redirect_uri)
-    values = {"code": code, "scope": " ".join(scopes_for_tier(launch.app.tier))}
+    values = {"code": code, "scope": " ".join(scopes_of(launch.app))}
     if browser_session.impersonating_admin() and (launch.by_clever or launch.app.loginas_repeats):
         values["loginas_by_admin"] = "true"
     return _redirect_to_app(launch, values)
@@ -162,9 +183,9 @@ def _redirect_to_app(launch: LoginRequest, values: dict[str, str]) -> ResponseRe
 
 def _requested_app() -> RegisteredApp:
     repeated = [name for name, values in request.args.lists() if len(values) > 1]
-    if repeated:
-        raise LinkError(f"The link contains {repeated[0]} more than once.")
     app = simulator_state().config.app(request.args.get("client_id"))
+    if repeated and (app is None or app.repeated_parameter == "refused"):
+        raise LinkError(f"The link contains {repeated[0]} more than once.")
     if app is None:
         raise LinkError("No app is registered with the client_id of this link.")
     return app

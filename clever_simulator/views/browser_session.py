@@ -5,9 +5,17 @@ from flask import session
 from clever_simulator.directory.models import District, Person
 from clever_simulator.state import simulator_state
 
+_SESSION_SECONDS = 2 * 60 * 60
 
-def logged_in_person() -> Person | None:
-    """Returns the person who is logged in to the simulator in this browser, or None."""
+
+def logged_in_person(lasting: str = "browser") -> Person | None:
+    """Returns the person who is logged in to the simulator in this browser, or None.
+
+    `lasting` is the value of the switch `login_session`.
+    """
+    age = simulator_state().clock.now() - session.get("since", 0)
+    if lasting == "2_hours" and age > _SESSION_SECONDS:
+        return None
     return simulator_state().people.by_id(session.get("person"))
 
 
@@ -41,6 +49,7 @@ def log_in(person: Person) -> None:
     """Logs in a person and clears the previous session."""
     session.clear()
     session["person"] = person.id
+    session["since"] = simulator_state().clock.now()
     remember_district(person.district)
 
 

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, abort, g, jsonify, request
 
+from clever_simulator.config import RegisteredApp
 from clever_simulator.credentials.tokens import CALLS_PER_MINUTE, Login, Token
 from clever_simulator.data_api import permissions, queries, serializers
 from clever_simulator.data_api.pagination import QueryError
@@ -18,6 +19,8 @@ def _url_choice(names: set[str], variable: str) -> str:
 
 
 VERSION_RULE = _url_choice(set(VERSIONS), "version")
+_ME_FIELDS = {"id", "type", "district"}
+_SHARED_ROLES = {"student", "teacher", "staff", "district_admin"}
 _COLLECTIONS = {name for rules in VERSIONS.values() for name in rules.collections}
 _USER_COLLECTIONS = {name for rules in VERSIONS.values() for name in rules.users}
 COLLECTION_RULE = _url_choice(_COLLECTIONS, "collection")
@@ -31,7 +34,10 @@ def check_token() -> Response | None:
     if token is None:
         return error_response(401, "Invalid or missing access token")
     g.token = token
-    return too_many_requests() if g.limit[0] < 0 else None
+    if g.limit[0] < 0:
+        return too_many_requests(token.app)
+    version = (request.view_args or {}).get("version")
+    return _missing_version(token.app) if version and not token.app.has_version(version) else None
 
 
 @bp.after_request
@@ -53,9 +59,12 @@ def userinfo() -> Response:
     login = _current_login()
     if login is None:
         return not_found_response()
-    return jsonify(
-        serializers.serialize_userinfo(_current_person(login.person), login.role, login.app.tier)
+    claims = serializers.serialize_userinfo(
+        _current_person(login.person), login.role, login.app.tier
     )
+    if login.app.userinfo_role == "missing" and claims["user_type"] not in _SHARED_ROLES:
+        del claims["user_type"]
+    return jsonify(claims)
 
 
 @bp.get("/me", defaults={"version": None}, endpoint="me_of_app")
@@ -65,12 +74,17 @@ def me(version: str | None) -> Response:
 
     Older clients ask for it without a version, and get the app's version.
     """
-    login, version = _current_login(), version or current_token().app.api_version
+    login, app = _current_login(), current_token().app
+    if version is None and app.unversioned_me == "missing":
+        abort(404)
+    version = version or app.api_version
     if login is None:
         return jsonify(serializers.serialize_district_me(version, current_token().district))
     data = serializers.serialize_me(
         version, _current_person(login.person), login.role, login.app.tier
     )
+    if VERSIONS[version].inlines_user and login.app.short_old_me:
+        data["data"] = {key: data["data"][key] for key in _ME_FIELDS & data["data"].keys()}
     if not login.app.sends_authorized_by:
         data["data"].pop("authorized_by", None)
     return jsonify(data)
@@ -85,8 +99,9 @@ def data(
     # Clever returns an HTML page for an endpoint that never accepts this kind of token.
     is_open = permissions.may_read_endpoint(current_token(), version, collection, nested)
     is_list = record_id is None and collection != "districts"
+    is_known_endpoint = current_token().login is None or current_token().app.unreadable == "403"
     if not is_open or (is_list and current_token().login):
-        return not_found_response() if current_token().login is None else abort(404)
+        return not_found_response() if is_known_endpoint else abort(404)
     try:
         result = queries.run_query(_new_query(version), collection, record_id, nested)
     except QueryError as error:
@@ -115,7 +130,10 @@ bp.add_url_rule(f"{VERSION_RULE}{COLLECTION_RULE}/<path:rest>", "no_such_path", 
 
 def not_found_response() -> Response:
     """Returns Clever's answer for anything the token cannot read: its status table has no 403."""
-    return error_response(404, "Resource not found")
+    answer = current_token().app.unreadable
+    if answer == "html":
+        abort(404)
+    return error_response(int(answer), "Resource not found")
 
 
 def error_response(status: int, text: str) -> Response:
@@ -125,11 +143,21 @@ def error_response(status: int, text: str) -> Response:
     return response
 
 
-def too_many_requests() -> Response:
+def _missing_version(app: RegisteredApp) -> Response:
+    """Returns the answer in an API version that Clever has not given to the app."""
+    if app.missing_version == "html":
+        abort(404)
+    return error_response(int(app.missing_version), "This version of the API is not available")
+
+
+def too_many_requests(app: RegisteredApp | None = None) -> Response:
     """Returns Clever's 429, which has an empty body."""
     response = Response(status=429)
     del response.headers["Content-Type"]
-    response.headers.update(rate_limit_headers(0, int(simulator_state().clock.now()) + 60))
+    now = simulator_state().clock.now()
+    response.headers.update(rate_limit_headers(0, int(now) + 60))
+    if app and app.sends_retry_after:
+        response.headers["Retry-After"] = str(60 - int(now) % 60)
     return response
 
 

@@ -1,6 +1,7 @@
 """The events API: what changed in a district, for district tokens of Secure Sync apps."""
 
 from flask import Blueprint, Response, abort, jsonify, request
+from werkzeug.datastructures import MultiDict
 
 from clever_simulator.data_api import pagination, permissions
 from clever_simulator.data_api.index import Listing
@@ -39,7 +40,7 @@ def event(version: str, event_id: str) -> Response:
     if visible is None:
         return data_api.not_found_response()
     uri = f"/{version}/events/{event_id}"
-    return jsonify(data=visible.record, links=[{"rel": "self", "uri": uri}])
+    return jsonify(data=_event_record(visible), links=[{"rel": "self", "uri": uri}])
 
 
 @bp.get(f"{data_api.VERSION_RULE}{data_api.COLLECTION_RULE}/<record_id>/events")
@@ -101,25 +102,43 @@ def _filter_events(visible: list[Event]) -> list[Event]:
 
 
 def _events_response(version: str, visible: list[Event]) -> Response:
-    listing = Listing([item.id for item in visible], visible)
+    listing, app = Listing([item.id for item in visible], visible), data_api.current_token().app
     try:
-        _check_cursor(version)
+        arguments = _checked_arguments(version)
         page = pagination.paginate(
-            listing, request.path, request.args, pagination.parse_limit(request.args)
+            listing, request.path, arguments, pagination.parse_limit(request.args, app)
         )
     except QueryError as error:
         return data_api.error_response(error.status, str(error))
     items: list[Record] = [
-        {"data": item_event.record, "uri": f"/{version}/events/{event_id}"}
+        {"data": _event_record(item_event), "uri": f"/{version}/events/{event_id}"}
         for event_id, item_event in page.entities
     ]
-    return jsonify(data=items, links=page.links)
+    links = page.links if app.sends_prev else pagination.without_prev(page.links)
+    return jsonify(data=items, links=links)
 
 
-def _check_cursor(version: str) -> None:
-    if not data_api.current_token().app.events:
-        return
+def _event_record(item: Event) -> Record:
+    record = item.record
+    if data_api.current_token().app.previous_attributes == "beside_data" and item.previous:
+        del record["data"]["previous_attributes"]
+        record["previous_attributes"] = item.previous
+    return record
+
+
+def _checked_arguments(version: str) -> pagination.QueryArgs:
+    """Returns the query without cursors to ignore. Raises QueryError for other unknown ones."""
+    app, arguments = data_api.current_token().app, MultiDict(request.args)
+    if not app.events:
+        return arguments
     known_ids = {known_event.id for known_event in _visible_events(version)} | {"last"}
     for name in ("starting_after", "ending_before"):
-        if request.args.get(name, "last") not in known_ids:
-            raise QueryError(404, f"{name}: no event has this id. Events are kept for 30 days.")
+        if request.args.get(name, "last") in known_ids:
+            continue
+        if app.old_event == "ignored":
+            del arguments[name]
+        else:
+            raise QueryError(
+                int(app.old_event), f"{name}: no event has this id. Events are kept for 30 days."
+            )
+    return arguments

@@ -7,8 +7,8 @@ from urllib.parse import unquote_plus
 from flask import Blueprint, Response, jsonify, request
 
 from clever_simulator.config import RegisteredApp
-from clever_simulator.credentials.scopes import scopes_for_tier
-from clever_simulator.credentials.tokens import Token
+from clever_simulator.credentials.scopes import scopes_of
+from clever_simulator.credentials.tokens import CodeRefused, Token
 from clever_simulator.state import simulator_state
 from clever_simulator.views import oidc, sharing
 
@@ -23,15 +23,19 @@ def exchange() -> Response:
     values = _request_body()
     app = _authenticated_app() or _app_from_body(values or {})
     if app is None:
-        return _invalid_client()
+        return _invalid_client(values or {})
     problem = "invalid content-type" if values is None else _find_problem(values, app)
     if values is None or problem:
         return oauth_error(400, "invalid_request", problem)
     if values["grant_type"] != "authorization_code":
         return oauth_error(400, "unsupported_grant_type", "grant_type must be authorization_code")
-    token = simulator_state().tokens.redeem(values["code"], app, values["redirect_uri"])
-    if token is None:
-        return oauth_error(400, "invalid_grant", "invalid code")
+    try:
+        token = simulator_state().tokens.redeem(values["code"], app, values["redirect_uri"])
+    except CodeRefused as refusal:
+        is_named = refusal.mismatch and app.wrong_redirect_uri == "redirect_uri_mismatch"
+        return oauth_error(
+            400, app.wrong_redirect_uri if is_named else "invalid_grant", "invalid code"
+        )
     body = {"access_token": token.value}
     if app.sends_token_type:
         body["token_type"] = "bearer"  # noqa: S105 # a name from RFC 6750
@@ -47,7 +51,8 @@ def district_tokens() -> Response:
     if app is None:
         return _invalid_client()
     district_id = request.args.get("district")
-    if request.args.get("owner_type", "district" if district_id else "") != "district":
+    implied = "district" if district_id and not app.owner_type_required else ""
+    if request.args.get("owner_type", implied) != "district":
         return oauth_error(400, "invalid_request", "owner_type must be district")
     # A Library app is authorized by teachers, never by a district.
     connected = [
@@ -76,9 +81,7 @@ def tokeninfo() -> Response:
     token = simulator_state().tokens.find(bearer_token())
     if token is None:
         return oauth_error(401, "invalid_token", "the token is unknown or expired")
-    return _forbid_caching(
-        jsonify(client_id=token.app.client_id, scopes=scopes_for_tier(token.app.tier))
-    )
+    return _forbid_caching(jsonify(client_id=token.app.client_id, scopes=scopes_of(token.app)))
 
 
 def bearer_token() -> str:
@@ -99,7 +102,11 @@ def _forbid_caching(response: Response) -> Response:
     return response
 
 
-def _invalid_client() -> Response:
+def _invalid_client(values: Mapping[str, object] | None = None) -> Response:
+    claimed = request.authorization.username if request.authorization else None
+    app = simulator_state().config.app(claimed or str((values or {}).get("client_id")))
+    if app and app.wrong_secret == "400":  # noqa: S105 # a status
+        return oauth_error(400, "invalid_client", "unknown client or wrong secret")
     response = oauth_error(401, "invalid_client", "unknown client or wrong secret")
     response.headers["WWW-Authenticate"] = 'Basic realm="clever"'
     return response
@@ -111,7 +118,11 @@ def _authenticated_app() -> RegisteredApp | None:
         return None
     credentials = (authorization.username or "", authorization.password or "")
     # RFC 6749, section 2.3.1: a client encodes both like form fields. Most clients do not.
-    return _find_app(*credentials) or _find_app(*map(unquote_plus, credentials))
+    plain, encoded = _find_app(*credentials), _find_app(*map(unquote_plus, credentials))
+    found = plain or encoded
+    if found is None or found.encoded_basic == "both":
+        return found
+    return plain if found.encoded_basic == "plain" else encoded
 
 
 def _app_from_body(values: Mapping[str, object]) -> RegisteredApp | None:
@@ -142,7 +153,7 @@ def _request_body() -> Mapping[str, str] | None:
 
 def _find_problem(values: Mapping[str, object], app: RegisteredApp) -> str:
     """Returns what is wrong with a token request, or an empty string."""
-    if request.content_length is None:
+    if request.content_length is None and not app.length_optional:
         return "Content-Length is missing"
     if app.bare_content_type and request.content_type != request.mimetype:
         return "invalid content-type"
@@ -163,5 +174,5 @@ def _district_token_record(token: Token) -> dict[str, object]:
         "created": "2024-08-12T14:05:00.000Z",
         "owner": {"type": "district", "id": token.district.id},
         "access_token": token.value,
-        "scopes": scopes_for_tier(token.app.tier),
+        "scopes": scopes_of(token.app),
     }

@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from clever_simulator.credentials.signing_keys import ALGORITHM
 from clever_simulator.credentials.tokens import Login
+from clever_simulator.data_api.versions import ROLE_NAMES_BEFORE_V3
 from clever_simulator.directory.models import Role
 from clever_simulator.state import simulator_state
 
@@ -43,7 +43,7 @@ def discovery() -> Response:
         response_types_supported=["code"],
         grant_types_supported=["authorization_code"],
         subject_types_supported=["public"],
-        id_token_signing_alg_values_supported=[ALGORITHM],
+        id_token_signing_alg_values_supported=_algorithms(),
         token_endpoint_auth_methods_supported=["client_secret_basic"],
         scopes_supported=["openid"],
         claims_supported=_SUPPORTED_CLAIMS.split(),
@@ -65,12 +65,21 @@ def make_id_token(login: Login) -> str:
     """Returns the signed ID token of a login, valid for an hour."""
     claims = _build_claims(login) | simulator_state().extra_claims
     return simulator_state().keys.sign(
-        {name: value for name, value in claims.items() if value is not None}
+        {name: value for name, value in claims.items() if value is not None},
+        login.app.id_token_algorithm,
     )
+
+
+def _algorithms() -> list[str]:
+    """Returns the algorithms of the apps with OpenID Connect: the document is the same for all."""
+    used = {app.id_token_algorithm for app in simulator_state().config.apps if app.oidc}
+    return sorted(used) or ["RS256"]
 
 
 def _build_claims(login: Login) -> dict[str, Any]:
     person, now = login.person, int(simulator_state().clock.wall_time())
+    has_spaces = login.app.id_token_role == "spaces"  # noqa: S105 # a spelling
+    names = _USER_TYPES if has_spaces else ROLE_NAMES_BEFORE_V3
     return {
         "iss": issuer(),
         "sub": person.id,
@@ -80,7 +89,7 @@ def _build_claims(login: Login) -> dict[str, Any]:
         "nonce": login.nonce,
         "user_id": person.role_assignment(login.role).legacy_id,
         "multi_role_user_id": person.id,
-        "user_type": person.role_assignment(login.role).api_role_name or _USER_TYPES[login.role],
+        "user_type": person.role_assignment(login.role).api_role_name or names[login.role],
         "district": person.district.id,
         "email": person.email,
         "email_verified": False,

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from clever_simulator.config import RegisteredApp
 from clever_simulator.directory.models import DEFAULT_PASSWORD, District, Person
 from clever_simulator.state import simulator_state
-from clever_simulator.views import browser_session, sharing
+from clever_simulator.views import authorize, browser_session, sharing
 from clever_simulator.views.authorize import LinkError, render_login_page
 
 bp = Blueprint("portal", __name__)
@@ -65,7 +65,7 @@ def log_in() -> ResponseReturnValue:
         return render_login_page(district, target, refused=True)
     browser_session.log_in(person)
     # A user who has just entered a password is not asked `Is this you?`.
-    browser_session.store_choice("confirmed", person.id)
+    browser_session.store_choice("confirmed", "password")
     return redirect(target, 303)
 
 
@@ -95,6 +95,8 @@ def consent() -> ResponseReturnValue:
     if person and app and request.form.get("answer") == "yes":
         simulator_state().consents.add(app, person)
         return redirect(target, 303)
+    if person and app and app.refused_consent == "access_denied":
+        return authorize.return_refusal(app, target)
     text = "You did not agree, so the app received no data and did not log you in."
     return render_template("error.html", title="Nothing was shared", text=text)
 

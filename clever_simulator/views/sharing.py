@@ -20,7 +20,7 @@ def allowed_roles(app: RegisteredApp, person: Person) -> tuple[RoleAssignment, .
 
 def is_connected(app: RegisteredApp, district: District) -> bool:
     """Whether an app is connected to a district. A Library app needs no district connection."""
-    return app.tier == "library" or not simulator_state().data.statuses.is_disconnected(district)
+    return app.survives_leaving or not simulator_state().data.statuses.is_disconnected(district)
 
 
 def needs_consent(app: RegisteredApp, person: Person, role: Role) -> bool:

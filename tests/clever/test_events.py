@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -183,6 +184,19 @@ def test_a_cursor_that_clever_no_longer_knows_is_reported_as_too_old(
             CursorTooOld, match=r"no longer knows the cursor.* the whole roster again"
         ):
             list(reader.events.read(after=unknown))
+
+
+def test_a_cursor_that_clever_answers_with_400_is_reported_as_too_old(
+    clever: RunningSimulator,
+) -> None:
+    apps = tuple(replace(app, old_event="400") for app in simulator_config().apps)
+    clever.configure(simulator_config(apps=apps))
+    clever.change_roster("name", "student", last="Adler")
+    reader = make_job(clever)
+    latest = reader.events.latest()
+    assert latest
+    with pytest.raises(CursorTooOld, match="no longer knows the cursor"):
+        list(reader.events.read(after=f"{latest[:8]}{'f' * 16}"))
 
 
 @pytest.mark.parametrize("cursor", ["../me", "a b", "x" * 65, ""])

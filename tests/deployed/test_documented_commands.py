@@ -107,6 +107,7 @@ ELSEWHERE = {
     "flask --app product clever db upgrade": "tests/database/test_flask_migrate.py",
     "flask --app app clever db downgrade base": "tests/database/test_flask_migrate.py",
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
+    ".venv-test/bin/python -m docs.write_switches": "it writes a table of the simulator's README",
     ".venv-test/bin/python -m docs.write_recipes": "it writes docs/recipes.md",
     ".venv-test/bin/python -m tests.make_it_yours": "it takes an hour",
     ".venv-test/bin/python -m tests.newcomer": "tests/deployed/test_newcomer.py",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 
-from tests.support.matrix import matrix
+from tests.support.matrix import matrix, pairwise
 
 PEOPLE, WAYS = ("student", "teacher", "staff", "admin"), ("button", "portal", "link")
 STORES = ("files", pytest.param("redis", marks=pytest.mark.servers))
@@ -29,6 +29,16 @@ def test_with_three_axes_the_quick_part_has_each_pair_of_values() -> None:
     assert len(quick) < len(params)
     assert {(person, way) for _, person, way in quick} == set(product(PEOPLE, WAYS))
     assert {(store, way) for store, _, way in quick} == set(product(("files", "redis"), WAYS))
+
+
+def test_pairwise_rows_have_each_pair_of_values() -> None:
+    axes = {name: tuple(range(size)) for name, size in zip("abcde", (2, 3, 2, 4, 3), strict=True)}
+    rows = pairwise(axes)
+    assert all(row.keys() == axes.keys() for row in rows)
+    assert len(rows) < 25  # of 144
+    for one, other in combinations(axes, 2):
+        pairs = {(row[one], row[other]) for row in rows}
+        assert pairs == set(product(axes[one], axes[other]))
 
 
 def test_a_value_keeps_its_marks() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
@@ -49,3 +49,36 @@ def _covering(places: list[Places], together: int) -> set[Places]:
 
 def _groups(places: Places, together: int) -> set[tuple[tuple[int, int], ...]]:
     return set(combinations(enumerate(places), together))
+
+
+def pairwise(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return rows, each with one value of every axis, that together have every pair of values.
+
+    Unlike `matrix`, it never lists all combinations, so it can have dozens of axes.
+    """
+    uncovered = {
+        frozenset({(one, a), (other, b)})
+        for one, other in combinations(axes, 2)
+        for a in axes[one]
+        for b in axes[other]
+    }
+    rows = []
+    while uncovered:
+        row = _next_row(axes, uncovered)
+        uncovered -= set(map(frozenset, combinations(row.items(), 2)))
+        rows.append(row)
+    return rows
+
+
+def _next_row(axes: Mapping[str, Sequence[Any]], uncovered: set[frozenset[Any]]) -> dict[str, Any]:
+    """Start with a pair that is not covered yet, then choose the best value of each other axis."""
+    row = dict(min(uncovered, key=lambda pair: sorted(map(repr, pair))))
+    for name in axes:
+        if name not in row:
+            row[name] = max(
+                axes[name],
+                key=lambda value: sum(
+                    frozenset({(name, value), chosen}) in uncovered for chosen in row.items()
+                ),
+            )
+    return row

@@ -29,6 +29,7 @@ from clever_login.errors import (
     DistrictDisconnected,
     NoSecureSync,
     NotShared,
+    QueryRefused,
 )
 from clever_login.logs.events import log_event
 
@@ -232,7 +233,8 @@ class DistrictClient:
             return json_object(response)
         if response.status in {403, 404}:
             raise NotShared("Clever does not share this record with the app")
-        raise CleverUnexpected(f"Clever answered {response.status} for a record of the district")
+        error = QueryRefused if response.status == 400 else CleverUnexpected
+        raise error(f"Clever answered {response.status} for a record of the district")
 
     def _answer(self, url: str) -> CleverResponse:
         for fresh in (False, True):

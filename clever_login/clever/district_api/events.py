@@ -27,7 +27,13 @@ from clever_login.clever.records import (
     Section,
     Term,
 )
-from clever_login.errors import CursorTooOld, EventsNotEnabled, NotShared, NoUsableId
+from clever_login.errors import (
+    CursorTooOld,
+    EventsNotEnabled,
+    NotShared,
+    NoUsableId,
+    QueryRefused,
+)
 
 RETENTION_DAYS = 30
 _EVENT_ID_PATTERN = re.compile(r"[0-9a-f]{24}")  # begins with four bytes of Unix time
@@ -160,7 +166,7 @@ class DistrictEvents:
         entries = self._items(limit=self.page_size, starting_after=after, **narrowed)
         try:
             yield from self._readable(entries)
-        except EventsNotEnabled:
+        except (EventsNotEnabled, QueryRefused):  # Clever documents no answer to an unknown cursor
             if after is not None and self.client.can_read("/events?limit=1"):
                 raise _cursor_too_old("Clever no longer knows the cursor") from None
             raise
