@@ -27,6 +27,7 @@ class DistrictRecord(ReprWithoutData):
     lms_state: str | None
     last_attendance_sync: datetime | None
     last_sync: datetime | None
+    last_clever_sync: datetime | None  # only if Clever's support has enabled the field
     launch_date: datetime | None
     pause_start: datetime | None
     pause_end: datetime | None
@@ -53,6 +54,7 @@ class DistrictRecord(ReprWithoutData):
             **state.texts("state error sis_type"),
             last_attendance_sync=data.moment("last_attendance_sync"),
             last_sync=state.moment("last_sync"),
+            last_clever_sync=data.moment("last_clever_sync"),
             launch_date=state.moment("launch_date"),
             pause_start=state.moment("pause_start"),
             pause_end=state.moment("pause_end"),

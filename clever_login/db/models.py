@@ -96,6 +96,8 @@ class District(Base):
     attempted_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     full_read_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     event_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
+    # Clever's last_clever_sync, as of our last full read.
+    clever_sync_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
 
 

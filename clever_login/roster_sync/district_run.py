@@ -71,8 +71,8 @@ class TransactionRunner:
 class DistrictSync:
     """A district, how to read it, and where to write it.
 
-    `report_progress` shows progress to an operator. `report` is shared by `roster` and `events`: it
-    collects what they could not parse.
+    `clever_sync_at` is the district's `last_clever_sync`. `report_progress` shows progress to an
+    operator. `report` is shared by `roster` and `events`: it collects what they could not parse.
     """
 
     transactions: TransactionRunner
@@ -81,6 +81,7 @@ class DistrictSync:
     roster: Roster
     events: DistrictEvents
     confirm_archive: bool
+    clever_sync_at: datetime | None  # as Clever reported it before the first list was read
     report_progress: Callable[[str], None]
     report: ReadReport
     removal_limit: int  # percent
@@ -101,7 +102,12 @@ class DistrictSync:
 
     def save_full_read(self, connection: Connection, cursor: str | None) -> None:
         """Store the cursor and the time of a full read."""
-        self._update_district(connection, cursor=cursor, full_read_at=self.started_at)
+        self._update_district(
+            connection,
+            cursor=cursor,
+            full_read_at=self.started_at,
+            clever_sync_at=self.clever_sync_at,
+        )
 
     def _update_district(self, connection: Connection, **values: object) -> None:
         is_district = models.District.id == self.district_id

@@ -243,6 +243,7 @@ class _SyncJob:
             report=report,
             confirm_archive=self.options.confirm_archive,
             removal_limit=self._settings.removal_limit(record.id),
+            clever_sync_at=record.last_clever_sync,
             report_progress=lambda message: self.report_progress(f"{name}: {message}"),
         )
         mode, plan = self._sync_records(sync)
@@ -280,20 +281,19 @@ class _SyncJob:
 
         Returns a sentence about it or "", and None if the district must be read as a whole.
         """
-        if not history.cursor:
-            return history.describe_wait() if history.is_read_daily else None
-        longest = timedelta(days=self._settings.clever_full_read_days)
-        if history.is_older_than(longest) or history.has_people_to_confirm:
+        days = self._settings.clever_full_read_days
+        if history.is_older_than(timedelta(days=days)) or history.has_people_to_confirm:
             return None
+        wait = history.describe_wait(sync.clever_sync_at, days)
+        if not history.cursor:
+            return wait
         try:
             after = event_sync.parse_cursor(sync.version, history.cursor, history.synced_at)
             number = apply_events(sync, after)
         except (CursorTooOld, EventsNotEnabled) as error:
             sync.report_progress(f"{error} Reading the whole roster instead.")
             return None
-        if number or history.event_seen_at:
-            return ""
-        return history.describe_wait() if history.is_read_daily else None
+        return "" if number or history.event_seen_at else wait
 
     @property
     def _settings(self) -> Settings:

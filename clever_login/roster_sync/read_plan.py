@@ -3,6 +3,11 @@
 Events are off for new apps at Clever, and an app without events gets an empty list instead of an
 error. So a district that has never had an event is read as a whole every day, and every district
 once in a while, in case an event was lost.
+
+Clever's support can add the field `last_clever_sync` to the records of districts: when Clever last
+read the district's own data. With it, a district without events is read as a whole as soon as the
+time has changed, and not before. What the district shares can change without such a read, so the
+read once in a while stays.
 """
 
 from __future__ import annotations
@@ -29,16 +34,11 @@ class ReadHistory:
     full_read_at: datetime | None
     event_seen_at: datetime | None
     missing_since: datetime | None  # since when the first person is missing who is not archived yet
+    clever_sync_at: datetime | None  # Clever's last_clever_sync at the last full read
 
     def is_older_than(self, age: timedelta) -> bool:
         """Whether the last full read was longer ago than this."""
         return self.full_read_at is None or models.utc_now() - self.full_read_at > age
-
-    @property
-    def is_read_daily(self) -> bool:
-        """Whether the district has no events, as far as anyone knows, and was read within a day."""
-        has_events = self.cursor is not None and self.event_seen_at is not None
-        return not has_events and not self.is_older_than(WITHOUT_EVENTS)
 
     @property
     def has_people_to_confirm(self) -> bool:
@@ -46,8 +46,25 @@ class ReadHistory:
         missing = self.missing_since
         return missing is not None and models.utc_now() - missing >= CONFIRM_AFTER
 
-    def describe_wait(self) -> str:
-        """Return a sentence for the operator about when the district is read again."""
+    def describe_wait(self, clever_sync_at: datetime | None, days: int) -> str | None:
+        """Return why a district without events is not read now, or None if it is read as a whole.
+
+        `clever_sync_at` is its `last_clever_sync` now, and `days` is CLEVER_FULL_READ_DAYS.
+        """
+        if self.cursor is not None and self.event_seen_at is not None:
+            return None
+        if clever_sync_at is None or self.clever_sync_at is None:
+            return None if self.is_older_than(WITHOUT_EVENTS) else self._next_day()
+        if clever_sync_at != self.clever_sync_at:
+            return None
+        latest = "one day" if days == 1 else f"{days} days"
+        return (
+            "Clever sends no events for this district, and has not read the district's data again "
+            "since the last full read. The next full read is after Clever has, and at the latest "
+            f"{latest} after the last one. {ENABLE_EVENTS}"
+        )
+
+    def _next_day(self) -> str:
         now = models.utc_now()
         left = (self.full_read_at or now) + WITHOUT_EVENTS - now
         hours = max(1, round(left.total_seconds() / 3600))
@@ -66,6 +83,7 @@ def load_history(connection: Connection, district_id: str) -> ReadHistory:
         district.synced_at,
         district.full_read_at,
         district.event_seen_at,
+        district.clever_sync_at,
     )
     row = connection.execute(select(*columns).where(district.id == district_id)).one()
     person = models.Person

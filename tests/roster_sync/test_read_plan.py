@@ -120,6 +120,72 @@ def test_a_setting_says_how_often_every_district_is_read_as_a_whole(
     assert "full read." in run(site)
 
 
+@pytest.fixture
+def site_with_field(site: Site) -> Site:
+    """An app without events that has just read a district with the field last_clever_sync."""
+    switch_off_events(site, last_clever_sync=True)
+    run(site, "--full")
+    return site
+
+
+def test_without_events_a_district_is_read_when_clever_has_read_it(site_with_field: Site) -> None:
+    site = site_with_field
+    let_time_pass(site, days=3)
+    assert "has not read the district's data again" in run(site)
+    rename(site)
+    output = run(site)
+    assert "full read." in output
+    assert "people: 1 changed" in output
+    assert_as_at_clever(site)
+    assert "has not read the district's data again" in run(site)
+
+
+def test_a_change_of_sharing_arrives_with_the_full_read_of_the_week(site_with_field: Site) -> None:
+    site = site_with_field
+    site.clever.change_roster("unshared", "student")
+    output = run(site)
+    assert "nothing changed" in output
+    assert "at the latest 7 days after the last one" in output
+    let_time_pass(site, days=8)
+    assert "people: 1 archived" in run(site)
+    assert_as_at_clever(site)
+
+
+def test_with_events_a_sync_by_clever_does_not_cause_a_full_read(site_with_field: Site) -> None:
+    site = site_with_field
+    config = default_config(site.url, site.settings.clever_api_version)
+    apps = tuple(replace(app, last_clever_sync=True) for app in config.apps)
+    site.clever.configure(replace(config, apps=apps))
+    rename(site)
+    output = run(site)
+    assert "events." in output
+    assert "people: 1 changed" in output
+
+
+@pytest.mark.parametrize("value", [5, "soon", ["2026-01-20"], {}])
+def test_an_odd_time_of_clevers_sync_is_counted_and_the_district_is_read_daily(
+    site_with_field: Site, value: object
+) -> None:
+    site = site_with_field
+    site.clever.override(site.clever.people.districts[0].id, last_clever_sync=value)
+    output = run(site)
+    assert DAILY in output
+    assert "1 value was not understood: district.last_clever_sync (1)." in output
+    let_time_pass(site, hours=25)
+    assert "full read." in run(site)
+
+
+def test_when_the_field_appears_the_next_daily_read_remembers_it(site: Site) -> None:
+    switch_off_events(site)
+    run(site)
+    switch_off_events(site, last_clever_sync=True)
+    assert DAILY in run(site)
+    let_time_pass(site, hours=25)
+    assert "full read." in run(site)
+    let_time_pass(site, hours=25)
+    assert "has not read the district's data again" in run(site)
+
+
 def test_the_status_shows_when_a_district_was_read_as_a_whole_and_had_an_event(
     site: Site,
 ) -> None:

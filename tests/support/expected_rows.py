@@ -183,10 +183,15 @@ def actual_rows(engine: Engine, district_id: str) -> Rows:
         }
 
 
-def switch_off_events(site: Site) -> None:
-    """Make Clever send no events to this app, as it does to a new app."""
+def switch_off_events(site: Site, *, last_clever_sync: bool = False) -> None:
+    """Make Clever send no events to this app, as it does to a new app.
+
+    With `last_clever_sync`, districts have the field that Clever's support enables.
+    """
     config = default_config(site.url, site.settings.clever_api_version)
-    apps = tuple(replace(app, events=False) for app in config.apps)
+    apps = tuple(
+        replace(app, events=False, last_clever_sync=last_clever_sync) for app in config.apps
+    )
     site.clever.configure(replace(config, apps=apps))
 
 
