@@ -3,9 +3,9 @@
 import threading
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from clever_simulator.data_api import derived_records
 from clever_simulator.data_api.derived_records import Contact
@@ -13,6 +13,7 @@ from clever_simulator.data_api.record_overrides import RecordOverride
 from clever_simulator.data_api.versions import VERSIONS, ApiVersion
 from clever_simulator.directory.models import District, Person, School, Section
 
+T = TypeVar("T")
 Entity = Any  # a District, School, Person, Section, Course, Term, Contact or Resource
 
 
@@ -64,11 +65,8 @@ class DistrictIndex:
         self.schools = _index_by_id(schools)
         self.people = _index_by_id(people)
         self.sections = _index_by_id(self._with_shared_students(section) for section in sections)
-        classes = self.sections.items()
-        self.course_of = {
-            key: derived_records.course_for_section(section) for key, section in classes
-        }
-        self.term_of = {key: derived_records.term_for_section(section) for key, section in classes}
+        self.course_of = _derive(self.sections, derived_records.course_for_section)
+        self.term_of = _derive(self.sections, derived_records.term_for_section)
         self.courses = _index_by_id(self.course_of.values())
         self.terms = _index_by_id(self.term_of.values())
         self.resources = _index_by_id(
@@ -184,3 +182,8 @@ def _group_pairs(pairs: Iterable[tuple[str, Entity]]) -> dict[str, list[Entity]]
     for key, entity in pairs:
         groups[key].append(entity)
     return dict(groups)
+
+
+def _derive(sections: Mapping[str, Section], make: Callable[[Section], T]) -> dict[str, T]:
+    """Makes a record of each section. Returns them by the section's ID."""
+    return {key: make(section) for key, section in sections.items()}

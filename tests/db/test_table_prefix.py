@@ -61,7 +61,14 @@ PRODUCT = (  # what a product may have added: a table, a column, an index, and i
     "CREATE INDEX by_shelf ON people (shelf)",
 )
 
-NEW_COLUMNS = {"failed_receiver", "attempted_at", "full_read_at", "event_seen_at", "clever_sync_at"}
+NEW_COLUMNS = {
+    "failed_receiver",
+    "missing_since",
+    "attempted_at",
+    "full_read_at",
+    "event_seen_at",
+    "clever_sync_at",
+}
 
 
 @pytest.fixture

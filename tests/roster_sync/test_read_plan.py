@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from clever_login.db import models
+from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
 from tests.doctor.test_doctor import PRODUCTION, Report, run_doctor
 from tests.support.account_app import make_account_app, run_flask_clever
@@ -147,7 +149,7 @@ def test_a_change_of_sharing_arrives_with_the_full_read_of_the_week(site_with_fi
     assert "nothing changed" in output
     assert "at the latest 7 days after the last one" in output
     let_time_pass(site, days=8)
-    assert "people: 1 archived" in run(site)
+    assert "people: 1 hidden" in run(site)
     assert_as_at_clever(site)
 
 
