@@ -47,7 +47,8 @@ class DistrictRecord(ReprWithoutData):
         """
         district_id, data = RecordReader.of_record("district", record, report)
         state, contact = RecordReader("district", status, report), _contact(data)
-        names = [contact.inner("name").text(part) for part in ("first", "last")]
+        name = contact.inner("name")
+        names = [name.text(part) for part in ("first", "last")]
         return cls(
             id=district_id,
             **data.texts("name mdr_number nces_id lms_type lms_state portal_url"),

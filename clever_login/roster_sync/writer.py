@@ -332,7 +332,8 @@ def _returned_people(connection: Connection, batch: Batch) -> set[str]:
             if (
                 clever_id
                 and last_login
-                and last_login > batch.deleted_at[clever_id] + CLOCK_TOLERANCE
+                # Clever's time may be the last of the calendar, so it is not added to
+                and last_login - CLOCK_TOLERANCE > batch.deleted_at[clever_id]
             ):
                 returned.add(clever_id)
     return returned

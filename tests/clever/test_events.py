@@ -258,35 +258,6 @@ def test_an_event_for_an_unknown_record_type_is_not_an_error(clever: RunningSimu
 SOMEBODY = {"object": {"id": "5f" * 12}}
 
 
-@pytest.mark.parametrize(
-    ("event", "unknown"),
-    [
-        ({"data": SOMEBODY}, "events of an unknown type"),
-        ({"type": 7, "data": SOMEBODY}, "events of an unknown type"),
-        ({"type": "moods.updated", "data": SOMEBODY}, "events of an unknown type"),
-        ({"type": "users.forgotten", "data": SOMEBODY}, "events of an unknown type"),
-        ({"type": "users", "data": SOMEBODY}, "events of an unknown type"),
-        ({"type": "users.updated"}, "events without a usable record"),
-        ({"type": "users.updated", "data": [7]}, "events without a usable record"),
-        ({"type": "users.updated", "data": {"object": ["x"]}}, "events without a usable record"),
-        (
-            {"type": "users.updated", "data": {"object": {"id": "Mei-Ling Ortiz"}}},
-            "events without a usable record",
-        ),
-        ({"type": "users.updated", "created": "x", "data": SOMEBODY}, ""),
-        ({"type": "users.updated", "data": SOMEBODY | {"previous_attributes": 7}}, ""),
-        ({"type": "users.updated", "data": {"object": {"id": "5f" * 12, "roles": 7}}}, ""),
-    ],
-)
-def test_a_malformed_event_does_not_stop_a_read_and_can_be_skipped(
-    clever: RunningSimulator, event: dict[str, Any], unknown: str
-) -> None:
-    (record,) = read_events(clever, {"id": "5e" * 12} | event)
-    assert (record.id, record.unknown) == ("5e" * 12, unknown)
-    is_usable = record.kind == "users" and unknown != "events without a usable record"
-    assert (record.record() is not None) == is_usable
-
-
 @pytest.mark.parametrize("entry", [None, 7, {}, {"id": "../me", "type": "users.updated"}])
 def test_an_event_without_an_id_is_skipped_and_counted(
     clever: RunningSimulator, entry: object

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
-from clever_login.clever.parsing import is_valid_id
+from clever_login.clever.parsing import format_counts, is_valid_id
+from clever_login.clever.people import PersonRole
 from clever_login.db import models
+from clever_login.db.upsert import model_table
+from clever_login.roster_sync.writer import MODEL_BY_KIND
 from clever_simulator.directory.models import District
 from clever_simulator.server import RunningSimulator
 from tests.conftest import SiteMaker
@@ -18,22 +24,17 @@ from tests.simulator.test_data_api import get
 from tests.support.account_app import make_account_app
 from tests.support.expected_rows import (
     ExpectedRows,
-    Rows,
-    actual_rows,
     assert_rows_equal,
     database_engine,
     give_first_sync,
     sync_site,
 )
 from tests.support.login_flows import by_button
+from tests.support.odd_values import ODD
+from tests.support.record_fields import with_value
+from tests.support.roster_job import make_job
 from tests.support.running_app import Site
 
-ODD: tuple[Any, ...] = (
-    *(7, -1, 1.5, True, 10**300, None, [], {}),
-    *([None], [7, "Canary list"], {"Canary": {"b": [None]}}, [{}, None]),
-    *("true", "\x00", "Canary\x00text", "\ud800x", "x" * 5000, "8/15/2019"),
-    *("0001-01-01T00:00:00+14:00", "not a Canary date"),
-)
 COLLECTIONS = {
     "v2.1": ("schools", "terms", "students", "teachers", "school_admins", "district_admins"),
     "v3.0": ("schools", "terms", "users"),
@@ -71,8 +72,9 @@ def odd_values(lists: list[list[Json]], turn: int) -> Altered:
             fields = list(paths(record))
             for place in range(number % len(fields), len(fields), max(len(rows), 1)):
                 value = ODD[(place + number + turn) % len(ODD)]
+                values = altered.setdefault(record["id"], {})
                 if fields[place] != "district" or not is_valid_id(value):
-                    altered.setdefault(record["id"], {})[fields[place]] = value
+                    values[fields[place]] = value
     return altered
 
 
@@ -80,89 +82,121 @@ def apply_overrides(site: Site, altered: Altered) -> None:
     site.clever.override_many([{"id": key, "fields": values} for key, values in altered.items()])
 
 
-def columns(path: str) -> set[int]:
-    """Return the columns of a person's row that a field fills."""
-    columns_by_path = {
-        "name": {2, 3},
-        "name.first": {2},
-        "name.last": {3},
-        "email": {4},
-        "roles": {1, 5},
-    }
-    if path in columns_by_path:
-        return columns_by_path[path]
-    if path.startswith("roles.") and path.count(".") == 1:
-        return {1, 5}
-    return {5} if path.rpartition(".")[2] == "grade" else set()
+# The stored values that a field of each kind of record fills. Those of a list have its name.
+FILLED_BY = {
+    "schools": {"name": {"name"}},
+    "terms": {name: {name} for name in ("name", "start_date", "end_date")},
+    "sections": {
+        **{name: {name} for name in ("name", "subject", "grade", "period", "term_id")},
+        "school": {"school_id"},
+        "students": {"student"},
+        **{name: {"teacher"} for name in ("teacher", "teachers")},
+    },
+    "people": {
+        **{name: {name} for name in ("email", "grade")},
+        "name": {"first_name", "last_name"},
+        "first": {"first_name"},
+        "last": {"last_name"},
+        **{name: {"roles", "grade", "schools"} for name in ("roles", *PersonRole)},
+        **{name: {"schools"} for name in ("school", "schools")},
+    },
+}
+Stored = dict[tuple[str, str], dict[str, Any]]  # by table and Clever id
 
 
-def rows_without(rows: Rows, altered: Altered) -> Rows:
-    """Return the rows with the values of the altered fields masked."""
+def stored(site: Site) -> Stored:
+    """Return every stored value of the first district that comes from Clever."""
+    rows: Stored = {}
+    row: Any
+    with Session(database_engine(site)) as db:
+        for table, model in MODEL_BY_KIND.items():
+            for row in db.scalars(select(model).where(model.district_id == district_of(site).id)):
+                key = row.clever_id if isinstance(row, models.Person) else row.id
+                columns = {*model_table(model).c.keys()} - {"updated_at", "synced_at"}
+                rows[table, str(key)] = {name: getattr(row, name) for name in columns}
+        for post, person in db.execute(
+            select(models.RoleAssignment, models.Person.clever_id).join(
+                models.Person, models.Person.id == models.RoleAssignment.person_id
+            )
+        ):
+            place = rows.get(("people", str(person)), {})
+            place.setdefault("schools", set()).add((post.school_id, post.role))
+        for link, person in db.execute(
+            select(models.Enrollment, models.Person.clever_id).join(
+                models.Person, models.Person.id == models.Enrollment.person_id
+            )
+        ):
+            place = rows.get(("sections", link.section_id), {})
+            place.setdefault(link.role, set()).add(person)
+    return rows
 
-    def has(key: str, *names: str) -> bool:
-        values = altered.get(key, {})
-        return any(path.rpartition(".")[2] in names or path in names for path in values)
 
-    def person(row: tuple[Any, ...]) -> tuple[Any, ...]:
-        hidden = {column for path in altered.get(row[0], {}) for column in columns(path)}
-        return tuple("?" if place in hidden else value for place, value in enumerate(row))
-
-    roles = ("roles", "student", "teacher", "staff", "district_admin", "school", "schools")
-    return {
-        "schools": {(key, "?" if has(key, "name") else name) for key, name in rows["schools"]},
-        "people": set(map(person, rows["people"])),
-        "role_assignments": {row for row in rows["role_assignments"] if not has(row[0], *roles)},
-        "sections": {
-            (key, "?" if has(key, "school") else school) for key, school in rows["sections"]
-        },
-        "enrollments": {
-            row
-            for row in rows["enrollments"]
-            if not has(row[0], "students" if row[2] == "student" else "teachers", "teacher")
-        },
-    }
+def assert_nothing_else_differs(before: Stored, after: Stored, altered: Altered) -> None:
+    """Assert that each stored value is as before, except those of the altered fields."""
+    assert before.keys() == after.keys()
+    for (table, key), values in before.items():
+        filled = FILLED_BY[table]
+        names = {
+            column
+            for path in altered.get(key, ())
+            for column in filled.get(path, filled.get(path.rpartition(".")[2], set()))
+        }
+        for name in values.keys() | after[table, key].keys():
+            if name not in names:
+                assert after[table, key].get(name) == values.get(name), (
+                    table,
+                    key,
+                    name,
+                    altered[key],
+                )
 
 
-def assert_nothing_else_differs(site: Site, altered: Altered) -> None:
-    district, version = district_of(site), site.settings.clever_api_version
-    expected = rows_without(ExpectedRows(site.clever, district, version).rows(), altered)
-    actual = rows_without(actual_rows(database_engine(site), district.id), altered)
-    for name, rows in expected.items():
-        assert actual[name] == rows, name
+def read_report(site: Site) -> list[str]:
+    """Read the whole district, and return what was not understood."""
+    roster = make_job(site.clever, site.settings.clever_api_version).roster
+    lists = (roster.schools(), roster.terms(), roster.everybody(), roster.sections())
+    deque(chain([roster.district()], *lists), maxlen=0)
+    return roster.report.sentences()
 
 
 def assert_turns_agree(site: Site, turns: range) -> None:
     """Alter everything in turns. Events and a full read must give the same result."""
     words = ("--district", district_of(site).id)
     sync_site(site, *words)
+    assert_rows_equal(
+        ExpectedRows(site.clever, district_of(site), site.settings.clever_api_version),
+        database_engine(site),
+    )
+    before = stored(site)
     lists = list(records(site.clever, site.settings.clever_api_version))
     for turn in turns:
         altered = odd_values(lists, turn)
         assert len(altered) > 100
         apply_overrides(site, altered)
+        (sentence,) = read_report(site)
+        assert "values were not understood: " in sentence
         for options in ((), ("--full",)):
             result = sync_site(site, *words, *options)
             assert result.exit_code == 0, result.stdout
-            assert "values were not understood: " in result.stdout
+            assert sentence in result.stdout
             assert "Canary" not in result.stdout + result.stderr
-            assert_nothing_else_differs(site, altered)
+            assert_nothing_else_differs(before, stored(site), altered)
     site.clever.reset()
 
 
 def test_an_invalid_value_is_ignored_and_affects_no_other_field(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
-    assert_turns_agree(make_account_app(make_site, database_url), range(0, len(ODD), 9))
+    assert_turns_agree(make_account_app(make_site, database_url), range(0, len(ODD), 21))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("version", COLLECTIONS)
+@pytest.mark.parametrize(("first", "version"), list(enumerate(COLLECTIONS)))
 def test_every_invalid_value_in_every_field_affects_only_that_field(
-    make_site: SiteMaker, database_url: str | None, version: str
+    make_site: SiteMaker, database_url: str | None, first: int, version: str
 ) -> None:
-    assert_turns_agree(
-        make_account_app(make_site, database_url, clever_api_version=version), range(len(ODD))
-    )
+    site = make_account_app(make_site, database_url, clever_api_version=version)
+    assert_turns_agree(site, range(first, len(ODD), len(COLLECTIONS)))
 
 
 def test_invalid_values_are_counted_by_field_and_logged_without_values(
@@ -213,45 +247,92 @@ def test_a_malformed_student_list_leaves_the_class_unchanged(
         assert db.scalar(name) == "Robotics"
 
 
-def with_junk(events: list[dict[str, Any]]) -> str:
-    """Return these events as a list response with invalid entries in between."""
-    user = {"id": "5f" * 12}
-    junk: list[Any] = [
-        *(None, 7, {"data": {"id": "no id", "type": "users.deleted"}}),
-        {"type": "moods.updated", "data": {"object": user}},
-        {"type": "users.forgotten", "data": {"object": user}},
-        {"type": "users.updated", "data": {"object": [7]}},
-        {"type": "users.deleted", "data": {"object": {"id": "no id"}}},
-        {"data": None},
-    ]
-    for number, entry in enumerate(junk):
-        if isinstance(entry, dict) and "data" in entry and "id" not in (entry["data"] or {}):
-            junk[number] = {"data": {"id": f"5a{number:022x}"} | entry}
-    entries = [entry for event in events for entry in (*junk, {"data": event})]
-    return json.dumps({"data": [*entries, *junk], "links": []})
+# The fields of an event, () for the whole, and why the sync skips one with an odd value in it.
+EVENT_FIELDS: dict[tuple[str, ...], str] = {
+    (): "events without a usable id",
+    ("id",): "events without a usable id",
+    ("type",): "events of an unknown type",
+    ("created",): "",
+    ("data",): "events without a usable record",
+    ("data", "object"): "events without a usable record",
+    ("data", "object", "id"): "events without a usable record",
+    ("data", "previous_attributes"): "",
+}
 
 
-def test_malformed_events_are_counted_and_skipped_permanently(
+def altered_events(events: list[Json]) -> Iterator[tuple[Any, str]]:
+    """Yield each event, every second one with an odd value, and why a sync skips it."""
+    for number, event in enumerate(events):
+        place = number // 2
+        path, reason = [*EVENT_FIELDS.items()][place % len(EVENT_FIELDS)]
+        value = ODD[place * 3 % len(ODD)]
+        is_id = is_valid_id(value.get("id") if isinstance(value, dict) else value)
+        if number % 2 or is_id:
+            yield event, ""
+        else:
+            yield with_value(event, path, value) if path else value, reason
+
+
+def last_names(site: Site) -> dict[str, str]:
+    person = models.Person
+    current = (person.district_id == district_of(site).id) & person.archived_at.is_(None)
+    with database_engine(site).connect() as db:
+        rows = db.execute(select(person.clever_id, person.last_name).where(current))
+        return {row.clever_id: row.last_name for row in rows if row.clever_id}
+
+
+def test_an_odd_value_in_an_event_costs_at_most_that_event(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
     site = make_account_app(make_site, database_url)
-    words = ("--district", district_of(site).id)
-    sync_site(site)
-    site.clever.change_roster("name", "student", last="Adler")
-    site.clever.change_roster("name", "teacher", last="Tamm")
+    give_first_sync(site)
+    names = last_names(site)
+    apply_overrides(site, {key: {"name.last": "Adler"} for key in names})
     events = [row["data"] for row in get(site.clever, "/v3.0/events?limit=10000")["data"]]
-    site.clever.add_fault("events", body=with_junk(events))
-    result = sync_site(site, *words)
+    sent = list(altered_events(events))
+    assert {event["data"]["object"]["id"] for event in events} == names.keys()
+    body = {"data": [{"data": event} for event, _ in sent], "links": []}
+    site.clever.add_fault("events", body=json.dumps(body))
+    result = sync_site(site, "--district", district_of(site).id)
     assert result.exit_code == 0
-    assert "people: 2 changed" in result.stdout
-    reasons = "events of an unknown type (9), events without a usable id (9)"
-    assert f"records were skipped: {reasons}, events without a usable record (6)." in result.stdout
-    assert_rows_equal(ExpectedRows(site.clever, district_of(site)), database_engine(site))
+    skipped = Counter(reason for _, reason in sent if reason)
+    assert len(skipped) == 3
+    assert f"{skipped.total()} records were skipped: {format_counts(skipped)}." in result.stdout
+    written = last_names(site)
+    for event, (_, reason) in zip(events, sent, strict=True):
+        key = event["data"]["object"]["id"]
+        assert written[key] == (names[key] if reason else "Adler"), (event, reason)
+
+
+def test_the_cursor_moves_past_events_that_were_not_understood(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    give_first_sync(site)
+    unknown = {"id": "5a" * 12, "type": "moods.updated", "data": {"object": {"id": "5f" * 12}}}
+    body = {"data": [{"data": unknown}, {"data": None}, 7], "links": []}
+    site.clever.add_fault("events", body=json.dumps(body))
+    assert sync_site(site, "--district", district_of(site).id).exit_code == 0
     with database_engine(site).connect() as db:
-        cursor = db.scalar(
-            select(models.District.cursor).where(models.District.id == district_of(site).id)
-        )
-    assert cursor == f"v3.0:5a{7:022x}"
+        cursors = select(models.District.cursor).where(models.District.id == district_of(site).id)
+        assert db.scalar(cursors) == f"v3.0:{'5a' * 12}"
+
+
+def test_a_user_who_left_at_the_end_of_the_calendar_is_archived(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    give_first_sync(site)
+    student, person = site.person("student"), models.Person
+    with database_engine(site).begin() as db:
+        own = update(person).where(person.clever_id == student.id)
+        db.execute(own.values(last_login=models.utc_now()))
+    site.clever.change_roster("unshared", "student")
+    events = [row["data"] for row in get(site.clever, "/v3.0/events?limit=10000")["data"]]
+    sent = [{"data": event | {"created": "9999-12-31T23:59:59Z"}} for event in events]
+    site.clever.add_fault("events", body=json.dumps({"data": sent, "links": []}))
+    assert sync_site(site, "--district", district_of(site).id).exit_code == 0
+    assert student.id not in last_names(site)
 
 
 @pytest.mark.parametrize("value", [7, [None], {"Canary": [7]}, "\x00\ud800", "x" * 5000])

@@ -413,33 +413,6 @@ def test_responses_without_links_are_paged_by_the_last_id(clever: RunningSimulat
 # Malformed records, and new fields
 
 
-@pytest.mark.parametrize(
-    ("values", "field"),
-    [
-        ({"name": ["Mei-Ling Ortiz"]}, "section.name"),
-        ({"subject": 7}, "section.subject"),
-        ({"students": "Mei-Ling Ortiz"}, "section.students"),
-        ({"students": ["Mei-Ling Ortiz", "5e" * 12]}, "section.students"),
-        ({"teacher": {"name": "Mei-Ling Ortiz"}}, "section.teacher"),
-        ({"created": "Mei-Ling Ortiz"}, "section.created"),
-        ({"term": "Mei-Ling Ortiz"}, "section.term"),
-        ({"term": {"start_date": "8/15/2019"}}, "section.term.start_date"),
-        ({"ext": []}, "section.ext"),
-    ],
-)
-def test_a_value_of_the_wrong_type_is_omitted_and_counted_by_field(
-    clever: RunningSimulator, values: dict[str, Any], field: str
-) -> None:
-    good = {"id": "5d" * 12, "period": "3"}
-    clever.add_fault("data", body=page({"id": "5f" * 12, "period": "2"} | values, good))
-    roster = make_job(clever, "v1.2").roster
-    first, second = roster.sections()
-    assert (first.period, second.period) == ("2", "3")
-    assert roster.report.values == {field: 1}
-    assert roster.report.sentences() == [f"1 value was not understood: {field} (1)."]
-    assert first.student_ids == (("5e" * 12,) if isinstance(values.get("students"), list) else ())
-
-
 @pytest.mark.parametrize(("grade", "read"), [(5, "5"), (5.0, "5"), (True, None), (10**400, None)])
 def test_a_number_is_accepted_where_its_meaning_is_unambiguous(
     clever: RunningSimulator, grade: object, read: str | None

@@ -73,14 +73,15 @@ class Event(ReprWithoutData):
         inner = fields.as_it_is("data")
         changed = inner.get("object")
         changed = changed if isinstance(changed, dict) else {}
-        before = inner.get("previous_attributes") or fields.as_it_is("previous_attributes")
+        body = RecordReader("event.data", inner, report)
+        before = body.as_it_is("previous_attributes") or fields.as_it_is("previous_attributes")
         record_id = changed.get("id")
         return cls(
             id=event_id,
             type=fields.text("type") or "",
             created=fields.moment("created"),
             record_id=record_id if is_valid_id(record_id) else "",
-            changed=tuple(map(str, before)) if isinstance(before, dict) else (),
+            changed=tuple(map(str, before)),
             object=changed,
         )
 
