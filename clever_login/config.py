@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from clever_login.api_versions import VERSIONS
@@ -244,6 +245,7 @@ class Settings:
     session_max_hours: int = 8
     session_single: bool = False
     ask_preferred_name: bool = False
+    sync_button: bool = True
     hsts_subdomains: bool = False
     trusted_proxies: int = 0
     port: int = 3000
@@ -331,12 +333,20 @@ def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
         clever_removal_limits=reader.percentages("CLEVER_REMOVAL_LIMITS"),
         session_idle_minutes=reader.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_max_hours=reader.number("SESSION_MAX_HOURS", 8, 1, 24),
-        session_single=reader.switch("SESSION_SINGLE", default=False),
-        ask_preferred_name=reader.switch("ASK_PREFERRED_NAME", default=False),
-        hsts_subdomains=reader.switch("HSTS_SUBDOMAINS", default=False),
         trusted_proxies=reader.number("TRUSTED_PROXIES", 0, 0, 10),
         port=reader.number("PORT", 3000, 1, 65535),
+        **_read_switches(reader),
     )
+
+
+def _read_switches(reader: EnvironmentReader) -> dict[str, Any]:
+    """Read what an operator turns on or off for the whole app."""
+    return {
+        "session_single": reader.switch("SESSION_SINGLE", default=False),
+        "ask_preferred_name": reader.switch("ASK_PREFERRED_NAME", default=False),
+        "sync_button": reader.switch("SYNC_BUTTON", default=True),
+        "hsts_subdomains": reader.switch("HSTS_SUBDOMAINS", default=False),
+    }
 
 
 def load_settings_or_exit() -> Settings:

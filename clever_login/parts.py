@@ -146,11 +146,16 @@ class Rosters(Part):
     """Pages of classes, schools, and districts, and the commands that sync them with Clever.
 
     With `pages=False`, only the queries of `clever_login.rosters` and the commands. That works in
-    an app with its own sessions, too.
+    an app with its own sessions, too. `sync_button` lets district administrators start a sync,
+    which runs in a process of its own. `flask_app` is how `flask --app` finds the app in that
+    process; without it, FLASK_APP or the app's module.
     """
 
     extra: ClassVar[str] = "rosters"
+    overrides: ClassVar[Mapping[str, str]] = {"sync_button": "sync_button"}
     pages: bool = True
+    sync_button: bool | None = None
+    flask_app: str | None = None
 
     def needed_parts(self) -> tuple[str, ...]:
         """Return Sessions, which the pages need."""

@@ -132,6 +132,9 @@ EVENTS = {
     "session_dropped": "reason",
     "sessions_ended": "count",
     "sync_held": "district missing",
+    "sync_interrupted": "exit_code",
+    "sync_not_started": "cause",
+    "sync_on_demand": "district mode",
 }
 ALWAYS = {"time", "level", "event"}
 IN_A_REQUEST = {"endpoint", "request"}

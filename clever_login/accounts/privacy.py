@@ -28,6 +28,7 @@ from clever_login.db.models import (
     RoleAssignment,
     School,
     Section,
+    SyncRun,
     Term,
     utc_now,
 )
@@ -75,6 +76,8 @@ def delete_scope(session: Session, scope: DeletionScope) -> RowCounts:
     if scope.terms is not None:
         _delete_matching(session, rows, Term, scope.terms)
     if scope.districts is not None:
+        ids = select(District.id).where(scope.districts)
+        _delete_matching(session, rows, SyncRun, SyncRun.district_id.in_(ids))
         _delete_matching(session, rows, District, scope.districts)
     _delete_orphans(session, rows)
     return rows

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 from sqlalchemy.exc import DBAPIError
 
 from clever_login.cli.output import exit_on_error, validate_id
 from clever_login.cli.sync_review import print_review
 from clever_login.db.driver_errors import unavailable_reason
+from clever_login.db.history.sync_runs import Trigger
 from clever_login.errors import StoreUnavailable
 from clever_login.roster_sync.job import SyncOptions, run_sync
 from clever_login.roster_sync.lock import AlreadyRunning
@@ -45,7 +48,9 @@ def sync_command(district: str | None, full: bool, confirm_archive: bool, review
             "--yes removes data of one district. Name it with --district ID. To see what is "
             "missing, use --review."
         )
-    options = SyncOptions(district=district, full=full, confirm_archive=confirm_archive)
+    options = SyncOptions(
+        district=district, full=full, confirm_archive=confirm_archive, trigger=_trigger()
+    )
     if exit_code := _sync(options):
         click.get_current_context().exit(exit_code)
 
@@ -74,6 +79,12 @@ def _sync(options: SyncOptions) -> int:
         )
         raise command_failed(f"A database error ended the sync: {reason}.") from None
     return exit_code
+
+
+def _trigger() -> Trigger:
+    """Return who started the command: a person at a terminal, or a scheduler."""
+    has_terminal = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    return Trigger.COMMAND if has_terminal else Trigger.SCHEDULE
 
 
 def _print_progress(message: str) -> None:

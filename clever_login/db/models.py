@@ -259,6 +259,28 @@ class SyncLock(Base):
     until: Mapped[datetime] = mapped_column(UtcDateTime())
 
 
+class SyncRun(Base):
+    """One sync of a district, for the history that its administrators and the operators read."""
+
+    __tablename__ = "clever_sync_runs"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    district_id: Mapped[str] = mapped_column(
+        ForeignKey("clever_districts.id", ondelete="CASCADE"), index=True
+    )
+    trigger: Mapped[str] = mapped_column(String(16))  # a value of db.history.sync_runs.Trigger
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime(), index=True)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
+    # A run that has not begun: until when its process has promised another sign of life.
+    waits_until: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
+    mode: Mapped[str | None] = mapped_column(String(16), default=None)  # how it read, or "failed"
+    # What was read so far, such as "1200 people". None: the run has not begun.
+    progress: Mapped[str | None] = mapped_column(String(64), default=None)
+    # Numbers of rows: {"people": {"new": 12}}.
+    counts: Mapped[dict[str, dict[str, int]]] = mapped_column(JSON, default_factory=dict)
+    problem: Mapped[str | None] = mapped_column(String(500), default=None)  # for operators
+
+
 def has_role(role: Role, person: type[Person] = Person) -> ColumnElement[bool]:
     """Return a condition for people with a role. `roles` is a JSON list of Role values."""
     return cast(person.roles, String).like(f'%"{role.value}"%')

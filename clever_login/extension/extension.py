@@ -43,6 +43,8 @@ DATABASE_COMMANDS = {
 }
 ROSTER_COMMANDS = {
     "accounts": "clever_login.cli.account_transfer:accounts",
+    "run-sync": "clever_login.cli.runs:run_requested_sync",
+    "runs": "clever_login.cli.runs:list_runs",
     "sync": "clever_login.cli.sync:sync_command",
 }
 

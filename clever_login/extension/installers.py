@@ -22,6 +22,7 @@ from clever_login.db.product_tables import ProductTables
 from clever_login.i18n import languages
 from clever_login.parts import Database, Languages, Part, Rosters, SecurityHeaders
 from clever_login.rosters import views as roster_views
+from clever_login.rosters.updates import views as update_views
 from clever_login.sessions import login_session, user_session
 from clever_login.web import (
     body_limits,
@@ -95,9 +96,12 @@ def _install_accounts(to: Target, _part: Part) -> None:
 
 def _install_rosters(to: Target, part: Part) -> None:
     _install_database(to.app)
-    if cast(Rosters, part).pages:
+    options = cast(Rosters, part)
+    if options.pages:
         roster_views.init_app(to.app, to.settings)
         roster_views.routes.add_to(to.blueprint)
+        update_views.init_app(to.app, options.flask_app)
+        update_views.routes.add_to(to.blueprint)
 
 
 def _only_app(init_app: Callable[[Flask, Settings], None]) -> Installer:

@@ -18,6 +18,7 @@ from clever_login.clever.records import DistrictRecord
 from clever_login.config import Settings
 from clever_login.db import models
 from clever_login.db.database import database, not_ready_reason
+from clever_login.db.history.sync_runs import LOCK_NAME, Trigger
 from clever_login.districts import Districts, districts_announcing_waits
 from clever_login.errors import (
     CleverKeepsFailing,
@@ -49,12 +50,12 @@ from clever_login.roster_sync.limits.loss_limits import Loss
 from clever_login.roster_sync.read_plan import ReadHistory
 from clever_login.roster_sync.removals import held_removals, removal
 from clever_login.roster_sync.results import SyncMode, SyncResult, describe_state, describe_stop
+from clever_login.roster_sync.runs.history import RunHistory
 from clever_login.roster_sync.writer import WriteResult
 from clever_login.services import services
 from clever_login.sessions import end_sessions
 
 SUPPORTED_VERSIONS = ("v2.1", "v3.0", "v3.1")
-LOCK_NAME = "sync"
 MAX_FAILURES_IN_A_ROW = 3  # each took six attempts
 # Problems shown to district administrators; others are temporary, or for the operator to fix.
 HELD_PROBLEM = "too_many"
@@ -74,11 +75,16 @@ class DatabaseNotReady(RosterError):
 
 @dataclass(frozen=True, kw_only=True)
 class SyncOptions:
-    """The operator's options for a sync."""
+    """The operator's options for a sync.
+
+    `run_id` is the run that an administrator of the district has asked for.
+    """
 
     district: str | None = None
     full: bool = False
     confirm_archive: bool = False
+    trigger: Trigger = Trigger.COMMAND
+    run_id: str | None = None
 
 
 def run_sync(options: SyncOptions, report_progress: Callable[[str], None]) -> Iterator[SyncResult]:
@@ -102,12 +108,9 @@ def run_sync(options: SyncOptions, report_progress: Callable[[str], None]) -> It
         database().engine.connect() as connection,
         lock.hold_lock(connection, LOCK_NAME) as held_lock,
     ):
-        job = _SyncJob(
-            app_districts,
-            TransactionRunner(connection=connection, lock=held_lock),
-            options,
-            report_progress,
-        )
+        transactions = TransactionRunner(connection=connection, lock=held_lock)
+        runs = RunHistory(transactions, options.trigger, options.run_id)
+        job = _SyncJob(app_districts, transactions, options, report_progress, runs)
         yield from job.results()
 
 
@@ -117,8 +120,10 @@ class _SyncJob:
     transactions: TransactionRunner
     options: SyncOptions
     report_progress: Callable[[str], None]
+    runs: RunHistory
 
     def results(self) -> Iterator[SyncResult]:
+        self.runs.finish_interrupted()
         listed_ids = self.districts.ids()
         names = self.transactions.run_in_transaction(district_records.connected_districts)
         requested, allowed = self.options.district, self._settings.clever_district_ids
@@ -139,7 +144,7 @@ class _SyncJob:
             if allowed and district_id not in allowed:
                 yield self._archive_excluded(district_id, names)
                 continue
-            result = self._sync_or_report(district_id, names)
+            result = self._sync_and_record(district_id, names)
             yield result
             failures = failures + 1 if result.clever_failed else 0
             if failures == MAX_FAILURES_IN_A_ROW and (left := len(to_sync) - number):
@@ -193,10 +198,17 @@ class _SyncJob:
             district_id=district_id, name=name, mode="left", counts=counts, reason=reason
         )
 
+    def _sync_and_record(self, district_id: str, names: dict[str, str]) -> SyncResult:
+        """Sync one district, as a run in the history."""
+        district_records.begin_attempt(self.transactions, district_id)
+        self.runs.begin(district_id)
+        result = self._sync_or_report(district_id, names)
+        self.runs.finish(result)
+        return result
+
     def _sync_or_report(self, district_id: str, names: dict[str, str]) -> SyncResult:
         """Sync one district. Its failure does not stop the sync of the others."""
         name = names.get(district_id, "")
-        district_records.begin_attempt(self.transactions, district_id)
         try:
             return self._sync_district(district_id)
         except (lock.LockLost, lock.AlreadyRunning):
@@ -244,7 +256,8 @@ class _SyncJob:
             confirm_archive=self.options.confirm_archive,
             removal_limit=self._settings.removal_limit(record.id),
             clever_sync_at=record.last_clever_sync,
-            report_progress=lambda message: self.report_progress(f"{name}: {message}"),
+            report_progress=lambda message: self._report_progress(name, message),
+            counts=self.runs.counts,
         )
         mode, plan = self._sync_records(sync)
         _remove_reviewed(sync)
@@ -265,10 +278,16 @@ class _SyncJob:
             notes=tuple(report.sentences()),
         )
 
+    def _report_progress(self, name: str, message: str) -> None:
+        self.report_progress(f"{name}: {message}")
+        self.runs.note_progress(message)
+
     def _sync_records(self, sync: DistrictSync) -> tuple[SyncMode, str]:
         """Read the district as its history says. Returns how, and a sentence about it or ""."""
         history = self.transactions.run_in_transaction(
-            lambda db: read_plan.load_history(db, sync.district_id)
+            lambda db: read_plan.load_history(
+                db, sync.district_id, is_awaited=self.options.run_id is not None
+            )
         )
         self._end_archived_sessions(sync.district_id, history.synced_at)
         if not self.options.full and (reason := self._read_events(sync, history)) is not None:

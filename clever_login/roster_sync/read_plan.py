@@ -27,7 +27,10 @@ ENABLE_EVENTS += "Integrations. To read the district now, run the same command w
 
 @dataclass(frozen=True, kw_only=True)
 class ReadHistory:
-    """When a district was read. Times are None if it never was, or if it was archived since."""
+    """When a district was read. Times are None if it never was, or if it was archived since.
+
+    `is_awaited`: somebody has asked for the current data and waits for it.
+    """
 
     cursor: str | None
     synced_at: datetime | None
@@ -35,6 +38,7 @@ class ReadHistory:
     event_seen_at: datetime | None
     missing_since: datetime | None  # since when the first person is missing who is not archived yet
     clever_sync_at: datetime | None  # Clever's last_clever_sync at the last full read
+    is_awaited: bool = False
 
     def is_older_than(self, age: timedelta) -> bool:
         """Whether the last full read was longer ago than this."""
@@ -51,7 +55,7 @@ class ReadHistory:
 
         `clever_sync_at` is its `last_clever_sync` now, and `days` is CLEVER_FULL_READ_DAYS.
         """
-        if self.cursor is not None and self.event_seen_at is not None:
+        if self.is_awaited or (self.cursor is not None and self.event_seen_at is not None):
             return None
         if clever_sync_at is None or self.clever_sync_at is None:
             return None if self.is_older_than(WITHOUT_EVENTS) else self._next_day()
@@ -75,7 +79,9 @@ class ReadHistory:
         )
 
 
-def load_history(connection: Connection, district_id: str) -> ReadHistory:
+def load_history(
+    connection: Connection, district_id: str, *, is_awaited: bool = False
+) -> ReadHistory:
     """Return when a district was read."""
     district = models.District
     columns = (
@@ -89,7 +95,7 @@ def load_history(connection: Connection, district_id: str) -> ReadHistory:
     person = models.Person
     is_missing = (person.district_id == district_id) & person.archived_at.is_(None)
     missing_since = connection.scalar(select(func.min(person.missing_since)).where(is_missing))
-    return ReadHistory(**row._asdict(), missing_since=missing_since)
+    return ReadHistory(**row._asdict(), missing_since=missing_since, is_awaited=is_awaited)
 
 
 def save_event_seen(connection: Connection, district_id: str) -> None:

@@ -14,6 +14,8 @@ from clever_login.rosters.district_status import SyncStatus
 from clever_login.rosters.pagination import ALL_PAGES, MAX_PAGE_SIZE, Page
 from clever_login.rosters.records import District, GradeCount, NotVisible, Person, School, Section
 from clever_login.rosters.removal_review import Review
+from clever_login.rosters.updates import runs
+from clever_login.rosters.updates.runs import Run, UpdateStatus
 from clever_login.rosters.viewers import Viewer
 
 
@@ -34,6 +36,7 @@ class Dashboard:
     district: District | None
     grades: list[GradeCount]
     sync: SyncStatus  # empty for students who have classes: their page does not show it
+    update: UpdateStatus | None = None  # of a district administrator's district
 
     @property
     def several_schools(self) -> bool:
@@ -74,13 +77,37 @@ class DistrictPage:
     grades: list[GradeCount]
     schools: Page[School]
     sync: SyncStatus
+    update: UpdateStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryPage:
+    """The syncs of a district, newest first."""
+
+    runs: list[Run]
+    update: UpdateStatus
+    sync: SyncStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPage:
+    """One sync of a district, and the district's state, which explains the newest one."""
+
+    run: Run
+    update: UpdateStatus
+    sync: SyncStatus
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether no later sync of the district has been started."""
+        return self.update.newest is not None and self.update.newest.id == self.run.id
 
 
 def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
     """Return the viewer's classes, schools and district."""
     enrolled = viewer.role in (Role.STUDENT, Role.TEACHER)
     staff, admin = viewer.role is Role.STAFF, viewer.role is Role.DISTRICT_ADMIN
-    with queries.roster_connection():
+    with queries.roster_connection() as connection:
         classes = _classes(viewer, page) if enrolled else Page(rows=[], total=0)
         shows_status = not (classes and viewer.role is Role.STUDENT)
         return Dashboard(
@@ -91,6 +118,7 @@ def load_dashboard(viewer: Viewer, page: int) -> Dashboard:
             district=_district(viewer) if admin else None,
             grades=queries.students_by_grade(viewer=viewer) if staff or admin else [],
             sync=queries.sync_status(viewer=viewer) if shows_status else SyncStatus(),
+            update=runs.load_update_status(connection, viewer) if admin else None,
         )
 
 
@@ -139,11 +167,36 @@ def load_district_page(viewer: Viewer, page: int) -> DistrictPage:
 
     Raises NotVisible for other viewers.
     """
-    with queries.roster_connection():
+    with queries.roster_connection() as connection:
         return DistrictPage(
             counts=queries.district(viewer=viewer),
             grades=queries.students_by_grade(viewer=viewer),
             schools=queries.schools(counts=True, viewer=viewer, page=page),
+            sync=queries.sync_status(viewer=viewer),
+            update=runs.load_update_status(connection, viewer),
+        )
+
+
+def load_history_page(viewer: Viewer) -> HistoryPage:
+    """Return the syncs of the viewer's district.
+
+    Raises NotVisible unless the viewer is a district administrator.
+    """
+    with queries.roster_connection() as connection:
+        queries.district(viewer=viewer)
+        return HistoryPage(
+            runs=runs.list_runs(connection, viewer),
+            update=runs.load_update_status(connection, viewer),
+            sync=queries.sync_status(viewer=viewer),
+        )
+
+
+def load_run_page(viewer: Viewer, run_id: str) -> RunPage:
+    """Return one sync of the viewer's district. Raises NotVisible if there is none."""
+    with queries.roster_connection() as connection:
+        return RunPage(
+            run=runs.find_run(connection, viewer, run_id),
+            update=runs.load_update_status(connection, viewer),
             sync=queries.sync_status(viewer=viewer),
         )
 

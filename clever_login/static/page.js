@@ -21,6 +21,22 @@
     addEventListener("pageshow", () => busy(false)); // also after the Back button
   });
 
+  // An update is running: show how far it is. When it has a result, load the page with the result.
+  const progress = document.querySelector("[data-progress]");
+  const follow = () => setTimeout(() => {
+    fetch(location.href, { headers: { Accept: "text/html" } }).then((answer) => {
+      if (answer.status >= 500) throw new Error(answer.status);
+      return answer.text();
+    }).then((html) => {
+      const parsed = new DOMParser().parseFromString(html, "text/html");
+      const now = parsed.querySelector("[data-progress]");
+      if (!now) return location.reload();
+      if (now.textContent !== progress.textContent) progress.replaceChildren(...now.childNodes);
+      follow();
+    }).catch(follow);
+  }, 5000);
+  if (progress) follow();
+
   if (document.querySelector("[data-nobody]")) tabs.postMessage({ login: "" });
   if (!dialog) return;
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import delete
 
-from clever_login.db.models import Enrollment
+from clever_login.db.history.sync_runs import LOCK_NAME
+from clever_login.db.models import Enrollment, SyncLock, SyncRun, utc_now
 from tests.support.chromium import run_chromium
 from tests.support.login_flows import by_button
 from tests.support.roster_fixtures import (
@@ -59,7 +65,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def page_of(browser: Browser, site: Site, user_name: str, **choices: str) -> Iterator[Page]:
+def page_of(browser: Browser, site: Site, user_name: str, **choices: str | bool) -> Iterator[Page]:
     """Yield a page in the browser of a logged-in user."""
     cookies = by_button(site, user_name).http.cookies
     context = browser.new_context(**choices)  # type: ignore[arg-type] # color options, by name
@@ -124,3 +130,57 @@ def test_a_long_list_can_be_paged_by_keyboard(school: Site, browser: Browser) ->
         page.keyboard.press("Enter")
         expect(page.locator("tbody tr")).to_have_count(STUDENTS - 50)
         expect(page.get_by_role("link", name="Page 2")).to_have_attribute("aria-current", "page")
+
+
+def change_run(site: Site, **values: object) -> None:
+    """Change the update of the district, and create it first if there is none."""
+    now, own = utc_now(), site.person("district_admin").district.id
+    with database_session(site) as session:
+        run = SyncRun(id="run", district_id=own, trigger="administrator", started_at=now)
+        lock = SyncLock(name=LOCK_NAME, holder="far:1:a", until=now + timedelta(hours=1))
+        session.merge(lock)
+        row = session.merge(run)
+        for name, value in values.items():
+            setattr(row, name, value)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_the_page_of_an_update_shows_its_progress_and_then_its_result(
+    school: Site, browser: Browser, scripts: bool
+) -> None:
+    change_run(school, progress="1200 people", finished_at=None, mode=None)
+    with page_of(browser, school, "district_admin", java_script_enabled=scripts) as page:
+
+        def look_again() -> None:
+            if scripts:
+                page.clock.fast_forward(6_000)
+            else:
+                page.get_by_role("link", name="See how far it is now").click()
+
+        if scripts:
+            page.clock.install()
+        page.goto(f"{school.url}/district/updates/run")
+        expect(page.get_by_text("1,200 people read so far.")).to_be_visible()
+        change_run(school, progress="2400 people")
+        look_again()
+        expect(page.get_by_text("2,400 people read so far.")).to_be_visible()
+        counts = {"people": {"new": 12, "changed": 3, "archived": 2}}
+        change_run(school, finished_at=utc_now(), mode="events", counts=counts)
+        look_again()
+        expect(page.get_by_role("heading", name="The update is finished")).to_be_visible()
+        expect(page.get_by_text("12 new, 3 changed, 2 no longer shared")).to_be_visible()
+
+
+def test_an_update_can_be_started_with_the_keyboard(
+    school: Site, browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nice").write_text("#!/bin/sh\n")  # instead of the process that reads the district
+    (tmp_path / "nice").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with database_session(school) as session:
+        session.execute(delete(SyncRun))
+    with page_of(browser, school, "district_admin") as page:
+        page.goto(f"{school.url}/dashboard")
+        page.get_by_role("button", name="Update now").focus()
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("/district/updates/[0-9a-f]{32}$"))

@@ -33,6 +33,7 @@ from clever_login.db.models import (
     School,
     Section,
     SyncLock,
+    SyncRun,
     Term,
     utc_now,
 )
@@ -86,6 +87,7 @@ def fill(target: Database) -> None:
             Claim(token_hash="h", person_id="p1", expires_at=utc_now() + timedelta(hours=1))
         )
         session.add(SyncLock(name="sync", holder="nobody", until=utc_now()))
+        session.add(SyncRun(id="r1", district_id="d1", trigger="command", started_at=utc_now()))
 
 
 def test_the_migrations_create_exactly_the_tables_of_the_models(app: Flask) -> None:

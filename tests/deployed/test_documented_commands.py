@@ -59,6 +59,7 @@ ON_A_HOST = {
     "flask --app app clever sync": "Harrow Creek",
     CRON: "Harrow Creek",
     "flask --app app clever status": "Harrow Creek",
+    "flask --app app clever runs": "full read",
     "flask --app app clever districts": "Harrow Creek",
     "flask --app app clever doctor": "0 faults, 0 warnings.",
     "python -m clever_login.doctor": "0 faults, 0 warnings.",

@@ -38,7 +38,8 @@ OF_BABEL = {
     "minutoj",
     "jaroj",
 }  # names of languages and times
-OF_BABEL |= set(Locale(PSEUDO).months["format"]["wide"].values())
+for width in ("wide", "abbreviated"):
+    OF_BABEL |= set(Locale(PSEUDO).months["format"][width].values())
 FOLDERS = {"app": reference_app.FOLDER / "translations", "library": LIBRARY_FOLDER}
 FILES = [
     (owner, path)

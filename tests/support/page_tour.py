@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from clever_login.config import Settings
 from clever_login.db.database import database
-from clever_login.db.models import HeldRemoval, Person, Section
+from clever_login.db.history.sync_runs import LOCK_NAME
+from clever_login.db.models import HeldRemoval, Person, Section, SyncLock, SyncRun, utc_now
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import by_button
 from tests.support.reference_app.app import create_app
@@ -212,6 +214,42 @@ def open_removals(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/district/removals")
 
 
+def open_running_update(page: Page, site: Site) -> None:
+    """Open an update that has read some people. The lock of its process is held."""
+    at, own = utc_now(), site.person("district_admin").district.id
+    run = SyncRun(id="running", district_id=own, trigger="administrator", started_at=at)
+    lock = SyncLock(name=LOCK_NAME, holder="far:1:a", until=at + timedelta(hours=1))
+    assert site.app
+    with database(site.app).begin() as session:
+        session.merge(run).progress = "1200 people"
+        session.merge(lock)
+    page.goto(f"{site.url}/district/updates/{run.id}")
+    with database(site.app).begin() as session:  # the other stops have the button
+        session.execute(delete(SyncRun).where(SyncRun.id == run.id))
+        session.execute(delete(SyncLock).where(SyncLock.name == lock.name))
+
+
+def click_update_too_often(page: Page, site: Site) -> None:
+    """Click the button when the limit of the app is reached."""
+    assert site.app
+    own, now = site.person("district_admin").district, utc_now()
+    other = next(district.id for district in site.clever.people.districts if district != own)
+    with database(site.app).begin() as session:
+        for number in range(6):
+            run = SyncRun(
+                id=f"often{number}",
+                district_id=other,
+                trigger="administrator",
+                started_at=now,
+                finished_at=now,
+            )
+            session.add(run)
+    page.goto(f"{site.url}/dashboard")
+    page.get_by_role("main").locator('form[action$="/district/updates"] button').click()
+    with database(site.app).begin() as session:
+        session.execute(delete(SyncRun).where(SyncRun.id.like("often%")))
+
+
 CLEVER_FORM = Stop(name="simulator", steps=open_clever_form)
 SCHOOL_PATH, CLASS_PATH, DISTRICT_PATH = "/schools/", "/classes/", "/district"
 STOPS = (
@@ -239,6 +277,18 @@ STOPS = (
         user_name="district_admin",
     ),
     Stop(name="district-admin-removals", steps=open_removals, user_name="district_admin"),
+    Stop(
+        name="updates",
+        steps=follow_links("/district/updates"),
+        user_name="district_admin",
+    ),
+    Stop(
+        name="update",
+        steps=follow_links("/district/updates", "/district/updates/"),
+        user_name="district_admin",
+    ),
+    Stop(name="update-running", steps=open_running_update, user_name="district_admin"),
+    Stop(name="update-later", steps=click_update_too_often, user_name="district_admin"),
     Stop(
         name="district-admin-class",
         steps=follow_links(DISTRICT_PATH, SCHOOL_PATH, CLASS_PATH),

@@ -21,7 +21,7 @@ PARTS = (
     parts.Languages(),
     parts.Health(),
     parts.Accounts(),
-    parts.Rosters(),
+    parts.Rosters(flask_app=__name__),
 )
 clever = CleverLogin(product=PRODUCT, url_prefix="", after_login="/dashboard", parts=PARTS)
 

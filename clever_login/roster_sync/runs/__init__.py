@@ -1,0 +1,1 @@
+"""The history of syncs, and the sync that a district administrator has asked for."""
