@@ -88,8 +88,8 @@ TYPE_BY_NAME = {
     for kind, names in {
         "number": "grade graduation_year high_grade low_grade period",
         "id": "course district legacy_id school student teacher term_id",
-        "moment": "created end_date last_attendance_sync last_modified last_sync launch_date"
-        " pause_end pause_start start_date updated",
+        "moment": "created end_date last_attendance_sync last_clever_sync last_modified"
+        " last_sync launch_date pause_end pause_start start_date updated",
         "flag": "instant_login synced_in_lms",
         "ids": "schools students teachers",
         "words": "login_methods roles",
