@@ -16,7 +16,7 @@ from clever_login.clever.parsing import format_counts, is_valid_id
 from clever_login.clever.people import PersonRole
 from clever_login.db import models
 from clever_login.db.upsert import model_table
-from clever_login.roster_sync.writer import MODEL_BY_KIND
+from clever_login.roster_sync.kinds import MODEL_BY_KIND
 from clever_simulator.directory.models import District
 from clever_simulator.server import RunningSimulator
 from tests.conftest import SiteMaker

@@ -209,8 +209,10 @@ def open_removals(page: Page, site: Site) -> None:
         sections = select(Section.id).where(Section.district_id == own)
         for kind, ids in (("people", people.order_by(Person.id)), ("sections", sections)):
             for record_id in session.scalars(ids.limit(9)):
-                key = {"record_id": record_id, "linked_id": "", "role": ""}
-                session.merge(HeldRemoval(district_id=own, kind=kind, **key))
+                held = HeldRemoval(
+                    district_id=own, kind=kind, record_id=record_id, linked_id="", role=""
+                )
+                session.merge(held)
     page.goto(f"{site.url}/district/removals")
 
 
