@@ -98,6 +98,14 @@ class ApiVersion:
         return (RecordKind.USERS,) if self.roles_in_record else _PEOPLE_KINDS
 
 
+def missing_version(version: ApiVersion) -> str:
+    """Return what to tell an operator if Clever has not given a version to the app."""
+    return (
+        f"Clever does not answer this app in version {version.name} of its API. Clever gives new "
+        f"apps only {NEW_APPS}: set CLEVER_API_VERSION to one of them"
+    )
+
+
 def support_summary(version: ApiVersion) -> str:
     """Return one sentence for an operator about Clever's support for a version."""
     support = version.support

@@ -100,6 +100,10 @@ class CleverMisconfigured(LoginError):
     code = "clever_misconfigured"
 
 
+class VersionMissing(CleverMisconfigured):
+    """Clever has not given this app the version of its API in CLEVER_API_VERSION."""
+
+
 class CleverUnavailable(LoginError):
     """Clever did not answer in time, or answered with a temporary error (429, 5xx)."""
 
@@ -219,6 +223,8 @@ def describe_for_operator(error: Exception) -> str:
     """Describe an error for an operator in one or two sentences, with what to do about it."""
     if isinstance(error, RosterError):
         return str(error)
+    if isinstance(error, VersionMissing):
+        return f"{error}."
     if isinstance(error, CleverMisconfigured):
         return f"{error}. Check CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET."
     if isinstance(error, CleverUnavailable):

@@ -7,7 +7,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO, cast, get_args
+from typing import Any, TextIO, cast, get_args
 
 from clever_simulator.config import Config, RegisteredApp, Tier, default_config
 from clever_simulator.conformance.command import check
@@ -87,9 +87,11 @@ def _build_config(options: argparse.Namespace) -> Config:
     # An app from --app replaces the sample app with the same client ID.
     replaced_ids = {app.client_id for app in extra}
     samples = tuple(app for app in config.apps if app.client_id not in replaced_ids)
-    switches = {name: value for switch in options.switch for name, value in switch.items()}
+    changes: dict[str, Any] = {"api_versions": options.api_versions}
+    for switch in options.switch:
+        changes |= switch
     return Config(
-        apps=tuple(replace(app, **switches) for app in samples + extra),
+        apps=tuple(replace(app, **changes) for app in samples + extra),
         seed=options.seed,
         new_ids=frozenset(options.new_id),
         students=options.students,
@@ -131,6 +133,13 @@ def _parse_school_count(text: str) -> int:
     return int(text)
 
 
+def _parse_versions(text: str) -> tuple[str, ...]:
+    versions = tuple(text.split(","))
+    if not set(versions) <= set(VERSIONS):
+        raise argparse.ArgumentTypeError(f"expected a list of {', '.join(VERSIONS)}")
+    return versions
+
+
 def _parse_switch(text: str) -> dict[str, str | bool]:
     try:
         return parse_switch(text)
@@ -164,6 +173,13 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--app-url", default="http://localhost:3000", help="the app's URL")
     parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
     _add_directory_options(parser)
+    parser.add_argument(
+        "--api-versions",
+        type=_parse_versions,
+        default=(),
+        metavar="LIST",
+        help="the only versions that Clever has given to the apps, such as v3.0,v3.1",
+    )
     parser.add_argument(
         "--switch",
         action="append",

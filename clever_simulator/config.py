@@ -9,7 +9,6 @@ from clever_simulator.switches import Switches
 
 Tier = Literal["secure_sync", "sso", "library"]
 ROLES: tuple[Role, ...] = get_args(Role)
-NEW_APP_VERSIONS = ("v3.0", "v3.1")
 _LIBRARY_ROLES = ("student", "teacher")
 
 
@@ -26,7 +25,7 @@ class RegisteredApp(Switches):
     - `events`: the events API has the changes of rosters. Without it, as for new apps at Clever, it
       has an empty list.
     - `api_versions`: the versions of the API that Clever has given to the app; empty means all.
-      Clever gives new apps only current versions: `NEW_APP_VERSIONS`.
+      Clever gives new apps only v3.0, and v3.1 on request.
     - `last_clever_sync`: records of districts have this field, which Clever's support enables.
     """
 

@@ -110,14 +110,18 @@ class ProfileLoader:
     def load(self, me: Me | None = None) -> Profile:
         """Load a user's whole profile.
 
-        Calls `/me` only if `me`, taken from an ID token, is missing. Raises LoginError when Clever
-        does not identify the user.
+        Calls `/me` only if `me`, taken from an ID token, is missing, or if the user's record is
+        refused: a version of the API may be missing. Raises LoginError when Clever does not
+        identify the user.
         """
+        is_from_token = me is not None
         me = me or self.client.me()
         if me.type == "district":
             raise NotAPerson("the token belongs to a district, not to a person")
         district = self._start_district_fetch(me)
         record = _fetch_part(lambda: self.client.user(me))
+        if is_from_token and record.outcome == "refused":
+            self.client.check_version()
         user = record.value or User(id=me.id, district_id=me.district_id, roles=_roles_from_me(me))
         # A token that cannot read its user may have fewer permissions: do not serve it records
         # that were read with other tokens.

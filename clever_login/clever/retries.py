@@ -19,6 +19,7 @@ from clever_login.errors import CleverConnectionLost, CleverUnavailable, CleverU
 TEMPORARY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
 MAX_WAIT_SECONDS = 61.0  # seconds: rate limits are counted per minute, and clocks differ a little
 BUSY_STATUSES = frozenset({429, 503})  # Clever is busy: do not restart a login at once
+NOT_SHARED_STATUSES = frozenset({403, 404, 501})  # Clever documents 501 as unsupported
 NOT_JSON: Any = object()
 MAX_NUMBER_DIGITS = 100  # of an integer in JSON
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import requests
 
-from clever_login.api_versions import ApiVersion
+from clever_login.api_versions import ApiVersion, missing_version
 from clever_login.clever.deadlines import Deadline
 from clever_login.clever.http import HttpClient
 from clever_login.clever.models import (
@@ -29,14 +29,21 @@ from clever_login.clever.models import (
 from clever_login.clever.parsing import Json, unwrap_records
 from clever_login.clever.people import Person, PersonRole
 from clever_login.clever.records import Section
-from clever_login.clever.retries import NOT_JSON, TEMPORARY_STATUSES, CleverResponse
+from clever_login.clever.retries import (
+    NOT_JSON,
+    NOT_SHARED_STATUSES,
+    TEMPORARY_STATUSES,
+    CleverResponse,
+)
 from clever_login.errors import (
     CleverUnavailable,
     CleverUnexpected,
+    LoginError,
     LoginRefused,
     NotJson,
     NotShared,
     NoUsableId,
+    VersionMissing,
     WrongPerson,
 )
 
@@ -54,12 +61,24 @@ class UserClient:
     def me(self) -> Me:
         """Return the user that the token belongs to.
 
-        Raises LoginRefused when Clever does not accept the token.
+        Raises LoginRefused when Clever does not accept the token, and VersionMissing when it does,
+        but has no answer in this version of its API.
         """
         try:
             return Me.from_api(self._get(f"/{self.version.name}/me", "/me"))
         except NotShared as error:
+            if self._is_accepted():
+                raise VersionMissing(missing_version(self.version)) from error
             raise LoginRefused("Clever does not say who the token belongs to") from error
+
+    def check_version(self) -> None:
+        """Raise VersionMissing if Clever does not answer this app in this version of its API."""
+        try:
+            self.me()
+        except VersionMissing:
+            raise
+        except LoginError:
+            return
 
     def user(self, me: Me) -> User:
         """Return the record of the user that `me` names.
@@ -105,6 +124,14 @@ class UserClient:
             raise WrongPerson("/userinfo describes another user")
         return login_role(claims)
 
+    def _is_accepted(self) -> bool:
+        """Whether Clever accepts the token where the version of the API does not matter."""
+        try:
+            self._get("/userinfo", "/userinfo")
+        except (LoginError, NotShared):
+            return False
+        return True
+
     def _get(self, path: str, what: str) -> Json:
         request = requests.Request(
             "GET", f"{self.api_url}{path}", headers={"Authorization": f"Bearer {self.token}"}
@@ -127,12 +154,15 @@ def json_object(response: CleverResponse) -> Json:
 
 
 def _raise_for_status(response: CleverResponse, what: str) -> None:
-    """Raise the error for a status: 401 bad token, 403 and 404 not shared, temporary ones retry."""
+    """Raise the error for a status.
+
+    401 is a bad token; 403, 404, and 501 (which Clever documents as unsupported) are not shared.
+    """
     if response.status == 200:
         return
     if response.status == 401:
         raise LoginRefused("Clever does not accept the token")
-    if response.status in {403, 404}:
+    if response.status in NOT_SHARED_STATUSES:
         raise NotShared("Clever does not share this record with the app")
     if response.status in TEMPORARY_STATUSES or response.status >= 500:
         raise CleverUnavailable(f"Clever answered {response.status} to the request for {what}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from clever_login.api_versions import NEW_APPS, VERSIONS, missing_version
 from clever_login.clever.oidc import DISCOVERY_PATH
 from clever_login.config import DEVELOPMENT
 from clever_login.doctor.clever_probe import CleverProbe, ProbeReply
@@ -143,6 +144,24 @@ def _count_demo_districts(probe: CleverProbe) -> tuple[int, bool]:
             return demo, True
         demo += 1
     return demo, False
+
+
+def check_version(environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:
+    """Check, with a district's token, that Clever answers the app in the configured version."""
+    name = "API version at Clever"
+    version = VERSIONS[environment.settings.clever_api_version]
+    if not probe.tokens:
+        yield ok(name, NO_DISTRICT_MESSAGE)
+        return
+    permission = probe.can_list("districts")
+    if permission:
+        yield ok(name, f"Clever answers this app in {version.name}.")
+    elif permission is None:
+        message = f"Clever did not say whether this app has version {version.name} of its API."
+        yield warning(name, message, "Try again.")
+    else:
+        fix = f"Set CLEVER_API_VERSION to {NEW_APPS}."
+        yield failure(name, f"{missing_version(version).partition(':')[0]}.", fix)
 
 
 def check_tier(_environment: DoctorEnvironment, probe: CleverProbe) -> Iterator[Finding]:

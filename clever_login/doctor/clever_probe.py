@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from clever_login.clever.deadlines import Deadline
 from clever_login.clever.http import HttpClient, send_raw
 from clever_login.clever.oidc import SigningKeys
-from clever_login.clever.retries import CleverResponse
+from clever_login.clever.retries import NOT_SHARED_STATUSES, CleverResponse
 from clever_login.config import Settings
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.errors import LoginError
@@ -106,10 +106,11 @@ class CleverProbe:
         """Return whether the first district's token may list this; None if Clever does not say."""
         token = next(iter(self.tokens or ()), None)
         deadline = Deadline(self._seconds / 2)
-        reply = self._send(f"{self._api}/{collection}", deadline, token=token, limit="1")
+        limit = {} if collection == "districts" else {"limit": "1"}
+        reply = self._send(f"{self._api}/{collection}", deadline, token=token, **limit)
         if reply.status == 200:
             return True
-        return False if reply.status in {403, 404} else None
+        return False if reply.status in NOT_SHARED_STATUSES else None
 
     def read_signing_keys(self) -> None:
         """Read the discovery document and the keys, as a login does.

@@ -109,6 +109,13 @@ CHECKS = (
         prerequisites=LOGIN_CHECK,
     ),
     _clever_check(
+        "API version at Clever",
+        check_clever.check_version,
+        *CREDENTIAL_VARIABLES,
+        *DATA_API_VARIABLES,
+        prerequisites=READ_CHECKS,
+    ),
+    _clever_check(
         "districts",
         check_clever.check_districts,
         *CREDENTIAL_VARIABLES,

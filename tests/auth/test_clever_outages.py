@@ -228,6 +228,7 @@ def test_rejected_client_credentials_are_reported_as_the_operators_problem(
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_rejected_access_token_fails_the_login(site: Site, status: int) -> None:
     site.clever.add_fault("me", status=status)
+    site.clever.add_fault("userinfo", status=status)
     assert by_button(site, "student").code == "login_refused"
 
 

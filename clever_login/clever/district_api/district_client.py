@@ -21,7 +21,7 @@ from clever_login.clever.district_api.pagination import QueryValue, iterate_reco
 from clever_login.clever.district_api.rate_limit import RetryPolicy
 from clever_login.clever.http import LIST_LIMITS, HttpClient, ResponseLimits
 from clever_login.clever.parsing import Json, is_valid_id, parse_id
-from clever_login.clever.retries import CleverResponse
+from clever_login.clever.retries import NOT_SHARED_STATUSES, CleverResponse
 from clever_login.clever.user_client import json_object
 from clever_login.errors import (
     CleverMisconfigured,
@@ -167,7 +167,7 @@ class DistrictClient:
     def get(self, path: str) -> Json:
         """Return the JSON object at a path of this version, which may include a query.
 
-        Raises NotShared on 403 and 404.
+        Raises NotShared on 403, 404, and 501.
         """
         return self._get(self.base + path.removeprefix("/"))
 
@@ -231,7 +231,7 @@ class DistrictClient:
         response = self._answer(url)
         if response.status == 200:
             return json_object(response)
-        if response.status in {403, 404}:
+        if response.status in NOT_SHARED_STATUSES:
             raise NotShared("Clever does not share this record with the app")
         error = QueryRefused if response.status == 400 else CleverUnexpected
         raise error(f"Clever answered {response.status} for a record of the district")

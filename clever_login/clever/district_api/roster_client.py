@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from clever_login.api_versions import RecordKind
+from clever_login.api_versions import RecordKind, missing_version
 from clever_login.clever.district_api.district_client import DistrictClient
 from clever_login.clever.district_api.pagination import MAX_PAGE_SIZE
 from clever_login.clever.parsing import Json, ReadReport, parse_id
@@ -20,7 +20,7 @@ from clever_login.clever.records import (
     Section,
     Term,
 )
-from clever_login.errors import NotShared, NoUsableId
+from clever_login.errors import NoUsableId, VersionMissing
 
 T = TypeVar("T")
 Reader = Callable[[object, ReadReport], T]
@@ -51,11 +51,14 @@ class Roster:
     report: ReadReport = field(default_factory=ReadReport, compare=False)
 
     def district(self) -> DistrictRecord:
-        """Return the district with its state, last sync, launch date, and pause."""
+        """Return the district with its state, last sync, launch date, and pause.
+
+        Raises VersionMissing if Clever has no record: every token of a district can read it.
+        """
         place = parse_id(self.client.district_id)
         record = self.client.record(f"/districts/{place}")
         if record is None:
-            raise NotShared("Clever does not let the district's token read the district")
+            raise VersionMissing(missing_version(self.client.version))
         path = self.client.version.status_path.format(id=place)
         is_separate = not path.endswith(place)
         status = self.client.record(path) if is_separate else record
