@@ -96,6 +96,7 @@ def _build_config(options: argparse.Namespace) -> Config:
         new_ids=frozenset(options.new_id),
         students=options.students,
         schools=options.schools,
+        certification=options.certification,
         data=options.data,
     )
 
@@ -219,6 +220,11 @@ def _add_directory_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="add a district of the size of Clever's default sandbox: "
         f"{SANDBOX[0]:,} students and {SANDBOX[1]} schools",
+    )
+    add(
+        "--certification",
+        action="store_true",
+        help="add a district with the cases that Clever's certification guides name",
     )
     add("--data", type=Path, metavar="FOLDER-OR-ZIP", help="add a district from CSV files")
     add(

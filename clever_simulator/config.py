@@ -88,8 +88,9 @@ class Config:
 
     `new_ids` are user names of people who have returned with a new ID. `students` adds one more
     district with that many students (1 to 200,000), and with `schools` (3 to 1,000) that many
-    schools. `data`, a folder or zip of Clever's CSV files,
-    adds the district in those files, without the lines in `left_out` (file and line number).
+    schools. `certification` adds the district of `directory/certification.py`. `data`, a folder or
+    zip of Clever's CSV files, adds the district in those files, without the lines in `left_out`
+    (file and line number).
     """
 
     apps: tuple[RegisteredApp, ...]
@@ -97,6 +98,7 @@ class Config:
     new_ids: frozenset[str] = frozenset()
     students: int | None = None
     schools: int | None = None
+    certification: bool = False
     data: Path | None = None
     left_out: frozenset[tuple[str, int]] = frozenset()
 

@@ -17,7 +17,13 @@ from clever_simulator.credentials.clock import Clock
 from clever_simulator.credentials.consents import Consents
 from clever_simulator.credentials.signing_keys import SigningKeys
 from clever_simulator.credentials.tokens import TokenStore
-from clever_simulator.directory import csv_district, edge_cases, large_district, sample_districts
+from clever_simulator.directory import (
+    certification,
+    csv_district,
+    edge_cases,
+    large_district,
+    sample_districts,
+)
 from clever_simulator.directory.directory import Directory, make_id, with_people
 from clever_simulator.directory.models import Person
 from clever_simulator.faults.faults import FaultQueue
@@ -96,6 +102,8 @@ def build_directory(config: Config) -> Directory:
         directories.append(
             large_district.build_directory(config.seed, config.students, config.schools)
         )
+    if config.certification:
+        directories.append(certification.build_directory(config.seed))
     if config.data is not None:
         directories.append(csv_district.build_directory(config.seed, config.data, config.left_out))
     return _with_new_ids(

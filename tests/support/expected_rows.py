@@ -106,7 +106,8 @@ class ExpectedRows:
                     yield self._row(post.legacy_id, person, [post])
 
     def _row(self, clever_id: str, person: Person, posts: list[Any]) -> Any:
-        grade = next((post.grade for post in posts if post.role == "student"), "")
+        grades = (post.facts.get("grade", post.grade) for post in posts if post.role == "student")
+        grade = next(grades, "")
         schools = [(school.id, post.role) for post in posts for school in post.schools]
         order = ("student", "teacher", "staff", "district_admin")
         roles = tuple(role for role in order if role in {post.role for post in posts})
@@ -124,6 +125,8 @@ class ExpectedRows:
                     yield section.id, own, "teacher"
 
     def _is_gone(self, person: Person) -> bool:
+        if self.directory.by_id(person.id) is None:
+            return True
         return not self.clever.app.extensions["clever_simulator"].data.is_shared(person)
 
 
