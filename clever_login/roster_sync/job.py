@@ -55,7 +55,6 @@ from clever_login.roster_sync.writer import WriteResult
 from clever_login.services import services
 from clever_login.sessions import end_sessions
 
-SUPPORTED_VERSIONS = ("v2.1", "v3.0", "v3.1")
 MAX_FAILURES_IN_A_ROW = 3  # each took six attempts
 # Problems shown to district administrators; others are temporary, or for the operator to fix.
 HELD_PROBLEM = "too_many"
@@ -66,7 +65,7 @@ PROBLEM_BY_ERROR: dict[type[Exception], str] = {
 
 
 class UnsupportedVersion(RosterError):
-    """Rosters cannot be synced from this version of Clever's API."""
+    """Clever has switched this version of its API off, so it returns no rosters."""
 
 
 class DatabaseNotReady(RosterError):
@@ -97,10 +96,11 @@ def run_sync(options: SyncOptions, report_progress: Callable[[str], None]) -> It
     """
     app_districts = districts_announcing_waits()
     version = app_districts.services.version
-    if version.name not in SUPPORTED_VERSIONS:
+    if version.support.status == "retired":
         raise UnsupportedVersion(
-            "The sync supports only these versions of Clever's API: "
-            f"{', '.join(SUPPORTED_VERSIONS)}. Set CLEVER_API_VERSION to one of them."
+            f"The sync cannot read rosters from Clever's API {version.name}, because Clever "
+            "switched v1.1 and v1.2 off in December 2022. Set CLEVER_API_VERSION to v3.0, or to "
+            "the version that Clever gave your app: v2.0, v2.1, or v3.1."
         )
     if reason := not_ready_reason():
         raise DatabaseNotReady(f"{reason[0].upper()}{reason[1:]}.")

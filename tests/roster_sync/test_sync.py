@@ -34,7 +34,7 @@ from tests.support.expected_rows import (
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
-VERSIONS_TO_SYNC = ("v2.1", "v3.0", "v3.1")
+VERSIONS_TO_SYNC = ("v2.0", "v2.1", "v3.0", "v3.1")
 SyncedSite = Callable[..., Site]
 
 
@@ -286,17 +286,18 @@ def test_expired_events_cause_a_full_sync(make: SyncedSite) -> None:
     assert_all_equal(site)
 
 
-@pytest.mark.parametrize("version", ["v1.1", "v1.2", "v2.0"])
+@pytest.mark.parametrize("version", ["v1.1", "v1.2"])
 @POSTGRESQL_IS_LONG
-def test_a_sync_with_an_older_api_version_is_refused_with_a_reason(
+def test_a_sync_with_a_version_that_clever_switched_off_is_refused_with_a_reason(
     make: SyncedSite, version: str
 ) -> None:
     site = make(clever_api_version=version)
     result = sync_site(site)
     assert result.exit_code == 1
     assert result.stderr.strip() == (
-        "Error: The sync supports only these versions of Clever's API: v2.1, v3.0, v3.1. "
-        "Set CLEVER_API_VERSION to one of them."
+        f"Error: The sync cannot read rosters from Clever's API {version}, because Clever switched "
+        "v1.1 and v1.2 off in December 2022. Set CLEVER_API_VERSION to v3.0, or to the version "
+        "that Clever gave your app: v2.0, v2.1, or v3.1."
     )
     assert site.clever.received_requests() == []
 
