@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cache
 
 from clever_simulator.directory.directory import make_id
 from clever_simulator.directory.models import District, Person, Role, Section
 
-_FULL_YEAR = ("2025-26", "2025-08-18", "2026-06-12")
-_SPRING_TERM = ("Spring 2026", "2026-01-12", "2026-06-12")
 _GUARDIAN_FIRST_NAMES = ("Alma", "Bao", "Carmen", "Dov", "Elif", "Farid", "Greta", "Hiro")
 
 
@@ -68,8 +68,9 @@ def course_for_section(section: Section) -> Course:
 
 
 def term_for_section(section: Section) -> Term:
-    """Returns a section's term: the one in its data, the full year, or the spring semester."""
-    default_term = _SPRING_TERM if section.period in ("2", "4") else _FULL_YEAR
+    """Returns a section's term: the one in its data, the school year, or its current semester."""
+    school_year, semester = _current_terms()
+    default_term = semester if section.period in ("2", "4") else school_year
     facts = section.facts.get("term", {})
     name, start, end = (facts.get(key) for key in ("name", "start_date", "end_date"))
     if not name:
@@ -89,6 +90,26 @@ def build_contacts(district: District, students: Iterable[Person]) -> list[Conta
         families = [(first, *other_students[:1]), *((other,) for other in other_students[1:])]
         contacts += [_build_contact(district, family, last_names[family[0]]) for family in families]
     return contacts
+
+
+_NamedDays = tuple[str, str, str]  # name, first day, last day
+
+
+@cache  # a term keeps its ID as long as the simulator runs
+def _current_terms() -> tuple[_NamedDays, _NamedDays]:
+    """Returns today's school year and semester. They include the summer, so one is always current.
+
+    The semester changes on January 11.
+    """
+    today = datetime.now(UTC).date()
+    first = today.year if today.month >= 8 else today.year - 1
+    start, end, spring = date(first, 8, 1), date(first + 1, 7, 31), date(first + 1, 1, 11)
+    name = f"{first}-{(first + 1) % 100:02}"
+    if today < spring:
+        semester = (f"Fall {first}", str(start), f"{first + 1}-01-10")
+    else:
+        semester = (f"Spring {first + 1}", str(spring), str(end))
+    return (name, str(start), str(end)), semester
 
 
 def build_resources(district: District, courses: Sequence[Course]) -> tuple[Resource, ...]:
