@@ -21,6 +21,7 @@ from clever_login.db.models import (
     PROVIDER,
     Base,
     Claim,
+    Course,
     District,
     Enrollment,
     HeldRemoval,
@@ -46,6 +47,7 @@ class DeletionScope:
     sections: ColumnElement[bool] | None = None
     schools: ColumnElement[bool] | None = None
     terms: ColumnElement[bool] | None = None
+    courses: ColumnElement[bool] | None = None
     districts: ColumnElement[bool] | None = None
 
 
@@ -75,6 +77,8 @@ def delete_scope(session: Session, scope: DeletionScope) -> RowCounts:
         _delete_matching(session, rows, School, scope.schools)
     if scope.terms is not None:
         _delete_matching(session, rows, Term, scope.terms)
+    if scope.courses is not None:
+        _delete_matching(session, rows, Course, scope.courses)
     if scope.districts is not None:
         ids = select(District.id).where(scope.districts)
         _delete_matching(session, rows, SyncRun, SyncRun.district_id.in_(ids))
@@ -227,13 +231,14 @@ def _district_scope(district_id: str) -> DeletionScope:
         sections=or_(Section.district_id == district_id, Section.school_id.in_(schools)),
         schools=School.district_id == district_id,
         terms=Term.district_id == district_id,
+        courses=Course.district_id == district_id,
         districts=District.id == district_id,
     )
 
 
 def _expired_scope(cutoff: datetime) -> DeletionScope:
     """Rows archived before `cutoff`, and Clever Library users whose last login was before it."""
-    references = (School.district_id, Section.district_id, Term.district_id, Person.district_id)
+    tables = (School, Section, Term, Course, Person)
     return DeletionScope(
         people=or_(
             Person.archived_at < cutoff, and_(IS_LIBRARY_PERSON, Person.last_login < cutoff)
@@ -241,9 +246,10 @@ def _expired_scope(cutoff: datetime) -> DeletionScope:
         sections=Section.archived_at < cutoff,
         schools=and_(School.archived_at < cutoff, ~exists().where(Section.school_id == School.id)),
         terms=and_(Term.archived_at < cutoff, ~exists().where(Section.term_id == Term.id)),
+        courses=and_(Course.archived_at < cutoff, ~exists().where(Section.course_id == Course.id)),
         districts=and_(
             District.archived_at < cutoff,
-            *(_is_unused_since(reference) for reference in references),
+            *(_is_unused_since(table.district_id) for table in tables),
         ),
     )
 

@@ -118,6 +118,7 @@ class Course(ReprWithoutData):
     """A course. Before v2 it has no id and is embedded in sections."""
 
     id: str | None
+    district_id: str | None
     name: str | None
     number: str | None
     description: str | None
@@ -129,7 +130,12 @@ class Course(ReprWithoutData):
         Raises NoUsableId for a record without a valid id.
         """
         course_id, data = RecordReader.of_record("course", record, report)
-        return cls(id=course_id, **data.texts("name number"), description=None)
+        return cls(
+            id=course_id,
+            district_id=data.id("district"),
+            **data.texts("name number"),
+            description=None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -258,4 +264,4 @@ def _embedded_course(data: RecordReader) -> Course | None:
     description = data.text("course_description")
     if not (name or number or description):
         return None
-    return Course(id=None, name=name, number=number, description=description)
+    return Course(id=None, district_id=None, name=name, number=number, description=description)

@@ -33,9 +33,9 @@ EXIT_FAILED, EXIT_REFUSED, EXIT_RUNNING = 1, 3, 4  # click exits with 2 for usag
 def sync_command(district: str | None, full: bool, confirm_archive: bool, review: bool) -> None:
     """Update the rosters in the database from Clever.
 
-    Reads schools, terms, people, sections, and enrollments. If more than a tenth of the records
-    of a kind, or all of them, are missing at Clever, their removal is put on hold: see --review.
-    To remove them, run the command with --district ID --yes.
+    Reads schools, terms, courses, people, sections, and enrollments. If more than a tenth of the
+    records of a kind, or all of them, are missing at Clever, their removal is put on hold: see
+    --review. To remove them, run the command with --district ID --yes.
 
     Exit codes: 0 on success, 1 when a district could not be read or a signal receiver of the app
     failed, 3 when removals are on hold, 4 when another sync is running.

@@ -57,6 +57,8 @@ def _lines(district_id: str, name: str, review: Review) -> Iterator[str]:
         yield f"  {name}: {', '.join(_parts(school))}"
     if review.terms:
         yield f"  {_count(review.terms, 'term', 'terms')}"
+    if review.courses:
+        yield f"  {_count(review.courses, 'course', 'courses')}"
     if review.is_approved:
         yield "  The removal is approved. The next sync makes it."
     else:

@@ -125,6 +125,18 @@ class Term(Base):
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
 
 
+class Course(Base):
+    """A course, which several sections can teach."""
+
+    __tablename__ = "clever_courses"
+
+    id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
+    district_id: Mapped[str] = mapped_column(ForeignKey("clever_districts.id"), index=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    number: Mapped[str | None] = mapped_column(String(64), default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
+
+
 class Person(Base):
     """A user: an account once they have logged in, before that only a roster entry.
 
@@ -192,6 +204,9 @@ class Section(Base):
     )
     term_id: Mapped[str | None] = mapped_column(
         ForeignKey("clever_terms.id"), index=True, default=None
+    )
+    course_id: Mapped[str | None] = mapped_column(
+        ForeignKey("clever_courses.id"), index=True, default=None
     )
     name: Mapped[str] = mapped_column(String(255), default="")
     subject: Mapped[str | None] = mapped_column(String(64), default=None)

@@ -252,7 +252,8 @@ def _compare_sections(
 
 def _section_query() -> Query:
     names = (Section.name, Section.subject, Section.grade, Section.period)
-    return select(Section.id, *names, Section.school_id, Section.term_id, Section.archived_at)
+    references = (Section.school_id, Section.term_id, Section.course_id)
+    return select(Section.id, *names, *references, Section.archived_at)
 
 
 def _section_row(section: Any) -> SectionRow:
@@ -264,6 +265,7 @@ def _section_row(section: Any) -> SectionRow:
         period=section.period,
         school_id=section.school_id,
         term_id=section.term_id,
+        course_id=section.course_id,
     )
 
 

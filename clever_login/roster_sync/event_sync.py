@@ -19,7 +19,7 @@ from clever_login.api_versions import ApiVersion
 from clever_login.clever.district_api.events import RETENTION_DAYS, Event
 from clever_login.clever.parsing import ReadReport
 from clever_login.clever.people import Person
-from clever_login.clever.records import SchoolRecord, Section, Term
+from clever_login.clever.records import Course, SchoolRecord, Section, Term
 from clever_login.db.models import ID_TYPE, utc_now
 from clever_login.db.upsert import chunks
 from clever_login.errors import CursorTooOld
@@ -146,6 +146,8 @@ def build_batch(events: Iterable[Event], report: ReadReport) -> Batch:
             _add_event(batch, "schools", batch.schools, event, record)
         elif isinstance(record, Term):
             _add_event(batch, "terms", batch.terms, event, record)
+        elif isinstance(record, Course):
+            _add_event(batch, "courses", batch.courses, event, record)
         elif isinstance(record, Section):
             _add_event(batch, "sections", batch.sections, event, record)
     return batch

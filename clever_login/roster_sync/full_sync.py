@@ -77,6 +77,7 @@ def _groups(sync: DistrictSync) -> Iterable[_Group]:
     sections = replace(roster, page_size=SECTIONS_PER_PAGE).sections
     yield _Group("schools", ("schools",), (roster.schools,))
     yield _Group("terms", ("terms",), (roster.terms,))
+    yield _Group("courses", ("courses",), (roster.courses,))
     yield _Group("people", ("people", "role_assignments"), people_lists)
     yield _Group("sections", ("sections", "enrollments"), (sections,))
 

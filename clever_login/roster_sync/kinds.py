@@ -6,13 +6,20 @@ from typing import Any
 
 from clever_login.db import models
 
-RosterModel = type[models.School] | type[models.Term] | type[models.Person] | type[models.Section]
+RosterModel = (
+    type[models.School]
+    | type[models.Term]
+    | type[models.Course]
+    | type[models.Person]
+    | type[models.Section]
+)
 Link = type[models.RoleAssignment] | type[models.Enrollment]
 LinkRow = tuple[str, ...]  # the owner's id, the id of what it is linked to, and the role
 
 MODEL_BY_KIND: dict[str, RosterModel] = {
     "schools": models.School,
     "terms": models.Term,
+    "courses": models.Course,
     "people": models.Person,
     "sections": models.Section,
 }

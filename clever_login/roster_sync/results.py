@@ -8,7 +8,7 @@ from typing import Literal
 from clever_login.clever.records import DistrictRecord
 from clever_login.roster_sync.writer import Counts
 
-REPORTED_TABLES = ("schools", "terms", "people", "sections", "enrollments")
+REPORTED_TABLES = ("schools", "terms", "courses", "people", "sections", "enrollments")
 REPORTED_CHANGES = ("new", "changed", "hidden", "archived", "restored", "removed")
 SyncMode = Literal["full read", "events", "left", "skipped", "failed", "refused"]
 

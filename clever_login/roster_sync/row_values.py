@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from clever_login.clever.people import Person, PersonRole
-from clever_login.clever.records import DistrictRecord, SchoolRecord, Section, Term
+from clever_login.clever.records import Course, DistrictRecord, SchoolRecord, Section, Term
 from clever_login.db import models
 from clever_login.db.upsert import Row, model_table
 
@@ -40,6 +40,12 @@ def term_row(record: Term, district_id: str) -> Row:
     return _base_row(record.id or "", district_id, record.name) | days
 
 
+def course_row(record: Course, district_id: str) -> Row:
+    """Return the row of a course. A course without an id has no record of its own."""
+    number = _truncate(models.Course, "number", record.number)
+    return _base_row(record.id or "", district_id, record.name) | {"number": number}
+
+
 def person_row(record: Person, district_id: str) -> Row:
     """Return the row of a user, without our id. Before v3, a record is one of the user's roles."""
     student = record.post(PersonRole.STUDENT)
@@ -58,15 +64,22 @@ def person_row(record: Person, district_id: str) -> Row:
     }
 
 
-def section_row(record: Section, district_id: str, known_ids: Collection[str]) -> Row:
-    """Return the row of a section. `known_ids` holds the ids of stored schools and terms."""
+def section_row(
+    record: Section,
+    district_id: str,
+    school_ids: Collection[str],
+    term_ids: Collection[str],
+    course_ids: Collection[str],
+) -> Row:
+    """Return the row of a section. It refers only to stored schools, terms, and courses."""
     texts = {
         name: _truncate(models.Section, name, getattr(record, name))
         for name in ("subject", "grade", "period")
     }
     references = {
-        "school_id": record.school_id if record.school_id in known_ids else None,
-        "term_id": record.term_id if record.term_id in known_ids else None,
+        "school_id": record.school_id if record.school_id in school_ids else None,
+        "term_id": record.term_id if record.term_id in term_ids else None,
+        "course_id": record.course_id if record.course_id in course_ids else None,
     }
     return _base_row(record.id, district_id, record.name) | texts | references
 

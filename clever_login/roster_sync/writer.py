@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from clever_login.accounts.merge import find_by_clever_id
 from clever_login.clever.people import Person
-from clever_login.clever.records import SchoolRecord, Section, Term
+from clever_login.clever.records import Course, SchoolRecord, Section, Term
 from clever_login.db import models
 from clever_login.db.upsert import (
     MAX_PARAMETERS,
@@ -47,6 +47,7 @@ class Batch:
 
     schools: dict[str, SchoolRecord] = field(default_factory=dict)
     terms: dict[str, Term] = field(default_factory=dict)
+    courses: dict[str, Course] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     sections: dict[str, Section] = field(default_factory=dict)
     deleted: DeletedIds = field(default_factory=lambda: {name: set() for name in MODEL_BY_KIND})
@@ -141,6 +142,7 @@ def write_batch(
     for name, changes in (
         ("schools", _upsert_schools(job)),
         ("terms", _upsert_terms(job)),
+        ("courses", _upsert_courses(job)),
         ("people", _upsert_people(job)),
         ("sections", _upsert_sections(job)),
     ):
@@ -168,6 +170,9 @@ def _without_other_districts(job: _Job) -> Batch:
         terms=district_boundary.drop_records_of_other_districts(
             batch.terms, district_id, "term", outside
         ),
+        courses=district_boundary.drop_records_of_other_districts(
+            batch.courses, district_id, "course", outside
+        ),
         people=district_boundary.drop_records_of_other_districts(
             batch.people, district_id, "user", outside
         ),
@@ -190,6 +195,12 @@ def _upsert_terms(job: _Job) -> dict[str, str]:
     rows = [row_values.term_row(record, job.district_id) for record in job.batch.terms.values()]
     changes = upsert_rows(job.connection, models.Term, "id", rows)
     return district_boundary.drop_rows_of_other_districts(changes, "term", job.other_districts)
+
+
+def _upsert_courses(job: _Job) -> dict[str, str]:
+    rows = [row_values.course_row(record, job.district_id) for record in job.batch.courses.values()]
+    changes = upsert_rows(job.connection, models.Course, "id", rows)
+    return district_boundary.drop_rows_of_other_districts(changes, "course", job.other_districts)
 
 
 def _upsert_people(job: _Job) -> dict[str, str]:
@@ -227,14 +238,18 @@ def _upsert_sections(job: _Job) -> dict[str, str]:
     sections = list(job.batch.sections.values())
     schools = job.find(models.School.id, (section.school_id for section in sections))
     terms = job.find(models.Term.id, (section.term_id for section in sections))
+    courses = job.find(models.Course.id, (section.course_id for section in sections))
     district_boundary.count_foreign_references(
         (section.school_id for section in sections), schools, "section.school", job.other_districts
     )
     district_boundary.count_foreign_references(
         (section.term_id for section in sections), terms, "section.term", job.other_districts
     )
-    known_ids = schools.in_district.keys() | terms.in_district.keys()
-    rows = [row_values.section_row(section, job.district_id, known_ids) for section in sections]
+    district_boundary.count_foreign_references(
+        (section.course_id for section in sections), courses, "section.course", job.other_districts
+    )
+    known_ids = [found.in_district.keys() for found in (schools, terms, courses)]
+    rows = [row_values.section_row(section, job.district_id, *known_ids) for section in sections]
     changes = upsert_rows(job.connection, models.Section, "id", rows)
     result = district_boundary.drop_rows_of_other_districts(changes, "section", job.other_districts)
     _write_enrollments(

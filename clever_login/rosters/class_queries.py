@@ -5,6 +5,7 @@ For a long list, all classes are read, but teachers and class sizes only for one
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -13,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from clever_login.clever.models import Role
-from clever_login.db.models import Enrollment, School, Section, Term
+from clever_login.db.models import Course, Enrollment, School, Section, Term
 from clever_login.rosters import records, visibility
 from clever_login.rosters.formatting import class_sort_key, person_sort_key
 from clever_login.rosters.pagination import Page, paginate
@@ -26,15 +27,16 @@ Query = Select[*tuple[Any, ...]]
 def list_sections(
     connection: Connection, viewer: Viewer, page: int, size: int, *, school_id: str | None = None
 ) -> Page[records.Section]:
-    """Return one page of the classes the viewer may see, by period and name.
+    """Return one page of the classes the viewer may see: first those whose term has not ended.
 
-    With `school_id`, only the classes of that school.
+    They are ordered by period and name, and earlier classes first by term, the latest first. With
+    `school_id`, only the classes of that school.
     """
     query = (
         _classes_query(viewer.role) if school_id is None else _classes_at_school_query(viewer.role)
     )
     rows = connection.execute(query, viewer.with_values(school=school_id)).all()
-    ordered = sorted(rows, key=lambda row: class_sort_key(row.period, row.name))
+    ordered = sorted(rows, key=_list_order)
     result = paginate(ordered, page, size)
     return result.with_rows(_with_sizes(connection, viewer, result.rows))
 
@@ -61,6 +63,11 @@ def list_teachers(
 ) -> dict[str, list[records.Person]]:
     """Return the teachers of each of these classes that the viewer may see, by last name."""
     return _members(connection, viewer, Role.TEACHER, section_ids)
+
+
+def _list_order(row: Any) -> tuple[int, tuple[bool, str, str]]:
+    days_since_year_1 = row.term_end.toordinal() if records.has_ended(row.term_end) else sys.maxsize
+    return -days_since_year_1, class_sort_key(row.period, row.name)
 
 
 def _members(
@@ -94,14 +101,20 @@ def _with_sizes(
 
 @cache
 def _classes_query(role: ViewerRole) -> Query:
-    is_term = (
-        (Term.id == Section.term_id)
-        & (Term.district_id == Section.district_id)
-        & Term.archived_at.is_(None)
-    )
+    # An archived term still says when its classes meet. Clever gives terms new ids, and a section
+    # refers to the former one until its next update.
+    is_term = (Term.id == Section.term_id) & (Term.district_id == Section.district_id)
+    is_course = (Course.id == Section.course_id) & (Course.district_id == Section.district_id)
     columns = (Section.id, Section.name, Section.subject, Section.grade, Section.period)
-    names = (Term.name.label("term"), School.id.label("school_id"), School.name.label("school"))
-    query = select(*columns, *names).select_from(Section).outerjoin(Term, is_term)
+    dates = (Term.start_date.label("term_start"), Term.end_date.label("term_end"))
+    names = (
+        Term.name.label("term"),
+        Course.name.label("course"),
+        School.id.label("school_id"),
+        School.name.label("school"),
+    )
+    query = select(*columns, *dates, *names).select_from(Section).outerjoin(Term, is_term)
+    query = query.outerjoin(Course, is_course)
     query = query.outerjoin(School, visibility.is_school_of_section())
     return query.where(visibility.section_is_visible(role))
 

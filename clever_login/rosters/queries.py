@@ -38,7 +38,9 @@ def sections(
     page: int = 1,
     size: int = PAGE_SIZE,
 ) -> Page[Section]:
-    """Return the viewer's classes, by period and name; with `school`, only those of that school.
+    """Return the viewer's classes; with `school`, only those of that school.
+
+    First come classes whose term has not ended, by period and name, then earlier ones, by term.
 
     Raises NotVisible if the viewer may not see the school.
     """

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 from werkzeug.exceptions import NotFound
 
 from clever_login.clever.models import Role
+
+# Terms have dates without a time zone. West of UTC a day ends after midnight in UTC, in Hawaii ten
+# hours later, so a term counts as current for one more day.
+DAYS_AFTER_TERM = timedelta(days=1)
+
+
+def utc_today() -> date:
+    """Return the current date in UTC."""
+    return datetime.now(UTC).date()
+
+
+def has_ended(term_end: date | None) -> bool:
+    """Return whether a term's last day is over everywhere; False if the last day is unknown."""
+    return term_end is not None and term_end + DAYS_AFTER_TERM < utc_today()
 
 
 class NotVisible(NotFound):
@@ -26,6 +41,20 @@ class Section:
     school_id: str | None
     school: str | None  # its name
     students: int | None  # how many; None if the viewer may not see students
+    # None if Clever names none. A term or course that Clever no longer has is still named.
+    term_start: date | None = None  # the first day
+    term_end: date | None = None  # the last day
+    course: str | None = None  # its name
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the term is over. A class without a term, or without dates, has not ended."""
+        return has_ended(self.term_end)
+
+    @property
+    def begins_later(self) -> bool:
+        """Whether the term begins in the future."""
+        return self.term_start is not None and self.term_start > utc_today()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,7 @@ class Review:
     is_approved: bool  # the next sync removes everything
     people: int
     terms: int
+    courses: int
     schools: tuple[HeldSchool, ...]
 
 
@@ -72,6 +73,7 @@ def load_review(connection: Connection, viewer: Viewer, *, names: bool = True) -
             number.filter(HeldRemoval.approved_at.is_(None)),
             number.filter(HeldRemoval.kind == "people"),
             number.filter(HeldRemoval.kind == "terms"),
+            number.filter(HeldRemoval.kind == "courses"),
         ),
         viewer.with_values(),
     ).one()
@@ -83,6 +85,7 @@ def load_review(connection: Connection, viewer: Viewer, *, names: bool = True) -
         is_approved=not row[2],
         people=row[3],
         terms=row[4],
+        courses=row[5],
         schools=loader.schools(with_names=names),
     )
 

@@ -61,6 +61,7 @@ class SectionRow:
     period: str | None
     school_id: str | None
     term_id: str | None
+    course_id: str | None = None  # with a default, so that tests of products can leave it out
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from clever_login.db.models import (
     Base,
     Claim,
+    Course,
     District,
     Enrollment,
     Person,
@@ -182,6 +183,10 @@ def test_retention_removes_expired_rows_and_keeps_the_others(school: Site) -> No
         session.flush()
         session.add_all([School(id="left1", district_id="left", archived_at=old)])
         session.add_all([Term(id="t0", district_id=own, archived_at=old)])
+        for course_id in ("course-unused", "course-of-a-class"):
+            session.add(Course(id=course_id, district_id=own, archived_at=old))
+        session.flush()
+        session.get_one(Section, "section-own").course_id = "course-of-a-class"
         session.get_one(School, "a0").archived_at = recent
         for key, last_login in (("libold", old), ("libnew", recent), ("libnever", None)):
             session.add(Person(id=key, clever_id=key, roles=[TEACHER], last_login=last_login))
@@ -203,11 +208,12 @@ def test_retention_removes_expired_rows_and_keeps_the_others(school: Site) -> No
     assert receipt(result) == receipt(preview)
     deleted = set(before) - set(all_rows(school).splitlines())
     assert sum(receipt(result).values()) == len(deleted)
-    tables = re.compile("clever_(people|sections|terms|schools|districts) ")
+    tables = re.compile("clever_(people|sections|terms|courses|schools|districts) ")
     keys = {line.split("'")[1] for line in deleted if tables.match(line)}
     assert keys == {
         *("ours-pupilgone", "libold", "libpupil"),
         *("section-old", "class-libold", "left", "left1", "t0"),
+        "course-unused",
     }
     assert receipt(run(school, "retention", "--yes")) == {}
 

@@ -36,9 +36,12 @@ from tests.support.roster_job import make_job
 from tests.support.running_app import Site
 
 COLLECTIONS = {
-    "v2.1": ("schools", "terms", "students", "teachers", "school_admins", "district_admins"),
-    "v3.0": ("schools", "terms", "users"),
-    "v3.1": ("schools", "terms", "users"),
+    "v2.1": (
+        *("schools", "terms", "courses"),
+        *("students", "teachers", "school_admins", "district_admins"),
+    ),
+    "v3.0": ("schools", "terms", "courses", "users"),
+    "v3.1": ("schools", "terms", "courses", "users"),
 }
 Json = dict[str, Any]
 Altered = dict[str, dict[str, Any]]  # record id -> values by path
@@ -86,9 +89,11 @@ def apply_overrides(site: Site, altered: Altered) -> None:
 FILLED_BY = {
     "schools": {"name": {"name"}},
     "terms": {name: {name} for name in ("name", "start_date", "end_date")},
+    "courses": {name: {name} for name in ("name", "number")},
     "sections": {
         **{name: {name} for name in ("name", "subject", "grade", "period", "term_id")},
         "school": {"school_id"},
+        "course": {"course_id"},
         "students": {"student"},
         **{name: {"teacher"} for name in ("teacher", "teachers")},
     },
@@ -154,7 +159,13 @@ def assert_nothing_else_differs(before: Stored, after: Stored, altered: Altered)
 def read_report(site: Site) -> list[str]:
     """Read the whole district, and return what was not understood."""
     roster = make_job(site.clever, site.settings.clever_api_version).roster
-    lists = (roster.schools(), roster.terms(), roster.everybody(), roster.sections())
+    lists = (
+        roster.schools(),
+        roster.terms(),
+        roster.courses(),
+        roster.everybody(),
+        roster.sections(),
+    )
     deque(chain([roster.district()], *lists), maxlen=0)
     return roster.report.sentences()
 

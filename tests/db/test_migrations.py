@@ -26,6 +26,7 @@ from clever_login.db.idle_connections import PING_AFTER_IDLE_SECONDS
 from clever_login.db.models import (
     Base,
     Claim,
+    Course,
     District,
     Enrollment,
     Person,
@@ -76,9 +77,12 @@ def fill(target: Database) -> None:
         session.add(District(id="d1", name="Harrow Creek"))
         session.flush()
         session.add_all([School(id="s1", district_id="d1"), Term(id="t1", district_id="d1")])
+        session.add(Course(id="c1", district_id="d1"))
         session.flush()
         session.add(Person(id="p1", clever_id="c1", district_id="d1", first_name="Ada"))
-        session.add(Section(id="k1", district_id="d1", school_id="s1", term_id="t1"))
+        session.add(
+            Section(id="k1", district_id="d1", school_id="s1", term_id="t1", course_id="c1")
+        )
         session.flush()
         session.add(Person(id="p2", merged_into="p1"))
         session.add(RoleAssignment(person_id="p1", school_id="s1", role="student"))

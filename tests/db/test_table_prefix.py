@@ -68,6 +68,7 @@ NEW_COLUMNS = {
     "full_read_at",
     "event_seen_at",
     "clever_sync_at",
+    "course_id",
 }
 
 
@@ -109,6 +110,19 @@ def all_rows(engine: Engine, *names: str) -> dict[str, list[tuple[Any, ...]]]:
     return rows_by_table
 
 
+def inline_name(engine: Engine, table: str, foreign_key: Any) -> str | None:
+    """Return the name of a foreign key of SQLite that was added together with its column.
+
+    SQLAlchemy does not read it.
+    """
+    (column,) = foreign_key["constrained_columns"]
+    with engine.connect() as connection:
+        query = text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :table")
+        definition = str(connection.scalar(query, {"table": table}))
+    match = re.search(rf"\b{column} [^,]*?CONSTRAINT (\w+) REFERENCES", definition)
+    return match and match[1]
+
+
 def constraint_names(engine: Engine) -> dict[str, set[str | None]]:
     """Return the names of primary keys, foreign keys, unique constraints, and indexes by table."""
     inspector = inspect(engine)
@@ -116,7 +130,8 @@ def constraint_names(engine: Engine) -> dict[str, set[str | None]]:
         table: {
             inspector.get_pk_constraint(table)["name"],
             *(
-                f"{key['name']} -> {key['referred_table']}, {key['options']}"
+                f"{key['name'] or inline_name(engine, table, key)} -> {key['referred_table']}, "
+                f"{key['options']}"
                 for key in inspector.get_foreign_keys(table)
             ),
             *(constraint["name"] for constraint in inspector.get_unique_constraints(table)),

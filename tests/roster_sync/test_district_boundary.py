@@ -25,7 +25,7 @@ from tests.support.expected_rows import (
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
-OWNED = (models.School, models.Term, models.Person, models.Section)
+OWNED = (models.School, models.Term, models.Course, models.Person, models.Section)
 LINKS = ((models.RoleAssignment, models.Person), (models.Enrollment, models.Section))
 CANARY = "Canary"
 
@@ -91,21 +91,22 @@ def pair(make_site: SiteMaker, database_url: str | None) -> Pair:
 
 
 def section_across(pair: Pair) -> tuple[str, dict[str, Any]]:
-    """Return one of this district's sections, with a school, a term, and people of the neighbor."""
+    """Return one of this district's sections, with references to the neighbor's records."""
     neighbor, section = pair.neighbor, pair.section(pair.district)
     students = [student.id for student in section.students]
     return section.id, {
         "name": f"{CANARY} class",
         "school": pair.school(neighbor).id,
-        "term_id": neighbor_term(pair),
+        "term_id": first_id(pair, models.Term, neighbor),
+        "course": first_id(pair, models.Course, neighbor),
         "students": [*students, pair.person(neighbor, "student").id],
         "teachers": [section.teacher.id, pair.person(neighbor, "teacher").id],
     }
 
 
-def neighbor_term(pair: Pair) -> str:
+def first_id(pair: Pair, model: type[models.Term] | type[models.Course], district: District) -> str:
     with database_engine(pair.site).connect() as db:
-        own = select(models.Term.id).where(models.Term.district_id == pair.neighbor.id)
+        own = select(model.id).where(model.district_id == district.id)
         return str(db.scalars(own).first())
 
 
@@ -116,15 +117,17 @@ def with_neighbor_ids(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
         pair.district,
         {"name.last": CANARY, "name.first": CANARY},
     )
-    with database_engine(pair.site).connect() as db:
-        term = db.scalars(
-            select(models.Term.id).where(models.Term.district_id == district.id)
-        ).first()
     return [
         (pair.person(district, "student", 1).id, {"id": pair.site.person("student").id, **name}),
         (pair.section(district, 1).id, {"id": pair.section(neighbor, 1).id, "name": CANARY}),
         (pair.school(district, 1).id, {"id": pair.school(neighbor, 1).id, "name": CANARY}),
-        (str(term), {"id": neighbor_term(pair), "name": CANARY}),
+        *(
+            (
+                first_id(pair, model, district),
+                {"id": first_id(pair, model, neighbor), "name": CANARY},
+            )
+            for model in (models.Term, models.Course)
+        ),
     ]
 
 
@@ -147,9 +150,15 @@ def people_across(pair: Pair) -> list[tuple[str, dict[str, Any]]]:
 CASES: dict[str, tuple[Callable[[Pair], Any], set[str]]] = {
     "a class across": (
         lambda pair: [section_across(pair)],
-        {"section.school (1)", "section.students (1)", "section.teachers (1)", "section.term (1)"},
+        {
+            *("section.school (1)", "section.students (1)", "section.teachers (1)"),
+            *("section.term (1)", "section.course (1)"),
+        },
     ),
-    "their ids": (with_neighbor_ids, {"user (1)", "section (1)", "school (1)", "term (1)"}),
+    "their ids": (
+        with_neighbor_ids,
+        {"user (1)", "section (1)", "school (1)", "term (1)", "course (1)"},
+    ),
     "people across": (people_across, {"user.schools (1)", "user.legacy_id (1)", "user (1)"}),
 }
 
@@ -183,9 +192,9 @@ def test_references_to_another_district_are_dropped_and_the_rest_is_kept(pair: P
     pair.sync()
     section = pair.section(pair.district)
     with database_engine(pair.site).connect() as db:
-        query = select(models.Section.name, models.Section.school_id, models.Section.term_id)
-        row = db.execute(query.where(models.Section.id == key)).one()
-        assert tuple(row) == (values["name"], None, None)
+        columns = (models.Section.school_id, models.Section.term_id, models.Section.course_id)
+        query = select(models.Section.name, *columns).where(models.Section.id == key)
+        assert tuple(db.execute(query).one()) == (values["name"], None, None, None)
         people = select(models.Person.clever_id).join(models.Enrollment)
         seated = set(db.scalars(people.where(models.Enrollment.section_id == key)))
     assert seated == {person.id for person in (*section.students, *section.teachers)}

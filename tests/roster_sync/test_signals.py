@@ -109,9 +109,10 @@ def test_a_first_full_read_sends_every_person_section_and_enrollment_once(site: 
             assert schools == rows["role_assignments"]
             changes = recorder.rows("sections_changed", district.id)
             assert all(change.before is None for change in changes)
-            assert sorted((c.after.section_id, c.after.school_id) for c in changes) == sorted(
-                rows["sections"]
-            )
+            assert sorted(
+                (c.after.section_id, c.after.school_id, c.after.term_id, c.after.course_id)
+                for c in changes
+            ) == sorted(rows["sections"])
             clever_ids = {row.person_id: row.clever_id for row in created}
             assert sorted(
                 (row.section_id, clever_ids[row.person_id], row.role)

@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,15 @@ from flask import Flask, request
 from sqlalchemy import delete
 
 from clever_login import Role, public, rosters
-from clever_login.db.models import Enrollment, Person, RoleAssignment, School, Section, Term
+from clever_login.db.models import (
+    Course,
+    Enrollment,
+    Person,
+    RoleAssignment,
+    School,
+    Section,
+    Term,
+)
 from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.account_app import record_statements
 from tests.support.browser_client import Visitor, send_request
@@ -291,10 +300,14 @@ def test_rows_have_the_documented_fields(school: Site) -> None:
     with database_session(school) as session:
         section = session.get_one(Section, "section-own")
         for district, name in ((section.district_id, "Fall"), ("districtb", "Elsewhere")):
-            session.add(Term(id=name, district_id=str(district), name=name))
+            term = Term(id=name, district_id=str(district), name=name)
+            term.start_date, term.end_date = date(2030, 8, 1), date(2030, 12, 20)
+            session.add(term)
+            session.add(Course(id=name, district_id=str(district), name=f"English {name}"))
         session.flush()
-        section.term_id, section.subject = "Fall", "english"
-        session.get_one(Section, "section-other").term_id = "Elsewhere"
+        section.term_id, section.course_id, section.subject = "Fall", "Fall", "english"
+        other = session.get_one(Section, "section-other")
+        other.term_id, other.course_id = "Elsewhere", "Elsewhere"
     admin = viewer_named(school, "district_admin")
     assert rosters.section("section-own", viewer=admin) == rosters.Section(
         id="section-own",
@@ -306,8 +319,12 @@ def test_rows_have_the_documented_fields(school: Site) -> None:
         school_id="a1",
         school="CanarySchoola1",
         students=2,
+        term_start=date(2030, 8, 1),
+        term_end=date(2030, 12, 20),
+        course="English Fall",
     )
-    assert rosters.section("section-other", viewer=admin).term is None
+    other_class = rosters.section("section-other", viewer=admin)
+    assert (other_class.term, other_class.term_end, other_class.course) == (None, None, None)
     astray = rosters.section("section-astray", viewer=admin)  # at a school of another district
     assert (astray.school_id, astray.school) == (None, None)
     [a1] = [candidate for candidate in rosters.schools(viewer=admin) if candidate.id == "a1"]

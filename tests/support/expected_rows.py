@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from click.testing import Result
@@ -81,14 +81,20 @@ class ExpectedRows:
     def rows(self) -> Rows:
         """Return the rows that must be present and not archived, without the app's own ids."""
         people = list(self._people())
+        shared = self.clever.app.extensions["clever_simulator"].data.index(self.district)
         return {
             "schools": {(s.id, s.name) for s in self.directory.schools_of(self.district)},
+            "terms": {(t.id, t.name, t.start_date, t.end_date) for t in shared.terms.values()},
+            "courses": {(c.id, c.name, c.number) for c in shared.courses.values()},
             "people": {
                 (i, roles, p.name.first, p.name.last[:255], p.email, grade or None)
                 for i, roles, p, grade, _ in people
             },
             "role_assignments": {(i, *post) for i, _, _, _, posts in people for post in posts},
-            "sections": {(s.id, s.school.id) for s in self.directory.sections_of(self.district)},
+            "sections": {
+                (s.id, s.school.id, shared.term_of[s.id].id, shared.course_of[s.id].id)
+                for s in self.directory.sections_of(self.district)
+            },
             "enrollments": set(self._enrollments()),
         }
 
@@ -132,7 +138,7 @@ class ExpectedRows:
 
 def actual_rows(engine: Engine, district_id: str) -> Rows:
     """Return a district's rows that lists show, in the same shape."""
-    person, section = models.Person, models.Section
+    person, section, term, course = models.Person, models.Section, models.Term, models.Course
     is_current = (person.district_id == district_id) & models.is_listed()
     with engine.connect() as db:
         school = models.School
@@ -141,6 +147,21 @@ def actual_rows(engine: Engine, district_id: str) -> Rows:
                 db.execute(
                     select(school.id, school.name).where(
                         school.district_id == district_id, school.archived_at.is_(None)
+                    )
+                )
+            ),
+            "terms": {
+                (row.id, row.name, *map(_day, (row.start_date, row.end_date)))
+                for row in db.execute(
+                    select(term.id, term.name, term.start_date, term.end_date).where(
+                        term.district_id == district_id, term.archived_at.is_(None)
+                    )
+                )
+            },
+            "courses": _to_row_set(
+                db.execute(
+                    select(course.id, course.name, course.number).where(
+                        course.district_id == district_id, course.archived_at.is_(None)
                     )
                 )
             ),
@@ -170,7 +191,7 @@ def actual_rows(engine: Engine, district_id: str) -> Rows:
             ),
             "sections": _to_row_set(
                 db.execute(
-                    select(section.id, section.school_id).where(
+                    select(section.id, section.school_id, section.term_id, section.course_id).where(
                         section.district_id == district_id, section.archived_at.is_(None)
                     )
                 )
@@ -210,6 +231,11 @@ def let_time_pass(site: Site, **time: float) -> None:
                 if moment:
                     values = {column.key: moment - timedelta(**time)}
                     db.execute(update(column.class_).where(key == row_id).values(values))
+
+
+def _day(day: date | None) -> str | None:
+    """Return a date as Clever writes it."""
+    return day.isoformat() if day else None
 
 
 def _to_row_set(rows: Iterable[Any]) -> set[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from clever_login import errors
-from clever_login.db.models import District, Person, School, Section
+from clever_login.db.models import Course, District, Person, School, Section, Term
 from clever_login.i18n.catalogs import Catalogs
 from clever_login.web.error_messages import CHILD_MESSAGES
 from clever_login.web.routing import public
@@ -163,6 +163,8 @@ def roster_texts(site: Site) -> set[str]:
             School.name,
             District.name,
             Section.name,
+            Term.name,
+            Course.name,
             Section.period,
         ):
             texts |= {str(row) for row in session.scalars(select(column).distinct()) if row}

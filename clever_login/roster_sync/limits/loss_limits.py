@@ -18,7 +18,15 @@ from clever_login.db.models import has_role, is_listed
 from clever_login.roster_sync.kinds import MODEL_BY_KIND
 
 LossCounts = Counter[str]  # name of what is counted -> number
-RECORD_KINDS = ("schools", "terms", "people", "role_assignments", "sections", "enrollments")
+RECORD_KINDS = (
+    "schools",
+    "terms",
+    "courses",
+    "people",
+    "role_assignments",
+    "sections",
+    "enrollments",
+)
 # Kinds that depend on a held kind and cannot be trusted either.
 DEPENDENTS = {
     "schools": {"sections", "role_assignments", "enrollments"},
@@ -42,6 +50,7 @@ class LossRule:
 LOSS_RULES = {
     "schools": LossRule(kind="schools", allowance=1, never_all=True),
     "terms": LossRule(kind="terms", allowance=5, never_all=True),
+    "courses": LossRule(kind="courses", allowance=5, never_all=True),
     "people": LossRule(kind="people", allowance=5, never_all=True),
     "students": LossRule(kind="people", allowance=5),
     "teachers": LossRule(kind="people", allowance=5),

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from clever_login.clever.district_api.events import Event
 from clever_login.clever.people import Person, PersonRole
-from clever_login.clever.records import SchoolRecord, Section, Term
+from clever_login.clever.records import Course, SchoolRecord, Section, Term
 from clever_login.db import models
 from clever_login.db.upsert import MAX_PARAMETERS, chunks
 from clever_login.roster_sync import row_values
@@ -20,7 +20,13 @@ from clever_login.roster_sync.limits import loss_limits
 from clever_login.roster_sync.limits.loss_limits import Loss, LossCounts, link_label
 
 LinkCounts = Counter[str]  # number of one record's links, by role
-_RECORD_TYPES = {"schools": SchoolRecord, "terms": Term, "people": Person, "sections": Section}
+_RECORD_TYPES = {
+    "schools": SchoolRecord,
+    "terms": Term,
+    "courses": Course,
+    "people": Person,
+    "sections": Section,
+}
 
 
 @dataclass(frozen=True)
