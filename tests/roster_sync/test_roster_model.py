@@ -21,6 +21,7 @@ from sqlalchemy import select, update
 from clever_login.db import models
 from clever_login.db.models import HeldRemoval
 from clever_login.roster_sync.job import SyncOptions, run_sync
+from clever_login.roster_sync.kinds import MODEL_BY_KIND
 from clever_simulator.directory.models import District, Person, Section
 from clever_simulator.history.event_log import EventLog
 from clever_simulator.state import SimulatorState
@@ -39,7 +40,7 @@ from tests.support.expected_rows import (
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
-LISTS = ("schools", "terms", "users", "sections")
+LISTS = ("schools", "terms", "courses", "users", "sections")
 CONFIRM_AFTER_HOURS = 24
 
 
@@ -250,14 +251,14 @@ class RosterMachine(RuleBasedStateMachine):
         with database_engine(self.site).connect() as db:
             query = select(models.Person.id, models.Person.clever_id)
             clever_ids = {row.id: row.clever_id for row in db.execute(query)}
-        ids: dict[str, set[str]] = {"schools": set(), "people": set(), "sections": set()}
+        ids: dict[str, set[str]] = {kind: set() for kind in MODEL_BY_KIND}
         links: dict[str, set[Any]] = {"role_assignments": set(), "enrollments": set()}
         for kind, record, linked, role in self.held():
             if kind == "role_assignments":
                 links[kind].add((clever_ids[record], linked, role))
             elif kind == "enrollments":
                 links[kind].add((record, clever_ids[linked], role))
-            elif kind != "terms":
+            else:
                 ids[kind].add(clever_ids[record] if kind == "people" else record)
         held: Rows = {}
         for kind, rows in self.rows().items():

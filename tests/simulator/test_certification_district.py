@@ -64,7 +64,8 @@ def log_in(site: Site, user_name: str, flow: str = "portal") -> Visitor:
 
 def open_every_page(visitor: Visitor) -> int:
     """Open every page that the dashboard leads to. Returns how many there are."""
-    seen, waiting = set(), ["/dashboard"]
+    seen: set[str] = set()
+    waiting = ["/dashboard"]
     while waiting and len(seen) < MAX_PAGES:
         path = waiting.pop(0)
         assert visitor.open(path).response.status_code == 200, path
