@@ -250,8 +250,10 @@ class Logins(RuleBasedStateMachine):
         client, model = self.tabs[number]
         cookie = client.get_cookie("session")
         self._sees(client.submit("/logout"), "/logged-out")
-        self.ended += [cookie.value] if cookie else []
         model.session = None
+        if cookie:
+            self.ended.append(cookie.value)
+            self._is_useless(cookie.value)
 
     @rule(number=browsers)
     def open_a_page(self, number: int) -> None:
@@ -269,9 +271,7 @@ class Logins(RuleBasedStateMachine):
     def use_the_cookie_of_an_ended_session(self, data: st.DataObject) -> None:
         if not self.ended:
             return
-        client = browser(self.harness.app)
-        client.set_cookie("session", data.draw(st.sampled_from(self.ended)))
-        self._sees(client.get("/dashboard"), HOME)
+        self._is_useless(data.draw(st.sampled_from(self.ended)))
 
     # What happens to them
 
@@ -392,6 +392,12 @@ class Logins(RuleBasedStateMachine):
         assert seen in allowed
         assert response.status_code in STATUSES.get(expected, {303})
         self.harness.answers[expected] += 1
+
+    def _is_useless(self, cookie: str) -> None:
+        """Assert that nobody is logged in with the cookie of a session, in another browser."""
+        client = browser(self.harness.app)
+        client.set_cookie("session", cookie)
+        self._sees(client.get("/dashboard"), HOME)
 
     def _shown(self, client: Browser) -> str | None:
         """Return who is logged in in this browser, which does not count as a click."""
