@@ -131,6 +131,7 @@ EVENTS = {
     "role_switched": "role person",
     "session_dropped": "reason",
     "sessions_ended": "count",
+    "sync_crashed": "district reason where",
     "sync_held": "district missing",
     "sync_interrupted": "exit_code",
     "sync_not_started": "cause",

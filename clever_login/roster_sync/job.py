@@ -6,11 +6,13 @@ First come districts that the list no longer has, then the listed ones.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import DBAPIError
 
 from clever_login.clever.district_api.roster_client import Roster
 from clever_login.clever.parsing import ReadReport, format_counts
@@ -32,6 +34,7 @@ from clever_login.errors import (
     NotShared,
     ReceiverFailed,
     RosterError,
+    StoreUnavailable,
     describe_for_operator,
 )
 from clever_login.logs.events import log_event
@@ -226,6 +229,23 @@ class _SyncJob:
                 reason=describe_for_operator(error),
                 clever_failed=isinstance(error, CleverUnavailable),
             )
+        except (DBAPIError, StoreUnavailable):
+            raise  # every other district would fail as well
+        except Exception as error:  # noqa: BLE001 # a bug must not leave the other districts outdated
+            return self._report_bug(district_id, name, error)
+
+    def _report_bug(self, district_id: str, name: str, error: Exception) -> SyncResult:
+        """Log where the app failed, without the message: it may quote a child's data."""
+        log_event(
+            "sync_crashed",
+            level=logging.ERROR,
+            district=pseudonym(services().settings.secret_key, "district", district_id),
+            reason=type(error).__name__,
+            where="".join(traceback.format_tb(error.__traceback__)),
+        )
+        reason = f"An error in the app ended the sync of this district: {type(error).__name__}. "
+        reason += "The log event sync_crashed says where. The next sync repeats it."
+        return SyncResult(district_id=district_id, name=name, mode="failed", reason=reason)
 
     def _report_receiver(self, district_id: str, name: str, error: ReceiverFailed) -> SyncResult:
         """Return the result of a run that a signal receiver ended, and record the failure."""

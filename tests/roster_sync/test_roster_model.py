@@ -44,7 +44,7 @@ LISTS = ("schools", "terms", "courses", "users", "sections")
 CONFIRM_AFTER_HOURS = 24
 
 
-class Interrupted(Exception):
+class Interrupted(BaseException):
     """Ends a sync in the middle, as a restart of the host does."""
 
 

@@ -15,6 +15,9 @@ import pytest
 from sqlalchemy import Engine, func, insert, select, text, update
 
 from clever_login.db import models
+from clever_login.roster_sync import job
+from clever_login.roster_sync.district_run import DistrictSync
+from clever_login.roster_sync.full_sync import read_everything
 from clever_login.roster_sync.job import SyncOptions
 from clever_login.roster_sync.job import run_sync as run
 from clever_login.roster_sync.lock import LockLost
@@ -532,3 +535,28 @@ def test_a_sync_that_lost_its_lock_writes_nothing_more(make: SyncedSite) -> None
     with database_engine(site).connect() as db:
         assert db.scalar(select(func.count()).select_from(models.Person)) == 0
         assert db.scalar(select(models.SyncLock.holder)) == "far:1:a"
+
+
+def test_an_error_in_the_app_ends_the_sync_of_one_district_only(
+    make: SyncedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = make()
+    first, childs_name = main_district(site), "Lovelace"
+
+    def fail_for_the_first(sync: DistrictSync) -> None:
+        if sync.district_id == first.id:
+            raise KeyError(childs_name)
+        read_everything(sync)
+
+    monkeypatch.setattr(job, "read_everything", fail_for_the_first)
+    result = sync_site(site)
+    assert result.exit_code == 1
+    assert f"({first.id}): failed. An error in the app ended the sync" in result.stdout
+    for district in site.clever.people.districts[1:]:
+        assert_rows_equal(expected_rows(site, district), database_engine(site))
+    (line,) = [line for line in result.stderr.splitlines() if "sync_crashed" in line]
+    assert "fail_for_the_first" in line
+    assert childs_name not in result.output
+    monkeypatch.undo()
+    assert sync_site(site).exit_code == 0
+    assert_all_equal(site)
