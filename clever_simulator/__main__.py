@@ -173,7 +173,21 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", metavar="FILE", help="the certificate's key (PEM)")
     parser.add_argument("--app-url", default="http://localhost:3000", help="the app's URL")
     parser.add_argument("--api-version", choices=tuple(VERSIONS), default="v3.0")
+    _add_behavior_options(parser)
+    _add_sample_districts(parser)
     _add_directory_options(parser)
+    parser.add_argument(
+        "--app",
+        action="append",
+        default=[],
+        type=_validate_app,
+        metavar="CLIENT_ID:SECRET:TIER:REDIRECT_URI",
+        help="register one more app; can be repeated",
+    )
+    return parser
+
+
+def _add_behavior_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--api-versions",
         type=_parse_versions,
@@ -189,15 +203,21 @@ def _build_parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="how to behave where Clever's behavior is unknown; can be repeated",
     )
-    parser.add_argument(
-        "--app",
-        action="append",
-        default=[],
-        type=_validate_app,
-        metavar="CLIENT_ID:SECRET:TIER:REDIRECT_URI",
-        help="register one more app; can be repeated",
+
+
+def _add_sample_districts(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--sandbox",
+        action="store_true",
+        help="add a district of the size of Clever's default sandbox: "
+        f"{SANDBOX[0]:,} students and {SANDBOX[1]} schools",
     )
-    return parser
+    add(
+        "--certification",
+        action="store_true",
+        help="add a district with the cases that Clever's certification guides name",
+    )
 
 
 def _add_directory_options(parser: argparse.ArgumentParser) -> None:
@@ -214,17 +234,6 @@ def _add_directory_options(parser: argparse.ArgumentParser) -> None:
         type=_parse_school_count,
         metavar="N",
         help="the number of schools in this district",
-    )
-    add(
-        "--sandbox",
-        action="store_true",
-        help="add a district of the size of Clever's default sandbox: "
-        f"{SANDBOX[0]:,} students and {SANDBOX[1]} schools",
-    )
-    add(
-        "--certification",
-        action="store_true",
-        help="add a district with the cases that Clever's certification guides name",
     )
     add("--data", type=Path, metavar="FOLDER-OR-ZIP", help="add a district from CSV files")
     add(

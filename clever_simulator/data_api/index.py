@@ -47,6 +47,8 @@ class Listing:
 class DistrictIndex:
     """An immutable snapshot of a district. A change creates a new index."""
 
+    last_clever_sync = ""  # set by the owner of the index, right after it was created
+
     def __init__(
         self,
         district: District,
@@ -56,10 +58,8 @@ class DistrictIndex:
         contacts: Iterable[Contact],
         facts: dict[str, Any] | None = None,
         overrides: dict[str, RecordOverride] | None = None,
-        last_clever_sync: str = "",
     ) -> None:
         self.district = district
-        self.last_clever_sync = last_clever_sync
         self.facts = facts or {}  # override fields of the district's record
         self.overrides = overrides or {}  # by record ID
         self.schools = _index_by_id(schools)

@@ -213,7 +213,7 @@ class RosterState:
         shared = (
             person for person in directory.people_of(district) if person.id not in self._unshared
         )
-        return DistrictIndex(
+        index = DistrictIndex(
             district,
             schools=directory.schools_of(district),
             people=(person for person in shared if person.user_name not in unshared),
@@ -221,8 +221,9 @@ class RosterState:
             contacts=self._contacts_in(district),
             facts=self.statuses.facts(district),
             overrides=self._overrides,
-            last_clever_sync=self._synced.get(district.id, FIRST_SYNC),
         )
+        index.last_clever_sync = self._synced.get(district.id, FIRST_SYNC)
+        return index
 
     def _contacts_in(self, district: District) -> list[derived_records.Contact]:
         # Built from the initial people, so that contacts stay the same when others leave.
