@@ -100,7 +100,7 @@ def use_own_hooks(app_file: Path) -> None:
 def test_login_works_without_accounts_and_rosters(tmp_path: Path) -> None:
     copy = copy_app(tmp_path)
     change(copy / "app.py", "    parts.Accounts(),\n", "")
-    change(copy / "app.py", "    parts.Rosters(),\n", "")
+    change(copy / "app.py", "    parts.Rosters(flask_app=__name__),\n", "")
     with run_in_a_copy(tmp_path, copy) as site:
         for name in ("student", "teacher", "school_admin", "district_admin"):
             assert by_button(site, name).path == "/dashboard"

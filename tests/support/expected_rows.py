@@ -92,7 +92,12 @@ class ExpectedRows:
             },
             "role_assignments": {(i, *post) for i, _, _, _, posts in people for post in posts},
             "sections": {
-                (s.id, s.school.id, shared.term_of[s.id].id, shared.course_of[s.id].id)
+                (
+                    s.id,
+                    s.school.id,
+                    s.facts.get("term_id", shared.term_of[s.id].id),
+                    s.facts.get("course", shared.course_of[s.id].id),
+                )
                 for s in self.directory.sections_of(self.district)
             },
             "enrollments": set(self._enrollments()),
