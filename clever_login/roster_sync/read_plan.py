@@ -46,9 +46,13 @@ class ReadHistory:
 
     @property
     def has_people_to_confirm(self) -> bool:
-        """Whether people were missing a day ago, so that a full read has to confirm it."""
-        missing = self.missing_since
-        return missing is not None and models.utc_now() - missing >= CONFIRM_AFTER
+        """Whether people were missing a day ago, so that a full read has to confirm it.
+
+        A full read that puts people on hold confirms nothing. Then the next one is a day later.
+        """
+        missing, now = self.missing_since, models.utc_now()
+        is_due = missing is not None and now - missing >= CONFIRM_AFTER
+        return is_due and self.is_older_than(CONFIRM_AFTER)
 
     def describe_wait(self, clever_sync_at: datetime | None, days: int) -> str | None:
         """Return why a district without events is not read now, or None if it is read as a whole.

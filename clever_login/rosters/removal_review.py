@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, Select, func, select, update
+from sqlalchemy import Connection, CursorResult, Select, and_, func, or_, select, update
 
 from clever_login.db.models import (
     HeldRemoval,
@@ -28,7 +28,6 @@ from clever_login.rosters.formatting import name_sort_key
 from clever_login.rosters.viewers import Viewer
 
 MAX_NAMES = 50  # per school
-_MAX_NAMES_READ = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,20 +174,26 @@ class _Loader:
         return {row.id: row.name for row in self.connection.execute(query)}
 
     def _people_names(self) -> dict[str | None, tuple[str, ...]]:
-        columns = (RoleAssignment.school_id, Person.last_name, Person.first_name, Person.id)
+        order = (Person.last_name, Person.first_name, Person.id)
+        columns = (RoleAssignment.school_id, *order)
         is_their_role = RoleAssignment.person_id == Person.id
-        query = (
-            self.of_kind("people", *columns)
-            .join(Person, Person.id == HeldRemoval.record_id)
-            .outerjoin(RoleAssignment, is_their_role)
-            .distinct()
-            .order_by(*columns)
-            .limit(_MAX_NAMES_READ)
+        # The row of a person may have moved to another district at a login.
+        is_person = and_(
+            Person.id == HeldRemoval.record_id, Person.district_id == HeldRemoval.district_id
         )
+        people = (
+            self.of_kind("people", *columns)
+            .join(Person, is_person)
+            .outerjoin(RoleAssignment, is_their_role)
+            .where(or_(Person.first_name != "", Person.last_name != ""))
+            .distinct()
+            .subquery()
+        )
+        school, *in_order = people.c
+        place = func.row_number().over(partition_by=school, order_by=in_order).label("place")
+        placed = select(*people.c, place).subquery()
+        query = select(placed).where(placed.c.place <= MAX_NAMES)
         names: dict[str | None, list[str]] = {}
-        for school_id, last_name, first_name, _person_id in self.rows(query):
+        for school_id, last_name, first_name, *_ in self.rows(query.order_by(placed.c.place)):
             names.setdefault(school_id, []).append(f"{first_name} {last_name}".strip())
-        return {
-            school_id: tuple(filter(None, of_school))[:MAX_NAMES]
-            for school_id, of_school in names.items()
-        }
+        return {school_id: tuple(of_school) for school_id, of_school in names.items()}

@@ -7,7 +7,7 @@ read it.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from flask import Flask, abort, g, redirect, render_template, request, url_for
@@ -72,18 +72,20 @@ def removals() -> ResponseReturnValue:
 def approve_removals() -> ResponseReturnValue:
     """Approve the removals that the administrator has seen. The next sync makes them."""
     from clever_login.db.database import database
-    from clever_login.rosters import removal_review
+    from clever_login.rosters import page_data, removal_review
 
     viewer, until = current_viewer(), _shown_time(request.form.get("until", ""))
-    with database().begin() as session:
-        number = removal_review.approve(session.connection(), viewer, until=until)
-    if not number:
-        abort(404)
-    user = current_user() or abort(401)
-    claimed = user.impersonation_claimed
-    log_event(
-        "removals_approved", person=user.pseudonym, number=number, impersonation_claimed=claimed
+    number = database().retry_transaction(  # a sync may write the same rows
+        lambda session: removal_review.approve(session.connection(), viewer, until=until)
     )
+    if number:
+        user = current_user() or abort(401)
+        claimed = user.impersonation_claimed
+        log_event(
+            "removals_approved", person=user.pseudonym, number=number, impersonation_claimed=claimed
+        )
+    else:  # a second click, or nothing on hold for this viewer: then this raises NotVisible
+        page_data.load_review(viewer)
     return redirect(url_for("clever_login.removals"), 303)
 
 
@@ -91,9 +93,9 @@ def _shown_time(text: str) -> datetime:
     """Return the time in a form, which says what the page has shown. Aborts with 400."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else abort(400)
+    except (ValueError, OverflowError):  # not a time, or outside of the calendar in UTC
         abort(400)
-    return moment if moment.tzinfo else abort(400)
 
 
 def current_dashboard() -> Dashboard:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
+import psycopg
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
+from sqlalchemy.orm import Session
 
 from clever_login.db import models
-from clever_login.db.models import HeldRemoval
+from clever_login.db.models import HeldRemoval, Person, RoleAssignment, new_id
+from clever_login.rosters.removal_review import MAX_NAMES
 from clever_simulator.directory.models import District
 from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
+from tests.support import running_app
 from tests.support.account_app import make_account_app, run_flask_clever
+from tests.support.browser_client import Visitor
 from tests.support.expected_rows import (
     ExpectedRows,
     actual_rows,
@@ -165,6 +171,24 @@ def test_an_empty_list_does_not_confirm_that_a_hidden_person_is_gone(site: Site)
     assert_as_at_clever(site)
 
 
+@pytest.mark.servers
+def test_a_login_during_the_end_of_a_full_read_stays(make_site: SiteMaker, postgres: str) -> None:
+    site = make_account_app(make_site, running_app.new_database_with_tables(postgres))
+    give_first_sync(site)
+    site.clever.change_roster("unshared", "student")
+    students: list[Visitor] = []
+
+    def log_in(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE clever_people SET missing_since") and not students:
+            site.clever.change_roster("back", "student")
+            students.append(by_button(site, "student"))
+
+    event.listen(database_engine(site), "before_cursor_execute", log_in)
+    assert "hidden" not in run(site, *FULL)
+    assert [student.open("/dashboard").path for student in students] == ["/dashboard"]
+    assert state_of(site, site.person("student").id) == "listed"
+
+
 # More than a tenth
 
 
@@ -203,6 +227,48 @@ def test_a_hold_ends_for_each_person_who_is_shared_again(
     # Now few enough are missing, so that a full read hides them.
     assert "on hold" not in run(site, *way_back)
     assert_as_at_clever(site)
+
+
+def test_a_person_on_hold_who_logs_in_is_not_removed(site: Site) -> None:
+    ids = a_tenth_and_one(site)
+    unshare(site, [*ids, "student"])
+    run(site, code=3)
+    admin = by_button(site, "district_admin").open("/district/removals")
+    switch_off_events(site)
+    site.clever.change_roster("back", "student")
+    student = by_button(site, "student")
+    admin.press("Remove all of this")
+    assert f"people: {len(ids)} archived" in run(site)
+    assert state_of(site, site.person("student").id) == "listed"
+    assert student.open("/dashboard").path == "/dashboard"
+    assert held_number(site, "people") == 0
+
+
+def test_while_people_are_on_hold_a_missing_person_does_not_cause_a_full_read_every_time(
+    site: Site,
+) -> None:
+    site.clever.change_roster("name", "teacher", last="Adler")
+    run(site)
+    switch_off_events(site)
+    site.clever.change_roster("unshared", "student")
+    run(site, *FULL)
+    let_time_pass(site, hours=25)
+    site.clever.add_fault("data", path="/users", rows=0, times=0)
+    assert "full read." in run(site, code=3)
+    assert "events." in run(site, code=3)
+    let_time_pass(site, hours=25)
+    assert "full read." in run(site, code=3)
+
+
+def test_schools_of_district_administrators_can_be_on_hold(site: Site) -> None:
+    schools = [school.id for school in site.clever.people.schools_of(district_of(site))]
+    admin = site.person("district_admin").id
+    site.clever.override(admin, roles={"district_admin": {"schools": schools}})
+    run(site, *FULL)
+    site.clever.override(admin, roles={"district_admin": {}})
+    unshare(site, a_tenth_and_one(site))
+    assert "on hold" in run(site, *FULL, code=3)
+    assert held_number(site, "role_assignments") == len(schools)
 
 
 def test_a_district_may_have_its_own_limit(make_site: SiteMaker, database_url: str | None) -> None:
@@ -324,3 +390,90 @@ def test_others_than_district_administrators_find_no_page_about_removals(
     unshare(site, a_tenth_and_one(site))
     run(site, code=3)
     assert by_button(site, who).open("/district/removals").response.status_code == 404
+
+
+def test_a_second_click_on_the_approval_shows_the_page_again(site: Site) -> None:
+    unshare(site, a_tenth_and_one(site))
+    run(site, code=3)
+    tabs = [by_button(site, "district_admin").open("/district/removals") for _ in range(2)]
+    for tab in tabs:
+        tab.press("Remove all of this")
+        assert "The next sync removes all of this" in tab.text
+
+
+@pytest.mark.servers
+def test_an_approval_and_a_sync_that_block_each_other_both_succeed(
+    make_site: SiteMaker, postgres: str
+) -> None:
+    url = running_app.new_database_with_tables(postgres)
+    site = make_account_app(make_site, url)
+    give_first_sync(site)
+    unshare(site, a_tenth_and_one(site))
+    run(site, code=3)
+    admin = by_button(site, "district_admin").open("/district/removals")
+    lock = "SELECT FROM clever_held_removals WHERE ctid = "
+    lock += "(SELECT {}(ctid) FROM clever_held_removals) FOR UPDATE"
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '{}'"
+    with psycopg.connect(url) as sync, psycopg.connect(url, autocommit=True) as observer:
+        sync.execute(lock.format("max"))
+        click = Thread(target=admin.press, args=["Remove all of this"])
+        click.start()
+        while not observer.execute(waiting.format(url.rpartition("/")[2])).fetchall():
+            assert click.is_alive()
+        sync.execute(lock.format("min"))
+        sync.rollback()
+        click.join(60)
+    assert "The next sync removes all of this" in admin.text
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+@POSTGRESQL_IS_LONG
+def test_a_time_outside_of_the_calendar_approves_nothing(site: Site, until: str) -> None:
+    unshare(site, a_tenth_and_one(site))
+    run(site, code=3)
+    admin = by_button(site, "district_admin").open("/district/removals")
+    assert admin.press("Remove all of this", until=until).response.status_code == 400
+    assert "on hold" in run(site, code=3)
+
+
+def test_a_review_names_people_of_every_school(site: Site) -> None:
+    district = district_of(site)
+    schools = sorted(school.id for school in site.clever.people.schools_of(district))
+    add_people_on_hold(site, {schools[0]: 2001, schools[-1]: 1})
+    admin = by_button(site, "district_admin").open("/district/removals")
+    assert f"Nobody 0 of {schools[-1]}" in admin.text
+    assert admin.text.count(f"of {schools[0]}") == MAX_NAMES
+
+
+def test_a_review_names_nobody_who_has_moved_to_another_district(site: Site) -> None:
+    ids = a_tenth_and_one(site)
+    unshare(site, ids)
+    run(site, code=3)
+    with database_engine(site).begin() as db:  # as a login there does
+        moved = update(models.Person).where(models.Person.clever_id == ids[0])
+        other = site.clever.people.districts[1].id
+        db.execute(moved.values(district_id=other, last_name="Elsewhere"))
+    admin = by_button(site, "district_admin").open("/district/removals")
+    assert "Remove all of this" in admin.text
+    assert "Elsewhere" not in admin.text
+    assert f"on hold: {len(ids) - 1} of " in run(site, code=3)
+
+
+def add_people_on_hold(site: Site, numbers: dict[str, int]) -> None:
+    """Add students who are on hold, by school: "Nobody 0 of ID", "Nobody 1 of ID"."""
+    district = district_of(site).id
+    with Session(database_engine(site)) as session, session.begin():
+        for school, number in numbers.items():
+            names = {f"{place}-{school}": f"{place} of {school}" for place in range(number)}
+            people = [
+                Person(id=new_id(), clever_id=key, district_id=district, roles=["student"])
+                for key in names
+            ]
+            for person in people:
+                person.first_name, person.last_name = "Nobody", names[str(person.clever_id)]
+            session.add_all(people)
+            session.flush()
+            for person in people:
+                role = RoleAssignment(person_id=person.id, school_id=school, role="student")
+                held = HeldRemoval(district_id=district, kind="people", record_id=person.id)
+                session.add_all((role, held))

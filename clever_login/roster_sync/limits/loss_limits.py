@@ -59,6 +59,7 @@ LOSS_RULES = {
     "schools of students": LossRule(kind="role_assignments", allowance=5),
     "schools of teachers": LossRule(kind="role_assignments", allowance=5),
     "schools of staff": LossRule(kind="role_assignments", allowance=5),
+    "schools of district administrators": LossRule(kind="role_assignments", allowance=5),
     "sections": LossRule(kind="sections", allowance=5, never_all=True),
     "student enrollments": LossRule(kind="enrollments", allowance=30, never_all=True),
     "teacher enrollments": LossRule(kind="enrollments", allowance=30, never_all=True),

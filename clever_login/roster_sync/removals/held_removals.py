@@ -18,13 +18,14 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     tuple_,
     update,
 )
 
 from clever_login.db import models
-from clever_login.db.models import HeldRemoval
+from clever_login.db.models import HeldRemoval, Person
 from clever_login.db.upsert import MAX_PARAMETERS, build_insert, chunks
 from clever_login.roster_sync.kinds import (
     KIND_BY_LINK,
@@ -141,9 +142,9 @@ def approve_all(connection: Connection, district_id: str) -> None:
 
 def approved_records(district_id: str, kind: str) -> ColumnElement[bool]:
     """Return the condition for the active rows whose removal is approved."""
-    model: RosterModel = MODEL_BY_KIND[kind]
-    ids = select(HeldRemoval.record_id).where(_is_approved(district_id, kind))
-    return and_(model.district_id == district_id, model.archived_at.is_(None), model.id.in_(ids))
+    model = MODEL_BY_KIND[kind]
+    is_approved = exists().where(_is_approved(district_id, kind), _is_still_missing(model))
+    return and_(model.district_id == district_id, model.archived_at.is_(None), is_approved)
 
 
 def approved_links(district_id: str, kind: str) -> Select[*tuple[Any, ...]]:
@@ -170,10 +171,15 @@ def end_all_holds(connection: Connection, district_id: str) -> None:
 
 
 def drop_gone(connection: Connection, district_id: str) -> None:
-    """Delete holds of rows that were removed in another way, such as by a merge."""
+    """Delete holds of rows that were removed in another way, such as by a merge.
+
+    A login ends a hold, too: Clever lets only people log in whom it shares. Then they may be in
+    another district.
+    """
     for kind, model in MODEL_BY_KIND.items():
-        is_active = exists().where(model.id == HeldRemoval.record_id, model.archived_at.is_(None))
-        connection.execute(delete(HeldRemoval).where(_of_kind(district_id, kind), ~is_active))
+        is_active = (model.district_id == district_id) & model.archived_at.is_(None)
+        is_held = exists().where(is_active, _is_still_missing(model))
+        connection.execute(delete(HeldRemoval).where(_of_kind(district_id, kind), ~is_held))
     for kind, link in LINK_BY_KIND.items():
         owner_id, linked_id, role = link.__table__.primary_key
         is_stored = exists().where(
@@ -211,7 +217,7 @@ def _count_held(connection: Connection, district_id: str) -> LossCounts:
         elif kind != "people":
             held[kind] = number
     people = select(HeldRemoval.record_id).where(_of_kind(district_id, "people"))
-    held.update(loss_limits.count_people(connection, models.Person.id.in_(people)))
+    held.update(loss_limits.count_people(connection, Person.id.in_(people)))
     return +held
 
 
@@ -221,6 +227,14 @@ def _of_district(district_id: str) -> ColumnElement[bool]:
 
 def _of_kind(district_id: str, kind: str) -> ColumnElement[bool]:
     return and_(_of_district(district_id), HeldRemoval.kind == kind)
+
+
+def _is_still_missing(model: RosterModel) -> ColumnElement[bool]:
+    """Return the condition that joins a hold with its record, without people who came back."""
+    is_record: ColumnElement[bool] = model.id == HeldRemoval.record_id
+    if model is not Person:
+        return is_record
+    return is_record & or_(Person.last_login.is_(None), Person.last_login <= HeldRemoval.held_at)
 
 
 def _is_approved(district_id: str, kind: str) -> ColumnElement[bool]:

@@ -114,9 +114,18 @@ def _hide(
 ) -> tuple[str, ...]:
     """Hide missing people from all lists. Returns their Clever ids."""
     condition = is_missing & Person.missing_since.is_(None)
-    clever_ids = tuple(map(str, connection.scalars(select(Person.clever_id).where(condition))))
-    connection.execute(update(Person).where(condition).values(missing_since=started_at))
-    return clever_ids
+    return _update_people(connection, condition, missing_since=started_at)
+
+
+def _update_people(
+    connection: Connection, condition: ColumnElement[bool], **values: datetime
+) -> tuple[str, ...]:
+    """Update people and return their Clever ids.
+
+    One statement, so that nobody is logged out who logs in at this moment and is not updated.
+    """
+    statement = update(Person).where(condition).values(values).returning(Person.clever_id)
+    return tuple(clever_id for clever_id in connection.scalars(statement) if clever_id)
 
 
 def _remove(connection: Connection, district_id: str, removal: Removal) -> WriteResult:
@@ -125,8 +134,9 @@ def _remove(connection: Connection, district_id: str, removal: Removal) -> Write
     for kind, condition in removal.records.items():
         model = MODEL_BY_KIND[kind]
         if model is Person:
-            clever_ids = connection.scalars(select(Person.clever_id).where(condition))
-            people = tuple(clever_id for clever_id in clever_ids if clever_id)
+            people = _update_people(connection, condition, archived_at=archived_at)
+            counts[kind, "archived"] += len(people)
+            continue
         result = connection.execute(update(model).where(condition).values(archived_at=archived_at))
         counts[kind, "archived"] += result.rowcount
     if removal.changed_people is not None:
