@@ -8,13 +8,14 @@ removals of that kind are put on hold and everything else is applied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
+from clever_login.api_versions import RecordKind
 from clever_login.db.engines import analyze_tables
 from clever_login.db.upsert import chunks
 from clever_login.errors import EventsNotEnabled
@@ -28,15 +29,26 @@ from clever_login.roster_sync.writer import Batch, WriteResult
 
 RECORDS_PER_TRANSACTION = 500
 SECTIONS_PER_PAGE = 5_000  # per response: with their student lists, still smaller than 10,000 users
+# What is lost if a list of users is empty.
+_LOSS_BY_LIST = {
+    RecordKind.USERS: "people",
+    RecordKind.STUDENTS: "students",
+    RecordKind.TEACHERS: "teachers",
+    RecordKind.STAFF: "staff",
+    RecordKind.DISTRICT_ADMINS: "district administrators",
+}
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Lists that are read one after another, and the kinds of rows that they fill."""
+    """Lists that are read one after another, and the kinds of rows that they fill.
+
+    The key of a list says what is lost if it is empty, as in LOSS_RULES.
+    """
 
     name: str
     kinds: tuple[str, ...]
-    lists: tuple[Callable[[], Iterable[Any]], ...]
+    lists: Mapping[str, Callable[[], Iterable[Any]]]
 
 
 def read_everything(sync: DistrictSync) -> None:
@@ -73,46 +85,50 @@ def _groups(sync: DistrictSync) -> Iterable[_Group]:
     """Ordered so that records refer only to earlier groups."""
     roster = sync.roster
     people = [kind for kind in sync.version.people if kind != "contacts"]
-    people_lists = tuple(partial(roster.people, kind) for kind in people)
+    people_lists = {_LOSS_BY_LIST[kind]: partial(roster.people, kind) for kind in people}
     sections = replace(roster, page_size=SECTIONS_PER_PAGE).sections
-    yield _Group("schools", ("schools",), (roster.schools,))
-    yield _Group("terms", ("terms",), (roster.terms,))
-    yield _Group("courses", ("courses",), (roster.courses,))
+    yield _Group("schools", ("schools",), {"schools": roster.schools})
+    yield _Group("terms", ("terms",), {"terms": roster.terms})
+    yield _Group("courses", ("courses",), {"courses": roster.courses})
     yield _Group("people", ("people", "role_assignments"), people_lists)
-    yield _Group("sections", ("sections", "enrollments"), (sections,))
+    yield _Group("sections", ("sections", "enrollments"), {"sections": sections})
 
 
 def _read_group(sync: DistrictSync, group: _Group, counts_before: LossCounts) -> None:
     """Read a group, and once more if it is empty or too much of it is missing."""
     report = sync.report.copy()
-    number = _read_list(sync, group)
-    losses = _find_losses(sync, group, counts_before)
-    if number and not losses:
+    empty = _read_lists(sync, group)
+    losses = _find_losses(sync, group, counts_before, empty)
+    if not losses and empty != group.lists.keys():
         return
     if losses:
         sync.report_progress(
             f"Missing: {', '.join(map(str, losses))}. Reading the list again, to be sure."
         )
     sync.report.reset(report)
-    _read_list(sync, group)
+    empty = _read_lists(sync, group)
     if not sync.confirm_archive:
-        sync.excessive_losses.extend(_find_losses(sync, group, counts_before))
+        sync.excessive_losses.extend(_find_losses(sync, group, counts_before, empty))
 
 
-def _find_losses(sync: DistrictSync, group: _Group, counts_before: LossCounts) -> list[Loss]:
+def _find_losses(
+    sync: DistrictSync, group: _Group, counts_before: LossCounts, empty: set[str]
+) -> list[Loss]:
     def work(connection: Connection) -> list[Loss]:
         counts_now = loss_limits.count_active(connection, sync.district_id, group.kinds)
         missing = snapshot.count_missing(connection, sync.district_id, sync.started_at, group.kinds)
         return loss_limits.find_excessive_losses(
-            counts_before, counts_now, missing, sync.removal_limit
+            counts_before, counts_now, missing, sync.removal_limit, empty
         )
 
     return sync.transactions.run_in_transaction(work)
 
 
-def _read_list(sync: DistrictSync, group: _Group) -> int:
-    number = 0
-    for read_records in group.lists:
+def _read_lists(sync: DistrictSync, group: _Group) -> set[str]:
+    """Read the lists of a group, and return the keys of those that are empty."""
+    number, empty = 0, set[str]()
+    for key, read_records in group.lists.items():
+        number_before = number
         records = (
             filter(row_values.is_synced, read_records())
             if group.name == "people"
@@ -122,7 +138,9 @@ def _read_list(sync: DistrictSync, group: _Group) -> int:
             sync.write(_chunk_writer(sync, group.name, {record.id: record for record in chunk}))
             number += len(chunk)
             sync.report_progress(f"{number} {group.name}")
-    return number
+        if number == number_before:
+            empty.add(key)
+    return empty
 
 
 def _chunk_writer(

@@ -160,15 +160,25 @@ def test_with_the_yes_option_missing_records_are_removed(site: Site) -> None:
     assert_as_at_clever(site)
 
 
+@pytest.mark.parametrize(
+    ("path", "held"),
+    [
+        ("/teachers", "7 of 7 teachers"),
+        ("/school_admins", "4 of 4 staff"),
+        ("/district_admins", "1 of 1 district administrators"),
+    ],
+    ids=["teachers", "staff", "administrators"],
+)
+@POSTGRESQL_IS_LONG
 def test_an_empty_list_of_one_role_is_held_back_however_few_people_it_has(
-    make_site: SiteMaker, database_url: str | None
+    make_site: SiteMaker, database_url: str | None, path: str, held: str
 ) -> None:
     site = make_account_app(make_site, database_url, clever_api_version="v2.1")
-    run(site)
-    site.clever.add_fault("data", path="/teachers", rows=0, times=0)
+    give_first_sync(site)
+    site.clever.add_fault("data", path=path, rows=0, times=0)
     output = run(site, "--full", code=3)
-    assert " teachers missing" in output
-    assert " people" not in output.partition("on hold")[2].partition("missing")[0]
+    assert f"on hold: {held} missing" in output
+    assert "hidden" not in output
     site.clever.clear_faults()
     run(site, "--full")
     assert_as_at_clever(site)

@@ -85,18 +85,22 @@ class Loss:
 
 
 def find_excessive_losses(
-    counts_before: LossCounts, counts_now: LossCounts, missing: LossCounts, limit: int
+    counts_before: LossCounts,
+    counts_now: LossCounts,
+    missing: LossCounts,
+    limit: int,
+    empty: Collection[str] = (),
 ) -> list[Loss]:
     """Return the losses over the limit, in percent, net of what is new.
 
     At most `allowance` may be lost in any case. Losing everything is over the limit where
-    `never_all` is set.
+    `never_all` is set, and any loss is where Clever's list is in `empty`.
     """
     losses = []
     for label, rule in LOSS_RULES.items():
         total = counts_before[label]
         lost = min(missing[label], total - (counts_now[label] - missing[label]))
-        is_total_loss = rule.never_all and lost >= total
+        is_total_loss = label in empty or (rule.never_all and lost >= total)
         if lost > 0 and (is_total_loss or lost > max(total * limit / 100, rule.allowance)):
             losses.append(Loss(label, lost, total))
     if any(loss.label == "people" for loss in losses):
