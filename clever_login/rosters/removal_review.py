@@ -15,6 +15,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, CursorResult, Select, and_, func, or_, select, update
 
 from clever_login.db.models import (
+    District,
     HeldRemoval,
     Person,
     RoleAssignment,
@@ -92,15 +93,18 @@ def load_review(connection: Connection, viewer: Viewer, *, names: bool = True) -
 def approve(connection: Connection, viewer: Viewer, *, until: datetime) -> int:
     """Approve what was on hold at this time, and return the number of removals.
 
-    What was put on hold later has not been reviewed.
+    What was put on hold later has not been reviewed. Waits for the end of a sync's transaction.
     """
+    own_district = District.id.in_(visibility.visible_district_ids(viewer.role))
+    lock = select(District.id).where(own_district).with_for_update(key_share=True)
+    district_ids = connection.scalars(lock, viewer.with_values()).all()
     statement = (
         update(HeldRemoval)
-        .where(HeldRemoval.district_id.in_(visibility.visible_district_ids(viewer.role)))
+        .where(HeldRemoval.district_id.in_(district_ids))
         .where(HeldRemoval.approved_at.is_(None), HeldRemoval.held_at <= until)
         .values(approved_at=utc_now())
     )
-    result = connection.execute(statement, viewer.with_values())
+    result = connection.execute(statement)
     return cast("CursorResult[Any]", result).rowcount
 
 

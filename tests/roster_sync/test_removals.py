@@ -413,17 +413,56 @@ def test_an_approval_and_a_sync_that_block_each_other_both_succeed(
     admin = by_button(site, "district_admin").open("/district/removals")
     lock = "SELECT FROM clever_held_removals WHERE ctid = "
     lock += "(SELECT {}(ctid) FROM clever_held_removals) FOR UPDATE"
-    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '{}'"
-    with psycopg.connect(url) as sync, psycopg.connect(url, autocommit=True) as observer:
+    with psycopg.connect(url) as sync:
         sync.execute(lock.format("max"))
         click = Thread(target=admin.press, args=["Remove all of this"])
         click.start()
-        while not observer.execute(waiting.format(url.rpartition("/")[2])).fetchall():
-            assert click.is_alive()
+        wait_until_blocked(url, click)
+        assert click.is_alive()
         sync.execute(lock.format("min"))
         sync.rollback()
         click.join(60)
     assert "The next sync removes all of this" in admin.text
+
+
+@pytest.mark.servers
+def test_an_approval_during_a_removal_is_made_by_the_next_sync(
+    make_site: SiteMaker, postgres: str
+) -> None:
+    url = running_app.new_database_with_tables(postgres)
+    site = make_account_app(make_site, url)
+    give_first_sync(site)
+    ids = a_tenth_and_one(site)
+    unshare(site, ids)
+    run(site, code=3)
+    admin = by_button(site, "district_admin").open("/district/removals")
+    with database_engine(site).begin() as db:
+        last = select(models.Person.id).where(models.Person.clever_id == ids[-1])
+        others = HeldRemoval.record_id != last.scalar_subquery()
+        db.execute(update(HeldRemoval).where(others).values(approved_at=models.utc_now()))
+    clicks: list[Thread] = []
+
+    def approve(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("DELETE FROM clever_role_assignments") and not clicks:
+            clicks.append(Thread(target=admin.press, args=["Remove all of this"]))
+            clicks[0].start()
+            wait_until_blocked(url, clicks[0])
+
+    event.listen(database_engine(site), "before_cursor_execute", approve)
+    assert "on hold: 1 of " in run(site, code=3)
+    clicks[0].join(60)
+    assert "The next sync removes all of this" in admin.text
+    assert "people: 1 archived" in run(site)
+    assert state_of(site, ids[-1]) == "archived"
+
+
+def wait_until_blocked(url: str, thread: Thread) -> None:
+    """Wait until a transaction waits for another one, or the thread has ended."""
+    blocked = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
+    with psycopg.connect(url, autocommit=True) as observer:
+        while not observer.execute(blocked, [url.rpartition("/")[2]]).fetchall():
+            if not thread.is_alive():
+                return
 
 
 @pytest.mark.parametrize("until", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])

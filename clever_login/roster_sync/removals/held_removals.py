@@ -134,6 +134,17 @@ def end_unapproved_holds(connection: Connection, district_id: str, kind: str) ->
     connection.execute(delete(HeldRemoval).where(is_open))
 
 
+def lock_approvals(connection: Connection, district_id: str) -> None:
+    """Make approvals of the district wait for the end of this transaction, or wait for theirs.
+
+    Otherwise an approval in the middle of a removal would be deleted and not be made.
+    """
+    is_district = models.District.id == district_id
+    connection.execute(
+        select(models.District.id).where(is_district).with_for_update(key_share=True)
+    )
+
+
 def approve_all(connection: Connection, district_id: str) -> None:
     """Approve everything that the district has on hold."""
     is_open = _of_district(district_id) & HeldRemoval.approved_at.is_(None)

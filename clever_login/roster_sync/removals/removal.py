@@ -88,6 +88,7 @@ def _update_holds(
 
 def remove_approved(connection: Connection, district_id: str) -> WriteResult:
     """Remove what is on hold and approved. Raises ReceiverFailed."""
+    held_removals.lock_approvals(connection, district_id)
     if not held_removals.has_approved(connection, district_id):
         return WriteResult(Counter())
     links = {kind: held_removals.approved_links(district_id, kind) for kind in LINK_BY_KIND}
