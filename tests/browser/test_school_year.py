@@ -16,6 +16,7 @@ from clever_login.db.database import database
 from clever_simulator.directory.models import Person
 from tests.conftest import SiteMaker
 from tests.support.chromium import run_chromium
+from tests.support.expected_rows import let_time_pass
 from tests.support.running_app import Site
 
 # The app needs rosters and claims to follow a school year.
@@ -166,6 +167,9 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     school.move_logins_back()
     school.year("new_id")
     assert school.child.id != first_id
+    assert school.rows()[first_id].missing_since
+    let_time_pass(school.site, hours=25)
+    school.command("sync")
     assert school.rows()[first_id].archived_at
     school.log_in()
     school.expect_dashboard()

@@ -82,6 +82,7 @@ ON_A_HOST = {
 SERVERS = (
     ".venv/bin/python -m clever_simulator --port 3001 --app-url http://localhost:3000",
     ".venv/bin/python -m clever_simulator --students 20000",
+    ".venv/bin/python -m clever_simulator --certification",
     ".venv/bin/python -m clever_simulator --data default_sandbox_data.zip",
 )
 HERE = ("cp .env.example .env", "bin/translate", "bin/translate vi", GUNICORN, SET)
