@@ -57,6 +57,7 @@ def read_everything(sync: DistrictSync) -> None:
     Raises ReceiverFailed, with nothing removed and the cursor unchanged: people of a batch that was
     rolled back count as unseen, so the read must not go on to its end.
     """
+    sync.excessive_losses.clear()  # those of events that could not be read to their end
     cursor = _latest_cursor(sync)
     sync.transactions.run_in_transaction(snapshot.create_snapshot)
     try:

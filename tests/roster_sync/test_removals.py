@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from clever_login.db import models
 from clever_login.db.models import HeldRemoval, Person, RoleAssignment, new_id
+from clever_login.roster_sync import event_sync
 from clever_login.rosters.removal_review import MAX_NAMES
 from clever_simulator.directory.models import District
+from clever_simulator.history.event_log import EventLog
 from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.support import running_app
 from tests.support.account_app import make_account_app, run_flask_clever
@@ -258,6 +260,24 @@ def test_while_people_are_on_hold_a_missing_person_does_not_cause_a_full_read_ev
     assert "events." in run(site, code=3)
     let_time_pass(site, hours=25)
     assert "full read." in run(site, code=3)
+
+
+def test_a_full_read_after_events_were_lost_decides_on_its_own_what_to_hold(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_sync, "EVENTS_PER_PAGE", 5)  # more than one page is read twice
+    ids = a_tenth_and_one(site)
+    unshare(site, ids)
+    with pytest.MonkeyPatch.context() as without_events:
+        without_events.setattr(EventLog, "log_differences", lambda *_args, **_kwargs: [])
+        for person_id in ids:
+            site.clever.change_roster("back", person_id)
+        site.clever.change_roster("unshared", "student")
+    site.clever.add_fault("events", delay_s=0.001)
+    site.clever.add_fault("events", status=404)
+    output = run(site)
+    assert "full read." in output
+    assert "people: 1 hidden" in output
 
 
 def test_schools_of_district_administrators_can_be_on_hold(site: Site) -> None:
