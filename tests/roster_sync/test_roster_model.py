@@ -227,7 +227,7 @@ class RosterMachine(RuleBasedStateMachine):
                 since = self.hidden_at.get(clever_id)
                 assert since is not None, "archived without having been hidden"
                 assert self.hours - since >= CONFIRM_AFTER_HOURS, "archived too early"
-            elif is_full is False:
+            elif is_full is False and not self.in_doubt:  # a lost event may have taken it back
                 assert clever_id not in shared, "archived although Clever shares the person"
         self.archived = archived
         self.hidden_at = {one: self.hidden_at.get(one, self.hours) for one in hidden}
