@@ -86,6 +86,7 @@ class DistrictSync:
     report: ReadReport
     removal_limit: int  # percent
     excessive_losses: list[Loss] = field(default_factory=list)  # put on hold in this run
+    unread_kinds: set[str] = field(default_factory=set)  # that Clever does not let the app read
     counts: Counts = field(default_factory=Counter)
     started_at: datetime = field(default_factory=models.utc_now)
 

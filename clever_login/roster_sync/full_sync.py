@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from clever_login.api_versions import RecordKind
 from clever_login.db.engines import analyze_tables
 from clever_login.db.upsert import chunks
-from clever_login.errors import EventsNotEnabled
+from clever_login.errors import EventsNotEnabled, NotShared
 from clever_login.roster_sync import event_sync, row_values
 from clever_login.roster_sync.announcements import write_and_announce
 from clever_login.roster_sync.district_run import DistrictSync
@@ -28,6 +28,8 @@ from clever_login.roster_sync.removals import removal, snapshot
 from clever_login.roster_sync.writer import Batch, WriteResult
 
 RECORDS_PER_TRANSACTION = 500
+# Whether every app may read these is unknown. Sections do not need them.
+OPTIONAL_LISTS = {"terms", "courses"}
 SECTIONS_PER_PAGE = 5_000  # per response: with their student lists, still smaller than 10,000 users
 # What is lost if a list of users is empty.
 _LOSS_BY_LIST = {
@@ -65,7 +67,12 @@ def read_everything(sync: DistrictSync) -> None:
             lambda db: loss_limits.count_active(db, sync.district_id)
         )
         for group in _groups(sync):
-            _read_group(sync, group, counts_before)
+            try:
+                _read_group(sync, group, counts_before)
+            except NotShared:
+                if group.name not in OPTIONAL_LISTS:
+                    raise
+                sync.unread_kinds.add(group.name)
         sync.write(lambda db: _finish_read(sync, db, cursor))
         sync.transactions.run_in_transaction(analyze_tables)
     finally:
@@ -162,5 +169,6 @@ def _finish_read(sync: DistrictSync, connection: Connection, cursor: str | None)
         sync.district_id,
         sync.started_at,
         loss_limits.held_kinds(sync.excessive_losses),
+        sync.unread_kinds,
         is_confirmed=sync.confirm_archive,
     )

@@ -52,7 +52,13 @@ from clever_login.roster_sync.full_sync import read_everything
 from clever_login.roster_sync.limits.loss_limits import Loss
 from clever_login.roster_sync.read_plan import ReadHistory
 from clever_login.roster_sync.removals import held_removals, removal
-from clever_login.roster_sync.results import SyncMode, SyncResult, describe_state, describe_stop
+from clever_login.roster_sync.results import (
+    SyncMode,
+    SyncResult,
+    describe_state,
+    describe_stop,
+    describe_unread,
+)
 from clever_login.roster_sync.runs.history import RunHistory
 from clever_login.roster_sync.writer import WriteResult
 from clever_login.services import services
@@ -295,7 +301,7 @@ class _SyncJob:
             counts=sync.counts,
             reason=" ".join(filter(None, (describe_state(record), plan))),
             held_losses=tuple(map(str, held_losses)),
-            notes=tuple(report.sentences()),
+            notes=(*report.sentences(), *map(describe_unread, sorted(sync.unread_kinds))),
         )
 
     def _report_progress(self, name: str, message: str) -> None:

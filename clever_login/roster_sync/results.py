@@ -77,6 +77,11 @@ def describe_stop(failures: int, left: int) -> str:
     )
 
 
+def describe_unread(kind: str) -> str:
+    """Return a sentence about a list that Clever does not let the app read."""
+    return f"Clever does not let this app read {kind}, so they stay as they were."
+
+
 def describe_state(record: DistrictRecord) -> str:
     """Return the district's state and error at Clever, where there is something to say."""
     sentences = [STATE_DESCRIPTIONS.get(record.state or "", "")]

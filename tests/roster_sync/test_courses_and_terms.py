@@ -22,6 +22,7 @@ from tests.support.expected_rows import (
     actual_rows,
     database_engine,
     give_first_sync,
+    sync_site,
 )
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
@@ -159,3 +160,22 @@ def test_a_section_with_another_course_is_sent_with_its_old_course(
     (change,) = recorder.rows("sections_changed")
     assert change.before == replace(change.after, course_id=before)
     assert change.after.course_id == section_row(site, section.id).course_id != before
+
+
+@pytest.mark.parametrize("name", ["terms", "courses"])
+@pytest.mark.parametrize("status", [403, 404])
+def test_without_permission_for_terms_or_courses_everything_else_is_synced(
+    site: Site, name: str, status: int
+) -> None:
+    before = actual_rows(database_engine(site), district_of(site).id)
+    site.clever.change_roster("name", "student", last="Adler")
+    site.clever.add_fault("data", path=f"/{name}", status=status, times=0)
+    result = sync_site(site, "--district", district_of(site).id, "--full")
+    assert result.exit_code == 0
+    assert f"Clever does not let this app read {name}, so they stay as they were." in result.stdout
+    after = actual_rows(database_engine(site), district_of(site).id)
+    assert after[name] == before[name]
+    assert after["sections"] == before["sections"]
+    assert "Adler" in {row[3] for row in after["people"]}
+    site.clever.clear_faults()
+    assert "nothing changed" in sync_site(site, "--district", district_of(site).id, "--full").stdout

@@ -39,15 +39,21 @@ def finish_full_read(
     district_id: str,
     started_at: datetime,
     held_kinds: Collection[str],
+    unread_kinds: Collection[str],
     *,
     is_confirmed: bool,
 ) -> WriteResult:
     """Remove what a full read did not see, or put it on hold.
 
-    Of the held kinds, nothing is removed. Missing people are hidden, and archived when they are
-    still missing after CONFIRM_AFTER; with `is_confirmed`, now. Raises ReceiverFailed.
+    Of the held kinds, nothing is removed, and the unread kinds stay as they are. Missing people
+    are hidden, and archived when they are still missing after CONFIRM_AFTER; with `is_confirmed`,
+    now. Raises ReceiverFailed.
     """
-    missing = {kind: snapshot.is_missing(kind, district_id, started_at) for kind in MODEL_BY_KIND}
+    missing = {
+        kind: snapshot.is_missing(kind, district_id, started_at)
+        for kind in MODEL_BY_KIND
+        if kind not in unread_kinds
+    }
     _update_holds(connection, district_id, missing, held_kinds)
     removal = Removal(
         records={kind: missing[kind] for kind in missing if kind not in held_kinds},
@@ -73,7 +79,7 @@ def _update_holds(
     held_kinds: Collection[str],
 ) -> None:
     """Hold what is missing of the held kinds, and end the other holds: a full read decides."""
-    for kind in {*MODEL_BY_KIND, *LINK_BY_KIND}.difference(held_kinds):
+    for kind in {*missing, *LINK_BY_KIND}.difference(held_kinds):
         held_removals.end_unapproved_holds(connection, district_id, kind)
     for kind, condition in missing.items():
         if kind in held_kinds:
