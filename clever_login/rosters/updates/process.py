@@ -30,7 +30,7 @@ def init_app(app: Flask, flask_app: str | None) -> None:
 
 
 def app_name(app: Flask) -> str | None:
-    """Return how `flask --app` finds this app, or None if nobody can tell.
+    """Return how `flask --app` finds this app, or None if that is unknown.
 
     Without `flask_app` in `parts.Rosters`, it is FLASK_APP, or the module of the app if Flask finds
     an app or a factory in it.
