@@ -27,6 +27,7 @@ VERSIONS = [
     pytest.param("v2.1", marks=pytest.mark.long),
     pytest.param("v3.1", marks=pytest.mark.long),
 ]
+ONE_ID = [VERSIONS[0], VERSIONS[2]]  # the versions in which a person has one ID for all roles
 SHORTNAME = DISTRICT[1]
 MAX_PAGES = 60
 
@@ -102,10 +103,9 @@ def test_two_students_with_the_same_name_are_two_users(site: Site) -> None:
     assert "cert_twin_1@certification.example" not in second
 
 
+@pytest.mark.parametrize("site", ONE_ID, indirect=True)  # before, each role is an account
 @pytest.mark.parametrize("user_name", ["cert_teacher_staff", "cert_all_roles"])
 def test_a_person_with_several_roles_can_switch_between_them(site: Site, user_name: str) -> None:
-    if site.settings.clever_api_version == "v2.1":
-        pytest.skip("before v3, each role is an account of its own")
     visitor = by_portal(site, user_name)
     assert "Teacher" in visitor.text
     assert visitor.page.select("form[action*=role] button")
