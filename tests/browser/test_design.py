@@ -36,8 +36,12 @@ TARGETS = """() => [...document.querySelectorAll('a, button, summary')]
     .map(element => [element.innerText, element.getBoundingClientRect()])
     .filter(([words, box]) => Math.min(box.height, box.width) < 44)
     .map(([words, box]) => `${words}: ${box.width} x ${box.height}`)"""
+# On a busy machine the browser paints a page before all of its HTML is there. What comes after that
+# moves the footer, which is not what these tests are about.
 COUNT_SHIFTS = """new PerformanceObserver(list => {
-    window.shifted = (window.shifted || 0) + list.getEntries().length;
+    const parsed = performance.getEntriesByType('navigation')[0].domInteractive || Infinity;
+    const shifts = list.getEntries().filter(entry => entry.startTime > parsed);
+    if (shifts.length) window.shifted = (window.shifted || 0) + shifts.length;
 }).observe({type: 'layout-shift', buffered: true})"""
 PAINTED_TWICE = """() => new Promise(
     done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0))))"""
