@@ -14,16 +14,20 @@ from clever_login.db import models
 from clever_login.db.models import HeldRemoval, Person, RoleAssignment, new_id
 from clever_login.roster_sync import event_sync
 from clever_login.rosters.removal_review import MAX_NAMES
-from clever_simulator.directory.models import District
 from clever_simulator.history.event_log import EventLog
 from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
+from tests.roster_sync.test_loss_limits import (
+    BOTH_SYNCS,
+    assert_as_at_clever,
+    district_of,
+    run,
+    site,
+)
 from tests.support import running_app
 from tests.support.account_app import make_account_app, run_flask_clever
 from tests.support.browser_client import Visitor
 from tests.support.expected_rows import (
-    ExpectedRows,
     actual_rows,
-    assert_rows_equal,
     database_engine,
     give_first_sync,
     let_time_pass,
@@ -34,29 +38,7 @@ from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
 FULL, EVENTS = ("--full",), ()
-BOTH_SYNCS = pytest.mark.parametrize("words", [EVENTS, FULL], ids=["events", "full"])
-
-
-@pytest.fixture
-def site(make_site: SiteMaker, database_url: str | None) -> Site:
-    site = make_account_app(make_site, database_url)
-    give_first_sync(site)
-    return site
-
-
-def district_of(site: Site) -> District:
-    return site.clever.people.districts[0]
-
-
-def run(site: Site, *words: str, code: int = 0) -> str:
-    result = sync_site(site, "--district", district_of(site).id, *words)
-    assert result.exit_code == code, result.stdout + result.stderr
-    return result.stdout
-
-
-def assert_as_at_clever(site: Site) -> None:
-    version = site.settings.clever_api_version
-    assert_rows_equal(ExpectedRows(site.clever, district_of(site), version), database_engine(site))
+__all__ = ["site"]
 
 
 def state_of(site: Site, clever_id: str) -> str:
