@@ -64,6 +64,11 @@ def test_all_settings_errors_are_in_one_message() -> None:
         ("CLEVER_CA_BUNDLE", "/no/such/file"),
         ("CLEVER_DISTRICT_ID", "../x"),
         ("CLEVER_DISTRICT_IDS", " , "),
+        ("CLEVER_REMOVAL_LIMITS", "0"),
+        ("CLEVER_REMOVAL_LIMITS", "101"),
+        ("CLEVER_REMOVAL_LIMITS", "10%"),
+        ("CLEVER_REMOVAL_LIMITS", "10, not an id=40"),
+        ("SYNC_BUTTON", "maybe"),
         ("SESSION_IDLE_MINUTES", "0"),
         ("RETENTION_DAYS", "0"),
         ("RETENTION_DAYS", "-1"),
@@ -183,3 +188,15 @@ def test_wrong_settings_stop_the_start_with_their_errors_and_no_traceback(
     assert result.returncode == 3
     assert "SECRET_KEY is missing" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "of_district", "of_others"),
+    [("", 10, 10), ("20", 20, 20), ("d1=40", 40, 10), ("20, d1=100", 100, 20)],
+)
+def test_removal_limits_are_for_all_districts_or_for_one(
+    value: str, of_district: int, of_others: int
+) -> None:
+    settings = load_settings(PRODUCTION | {"CLEVER_REMOVAL_LIMITS": value})
+    assert settings.removal_limit("d1") == of_district
+    assert settings.removal_limit("d2") == of_others
