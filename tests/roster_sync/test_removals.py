@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
+from clever_login.accounts.merge import merge_people
 from clever_login.db import models
+from clever_login.db.database import database
 from clever_login.db.models import HeldRemoval, Person, RoleAssignment, new_id
 from clever_login.roster_sync import event_sync
 from clever_login.rosters.removal_review import MAX_NAMES
@@ -171,6 +173,19 @@ def test_a_login_during_the_end_of_a_full_read_stays(make_site: SiteMaker, postg
     assert "hidden" not in run(site, *FULL)
     assert [student.open("/dashboard").path for student in students] == ["/dashboard"]
     assert state_of(site, site.person("student").id) == "listed"
+
+
+def test_a_hidden_person_whose_other_row_is_listed_is_listed_after_the_merge(site: Site) -> None:
+    own = site.person("student").id
+    assert site.app
+    with site.app.app_context(), database(site.app).begin() as session:
+        person = session.scalars(select(Person).where(Person.clever_id == own)).one()
+        person.missing_since = models.utc_now()
+        former = Person(clever_id="former", district_id=person.district_id)
+        session.add(former)
+        session.flush()
+        merge_people(session, person, former)
+    assert state_of(site, own) == "listed"
 
 
 # More than a tenth
