@@ -33,7 +33,6 @@ PACKAGES = (
     "sqlalchemy.dialects.sqlite",
     "sqlalchemy.orm",
     "werkzeug.serving",
-    "whitenoise",
 )
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import shutil
+import tempfile
+from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
 import requests
+from flask import Flask, url_for
 
+from clever_login.web import static_files
 from clever_login.web.security_headers import COMMON_HEADERS
 from tests.conftest import SiteMaker
 from tests.support.account_app import make_account_app
@@ -50,6 +56,66 @@ def test_a_static_file_under_its_plain_name_is_revalidated(site: Site) -> None:
         response.url, headers={"If-None-Match": response.headers["ETag"]}, timeout=10
     )
     assert repeated.status_code == 304
+
+
+def test_static_files_do_not_depend_on_a_folder_that_can_be_cleaned(
+    make_site: SiteMaker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    site = make_site()
+    page = requests.get(site.url, timeout=10).text
+    assert list(folder.iterdir()) == []
+    for url in linked_files(site, page):
+        assert requests.get(url, timeout=10).status_code == 200
+
+
+def static_app(folder: Path, **contents: bytes) -> Flask:
+    """Return an app that serves these files of its static folder from memory."""
+    for name, content in contents.items():
+        Path(folder, name.replace("_", ".")).write_bytes(content)
+    app = Flask(__name__, static_folder=folder, static_url_path="/static")
+    app.extensions["clever_login_security_headers"] = COMMON_HEADERS
+    static_files.add_library_files(app)
+    static_files.init_app(app, None)  # type: ignore[arg-type] # the settings are not used
+    return app
+
+
+def test_a_static_file_is_served_after_its_folder_is_deleted(tmp_path: Path) -> None:
+    """As in a deployment that replaces the files of a running app."""
+    text = b"let a = 1;\n" * 100
+    app = static_app(tmp_path, page_js=text)
+    with app.test_request_context():
+        url = url_for("static", filename="page.js")
+    shutil.rmtree(tmp_path)
+    client = app.test_client()
+    assert client.get(url).data == text
+    packed = client.get(url, headers={"Accept-Encoding": "gzip"})
+    assert (packed.headers["Content-Encoding"], gzip.decompress(packed.data)) == ("gzip", text)
+    assert packed.headers["Vary"] == "Accept-Encoding"
+    etag = client.get(url).headers["ETag"]
+    assert etag != packed.headers["ETag"]
+    assert client.get(url, headers={"If-None-Match": etag}).status_code == 304
+    part = client.get(url, headers={"Range": "bytes=0-4"})
+    assert (part.status_code, part.data) == (206, text[:5])
+    head = client.head(url)
+    assert (head.headers["Content-Length"], head.data) == (str(len(text)), b"")
+    assert client.post(url).status_code == 405
+
+
+def test_the_largest_static_files_are_not_kept_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(static_files, "MAX_BYTES_IN_MEMORY", 100_000)
+    app = static_app(tmp_path, small_css=b"a {}", film_mp4=b"\0" * 100_001)
+    with app.test_request_context():
+        assert re.fullmatch(r"/static/small\.\w{12}\.css", url_for("static", filename="small.css"))
+        film = url_for("static", filename="film.mp4")
+    assert film == "/static/film.mp4"
+    with app.test_client().get(film) as response:
+        assert len(response.data) == 100_001
+        assert response.headers["Cache-Control"] == "no-cache"
 
 
 def test_static_files_have_security_headers_and_set_no_cookie(site: Site) -> None:
