@@ -36,6 +36,12 @@ graceful_timeout = 25
 # A worker sends its heartbeat by touching a file. gunicorn's docs advise a file in memory.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
+# gunicorn's own workers (--worker-class gthread) let a trusted peer set SCRIPT_NAME and the scheme,
+# and answer 500 to a SCRIPT_NAME that does not match the path. Some hosts trust every peer with
+# FORWARDED_ALLOW_IPS=*, so any visitor could cause that. Only TRUSTED_PROXIES decides instead.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+
 # Heroku enables access logs with GUNICORN_CMD_ARGS. This class keeps the query, which contains the
 # authorization code and the state, out of any format. It also escapes characters that a visitor
 # could use to forge log lines. The time is from the last byte of a request to the last byte of its

@@ -104,9 +104,13 @@ def add_unlinked_account(
 
 
 def set_preferred_name(account_id: str, name: str) -> None:
-    """Store a user's preferred name. An empty name means that they were asked and skipped it."""
-    with database().begin() as session:
-        session.get_one(Person, account_id).preferred_name = name
+    """Store a user's preferred name. An empty name means that they were asked and skipped it.
+
+    Nothing is stored if the account was deleted while the user was logged in.
+    """
+    statement = update(Person).where(Person.id == account_id).values(preferred_name=name)
+    with database().autocommit() as connection:
+        connection.execute(statement)
 
 
 def save_account_id(person_id: str, account_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask, request
 from werkzeug.exceptions import HTTPException
@@ -13,6 +13,37 @@ from clever_login.server.contract import BODY_LIMIT_KEY, MAX_BODY_BYTES
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class _ChunkedBody:
+    """The body of a request in chunks, whose reader raises OSError if the chunks are malformed.
+
+    Werkzeug answers OSError with 400. gunicorn's own workers raise their own exceptions, which
+    would be crashes. The worker class of this library reads chunks before the app runs.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._stream, name)
+
+        def call(*arguments: Any) -> Any:
+            try:
+                return method(*arguments)
+            except Exception as error:
+                raise OSError("the body of the request is malformed") from error
+
+        return call
+
+
+def _with_readable_chunks(wsgi_app: Any) -> Any:
+    def call(environ: dict[str, Any], start_response: Any) -> Any:
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input"] = _ChunkedBody(environ["wsgi.input"])
+        return wsgi_app(environ, start_response)
+
+    return call
 
 
 def body_limit(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -35,6 +66,7 @@ def init_app(app: Flask, largest: int | None = None) -> None:
     app.config["MAX_CONTENT_LENGTH"] = largest or MAX_BODY_BYTES
     app.extensions[BODY_LIMIT_KEY] = partial(_body_limit, app)
     app.before_request(partial(_limit_body, app))
+    app.wsgi_app = _with_readable_chunks(app.wsgi_app)  # type: ignore[method-assign] # Flask's own advice
 
 
 def _body_limit(app: Flask, method: str, path: str) -> int:

@@ -89,9 +89,15 @@ def set_further_hosts(app: Flask, app_url: str, hosts: Collection[str]) -> None:
     app.extensions[_ORIGINS_KEY] = {_origin(app_url, host) for host in hosts}
 
 
+def request_host() -> str:
+    """Return the host of this request without the dot that a full name may end in (RFC 3986)."""
+    name, colon, port = request.host.partition(":")
+    return name.removesuffix(".") + colon + port
+
+
 def request_origin(app_url: str) -> str:
     """Return the origin of this request's host if it is one of the further hosts, else APP_URL."""
-    origin = _origin(app_url, request.host)
+    origin = _origin(app_url, request_host())
     return origin if origin in current_app.extensions.get(_ORIGINS_KEY, ()) else app_url
 
 

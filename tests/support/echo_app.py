@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from clever_login.web.body_limits import body_limit
 from clever_login.web.routing import public
@@ -40,4 +40,28 @@ def with_uploads() -> Flask:
 
     app.add_url_rule("/upload", view_func=upload, methods=["POST"])
     app.extensions["csrf"].exempt(upload)
+    return app
+
+
+def with_request_page() -> Flask:
+    """Return the app with a page that shows what it knows of its request, as JSON.
+
+    The page reads the body of a POST as a form.
+    """
+    app = create_app()
+
+    @public
+    def shown() -> dict[str, Any]:
+        return {
+            "scheme": request.scheme,
+            "address": request.remote_addr,
+            "host": request.host,
+            "root": request.root_path,
+            "user": request.remote_user,
+            "id": g.request_id,
+            "form": request.form,
+        }
+
+    app.add_url_rule("/request", view_func=shown, methods=["GET", "POST"])
+    app.extensions["csrf"].exempt(shown)
     return app
