@@ -5,20 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
+from flask import Flask, g
+from requests.structures import CaseInsensitiveDict
 from sqlalchemy.exc import IntegrityError
 
 from clever_login.accounts.preferred_name import MAX_NAME_LENGTH
 from clever_login.auth.pending_logins import digest_state
+from clever_login.clever.district_api.pagination import MAX_EMPTY_PAGES, iterate_records
+from clever_login.clever.http import LOGIN_LIMITS
+from clever_login.clever.parsing import MAX_TEXT_LENGTH, is_valid_id, parse_text
+from clever_login.clever.retries import MAX_NUMBER_DIGITS, CleverResponse
 from clever_login.clever.status_page import Incident
 from clever_login.clever.user_client import MAX_SECTIONS, MAX_STUDENTS
 from clever_login.db.models import Enrollment, Section
+from clever_login.errors import CleverUnexpected
 from clever_login.services import services
+from clever_login.web.fetch_metadata import MAX_CODES, MAX_PARAMETER_LENGTH
+from clever_login.web.routing import MAX_NEXT_LENGTH, public, safe_next
 from tests.conftest import SiteMaker
 from tests.support import account_app as schools
+from tests.support import session_file
 from tests.support.account_app import database_of, flask_app, people_rows
-from tests.support.browser_client import Visitor
+from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
 from tests.support.login_flows import by_button, stop_before_callback
 from tests.support.running_app import Site
 
@@ -88,11 +99,102 @@ def sections_of(make_site: SiteMaker, size: int) -> int:
     return sum(f"C{number}" in words for number in range(size))
 
 
+def parameter_of(make_site: SiteMaker, size: int) -> str:
+    """Return the error of a callback whose state has this many characters."""
+    return make_site().visitor().open(f"/oauth/callback?code=x&state={'s' * size}").code
+
+
+def codes_of(make_site: SiteMaker, size: int) -> int:
+    """Return how many codes of a callback with this many are stored as used."""
+    site = make_site()
+    query = "&".join(f"code={number}" for number in range(size))
+    response = send_request(f"{site.url}/oauth/callback?{query}", headers=NAVIGATION_HEADERS)
+    assert response.status_code == 400
+    return len(session_file.values(site, "code-*"))
+
+
+def request_id_of(make_site: SiteMaker, size: int) -> bool:
+    """Return whether the logs use a proxy's request id of this many characters."""
+
+    def extend(app: Flask) -> None:
+        app.add_url_rule("/id", "id", public(lambda: g.request_id))
+
+    site, request_id = make_site(extend=extend, trusted_proxies=1), "i" * size
+    return send_request(f"{site.url}/id", headers={"X-Request-Id": request_id}).text == request_id
+
+
+def answer_of(make_site: SiteMaker, size: int) -> str:
+    """Return the error of a login at which Clever's answer to /me has this many bytes."""
+    site = make_site()
+    person = site.person("student")
+    data = {"id": person.id, "district": person.district.id, "type": "user"}
+    body = json.dumps({"type": "user", "data": data}).ljust(size)
+    visitor = stop_before_callback(site, "student")
+    site.clever.add_fault("me", body=body)
+    return visitor.open(visitor.url).code
+
+
+def empty_pages(_: SiteMaker, size: int) -> str:
+    """Return what is read from a list that begins with this many empty pages."""
+    users, pages = "https://clever.test/v3.0/users", count(1)
+
+    def get(_: str) -> dict[str, object]:
+        if (page := next(pages)) > size:
+            return {"data": [{"data": "the end"}], "links": []}
+        return {"data": [], "links": [{"rel": "next", "uri": f"{users}?page={page}"}]}
+
+    try:
+        return str(next(iterate_records(get, users, within=users)))
+    except CleverUnexpected as error:
+        return str(error)
+
+
+def number_of(_: SiteMaker, digits: int) -> object:
+    """Return what is read for an integer of this many digits."""
+    return CleverResponse(200, CaseInsensitiveDict(), b"1" * digits).json
+
+
 LIMITS = {
     "bytes of a form": Limit(64 * KIB, 64 * KIB + 1, form_of, (303, 413)),
     "characters of a name": Limit(MAX_NAME_LENGTH, MAX_NAME_LENGTH + 1, name_of, (40, 40)),
     "students of a section": Limit(MAX_STUDENTS, MAX_STUDENTS + 1, students_of, (200, 200)),
     "sections of a teacher": Limit(MAX_SECTIONS, MAX_SECTIONS + 1, sections_of, (20, 20)),
+    "characters of a state": Limit(
+        MAX_PARAMETER_LENGTH,
+        MAX_PARAMETER_LENGTH + 1,
+        parameter_of,
+        ("login_expired", "bad_callback"),
+    ),
+    "codes of a callback": Limit(MAX_CODES, MAX_CODES + 1, codes_of, (3, 3)),
+    "characters of the next page": Limit(
+        MAX_NEXT_LENGTH,
+        MAX_NEXT_LENGTH + 1,
+        lambda _, size: bool(safe_next("/".ljust(size, "a"))),
+        (True, False),
+    ),
+    "characters of a request id": Limit(64, 65, request_id_of, (True, False)),
+    "bytes of an answer": Limit(
+        LOGIN_LIMITS.largest_body,
+        LOGIN_LIMITS.largest_body + 1,
+        answer_of,
+        ("", "clever_unexpected"),
+    ),
+    "empty pages of a list": Limit(
+        MAX_EMPTY_PAGES,
+        MAX_EMPTY_PAGES + 1,
+        empty_pages,
+        ("the end", "a list from Clever has too many empty pages in a row"),
+    ),
+    "digits of a number": Limit(
+        MAX_NUMBER_DIGITS, MAX_NUMBER_DIGITS + 1, number_of, (int("1" * MAX_NUMBER_DIGITS), None)
+    ),
+    "characters of an id": Limit(64, 65, lambda _, size: is_valid_id("a" * size), (True, False)),
+    "characters of a text": Limit(
+        MAX_TEXT_LENGTH,
+        MAX_TEXT_LENGTH + 1,
+        lambda _, size: len(parse_text("a" * size) or ""),
+        (255, 255),
+    ),
 }
 
 
