@@ -181,7 +181,7 @@ class PendingLogins:
         except BadData:
             return None
         age = time.time() - signed_at.timestamp()
-        return (data, age) if isinstance(data, dict) and age <= COOKIE_MAX_AGE_SECONDS else None
+        return (data, age) if isinstance(data, dict) else None
 
     def _age(self, request: Request, name: str) -> float:
         content = self._read(request, name)

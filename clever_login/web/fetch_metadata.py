@@ -51,10 +51,7 @@ def final_codes() -> list[str]:
     parameters = parse_qsl(query)
     if is_head_or_prefetch() and any(name == "state" for name, _ in parameters):
         return []
-    values = [
-        value for name, value in parameters if name == "code" and len(value) <= MAX_PARAMETER_LENGTH
-    ]
-    return values[:MAX_CODES]
+    return [value for name, value in parameters if name == "code"][:MAX_CODES]
 
 
 def impersonation_claimed() -> bool:

@@ -10,8 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import time_machine
 
+from clever_login.auth import pending_logins
+from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS
 from tests.conftest import SiteMaker
 from tests.support.browser_client import NAVIGATION_HEADERS, send_request
+from tests.support.fake_time import fake_time
 from tests.support.login_flows import (
     by_button,
     by_portal,
@@ -215,6 +218,39 @@ def test_a_login_started_on_a_machine_with_a_wrong_clock_is_restarted(
         clock.shift(-60 * 60)
         assert visitor.open(visitor.url).path == "/oauth/authorize"
         assert log_in_at_clever(visitor, "student").path == "/dashboard"
+
+
+def test_a_state_that_a_machine_with_a_slow_clock_has_used_stays_used(site: Site) -> None:
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        visitor = stop_before_callback(site, "student")
+        url, cookies = visitor.url, dict(visitor.http.cookies)
+        clock.shift(-MAX_CLOCK_DIFFERENCE_SECONDS)
+        assert visitor.open(url).path == "/dashboard"
+        clock.shift(MAX_CLOCK_DIFFERENCE_SECONDS + pending_logins.VALIDITY_SECONDS)
+        repeated = send_request(url, cookies=cookies, headers={"Accept": "text/html"})
+        assert repeated.headers["Location"].startswith("/login/again?")
+        assert exchanges(site) == 1
+
+
+class EndlessLogin:
+    """A store in which the first callback of a login never ends. Counts how often it is asked."""
+
+    asked = 0
+
+    def get(self, _key: str) -> None:
+        self.asked += 1
+
+
+def test_each_second_callback_waits_two_seconds_for_the_first(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, store = fake_time(monkeypatch, pending_logins), EndlessLogin()
+    pending = pending_logins.PendingLogins(site.settings, store)  # type: ignore[arg-type]
+    for _ in range(pending_logins.MAX_WAITING_REPEATS + 1):
+        began, before = clock.monotonic(), store.asked
+        pending.wait("0" * 64)
+        assert clock.monotonic() - began == pytest.approx(2, abs=0.1)
+        assert store.asked > before
 
 
 def test_a_used_callback_redirects_a_logged_in_user_to_the_dashboard(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from http.cookies import Morsel, SimpleCookie
+from http.cookies import Morsel
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,11 @@ from tests.conftest import SiteMaker
 from tests.support import certificates
 from tests.support.browser_client import Visitor
 from tests.support.running_app import ROOT, Site
+from tests.support.set_cookies import assert_host_only, set_cookies
 
 IN_A_PENDING_LOGIN = {
     *("age", "district_id", "impersonation_claimed", "link", "next", "restarts", "state"),
 }
-
-
-def set_cookies(site: Site, hops: list[requests.Response]) -> list[Morsel[str]]:
-    """Return every cookie that the app's responses set or expire."""
-    own = [hop for hop in hops if hop.url.startswith(f"{site.url}/")]
-    lines = [line for hop in own for line in hop.raw.headers.getlist("Set-Cookie")]
-    return [cookie for line in lines for cookie in SimpleCookie(line).values()]
 
 
 def make_https_site(make_site: SiteMaker, folder: Path) -> tuple[Site, Visitor]:
@@ -63,10 +57,7 @@ def test_over_https_every_cookie_is_host_only_and_http_only(
         *("session", "login", "confirm", "language"),  # each is also expired once
     }
     for cookie in cookies:
-        assert cookie.key.startswith("__Host-"), cookie
-        assert cookie["secure"], cookie
-        assert cookie["httponly"], cookie
-        assert (cookie["samesite"], cookie["path"], cookie["domain"]) == ("Lax", "/", ""), cookie
+        assert_host_only(cookie)
 
 
 def named_in_privacy_md() -> set[str]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from pathlib import Path
 
 import pytest
+import time_machine
 
 from clever_login import CleverLogin, Role, parts
 from tests.conftest import SiteMaker
+from tests.support import certificates
 from tests.support.account_app import run_flask_clever
 from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
 from tests.support.existing_app import ExistingApp, start
-from tests.support.login_flows import by_button, log_in_at_clever
+from tests.support.login_flows import by_button, exchanges, log_in_at_clever
 from tests.support.running_app import Site
+from tests.support.set_cookies import assert_host_only, set_cookies
 
 
 def new_browser(site: Site) -> Visitor:
@@ -341,8 +345,38 @@ def test_a_link_that_another_account_started_is_not_offered(make_site: SiteMaker
     visitor.http.post(f"{site.url}/password/mallory", timeout=30)
     visitor.click(site.person("teacher").district.name)
     log_in_at_clever(visitor, "teacher")
-    assert visitor.code == "login_expired"
+    assert (visitor.code, exchanges(site)) == ("login_expired", 0)
     assert visitor.open("/").heading == "Hello mallory"
+
+
+def test_the_answer_of_clever_waits_ten_minutes_for_the_confirmation(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp(), linking=True)
+    with time_machine.travel("2026-10-01T08:00:00Z", tick=False) as clock:
+        visitor = connect(site, by_password(site, "grandma"), "teacher")
+        cookies = dict(visitor.http.cookies)  # also once the browser would have deleted one
+        for minutes, status in ((10, 200), (11, 400)):
+            clock.move_to(f"2026-10-01T08:{minutes}:00Z")
+            question = send_request(
+                f"{site.url}/clever/link/confirm", cookies=cookies, headers=NAVIGATION_HEADERS
+            )
+            assert question.status_code == status
+
+
+def test_over_https_the_cookie_of_a_link_is_host_only_and_http_only(
+    make_site: SiteMaker, tmp_path: Path
+) -> None:
+    certificate = certificates.make_certificate(tmp_path)
+    site = start(make_site, ExistingApp(), linking=True, certificate=certificate)
+    visitor = new_browser(site)
+    visitor.http.verify = str(certificate.certificate)
+    visitor.http.post(f"{site.url}/password/grandma", timeout=30)
+    hops = connect(site, visitor.open("/"), "teacher").hops
+    hops += visitor.press("Yes, this is me").hops
+    stored, expired = (c for c in set_cookies(site, hops) if c.key == "__Host-link")
+    assert (bool(stored.value), stored["max-age"]) == (True, "600")
+    assert (expired.value, expired["max-age"]) == ("", "0")
+    for cookie in (stored, expired):
+        assert_host_only(cookie)
 
 
 def test_nobody_can_link_without_an_account(make_site: SiteMaker) -> None:

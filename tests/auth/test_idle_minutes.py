@@ -98,3 +98,13 @@ def test_a_static_file_of_a_blueprint_keeps_the_limit_of_its_page(make_site: Sit
         assert file.status_code == 200
         clock.shift(timedelta(minutes=45))
         assert visitor.open("/dashboard").path == "/dashboard"
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(1, 20), (10, 60), (30, 120)])
+def test_a_page_warns_for_a_tenth_of_the_idle_time_from_20_to_120_seconds(
+    make_site: SiteMaker, minutes: int, seconds: int
+) -> None:
+    visitor = by_button(make_site(session_idle_minutes=minutes), "student")
+    dialog = visitor.page.select_one("dialog")
+    assert dialog
+    assert dialog["data-warning"] == str(seconds)

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 import time_machine
 
 from clever_login.auth import used_codes
+from clever_login.errors import StoreUnavailable
 from clever_login.storage.file_store import FileStore
 from tests.support import session_file
 from tests.support.browser_client import Visitor, send_request
+from tests.support.fake_time import fake_time
 from tests.support.login_flows import (
     at_the_portal,
     by_portal,
@@ -213,6 +216,42 @@ def test_two_used_codes_in_a_row_show_an_error_page(site: Site) -> None:
     visitor.open(with_code(visitor.url, code))
     visitor.stop_at = None
     assert visitor.open(with_code(visitor.url, code)).code == "code_used"
+
+
+class BrokenStore:
+    """A store that does not answer, and counts how often it was asked."""
+
+    asked = 0
+
+    def add_if_absent(self, key: str, _seconds: int) -> bool:
+        self.asked += 1
+        raise StoreUnavailable(key)
+
+
+def test_a_broken_store_is_asked_about_dropped_codes_every_five_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, store = fake_time(monkeypatch, used_codes), BrokenStore()
+    codes = used_codes.UsedCodes(store)  # type: ignore[arg-type] # only this method is called
+    for seconds, asked in ((0, 1), (0, 1), (4.5, 1), (0.5, 2), (0, 2)):
+        clock.sleep(seconds)
+        assert not codes.drop(f"code after {seconds} s")
+        assert store.asked == asked
+
+
+@pytest.mark.parametrize("start", [0, 60, 119])
+def test_a_code_that_only_one_process_knows_is_refused_for_two_minutes(
+    monkeypatch: pytest.MonkeyPatch, start: int
+) -> None:
+    clock = fake_time(monkeypatch, used_codes)
+    codes = used_codes.UsedCodes(BrokenStore())  # type: ignore[arg-type]
+    clock.sleep(start)
+    codes.drop("code")
+    clock.sleep(120)
+    assert not codes.claim("code")
+    clock.sleep(240)
+    with pytest.raises(StoreUnavailable):  # the process has forgotten it
+        codes.claim("code")
 
 
 def test_a_flood_of_codes_neither_fills_the_store_nor_frees_a_code(tmp_path: Path) -> None:

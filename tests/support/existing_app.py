@@ -150,7 +150,8 @@ def _current_account() -> str | None:
 
 def start(make_site: SiteMaker, existing: ExistingApp, **arguments: Any) -> Site:
     """Run the app, whose callback has the default prefix, and register it at the simulator."""
-    changes = {name: arguments.pop(name) for name in ("clever_district_ids",) if name in arguments}
+    names = [name for name in ("clever_district_ids", "certificate") if name in arguments]
+    changes = {name: arguments.pop(name) for name in names}
     site = make_site(make_app=lambda settings: existing.create(settings, **arguments), **changes)
     register_callback_with_prefix(site)
     return site
