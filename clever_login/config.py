@@ -28,6 +28,7 @@ REDIS_URL_PATTERN = re.compile(
 )
 # A path, without options. Every connection to `:memory:` would have its own database.
 SQLITE_URL_PATTERN = re.compile(r"sqlite:///(?!/*:memory:)[^?#\x00-\x1f]*[^?#/\x00-\x20]")
+EMAIL_PATTERN = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 PERCENTAGE_PATTERN = re.compile(r"(?:[A-Za-z0-9]+=)?(?:[1-9]\d?|100)")
 TRUE_VALUES, FALSE_VALUES = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 MIN_SECRET_LENGTH = 32  # characters: 128 bits even when written in hexadecimal
@@ -133,6 +134,13 @@ class EnvironmentReader:
         ):
             self.add_error(f"{name} must look like https://host or https://host/path, or be empty.")
         return value or None
+
+    def email(self, name: str) -> str | None:
+        """Return an email address, or None."""
+        value = self.text(name)
+        if value and not EMAIL_PATTERN.fullmatch(value):
+            self.add_error(f"{name} is {value!r}, but it must look like help@example.org.")
+        return value
 
     def identifiers(self, name: str) -> tuple[str, ...]:
         """Return the Clever ids of a comma-separated list."""
@@ -247,6 +255,8 @@ class Settings:
     ask_preferred_name: bool = False
     sync_button: bool = True
     hsts_subdomains: bool = False
+    support_email: str | None = None
+    support_url: str | None = None
     trusted_proxies: int = 0
     port: int = 3000
     login_seconds: float = 10.0  # per login; a code expires in 60 s, a router gives up in 30 s
@@ -334,6 +344,8 @@ def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
         session_idle_minutes=reader.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
         session_max_hours=reader.number("SESSION_MAX_HOURS", 8, 1, 24),
         trusted_proxies=reader.number("TRUSTED_PROXIES", 0, 0, 10),
+        support_email=reader.email("SUPPORT_EMAIL"),
+        support_url=reader.url("SUPPORT_URL", None),
         port=reader.number("PORT", 3000, 1, 65535),
         **_read_switches(reader),
     )

@@ -1,7 +1,7 @@
 """Every way in which a login or a call fails, classified by what the user can do next.
 
 Each class has an HTTP status and a stable code that operators can search for. The texts shown to
-users are in `web.error_messages`.
+users are in `web.messages.error_messages`.
 """
 
 from __future__ import annotations

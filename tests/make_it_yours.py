@@ -31,7 +31,7 @@ IGNORED = (".env", ".git", ".venv*", "instance", "node_modules", ".pytest_cache"
 STARTER = 'product="Reading Room"'
 FIRST_IMPORT = "from clever_login import"
 FEATURES = 'FEATURES = ("dashboard", "reading")'
-SENTENCE, OWN_SENTENCE = "You are in. Have fun!", "You are in. Read a book!"
+SENTENCE, OWN_SENTENCE = "You're in. Have fun!", "You are in. Read a book!"
 SPANISH, OWN_SPANISH = "Ya entraste. ¡Diviértete!", "Ya entraste. ¡Lee un libro!"
 # What CI runs after the change of a day, because all tests of the quick tier take minutes.
 TESTS_OF_PAGES = ("tests/app", "tests/web", "tests/test_clever_login.py")

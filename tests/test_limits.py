@@ -66,7 +66,7 @@ def name_of(make_site: SiteMaker, size: int) -> int:
     """Return the stored length of a preferred name of this many characters."""
     site = schools.make_account_app(make_site, None, ask_preferred_name=True)
     visitor = by_button(site, "student").open("/preferred-name")
-    visitor.press("Call me that", name="N" * size)
+    visitor.press("Use this name", name="N" * size)
     (person,) = people_rows(site)
     assert visitor.heading == f"Hi, {person.preferred_name}!"
     return len(person.preferred_name or "")

@@ -246,7 +246,7 @@ def test_claims_and_exports_log_no_names_and_no_links(
     names = ("--first-name", "Mei-Ling", "--last-name", "Canary", "--email", "mei@canary.test")
     account = account_app.run_flask_clever(site, "accounts", "add", *names).strip()
     link = account_app.run_flask_clever(site, "accounts", "invite", "--person", account).strip()
-    by_portal(site, "student").open(link).press("Yes, both are me")
+    by_portal(site, "student").open(link).press("Yes, both are mine")
     person = site.person("student")
     output_lines = account_app.run_flask_clever(site, "export", "--user", person.id).splitlines()
     assert person.name.last in "".join(output_lines)

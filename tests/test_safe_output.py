@@ -107,11 +107,11 @@ def run_everything(site: Site) -> str:
     person = site.person("student")
     for entry in LOGIN_FLOWS.values():
         entry(site, "teacher_admin")
-    visitor = by_button(site, "student").press("Call me that", name="Ada")
+    visitor = by_button(site, "student").press("Use this name", name="Ada")
     visitor.open("/oauth/callback?code=x&state=forged").open("/nothing-here")
     account = run_flask_clever(site, "accounts", "add").strip()
     link = run_flask_clever(site, "accounts", "invite", "--person", account).strip()
-    visitor.open(link).press("Yes, both are me").press("Log out")
+    visitor.open(link).press("Yes, both are mine").press("Log out")
     by_portal(site, "teacher_admin").press("See the school administrator page")
     site.clever.add_fault("user", status=404)
     by_portal(site, "teacher")
@@ -292,9 +292,9 @@ def test_a_forged_impersonation_parameter_only_adds_the_note(
     ]
     for path in ("/dashboard", own_class, "/preferred-name", link):
         assert without_note(marked, path) == plain.open(path).text, path
-    marked.open("/preferred-name").press("Call me that", name="Ada L.")
+    marked.open("/preferred-name").press("Use this name", name="Ada L.")
     assert "Ada L." in marked.text
-    marked.open(link).press("Yes, both are me")
+    marked.open(link).press("Yes, both are mine")
     assert account_app.account_id(marked) == account
     acted = [line for line in json_lines(capfd.readouterr().err) if "impersonation_claimed" in line]
     assert [(line["event"], line["impersonation_claimed"]) for line in acted[-3:]] == [

@@ -161,7 +161,7 @@ LOST_LOGIN_LABELS = {
     "TimeoutError": "not complete after 30 s, when routers close the connection",
 }
 OUTAGE_PAGE_LABELS = {
-    "status 503 instead of the dashboard": '"Clever is not answering" (503)',
+    "status 503 instead of the dashboard": '"Clever is not working right now" (503)',
     "status 200 instead of the dashboard": "a dashboard without the name (200)",
 }
 

@@ -16,12 +16,12 @@ from clever_login.sessions.user_session import CurrentUser
 # The age of the data, and what a child reads. Nobody tells the app the time zone of the browser, so
 # no sentence says "this morning".
 NOTES = (
-    (timedelta(hours=2), _("This is what we knew a little while ago.")),
-    (timedelta(hours=18), _("This is what we knew some hours ago.")),
-    (timedelta(hours=42), _("This is what we knew a day ago.")),
-    (timedelta(days=14), _("This is what we knew some days ago.")),
+    (timedelta(hours=2), _("This is from a little while ago.")),
+    (timedelta(hours=18), _("This is from some hours ago.")),
+    (timedelta(hours=42), _("This is from a day ago.")),
+    (timedelta(days=14), _("This is from some days ago.")),
 )
-OLDEST_NOTE = _("This is what we knew a long time ago.")
+OLDEST_NOTE = _("This is from a long time ago.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,6 +69,21 @@ def check_app_env(environment: DoctorEnvironment) -> Iterator[Finding]:
         yield ok("mode", "APP_ENV is development. Use that only on your own machine.")
 
 
+def check_support(environment: DoctorEnvironment) -> Iterator[Finding]:
+    """Check that error pages say whom teachers can ask."""
+    settings = environment.settings
+    if settings.support_email or settings.support_url:
+        yield ok("support", "Error pages say how to reach your support team.")
+    elif settings.app_env == DEVELOPMENT:
+        yield ok("support", "Error pages name no support team. In production, they should.")
+    else:
+        yield warning(
+            "support",
+            "Error pages do not say whom teachers and administrators can ask.",
+            "Set SUPPORT_EMAIL or SUPPORT_URL.",
+        )
+
+
 def check_redirect_uri(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that users' browsers can reach the redirect URI."""
     is_loopback = _is_loopback_url(environment)

@@ -82,6 +82,7 @@ CHECKS = (
         "secret key", check_settings.check_secret_key, "SECRET_KEY", "SECRET_KEY_FALLBACKS"
     ),
     _local_check("mode", check_settings.check_app_env, "APP_ENV", "APP_URL"),
+    _local_check("support", check_settings.check_support, "SUPPORT_EMAIL", "SUPPORT_URL"),
     _local_check("redirect URI", check_settings.check_redirect_uri, "APP_URL", "APP_ENV"),
     _local_check("API version", check_settings.check_api_version, "CLEVER_API_VERSION"),
     _local_check(

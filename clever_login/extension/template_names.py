@@ -23,12 +23,21 @@ from clever_login.web.routing import NAMESPACE, after_login_url, home_url
 
 
 @dataclass(frozen=True, kw_only=True)
+class Support:
+    """How people reach those who run the app: at least one of the two."""
+
+    email: str | None
+    url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TemplateNames:
     """The names for templates, so that the library adds only one of its own to those of the app."""
 
     product: str
     allows_library: bool  # whether teachers of Clever Library can log in
     has_stylesheet: bool  # whether the app has a static/style.css
+    support: Support | None  # for error pages; None if no setting names it
     static: Callable[[str], str]  # the URL of one of the library's static files
     incident: Callable[[], Incident | None]  # what is wrong at Clever now
     role_labels: Mapping[Role, str]
@@ -54,8 +63,15 @@ def init_app(app: Flask, settings: Settings, product: str) -> None:
     app.jinja_env.globals[NAMESPACE] = TemplateNames(
         product=product,
         allows_library=settings.clever_library,
+        support=_support(settings),
         has_stylesheet=static_files.has_stylesheet(app),
         static=static_files.library_urls(app).url,
         incident=services(app).status.incident,
         role_labels=ROLE_LABELS,
     )
+
+
+def _support(settings: Settings) -> Support | None:
+    if not (settings.support_email or settings.support_url):
+        return None
+    return Support(email=settings.support_email, url=settings.support_url)

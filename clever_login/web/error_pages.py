@@ -33,7 +33,8 @@ from clever_login.logs.events import log_failure
 from clever_login.logs.notifications import notify
 from clever_login.services import services
 from clever_login.web import fetch_metadata, template_errors
-from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
+from clever_login.web.messages.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
+from clever_login.web.messages.operator_hints import OPERATOR_HINTS
 
 REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXYZ"  # no two of them look or sound alike
 
@@ -128,13 +129,19 @@ def _page(error: BaseException, words: str, message: str | None, values: Mapping
 
     If the template fails, too, the page is FALLBACK_PAGE, which needs no template.
     """
-    texts = {"page": CHILD_MESSAGES[words], "cause": ADULT_MESSAGES[words], "message": message}
+    in_development = services().settings.app_env == DEVELOPMENT
+    texts = {
+        "page": CHILD_MESSAGES[words],
+        "cause": ADULT_MESSAGES[words],
+        "message": message,
+        "hint": OPERATOR_HINTS[words] if in_development else None,
+    }
     try:
         body = render_template("clever_login/error.html", **texts, **values)
     except Exception as second:  # noqa: BLE001 # whatever it is, the user gets a response
         log_failure(second, code="error_page", status=500, reference=values["reference"])
         body, error = FALLBACK_PAGE.format(**values), second
-    if isinstance(error, TemplateError) and services().settings.app_env == DEVELOPMENT:
+    if isinstance(error, TemplateError) and in_development:
         body = template_errors.render_template_error(error, Path(current_app.root_path))
     return body
 

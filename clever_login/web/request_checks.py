@@ -13,7 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from clever_login.config import Settings
 from clever_login.errors import WrongHost
 from clever_login.web import fetch_metadata
-from clever_login.web.error_messages import ADULT_MESSAGES
+from clever_login.web.messages.error_messages import ADULT_MESSAGES
 from clever_login.web.routing import (
     STATIC_ENDPOINTS,
     request_host,

@@ -159,8 +159,8 @@ def test_a_student_reads_what_a_teacher_assigns(
             expect(tile).to_contain_text("You read it")
         page.reload()
         expect(page.get_by_role("main")).to_contain_text("1 of 16 students have read it")
-        page.get_by_role("button", name="Take it back").click()
-        expect(page.get_by_role("button", name="Put it back")).to_be_visible()
+        page.get_by_role("button", name="Unassign").click()
+        expect(page.get_by_role("button", name="Assign it again")).to_be_visible()
 
 
 def test_a_form_with_a_mistake_keeps_what_the_teacher_has_chosen(visits: Visits) -> None:

@@ -59,7 +59,7 @@ def test_another_teacher_gets_a_404(school: School) -> None:
         assert other.get(address).status_code == 404
     for address in (f"{path}/change", f"{path}/withdraw"):
         assert other.submit(address).status_code == 404
-    assert "You have assigned no books yet." in words(other, "/reading")
+    assert "You haven't assigned any books yet." in words(other, "/reading")
 
 
 def test_another_student_gets_a_404_and_staff_sees_no_books(school: School) -> None:
@@ -105,7 +105,7 @@ def test_a_user_who_is_no_person_of_a_roster_has_no_books(school: School) -> Non
     assert client.get("/my-books/1").status_code == 404
     assert client.submit("/my-books/1/read").status_code == 404
     client.get("/enter/teacher")
-    assert "You have assigned no books yet." in words(client, "/reading")
+    assert "You haven't assigned any books yet." in words(client, "/reading")
     assert client.get("/reading/1").status_code == 404
 
 
@@ -185,7 +185,7 @@ def test_a_teacher_takes_a_book_back_and_undoes_it(school: School) -> None:
         assert teacher.submit(f"{path}/withdraw").location == path
     assert titles(student) == []
     assert student.get("/my-books/1").status_code == 404
-    assert "taken back" in words(teacher, "/reading")
+    assert "unassigned" in words(teacher, "/reading")
     teacher.submit(f"{path}/withdraw", back="")
     assert "You read it" in words(student, "/my-books")
 
@@ -212,7 +212,7 @@ def test_an_incomplete_form_says_what_is_missing(
     response = teacher.submit("/reading/new", **(form | fields))
     assert response.status_code == 422
     assert message in response.text
-    assert "You have assigned no books yet." in words(teacher, "/reading")
+    assert "You haven't assigned any books yet." in words(teacher, "/reading")
 
 
 def test_the_spreadsheet_has_the_same_rows_and_starts_no_formula(school: School) -> None:
@@ -256,7 +256,7 @@ def test_a_book_that_is_no_longer_in_the_data_file_stays_with_its_students(schoo
         work.change(connection, 1, book="gone")
     student = school.browser(STUDENT)
     assert "gone" in words(student, "/dashboard")
-    assert "This book is not here anymore." in words(student, "/my-books/1")
+    assert "This book is no longer available." in words(student, "/my-books/1")
     assert student.submit("/my-books/1/read").status_code == 303
     assert "1 of 12 students have read it" in words(teacher, path)
     assert school.submit(teacher, f"{path}/change", "Mathematics").status_code == 303

@@ -68,7 +68,7 @@ def test_a_teacher_without_the_classes_and_their_students_sees_no_book(school: S
         section, new = school.section(name).id, school.clever.person(CO_TEACHER).id
         school.clever.simulator.override(section, teacher=new, teachers=[new])
     school.sync()
-    assert "You have assigned no books yet." in words(teacher, "/reading")
+    assert "You haven't assigned any books yet." in words(teacher, "/reading")
     for address in (path, f"{path}.csv", f"{path}/change"):
         assert teacher.get(address).status_code == 404
     assert "0 of 16 students have read it" in words(school.browser(CO_TEACHER), path)
@@ -85,7 +85,7 @@ def test_a_co_teacher_sees_the_same(school: School) -> None:
     colleague = school.browser(CO_TEACHER)
     assert words(colleague, path) == words(teacher, path)
     assert colleague.submit(f"{path}/withdraw").status_code == 303
-    assert "taken back" in words(teacher, "/reading")
+    assert "unassigned" in words(teacher, "/reading")
 
 
 @POSTGRESQL_IS_LONG

@@ -40,6 +40,6 @@ def test_the_export_omits_accounts_that_were_merged(school: Site) -> None:
         old = add_unlinked_account(first_name="Ada")
     student = by_button(school, "student")
     link = run_flask_clever(school, "accounts", "invite", "--person", old).strip()
-    student.open(link).press("Yes, both are me")
+    student.open(link).press("Yes, both are mine")
     lines = run_flask_clever(school, "accounts", "export").splitlines()
     assert [row["person_id"] for row in csv.DictReader(lines)] == [old]

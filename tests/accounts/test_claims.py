@@ -67,11 +67,11 @@ def test_logging_in_with_a_claim_link_gives_access_to_the_earlier_account(school
     link = claim_link(school, old)
     assert school.visitor().open(link).heading == "Get your account back"
     visitor = claim_page(school, link)
-    assert "This link leads to the account of Adele ." in visitor.text
+    assert "This link opens the account of Adele ." in visitor.text
     assert f"logged in with Clever as {child.name.first}" in visitor.text
     assert "You were here with Clever before" not in visitor.text
     assert person_row(school, old).clever_id is None  # nothing is merged before the user confirms
-    visitor.press("Yes, both are me")
+    visitor.press("Yes, both are mine")
     assert visitor.path == "/dashboard"
     assert account_id(visitor) == old
     person = person_row(school, old)
@@ -91,8 +91,8 @@ def test_the_claim_token_is_not_in_the_database(school: Site) -> None:
 def test_a_claim_link_works_once(school: Site) -> None:
     link = claim_link(school, add_old_account(school))
     slow = claim_page(school, link, "teacher")  # has the page open, and confirms too late
-    claim_page(school, link).press("Yes, both are me")
-    assert_link_is_useless(slow.press("Yes, both are me"))
+    claim_page(school, link).press("Yes, both are mine")
+    assert_link_is_useless(slow.press("Yes, both are mine"))
     assert_link_is_useless(school.visitor().open(link))
     assert account_id(slow) == account_id(by_button(school, "teacher"))
 
@@ -127,14 +127,14 @@ def test_wrong_expired_and_replaced_claim_links_show_the_same_page(school: Site)
 @POSTGRESQL_IS_LONG
 def test_the_claim_page_without_a_token_says_how_to_get_a_link(school: Site) -> None:
     visitor = school.visitor().open("/claim")
-    assert visitor.heading == "Had an account here before?"
+    assert visitor.heading == "Did you have an account here before?"
     assert "never looks for an older account by name or email" in visitor.text
 
 
 @POSTGRESQL_IS_LONG
 def test_declining_a_claim_changes_nothing(school: Site) -> None:
     old = add_old_account(school)
-    visitor = claim_page(school, claim_link(school, old)).click("No, leave it")
+    visitor = claim_page(school, claim_link(school, old)).click("No, do not connect them")
     assert visitor.path == "/dashboard"
     assert account_id(visitor) != old
     assert person_row(school, old).clever_id is None
@@ -161,7 +161,7 @@ def test_a_claim_during_an_impersonation_is_logged(
     old = add_old_account(school)
     visitor = by_button(school, "student")
     visitor.open("/oauth/callback?code=x&loginas_by_admin=true")  # anyone can write this URL
-    visitor.open(claim_link(school, old)).press("Yes, both are me")
+    visitor.open(claim_link(school, old)).press("Yes, both are mine")
     assert person_row(school, old).clever_id == school.person("student").id
     claims = [line for line in capfd.readouterr().err.splitlines() if "account_claimed" in line]
     assert len(claims) == 1
@@ -181,8 +181,8 @@ def test_the_claim_page_explains_the_merge_to_a_user_who_has_an_account(school: 
     other_browser = by_button(school, "student")
     old = add_old_account(school, "Adele")
     visitor = claim_page(school, claim_link(school, old))
-    assert "You were here with Clever before, in another account." in visitor.text
-    visitor.press("Yes, both are me")
+    assert "You also have another account here, from Clever." in visitor.text
+    visitor.press("Yes, both are mine")
     assert account_id(visitor) == old
     assert other_browser.open("/dashboard").path == "/"  # its account was merged into another
     merged, person = person_row(school, account), person_row(school, old)
@@ -218,7 +218,7 @@ def test_a_user_with_a_new_clever_id_after_300_days_can_claim_the_old_account(
         old.archived_at, old.first_login, old.last_login = long_ago, long_ago, long_ago
         session.add(old)
     assert account_id(by_button(school, "student")) != old.id
-    visitor = claim_page(school, claim_link(school, "id-of-long-ago")).press("Yes, both are me")
+    visitor = claim_page(school, claim_link(school, "id-of-long-ago")).press("Yes, both are mine")
     assert account_id(visitor) == old.id
     person = person_row(school, old.id)
     assert (person.clever_id, person.archived_at) == (school.person("student").id, None)
@@ -235,7 +235,7 @@ def test_an_account_in_use_moves_to_another_clever_id_only_with_the_operators_op
     words = ("accounts", "invite", "--person", account)
     assert "This account already has a Clever id" in run_flask_clever(school, *words, fails=True)
     visitor = claim_page(school, claim_link(school, account, "--new-clever-id"), "teacher_admin")
-    visitor.press("Yes, both are me")
+    visitor.press("Yes, both are mine")
     assert account_id(visitor) == account
     assert person_row(school, account).clever_id == school.person("teacher_admin").id
     assert before.open("/dashboard").path == "/"  # its Clever id no longer leads to this account
@@ -245,15 +245,15 @@ def test_a_claim_link_to_an_account_in_use_works_once(school: Site) -> None:
     account = account_id(by_button(school, "student"))
     link = claim_link(school, account, "--new-clever-id")
     slow = claim_page(school, link, "teacher")  # has the page open, and confirms too late
-    claim_page(school, link, "teacher_admin").press("Yes, both are me")
-    assert_link_is_useless(slow.press("Yes, both are me"))
+    claim_page(school, link, "teacher_admin").press("Yes, both are mine")
+    assert_link_is_useless(slow.press("Yes, both are mine"))
     assert person_row(school, account).clever_id == school.person("teacher_admin").id
 
 
 def test_a_merged_account_cannot_be_claimed_again(school: Site) -> None:
     account = account_id(by_button(school, "student"))
     old = add_old_account(school)
-    claim_page(school, claim_link(school, old)).press("Yes, both are me")
+    claim_page(school, claim_link(school, old)).press("Yes, both are mine")
     words = ("accounts", "invite", "--person", account)
     assert f"was merged into another account: {old}" in run_flask_clever(school, *words, fails=True)
     words = ("accounts", "invite", "--person", "nobody")
@@ -264,9 +264,9 @@ def test_a_claim_link_to_a_merged_account_leads_to_the_surviving_account(school:
     account = account_id(by_button(school, "student"))
     later = claim_link(school, account, "--new-clever-id")
     old = add_old_account(school, "Adele")
-    claim_page(school, claim_link(school, old)).press("Yes, both are me")
+    claim_page(school, claim_link(school, old)).press("Yes, both are mine")
     assert person_row(school, account).merged_into == old
-    visitor = claim_page(school, later, "teacher").press("Yes, both are me")
+    visitor = claim_page(school, later, "teacher").press("Yes, both are mine")
     assert account_id(visitor) == old
     assert (person_row(school, old).merged_into, person_row(school, account).clever_id) == (
         None,
@@ -308,7 +308,7 @@ def test_a_claimed_archived_account_keeps_only_todays_staff_roles(
             RoleAssignment(person_id=session.scalars(today).one(), school_id="now", role="staff")
         )
     visitor = claim_page(school, claim_link(school, old.id), "school_admin").press(
-        "Yes, both are me"
+        "Yes, both are mine"
     )
     assert account_id(visitor) == old.id
     assert visitor.open("/schools/now").response.status_code == 200
@@ -325,7 +325,7 @@ def test_a_claim_link_to_an_archived_account_is_void_after_its_owner_returns(sch
     slow = claim_page(school, link)
     assert account_id(by_button(school, "teacher")) == old.id
     assert_link_is_useless(school.visitor().open(link))
-    assert_link_is_useless(slow.press("Yes, both are me"))
+    assert_link_is_useless(slow.press("Yes, both are mine"))
     assert person_row(school, old.id).clever_id == school.person("teacher").id
 
 
@@ -350,7 +350,7 @@ def test_a_claim_link_is_only_for_users_of_the_accounts_district(
         before.clever_id,
         before.district_id,
     )
-    claim_page(school, link).press("Yes, both are me")  # the link is not used up
+    claim_page(school, link).press("Yes, both are mine")  # the link is not used up
     assert person_row(school, old).clever_id == claimant.id
 
 
@@ -367,5 +367,5 @@ def test_a_form_from_another_district_claims_nothing(school: Site) -> None:
         session.flush()
         assert person.district_id != district.id
         session.execute(update(Person).where(Person.id == old).values(district_id=district.id))
-    assert_link_is_useless(visitor.press("Yes, both are me"))
+    assert_link_is_useless(visitor.press("Yes, both are mine"))
     assert person_row(school, old).clever_id is None

@@ -428,8 +428,8 @@ def test_the_preferred_name_is_asked_once_and_used_in_the_greeting(
 ) -> None:
     site = make_account_app(make_site, database_url, ask_preferred_name=True)
     visitor = by_button(site, "student")
-    assert (visitor.path, visitor.heading) == ("/preferred-name", "What shall we call you?")
-    visitor.press("Call me that", name="<b>Captain</b> \u202eAda")
+    assert (visitor.path, visitor.heading) == ("/preferred-name", "What should we call you?")
+    visitor.press("Use this name", name="<b>Captain</b> \u202eAda")
     assert (visitor.path, visitor.heading) == ("/dashboard", "Hi, <b>Captain</b> Ada!")
     next_login = by_button(site, "student")
     assert (next_login.path, next_login.heading) == ("/dashboard", "Hi, <b>Captain</b> Ada!")
@@ -444,7 +444,7 @@ def test_the_preferred_name_question_can_be_skipped_and_continues_to_next(
     visitor.click(site.person("student").district.name)
     log_in_at_clever(visitor, "student")
     assert visitor.path == "/preferred-name"
-    visitor.press("Skip this")
+    visitor.press("Skip")
     assert visitor.path == "/who"
     next_login = by_button(site, "student")
     assert (next_login.path, next_login.heading) == (

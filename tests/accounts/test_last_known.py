@@ -82,7 +82,7 @@ def test_a_child_whose_record_cannot_be_read_sees_the_page_of_the_last_sync(
     assert "Clever user" not in visitor.text
     classes = class_names(visitor)
     assert TELLS_NOTHING in visitor.text
-    assert "This is what we knew a little while ago." in visitor.text
+    assert "This is from a little while ago." in visitor.text
     assert "Your name and role" not in visitor.text
     whole = by_button(synced, "student")
     assert TELLS_NOTHING not in whole.text
@@ -106,9 +106,9 @@ def test_the_page_says_how_old_it_is_in_words_for_a_child(
 ) -> None:
     set_sync_time(synced, age)
     visitor = log_in_without_record(synced, "student")
-    assert f"This is what we knew {english}." in visitor.text
+    assert f"This is from {english}." in visitor.text
     visitor.http.headers["Accept-Language"] = "es"
-    assert f"Esto es lo que sabíamos {spanish}." in visitor.open("/dashboard").text
+    assert f"Esto es de {spanish}." in visitor.open("/dashboard").text
 
 
 @POSTGRESQL_IS_LONG
@@ -117,7 +117,7 @@ def test_an_adult_reads_the_age_in_hours_and_can_log_in_again(synced: Site) -> N
     visitor = log_in_without_record(synced, "teacher")
     assert (visitor.role, visitor.heading) == ("teacher", "Welcome, Grace Whitaker")
     assert "Clever last sent this 5 hours ago." in visitor.text
-    again = visitor.click("Log in again to see it all")
+    again = visitor.click("Log in again to see everything")
     assert TELLS_NOTHING not in again.text
 
 
@@ -214,7 +214,7 @@ def test_the_row_of_another_district_says_nothing(synced: Site) -> None:
 def test_an_unknown_user_has_the_page_of_an_unknown_user(school: Site) -> None:
     visitor = log_in_without_record(school, "student")
     assert (visitor.role, visitor.heading) == ("none", "Hello")
-    assert "Your name and role: could not be read just now" in visitor.text
+    assert "Your name and role: not available right now" in visitor.text
     assert TELLS_NOTHING not in visitor.text
 
 
@@ -222,7 +222,7 @@ def test_without_a_sync_the_last_login_knows_the_name_and_no_role(school: Site) 
     assert by_button(school, "student").role == "student"
     visitor = log_in_without_record(school, "student")
     assert (visitor.role, visitor.heading) == ("none", "Hello, Ada")
-    assert "This is what we knew a little while ago." in visitor.text
+    assert "This is from a little while ago." in visitor.text
 
 
 @pytest.mark.parametrize("user_name", ["student", "teacher"])

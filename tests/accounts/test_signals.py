@@ -104,7 +104,7 @@ def test_a_claim_sends_the_merge_of_the_former_account(site: Site) -> None:
     account = account_id(by_button(site, "student"))
     old = add_old_account(site, "Adele")
     with recording(flask_app(site)) as recorder:
-        claim_page(site, claim_link(site, old)).press("Yes, both are me")
+        claim_page(site, claim_link(site, old)).press("Yes, both are mine")
         assert recorder.rows("people_merged") == [
             PersonMerge(survivor_id=old, duplicate_id=account)
         ]

@@ -159,7 +159,7 @@ def test_a_library_teacher_without_sections_can_log_in_and_is_told_so(
     site = make_library()
     visitor = log_in_with_consent(site, "no_sections")
     assert visitor.role == "teacher"
-    assert "Clever shares none of your classes yet." in visitor.text
+    assert "Clever does not share any of your classes with this app yet." in visitor.text
     assert list(recorder.sections.values()) == [()]
 
 
@@ -170,7 +170,7 @@ def test_a_login_succeeds_when_library_sections_cannot_be_read(
     site.clever.add_fault("data", times=0, status=503)
     visitor = log_in_with_consent(site)
     assert visitor.path == "/dashboard"
-    assert "Your classes: could not be read just now" in visitor.text
+    assert "Your classes: not available right now" in visitor.text
     assert recorder.sections == {}
 
 
@@ -232,7 +232,7 @@ def test_a_malformed_section_list_is_reported_as_unreadable(
     site = make_library()
     log_in_with_consent(site)
     site.clever.add_fault("data", body=json.dumps({"data": {"id": "5ec"}}))
-    assert "Your classes: could not be read just now" in by_button(site, "teacher").text
+    assert "Your classes: not available right now" in by_button(site, "teacher").text
 
 
 def test_sections_are_requested_only_for_library_teachers(site: Site) -> None:

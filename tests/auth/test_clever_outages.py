@@ -46,9 +46,9 @@ def test_a_failed_profile_request_does_not_stop_the_login(
     site.clever.add_fault(endpoint, **{"times": 0, **fault})
     visitor = by_button(site, "student")
     assert visitor.path == "/dashboard"
-    assert f"{PARTS[endpoint]}: could not be read just now" in visitor.text
+    assert f"{PARTS[endpoint]}: not available right now" in visitor.text
     site.clever.clear_faults()
-    assert visitor.click("Log in again to see it all").path == "/dashboard"
+    assert visitor.click("Log in again to see everything").path == "/dashboard"
     assert "could not be read" not in visitor.text
 
 
@@ -315,7 +315,7 @@ def test_a_slow_dripping_response_is_cut_off(make_site: SiteMaker, endpoint: str
     if endpoint == "token":
         assert visitor.code == "clever_unavailable"
     else:
-        assert "Your name and role: could not be read just now" in visitor.text
+        assert "Your name and role: not available right now" in visitor.text
 
 
 def test_a_clever_that_never_answers_times_out(make_site: SiteMaker) -> None:

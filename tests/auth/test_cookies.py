@@ -37,7 +37,7 @@ def use_every_cookie(site: Site, visitor: Visitor) -> list[requests.Response]:
     hops += visitor.press("Log in", username="student", password="clever").hops
     hops += visitor.open("/oauth/callback?code=x&loginas_by_admin=true").hops
     hops += visitor.open("/oauth/callback?state=forged").hops
-    hops += visitor.press("Cierra sesión").hops
+    hops += visitor.press("Cerrar sesión").hops
     hops += visitor.open("/away?language=es").hops
     hops += visitor.open("/login").press("Yes").hops
     return hops

@@ -123,7 +123,7 @@ def test_a_user_whom_the_app_does_not_log_in_is_refused(
     existing.users["Ada"].blocked = True
     visitor = log_in(site, "student")
     assert (visitor.response.status_code, visitor.code) == (403, "account_refused")
-    assert "Tell your teacher." in visitor.text
+    assert "Show this to your teacher." in visitor.text
     assert visitor.open("/").heading == "Hello"
     assert visitor.open("/grades").response.status_code == 403
 

@@ -84,7 +84,7 @@ def test_the_answer_still_here_keeps_the_limit_of_the_open_page(make_site: SiteM
         visitor = by_button(site, "student")
         visitor.open("/book")
         clock.shift(timedelta(minutes=50))
-        visitor.press("I am still here")
+        visitor.press("I'm still here")
         assert visitor.response.json() == {"seconds": 60 * 60 + 1}
 
 

@@ -175,7 +175,7 @@ def test_checking_whether_a_session_has_ended_does_not_extend_it(site: Site) -> 
         visitor = by_button(site, "student")
         for _ in range(2):
             clock.shift(timedelta(minutes=14))
-            assert visitor.open("/away").heading == "This page took a break"
+            assert visitor.open("/away").heading == "Are you still here?"
             assert "Ada" not in without_random_values(visitor.response.text)
         clock.shift(timedelta(minutes=2))
         assert visitor.open("/away").heading == "You were away"
@@ -209,7 +209,7 @@ def test_still_here_extends_the_session_and_needs_its_csrf_token(site: Site) -> 
             send_request(f"{site.url}/still-here", "POST", cookies=visitor.http.cookies).status_code
             == 400
         )
-        visitor.press("I am still here")
+        visitor.press("I'm still here")
         assert visitor.response.json() == {"seconds": 30 * 60 + 1}
         clock.shift(timedelta(minutes=29))
         visitor.open("/dashboard")
@@ -227,7 +227,7 @@ def test_still_here_does_not_extend_the_maximum_session_time(make_site: SiteMake
     with time_machine.travel(START, tick=False) as clock:
         visitor = by_button(site, "student")
         clock.shift(timedelta(minutes=45))
-        visitor.press("I am still here")
+        visitor.press("I'm still here")
         assert visitor.response.json() == {"seconds": 15 * 60 + 1}
 
 

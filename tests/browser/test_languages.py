@@ -43,7 +43,7 @@ def test_a_student_can_switch_languages_and_the_choice_ends_with_log_out(
     page: Page, site: Site
 ) -> None:
     page.goto(site.url)
-    expect(page.get_by_role("link", name="Inicia sesión con Clever")).to_be_visible()
+    expect(page.get_by_role("link", name="Iniciar sesión con Clever")).to_be_visible()
     by_portal(page, site, "student")
     expect(page.get_by_role("heading", name="¡Hola, Ada!")).to_be_visible()
     follow_link(page, "English")
@@ -53,5 +53,5 @@ def test_a_student_can_switch_languages_and_the_choice_ends_with_log_out(
     page.get_by_role("button", name="Not Ada? Log out").click()
     expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
     page.goto(site.url)
-    expect(page.get_by_role("link", name="Inicia sesión con Clever")).to_be_visible()
+    expect(page.get_by_role("link", name="Iniciar sesión con Clever")).to_be_visible()
     assert "language" not in [cookie["name"] for cookie in page.context.cookies()]

@@ -81,7 +81,7 @@ def test_a_printed_class_list_has_every_student_and_no_buttons(
 ) -> None:
     with page_of(browser, school, "teacher") as page:
         page.goto(f"{school.url}/classes/section-own")
-        page.get_by_role("link", name="All, to print").click()
+        page.get_by_role("link", name="Whole list, to print").click()
         expect(page.locator("tbody tr")).to_have_count(STUDENTS)
         expect(page.get_by_role("link", name="Back to your page")).to_be_visible()
         page.emulate_media(media="print")
@@ -155,7 +155,7 @@ def test_the_page_of_an_update_shows_its_progress_and_then_its_result(
             if scripts:
                 page.clock.fast_forward(6_000)
             else:
-                page.get_by_role("link", name="See how far it is now").click()
+                page.get_by_role("link", name="Check progress again").click()
 
         if scripts:
             page.clock.install()

@@ -176,7 +176,7 @@ def test_a_students_account_lasts_through_a_whole_school_year(
     assert school.rows()[school.child.id].id != account
     link = school.command("accounts", "invite", "--person", account, "--new-clever-id").strip()
     page.goto(link)
-    page.get_by_role("button", name="Yes, both are me").click()
+    page.get_by_role("button", name="Yes, both are mine").click()
     school.expect_dashboard()
     assert school.rows()[school.child.id].id == account
     assert school.schools(account)

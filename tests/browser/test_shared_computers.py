@@ -76,7 +76,7 @@ def test_an_idle_page_warns_first_and_is_replaced_when_nobody_answers(
     expect(idle_question(page)).to_have_count(0)
     page.clock.run_for(12_000)  # two minutes before the end
     expect(idle_question(page)).to_be_visible()
-    expect(page.get_by_role("button", name="I am still here")).to_be_focused()
+    expect(page.get_by_role("button", name="I'm still here")).to_be_focused()
     end_session(site)
     page.clock.run_for(2 * MINUTE)
     expect_nothing_of_ada(page)
@@ -148,7 +148,7 @@ def test_the_page_says_what_to_do_when_the_maximum_session_time_is_reached(
         page = context.pages[0]
         clock.shift(timedelta(minutes=59))
         page.clock.run_for(59 * MINUTE)
-        page.get_by_role("button", name="I am still here").click()
+        page.get_by_role("button", name="I'm still here").click()
         expect(page.get_by_text("Time is nearly up")).to_be_visible()
 
 
@@ -175,7 +175,7 @@ def test_using_one_tab_keeps_the_session_of_another_tab_alive(
     used_tab.goto(f"{site.url}/dashboard")
     context.clock.run_for((IDLE - 60) * 1000)
     expect(idle_question(idle_tab)).to_be_visible()
-    used_tab.get_by_role("button", name="I am still here").click()
+    used_tab.get_by_role("button", name="I'm still here").click()
     expect(idle_question(idle_tab)).to_have_count(0)
     context.clock.run_for(2 * MINUTE)
     expect(idle_tab.get_by_role("heading", name="Hi, Ada!")).to_be_visible()

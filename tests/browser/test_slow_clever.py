@@ -37,7 +37,7 @@ CLICK_TWICE = """() => {
 
 def test_the_login_link_shows_progress_and_ignores_a_second_click(site: Site, page: Page) -> None:
     page.goto(site.url)
-    assert page.evaluate(CLICK_TWICE) == [True, False, "Asking Clever…", "true"]
+    assert page.evaluate(CLICK_TWICE) == [True, False, "Opening Clever…", "true"]
     page.get_by_role("link", name=site.person("student").district.name).click()
     log_in_at_clever(page, "student")
     expect(page.get_by_role("heading", name="Hi, Ada!")).to_be_visible()
@@ -53,7 +53,7 @@ def test_the_login_link_works_again_after_back_or_a_long_wait(site: Site, page: 
         lambda: page.clock.run_for(16_000),
     ):
         page.evaluate("document.querySelector('a.clever-button').click()")
-        expect(link).to_have_text("Asking Clever…")
+        expect(link).to_have_text("Opening Clever…")
         come_back()
         expect(link).to_have_text("Log in with Clever")
         expect(link).not_to_have_attribute("aria-busy", "true")

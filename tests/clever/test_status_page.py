@@ -13,7 +13,7 @@ from tests.support.browser_client import Visitor
 from tests.support.login_flows import by_button
 from tests.support.running_app import Site
 
-CHILD = "Clever has a problem. If you cannot get in, wait a bit. Then try again."
+CHILD = "Clever has a problem. If you can't log in, wait a bit. Then try again."
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_logged_in_users_see_no_incident(site: Site) -> None:
 
 def test_maintenance_has_its_own_text_and_the_worst_impact_is_shown(site: Site) -> None:
     site.clever.add_incident("New machines", "maintenance")
-    assert "Clever is being repaired." in open_page(site).text
+    assert "Clever is being fixed." in open_page(site).text
 
 
 def test_the_worst_of_several_incidents_is_shown(site: Site) -> None:

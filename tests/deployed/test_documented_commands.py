@@ -111,6 +111,7 @@ ELSEWHERE = {
     "flask --app app clever db downgrade base": "tests/database/test_flask_migrate.py",
     ".venv-test/bin/python -m docs.write_clever": "it writes docs/clever.md",
     ".venv-test/bin/python -m docs.write_switches": "it writes a table of the simulator's README",
+    ".venv-test/bin/python -m docs.write_errors": "it writes docs/errors.md",
     ".venv-test/bin/python -m docs.write_recipes": "it writes docs/recipes.md",
     ".venv-test/bin/python -m tests.make_it_yours": "it takes an hour",
     ".venv-test/bin/python -m tests.newcomer": "tests/deployed/test_newcomer.py",
@@ -287,7 +288,7 @@ def test_adding_a_language_works_as_documented(installed: Path) -> None:
         assert result.returncode == 0, result.stdout + result.stderr
     assert "vi/LC_MESSAGES/messages.po" in result.stdout
     vietnamese = (installed / "translations" / "vi" / "LC_MESSAGES" / "messages.po").read_text()
-    for text in ("Use your school Clever account to come in.", "You are logged out"):
+    for text in ("Log in with your school's Clever account.", "You are logged out"):
         assert f'msgid "{text}"' in vietnamese  # of the app, and of the library
 
 

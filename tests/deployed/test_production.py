@@ -197,7 +197,7 @@ def test_every_redirect_and_request_uses_https(report: dict[str, Any]) -> None:
 def test_without_the_ca_bundle_the_connection_to_clever_fails(report: dict[str, Any]) -> None:
     page = report["without_ca_bundle"]
     assert page["code"] == "clever_unavailable"
-    assert page["heading"] == "Clever is not answering"
+    assert page["heading"] == "Clever is not working right now"
     assert "__Host-session" not in cookies_of_the_app(page["cookies"])
 
 

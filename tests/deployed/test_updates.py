@@ -103,5 +103,5 @@ def test_an_update_that_was_killed_is_interrupted_and_the_next_sync_reads_the_di
     site.clever.clear_faults()
     assert run_sync(site) == 0  # although the one that was killed held the lock
     admin.click("History of updates")
-    assert "Was interrupted" in admin.text
+    assert "Interrupted" in admin.text
     assert "People: " in admin.text

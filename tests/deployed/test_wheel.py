@@ -198,7 +198,7 @@ def test_the_starter_runs_on_the_installed_library(full_python: Path, tmp_path: 
         assert by_button(site, "student").heading == "Hi, Ada!"
         assert send_request(f"{site.url}/readyz").status_code == 200
         spanish = site.visitor().open("/logged-out", **{"Accept-Language": "es"})
-        assert spanish.heading == "Cerraste la sesión"
+        assert spanish.heading == "Se cerró tu sesión"
     broken = tmp_path / "translations" / "es" / "LC_MESSAGES" / "messages.po"
     broken.write_text("no line of such a file")
     doctor = subprocess.run(

@@ -181,6 +181,9 @@ def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule()
         ({"APP_ENV": "development", "SECRET_KEY": "short"}, "secret key", "warning", "weak"),
         ({"APP_ENV": "development", "APP_URL": "https://localhost"}, "mode", "ok", "own machine"),
         ({"APP_URL": "https://localhost"}, "redirect URI", "fault", "this machine"),
+        ({}, "support", "warning", "SUPPORT_EMAIL"),
+        ({"SUPPORT_URL": "https://example.org"}, "support", "ok", "support team"),
+        ({"APP_ENV": "development"}, "support", "ok", "production"),
         (
             {"APP_ENV": "development", "APP_URL": "http://my.app"},
             "redirect URI",

@@ -20,7 +20,7 @@ from clever_login.testing import sample_settings
 AppMaker = Callable[..., Flask]
 FAILED_LOGIN = "/clever/oauth/callback?state=unknown&code=unknown"
 AS_PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-ENGLISH, SPANISH = "This browser forgets you", "Este navegador te olvida"
+ENGLISH, SPANISH = "We can't keep you logged in here", "Este navegador no guarda tu sesión"
 
 
 def catalog(folder: Path, language: str, **texts: str) -> None:
@@ -96,11 +96,18 @@ def test_a_language_that_neither_side_has_is_english(make_app: AppMaker) -> None
 def test_the_apps_translations_stay_and_replace_the_librarys(
     make_app: AppMaker, tmp_path: Path
 ) -> None:
-    catalog(tmp_path / "texts", "es", Cart="Carrito", This_browser_forgets_you="Otra vez")
-    catalog(tmp_path / "texts", "fr", Cart="Panier", This_browser_forgets_you="Encore une fois")
+    catalog(
+        tmp_path / "texts", "es", Cart="Carrito", **{"We can't keep you logged in here": "Otra vez"}
+    )
+    catalog(
+        tmp_path / "texts",
+        "fr",
+        Cart="Panier",
+        **{"We can't keep you logged in here": "Encore une fois"},
+    )
     app = make_app()
     client = app.test_client()
-    assert client.get("/?speak=es").text == "Carrito, Not translated, Maestro"
+    assert client.get("/?speak=es").text == "Carrito, Not translated, Docente"
     assert client.get("/?speak=fr").text == "Panier, Not translated, Teacher"
     assert client.get("/?speak=en").text == "Cart, Not translated, Teacher"
     assert heading_and_languages(failed_login(app, "es")) == ("Otra vez", "es", "es")
@@ -117,7 +124,7 @@ def test_the_language_can_change_within_a_request(make_app: AppMaker, tmp_path: 
         return f"{spanish} {gettext('Cart')} {gettext('Teacher')}"
 
     app.add_url_rule("/both", "both", both)
-    assert app.test_client().get("/both").text == "Carrito Maestro Cart Teacher"
+    assert app.test_client().get("/both").text == "Carrito Docente Cart Teacher"
 
 
 def test_a_job_has_the_librarys_texts_if_babel_was_first(tmp_path: Path) -> None:
@@ -126,7 +133,7 @@ def test_a_job_has_the_librarys_texts_if_babel_was_first(tmp_path: Path) -> None
     Babel(app)
     CleverLogin(app, sample_settings(tmp_path), on_login=lambda _: None)
     with app.app_context(), force_locale("es"):
-        assert gettext("Teacher") == "Maestro"
+        assert gettext("Teacher") == "Docente"
 
 
 def test_the_apps_own_files_are_not_checked_and_its_folder_is_not_replaced(
@@ -158,4 +165,4 @@ def test_error_pages_of_the_whole_app_follow_the_locale_selector(make_app: AppMa
     page = BeautifulSoup(response.text, "html5lib")
     assert page.h1 is not None
     assert page.html is not None
-    assert (page.h1.get_text(), page.html["lang"]) == ("Esta página no está aquí", "es")
+    assert (page.h1.get_text(), page.html["lang"]) == ("No encontramos esta página", "es")

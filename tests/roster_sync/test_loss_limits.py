@@ -118,7 +118,9 @@ def test_an_empty_or_truncated_list_removes_nothing_and_the_rest_is_applied(
     }
     assert problem(site) == "too_many"
     headings = by_button(site, "district_admin").page.select(".notice.bad h3")
-    assert [heading.get_text() for heading in headings] == ["Some removals are on hold"]
+    assert [heading.get_text() for heading in headings] == [
+        "Removals are waiting for you to confirm"
+    ]
     site.clever.clear_faults()
     assert "full read." in run(site, "--full")
     assert names(site, ids) == expected

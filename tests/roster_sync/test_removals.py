@@ -236,7 +236,7 @@ def test_a_person_on_hold_who_logs_in_is_not_removed(site: Site) -> None:
     switch_off_events(site)
     site.clever.change_roster("back", "student")
     student = by_button(site, "student")
-    admin.press("Remove all of this")
+    admin.press("Remove all of these")
     assert f"people: {len(ids)} archived" in run(site)
     assert state_of(site, site.person("student").id) == "listed"
     assert student.open("/dashboard").path == "/dashboard"
@@ -377,8 +377,8 @@ def test_a_district_administrator_approves_what_the_page_lists_and_the_next_sync
     assert person
     assert f"{person.name.first} {person.name.last}" in admin.text
     assert {state_of(site, person_id) for person_id in ids} == {"listed"}
-    admin.press("Remove all of this")
-    assert "The next sync removes all of this" in admin.text
+    admin.press("Remove all of these")
+    assert "The next sync removes these" in admin.text
     assert f"people: {len(ids)} archived" in run(site)
     assert {state_of(site, person_id) for person_id in ids} == {"archived"}
     assert admin.open("/district/removals").response.status_code == 404
@@ -396,7 +396,7 @@ def test_an_administrator_approves_only_what_the_page_has_shown(site: Site) -> N
         of_people = select(HeldRemoval.record_id).where(HeldRemoval.kind == "people")
         one = of_people.limit(1).scalar_subquery()
         db.execute(update(HeldRemoval).where(HeldRemoval.record_id == one).values(held_at=later))
-    admin.press("Remove all of this")
+    admin.press("Remove all of these")
     assert "on hold: 1 of " in run(site, code=3)
 
 
@@ -414,8 +414,8 @@ def test_a_second_click_on_the_approval_shows_the_page_again(site: Site) -> None
     run(site, code=3)
     tabs = [by_button(site, "district_admin").open("/district/removals") for _ in range(2)]
     for tab in tabs:
-        tab.press("Remove all of this")
-        assert "The next sync removes all of this" in tab.text
+        tab.press("Remove all of these")
+        assert "The next sync removes these" in tab.text
 
 
 @pytest.mark.servers
@@ -432,14 +432,14 @@ def test_an_approval_and_a_sync_that_block_each_other_both_succeed(
     lock += "(SELECT {}(ctid) FROM clever_held_removals) FOR UPDATE"
     with psycopg.connect(url) as sync:
         sync.execute(lock.format("max"))
-        click = Thread(target=admin.press, args=["Remove all of this"])
+        click = Thread(target=admin.press, args=["Remove all of these"])
         click.start()
         wait_until_blocked(url, click)
         assert click.is_alive()
         sync.execute(lock.format("min"))
         sync.rollback()
         click.join(60)
-    assert "The next sync removes all of this" in admin.text
+    assert "The next sync removes these" in admin.text
 
 
 @pytest.mark.servers
@@ -461,14 +461,14 @@ def test_an_approval_during_a_removal_is_made_by_the_next_sync(
 
     def approve(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if statement.startswith("DELETE FROM clever_role_assignments") and not clicks:
-            clicks.append(Thread(target=admin.press, args=["Remove all of this"]))
+            clicks.append(Thread(target=admin.press, args=["Remove all of these"]))
             clicks[0].start()
             wait_until_blocked(url, clicks[0])
 
     event.listen(database_engine(site), "before_cursor_execute", approve)
     assert "on hold: 1 of " in run(site, code=3)
     clicks[0].join(60)
-    assert "The next sync removes all of this" in admin.text
+    assert "The next sync removes these" in admin.text
     assert "people: 1 archived" in run(site)
     assert state_of(site, ids[-1]) == "archived"
 
@@ -488,7 +488,7 @@ def test_a_time_outside_of_the_calendar_approves_nothing(site: Site, until: str)
     unshare(site, a_tenth_and_one(site))
     run(site, code=3)
     admin = by_button(site, "district_admin").open("/district/removals")
-    assert admin.press("Remove all of this", until=until).response.status_code == 400
+    assert admin.press("Remove all of these", until=until).response.status_code == 400
     assert "on hold" in run(site, code=3)
 
 
@@ -510,7 +510,7 @@ def test_a_review_names_nobody_who_has_moved_to_another_district(site: Site) -> 
         other = site.clever.people.districts[1].id
         db.execute(moved.values(district_id=other, last_name="Elsewhere"))
     admin = by_button(site, "district_admin").open("/district/removals")
-    assert "Remove all of this" in admin.text
+    assert "Remove all of these" in admin.text
     assert "Elsewhere" not in admin.text
     assert f"on hold: {len(ids) - 1} of " in run(site, code=3)
 

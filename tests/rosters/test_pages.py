@@ -107,7 +107,9 @@ def test_a_long_list_is_paged_in_order_with_each_row_once_on_small_pages(
 def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> None:
     with database_session(school) as session:
         add_many(session, 120)
-    teacher = by_button(school, "teacher").open("/classes/section-own").click("All, to print")
+    teacher = (
+        by_button(school, "teacher").open("/classes/section-own").click("Whole list, to print")
+    )
     assert len(teacher.page.select(".table tbody tr")) == 122
     assert len(names_in_list(by_button(school, "school_admin").open("/schools/a1?page=all"))) == 50
 
@@ -181,15 +183,15 @@ TROUBLES: dict[str, dict[str, object]] = {
     "The <i>SIS</i> is empty": {"state": "pending", "error": "The <i>SIS</i> is empty"},
     "The <b>SIS</b> is empty": {"state": "error", "error": "The <b>SIS</b> is empty"},
     "Clever has a problem with": {"state": "error"},
-    "Some removals are on hold": {"problem": "too_many"},
+    "Removals are waiting for you to confirm": {"problem": "too_many"},
     "Clever no longer lets this app read": {"problem": "token"},
     "Your district shares no lists": {"problem": "no_rosters"},
     "No lists have come from Clever yet": {"synced_at": None},
     "The lists are more than a day old": {"synced_at": LONG_AGO},
 }
 FOR_A_SCHOOL = {
-    "All is well",
-    "Some removals are on hold",
+    "The lists are up to date",
+    "Removals are waiting for you to confirm",
     "No lists have come from Clever yet",
     "The lists are more than a day old",
 }
@@ -202,7 +204,7 @@ def test_administrators_see_why_rosters_are_outdated_and_what_to_do(
     healthy = {"state": "running", "error": None, "problem": None}
     admin, staff = by_button(school, "district_admin"), by_button(school, "school_admin")
     teacher = by_button(school, "teacher")
-    for words, trouble in {"All is well": {}, **TROUBLES}.items():
+    for words, trouble in {"The lists are up to date": {}, **TROUBLES}.items():
         with database_session(school) as session:
             values = {**healthy, "synced_at": datetime.now(UTC), **trouble}
             session.execute(update(District).values(values))
@@ -233,7 +235,7 @@ def test_administrators_see_that_a_district_is_paused(school: Site) -> None:
             text = visitor.open("/dashboard").text
             assert "Your district is paused in Clever" in text
             assert "as they were last school year" in text
-            assert "All is well" not in text
+            assert "The lists are up to date" not in text
             assert len(visitor.page.select(".notice.bad")) == problems
 
 
@@ -274,7 +276,7 @@ def test_a_sync_records_its_problem_and_a_later_successful_sync_clears_it(
     own = site.person("district_admin").district
     for student in [student for student in students if student.district == own][:20]:
         site.clever.change_roster("unshared", student.id)
-    assert headings_after_a_sync(site) == ["Some removals are on hold"]
+    assert headings_after_a_sync(site) == ["Removals are waiting for you to confirm"]
     assert headings_after_a_sync(site, "--district", own.id, "--yes") == []
     site.clever.add_fault("events", status=401, times=0)
     assert headings_after_a_sync(site) == ["Clever no longer lets this app read your lists"]

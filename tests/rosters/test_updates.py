@@ -37,7 +37,7 @@ from tests.support.roster_fixtures import database_session
 from tests.support.running_app import Site
 
 FINISHED, RUNNING = "The update is finished", "The lists are being updated"
-INTERRUPTED, FAILED = "The update was interrupted", "The update did not work"
+INTERRUPTED, FAILED = "The update was interrupted", "The update failed"
 
 
 @pytest.fixture

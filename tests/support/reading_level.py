@@ -17,7 +17,7 @@ from sqlalchemy import select
 from clever_login import errors
 from clever_login.db.models import Course, District, Person, School, Section, Term
 from clever_login.i18n.catalogs import Catalogs
-from clever_login.web.error_messages import CHILD_MESSAGES
+from clever_login.web.messages.error_messages import CHILD_MESSAGES
 from clever_login.web.routing import public
 from tests.support import running_app
 from tests.support.account_app import run_flask_clever

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask, abort, render_template_string
 from flask.typing import ResponseReturnValue
 
 from clever_login import errors
 from clever_login.config import DEVELOPMENT, PRODUCTION
 from clever_login.errors import LoginError
-from clever_login.web.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
+from clever_login.web.messages.error_messages import ADULT_MESSAGES, CHILD_MESSAGES
+from clever_login.web.messages.operator_hints import OPERATOR_HINTS
 from clever_login.web.routing import public
+from docs import write_errors
 from tests.conftest import SiteMaker
 from tests.support import account_app
 from tests.support.browser_client import NAVIGATION_HEADERS, send_request
@@ -25,9 +30,58 @@ BY_NAME = {
 }
 
 
-def test_every_error_code_has_text_for_students_and_for_adults() -> None:
+COMMANDS = re.compile(r"[`/]|[A-Z]+_[A-Z]+|flask|doctor|README", re.ASCII)
+
+
+def test_every_error_code_has_text_for_students_adults_and_operators() -> None:
     assert {error.code for error in BY_NAME.values()} <= set(CHILD_MESSAGES)
     assert set(CHILD_MESSAGES) | {"in_a_frame"} == set(ADULT_MESSAGES)
+    assert set(CHILD_MESSAGES) == set(OPERATOR_HINTS)
+
+
+def test_no_text_for_teachers_has_a_command_a_path_or_a_setting() -> None:
+    for code, message in ADULT_MESSAGES.items():
+        for text in (message.cause, message.action, message.helper.value, message.at_clever or ""):
+            assert not COMMANDS.search(str(text)), (code, str(text))
+
+
+def test_docs_errors_lists_every_code() -> None:
+    assert write_errors.PAGE.read_text(encoding="utf-8") == write_errors.text(), (
+        "run python -m docs.write_errors"
+    )
+
+
+@pytest.mark.parametrize("path", ["/no-such-page", "/oauth/callback?code=x&state=y"])
+@pytest.mark.parametrize("framed", [False, True], ids=["page", "framed"])
+def test_error_pages_say_how_to_reach_support(
+    make_site: SiteMaker, path: str, framed: bool
+) -> None:
+    site = make_site(support_email="help@example.org", support_url="https://example.org/help")
+    destination = {"Sec-Fetch-Dest": "iframe"} if framed else {}
+    response = send_request(f"{site.url}{path}", headers=NAVIGATION_HEADERS | destination)
+    page = BeautifulSoup(response.text, "html5lib")
+    mail, link = page.select("details a")
+    assert mail.get_text() == "help@example.org"
+    address, _, query = str(mail["href"]).partition("?")
+    assert address == "mailto:help@example.org"
+    if not framed:
+        (reference,) = page.select(".reference")
+        code = page.select("details code")[0]
+        assert query == f"subject={code.get_text()}%20{reference.get_text()}"
+    assert (link["href"], link.get_text()) == ("https://example.org/help", "example.org/help")
+
+
+def test_error_pages_name_no_support_that_is_not_set(site: Site) -> None:
+    assert "Support:" not in site.visitor().open("/no-such-page").text
+
+
+@pytest.mark.parametrize("app_env", [DEVELOPMENT, PRODUCTION])
+def test_the_hint_for_operators_is_shown_only_in_development(
+    make_site: SiteMaker, app_env: str
+) -> None:
+    site = make_site(app_env=app_env)
+    page = site.visitor().open("/oauth/callback?code=x&state=y").text
+    assert ("SECRET_KEY" in page) == (app_env == DEVELOPMENT)
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
@@ -42,9 +96,11 @@ def test_every_failed_login_says_what_happened_what_to_do_and_whom_to_ask(
     visitor = site.visitor().open("/fail")
     error = BY_NAME[name]
     assert (visitor.code, visitor.response.status_code) == (error.code, error.status)
+    for_clever = ["For your district's Clever administrator"]
     assert [heading.get_text() for heading in visitor.page.select("details h2")] == [
         "What happened",
-        "What to check",
+        "What you can do",
+        *(for_clever if ADULT_MESSAGES[error.code].at_clever else []),
         "Who can fix it",
     ]
     assert visitor.heading == str(CHILD_MESSAGES[error.code].title)

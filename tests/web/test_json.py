@@ -96,7 +96,7 @@ def test_a_front_end_reads_the_preferred_name(make_site: SiteMaker) -> None:
     site = account_app.make_account_app(make_site, None, ask_preferred_name=True)
     visitor = by_button(site, "student")
     assert fetch(visitor, "/session").json()["user"]["name"] == site.person("student").name.full
-    visitor.open("/preferred-name").press("Call me that", name="Countess")
+    visitor.open("/preferred-name").press("Use this name", name="Countess")
     user = fetch(visitor, "/session").json()["user"]
     assert (user["name"], user["first_name"]) == ("Countess", site.person("student").name.first)
 

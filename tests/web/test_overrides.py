@@ -90,17 +90,17 @@ def test_a_text_of_the_app_replaces_the_librarys(
     write_texts(root, language, **{"You are logged out": "¡Bye!"})
     site = start(make_site, root)
     assert heading_of(site, "/logged-out", language) == "¡Bye!"
-    other_headings = {"en": "This page is not here", "es": "Esta página no está aquí"}
+    other_headings = {"en": "We can't find this page", "es": "No encontramos esta página"}
     assert heading_of(site, "/no-such-page", language) == other_headings[language]
 
 
 def test_an_empty_or_broken_text_of_the_app_leaves_that_of_the_library(root: Path) -> None:
-    texts = {"You are logged out": "", "This page is not here": "<b>No está</b>"}
+    texts = {"You are logged out": "", "We can't find this page": "<b>No está</b>"}
     write_texts(root, "es", **texts)
     spanish = Catalogs(LIBRARY_FOLDER, root / "translations").translations("es")
     assert [spanish.gettext(text) for text in texts] == [
-        "Cerraste la sesión",
-        "Esta página no está aquí",
+        "Se cerró tu sesión",
+        "No encontramos esta página",
     ]
 
 
@@ -110,7 +110,7 @@ def test_a_language_with_only_app_texts_is_offered_and_library_texts_are_english
     write_texts(root, "it", **{"You are logged out": "Ciao!"})
     site = start(make_site, root)
     assert heading_of(site, "/logged-out", "it") == "Ciao!"
-    assert heading_of(site, "/no-such-page", "it") == "This page is not here"
+    assert heading_of(site, "/no-such-page", "it") == "We can't find this page"
 
 
 def test_an_app_can_limit_its_languages(make_site: SiteMaker, root: Path) -> None:
@@ -140,8 +140,8 @@ def test_the_library_has_spanish_pages_without_translations_of_the_app(
         return app
 
     site = make_site(make_app=make_app)
-    assert heading_of(site, "/logged-out", "es") == "Cerraste la sesión"
-    assert heading_of(site, "/no-such-page", "es-MX") == "Esta página no está aquí"
+    assert heading_of(site, "/logged-out", "es") == "Se cerró tu sesión"
+    assert heading_of(site, "/no-such-page", "es-MX") == "No encontramos esta página"
 
 
 def test_a_static_file_of_the_app_replaces_the_librarys(make_site: SiteMaker, root: Path) -> None:

@@ -1,0 +1,1 @@
+"""Texts of error pages: for users, and for operators."""
