@@ -191,7 +191,6 @@ TROUBLES: dict[str, dict[str, object]] = {
 }
 FOR_A_SCHOOL = {
     "The lists are up to date",
-    "Removals are waiting for you to confirm",
     "No lists have come from Clever yet",
     "The lists are more than a day old",
 }
@@ -214,6 +213,7 @@ def test_administrators_see_why_rosters_are_outdated_and_what_to_do(
         notices = staff.open("/dashboard").page.select(".notice.bad")
         assert len(notices) == bool(trouble), words
         assert (words in staff.text) == (words in FOR_A_SCHOOL), words
+        assert ("waiting for your district" in staff.text) == (trouble.get("problem") == "too_many")
         assert "SIS" not in staff.text
         assert not teacher.open("/dashboard").page.select(".notice.bad")
 

@@ -210,7 +210,7 @@ def test_an_app_keeps_its_files_when_the_package_is_replaced(tmp_path: Path) -> 
     shutil.rmtree(folder / "clever_login")
     shutil.copytree(ROOT / "clever_login", folder / "clever_login")
     newer = folder / "clever_login" / "templates" / "clever_login" / "error.html"
-    newer.write_text(newer.read_text().replace("{# clever_login 1 -#}", "{# clever_login 2 -#}"))
+    newer.write_text(newer.read_text().replace("{# clever_login 2 -#}", "{# clever_login 3 -#}"))
     with run_copied_app(folder, tmp_path / "app.log") as url:
         first = send_request(f"{url}/", headers=NAVIGATION_HEADERS).text
         stylesheet = re.search(r'href="(/static/style[^"]*)"', first)
