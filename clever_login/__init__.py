@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clever_login import database, parts, rosters, signals, testing
     from clever_login.auth.identity import Account, Identity
+    from clever_login.auth.impersonation import impersonation_claimed
     from clever_login.auth.other_logins import log_in, log_out, login_url
     from clever_login.auth.permissions import roles_required
     from clever_login.clever.models import Role
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from clever_login.sessions.idle_limits import idle_minutes
     from clever_login.sessions.user_session import CurrentUser, current_user, switch_role
     from clever_login.web.body_limits import body_limit
-    from clever_login.web.routing import public
+    from clever_login.web.routing import impersonation_allowed, public
 
 __version__ = "1.0.0"
 __all__ = [
@@ -39,6 +40,8 @@ __all__ = [
     "database",
     "end_sessions",
     "idle_minutes",
+    "impersonation_allowed",
+    "impersonation_claimed",
     "log_in",
     "log_out",
     "login_url",
@@ -52,6 +55,7 @@ __all__ = [
 ]
 _MODULES = {
     "auth.identity": ("Account", "Identity"),
+    "auth.impersonation": ("impersonation_claimed",),
     "auth.other_logins": ("log_in", "log_out", "login_url"),
     "auth.permissions": ("roles_required",),
     "sessions.end_sessions": ("end_sessions",),
@@ -62,7 +66,7 @@ _MODULES = {
     "errors": ("AccountRefused",),
     "extension": ("CleverLogin",),
     "web.body_limits": ("body_limit",),
-    "web.routing": ("public",),
+    "web.routing": ("impersonation_allowed", "public"),
 }
 
 

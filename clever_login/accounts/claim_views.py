@@ -33,7 +33,11 @@ def claim() -> ResponseReturnValue:
         return render_template("clever_login/log_in_first.html", next=claim_url)
     had_account = claims.had_account_before(user.clever_id, user.logged_in_at)
     return render_template(
-        "clever_login/claim.html", token=token, invitation=invitation, had_account=had_account
+        "clever_login/claim.html",
+        token=token,
+        invitation=invitation,
+        had_account=had_account,
+        login_next=claim_url,  # where a login instead of an impersonation ends
     )
 
 
@@ -49,6 +53,5 @@ def redeem() -> ResponseReturnValue:
     former = [result.former_clever_id] if result.former_clever_id else []
     end_sessions.by_clever_id(people=[clever_id, *former])
     log_in(replace(user, account_id=result.account_id, person_id=result.account_id), "")
-    claimed = user.impersonation_claimed
-    log_event("account_claimed", person=user.pseudonym, impersonation_claimed=claimed)
+    log_event("account_claimed", person=user.pseudonym)
     return redirect(after_login_url(), 303)

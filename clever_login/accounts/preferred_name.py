@@ -12,7 +12,11 @@ from flask.typing import ResponseReturnValue
 from clever_login.clever.parsing import parse_text
 from clever_login.config import Settings
 from clever_login.logs.events import log_event
-from clever_login.sessions.user_session import current_user, rename_in_session
+from clever_login.sessions.user_session import (
+    current_user,
+    impersonation_claimed,
+    rename_in_session,
+)
 from clever_login.web.routing import Routes, after_login_url, safe_next
 
 MAX_NAME_LENGTH = 40
@@ -38,8 +42,7 @@ def save() -> ResponseReturnValue:
         name = (parse_text(request.form.get("name")) or "")[:MAX_NAME_LENGTH]
         set_preferred_name(user.person_id, name)
         rename_in_session(name)
-        claimed = user.impersonation_claimed
-        log_event("preferred_name_set", person=user.pseudonym, impersonation_claimed=claimed)
+        log_event("preferred_name_set", person=user.pseudonym)
     next_url = safe_next(request.form.get("next"))
     return redirect(next_url or after_login_url(), 303)
 
@@ -50,7 +53,8 @@ def ask_after_login() -> None:
 
 
 def _redirect_to_question(response: Response) -> Response:
-    if g.pop("ask_preferred_name", False) and response.status_code == 303:
+    asked = g.pop("ask_preferred_name", False) and response.status_code == 303
+    if asked and not impersonation_claimed():  # such a session could not save the answer
         response.location = url_for("clever_login.preferred_name", next=response.location)
     return response
 

@@ -21,7 +21,7 @@ from clever_login.services import services
 from clever_login.sessions import user_session
 from clever_login.sessions.idle_limits import keep_idle_limit
 from clever_login.sessions.user_session import CurrentUser
-from clever_login.web.routing import Routes, public
+from clever_login.web.routing import Routes, impersonation_allowed, public
 
 routes = Routes()
 _KEY = "clever_login_session_end"  # in g
@@ -64,6 +64,7 @@ def away() -> ResponseReturnValue:
 
 
 @routes.post("/still-here")
+@impersonation_allowed  # it changes only how long this session lasts
 @keep_idle_limit
 def still_here() -> ResponseReturnValue:
     """Extend the session, as any other click does, and return the seconds left as JSON."""

@@ -9,7 +9,7 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug import Response
 
 from clever_login import signals, warm_up
-from clever_login.auth import load_shedding
+from clever_login.auth import impersonation, load_shedding
 from clever_login.auth.pending_logins import (
     PendingLogin,
     PendingLogins,
@@ -34,6 +34,7 @@ from clever_login.web.routing import (
     Routes,
     after_login_url,
     home_url,
+    impersonation_allowed,
     public,
     request_origin,
     safe_next,
@@ -71,6 +72,7 @@ def login() -> ResponseReturnValue:
 
 @routes.post("/logout")
 @public
+@impersonation_allowed
 def logout() -> ResponseReturnValue:
     """End the session in this app. The session at Clever stays open.
 
@@ -111,6 +113,7 @@ def logged_out() -> ResponseReturnValue:
 
 
 @routes.post("/role")
+@impersonation_allowed  # it changes only what this session shows
 def switch_role() -> ResponseReturnValue:
     """Switch to another role of the user. Responds 403 for any other role."""
     try:
@@ -180,4 +183,5 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["clever_login_pending_logins"] = PendingLogins(settings, store)
     app.extensions["clever_login_used_codes"] = UsedCodes(store)
     if "csrf" in app.extensions:
-        app.extensions["csrf"].exempt(logout)  # logout checks the token itself
+        for view in (logout, impersonation.end):  # which check the token themselves
+            app.extensions["csrf"].exempt(view)

@@ -16,11 +16,11 @@ from clever_login.clever.models import Role
 from clever_login.config import Settings
 from clever_login.sessions.login_session import login_session
 from clever_login.web import fetch_metadata
+from clever_login.web.fetch_metadata import SAFE_METHODS
 from clever_login.web.routing import home_url, safe_next
 
 P = ParamSpec("P")
 R = TypeVar("R")
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def roles_required(*roles: Role | str) -> Callable[[Callable[P, R]], Callable[P, R]]:

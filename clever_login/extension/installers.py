@@ -15,7 +15,7 @@ from flask import Blueprint, Flask
 
 from clever_login import warm_up
 from clever_login.accounts import claim_views, preferred_name
-from clever_login.auth import callback, idle_timeout, login_views, permissions
+from clever_login.auth import callback, idle_timeout, impersonation, login_views, permissions
 from clever_login.config import Settings
 from clever_login.db import product_tables
 from clever_login.db.product_tables import ProductTables
@@ -53,6 +53,7 @@ def _install_login(to: Target, _part: Part) -> None:
     login_views.init_app(to.app, to.settings)
     login_views.routes.add_to(to.blueprint)
     callback.routes.add_to(to.blueprint)
+    impersonation.routes.add_to(to.blueprint)
     to.app.after_request(callback.drop_unused_codes)
 
 
@@ -71,6 +72,7 @@ def _install_security_headers(to: Target, part: Part) -> None:
 def _install_sessions(to: Target, _part: Part) -> None:
     user_session.init_app(to.app, to.settings)
     login_session.init_app(to.app, user_session)
+    impersonation.init_app(to.app)
     login_views.session_routes.add_to(to.blueprint)
 
 
@@ -130,6 +132,7 @@ def _not_ready_reason() -> str | None:
 
 
 def _use_app_sessions(to: Target) -> None:
+    impersonation.init_app(to.blueprint)  # the app's own views decide for themselves
     if not to.app.secret_key:
         to.app.config.update(
             SECRET_KEY=to.settings.secret_key,

@@ -80,10 +80,7 @@ def approve_removals() -> ResponseReturnValue:
     )
     if number:
         user = current_user() or abort(401)
-        claimed = user.impersonation_claimed
-        log_event(
-            "removals_approved", person=user.pseudonym, number=number, impersonation_claimed=claimed
-        )
+        log_event("removals_approved", person=user.pseudonym, number=number)
     else:  # a second click, or nothing on hold for this viewer: then this raises NotVisible
         page_data.load_review(viewer)
     return redirect(url_for("clever_login.removals"), 303)

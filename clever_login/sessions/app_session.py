@@ -54,6 +54,7 @@ class SessionKey:
     person_id: str | None
     logged_in_at: float  # Unix seconds
     state: str  # digest of the state of this login
+    impersonation_claimed: bool = False  # by the link of this login
     account_id: str | None = None  # who was logged in to the app after the login
 
     @property
@@ -84,6 +85,11 @@ class AppSession:
             return None
         return user if self._is_allowed(user) and self._is_current(user) else None
 
+    def impersonation_claimed(self) -> bool:
+        """Whether the link of the login with Clever claimed an impersonation."""
+        user = self.current_user()
+        return user is not None and user.impersonation_claimed
+
     def account_id(self) -> str | None:
         """Return the account that is logged in to the app, or None."""
         return (self._app_login.current_account or flask_login_user.account_id)()
@@ -109,6 +115,7 @@ class AppSession:
                 person_id=user.person_id,
                 logged_in_at=time.time(),
                 state=state_digest,
+                impersonation_claimed=user.impersonation_claimed,
             )
         )
 

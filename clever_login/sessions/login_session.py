@@ -55,6 +55,9 @@ class LoginSession(Protocol):
     def current_user(self) -> LoggedIn | None:
         """Return the user who is logged in, or None."""
 
+    def impersonation_claimed(self) -> bool:
+        """Whether the link of the login claimed that an administrator acts as the user."""
+
     def account_id(self) -> str | None:
         """Return the id of the account that is logged in by any method, or None."""
 

@@ -58,7 +58,7 @@ class CurrentUser:
     logged_in_at: float  # Unix seconds
     seen_at: float
     classes: Fetched[tuple[TaughtClass, ...]] = field(default_factory=lambda: Fetched("none"))
-    impersonation_claimed: bool = False  # shown and logged only: anyone can forge it
+    impersonation_claimed: bool = False  # anyone can forge it, so it never gives a permission
     preferred_name: str = ""  # what the user wants to be called, if your product has asked
     # When Clever last confirmed name and roles, if they are the database's. Unix seconds.
     as_of: float | None = None
@@ -121,6 +121,12 @@ def log_in(user: CurrentUser, state_digest: str) -> None:
 def was_logged_in_by(state_digest: str) -> bool:
     """Whether the current user logged in with this state, and not by another login."""
     return current_user() is not None and session.get(_STATE_KEY) == state_digest
+
+
+def impersonation_claimed() -> bool:
+    """Whether the link of the login claimed an impersonation. This does not extend the session."""
+    user = peek_user()
+    return user is not None and user.impersonation_claimed
 
 
 def account_id() -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, current_app, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from jinja2 import TemplateError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import Forbidden, HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from clever_login import signals
@@ -45,6 +45,15 @@ FALLBACK_PAGE = """<!doctype html>
 <p>It is our fault, not yours. <a href="{home}">Try again.</a></p>
 <p>Code: {code}. Reference: {reference}</p></main></body></html>
 """
+
+
+class ReadOnlySession(Forbidden):
+    """The link of the login claimed an impersonation, so the session can change nothing.
+
+    An app without the part ErrorPages handles it like any other 403.
+    """
+
+
 RETRY_AFTER_SECONDS = {
     "clever_unavailable": "30",
     "crowded": "60",
@@ -65,6 +74,9 @@ def init_app(app: Flask | Blueprint, settings: Settings) -> None:
     )
     app.register_error_handler(WrongHost, partial(_render_error, code="wrong_host", status=400))
     app.register_error_handler(CSRFError, partial(_render_error, code="form_expired", status=400))
+    app.register_error_handler(
+        ReadOnlySession, partial(_render_error, code="read_only", status=403)
+    )
     app.register_error_handler(HTTPException, _handle_http_error)
     if isinstance(app, Flask):
         app_logging.keep_user_data_out(app, settings)

@@ -12,6 +12,7 @@ from flask import request
 from clever_login.errors import BadCallback
 from clever_login.web.routing import request_origin
 
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}  # which change nothing
 PROBE_PATHS = ("/healthz", "/readyz")  # platforms request these under a different host name
 PAGE_HEADERS = ("Accept", "Sec-Fetch-Dest")  # on which `wants_page` depends, for Vary
 SINGLE_USE_PARAMETERS = (

@@ -84,6 +84,15 @@ def public(view: Callable[P, R]) -> Callable[P, R]:
     return view
 
 
+def impersonation_allowed(view: Callable[P, R]) -> Callable[P, R]:
+    """Allow a view that is not a GET in a session whose link claimed an impersonation.
+
+    Place it below the route decorator. Only for views that change nothing for the user.
+    """
+    view.impersonation_allowed = True  # type: ignore[attr-defined] # a mark on the function
+    return view
+
+
 def set_further_hosts(app: Flask, app_url: str, hosts: Collection[str]) -> None:
     """Set the app's host names beside that of APP_URL. They have the scheme of APP_URL."""
     app.extensions[_ORIGINS_KEY] = {_origin(app_url, host) for host in hosts}

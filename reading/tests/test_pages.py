@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from werkzeug.test import TestResponse
 
 from clever_login import Identity, Role, database, log_in, public
 from clever_login.testing import browser, login_as
@@ -141,8 +142,22 @@ def test_an_administrator_who_looks_at_a_students_pages_can_read_but_not_mark(
     school.assign(school.browser(TEACHER), "Reading Workshop")
     visitor = school.browser(STUDENT, loginas_by_admin="true")
     assert "Only the student can mark the book." in words(visitor, "/my-books/1")
-    assert visitor.submit("/my-books/1/read").status_code == 403
+    for path in ("/my-books/1/read", "/my-books/1/unread"):
+        assert_read_only(visitor.submit(path))
     assert "You read it" not in words(visitor, "/my-books")
+
+
+def test_an_administrator_who_acts_as_a_teacher_can_read_but_not_assign(school: School) -> None:
+    path = school.assign(school.browser(TEACHER), "Reading Workshop")
+    visitor = school.browser(TEACHER, loginas_by_admin="true")
+    for action in ("/reading/new", f"{path}/change", f"{path}/withdraw"):
+        assert_read_only(visitor.submit(action, book="lion", due=TODAY))
+    assert "0 of 12 students" in words(visitor, path)
+
+
+def assert_read_only(response: TestResponse) -> None:
+    assert response.status_code == 403
+    assert "You can only look here" in response.text
 
 
 def test_a_teacher_changes_the_day_and_the_classes(school: School) -> None:

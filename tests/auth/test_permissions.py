@@ -28,6 +28,7 @@ PUBLIC = {
     "clever_login.away",
     "clever_login.callback",
     "clever_login.claim",
+    "clever_login.end_impersonation",
     "clever_login.healthz",
     "clever_login.language",
     "clever_login.logged_out",

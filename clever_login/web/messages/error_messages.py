@@ -85,6 +85,9 @@ CHILD_MESSAGES = {
     "form_expired": ChildMessage(
         _("Please try again"), _("That page was too old. The button takes you back.")
     ),
+    "read_only": ChildMessage(
+        _("You can only look here"), _("To change something, log in again."), "login"
+    ),
     "http_400": ChildMessage(_("This link does not work"), _("Part of it is wrong or missing.")),
     "http_401": ChildMessage(
         _("Please log in"), _("You were away for a while. Log in again."), "login"
@@ -248,6 +251,14 @@ ADULT_MESSAGES = {
         ),
         _("Link to the app, or use the Clever Portal. Do not embed it."),
         Helper.SITE_OWNER,
+    ),
+    "read_only": AdultMessage(
+        _(
+            "The link of this login said that an administrator is using Clever's portal as this "
+            "person. Such a login can read this person's pages, but change nothing."
+        ),
+        _("Log in again from the first page of this app or from the Clever Portal."),
+        Helper.USER,
     ),
     "http_400": AdultMessage(
         _("The app did not understand the request."),

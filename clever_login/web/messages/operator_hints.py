@@ -62,6 +62,10 @@ OPERATOR_HINTS = {
         "Nothing to fix for a few people. For many, check that all processes have the same "
         "SECRET_KEY."
     ),
+    "read_only": (
+        "Nothing to fix: the link of the login had `loginas_by_admin=true`, so the session can "
+        "change nothing."
+    ),
     "http_400": "Nothing to fix, unless your own pages link there.",
     "http_401": "Nothing to fix. A program that calls the app must log in first.",
     "http_403": (
