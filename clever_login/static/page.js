@@ -43,9 +43,11 @@
   // A user is logged in: leave the page when the session ends, before anyone else sees it.
   const { away, loggedOut, login, warning } = dialog.dataset;
   const form = dialog.querySelector("form");
-  let end = Date.now() + dialog.dataset.seconds * 1000;
+  // The user can set the first clock back; the second may stop while the computer sleeps.
+  const clocks = [() => Date.now(), () => performance.now()];
+  let ends = [0, 0];
   let gone = false;
-  const left = () => (end - Date.now()) / 1000;
+  const left = () => Math.min(...clocks.map((now, each) => ends[each] - now())) / 1000;
   const say = (what) => dialog.querySelectorAll("[data-say]").forEach((each) => {
     each.hidden = each.dataset.say !== what;
   });
@@ -54,10 +56,11 @@
     gone = root.hidden = true;
     location.replace(to);
   };
-  const goOn = (until) => {
-    end = Math.max(end, until);
+  const goOn = (seconds) => {
+    ends = clocks.map((now, each) => Math.max(ends[each], now() + seconds * 1000 || 0));
     if (dialog.open && left() > warning) dialog.close();
   };
+  const tell = () => tabs.postMessage({ login, seconds: left(), end: Date.now() + left() * 1000 });
   const look = () => {
     if (left() <= 0) return leave(away);
     if (left() > warning || dialog.open) return;
@@ -72,9 +75,9 @@
       if (answer.status === 400 || answer.status === 401) return leave(away);
       if (!answer.ok) throw new Error(answer.status);
       return answer.json().then(({ seconds }) => {
-        goOn(Date.now() + seconds * 1000);
+        goOn(seconds);
         say("over"); // seen only if the dialog stays open: no time is left to add
-        tabs.postMessage({ login, end });
+        tell();
       });
     }).catch(() => say("failed"));
   });
@@ -84,10 +87,12 @@
   });
 
   tabs.onmessage = ({ data }) => {
-    if (data.login === login) goOn(data.end);
+    // A tab that slept gets the message late. A page of an older version names no seconds.
+    if (data.login === login) goOn(Math.min(data.seconds, (data.end - Date.now()) / 1000));
     else leave(data.login ? "/" : loggedOut);
   };
-  tabs.postMessage({ login, end });
+  goOn(dialog.dataset.seconds);
+  tell();
 
   // Timers stop while the computer sleeps, so also check the clock when the page becomes visible.
   setInterval(look, 1000);

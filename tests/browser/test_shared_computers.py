@@ -168,6 +168,54 @@ def test_a_laptop_that_slept_past_the_session_end_shows_no_data_on_waking(
     expect_nothing_of_ada(page)
 
 
+SET_BACK = "() => { const now = Date.now; Date.now = () => now() - 3600 * 1000; }"
+
+
+def test_a_page_is_replaced_in_time_if_the_clock_is_set_back(site: Site, page: Page) -> None:
+    page.clock.run_for(5 * MINUTE)
+    page.evaluate(SET_BACK)
+    page.clock.run_for((IDLE - 6 * 60) * 1000)
+    expect(idle_question(page)).to_be_visible()
+    end_session(site)
+    page.clock.run_for(2 * MINUTE)
+    expect_nothing_of_ada(page)
+
+
+def test_answers_in_another_tab_extend_a_page_by_the_same_time_if_the_clock_is_set_back(
+    site: Site, context: BrowserContext
+) -> None:
+    idle_tab, used_tab = context.pages[0], context.new_page()
+    used_tab.goto(f"{site.url}/dashboard")
+    used_tab.wait_for_load_state()
+    for tab in (idle_tab, used_tab):
+        tab.evaluate(SET_BACK)
+    context.clock.run_for((IDLE - 60) * 1000)
+    used_tab.get_by_role("button", name="I am still here").click()
+    expect(idle_question(idle_tab)).to_have_count(0)
+    context.clock.run_for((IDLE - 60) * 1000)
+    for tab in (idle_tab, used_tab):
+        expect(idle_question(tab)).to_be_visible()
+    end_session(site)
+    context.clock.run_for(2 * MINUTE)
+    for tab in (idle_tab, used_tab):
+        expect_nothing_of_ada(tab)
+
+
+@pytest.mark.parametrize("message", ["end: Date.now() + 9e6", "seconds: 9e6, end: 0", "end: 'x'"])
+def test_a_message_of_another_tab_without_a_time_left_extends_nothing(
+    site: Site, page: Page, message: str
+) -> None:
+    page.evaluate(
+        f"""() => {{
+          const {{ login }} = document.querySelector("dialog").dataset;
+          new BroadcastChannel("login").postMessage({{ login, {message} }});
+        }}"""
+    )
+    end_session(site)
+    page.clock.run_for(IDLE * 1000 + MINUTE)
+    expect_nothing_of_ada(page)
+
+
 def test_using_one_tab_keeps_the_session_of_another_tab_alive(
     site: Site, context: BrowserContext
 ) -> None:
