@@ -34,6 +34,7 @@ from clever_login.db.models import (
     utc_now,
 )
 from clever_login.sessions import end_sessions
+from clever_login.sessions.stored_sessions import read_sessions
 
 RowCounts = Counter[str]  # rows, by table
 IS_LIBRARY_PERSON = and_(Person.district_id.is_(None), Person.clever_id.is_not(None))
@@ -147,6 +148,8 @@ def forget_person(key: str) -> DeletionReceipt:
             else RowCounts()
         )
         ended_sessions = end_sessions.by_clever_id(people=[clever_id] if clever_id else [])
+        if person:  # sessions of other login methods
+            ended_sessions += end_sessions.end_sessions(person_id=person.id)
     return DeletionReceipt(
         deleted_at=utc_now(),
         clever_id=clever_id,
@@ -180,7 +183,8 @@ def forget_district(district_id: str) -> DeletionReceipt:
 def export_person(key: str) -> dict[str, Any] | None:
     """Return all stored data of one person, ready for JSON, or None if the id is unknown.
 
-    `app` has what receivers of `person_exported` return. Raises ReceiverFailed.
+    `sessions` has what each of their sessions contains, and `app` what receivers of
+    `person_exported` return. Raises DatabaseUnavailable, StoreUnavailable and ReceiverFailed.
     """
     with database().read_session() as session:
         person = _find_person(session, key)
@@ -195,8 +199,22 @@ def export_person(key: str) -> dict[str, Any] | None:
             "classes": _export_classes(session, person),
             "invitations": _export_claims(session, person),
             "former_ids": _export_former_ids(session, person),
+            "sessions": read_sessions(clever_id=person.clever_id, person_id=person.id),
             "app": collect_export(session, person),
         }
+
+
+def erase_remains() -> None:
+    """Erase what deleted rows have left in a SQLite file. On PostgreSQL, do nothing.
+
+    Call this after a deletion. Raises DatabaseUnavailable, with the rows deleted.
+    """
+    database().erase_deleted()
+
+
+def is_on_postgresql() -> bool:
+    """Whether the database keeps deleted rows in its files for a while, as PostgreSQL does."""
+    return database().engine.dialect.name == "postgresql"
 
 
 def apply_retention(days: int, *, remove: bool) -> RowCounts:

@@ -21,6 +21,10 @@ P = ParamSpec("P")
 NOT_FOUND_MESSAGE = (
     "This app stores nothing under this id. Use a Clever id, or the id of an account of this app."
 )
+REMAINS_MESSAGE = (
+    "PostgreSQL keeps deleted rows in its files until it reuses their space. PRIVACY.md, "
+    '"What remains after a deletion", says what you can do.'
+)
 STILL_SHARED_MESSAGE = (
     "Clever still shares this person or district with this app, so the next sync or login",
     "creates new, empty accounts. To prevent that, the district must stop sharing in Clever first.",
@@ -104,6 +108,8 @@ def retention(yes: bool) -> None:
     _print_rows(rows)
     if yes:
         log_event("retention", rows=rows.total())
+        if rows.total():
+            _erase_remains()
         echo(f"Deleted: rows archived for more than {days} days, and expired claim links.")
     else:
         echo(
@@ -120,11 +126,25 @@ def _print_receipt(kind: str, receipt: DeletionReceipt) -> None:
     echo(f"Forgotten: {kind} {name}, at {receipt.deleted_at.isoformat(timespec='seconds')}")
     _print_rows(receipt.rows)
     echo(f"{'sessions':24}{receipt.sessions:>8}")
+    _erase_remains()
     if not receipt.existed:
         raise command_failed(NOT_FOUND_MESSAGE)
+    if privacy.is_on_postgresql():
+        echo(REMAINS_MESSAGE)
     if receipt.shared:
         for line in STILL_SHARED_MESSAGE:
             echo(line)
+
+
+def _erase_remains() -> None:
+    """Erase what SQLite has left of deleted rows. PostgreSQL does that itself, later."""
+    try:
+        privacy.erase_remains()
+    except DatabaseUnavailable as error:
+        raise command_failed(
+            f"The rows are deleted, but the database file may still contain their text: {error}. "
+            "Run the command again."
+        ) from None
 
 
 def _print_rows(rows: RowCounts) -> None:

@@ -23,7 +23,7 @@ from clever_login.config import Settings
 from clever_login.db import connection_limits, migrate
 from clever_login.db.connection_limits import ConnectionLimits
 from clever_login.db.driver_errors import NO_ANSWER, RetryableError, translate_driver_errors
-from clever_login.db.engines import Engines, make_engines, max_connections
+from clever_login.db.engines import Engines, erase_deleted, make_engines, max_connections
 from clever_login.db.models import SyncLock, utc_now
 from clever_login.db.product_tables import created_at_first_use
 from clever_login.errors import DatabaseUnavailable
@@ -158,6 +158,15 @@ class Database:
                 raise DatabaseUnavailable(
                     "a value that was written to the database could not be read back"
                 )
+
+    def erase_deleted(self) -> None:
+        """Erase what deleted rows have left in a SQLite file. On PostgreSQL, do nothing.
+
+        This takes as long as copying the file, in which other transactions wait. Raises
+        DatabaseUnavailable, with the rows deleted.
+        """
+        with translate_driver_errors():
+            erase_deleted(self.engine)
 
     def max_connections(self) -> int | None:
         """Return how many connections PostgreSQL allows this user; None if a pooler shares them."""

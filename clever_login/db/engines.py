@@ -23,6 +23,8 @@ READ_ONLY_OPTIONS: dict[str, Any] = {"reading": True}
 # On PostgreSQL, reads and single statements skip BEGIN and COMMIT, each of which is a round trip.
 # A transaction would not isolate reads more: in READ COMMITTED each statement sees new commits.
 AUTOCOMMIT_OPTIONS: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
+# VACUUM refuses to run in a transaction.
+NO_TRANSACTION_OPTIONS: dict[str, Any] = {"without_transaction": True}
 MAX_CONNECTIONS_QUERY = """
 SELECT least(
   current_setting('max_connections')::int
@@ -121,6 +123,22 @@ def analyze_tables(connection: Connection) -> None:
         connection.exec_driver_sql(f"ANALYZE {', '.join(Base.metadata.tables)}")
 
 
+def erase_deleted(engine: Engine) -> None:
+    """Rewrite a SQLite file without the remains of deleted rows, and empty its write-ahead log.
+
+    SQLite overwrites deleted values, but not the copies that it leaves when it moves rows to other
+    pages. On PostgreSQL, this does nothing. Raises DatabaseUnavailable if another process reads for
+    longer than BUSY_TIMEOUT_SECONDS.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with engine.execution_options(**NO_TRANSACTION_OPTIONS).connect() as connection:
+        connection.exec_driver_sql("VACUUM")
+        row = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+        if row[0]:
+            raise DatabaseUnavailable("another process reads the database file")
+
+
 def max_connections(engine: Engine) -> int | None:
     """Return how many connections PostgreSQL allows this user, or None if a pooler shares them."""
     with read_only(engine).connect() as connection:
@@ -152,14 +170,19 @@ def _create_file(path: Path) -> None:
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
-    """Enforce foreign keys, use WAL so readers don't wait, and leave BEGIN to this module."""
+    """Enforce foreign keys, use WAL so readers don't wait, and leave BEGIN to this module.
+
+    Deleted and former values are overwritten with zeros (secure_delete), because they name people.
+    """
     connection.isolation_level = None
     enable_wal(connection, BUSY_TIMEOUT_SECONDS)
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")
 
 
 def _begin_transaction(connection: Connection) -> None:
     """Start a write with BEGIN IMMEDIATE: SQLite refuses a later lock upgrade without waiting."""
-    reading = connection.get_execution_options().get("reading")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if not options.get("without_transaction"):
+        connection.exec_driver_sql("BEGIN" if options.get("reading") else "BEGIN IMMEDIATE")

@@ -39,6 +39,9 @@ class SessionOwner(NamedTuple):
 OWNED_ID_PATTERN = re.compile(
     rf"([0-9a-f]{{{PSEUDONYM_LENGTH}}})\." * len(SessionOwner._fields) + r"[\w-]+", re.ASCII
 )
+OWNED_KEY_PATTERN = re.compile(
+    "session-" + rf"([0-9a-f]{{{PSEUDONYM_LENGTH}}})-" * len(SessionOwner._fields), re.ASCII
+)
 
 
 class _Sealed(msgspec.Struct, frozen=True):
@@ -153,8 +156,10 @@ class EncryptedSessionInterface(ServerSideSessionInterface):  # type: ignore[mis
         must not be able to copy one user's session over another's.
         """
         sealed = self._store.get(store_id)
-        if sealed is None:
-            return None
+        return None if sealed is None else self.unseal(store_id, sealed)
+
+    def unseal(self, store_id: str, sealed: bytes) -> dict[str, Any] | None:
+        """Return the data of a stored value, or None if this app did not write it for this key."""
         try:
             content = self._decoder.decode(self._fernet.decrypt(sealed))
         except (InvalidToken, msgspec.DecodeError):

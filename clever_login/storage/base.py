@@ -47,6 +47,9 @@ class Store(Protocol):
         Of the matching keys, only those for which `matches` returns True, in one scan of all keys.
         """
 
+    def find(self, pattern: str, matches: KeyFilter = every_key) -> dict[str, bytes]:
+        """Return the values whose keys match, by key, in one scan of all keys."""
+
     def load(self) -> None:
         """Import the code that the store needs, without opening a connection."""
 

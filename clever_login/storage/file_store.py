@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from clever_login.errors import StoreUnavailable
 from clever_login.storage.base import KeyFilter, every_key
@@ -80,17 +80,23 @@ class FileStore:
 
     def delete_matching(self, pattern: str, matches: KeyFilter = every_key) -> int:
         """See Store."""
-        query = "SELECT key FROM entries WHERE key GLOB ? AND expires > ?"
-        rows = self._with_connection(
-            lambda sql: sql.execute(query, (pattern, time.time())).fetchall()
-        )
-        keys = [key for (key,) in rows if matches(key)]
+        keys = [key for (key,) in self._rows("key", pattern) if matches(key)]
         for key in keys:  # one transaction each, so that logins do not wait for all of them
             self.delete(key)
         return len(keys)
 
+    def find(self, pattern: str, matches: KeyFilter = every_key) -> dict[str, bytes]:
+        """See Store."""
+        return {key: value for key, value in self._rows("key, value", pattern) if matches(key)}
+
     def load(self) -> None:
         """Do nothing: SQLite is already imported."""
+
+    def _rows(self, columns: str, pattern: str) -> list[Any]:
+        query = f"SELECT {columns} FROM entries WHERE key GLOB ? AND expires > ?"  # noqa: S608 # names of columns
+        return self._with_connection(
+            lambda sql: sql.execute(query, (pattern, time.time())).fetchall()
+        )
 
     def _execute(self, statement: str, *values: object) -> int:
         """Run a statement, and return the number of changed rows."""

@@ -59,6 +59,13 @@ class RedisStore:
             )
         )
 
+    def find(self, pattern: str, matches: KeyFilter = every_key) -> dict[str, bytes]:
+        """See Store."""
+        keys = self._run(lambda redis: list(redis.scan_iter(match=pattern, count=1000)))
+        names = (key.decode() for key in keys)
+        values = {name: self.get(name) for name in names if matches(name)}
+        return {name: value for name, value in values.items() if value is not None}
+
     def load(self) -> None:
         """See Store."""
         self._client()
