@@ -22,6 +22,7 @@ ORIGIN_PATTERN = re.compile(
     r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9]\d{0,4}))?"
 )
 PATH_PATTERN = re.compile(r"(?:/[A-Za-z0-9._-]+)*")
+POSTGRESQL_SCHEMES = ("postgres://", "postgresql://")
 REDIS_URL_PATTERN = re.compile(
     r"rediss?://(?:[^@/?#\s]*@)?(?:[A-Za-z0-9_.-]+|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?(?:/\d*)?"
     r"|unix://[^?#\s]+"
@@ -175,7 +176,7 @@ class EnvironmentReader:
     def database(self, name: str) -> str | None:
         """Return the URL of a PostgreSQL database or of a SQLite file, or None."""
         value = self.text(name)
-        is_postgresql = value and value.startswith(("postgres://", "postgresql://"))
+        is_postgresql = value and value.startswith(POSTGRESQL_SCHEMES)
         if value and not is_postgresql and not SQLITE_URL_PATTERN.fullmatch(value):
             self.add_error(
                 f"{name} must look like postgresql://user:password@host:5432/name or "
@@ -273,6 +274,11 @@ class Settings:
     def redirect_uri(self) -> str:
         """The callback URL, built from APP_URL and never from a request's Host header."""
         return f"{self.app_url}{self.url_prefix}/oauth/callback"
+
+    @property
+    def uses_postgresql(self) -> bool:
+        """Whether DATABASE_URL is a PostgreSQL database."""
+        return (self.database_url or "").startswith(POSTGRESQL_SCHEMES)
 
     def removal_limit(self, district_id: str) -> int:
         """Return how much of a district's data one sync may remove without a review, in percent."""

@@ -56,11 +56,11 @@ class Services:
         return ProfileLoader(client=self.user_client(token, deadline), cache=self.record_cache)
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Create the services."""
+def init_app(app: Flask, settings: Settings, store: Store | None = None) -> None:
+    """Create the services. Without a `store`, sessions are in Redis or in a file."""
     folder = Path(app.instance_path)
     _restrict_permissions(folder, private_files.database_file(settings.database_url, folder))
-    store = _create_store(settings, folder / private_files.STORE_FOLDER)
+    store = store or _create_store(settings, folder / private_files.STORE_FOLDER)
     transport = HttpClient(ca_bundle=settings.clever_ca_bundle)
     status = StatusPage(transport, settings.clever_status_url)
     app.extensions["clever_login"] = Services(

@@ -274,6 +274,18 @@ class SyncLock(Base):
     until: Mapped[datetime] = mapped_column(UtcDateTime())
 
 
+class StoredValue(Base):
+    """A session or a one-time key, see `database_store`. Without PostgreSQL, the table is empty."""
+
+    __tablename__ = "clever_store"
+
+    key: Mapped[str] = mapped_column(
+        String(255).with_variant(String(255, collation="C"), "postgresql"), primary_key=True
+    )
+    value: Mapped[bytes] = mapped_column()
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime(), index=True)
+
+
 class SyncRun(Base):
     """One sync of a district, for the history that its administrators and the operators read."""
 

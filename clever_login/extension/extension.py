@@ -25,6 +25,7 @@ from clever_login.extension.arguments import (
     check_parts,
 )
 from clever_login.extension.installers import INSTALLERS, LOGIN, WITHOUT_PART, Target
+from clever_login.extension.stores import DATABASE_PARTS, database_store
 from clever_login.logs import app_logging
 from clever_login.logs.events import log_event
 from clever_login.parts import Part
@@ -113,7 +114,7 @@ class CleverLogin:
         app_logging.init_app(app, settings)
         static_files.add_library_files(app)
         _warn_of_outdated_templates(app)
-        services.init_app(app, settings)
+        services.init_app(app, settings, database_store(app, settings, self.parts))
         template_names.init_app(app, settings, self.product)
         self._install_parts(app, settings, blueprint)
         if self.hooks.on_link:
@@ -135,7 +136,7 @@ class CleverLogin:
 
     def _lazy_commands(self) -> dict[str, str]:
         commands: dict[str, str] = {}
-        if {"Accounts", "Rosters", "Database"} & set(self.parts):
+        if DATABASE_PARTS & set(self.parts):
             commands |= DATABASE_COMMANDS
         if "Rosters" in self.parts:
             commands |= ROSTER_COMMANDS

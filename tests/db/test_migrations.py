@@ -33,6 +33,7 @@ from clever_login.db.models import (
     RoleAssignment,
     School,
     Section,
+    StoredValue,
     SyncLock,
     SyncRun,
     Term,
@@ -91,6 +92,7 @@ def fill(target: Database) -> None:
             Claim(token_hash="h", person_id="p1", expires_at=utc_now() + timedelta(hours=1))
         )
         session.add(SyncLock(name="sync", holder="nobody", until=utc_now()))
+        session.add(StoredValue(key="state-a", value=b"1", expires_at=utc_now()))
         session.add(SyncRun(id="r1", district_id="d1", trigger="command", started_at=utc_now()))
 
 
@@ -201,7 +203,7 @@ def test_an_outdated_postgresql_tells_operators_what_to_do_and_students_to_wait(
     assert ready.status_code == 503
     assert "no tables yet: run `flask --app app clever db upgrade`" in ready.text
     visitor = by_button(site, "student")
-    assert (visitor.code, visitor.response.status_code) == ("database_unavailable", 503)
+    assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
     assert "no tables yet" in run_flask_clever(site, "db", "current").lower()
     run_flask_clever(site, "db", "upgrade")
     assert send_request(f"{site.url}/readyz").text == "ready\n"  # without a restart
@@ -234,7 +236,7 @@ def test_a_login_without_a_database_shows_an_error_page_and_logs_no_names(
         run_flask_clever(site, "db", "upgrade")
         assert by_button(site, "student").path == "/dashboard"
     visitor = by_button(site, "teacher")
-    assert (visitor.code, visitor.response.status_code) == ("database_unavailable", 503)
+    assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
     assert visitor.open("/dashboard").path == "/"
     assert "the database does not answer" in send_request(f"{site.url}/readyz").text
     assert "does not answer" in run_flask_clever(site, "db", "current", fails=True)

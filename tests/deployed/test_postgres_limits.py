@@ -50,7 +50,10 @@ def reasons(capfd: pytest.CaptureFixture[str]) -> str:
 
 
 def is_unavailable(visitor: Visitor) -> bool:
-    return (visitor.response.status_code, visitor.code) == (503, "database_unavailable")
+    """Whether the page is the 503. Without Redis, sessions are in the same database."""
+    codes = {"database_unavailable", "store_unavailable"}
+    assert visitor.response.headers.get("Retry-After") or visitor.response.status_code != 503
+    return visitor.response.status_code == 503 and visitor.code in codes
 
 
 @contextmanager
