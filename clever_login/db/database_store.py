@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,6 +43,7 @@ WHERE key = %(key)s AND expires_at > now()
 """
 DELETE_SQL = "DELETE FROM clever_store WHERE key = %(key)s"
 KEYS_SQL = "SELECT key FROM clever_store WHERE key LIKE %(like)s AND expires_at > now()"
+FIND_SQL = "SELECT key, value FROM clever_store WHERE key LIKE %(like)s AND expires_at > now()"
 DELETE_KEYS_SQL = "DELETE FROM clever_store WHERE key = ANY(%(keys)s)"
 # Rows that another process is writing or removing are left to it.
 SWEEP_SQL = """
@@ -88,13 +89,15 @@ class DatabaseStore:
 
     def delete_matching(self, pattern: str, matches: KeyFilter = every_key) -> int:
         """See Store. The statements have the time limit of the database's other statements."""
-        like = {"like": like_pattern(pattern)}
-        rows = self._run(lambda sql: sql.exec_driver_sql(KEYS_SQL, like).fetchall(), seconds=None)
-        keys = sorted(key for (key,) in rows if matches(key))
+        keys = sorted(key for (key,) in self._rows(KEYS_SQL, pattern) if matches(key))
         return sum(
             self._execute(DELETE_KEYS_SQL, None, keys=keys[first : first + DELETED_AT_ONCE])
             for first in range(0, len(keys), DELETED_AT_ONCE)
         )
+
+    def find(self, pattern: str, matches: KeyFilter = every_key) -> dict[str, bytes]:
+        """See Store."""
+        return {key: bytes(value) for key, value in self._rows(FIND_SQL, pattern) if matches(key)}
 
     def load(self) -> None:
         """See Store."""
@@ -111,6 +114,10 @@ class DatabaseStore:
             with suppress(StoreUnavailable):
                 if self.delete_expired() == SWEEP_ROWS:
                     self._next_sweep = 0.0
+
+    def _rows(self, statement: str, pattern: str) -> Sequence[Any]:
+        like = {"like": like_pattern(pattern)}
+        return self._run(lambda sql: sql.exec_driver_sql(statement, like).fetchall(), seconds=None)
 
     def _execute(
         self, statement: str, seconds_for_answer: float | None = ANSWER_SECONDS, **values: object

@@ -98,3 +98,16 @@ def test_a_pattern_deletes_the_keys_that_begin_with_it_and_no_others(store: Stor
     assert {key for key in (*kept, *gone, *percent) if store.get(key)} == {*kept, "session-aa-1"}
     assert store.delete_matching("session-*", lambda key: key.endswith("-1")) == 4
     assert {key for key in kept if store.get(key)} == {"session-a", "state-a_b-1"}
+
+
+def test_values_are_found_by_a_pattern_and_a_filter_but_not_when_they_have_expired(
+    store: Store, wait: Wait
+) -> None:
+    store.set("session-a_1", b"\x00a", 60)
+    store.set("session-b%2", b"b", 60)
+    store.set("state-a", b"c", 60)
+    store.set("session-old", b"d", 1)
+    wait(1)
+    assert store.find("session-*") == {"session-a_1": b"\x00a", "session-b%2": b"b"}
+    assert store.find("session-*", lambda key: "a" in key) == {"session-a_1": b"\x00a"}
+    assert store.find("session-a%*") == {}
