@@ -99,7 +99,7 @@ def test_a_reader_of_each_role_is_told_why_and_logs_in_again_with_one_click(scho
     account = run_flask_clever(school, "accounts", "add").strip()
     link = run_flask_clever(school, "accounts", "invite", "--person", account).strip()
     for user_name in ("student", "teacher"):
-        visitor = claimed(school, user_name).open(link).press("Yes, both are me")
+        visitor = claimed(school, user_name).open(link).press("Yes, both are mine")
         assert (visitor.response.status_code, visitor.code) == (403, "read_only")
         assert visitor.heading == "You can only look here"
         assert "To change something, log in again." in visitor.text
@@ -113,9 +113,9 @@ def test_a_forged_mark_costs_one_click_and_the_user_is_back_at_the_claim(school:
     account = run_flask_clever(school, "accounts", "add").strip()
     link = run_flask_clever(school, "accounts", "invite", "--person", account).strip()
     visitor = claimed(school, "student")
-    visitor.open(link).press(EXIT).press("Skip this")
+    visitor.open(link).press(EXIT).press("Skip")
     assert visitor.path == "/claim"
-    visitor.press("Yes, both are me")
+    visitor.press("Yes, both are mine")
     assert account_app.account_id(visitor) == account
 
 
