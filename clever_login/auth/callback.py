@@ -9,6 +9,7 @@ and is not exchanged is invalidated, see `used_codes`.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -111,10 +112,29 @@ def _handle_state(state: str, code: str | None) -> ResponseReturnValue:
         return _ignore_unrequested_callback(_missing_login_error())
     if login.expired:
         return _restart_login(login, state, "expired")
+    try:
+        code = _validated_code(code)
+    except LoginError as error:
+        return _handle_missing_code(login, error)
     with load_shedding.login_slot():
-        if pending.spend(state, code):
+        if pending.spend(state, code, login.age):
             return _finish_login(login, state, code)
     return _handle_used_state(state, code)
+
+
+def _handle_missing_code(login: PendingLogin, error: LoginError) -> ResponseReturnValue:
+    """Show why Clever sent no code. Nothing is stored: the state stays unused.
+
+    The user who was logged in before this login is logged out, as after every failure. One who has
+    logged in since then opened this address again, as with the Back button, and stays.
+    """
+    session = login_session()
+    user = session.current_user()
+    if user is not None and user.logged_in_at > time.time() - login.age:
+        return _ignore_unrequested_callback(error)
+    if not login.link:
+        session.log_out()
+    raise error
 
 
 def _missing_login_error() -> LoginError:
@@ -146,7 +166,7 @@ def _ignore_unrequested_callback(error: LoginError) -> ResponseReturnValue:
     raise error
 
 
-def _handle_used_state(state: str, code: str | None) -> ResponseReturnValue:
+def _handle_used_state(state: str, code: str) -> ResponseReturnValue:
     """Redirect a repeated callback to the dashboard or to `again`, without an error.
 
     A reload, Back, a bookmark, a double click, or an iPad's second delivery repeats a callback. The
@@ -161,7 +181,7 @@ def _handle_used_state(state: str, code: str | None) -> ResponseReturnValue:
     return redirect(url_for("clever_login.again", login=state))
 
 
-def _finish_login(login: PendingLogin, state: str, code: str | None) -> ResponseReturnValue:
+def _finish_login(login: PendingLogin, state: str, code: str) -> ResponseReturnValue:
     """Exchange the code, load the user, and log the user in, or ask whether to connect them.
 
     If any step of a login fails, the user who was logged in before is logged out.
@@ -185,11 +205,11 @@ def _finish_login(login: PendingLogin, state: str, code: str | None) -> Response
     return response
 
 
-def _log_in(login: PendingLogin, state: str, code: str | None) -> Response:
+def _log_in(login: PendingLogin, state: str, code: str) -> Response:
     session = login_session()
     former = session.current_user()
     authenticated = authentication.authenticate_user(
-        _claimed(_validated_code(code)),
+        _claimed(code),
         derive_nonce(state),
         impersonated=login.impersonation_claimed,
     )
@@ -206,10 +226,10 @@ def _log_in(login: PendingLogin, state: str, code: str | None) -> Response:
     return response
 
 
-def _keep_for_link(login: PendingLogin, state: str, code: str | None) -> Response:
+def _keep_for_link(login: PendingLogin, state: str, code: str) -> Response:
     return link_views.keep_for_confirmation(
         login,
-        _claimed(_validated_code(code)),
+        _claimed(code),
         derive_nonce(state),
         impersonated=login.impersonation_claimed,
     )

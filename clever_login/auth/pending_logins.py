@@ -8,6 +8,7 @@ only that a state was used, so that it is used once (RFC 9700, section 4.7).
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import secrets
 import time
@@ -29,9 +30,6 @@ REPEAT_WAIT_SECONDS = 2  # how long a second callback waits for the first
 COOKIE_MAX_AGE_SECONDS = (
     12 * 60 * 60
 )  # longer, so that a login page left open all morning can be restarted
-SPENT_SECONDS = (
-    VALIDITY_SECONDS + 2 * MAX_CLOCK_DIFFERENCE_SECONDS
-)  # after that, the cookie only starts a new login
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
 MAX_WAITING_REPEATS = 3  # second callbacks per process; each holds a thread
 MAX_PENDING_LOGINS = 10
@@ -106,9 +104,14 @@ class PendingLogins:
             age=age,
         )
 
-    def spend(self, state_digest: str, code: str | None) -> bool:
-        """Mark the state as used, before anything else. Returns False if it was used before."""
-        return self._store.add_if_absent(f"state-{state_digest}", SPENT_SECONDS, _note(code))
+    def spend(self, state_digest: str, code: str, age: float) -> bool:
+        """Mark the state as used, before anything else. Returns False if it was used before.
+
+        The mark lasts until every machine finds the login of this `age` in seconds expired: from
+        then on, its cookie only starts a new login.
+        """
+        seconds = math.ceil(VALIDITY_SECONDS + MAX_CLOCK_DIFFERENCE_SECONDS - age)
+        return self._store.add_if_absent(f"state-{state_digest}", seconds, _note(code))
 
     def spent_with(self, state_digest: str, code: str | None) -> bool:
         """Whether the callback that used the state had this code."""

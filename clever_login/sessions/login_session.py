@@ -45,6 +45,10 @@ class LoggedIn(Protocol):
         """The user's row in the library's tables, with Accounts or Rosters."""
 
     @property
+    def logged_in_at(self) -> float:
+        """When the user logged in, in Unix seconds."""
+
+    @property
     def pseudonym(self) -> str:
         """The user's pseudonym in the log."""
 

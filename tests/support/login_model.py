@@ -93,6 +93,8 @@ class World:
         if not -CLOCKS_S <= age <= LOGIN_S:
             self.drop(code)
             return self._restart(browser, state)
+        if trouble == "cancelled" or code is None:
+            return self._refuse(browser, login)
         until, first_code = self.spent.get(state, (0.0, None))
         if until > self.now:
             if code != first_code:
@@ -100,13 +102,18 @@ class World:
             user = self.user_of(browser)
             is_own = user and browser.session and browser.session.state == state
             return DASHBOARD if is_own else AGAIN
-        self.spent[state] = (self.now + LOGIN_S + 2 * CLOCKS_S, code)
+        self.spent[state] = (login.began + LOGIN_S + CLOCKS_S, code)
         return self._finish(browser, state, code, trouble)
 
-    def _finish(self, browser: BrowserModel, state: str, code: str | None, trouble: str) -> str:
+    def _refuse(self, browser: BrowserModel, login: Pending) -> str:
+        """Clever sent no code: the state stays unused, and so does a session that is younger."""
+        if self.user_of(browser) and browser.session and browser.session.began > login.began:
+            return DASHBOARD
+        browser.session = None
+        return "login_cancelled"
+
+    def _finish(self, browser: BrowserModel, state: str, code: str, trouble: str) -> str:
         browser.session = None  # any failure logs the user out
-        if trouble == "cancelled" or code is None:
-            return "login_cancelled"
         content = self.codes[code]
         is_known = content.known_until > self.now
         if not is_known:

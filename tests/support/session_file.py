@@ -37,6 +37,15 @@ def values_in(folder: Path, pattern: str = "*") -> dict[str, bytes]:
         return dict(connection.execute(query, (pattern,)).fetchall())
 
 
+def seconds_left(site: Site) -> dict[str, float]:
+    """Return for how many seconds each value is kept, by key."""
+    if not folder_of(site).exists():
+        return {}
+    with _opened(folder_of(site)) as connection:
+        rows = connection.execute("SELECT key, expires FROM entries").fetchall()
+    return {key: expires - time.time() for key, expires in rows}
+
+
 def put(site: Site, key: str, value: bytes) -> None:
     """Write a value under a key. It expires in 15 minutes."""
     statement = "REPLACE INTO entries (key, value, expires) VALUES (?, ?, ?)"
