@@ -218,10 +218,12 @@ def _classes(viewer: Viewer, page: int, *, school: str | None = None) -> Page[Li
 
 
 def _students(viewer: Viewer, section_id: str, page: int) -> Page[Person]:
-    """Return one page of the students of a class; all of them for ALL_PAGES."""
+    """Return one page of the students of a class; for ALL_PAGES, all of them if few enough."""
     if page != ALL_PAGES:
         return queries.students(section_id, viewer=viewer, page=page)
     first = queries.students(section_id, viewer=viewer, size=MAX_PAGE_SIZE)
+    if not first.is_printable:
+        return queries.students(section_id, viewer=viewer)
     rows = [*first]
     for number in range(2, first.pages + 1):
         rows += queries.students(section_id, viewer=viewer, page=number, size=MAX_PAGE_SIZE)

@@ -11,6 +11,7 @@ U = TypeVar("U")
 PAGE_SIZE = 50  # rows; such a page is smaller than 30 KB
 MAX_PAGE_SIZE = 200
 ALL_PAGES = 0  # as page number: all rows, for printing
+MAX_PRINTED_ROWS = 1000  # a longer list is shown in pages only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,11 @@ class Page(Generic[T]):
             elif links[-1] is not None:
                 links.append(None)
         return links
+
+    @property
+    def is_printable(self) -> bool:
+        """Whether the whole list may be shown on one page, see MAX_PRINTED_ROWS."""
+        return self.total <= MAX_PRINTED_ROWS
 
     @property
     def offset(self) -> int:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from contextlib import suppress
 from typing import Any
 
+from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 
 from clever_login.server.contract import LONG_WAIT_SECONDS, MAX_BODY_BYTES
 from clever_login.server.parser import DiscardingParser, RequestParser, ServerLimits
 from clever_login.server.responses import AppResponse, RefusalResponse
 
-STALL_SECONDS = 30.0  # a client must read part of a response in this time; routers wait as long
+# A client must read part of a response in this time; routers wait as long. The system accepts more
+# when a third of its buffer is free, so a part is at least 40 KiB or the rest.
+STALL_SECONDS = 30.0
+SEND_BUFFER_BYTES = 64 * 1024  # Linux doubles it, and otherwise buffers megabytes per connection
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop what was not sent, and tell the client
 LINGER_SECONDS = 2.0  # in this time, the client of a refused request can still read the response
 
 
@@ -98,6 +104,17 @@ class Channel(HTTPChannel):
                 self.close_if_idle()
 
     @property
+    def buffered_bytes(self) -> int:
+        """The bytes of requests and responses of this connection that are in memory."""
+        requests = [*self.requests, self.request]
+        received = sum(request.buffered_bytes for request in requests if request is not None)
+        return received + sum(
+            min(len(buffer), self.adj.outbuf_overflow)  # a larger one is a file
+            for buffer in list(self.outbufs)
+            if not isinstance(buffer, ReadOnlyFileBasedBuffer)
+        )
+
+    @property
     def has_large_body(self) -> bool:
         """Whether an incoming request may have a body above the usual limit."""
         requests = [*self.requests, self.request]
@@ -138,7 +155,10 @@ class Channel(HTTPChannel):
         super().handle_error()
 
     def hang_up(self) -> None:
-        """Close the connection at once."""
+        """Close the connection at once, and free the memory of what the client has not read."""
+        if self.total_outbufs_len and self.socket is not None:
+            with suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._lingers_until = self._lingers_until or time.monotonic()
         self.handle_close()
 

@@ -11,7 +11,7 @@ from typing import Any
 from waitress import wasyncore
 from waitress.server import BaseWSGIServer
 
-from clever_login.server.channel import Channel
+from clever_login.server.channel import SEND_BUFFER_BYTES, Channel
 
 
 def seconds_since_last_byte(sock: socket.socket) -> float:
@@ -56,7 +56,11 @@ class Listener(BaseWSGIServer):
         return str(host), int(port)
 
     def set_socket_options(self, conn: socket.socket) -> None:
-        """Disable Nagle's algorithm, so that small responses are sent at once."""
+        """Limit the memory of unread responses.
+
+        Disable Nagle's algorithm, so that small responses are sent at once.
+        """
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         if self.family != socket.AF_UNIX:
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

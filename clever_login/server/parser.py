@@ -48,6 +48,7 @@ class RequestParser(HTTPRequestParser):
     error: Any  # an Error, once the request is refused
     body_rcv: Any  # the receiver of the body; None without one
     body_bytes_received: int
+    header_plus: bytes
     version = "1.1"  # of the response to an unreadable request
     command = path = "-"  # in the access log, until they are known
     started_at: float | None = None  # monotonic seconds; None until a non-blank byte has arrived
@@ -102,12 +103,21 @@ class RequestParser(HTTPRequestParser):
         )
 
     def _body_is_too_large(self) -> bool:
-        """Check a body without a declared size. The framing between the chunks counts, too."""
+        """Check a body without a declared size, and what is sent between its chunks.
+
+        Chunks of a byte each, or lines without end between them, would take much time to read.
+        """
         if self.body_rcv is None:
             return False
-        return (
-            len(self.body_rcv) > self.body_limit or self.body_bytes_received > 2 * self.body_limit
-        )
+        size = len(self.body_rcv)
+        framing = self.body_bytes_received - size
+        return size > self.body_limit or framing > MAX_BODY_BYTES + size // 8
+
+    @property
+    def buffered_bytes(self) -> int:
+        """The bytes of this request that are in memory."""
+        body = 0 if self.body_rcv is None else min(len(self.body_rcv), self.adj.inbuf_overflow)
+        return len(self.header_plus) + body
 
 
 class DiscardingParser(RequestParser):

@@ -21,7 +21,11 @@ REFUSAL_TEXTS = {
         " Check the network connection, and try again.",
     ),
     413: ("Content Too Large", "This is larger than the page accepts. Nothing was saved."),
-    431: ("Request Header Fields Too Large", "The header of the request is too large."),
+    431: (
+        "Request Header Fields Too Large",
+        "Your browser sent too much with this request: more than 32 KiB, mostly cookies."
+        " Delete the cookies of this site, or open it in a private window, and log in again.",
+    ),
     500: ("Internal Server Error", "The server failed. Try again."),
     501: ("Not Implemented", "The server supports no transfer coding except chunked."),
     503: ("Service Unavailable", "Too many large uploads are in progress. Try again in a minute."),

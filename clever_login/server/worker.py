@@ -22,6 +22,10 @@ from clever_login.server.responses import ResponseTask
 MAX_LARGE_BODIES = (
     20  # bodies above 64 KiB at a time: each may be a temporary file up to its view's limit
 )
+# Bytes of requests that have not been answered, and of responses that clients have not read. Two
+# workers and a sync in 512 MB leave 120 MB.
+MAX_BUFFERED_BYTES = 24 * 1024 * 1024
+MEMORY_CHECK_SECONDS = 0.1
 LINGER_SECONDS = 2.0  # for which a stopping worker with connections still accepts requests
 
 
@@ -65,7 +69,7 @@ class Worker(base.Worker):
         # Refusals are fast and must not wait for the app's threads.
         self._refusals = ThreadPoolExecutor(1, "refusal")
         self.limits = self._limits()
-        self._next_check = 0.0
+        self._next_check = self._next_memory_check = 0.0
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         # The app may use the other half of the file descriptors.
         self._max_connections = min(self.cfg.worker_connections, files // 2)
@@ -102,6 +106,9 @@ class Worker(base.Worker):
         """Wait until a socket is ready, for one second at most, and end expired connections."""
         wasyncore.loop(timeout=1, use_poll=True, map=self.map, count=1)
         now = time.monotonic()
+        if now >= self._next_memory_check:
+            self._next_memory_check = now + MEMORY_CHECK_SECONDS
+            self._limit_memory()
         if now >= self._next_check:
             self._next_check = now + 1
             self.notify()
@@ -156,6 +163,22 @@ class Worker(base.Worker):
         """
         if len(self.map) > self._max_connections and (channel := self._longest_idle()):
             channel.hang_up()
+
+    def _limit_memory(self) -> None:
+        """While too much is buffered, close the connection that was still for the longest time.
+
+        Connections on which the app answers a request stay open.
+        """
+        buffered = {channel: channel.buffered_bytes for channel in self._channels()}
+        excess = sum(buffered.values()) - MAX_BUFFERED_BYTES
+        if excess <= 0:
+            return
+        waiting = [channel for channel in buffered if buffered[channel] and not channel.requests]
+        for channel in sorted(waiting, key=lambda channel: channel.last_activity):
+            channel.hang_up()
+            excess -= buffered[channel]
+            if excess <= 0:
+                return
 
     def _longest_idle(self) -> Channel | None:
         idle = [channel for channel in self._channels() if not channel.requests]

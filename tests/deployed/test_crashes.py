@@ -41,15 +41,14 @@ def redis_at(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def gunicorn_at(site: Site, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def gunicorn_at(site: Site, folder: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run two gunicorn workers at the site's address."""
     port = port_of(site)
     command = [sys.executable, "-m", "gunicorn", "--workers", "2", GUNICORN_APP]
     command += ["--bind", f"127.0.0.1:{port}"]
     log = folder / f"gunicorn-{time.monotonic_ns()}.log"
-    with running_app.run_process(
-        command, running_app.environment_variables(site.settings, port), log
-    ) as child:
+    env = running_app.environment_variables(site.settings, port) | variables
+    with running_app.run_process(command, env, log) as child:
         running_app.wait_until_answers(f"{site.url}/healthz", child)
         yield child
 

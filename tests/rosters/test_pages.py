@@ -12,6 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from clever_login.db.models import District, Enrollment, RoleAssignment, School, Section
+from clever_login.rosters import pagination
 from clever_simulator.directory.models import School as SchoolAtClever
 from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.support.account_app import make_account_app
@@ -115,11 +116,26 @@ def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> No
 
 
 @POSTGRESQL_IS_LONG
+def test_a_very_long_class_list_is_shown_in_pages_only(
+    school: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So no request makes the app read and write thousands of rows."""
+    with database_session(school) as session:
+        add_many(session, 120)
+    teacher = by_button(school, "teacher")
+    monkeypatch.setattr(pagination, "MAX_PRINTED_ROWS", 122)
+    assert len(names_in_list(teacher.open("/classes/section-own?page=all"))) == 122
+    monkeypatch.setattr(pagination, "MAX_PRINTED_ROWS", 121)
+    assert len(names_in_list(teacher.open("/classes/section-own?page=all"))) == 50
+    assert "All, to print" not in teacher.text
+
+
+@POSTGRESQL_IS_LONG
 def test_a_page_number_out_of_range_shows_the_nearest_page(school: Site) -> None:
     with database_session(school) as session:
         add_many(session, 60)
     teacher = by_button(school, "teacher")
-    for page in ("0", "-1", "x", "", "9" * 5000, "1.5", "%00", "２"):
+    for page in ("0", "-1", "x", "", "9" * 11, "9" * 5000, "1.5", "%00", "２"):
         assert len(names_in_list(teacher.open(f"/classes/section-own?page={page}"))) == 50, page
     assert len(names_in_list(teacher.open("/classes/section-own?page=99"))) == 12
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Any
 
 from flask import Flask, Response, g, request
 
+from clever_login.server import channel, parser
 from clever_login.web.body_limits import body_limit
 from clever_login.web.routing import public
 from tests.support.reference_app.app import create_app
@@ -30,7 +32,10 @@ def environ(variables: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 def with_uploads() -> Flask:
-    """Return the app with an extra view that accepts a larger body than the others."""
+    """Return the app with a view that accepts a larger body than the others, and one that sends.
+
+    /bytes/1000 sends a body of a thousand bytes.
+    """
     app = create_app()
 
     @public
@@ -38,6 +43,11 @@ def with_uploads() -> Flask:
     def upload() -> Response:
         return Response(f"{len(request.get_data())}\n", mimetype="text/plain")
 
+    @public
+    def send_bytes(size: int) -> Response:
+        return Response(b"a" * size, mimetype="text/plain")
+
+    app.add_url_rule("/bytes/<int:size>", view_func=send_bytes)
     app.add_url_rule("/upload", view_func=upload, methods=["POST"])
     app.extensions["csrf"].exempt(upload)
     return app
@@ -65,3 +75,15 @@ def with_request_page() -> Flask:
     app.add_url_rule("/request", view_func=shown, methods=["GET", "POST"])
     app.extensions["csrf"].exempt(shown)
     return app
+
+
+def impatient() -> Flask:
+    """Return the same app, on a server that waits a second where it usually waits 10 or 30."""
+    channel.STALL_SECONDS = parser.REQUEST_TIMEOUT_SECONDS = 1.0
+    return with_uploads()
+
+
+def slow_to_start() -> Flask:
+    """Return the app after three seconds."""
+    time.sleep(3)
+    return create_app()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +40,17 @@ def command(*options: str, app: str = APP) -> list[str]:
 
 @contextmanager
 def gunicorn(
-    folder: Path, *options: str, app: str = APP, unix: bool = False, **variables: str
+    folder: Path,
+    *options: str,
+    app: str = APP,
+    unix: bool = False,
+    wait: bool = True,
+    **variables: str,
 ) -> Iterator[Gunicorn]:
-    """Start gunicorn on a free port or a Unix socket, and wait until it answers."""
+    """Start gunicorn on a free port or a Unix socket, and wait until it answers.
+
+    Without `wait`, its socket accepts connections, but no worker may have started yet.
+    """
     port = running_app.free_port()
     url = f"http://localhost:{port}"
     path = folder / "gunicorn.sock" if unix else None
@@ -55,16 +63,17 @@ def gunicorn(
     with running_app.run_process(start, env | variables, log) as child:
         server = Gunicorn(url, f"localhost:{port}", child, log, path)
         _wait(server)
+        if wait:
+            assert get(server.place, "/healthz", server.host).status
         yield server
 
 
 def _wait(server: Gunicorn) -> None:
-    """Wait until a worker answers. The socket accepts connections before that."""
+    """Wait until the socket accepts connections."""
     deadline = time.monotonic() + PATIENCE
     while not _is_up(server):
         assert time.monotonic() < deadline, server.log.read_text()
         time.sleep(0.05)
-    assert get(server.place, "/healthz", server.host).status
 
 
 def _is_up(server: Gunicorn) -> bool:
@@ -74,3 +83,25 @@ def _is_up(server: Gunicorn) -> bool:
     except OSError:
         return False
     return True
+
+
+def worker_processes(master: int) -> list[int]:
+    """Return the process ids of gunicorn's workers."""
+    children = Path(f"/proc/{master}/task/{master}/children").read_text()
+    return sorted(map(int, children.split()))
+
+
+def open_files(pid: int) -> list[str]:
+    """Return what each file descriptor of a process refers to."""
+    names = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # it has been closed meanwhile
+            names.append(str(descriptor.readlink()))
+    return names
+
+
+def memory_mb(pid: int) -> float:
+    """Return the memory of a process that it shares with no other, in MB."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    private = (line.split()[1] for line in lines if line.startswith("Private_"))
+    return sum(map(int, private)) / 1024

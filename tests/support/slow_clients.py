@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from tests.support.raw_http import PATIENCE
+
 REQUESTS_AHEAD = 200  # sent by a client that reads no responses: more than any buffer holds
 SMALL_BUFFER = 4096  # bytes
 
@@ -53,3 +55,12 @@ def under_attack(attack: Attack, url: str) -> Iterator[list[socket.socket]]:
             connection.send(attack.data(address.netloc))
             opened.append(connection)
         yield opened
+
+
+def small_connection(url: str) -> socket.socket:
+    """Return a blocking connection that receives little before it is read."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+    raw.settimeout(PATIENCE)
+    raw.connect(("127.0.0.1", urlsplit(url).port))
+    return raw
