@@ -233,11 +233,6 @@ def _may_lack_id_token(data: Json) -> bool:
     return authorized_by == "teacher" or (authorized_by is None and not data.get("district"))
 
 
-def claims_match_user(claims: Json, person_id: str) -> bool:
-    """Whether `/userinfo` describes this user, by the current id or the one from before v3."""
-    return person_id in (claims.get("sub"), claims.get("user_id"))
-
-
 def _parse_roles(value: object) -> tuple[RoleRecord, ...]:
     """Return the known roles, sorted as in Role: the order of Clever's keys has no meaning."""
     if not isinstance(value, dict):

@@ -100,11 +100,7 @@ def _answer_framed_request() -> Response | None:
 
     That page contains no data, and it is the only page that may be framed.
     """
-    if (
-        not fetch_metadata.is_framed()
-        or request.endpoint in STATIC_ENDPOINTS
-        or request.path in fetch_metadata.PROBE_PATHS
-    ):
+    if not fetch_metadata.is_framed() or request.endpoint in STATIC_ENDPOINTS:
         return None
     response = make_response(
         render_template(

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from clever_login.auth.load_shedding import MAX_CONCURRENT_LOGINS
+from clever_login.config import Settings
 from tests.conftest import SiteMaker
 from tests.support.login_flows import by_button, code_of, stop_before_callback, with_code
 from tests.support.matrix import matrix
@@ -225,6 +226,33 @@ def test_rejected_client_credentials_are_reported_as_the_operators_problem(
     assert "It is not your fault" in visitor.text
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "fault", "code"),
+    [
+        ("token", {"fields": {"token_type": "Bearer"}}, ""),
+        ("token", {"fields": {"token_type": "mac"}}, "clever_unexpected"),
+        ("token", {"status": 401, "body": "{}"}, "clever_misconfigured"),
+        ("me", {"status": 418}, "clever_unexpected"),
+        ("me", {"status": 505}, "clever_unavailable"),
+        ("me", {"status": 599}, "clever_unavailable"),
+    ],
+    ids=short_id,
+)
+def test_an_unusual_answer_is_classified_by_what_it_says(
+    site: Site, endpoint: str, fault: dict[str, object], code: str
+) -> None:
+    site.clever.add_fault(endpoint, **{"times": 0, **fault})
+    assert by_button(site, "student").code == code
+
+
+@pytest.mark.parametrize("endpoint", ["district", "school"])
+def test_the_record_of_another_district_or_school_is_not_shown(site: Site, endpoint: str) -> None:
+    site.clever.add_fault(endpoint, fields={"data": {"id": "5f" * 12, "name": "Elsewhere"}})
+    text = by_button(site, "student").text
+    assert f"{PARTS[endpoint]}: could not be read just now" in text
+    assert "Elsewhere" not in text
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_rejected_access_token_fails_the_login(site: Site, status: int) -> None:
     site.clever.add_fault("me", status=status)
@@ -311,7 +339,7 @@ def test_a_slow_dripping_response_is_cut_off(make_site: SiteMaker, endpoint: str
     site.clever.add_fault(endpoint, drip=True)
     began = time.monotonic()
     visitor.open(visitor.url)
-    assert 1 < time.monotonic() - began < 10  # two seconds for all requests together
+    assert 1 < time.monotonic() - began < 5  # two seconds for all requests together
     if endpoint == "token":
         assert visitor.code == "clever_unavailable"
     else:
@@ -319,12 +347,13 @@ def test_a_slow_dripping_response_is_cut_off(make_site: SiteMaker, endpoint: str
 
 
 def test_a_clever_that_never_answers_times_out(make_site: SiteMaker) -> None:
+    assert Settings.login_seconds == 10
     site = make_site(login_seconds=1)
     visitor = stop_before_callback(site, "student")
     site.clever.add_fault("me", delay_s=8)
     began = time.monotonic()
     assert visitor.open(visitor.url).code == "clever_unavailable"
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.long
@@ -333,4 +362,4 @@ def test_a_login_is_cut_off_after_ten_seconds(site: Site) -> None:
     site.clever.add_fault("token", drip=True)
     began = time.monotonic()
     assert visitor.open(visitor.url).code == "clever_unavailable"
-    assert 8 < time.monotonic() - began < 20
+    assert 9 < time.monotonic() - began < 13

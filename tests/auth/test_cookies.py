@@ -66,13 +66,12 @@ def named_in_privacy_md() -> set[str]:
 
 
 def test_every_cookie_contains_and_lasts_what_privacy_md_says(site: Site) -> None:
-    cookies = [
-        cookie
-        for cookie in set_cookies(site, use_every_cookie(site, site.visitor()))
-        if cookie.value
-    ]
+    cookies = set_cookies(site, use_every_cookie(site, site.visitor()))
+    for cookie in cookies:  # over http, too, no script reads one and no other site sends one
+        assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax"), cookie
+        assert (cookie["path"], cookie["domain"], cookie["secure"]) == ("/", "", ""), cookie
     by_name: dict[str, list[Morsel[str]]] = {}
-    for cookie in cookies:
+    for cookie in [cookie for cookie in cookies if cookie.value]:
         by_name.setdefault(cookie.key.partition("-")[0], []).append(cookie)
     for cookie in by_name["session"]:
         assert re.fullmatch(r"([0-9a-f]{16}\.){4}[\w-]{43}", cookie.value)
@@ -115,4 +114,5 @@ def test_a_login_that_cannot_be_saved_sets_no_cookie_and_can_be_retried(
     stored = [cookie.key for cookie in set_cookies(site, visitor.hops) if cookie.value]
     expired = {cookie.key for cookie in set_cookies(site, visitor.hops) if not cookie.value}
     assert (stored, expired) == ([], {"__Host-session"})
+    assert "Location" not in visitor.response.headers  # of the redirect that it replaces
     assert visitor.open("/login").path == "/dashboard"

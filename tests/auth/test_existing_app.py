@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,34 @@ def test_after_the_apps_own_logout_nobody_is_logged_in_and_clever_asks_who_it_is
     assert site.person("student").name.first in visitor.heading  # Clever's session is still open
     assert visitor.press("Yes").heading == "Hello Ada"
     assert visitor.open("/clever/login").heading == "Hello Ada"  # asked only once
+
+
+def test_the_session_of_a_user_whom_the_app_logged_out_ends_with_the_next_login(
+    make_site: SiteMaker,
+) -> None:
+    site = start(make_site, ExistingApp())
+    visitor = log_in(site, "student").open("/cart/atlas")
+    visitor.http.post(f"{site.url}/log-out", timeout=30)
+    assert "Cart: atlas" in visitor.open("/").text  # Flask-Login leaves the session as it is
+    visitor.http.post(f"{site.clever.url}/logout", timeout=30)
+    assert "Cart: empty" in log_in(site, "teacher", visitor).text
+
+
+@pytest.mark.parametrize("on_the_list", [True, False])
+def test_a_user_of_a_district_that_was_taken_off_the_list_is_nobody(
+    make_site: SiteMaker, on_the_list: bool
+) -> None:
+    existing = ExistingApp()
+    site = start(make_site, existing)
+    visitor = log_in(site, "student")
+    district = site.person("student").district.id if on_the_list else "another"
+    app = existing.create(replace(site.settings, clever_district_ids=(district,)))
+    response = app.test_client(use_cookies=False).get(
+        "/grades",
+        base_url=site.url,
+        headers={"Cookie": f"session={visitor.http.cookies['session']}"},
+    )
+    assert response.status_code == (200 if on_the_list else 403)
 
 
 @pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")  # Flask-Login

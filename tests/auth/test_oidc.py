@@ -150,7 +150,8 @@ def test_userinfo_names_the_role_of_this_login(make_site: SiteMaker) -> None:
 
 def test_a_userinfo_response_for_another_person_fails_the_login(make_site: SiteMaker) -> None:
     site = make_site()
-    body = json.dumps({"sub": site.person("student").id, "user_type": "staff"})
+    ids = {"sub": site.person("student").id, "user_id": site.person("teacher_admin").id}
+    body = json.dumps({**ids, "user_type": "staff"})
     site.clever.add_fault("userinfo", body=body)
     visitor = by_button(site, "teacher_admin")
     assert visitor.code == "wrong_person"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask, redirect
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import generate_csrf
 
 import clever_login
 from clever_login import Identity, Role, current_user, end_sessions, log_in, login_url, public
@@ -59,6 +60,19 @@ def test_a_user_of_another_login_method_has_an_account_of_the_app(
 ) -> None:
     visitor = by_magic_link(start(make_site))
     assert visitor.response.text == "magic-link own-magic-link-parent-7 None"
+
+
+def test_a_form_works_after_a_login_in_a_view_that_has_used_a_token(make_site: SiteMaker) -> None:
+    site = start(make_site)
+
+    @public
+    def log_in_with_form() -> ResponseReturnValue:
+        generate_csrf()  # as a page with a form does
+        log_in(PARENT)
+        return redirect("/dashboard")
+
+    flask_app(site).view_functions["magic"] = log_in_with_form
+    assert by_magic_link(site).press("Log out").path == "/"
 
 
 def test_the_district_allow_list_applies_only_to_users_of_clever(make_site: SiteMaker) -> None:

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from clever_login.clever.deadlines import Deadline
+from clever_login.clever.http import MAX_JITTER_SECONDS, RATE_LIMIT_PAUSE, HttpClient
 from clever_login.errors import CleverUnavailable, NotJson
 from clever_simulator.server import RunningSimulator
 from tests.conftest import SiteMaker
@@ -58,6 +60,38 @@ def count_code_posts(site: Site) -> int:
 
 
 # Logins
+
+
+class UnhurriedLogin(Deadline):
+    """The time of a login, which records each pause and does not sleep."""
+
+    def __init__(self) -> None:
+        super().__init__(10)
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> bool:
+        self.slept.append(seconds)
+        return True
+
+
+@pytest.mark.parametrize(
+    ("fault", "shortest", "longest"),
+    [
+        ({"status": 429, **NO_WAIT}, RATE_LIMIT_PAUSE, RATE_LIMIT_PAUSE),
+        ({"status": 429, "headers": {**NO_WAIT["headers"], "Retry-After": "3"}}, 3, 3),
+        ({"status": 503, **NO_WAIT}, 0, MAX_JITTER_SECONDS),
+        ({"body": "truncated"}, 0, MAX_JITTER_SECONDS),
+    ],
+)
+def test_a_login_pauses_as_long_as_clever_says_and_a_second_after_a_429(
+    site: Site, fault: Fault, shortest: float, longest: float
+) -> None:
+    site.clever.add_fault("discovery", **fault)
+    request = requests.Request("GET", f"{site.clever.url}/.well-known/openid-configuration")
+    login = UnhurriedLogin()
+    assert HttpClient().send(request, login).status == 200
+    (slept,) = login.slept
+    assert shortest <= slept <= longest
 
 
 def test_a_login_retries_each_kind_of_temporary_failure(site: Site) -> None:

@@ -699,6 +699,15 @@ def test_a_district_token_refused_twice_means_the_district_is_disconnected(
     assert len(reader.requested_paths()) == 2
 
 
+def test_the_token_of_a_district_that_has_left_is_not_used_again(clever: RunningSimulator) -> None:
+    client = make_job(clever).client
+    assert client.tokens.token(client.district_id)
+    clever.add_fault("token", body='{"data": [], "links": []}', times=0)
+    for fresh in (True, False):
+        with pytest.raises(DistrictDisconnected):
+            client.tokens.token(client.district_id, fresh=fresh)
+
+
 def test_a_district_that_clever_does_not_list_is_disconnected(clever: RunningSimulator) -> None:
     with pytest.raises(DistrictDisconnected, match="no token for the district 5f5f"):
         list(make_job(clever, district="5f" * 12).roster.schools())

@@ -7,7 +7,12 @@ import time
 import pytest
 
 from clever_login.clever.http import HttpClient
-from clever_login.clever.status_page import POLL_SECONDS, STALE_AFTER_SECONDS, StatusPage
+from clever_login.clever.status_page import (
+    POLL_SECONDS,
+    STALE_AFTER_SECONDS,
+    Incident,
+    StatusPage,
+)
 from tests.conftest import SiteMaker
 from tests.support.browser_client import Visitor
 from tests.support.login_flows import by_button
@@ -71,6 +76,15 @@ def test_the_worst_of_several_incidents_is_shown(site: Site) -> None:
     for name, impact in (("small", "minor"), ("all is down", "critical"), ("half", "major")):
         site.clever.add_incident(name, impact)
     assert "all is down" in open_page(site).text
+
+
+def test_an_incident_is_worse_than_maintenance() -> None:
+    order = ["critical", "major", "minor", "maintenance"]
+    repair = {"name": "maintenance", "impact": "none", "status": "in_progress"}
+    incidents = [{"name": impact, "impact": impact, "status": "open"} for impact in order[:3]]
+    for first, impact in enumerate(order):
+        summary = {"incidents": incidents[first:][::-1], "scheduled_maintenances": [repair]}
+        assert Incident.worst_of(summary) == Incident(name=impact, impact=impact)
 
 
 def test_nothing_is_shown_without_an_incident(site: Site) -> None:

@@ -183,6 +183,8 @@ def test_a_code_expires_after_a_minute(clever: RunningSimulator) -> None:
         {"auth": None, "data": FORM | {"client_id": BASIC[0], "client_secret": BASIC[1]}},
         {"data": b"code=x", "headers": {"Content-Type": "text/plain"}},
         {"data": None, "files": {"code": "x"}},
+        {"data": FORM | {"redirect_uri": [REDIRECT_URI, REDIRECT_URI]}},
+        {"params": {"client_secret": BASIC[1]}},
     ],
 )
 def test_token_requests_that_clever_would_refuse_are_refused(
@@ -332,6 +334,15 @@ def test_the_request_log_has_every_request_in_order_and_no_secret(clever: Runnin
     assert all({"query", "status", "time", "ms"} <= set(request) for request in requests_received)
     assert bearer not in str(requests_received)
     assert "simulator-secret" not in str(requests_received)
+
+
+@pytest.mark.parametrize("name", ["access_token", "client_secret", "code", "password", "token"])
+def test_the_request_log_masks_each_parameter_that_may_be_a_secret(
+    clever: RunningSimulator, name: str
+) -> None:
+    send_request(f"{clever.url}/nothing-here", params={name: "canary", "state": "as it is"})
+    (request,) = clever.received_requests()
+    assert request["query"] == f"{name}=***&state=as+it+is"
 
 
 def test_faults_can_be_added_counted_and_cleared_over_http(clever: RunningSimulator) -> None:

@@ -355,6 +355,25 @@ def test_before_v3_a_user_token_reads_only_the_users_sections(
         assert read_endpoint(clever, closed, bearer).status_code == 404
 
 
+@pytest.mark.parametrize("version", OLD)
+def test_before_v3_a_user_token_reads_only_the_record_of_its_own_role(
+    clever: RunningSimulator, version: str
+) -> None:
+    person = clever.people.person("teacher_admin")
+    bearer = log_in_and_exchange(clever, "simulator", person.user_name)["access_token"]
+    role = get(clever, f"/{version}/me", bearer)["type"]
+    statuses = {
+        api_role: read_endpoint(
+            clever, f"/{version}/{api_role}s/{post.legacy_id}", bearer
+        ).status_code
+        for post, api_role in (
+            (person.role_assignment("teacher"), "teacher"),
+            (person.role_assignment("staff"), "school_admin"),
+        )
+    }
+    assert statuses == {"teacher": 404, "school_admin": 404} | {role: 200}
+
+
 @pytest.mark.parametrize("version", ["v3.0", "v3.1"])
 def test_from_v3_on_a_user_token_reads_no_sections_and_no_demographics(
     clever: RunningSimulator, version: str

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from clever_simulator.config import Config, default_config
+from clever_simulator.credentials.consents import Consents
 from clever_simulator.directory.models import Person
 from clever_simulator.server import RunningSimulator
 from tests.support.browser_client import Visitor, send_request
@@ -107,6 +108,16 @@ def test_a_teacher_who_is_also_an_admin_enters_the_library_as_a_teacher(
 ) -> None:
     info = read_endpoint(clever, "/userinfo", consent(clever, "teacher_admin")).json()
     assert info["user_type"] == "teacher"
+
+
+def test_a_consent_is_for_one_app_and_one_teacher(clever: RunningSimulator) -> None:
+    consents, (app, other_app) = Consents(), default_config(APP_URL).apps[:2]
+    teacher, other_teacher = map(clever.people.person, ("teacher", "teacher2"))
+    consents.add(app, teacher)
+    assert [
+        consents.has_consent(*pair)
+        for pair in ((app, teacher), (other_app, teacher), (app, other_teacher))
+    ] == [True, False, False]
 
 
 def test_a_student_can_log_in_after_a_teacher_has_consented(clever: RunningSimulator) -> None:

@@ -92,15 +92,17 @@ def test_wider_permissions_are_corrected_at_start_and_logged(
 ) -> None:
     instance = tmp_path / "instance"
     by_button(make_site(instance_path=str(instance)), "student")
-    for end in ("-wal", "-shm"):  # as left by a process that was killed
+    for end in ("-wal", "-shm", "-journal"):  # as left by a process that was killed
         (instance / f"{DATABASE}{end}").touch()
     widen_permissions(instance)
     capfd.readouterr()
     make_site(instance_path=str(instance))
     permissions = modes(instance)
     assert [permissions[name] for name in (".", "store")] == [0o700] * 2
-    assert [permissions[f"{DATABASE}{end}"] for end in ("", "-wal", "-shm")] == [0o600] * 3
-    names = {"instance", "store", DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
+    assert [permissions[f"{DATABASE}{end}"] for end in ("", "-wal", "-shm", "-journal")] == [
+        0o600
+    ] * 4
+    names = {"instance", "store", *(f"{DATABASE}{end}" for end in ("", "-wal", "-shm", "-journal"))}
     assert files_in_log(capfd.readouterr().err)["permissions_corrected"] == names
     make_site(instance_path=str(instance))
     assert "permissions_corrected" not in files_in_log(capfd.readouterr().err)

@@ -8,6 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask, abort, render_template_string
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import TooManyRequests
 
 from clever_login import errors
 from clever_login.config import DEVELOPMENT, PRODUCTION
@@ -153,6 +154,15 @@ def test_an_added_http_status_uses_the_text_of_the_nearest_one(
     visitor = site.visitor().open("/fail")
     assert visitor.code == f"http_{status}"
     assert visitor.heading == str(CHILD_MESSAGES[words].title)
+
+
+def test_an_error_says_when_to_come_back_if_the_app_does(make_site: SiteMaker) -> None:
+    @public
+    def fail() -> ResponseReturnValue:
+        raise TooManyRequests(retry_after=7)
+
+    site = make_site(extend=lambda app: app.add_url_rule("/fail", "fail", fail))
+    assert site.visitor().open("/fail").response.headers["Retry-After"] == "7"
 
 
 def test_an_error_page_links_a_logged_in_user_to_their_dashboard(site: Site) -> None:
