@@ -127,7 +127,7 @@ def test_a_very_long_class_list_is_shown_in_pages_only(
     assert len(names_in_list(teacher.open("/classes/section-own?page=all"))) == 122
     monkeypatch.setattr(pagination, "MAX_PRINTED_ROWS", 121)
     assert len(names_in_list(teacher.open("/classes/section-own?page=all"))) == 50
-    assert "All, to print" not in teacher.text
+    assert "Whole list, to print" not in teacher.text
 
 
 @POSTGRESQL_IS_LONG
