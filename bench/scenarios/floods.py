@@ -87,7 +87,7 @@ def fail_to_log_in(client: FlaskClient) -> None:
     state = location.partition("state=")[2].partition("&")[0]
     response = client.get(f"/oauth/callback?code={secrets.token_hex(20)}&state={state}")
     assert response.status_code in {302, 400}, response.status_code
-    client._cookies.clear()  # the next one is another visitor
+    client._cookies = {}  # the next one is another visitor
 
 
 def come_back_with_an_error(client: FlaskClient) -> None:
@@ -95,7 +95,7 @@ def come_back_with_an_error(client: FlaskClient) -> None:
     location = client.get("/login").headers["Location"]
     state = location.partition("state=")[2].partition("&")[0]
     assert client.get(f"/oauth/callback?error=x&state={state}").status_code == 403
-    client._cookies.clear()
+    client._cookies = {}
 
 
 def forge_a_callback(client: FlaskClient) -> None:

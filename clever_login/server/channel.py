@@ -109,7 +109,7 @@ class Channel(HTTPChannel):
         requests = [*self.requests, self.request]
         received = sum(request.buffered_bytes for request in requests if request is not None)
         return received + sum(
-            min(len(buffer), self.adj.outbuf_overflow)  # a larger one is a file
+            min(len(buffer), int(self.adj.outbuf_overflow))  # a larger one is a file
             for buffer in list(self.outbufs)
             if not isinstance(buffer, ReadOnlyFileBasedBuffer)
         )
