@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, CursorResult, Select, and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from clever_login.accounts.announcements import announce_forgotten, collect_export
@@ -29,6 +29,8 @@ from clever_login.db.models import (
     RoleAssignment,
     School,
     Section,
+    SeenRecord,
+    StaleLink,
     SyncRun,
     Term,
     utc_now,
@@ -66,6 +68,7 @@ def delete_scope(session: Session, scope: DeletionScope) -> RowCounts:
         _delete_matching(session, rows, table, table.person_id.in_(all_people))
     is_held = or_(HeldRemoval.record_id.in_(all_people), HeldRemoval.linked_id.in_(all_people))
     _delete_matching(session, rows, HeldRemoval, is_held)
+    _delete_of_killed_read(session, rows, all_people)
     if scope.sections is not None:
         ids = select(Section.id).where(scope.sections)
         _delete_matching(session, rows, Enrollment, Enrollment.section_id.in_(ids))
@@ -86,6 +89,15 @@ def delete_scope(session: Session, scope: DeletionScope) -> RowCounts:
         _delete_matching(session, rows, District, scope.districts)
     _delete_orphans(session, rows)
     return rows
+
+
+def _delete_of_killed_read(session: Session, rows: RowCounts, people: Select[tuple[str]]) -> None:
+    """Delete what a full read that was killed noted about these people."""
+    clever_ids = select(Person.clever_id).where(Person.id.in_(people))
+    is_seen = and_(SeenRecord.kind == "people", SeenRecord.clever_id.in_(clever_ids))
+    _delete_matching(session, rows, SeenRecord, is_seen)
+    is_stale = or_(StaleLink.owner_id.in_(people), StaleLink.linked_id.in_(people))
+    _delete_matching(session, rows, StaleLink, is_stale)
 
 
 def _delete_orphans(session: Session, rows: RowCounts) -> None:

@@ -68,6 +68,11 @@ def _make_postgresql_engine(url: str, limits: ConnectionLimits) -> Engine:
         "do_connect",
         lambda _dialect, _record, cargs, cparams: postgresql.connect(limits, *cargs, **cparams),
     )
+    event.listen(
+        engine,
+        "begin",
+        lambda opened: postgresql.limit_transaction(opened.connection.driver_connection),
+    )
     event.listen(engine, "handle_error", _invalidate_unavailable)
     if limits.pool:
         IdleConnections(engine, limits.idle)

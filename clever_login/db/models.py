@@ -250,6 +250,37 @@ class HeldRemoval(Base):
     approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime(), default=None)
 
 
+class SeenRecord(Base):
+    """A record that the full read in progress has seen. The rows are deleted at its end."""
+
+    __tablename__ = "clever_seen_records"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    read_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    clever_id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
+    district_id: Mapped[str] = mapped_column(ForeignKey("clever_districts.id", ondelete="CASCADE"))
+
+
+class StaleLink(Base):
+    """A role at a school, or an enrollment, that the full read in progress has not seen.
+
+    `owner_id` is the person or the section, and `linked_id` the school or the person. The rows are
+    deleted at the end of the read.
+    """
+
+    __tablename__ = "clever_stale_links"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    read_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
+    linked_id: Mapped[str] = mapped_column(ID_TYPE, primary_key=True)
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)
+    counted: Mapped[bool] = mapped_column()  # whether the owner is already counted as changed
+    district_id: Mapped[str] = mapped_column(ForeignKey("clever_districts.id", ondelete="CASCADE"))
+
+
 class Claim(Base):
     """A one-time link that proves who owns an account from before Clever."""
 

@@ -21,13 +21,21 @@ INTERVAL_SECONDS = 0.1  # how often psycopg checks for signals; its default
 PAUSE_SECONDS = 0.1
 TOO_MANY_CONNECTIONS = "53300"
 # A pooler reports its own process id. Session settings made through a pooler would stay for its
-# next client, so the time limits are set only on a direct connection.
+# next client, so the time limits are set for the session only on a direct connection, and otherwise
+# for each transaction.
 SETUP_QUERY = """
 SELECT CASE WHEN pg_backend_pid() = %(process)s THEN
   set_config('statement_timeout', %(statement)s, false)
   || set_config('idle_in_transaction_session_timeout', %(idle)s, false)
 END
 """
+
+
+# Simple statements, which a pooler forwards together. They end with the transaction.
+TRANSACTION_LIMITS = (
+    "SET LOCAL statement_timeout = {statement}; "
+    "SET LOCAL idle_in_transaction_session_timeout = {idle}"
+)
 
 
 class AnswerTimeout(psycopg.OperationalError):
@@ -39,6 +47,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     limit: float = SETUP_SECONDS
     pooled: bool = False  # whether a pooler such as PgBouncer is in between
+    transaction_limits: str = ""  # a pooled connection's statements at the start of a transaction
 
     def wait(
         self, gen: PQGen[RV], interval: float = INTERVAL_SECONDS, timeout: float | None = None
@@ -60,6 +69,15 @@ def connect(limits: ConnectionLimits, *arguments: Any, **parameters: Any) -> Bou
         connection.close()
         raise
     return connection
+
+
+def limit_transaction(connection: BoundedConnection) -> None:
+    """Set the time limits of a transaction that begins, if a pooler has no session to set them in.
+
+    A single read is its own transaction, and only the client limits its time.
+    """
+    if connection.transaction_limits and not connection.autocommit:
+        connection.execute(connection.transaction_limits)
 
 
 def _open_connection(
@@ -99,5 +117,6 @@ def _configure_session(connection: BoundedConnection, limits: ConnectionLimits) 
     if not row or row[0] is None:
         connection.pooled = True
         connection.prepare_threshold = None  # a pooler may give these to another client
+        connection.transaction_limits = TRANSACTION_LIMITS.format_map(values)
     connection.autocommit = False
     connection.limit = limits.statement + 1  # so the server's own limit applies first

@@ -24,7 +24,8 @@ from clever_login.roster_sync.announcements import write_and_announce
 from clever_login.roster_sync.district_run import DistrictSync
 from clever_login.roster_sync.limits import loss_limits
 from clever_login.roster_sync.limits.loss_limits import Loss, LossCounts
-from clever_login.roster_sync.removals import removal, snapshot
+from clever_login.roster_sync.removals import removal
+from clever_login.roster_sync.removals.snapshot import Snapshot
 from clever_login.roster_sync.writer import Batch, WriteResult
 
 RECORDS_PER_TRANSACTION = 500
@@ -61,24 +62,24 @@ def read_everything(sync: DistrictSync) -> None:
     """
     sync.excessive_losses.clear()  # those of events that could not be read to their end
     cursor = _latest_cursor(sync)
-    sync.transactions.run_in_transaction(snapshot.create_snapshot)
+    snapshot = Snapshot(district_id=sync.district_id, started_at=sync.started_at)
     try:
         counts_before = sync.transactions.run_in_transaction(
             lambda db: loss_limits.count_active(db, sync.district_id)
         )
         for group in _groups(sync):
             try:
-                _read_group(sync, group, counts_before)
+                _read_group(sync, snapshot, group, counts_before)
             except NotShared:
                 if group.name not in OPTIONAL_LISTS:
                     raise
                 sync.unread_kinds.add(group.name)
-        sync.write(lambda db: _finish_read(sync, db, cursor))
+        sync.write(lambda db: _finish_read(sync, snapshot, db, cursor))
         sync.transactions.run_in_transaction(analyze_tables)
     finally:
         if not sync.transactions.connection.invalidated:
             with sync.transactions.connection.begin():
-                snapshot.drop_snapshot(sync.transactions.connection)
+                snapshot.delete(sync.transactions.connection)
 
 
 def _latest_cursor(sync: DistrictSync) -> str | None:
@@ -102,11 +103,13 @@ def _groups(sync: DistrictSync) -> Iterable[_Group]:
     yield _Group("sections", ("sections", "enrollments"), {"sections": sections})
 
 
-def _read_group(sync: DistrictSync, group: _Group, counts_before: LossCounts) -> None:
+def _read_group(
+    sync: DistrictSync, snapshot: Snapshot, group: _Group, counts_before: LossCounts
+) -> None:
     """Read a group, and once more if it is empty or too much of it is missing."""
     report = sync.report.copy()
-    empty = _read_lists(sync, group)
-    losses = _find_losses(sync, group, counts_before, empty)
+    empty = _read_lists(sync, snapshot, group)
+    losses = _find_losses(sync, snapshot, group, counts_before, empty)
     if not losses and empty != group.lists.keys():
         return
     if losses:
@@ -114,17 +117,21 @@ def _read_group(sync: DistrictSync, group: _Group, counts_before: LossCounts) ->
             f"Missing: {', '.join(map(str, losses))}. Reading the list again, to be sure."
         )
     sync.report.reset(report)
-    empty = _read_lists(sync, group)
+    empty = _read_lists(sync, snapshot, group)
     if not sync.confirm_archive:
-        sync.excessive_losses.extend(_find_losses(sync, group, counts_before, empty))
+        sync.excessive_losses.extend(_find_losses(sync, snapshot, group, counts_before, empty))
 
 
 def _find_losses(
-    sync: DistrictSync, group: _Group, counts_before: LossCounts, empty: set[str]
+    sync: DistrictSync,
+    snapshot: Snapshot,
+    group: _Group,
+    counts_before: LossCounts,
+    empty: set[str],
 ) -> list[Loss]:
     def work(connection: Connection) -> list[Loss]:
         counts_now = loss_limits.count_active(connection, sync.district_id, group.kinds)
-        missing = snapshot.count_missing(connection, sync.district_id, sync.started_at, group.kinds)
+        missing = snapshot.count_missing(connection, group.kinds)
         return loss_limits.find_excessive_losses(
             counts_before, counts_now, missing, sync.removal_limit, empty
         )
@@ -132,7 +139,7 @@ def _find_losses(
     return sync.transactions.run_in_transaction(work)
 
 
-def _read_lists(sync: DistrictSync, group: _Group) -> set[str]:
+def _read_lists(sync: DistrictSync, snapshot: Snapshot, group: _Group) -> set[str]:
     """Read the lists of a group, and return the keys of those that are empty."""
     number, empty = 0, set[str]()
     for key, read_records in group.lists.items():
@@ -143,7 +150,8 @@ def _read_lists(sync: DistrictSync, group: _Group) -> set[str]:
             else read_records()
         )
         for chunk in chunks(records, RECORDS_PER_TRANSACTION):
-            sync.write(_chunk_writer(sync, group.name, {record.id: record for record in chunk}))
+            by_id = {record.id: record for record in chunk}
+            sync.write(_chunk_writer(sync, snapshot, group.name, by_id))
             number += len(chunk)
             sync.report_progress(f"{number} {group.name}")
         if number == number_before:
@@ -152,22 +160,23 @@ def _read_lists(sync: DistrictSync, group: _Group) -> set[str]:
 
 
 def _chunk_writer(
-    sync: DistrictSync, kind: str, records: dict[str, Any]
+    sync: DistrictSync, snapshot: Snapshot, kind: str, records: dict[str, Any]
 ) -> Callable[[Connection], WriteResult]:
     def work(connection: Connection) -> WriteResult:
-        snapshot.add_to_snapshot(connection, kind, records)
+        snapshot.add_seen(connection, kind, records)
         batch = Batch(**{kind: records})
         return write_and_announce(connection, sync.district_id, batch, snapshot.note_stale)
 
     return work
 
 
-def _finish_read(sync: DistrictSync, connection: Connection, cursor: str | None) -> WriteResult:
+def _finish_read(
+    sync: DistrictSync, snapshot: Snapshot, connection: Connection, cursor: str | None
+) -> WriteResult:
     sync.save_full_read(connection, cursor)
     return removal.finish_full_read(
         connection,
-        sync.district_id,
-        sync.started_at,
+        snapshot,
         loss_limits.held_kinds(sync.excessive_losses),
         sync.unread_kinds,
         is_confirmed=sync.confirm_archive,

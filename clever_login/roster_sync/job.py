@@ -51,7 +51,7 @@ from clever_login.roster_sync.event_sync import EVENTS_PER_PAGE, apply_events
 from clever_login.roster_sync.full_sync import read_everything
 from clever_login.roster_sync.limits.loss_limits import Loss
 from clever_login.roster_sync.read_plan import ReadHistory
-from clever_login.roster_sync.removals import held_removals, removal
+from clever_login.roster_sync.removals import held_removals, removal, snapshot
 from clever_login.roster_sync.results import (
     SyncMode,
     SyncResult,
@@ -133,6 +133,7 @@ class _SyncJob:
 
     def results(self) -> Iterator[SyncResult]:
         self.runs.finish_interrupted()
+        self.transactions.run_in_transaction(snapshot.delete_leftovers)
         listed_ids = self.districts.ids()
         names = self.transactions.run_in_transaction(district_records.connected_districts)
         requested, allowed = self.options.district, self._settings.clever_district_ids

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from clever_login.db.models import (
     Base,
@@ -20,6 +21,8 @@ from clever_login.db.models import (
     Person,
     School,
     Section,
+    SeenRecord,
+    StaleLink,
     StoredValue,
     Term,
 )
@@ -73,6 +76,7 @@ def test_a_forgotten_person_remains_in_no_row_and_no_session(school: Site, key: 
     with database_session(school) as session:
         session.add(Claim(token_hash="a" * 64, person_id="ours-student", expires_at=TODAY))
         session.add(Person(id="ours-earlier", merged_into="ours-student"))
+        add_rows_of_a_killed_read(session, school, "student")
     clever_id = school.person("student").id
     before = counts(school)
     result = run(school, "forget", "--user", clever_id if key == "of Clever" else "ours-student")
@@ -84,6 +88,8 @@ def test_a_forgotten_person_remains_in_no_row_and_no_session(school: Site, key: 
         "clever_role_assignments": 1,
         "clever_enrollments": 3,
         "clever_claims": 1,
+        "clever_seen_records": 1,
+        "clever_stale_links": 2,
     }
     assert receipt(result) == {name: count for name, count in deleted.items() if count} | {
         "sessions": 1
@@ -95,6 +101,20 @@ def test_a_forgotten_person_remains_in_no_row_and_no_session(school: Site, key: 
         assert word not in all_rows(school) + result.output, word
     assert visitor.open("/dashboard").path == "/"
     assert other.open("/dashboard").path == "/dashboard"
+
+
+def add_rows_of_a_killed_read(session: Session, site: Site, user_name: str) -> None:
+    """Add what a full read has noted about a user, and about another one."""
+    read = {"read_id": "a" * 32, "district_id": site.person(user_name).district.id}
+    for clever_id in (site.person(user_name).id, "another"):
+        session.add(SeenRecord(**read, kind="people", clever_id=clever_id))
+    for kind, owner, linked in (
+        ("role_assignments", f"ours-{user_name}", "a-school"),
+        ("enrollments", "a-section", f"ours-{user_name}"),
+        ("enrollments", "a-section", "ours-another"),
+    ):
+        link = {"kind": kind, "owner_id": owner, "linked_id": linked, "role": "student"}
+        session.add(StaleLink(**read, **link, counted=False))
 
 
 def test_forget_says_that_a_person_clever_still_shares_will_return_as_a_new_account(

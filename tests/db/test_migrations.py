@@ -33,6 +33,8 @@ from clever_login.db.models import (
     RoleAssignment,
     School,
     Section,
+    SeenRecord,
+    StaleLink,
     StoredValue,
     SyncLock,
     SyncRun,
@@ -93,6 +95,10 @@ def fill(target: Database) -> None:
         )
         session.add(SyncLock(name="sync", holder="nobody", until=utc_now()))
         session.add(StoredValue(key="state-a", value=b"1", expires_at=utc_now()))
+        read = {"read_id": "f1", "district_id": "d1"}
+        session.add(SeenRecord(**read, kind="people", clever_id="c1"))
+        link = {"owner_id": "k1", "linked_id": "p1", "role": "student"}
+        session.add(StaleLink(**read, **link, kind="enrollments", counted=False))
         session.add(SyncRun(id="r1", district_id="d1", trigger="command", started_at=utc_now()))
 
 

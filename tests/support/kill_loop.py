@@ -117,7 +117,10 @@ class SyncedSchool:
                 session.execute(delete(table))
 
     def check(self) -> None:
-        """Compare the database with the simulator row by row."""
+        """Compare the database with the simulator row by row. Killed reads must leave no rows."""
+        with database(self.app).read_session() as session:
+            for table in (models.SeenRecord, models.StaleLink):
+                assert session.scalar(select(func.count()).select_from(table)) == 0
         assert_rows_equal(ExpectedRows(self.clever, self.district), database(self.app).engine)
 
 

@@ -86,9 +86,10 @@ def _parent(process: int) -> int:
 
 
 @contextmanager
-def pgbouncer(server_url: str, folder: Path) -> Iterator[int]:
+def pgbouncer(server_url: str, folder: Path, *settings: str) -> Iterator[int]:
     """Run PgBouncer in transaction mode in front of this server. Yields its port.
 
+    `settings` are further lines of pgbouncer.ini; a later line overrides an earlier one.
     PgBouncer refuses to run as root, so root runs it as another user.
     """
     parts, port = urlsplit(server_url), running_app.free_port()
@@ -96,7 +97,7 @@ def pgbouncer(server_url: str, folder: Path) -> Iterator[int]:
     (home / "pgbouncer.ini").write_text(
         f"[databases]\n* = host={parts.hostname} port={parts.port} user={parts.username}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+        "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n" + "\n".join(settings)
     )
     before: list[str] = []
     if os.geteuid() == 0:

@@ -14,7 +14,8 @@ from clever_login.db import models
 from clever_login.db.models import Person
 from clever_login.roster_sync.announcements import announce_removals
 from clever_login.roster_sync.kinds import LINK_BY_KIND, MODEL_BY_KIND
-from clever_login.roster_sync.removals import held_removals, snapshot
+from clever_login.roster_sync.removals import held_removals
+from clever_login.roster_sync.removals.snapshot import Snapshot
 from clever_login.roster_sync.writer import WriteResult
 
 # Clever may leave out a few people for an hour, so a second full read has to agree.
@@ -36,8 +37,7 @@ class Removal:
 
 def finish_full_read(
     connection: Connection,
-    district_id: str,
-    started_at: datetime,
+    snapshot: Snapshot,
     held_kinds: Collection[str],
     unread_kinds: Collection[str],
     *,
@@ -49,12 +49,11 @@ def finish_full_read(
     are hidden, and archived when they are still missing after CONFIRM_AFTER; with `is_confirmed`,
     now. Raises ReceiverFailed.
     """
+    district_id, started_at = snapshot.district_id, snapshot.started_at
     missing = {
-        kind: snapshot.is_missing(kind, district_id, started_at)
-        for kind in MODEL_BY_KIND
-        if kind not in unread_kinds
+        kind: snapshot.is_missing(kind) for kind in MODEL_BY_KIND if kind not in unread_kinds
     }
-    _update_holds(connection, district_id, missing, held_kinds)
+    _update_holds(connection, snapshot, missing, held_kinds)
     removal = Removal(
         records={kind: missing[kind] for kind in missing if kind not in held_kinds},
         links={kind: snapshot.stale_links(kind) for kind in LINK_BY_KIND if kind not in held_kinds},
@@ -74,11 +73,12 @@ def finish_full_read(
 
 def _update_holds(
     connection: Connection,
-    district_id: str,
+    snapshot: Snapshot,
     missing: dict[str, ColumnElement[bool]],
     held_kinds: Collection[str],
 ) -> None:
     """Hold what is missing of the held kinds, and end the other holds: a full read decides."""
+    district_id = snapshot.district_id
     for kind in {*missing, *LINK_BY_KIND}.difference(held_kinds):
         held_removals.end_unapproved_holds(connection, district_id, kind)
     for kind, condition in missing.items():
