@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,6 +207,7 @@ class EnvironmentReader:
 
 
 PRODUCTION, DEVELOPMENT = "production", "development"
+COMMAND_CONNECTIONS = 2  # of a machine's, for commands such as a sync and an upgrade
 CLEVER_HOLD_PERCENT = 10  # Clever itself holds larger deletions back
 CLEVER_URL, STATUS_PAGE_URL = "https://clever.com", "https://status.clever.com"
 
@@ -243,11 +245,13 @@ class Settings:
     clever_library: bool = False
     clever_status_url: str | None = None
     database_url: str | None = field(default=None, repr=False)
-    database_connections: int = 4
+    database_max_connections: int = 20  # of this machine
+    database_connections: int | None = None  # of one worker; deprecated
     retention_days: int = 365
     redis_url: str | None = field(default=None, repr=False)
     redis_tls_verify: bool = True
-    redis_connections: int = 4
+    redis_max_connections: int = 20  # of this machine
+    redis_connections: int | None = None  # of one worker; deprecated
     session_idle_minutes: int = 30
     clever_full_read_days: int = 7
     clever_removal_limits: tuple[str, ...] = ()  # "10", or "ID=40" for one district
@@ -259,6 +263,7 @@ class Settings:
     support_email: str | None = None
     support_url: str | None = None
     trusted_proxies: int = 0
+    web_concurrency: int = 2
     port: int = 3000
     login_seconds: float = 10.0  # per login; a code expires in 60 s, a router gives up in 30 s
     # No variable sets these, nor login_seconds: CleverLogin sets the prefix, tests the others.
@@ -287,6 +292,18 @@ class Settings:
             key, _, percent = part.rpartition("=")
             limits[key] = percent
         return int(limits.get(district_id, limits[""]))
+
+    @property
+    def worker_database_connections(self) -> int:
+        """How many PostgreSQL connections one worker may open."""
+        share = worker_share(self.database_max_connections, self.web_concurrency)
+        return self.database_connections or share
+
+    @property
+    def worker_redis_connections(self) -> int:
+        """How many Redis connections one worker may open."""
+        share = worker_share(self.redis_max_connections, self.web_concurrency)
+        return self.redis_connections or share
 
     @property
     def https(self) -> bool:
@@ -340,11 +357,9 @@ def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
         clever_oidc=reader.switch("CLEVER_OIDC", default=False),
         clever_status_url=reader.url("CLEVER_STATUS_URL", status_page),
         database_url=reader.database("DATABASE_URL"),
-        database_connections=reader.number("DATABASE_CONNECTIONS", 4, 1, 100),
         retention_days=reader.number("RETENTION_DAYS", 365, 1, 3650),
         redis_url=reader.redis("REDIS_URL"),
         redis_tls_verify=reader.switch("REDIS_TLS_VERIFY", default=True),
-        redis_connections=reader.number("REDIS_CONNECTIONS", 4, 1, 100),
         clever_full_read_days=reader.number("CLEVER_FULL_READ_DAYS", 7, 1, 30),
         clever_removal_limits=reader.percentages("CLEVER_REMOVAL_LIMITS"),
         session_idle_minutes=reader.number("SESSION_IDLE_MINUTES", 30, 1, 24 * 60),
@@ -353,7 +368,34 @@ def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
         support_email=reader.email("SUPPORT_EMAIL"),
         support_url=reader.url("SUPPORT_URL", None),
         port=reader.number("PORT", 3000, 1, 65535),
+        **_read_connections(reader),
         **_read_switches(reader),
+    )
+
+
+def _read_connections(reader: EnvironmentReader) -> dict[str, Any]:
+    """Read how many connections this machine may use, and the number of its workers."""
+    values: dict[str, int | None] = {
+        "database_max_connections": reader.number("DATABASE_MAX_CONNECTIONS", 20, 6, 10_000),
+        "redis_max_connections": reader.number("REDIS_MAX_CONNECTIONS", 20, 6, 10_000),
+        "web_concurrency": reader.number("WEB_CONCURRENCY", 2, 1, 1000),
+    }
+    deprecated = {
+        "DATABASE_CONNECTIONS": reader.number("DATABASE_CONNECTIONS", 4, 1, 100),
+        "REDIS_CONNECTIONS": reader.number("REDIS_CONNECTIONS", 4, 1, 100),
+    }
+    for name, value in deprecated.items():
+        if reader.text(name):
+            values[name.lower()] = value
+            warnings.warn(f"{name} {describe_deprecated(name)}", DeprecationWarning, stacklevel=2)
+    return values
+
+
+def describe_deprecated(name: str) -> str:
+    """Return what to write instead of DATABASE_CONNECTIONS or REDIS_CONNECTIONS."""
+    return (
+        f"is deprecated. Remove it, and set {name.replace('_', '_MAX_', 1)} to the number of "
+        "connections that this machine may use."
     )
 
 
@@ -365,6 +407,14 @@ def _read_switches(reader: EnvironmentReader) -> dict[str, Any]:
         "sync_button": reader.switch("SYNC_BUTTON", default=True),
         "hsts_subdomains": reader.switch("HSTS_SUBDOMAINS", default=False),
     }
+
+
+def worker_share(limit: int, workers: int) -> int:
+    """Return how many of a machine's connections one of its workers may open.
+
+    During a deploy, old and new workers overlap, and two commands need one connection each.
+    """
+    return max(2, (limit - COMMAND_CONNECTIONS) // (2 * workers))
 
 
 def load_settings_or_exit() -> Settings:

@@ -26,12 +26,15 @@ DEVELOPMENT = PRODUCTION | {"APP_ENV": "development"}
 # Every setting that is a number, with its smallest and its largest value.
 NUMBERS = {
     "DATABASE_CONNECTIONS": (1, 100),
+    "DATABASE_MAX_CONNECTIONS": (6, 10_000),
     "RETENTION_DAYS": (1, 3650),
     "REDIS_CONNECTIONS": (1, 100),
+    "REDIS_MAX_CONNECTIONS": (6, 10_000),
     "SESSION_IDLE_MINUTES": (1, 24 * 60),
     "CLEVER_FULL_READ_DAYS": (1, 30),
     "SESSION_MAX_HOURS": (1, 24),
     "TRUSTED_PROXIES": (0, 10),
+    "WEB_CONCURRENCY": (1, 1000),
     "PORT": (1, 65535),
 }
 
@@ -58,8 +61,10 @@ def test_all_settings_errors_are_in_one_message() -> None:
         assert name in message
 
 
+@pytest.mark.filterwarnings("ignore:.*_CONNECTIONS is deprecated:DeprecationWarning")
 def test_every_number_is_accepted_at_its_limits_and_refused_beyond_them() -> None:
-    assert {field.name.upper() for field in fields(Settings) if field.type == "int"} == {*NUMBERS}
+    types = {"int", "int | None"}
+    assert {field.name.upper() for field in fields(Settings) if field.type in types} == {*NUMBERS}
     for name, (smallest, largest) in NUMBERS.items():
         for value in (smallest, largest):
             settings = load_settings(PRODUCTION | {name: str(value)})
@@ -99,7 +104,7 @@ def test_every_number_is_accepted_at_its_limits_and_refused_beyond_them() -> Non
         ("SUPPORT_EMAIL", "Help <help@example.org>"),
         ("SUPPORT_URL", "javascript:alert(1)"),
         ("REDIS_TLS_VERIFY", "maybe"),
-        ("REDIS_CONNECTIONS", "unlimited"),
+        ("REDIS_MAX_CONNECTIONS", "unlimited"),
         ("APP_ENV", "staging"),
         ("SECRET_KEY_FALLBACKS", "a"),
         ("CLEVER_URL", "https://evil.test\\.clever.com"),
@@ -222,3 +227,28 @@ def test_removal_limits_are_for_all_districts_or_for_one(
     settings = load_settings(PRODUCTION | {"CLEVER_REMOVAL_LIMITS": value})
     assert settings.removal_limit("d1") == of_district
     assert settings.removal_limit("d2") == of_others
+
+
+@pytest.mark.parametrize(
+    ("limit", "workers", "share"),
+    [(20, 2, 4), (20, 1, 9), (20, 4, 2), (20, 8, 2), (40, 2, 9), (100, 4, 12), (6, 1, 2)],
+)
+def test_a_worker_gets_its_part_of_the_connections_of_a_machine(
+    limit: int, workers: int, share: int
+) -> None:
+    """Twice as many workers during a deploy, and two commands, fit into the limit."""
+    environ = {"WEB_CONCURRENCY": str(workers)}
+    environ |= {f"{name}_MAX_CONNECTIONS": str(limit) for name in ("DATABASE", "REDIS")}
+    settings = load_settings(PRODUCTION | environ)
+    assert settings.worker_database_connections == share
+    assert settings.worker_redis_connections == share
+    assert 2 * workers * share + 2 <= limit or share == 2
+
+
+@pytest.mark.parametrize("name", ["DATABASE", "REDIS"])
+def test_a_former_setting_for_each_worker_still_works_and_names_its_successor(name: str) -> None:
+    says = rf"{name}_CONNECTIONS is deprecated\. .* set {name}_MAX_CONNECTIONS"
+    with pytest.warns(DeprecationWarning, match=says):
+        settings = load_settings(PRODUCTION | {f"{name}_CONNECTIONS": "7"})
+    own = (settings.worker_database_connections, settings.worker_redis_connections)
+    assert own == ((7, 4) if name == "DATABASE" else (4, 7))

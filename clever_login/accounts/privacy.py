@@ -91,7 +91,7 @@ def delete_scope(session: Session, scope: DeletionScope) -> RowCounts:
     return rows
 
 
-def _delete_of_killed_read(session: Session, rows: RowCounts, people: Select[tuple[str]]) -> None:
+def _delete_of_killed_read(session: Session, rows: RowCounts, people: Select[str]) -> None:
     """Delete what a full read that was killed noted about these people."""
     clever_ids = select(Person.clever_id).where(Person.id.in_(people))
     is_seen = and_(SeenRecord.kind == "people", SeenRecord.clever_id.in_(clever_ids))

@@ -23,7 +23,13 @@ from clever_login.config import Settings
 from clever_login.db import connection_limits, migrate
 from clever_login.db.connection_limits import ConnectionLimits
 from clever_login.db.driver_errors import NO_ANSWER, RetryableError, translate_driver_errors
-from clever_login.db.engines import Engines, erase_deleted, make_engines, max_connections
+from clever_login.db.engines import (
+    ConnectionUsage,
+    Engines,
+    connection_usage,
+    erase_deleted,
+    make_engines,
+)
 from clever_login.db.models import SyncLock, utc_now
 from clever_login.db.product_tables import created_at_first_use
 from clever_login.errors import DatabaseUnavailable
@@ -168,10 +174,13 @@ class Database:
         with translate_driver_errors():
             erase_deleted(self.engine)
 
-    def max_connections(self) -> int | None:
-        """Return how many connections PostgreSQL allows this user; None if a pooler shares them."""
+    def connection_usage(self) -> ConnectionUsage | None:
+        """Return how many connections are in use, and of how many; None if a pooler shares them.
+
+        Raises DatabaseUnavailable.
+        """
         with translate_driver_errors():
-            return max_connections(self.engine)
+            return connection_usage(self.engine)
 
     def close(self) -> None:
         """Close all connections. The next transaction opens new ones."""
@@ -232,7 +241,7 @@ def database(app: Flask | None = None) -> Database:
         url = resolve_url(services(app).settings, Path(flask_app.instance_path))
         created = Database(
             url,
-            services(app).settings.database_connections,
+            services(app).settings.worker_database_connections,
             product_tables=created_at_first_use(flask_app),
         )
         flask_app.extensions.setdefault(_EXTENSION_KEY, created)  # the first of two threads wins

@@ -25,15 +25,32 @@ READ_ONLY_OPTIONS: dict[str, Any] = {"reading": True}
 AUTOCOMMIT_OPTIONS: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 # VACUUM refuses to run in a transaction.
 NO_TRANSACTION_OPTIONS: dict[str, Any] = {"without_transaction": True}
-MAX_CONNECTIONS_QUERY = """
-SELECT least(
-  current_setting('max_connections')::int
-    - current_setting('superuser_reserved_connections')::int
-    - coalesce(current_setting('reserved_connections', true), '0')::int,
-  (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
-  (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+# Of the limits of the server, the user, and the database, the one that is reached first. Users
+# without rights see the rows of other users, but not what kind of process each is.
+USAGE_QUERY = """
+WITH clients AS (
+  SELECT usename, datname FROM pg_stat_activity
+  WHERE datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
 )
+SELECT in_use, allowed FROM (
+  SELECT (SELECT count(*) FROM clients) AS in_use,
+    current_setting('max_connections')::int
+    - current_setting('superuser_reserved_connections')::int
+    - coalesce(current_setting('reserved_connections', true), '0')::int AS allowed
+  UNION ALL SELECT (SELECT count(*) FROM clients WHERE usename = current_user),
+    (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user)
+  UNION ALL SELECT (SELECT count(*) FROM clients WHERE datname = current_database()),
+    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
+) AS limits
+WHERE allowed IS NOT NULL ORDER BY allowed - in_use LIMIT 1
 """
+
+
+class ConnectionUsage(NamedTuple):
+    """How many connections a server has now, and how many it allows."""
+
+    in_use: int
+    allowed: int
 
 
 class Engines(NamedTuple):
@@ -144,13 +161,12 @@ def erase_deleted(engine: Engine) -> None:
             raise DatabaseUnavailable("another process reads the database file")
 
 
-def max_connections(engine: Engine) -> int | None:
-    """Return how many connections PostgreSQL allows this user, or None if a pooler shares them."""
+def connection_usage(engine: Engine) -> ConnectionUsage | None:
+    """Return PostgreSQL's connections, with this one, or None if a pooler shares them."""
     with read_only(engine).connect() as connection:
         if getattr(connection.connection.driver_connection, "pooled", True):
             return None
-        limit: int = connection.exec_driver_sql(MAX_CONNECTIONS_QUERY).scalar_one()
-        return limit
+        return ConnectionUsage(*connection.exec_driver_sql(USAGE_QUERY).one())
 
 
 def _make_sqlite_engine(url: str) -> Engine:

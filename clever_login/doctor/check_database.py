@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clever_login.doctor.check_storage import STORE_FOLDER, check_connection_limit
+from clever_login.doctor.check_connections import POSTGRESQL, check_connections
+from clever_login.doctor.check_storage import STORE_FOLDER
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.errors import DatabaseUnavailable, missing_extra
@@ -52,7 +53,7 @@ def _check_postgresql(environment: DoctorEnvironment) -> Iterator[Finding]:
     from clever_login.db.database import Database, resolve_url
 
     url = resolve_url(environment.settings, Path(STORE_FOLDER))
-    database = Database(url, environment.settings.database_connections, jobs=DOCTOR_LIMITS)
+    database = Database(url, environment.settings.worker_database_connections, jobs=DOCTOR_LIMITS)
     try:
         yield from _check_database(environment, database)
     finally:
@@ -70,10 +71,8 @@ def _check_database(environment: DoctorEnvironment, database: Database) -> Itera
         CHECK_NAME,
         "Accounts are stored in PostgreSQL, and its tables match this version of the app.",
     )
-    if limit := database.max_connections():
-        yield check_connection_limit(
-            environment, CHECK_NAME, "PostgreSQL", "DATABASE_CONNECTIONS", limit
-        )
+    usage = database.connection_usage()
+    yield from check_connections(environment, CHECK_NAME, POSTGRESQL, *(usage or (None, None)))
     yield from _check_rosters(database)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from clever_login.config import DEVELOPMENT
+from clever_login.doctor.check_connections import REDIS, check_connections
 from clever_login.doctor.environment import DoctorEnvironment, app_folder
 from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.errors import StoreUnavailable
@@ -121,44 +122,17 @@ def _check_eviction_policy(client: Any) -> Iterator[Finding]:
 
 
 def _check_redis_limit(environment: DoctorEnvironment, client: Any) -> Iterator[Finding]:
-    """Check the number of connections that Redis allows, if it tells."""
+    """Check the number of connections that Redis has and allows, if it tells."""
+    in_use: int | None = None
+    allowed: int | None = None
     try:
-        reply = client.info("clients").get("maxclients") or client.config_get("maxclients")
-        limit = int(reply["maxclients"] if isinstance(reply, dict) else reply)
+        clients = client.info("clients")
+        reply = clients.get("maxclients") or client.config_get("maxclients")
+        allowed = int(reply["maxclients"] if isinstance(reply, dict) else reply)
+        in_use = int(clients["connected_clients"])
     except Exception:  # noqa: BLE001 # hosts forbid INFO and CONFIG in many ways
-        return
-    yield check_connection_limit(environment, "store", "Redis", "REDIS_CONNECTIONS", limit)
-
-
-DEFAULT_WORKERS = 2  # as in gunicorn.conf.py
-COMMANDS = 3  # the release command, a sync and the doctor
-
-
-def check_connection_limit(
-    environment: DoctorEnvironment, name: str, server: str, variable: str, limit: int
-) -> Finding:
-    """Check that the server allows enough connections for a restart, when workers overlap."""
-    per_worker = int(getattr(environment.settings, variable.lower()))
-    workers = _worker_count(environment)
-    needed = 2 * workers * per_worker + COMMANDS
-    if needed <= limit:
-        return ok(name, f"{server} allows {limit} connections, and the app needs at most {needed}.")
-    maximum = (limit - COMMANDS) // (2 * workers)
-    fix = f"Set {variable} to {maximum}" if maximum >= 1 else "Set WEB_CONCURRENCY to fewer workers"
-    return warning(
-        name,
-        f"{server} allows {limit} connections. During a restart, this app may need {needed}: "
-        f"{variable} ({per_worker}) for each of {workers} old and {workers} new workers, and "
-        f"{COMMANDS} for a release, a sync and the doctor. Each additional machine needs"
-        " the "
-        "same number.",
-        f"{fix}, or choose a plan with more connections.",
-    )
-
-
-def _worker_count(environment: DoctorEnvironment) -> int:
-    workers = environment.environ.get("WEB_CONCURRENCY", "").strip()
-    return int(workers) if workers.isdecimal() and int(workers) else DEFAULT_WORKERS
+        allowed = None
+    yield from check_connections(environment, "store", REDIS, in_use, allowed)
 
 
 FILE_PERMISSIONS = "file permissions"

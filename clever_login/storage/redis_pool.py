@@ -115,7 +115,10 @@ def describe_failure(error: BaseException, connections: int) -> str:
     if isinstance(error, NoAnswer):
         return "Redis did not answer in time"
     if isinstance(error, NotConnected) and POOL_EXHAUSTED_MESSAGE in str(error):
-        return f"no Redis connection became free in time (REDIS_CONNECTIONS is {connections})"
+        return (
+            f"no Redis connection became free in time: this worker has {connections} of them "
+            "(REDIS_MAX_CONNECTIONS)"
+        )
     if MAX_CLIENTS_MESSAGE in str(error):
         return f"Redis accepts no more connections ({MAX_CLIENTS_MESSAGE})"
     if code := _reply_code(error):

@@ -86,7 +86,7 @@ class RedisStore:
             pool = client.connection_pool
             if isinstance(pool, redis_pool.RedisPool):
                 pool.handle_failure(error)
-            reason = redis_pool.describe_failure(error, self._settings.redis_connections)
+            reason = redis_pool.describe_failure(error, self._settings.worker_redis_connections)
             raise StoreUnavailable(reason) from error
 
     def _client(self) -> Redis:
@@ -110,7 +110,7 @@ def create_client(settings: Settings) -> Redis:
     tls = {"ssl_cert_reqs": None, "ssl_check_hostname": False} if skip_verification else {}
     pool = RedisPool.from_url(
         url,
-        max_connections=settings.redis_connections,
+        max_connections=settings.worker_redis_connections,
         socket_timeout=1.0,
         socket_connect_timeout=1.0,
         retry=Retry(NoBackoff(), 1),  # one more try if the server has closed the connection

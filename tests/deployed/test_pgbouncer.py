@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from clever_login.db import connection_limits
 from clever_login.db.engines import make_engine
-from tests.deployed.test_postgres_limits import command, name
+from tests.deployed.test_postgres_limits import browsers_of, command, name
 from tests.deployed.test_updates import FINISHED, RUNNING, wait_for_heading
 from tests.support import running_app
 from tests.support.expected_rows import ExpectedRows, assert_rows_equal
@@ -25,7 +25,6 @@ from tests.support.postgresql import Server, pgbouncer
 pytestmark = pytest.mark.servers
 NEW_SESSION = "server_lifetime = 0"  # PgBouncer uses each connection for one transaction
 STUDENTS = 300
-VISITORS = 30
 JOBS = ("sync --full", "db upgrade")
 
 
@@ -75,9 +74,9 @@ def test_a_sync_whose_transactions_all_have_another_session_writes_the_same_rows
         assert_no_state_of_sessions(direct)
 
 
-@pytest.mark.long
+@pytest.mark.parametrize("visitors", [8, pytest.param(30, marks=pytest.mark.long)])
 def test_logins_pages_syncs_an_update_and_an_upgrade_share_a_pooler(
-    server: Server, tmp_path: Path
+    server: Server, tmp_path: Path, visitors: int
 ) -> None:
     direct = running_app.new_database(server.url)
     with ExitStack() as stack:
@@ -91,11 +90,9 @@ def test_logins_pages_syncs_an_update_and_an_upgrade_share_a_pooler(
         first_sync = command(site, "sync")
         assert first_sync.returncode == 0, first_sync.stderr
         admin, signed_in = by_button(site, "district_admin"), by_button(site, "teacher")
-        pending_logins = [stop_before_callback(site, "student") for _ in range(VISITORS)]
-        browsers = [site.visitor() for _ in range(VISITORS)]
-        for browser in browsers:
-            browser.http.cookies.update(signed_in.http.cookies)
-        with ThreadPoolExecutor(2 * VISITORS + 2) as threads:
+        pending_logins = [stop_before_callback(site, "student") for _ in range(visitors)]
+        browsers = browsers_of(signed_in, site, visitors)
+        with ThreadPoolExecutor(2 * visitors + 2) as threads:
             jobs = [threads.submit(command, site, *words.split()) for words in JOBS]
             visits = [threads.submit(browser.open, "/dashboard") for browser in browsers]
             visits += [threads.submit(visitor.open, visitor.url) for visitor in pending_logins]

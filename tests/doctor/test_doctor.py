@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -442,17 +442,44 @@ def test_the_doctor_tries_redis_with_a_temporary_value(tmp_path: Path) -> None:
     run_doctor(environ, "--offline").assert_finding("store", "fault", "nobody can log in")
 
 
+@pytest.mark.filterwarnings("ignore:.*_CONNECTIONS is deprecated:DeprecationWarning")
 @pytest.mark.servers
-def test_a_redis_connection_limit_below_the_apps_maximum_is_a_warning(
-    tmp_path: Path,
-) -> None:
-    with running_app.run_redis(tmp_path, options=("--maxclients", "20")) as url:
+def test_the_doctor_says_how_many_connections_are_in_use(tmp_path: Path) -> None:
+    from redis import Redis
+
+    with ExitStack() as stack:
+        url = stack.enter_context(running_app.run_redis(tmp_path, options=("--maxclients", "20")))
         environ = PRODUCTION | {"REDIS_URL": url}
-        run_doctor(environ, "--offline").assert_finding("store", "ok", "allows 20", "at most 19")
-        report = run_doctor(environ | {"WEB_CONCURRENCY": "4"}, "--offline")
-        report.assert_finding("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 2")
-        report = run_doctor(environ | {"REDIS_CONNECTIONS": "8"}, "--offline")
-        report.assert_finding("store", "warning", "may need 35", "Set REDIS_CONNECTIONS to 4")
+
+        def assert_redis(state: str, *words: str, **changes: str) -> None:
+            run_doctor(environ | changes, "--offline").assert_finding("store", state, *words)
+
+        def connect(number: int) -> None:
+            for _ in range(number):
+                stack.enter_context(Redis.from_url(url)).ping()
+
+        assert_redis("ok", "1 of 20 connections to Redis are in use", "at most 18")
+        connect(15)
+        assert_redis("ok", "16 of 20 connections to Redis are in use")
+        connect(3)
+        assert_redis("warning", "19 of 20", "A command may not get one", "a plan with more")
+        assert_redis("warning", "at most 34", "Set WEB_CONCURRENCY to 4", WEB_CONCURRENCY="8")
+        assert_redis("warning", "Set REDIS_MAX_CONNECTIONS to 20", REDIS_MAX_CONNECTIONS="40")
+        assert_redis("warning", "is deprecated", "REDIS_MAX_CONNECTIONS", REDIS_CONNECTIONS="3")
+        assert_redis("warning", "at most 34", "Remove REDIS_CONNECTIONS", REDIS_CONNECTIONS="8")
+
+
+@pytest.mark.servers
+def test_the_doctor_says_if_redis_does_not_tell_its_connections(tmp_path: Path) -> None:
+    from redis import Redis
+
+    with running_app.run_redis(tmp_path) as url:
+        with Redis.from_url(url) as admin:
+            admin.acl_setuser(
+                "default", enabled=True, nopass=True, commands=["+@all", "-info", "-config"]
+            )
+        report = run_doctor(PRODUCTION | {"REDIS_URL": url}, "--offline")
+        report.assert_finding("store", "ok", "does not tell how many connections", "at most 18")
 
 
 @pytest.mark.servers

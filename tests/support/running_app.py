@@ -177,7 +177,8 @@ def run_gunicorn_with_redis(
         clever = stack.enter_context(run_in_background())
         port = free_port()
         url = f"http://localhost:{port}"
-        settings = settings_for(url, clever.url, folder, redis_url=redis_url, **changes)
+        changes = {"redis_url": redis_url, "web_concurrency": workers, **changes}
+        settings = settings_for(url, clever.url, folder, **changes)
         clever.configure(default_config(url, settings.clever_api_version))
         command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *options]
         command.append(GUNICORN_APP)
