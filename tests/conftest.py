@@ -106,17 +106,22 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.001)))
 
 
-STORES = ["in_process", pytest.param("deployed", marks=pytest.mark.servers)]
+STARTS = {
+    "in_process": "run_in_process",
+    "deployed": "run_gunicorn_with_redis",
+    "deployed_on_postgresql": "run_gunicorn_with_postgresql",
+}
+STORES = [
+    "in_process",
+    pytest.param("deployed", marks=pytest.mark.servers),
+    pytest.param("deployed_on_postgresql", marks=[pytest.mark.servers, pytest.mark.long]),
+]
 
 
 @pytest.fixture(params=STORES)
 def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMaker]:
-    """Run a test twice: in this process on file storage, and on two gunicorn workers with Redis."""
-    start = (
-        running_app.run_in_process
-        if request.param == "in_process"
-        else running_app.run_gunicorn_with_redis
-    )
+    """Run a test with files in this process, and on two gunicorn workers with each server."""
+    start: Callable[..., Any] = getattr(running_app, STARTS[request.param])
     with ExitStack() as stack:
 
         def make(**changes: Any) -> Site:

@@ -15,6 +15,7 @@ import clever_login
 from clever_login import CleverLogin, parts
 from clever_login.parts import Part
 from tests.conftest import SiteMaker
+from tests.support import session_file
 from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
 from tests.support.existing_app import register_callback_with_prefix
 from tests.support.login_flows import by_button, log_in_at_clever
@@ -53,6 +54,18 @@ def test_a_part_that_is_passed_twice_is_named_in_the_error() -> None:
     twice = [*PARTS, parts.Health()]
     with pytest.raises(TypeError, match=r"got parts\.Health twice"):
         CleverLogin(parts=twice)
+
+
+def test_an_app_without_the_librarys_tables_does_not_use_database_url(
+    make_site: SiteMaker,
+) -> None:
+    without = [part for part in PARTS if type(part).__name__ not in {"Accounts", "Rosters"}]
+    site = make_site(
+        make_app=lambda settings: make_starter(settings, parts=without),
+        database_url="postgresql://nobody@127.0.0.1:9/products_own",
+    )
+    assert by_button(site, "teacher").path == "/dashboard"
+    assert len(session_file.values(site, "session-*")) == 1
 
 
 def test_parts_may_have_any_order(make_site: SiteMaker) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from clever_login.accounts.announcements import announce_forgotten, collect_export
 from clever_login.clever.models import Role
+from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS
 from clever_login.db.database import database
 from clever_login.db.models import (
     PROVIDER,
@@ -31,6 +32,7 @@ from clever_login.db.models import (
     Section,
     SeenRecord,
     StaleLink,
+    StoredValue,
     SyncRun,
     Term,
     utc_now,
@@ -232,8 +234,9 @@ def is_on_postgresql() -> bool:
 def apply_retention(days: int, *, remove: bool) -> RowCounts:
     """Delete what has been archived for more than `days` days; return the number of rows per table.
 
-    Expired claim links go too. If `remove` is False, the deletion is rolled back, with what the
-    receivers of `people_forgotten` wrote. Raises DatabaseUnavailable and ReceiverFailed.
+    Expired claim links, sessions, and one-time keys go too. If `remove` is False, the deletion is
+    rolled back, with what the receivers of `people_forgotten` wrote. Raises DatabaseUnavailable and
+    ReceiverFailed.
     """
     with database().begin() as session:
         rows = delete_scope(session, _expired_scope(utc_now() - timedelta(days=days)))
@@ -241,6 +244,10 @@ def apply_retention(days: int, *, remove: bool) -> RowCounts:
         for claim in expired:
             session.delete(claim)
         rows[Claim.__tablename__] += len(expired)
+        ended = StoredValue.expires_at < utc_now() - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS)
+        for stored in session.scalars(select(StoredValue).where(ended)):
+            session.delete(stored)
+            rows[StoredValue.__tablename__] += 1
         session.flush()
         if not remove:
             session.rollback()

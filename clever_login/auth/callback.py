@@ -130,7 +130,8 @@ def _handle_missing_code(login: PendingLogin, error: LoginError) -> ResponseRetu
     """
     session = login_session()
     user = session.current_user()
-    if user is not None and user.logged_in_at > time.time() - login.age:
+    began = time.time() - login.age + 1  # at the latest: the cookie has whole seconds
+    if user is not None and user.logged_in_at > began:
         return _ignore_unrequested_callback(error)
     if not login.link:
         session.log_out()

@@ -110,11 +110,11 @@ def retention(yes: bool) -> None:
         log_event("retention", rows=rows.total())
         if rows.total():
             _erase_remains()
-        echo(f"Deleted: rows archived for more than {days} days, and expired claim links.")
+        echo(f"Deleted: rows archived for more than {days} days, and expired links and keys.")
     else:
         echo(
             "Nothing was deleted. Run the command with --yes to delete these rows: archived "
-            f"for more than {days} days, and expired claim links."
+            f"for more than {days} days, and expired links and keys."
         )
 
 

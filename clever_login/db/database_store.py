@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from clever_login.db.database import Database
 
 T = TypeVar("T")
+# With one of these parts of CleverLogin, the app has the library's tables.
+PARTS_WITH_TABLES = frozenset({"Accounts", "Rosters", "Database"})
 ANSWER_SECONDS = 2.0  # for one statement: every page waits for one
 RETRY_WITHIN_SECONDS = 0.5  # a connection that a restarted server has closed fails at once
 SWEEP_SECONDS = 5 * 60  # between two removals of expired values

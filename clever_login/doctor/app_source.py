@@ -5,7 +5,23 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from clever_login.db.database_store import PARTS_WITH_TABLES
+
 DEFAULT_URL_PREFIX = "/clever"  # of CleverLogin
+
+
+def find_database_part(folder: Path) -> bool | None:
+    """Return whether app.py uses a part with tables, or None if its source does not show parts."""
+    try:
+        tree = ast.parse((folder / "app.py").read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    names = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "parts"
+    }
+    return bool(names & PARTS_WITH_TABLES) if names else None
 
 
 def find_url_prefix(folder: Path) -> str | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clever_login.doctor.check_connections import POSTGRESQL, check_connections
-from clever_login.doctor.check_storage import STORE_FOLDER
+from clever_login.doctor.check_storage import STORE_FOLDER, doctor_database
 from clever_login.doctor.environment import DoctorEnvironment
 from clever_login.doctor.findings import Finding, failure, ok, warning
 from clever_login.errors import DatabaseUnavailable, missing_extra
@@ -49,15 +48,8 @@ def _extra_missing(environment: DoctorEnvironment, sentence: str) -> Finding:
 
 
 def _check_postgresql(environment: DoctorEnvironment) -> Iterator[Finding]:
-    from clever_login.db.connection_limits import DOCTOR_LIMITS
-    from clever_login.db.database import Database, resolve_url
-
-    url = resolve_url(environment.settings, Path(STORE_FOLDER))
-    database = Database(url, environment.settings.worker_database_connections, jobs=DOCTOR_LIMITS)
-    try:
+    with doctor_database(environment) as database:
         yield from _check_database(environment, database)
-    finally:
-        database.close()
 
 
 def _check_database(environment: DoctorEnvironment, database: Database) -> Iterator[Finding]:

@@ -4,28 +4,71 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from clever_login.config import DEVELOPMENT
+from clever_login.doctor.app_source import find_database_part
 from clever_login.doctor.check_connections import REDIS, check_connections
 from clever_login.doctor.environment import DoctorEnvironment, app_folder
 from clever_login.doctor.findings import Finding, failure, ok, warning
-from clever_login.errors import StoreUnavailable
+from clever_login.errors import StoreUnavailable, missing_extra
 from clever_login.storage.base import Store, probe
 from clever_login.storage.file_store import FILE_NAME, FileStore
 from clever_login.storage.private_files import database_file, find_exposed_files
 from clever_login.storage.redis_store import RedisStore, create_client
+
+if TYPE_CHECKING:
+    from clever_login.db.database import Database
 
 STORE_FOLDER = app_folder() / "instance" / "store"
 
 
 def check_store(environment: DoctorEnvironment) -> Iterator[Finding]:
     """Check that the store keeps a value, returns it and deletes it."""
-    yield from (
-        _check_redis(environment)
-        if environment.settings.redis_url
-        else _check_file_store(environment)
+    if environment.settings.redis_url:
+        yield from _check_redis(environment)
+    elif environment.settings.uses_postgresql and find_database_part(app_folder()) is not False:
+        yield from _check_postgresql(environment)
+    else:
+        yield from _check_file_store(environment)
+
+
+def _check_postgresql(environment: DoctorEnvironment) -> Iterator[Finding]:
+    """Check the table clever_store. That the server answers at all, another check reports."""
+    if missing_extra("rosters", "DATABASE_URL"):
+        return  # the check of the database says so
+    from clever_login.db.database_store import DatabaseStore
+
+    with doctor_database(environment) as database:
+        if problem := _store_problem(DatabaseStore(lambda: database)):
+            yield failure(
+                "store",
+                "Sessions are stored in PostgreSQL, but a test value could not be stored there, so "
+                f"nobody can log in: {problem}.",
+                "Correct what the check of the database says, or set REDIS_URL.",
+            )
+            return
+    yield ok(
+        "store",
+        "Sessions are stored in PostgreSQL, because DATABASE_URL is set and REDIS_URL is not. "
+        "Storing and reading a test value worked. Several machines share them.",
     )
+
+
+@contextmanager
+def doctor_database(environment: DoctorEnvironment) -> Iterator[Database]:
+    """Return the PostgreSQL database with the time limits of the doctor."""
+    from clever_login.db.connection_limits import DOCTOR_LIMITS
+    from clever_login.db.database import Database, resolve_url
+
+    url = resolve_url(environment.settings, STORE_FOLDER.parent)
+    connections = environment.settings.worker_database_connections
+    database = Database(url, connections, jobs=DOCTOR_LIMITS)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def _check_file_store(environment: DoctorEnvironment) -> Iterator[Finding]:
@@ -48,12 +91,22 @@ def _check_file_store(environment: DoctorEnvironment) -> Iterator[Finding]:
             f"On {environment.platform} the session file is lost at each restart, and each "
             "machine has "
             "its own.",
-            "Add a Redis and set REDIS_URL. Without it, users are logged out again and again.",
+            f"{_how_to_keep_sessions(environment)} Without it, users are logged out again and "
+            "again.",
         )
     elif environment.settings.app_env != DEVELOPMENT:
         yield ok(
-            "store", "A session file is enough for one machine. Several machines need REDIS_URL."
+            "store",
+            "A session file is enough for one machine. Several machines need PostgreSQL "
+            "(DATABASE_URL) or Redis (REDIS_URL).",
         )
+
+
+def _how_to_keep_sessions(environment: DoctorEnvironment) -> str:
+    """Return the fix for lost files. An app without the library's tables needs Redis."""
+    if environment.settings.uses_postgresql:
+        return "This app has no tables of the library in DATABASE_URL: add a Redis, set REDIS_URL."
+    return "Add a PostgreSQL database and set DATABASE_URL, or add a Redis and set REDIS_URL."
 
 
 def _folder_missing_finding() -> Finding:

@@ -92,7 +92,9 @@ CHECKS = (
         "CLEVER_OIDC",
         "CLEVER_DISTRICT_IDS",
     ),
-    _local_check("store", check_storage.check_store, "REDIS_URL", "REDIS_TLS_VERIFY"),
+    _local_check(
+        "store", check_storage.check_store, "REDIS_URL", "REDIS_TLS_VERIFY", "DATABASE_URL"
+    ),
     _local_check("database", check_database.check_connection_and_tables, "DATABASE_URL"),
     _local_check("file permissions", check_storage.check_file_permissions),
     _local_check("languages", check_settings.check_catalogs),

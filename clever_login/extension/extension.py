@@ -15,6 +15,7 @@ from clever_login.auth import link_views
 from clever_login.auth.account_hooks import AccountHooks
 from clever_login.cli import group
 from clever_login.config import Settings, load_settings
+from clever_login.db.database_store import PARTS_WITH_TABLES
 from clever_login.extension import library_accounts, template_names
 from clever_login.extension.arguments import (
     FindOrCreate,
@@ -25,7 +26,7 @@ from clever_login.extension.arguments import (
     check_parts,
 )
 from clever_login.extension.installers import INSTALLERS, LOGIN, WITHOUT_PART, Target
-from clever_login.extension.stores import DATABASE_PARTS, database_store
+from clever_login.extension.stores import database_store
 from clever_login.logs import app_logging
 from clever_login.logs.events import log_event
 from clever_login.parts import Part
@@ -136,7 +137,7 @@ class CleverLogin:
 
     def _lazy_commands(self) -> dict[str, str]:
         commands: dict[str, str] = {}
-        if DATABASE_PARTS & set(self.parts):
+        if PARTS_WITH_TABLES & set(self.parts):
             commands |= DATABASE_COMMANDS
         if "Rosters" in self.parts:
             commands |= ROSTER_COMMANDS

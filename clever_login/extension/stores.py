@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from clever_login.config import Settings
-from clever_login.db.database_store import DatabaseStore
+from clever_login.db.database_store import PARTS_WITH_TABLES, DatabaseStore
 from clever_login.storage.base import Store
 
 if TYPE_CHECKING:
     from clever_login.db.database import Database
-
-# With one of these, the app has the library's tables, and `flask clever db upgrade` creates them.
-DATABASE_PARTS = frozenset({"Accounts", "Rosters", "Database"})
 
 
 def database_store(app: Flask, settings: Settings, parts: Iterable[str]) -> Store | None:
@@ -24,7 +21,7 @@ def database_store(app: Flask, settings: Settings, parts: Iterable[str]) -> Stor
     REDIS_URL comes first. Without the library's tables, DATABASE_URL may be the product's own, so
     nothing is stored there.
     """
-    if settings.redis_url or not settings.uses_postgresql or DATABASE_PARTS.isdisjoint(parts):
+    if settings.redis_url or not settings.uses_postgresql or PARTS_WITH_TABLES.isdisjoint(parts):
         return None
 
     def get_database() -> Database:

@@ -272,14 +272,22 @@ def test_connections_closed_by_the_database_are_replaced_without_an_error(
 def test_the_doctor_reports_the_state_of_the_database(tmp_path: Path) -> None:
     with running_app.run_postgres(tmp_path) as url:
         environ = PRODUCTION | {"DATABASE_URL": url}
-        run_doctor(environ, "--offline").assert_finding(
-            "database", "fault", "no tables yet", "db upgrade"
-        )
+        for name in ("database", "store"):
+            report = run_doctor(environ, "--offline")
+            report.assert_finding(name, "fault", "no tables yet", "db upgrade")
         app = an_app(tmp_path, url)
         run_flask_clever(app, "db", "upgrade")
         database(app).close()
-        run_doctor(environ, "--offline").assert_finding("database", "ok", "PostgreSQL")
-    run_doctor(environ, "--offline").assert_finding("database", "fault", "does not answer")
+        report = run_doctor(environ, "--offline")
+        report.assert_finding("database", "ok", "PostgreSQL")
+        report.assert_finding("store", "ok", "PostgreSQL", "REDIS_URL is not")
+        on_heroku = run_doctor(environ | {"DYNO": "web.1"}, "--offline")
+        assert {"ok"} == {
+            check["outcome"] for check in on_heroku.checks if check["name"] == "store"
+        }
+    report = run_doctor(environ, "--offline")
+    report.assert_finding("database", "fault", "does not answer")
+    report.assert_finding("store", "fault", "nobody can log in", "does not answer")
 
 
 def test_the_doctor_warns_about_a_database_file_on_ephemeral_storage() -> None:

@@ -71,7 +71,14 @@ def machines(
         clever = stack.enter_context(run_in_background())
         ports = [running_app.free_port() for _ in ahead]
         urls = [f"http://localhost:{port}" for port in ports]
-        changes = {"redis_url": redis_url, **changes}
+        database_url = (
+            running_app.new_database_with_tables(
+                stack.enter_context(running_app.run_postgres(tmp_path))
+            )
+            if store == "postgresql"
+            else None
+        )
+        changes = {"redis_url": redis_url, "database_url": database_url, **changes}
         settings = running_app.settings_for(urls[0], clever.url, tmp_path, **changes)
         clever.configure(default_config(urls[0]))
         command = [sys.executable, "-m", "gunicorn", "--workers", "1", "app:create_app()"]
@@ -95,7 +102,9 @@ def faketime(seconds: int) -> dict[str, str]:
 
 
 # That machines share files, the next test shows in every run.
-@pytest.mark.parametrize("store", [pytest.param("files", marks=pytest.mark.long), "redis"])
+@pytest.mark.parametrize(
+    "store", [pytest.param("files", marks=pytest.mark.long), "redis", "postgresql"]
+)
 def test_a_code_dropped_by_one_process_is_refused_by_another(tmp_path: Path, store: str) -> None:
     with machines(tmp_path, store, 0, 0) as (site, urls):
         portal = at_the_portal(site, "student")
@@ -108,7 +117,7 @@ def test_a_code_dropped_by_one_process_is_refused_by_another(tmp_path: Path, sto
         assert thief.open(with_code(thief.url, code)).role == "teacher"
 
 
-@pytest.mark.parametrize("store", ["files", "redis"])
+@pytest.mark.parametrize("store", ["files", "redis", "postgresql"])
 def test_a_callback_that_reaches_two_machines_at_once_makes_one_exchange(
     tmp_path: Path, store: str
 ) -> None:
@@ -132,11 +141,12 @@ def clock_of(url: str) -> float:
     return parsedate_to_datetime(response.headers["Date"]).timestamp()
 
 
+@pytest.mark.parametrize("store", ["redis", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_clocks_that_differ_by_almost_two_minutes_break_neither_logins_nor_sessions(
-    tmp_path: Path,
+    tmp_path: Path, store: str
 ) -> None:
     oidc: dict[str, Any] = {"clever_client_id": "simulator-oidc", "clever_oidc": True}
-    with machines(tmp_path, "redis", 0, 110, -110, session_idle_minutes=1, **oidc) as (site, urls):
+    with machines(tmp_path, store, 0, 110, -110, session_idle_minutes=1, **oidc) as (site, urls):
         local, ahead, behind = urls
         assert clock_of(ahead) - clock_of(local) > 100  # otherwise the test proves nothing
         assert clock_of(local) - clock_of(behind) > 100

@@ -210,7 +210,7 @@ def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule()
         ({"SSL_CERT_FILE": "/etc/ssl/x"}, "certificates", "warning", "CLEVER_CA_BUNDLE"),
         ({"CLEVER_CA_BUNDLE": str(ROOT / "README.md")}, "certificates", "fault", "no certificate"),
         ({"CLEVER_CA_BUNDLE": "/no/such/file"}, "settings", "fault", "no file"),
-        ({"FLY_APP_NAME": "x"}, "store", "warning", "REDIS_URL"),
+        ({"FLY_APP_NAME": "x"}, "store", "warning", "set DATABASE_URL, or add a Redis"),
         ({}, "store", "ok", "one machine"),
     ],
 )

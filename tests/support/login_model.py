@@ -107,7 +107,8 @@ class World:
 
     def _refuse(self, browser: BrowserModel, login: Pending) -> str:
         """Clever sent no code: the state stays unused, and so does a session that is younger."""
-        if self.user_of(browser) and browser.session and browser.session.began > login.began:
+        latest = int(login.began) + 1  # cookies have whole seconds
+        if self.user_of(browser) and browser.session and browser.session.began > latest:
             return DASHBOARD
         browser.session = None
         return "login_cancelled"

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -172,12 +172,34 @@ def run_gunicorn_with_redis(
 
     `options` are options of gunicorn, `redis` options of Redis.
     """
-    with ExitStack() as stack:
-        redis_url = stack.enter_context(run_redis(folder, options=redis))
-        clever = stack.enter_context(run_in_background())
+    with (
+        run_redis(folder, options=redis) as redis_url,
+        run_gunicorn(
+            folder, workers=workers, options=options, redis_url=redis_url, **changes
+        ) as site,
+    ):
+        yield site
+
+
+@contextmanager
+def run_gunicorn_with_postgresql(folder: Path, **changes: Any) -> Iterator[Site]:
+    """Run the app as a small school does: gunicorn workers, and PostgreSQL for everything."""
+    with (
+        run_postgres(folder) as server_url,
+        run_gunicorn(folder, database_url=new_database_with_tables(server_url), **changes) as site,
+    ):
+        yield site
+
+
+@contextmanager
+def run_gunicorn(
+    folder: Path, *, workers: int = 2, options: tuple[str, ...] = (), **changes: Any
+) -> Iterator[Site]:
+    """Run gunicorn workers on the stores in `changes`."""
+    with run_in_background() as clever:
         port = free_port()
         url = f"http://localhost:{port}"
-        changes = {"redis_url": redis_url, "web_concurrency": workers, **changes}
+        changes = {"web_concurrency": workers, **changes}
         settings = settings_for(url, clever.url, folder, **changes)
         clever.configure(default_config(url, settings.clever_api_version))
         command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), *options]
