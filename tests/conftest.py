@@ -125,7 +125,8 @@ def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SiteMak
     with ExitStack() as stack:
 
         def make(**changes: Any) -> Site:
-            return stack.enter_context(start(tmp_path, **changes))
+            site: Site = stack.enter_context(start(tmp_path, **changes))
+            return site
 
         yield make
 
