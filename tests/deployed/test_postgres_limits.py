@@ -386,11 +386,10 @@ def test_a_burst_and_commands_stay_within_20_postgresql_connections_and_logins_w
 ) -> None:
     """Of many requests at once, some may get a 503, but nothing else, and none of it lasts."""
     _, url = server.new_user(f"CONNECTION LIMIT {PLAN}")
-    changes = {} if sessions == "in Redis" else {"redis_url": None}
+    in_redis = sessions == "in Redis"
+    run = running_app.run_gunicorn_with_redis if in_redis else running_app.run_gunicorn
     with ExitStack() as stack:
-        site = stack.enter_context(
-            running_app.run_gunicorn_with_redis(tmp_path, database_url=url, **changes)
-        )
+        site = stack.enter_context(run(tmp_path, database_url=url))
         for words in (("db", "upgrade"), ("sync",)):
             result = command(site, *words)
             assert result.returncode == 0, result.stderr
