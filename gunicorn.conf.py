@@ -24,7 +24,7 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 keepalive = 100
 
 # Above this limit, a worker closes the connection that has been idle the longest. Each connection
-# can use 32 KiB of memory for headers and 64 KiB for a body, and is one of 1024 open files.
+# is one of 1024 open files. All together can use 24 MiB of memory (docs/reliability.md).
 worker_connections = 500
 
 # A worker without a heartbeat for this long is replaced. Routers time out after the same time.

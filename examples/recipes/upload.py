@@ -53,8 +53,11 @@ def hand_in() -> ResponseReturnValue:
     file = _file()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{token_hex(8)}")
-    part.write_bytes(content)
-    part.replace(file)
+    try:
+        part.write_bytes(content)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)  # if the disk is full
     return redirect(url_for("homework.show"), 303)
 
 

@@ -95,6 +95,11 @@ ELSEWHERE = {
     "bin/test --full": "this runs in it",
     "bin/test --long": "this runs in it",
     "bin/test -- --durations=20": "this runs in it",
+    "bin/test tests/deployed/test_server_limits.py tests/deployed/test_killed_workers.py -rP": (
+        "this runs beside it"
+    ),
+    "bin/test tests/deployed/test_slow_clients.py tests/deployed/test_stopping.py "
+    "tests/deployed/test_http.py -rP": "this runs beside it",
     "bin/test --broken": "it takes minutes",
     "bin/lock": "it needs PyPI",
     "bin/audit": "it needs PyPI; its list is tested in tests/deployed/test_bin_dev.py",

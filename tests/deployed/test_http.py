@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.gunicorn import Gunicorn, gunicorn
+from tests.support.printed_rows import print_row
 from tests.support.raw_http import ask, connect, get, read_all, replies
 
 pytestmark = pytest.mark.servers
@@ -255,5 +256,6 @@ def test_a_crash_of_the_app_is_answered_with_500_and_its_message_is_not_logged(
 def test_pipelined_requests_are_dropped(server: Gunicorn) -> None:
     request = f"GET /one HTTP/1.1\r\nHost: {server.host}\r\n\r\n"
     received = ask(server.place, request * 200)
+    print_row("200 pipelined requests", f"answered: {len(received)}; the connection is closed")
     assert [reply.status for reply in received] == [200]
     assert received[0].header("Connection") == "close"

@@ -28,6 +28,7 @@ from tests.deployed.test_crashes import (
 from tests.support import running_app
 from tests.support.gunicorn import worker_processes
 from tests.support.login_flows import stop_before_callback
+from tests.support.printed_rows import print_row
 from tests.support.running_app import Site
 
 pytestmark = pytest.mark.servers
@@ -86,7 +87,10 @@ def test_killing_workers_with_logins_in_them_leaves_nothing_and_mixes_up_nobody(
             assert child.open(callback).path == "/dashboard"  # reloads the page of the browser
             assert child.is_in
         left = [*temporary.iterdir(), *(heartbeat_files() - before)]
-        print(f"{AT_ONCE} logins in 2 killed workers: all in after a reload; files left: {left}")
+        print_row(
+            f"2 workers are killed with {AT_ONCE} logins in them",
+            f"all are logged in after a reload of the page; files left behind: {len(left)}",
+        )
         assert left == []
         with Redis.from_url(redis_url) as redis:
             lasting = [key for key in redis.scan_iter() if redis.ttl(key) == -1]

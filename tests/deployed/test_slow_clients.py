@@ -15,6 +15,7 @@ from tests.support.browser_client import send_request as visit
 from tests.support.echo_app import LARGE
 from tests.support.gunicorn import Gunicorn, gunicorn
 from tests.support.login_flows import by_button
+from tests.support.printed_rows import print_row
 from tests.support.raw_http import PATIENCE, Reply, ask, connect, one_reply, read_all, replies
 from tests.support.running_app import Site
 from tests.support.slow_clients import ATTACKS, under_attack
@@ -42,7 +43,10 @@ def test_slow_clients_delay_neither_health_checks_nor_logins(site: Site, name: s
         answered = time.monotonic()
         assert by_button(site, "student").path == "/dashboard"
         in_after = time.monotonic() - answered
-    print(f"{name}: /healthz four times {answered - began:.3f} s, a login {in_after:.3f} s")
+    print_row(
+        f"{ATTACKS[name].connections} {name}",
+        f"4 health checks: {answered - began:.2f} s, then a login: {in_after:.2f} s",
+    )
     assert answered - began < BOUND_SECONDS
     assert in_after < BOUND_SECONDS
 

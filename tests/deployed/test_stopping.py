@@ -14,6 +14,7 @@ import pytest
 from tests.support import running_app
 from tests.support.gunicorn import Gunicorn, gunicorn
 from tests.support.login_flows import stop_before_callback
+from tests.support.printed_rows import print_row
 from tests.support.raw_http import PATIENCE, connect, one_reply, read_all, replies
 from tests.support.steady_load import steady_load
 
@@ -36,7 +37,10 @@ def test_a_stop_under_load_loses_no_request(tmp_path: Path, unix: bool) -> None:
             time.sleep(0.5)  # a router also needs a moment to send requests elsewhere
         assert server.child.wait(PATIENCE) == 0
         assert server.socket is None or not server.socket.exists()
-    print(f"answered {len(load.answered)}, lost {load.lost}")
+    print_row(
+        f"a stop under load, {'Unix socket' if unix else 'TCP'}",
+        f"answered: {len(load.answered)}, lost: {len(load.lost)}",
+    )
     assert load.lost == []
     assert {reply.status for reply in load.answered} == {302}
 
@@ -51,7 +55,10 @@ def test_a_reload_of_the_workers_loses_no_request(tmp_path: Path, options: tuple
                 server.child.send_signal(signal.SIGHUP)
             load.wait_for(300)
         booted = server.log.read_text().count("Booting worker")
-    print(f"answered {len(load.answered)}, lost {load.lost}, {booted} workers")
+    print_row(
+        f"a reload under load, {' '.join(options) or 'HUP'}",
+        f"answered: {len(load.answered)}, lost: {len(load.lost)}, started workers: {booted}",
+    )
     assert load.lost == []
     assert booted >= 4
 
