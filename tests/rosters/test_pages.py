@@ -19,6 +19,7 @@ from tests.support.account_app import make_account_app
 from tests.support.browser_client import Visitor
 from tests.support.expected_rows import give_first_sync, sync_site
 from tests.support.login_flows import by_button
+from tests.support.printed_rows import print_row
 from tests.support.roster_fixtures import (
     STUDENT,
     TEACHER,
@@ -128,6 +129,26 @@ def test_a_very_long_class_list_is_shown_in_pages_only(
     monkeypatch.setattr(pagination, "MAX_PRINTED_ROWS", 121)
     assert len(names_in_list(teacher.open("/classes/section-own?page=all"))) == 50
     assert "Whole list, to print" not in teacher.text
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_page_of_a_school_of_5000_students_is_large(school: Site) -> None:
+    with database_session(school) as session:
+        for place in range(5000):
+            add_person(session, f"One{place}", f"one{place}", "a", [STUDENT], "a1")
+            person = f"ours-one{place}"
+            session.add(Enrollment(section_id="section-own", person_id=person, role=STUDENT))
+    sizes = {}
+    for user_name, paths in LONG_LISTS.items():
+        visitor = by_button(school, user_name)
+        for target in (
+            f"{path}?page={page}" for path in paths for page in ("all", "9" * 11, "101")
+        ):
+            assert visitor.open(target).response.status_code == 200
+            sizes[target] = int(visitor.response.headers["Content-Length"])
+    print_row("pages of a school of 5,000 students", f"{max(sizes.values()):,} bytes at most")
+    assert max(sizes.values()) < MOST_BYTES
 
 
 @POSTGRESQL_IS_LONG
