@@ -32,7 +32,10 @@ def escape_unprintable(text: str, keep: str = "") -> str:
 
 
 def remove_queries(text: str) -> str:
-    """Replace each query string with "?...", because a callback URL has the code in its query."""
+    """Replace each query string with "?...", because a callback URL has the code in its query.
+
+    The text must be escaped: a query ends at white space, and a visitor can send some.
+    """
     return _QUERY_PATTERN.sub("?...", text)
 
 
@@ -41,7 +44,7 @@ class PlainTextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 # logging's own name
         """Return the line without query strings or characters that could forge another line."""
-        record.message = escape_unprintable(remove_queries(record.message))
+        record.message = remove_queries(escape_unprintable(record.message))
         return super().formatMessage(record)
 
     def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802 # logging's own name

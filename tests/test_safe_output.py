@@ -167,7 +167,7 @@ def test_a_path_cannot_forge_a_log_line_of_the_development_server(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "werkzeug")
-    send_request(f"{site.url}/{quote(EVIL)}?code=secret")
+    send_request(f"{site.url}/{quote(EVIL)}?code={quote(EVIL)}secret")
     raw(site, b"GET /\x1b[2J\x7f\xc2\x9b31m HTTP/1.1\r\nHost: x\r\n\r\n")
     raw(site, b"\x1b[2J\x9b \r\n\r\n")
     messages = [record.getMessage() for record in caplog.records if record.name == "werkzeug"]

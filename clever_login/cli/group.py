@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from importlib import import_module
 from typing import cast
@@ -11,10 +12,12 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from clever_login.cli import clever_data, whoami
+from clever_login.config import DEVELOPMENT
 from clever_login.doctor.runner import doctor_command
-from clever_login.logs.events import log_event
+from clever_login.errors import ExtraMissing
+from clever_login.logs.events import causes_of, describe_safely, log_event, stack_of
 from clever_login.logs.pseudonyms import pseudonym
-from clever_login.safe_output import echo
+from clever_login.safe_output import command_failed, echo
 from clever_login.services import services
 from clever_login.sessions import end_sessions
 
@@ -22,9 +25,31 @@ from clever_login.sessions import end_sessions
 class LazyGroup(AppGroup):
     """A group that imports commands at first use. `lazy_commands`: name to "module:attribute"."""
 
-    def __init__(self, name: str, help: str, lazy_commands: Mapping[str, str]) -> None:  # noqa: A002 # the name of click's parameter
+    def __init__(
+        self,
+        name: str,
+        help: str,  # noqa: A002 # the name of click's parameter
+        lazy_commands: Mapping[str, str],
+        *,
+        shows_errors: bool,
+    ) -> None:
         super().__init__(name, help=help)
         self.lazy_commands = lazy_commands
+        self.shows_errors = shows_errors
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command. In production, a crash is logged without its message.
+
+        The host's log may have the output of commands, and the message may quote a child's record.
+        """
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, ExtraMissing):
+            raise
+        except Exception as error:
+            if self.shows_errors:
+                raise
+            raise _report_crash(str(ctx.invoked_subcommand), error) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
@@ -36,6 +61,15 @@ class LazyGroup(AppGroup):
             return super().get_command(ctx, cmd_name)
         module, _, name = self.lazy_commands[cmd_name].partition(":")
         return cast(click.Command, getattr(import_module(module), name))
+
+
+def _report_crash(command: str, error: Exception) -> click.ClickException:
+    causes, where = " <- ".join(causes_of(error)), stack_of(error)
+    log_event("command_crashed", level=logging.ERROR, command=command, causes=causes, where=where)
+    return command_failed(
+        f"An error ended this command: {describe_safely(error)}. "
+        "The log event command_crashed says where."
+    )
 
 
 sessions = AppGroup("sessions", help="Manage the sessions of logged-in users.")
@@ -86,6 +120,7 @@ def init_app(app: Flask, lazy_commands: Mapping[str, str]) -> None:
         "clever",
         help="Manage the login with Clever, its data, and its sessions.",
         lazy_commands={**lazy_commands, **(STATUS_COMMAND if "sync" in lazy_commands else {})},
+        shows_errors=services(app).settings.app_env == DEVELOPMENT,
     )
     doctor = doctor_command(lambda: services(app).settings.url_prefix)
     for command in (sessions, doctor, show_pseudonym, *clever_data.COMMANDS, whoami.whoami):

@@ -58,7 +58,7 @@ class _SafeLines(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             record.args = tuple(
-                escape_unprintable(remove_queries(arg), keep="\x1b")
+                remove_queries(escape_unprintable(arg, keep="\x1b"))
                 if isinstance(arg, str)
                 else arg
                 for arg in record.args

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from gunicorn import glogging
 
-from clever_login.safe_output import PlainTextFormatter
+from clever_login.safe_output import PlainTextFormatter, remove_queries
 
 # The atoms that an access log format may use. None can contain a code, state, cookie, or token.
 SAFE_ATOMS = ("h", "t", "s", "m", "U", "H", "b", "B", "a", "T", "D", "M", "L", "p")
@@ -44,6 +44,7 @@ class Logger(glogging.Logger):
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(PlainTextFormatter(self.error_fmt, self.datefmt))
+        self.error_log.addFilter(_remove_message_of_request)
         waitress = logging.getLogger("waitress")
         waitress.handlers = self.error_log.handlers
         waitress.propagate = False
@@ -59,9 +60,19 @@ class Logger(glogging.Logger):
         return safe | {"r": "{m} {U} {H}".format(**safe)}
 
 
+def _remove_message_of_request(record: logging.LogRecord) -> bool:
+    """Remove the message of an error in a request, as gunicorn's own worker classes log it.
+
+    Errors at startup keep their message: no visitor takes part in them.
+    """
+    if record.exc_info and str(record.msg).startswith("Error handling request"):
+        _remove_message(record)
+    return True
+
+
 def _remove_message(record: logging.LogRecord) -> bool:
     """Log where the app failed, without the message: it may quote a child's record."""
-    record.msg, record.args = to_single_line(record.getMessage()), ()
+    record.msg, record.args = remove_queries(to_single_line(record.getMessage())), ()
     if record.exc_info and record.exc_info[0]:
         kind, _, place = record.exc_info
         record.exc_text = "".join(traceback.format_tb(place)) + kind.__name__
