@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import insert, select
 
@@ -15,7 +16,7 @@ from clever_login.db.models import Person
 from clever_login.storage.private_files import DATABASE_FILE
 from tests.support.account_app import run_flask_clever
 from tests.support.roster_fixtures import LONG_AGO, database_session, run_roster_site
-from tests.support.running_app import Site
+from tests.support.running_app import Site, new_database
 
 NAME = "Canarybird"
 
@@ -95,6 +96,26 @@ def test_a_changed_name_is_overwritten(site: Site) -> None:
     with database_session(site) as session:
         session.get_one(Person, person_id).first_name = "Ada" * 100
     assert occurrences(site) == {DATABASE_FILE: 0}
+
+
+@pytest.mark.servers
+def test_postgresql_keeps_deleted_text_until_its_table_is_rewritten(postgres: str) -> None:
+    """As PRIVACY.md says."""
+    with psycopg.connect(new_database(postgres), autocommit=True) as connection:
+        connection.execute("CREATE TABLE people (id int, name text)")
+        connection.execute("INSERT INTO people VALUES (1, %s), (2, 'Ada')", (NAME,))
+
+        def is_in_the_file() -> bool:
+            connection.execute("CHECKPOINT")
+            query = "SELECT current_setting('data_directory'), pg_relation_filepath('people')"
+            folder, file = connection.execute(query).fetchone() or ("", "")
+            return NAME.encode() in (Path(folder) / file).read_bytes()
+
+        assert is_in_the_file()
+        connection.execute("DELETE FROM people WHERE id = 1")
+        assert is_in_the_file()
+        connection.execute("VACUUM FULL people")
+        assert not is_in_the_file()
 
 
 @pytest.mark.long  # SQLite waits ten seconds for the other process

@@ -67,6 +67,10 @@ def test_the_session_has_one_more_key_and_no_name_email_or_token(make_site: Site
     key = keys["_clever"]
     assert isinstance(key, dict)
     assert key["subject"] == student.id
+    assert set(key) == {  # PRIVACY.md names them
+        *("provider", "app", "subject", "district_id", "roles", "role", "person_id"),
+        *("logged_in_at", "state", "impersonation_claimed", "account_id"),
+    }
     # The account's id is the app's, which uses names for ids in this test.
     stored = json.dumps({**key, "account_id": None})
     for personal in (student.name.first, student.name.last, student.email):
@@ -355,6 +359,19 @@ def test_an_unconfirmed_link_changes_nothing(make_site: SiteMaker) -> None:
     site = start(make_site, existing, linking=True)
     visitor = connect(site, by_password(site, "grandma"), "teacher").click("No, go back")
     assert (visitor.heading, existing.linked) == ("Hello grandma", [])
+
+
+def test_the_cookie_of_a_link_is_encrypted_and_lasts_ten_minutes(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp(), linking=True)
+    visitor = connect(site, by_password(site, "grandma"), "teacher")
+    lines = [line for hop in visitor.hops for line in hop.raw.headers.getlist("Set-Cookie")]
+    (cookie,) = [line for line in lines if line.startswith("link=")]
+    assert "; HttpOnly;" in cookie
+    assert "; Max-Age=600;" in cookie
+    sealed = cookie.removeprefix("link=").partition(";")[0]
+    person = site.person("teacher")
+    for said in (person.id, person.name.first, person.name.last, str(person.email)):
+        assert said.encode() not in base64.urlsafe_b64decode(sealed)
 
 
 def test_another_account_cannot_confirm_a_link(make_site: SiteMaker) -> None:

@@ -161,12 +161,15 @@ def test_the_code_of_a_failed_login_is_useless_afterwards(site: Site) -> None:
     assert thief.open(with_code(thief.url, code)).role == "teacher"
 
 
-def test_a_code_received_while_the_store_was_down_is_useless_afterwards(site: Site) -> None:
+def test_a_code_received_while_the_store_was_down_is_useless_afterwards(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
     code = code_of_a_launch(site, at_the_portal(site, "student"))
     folder = session_file.folder_of(site)
     folder.write_text("not a folder")
     restart_a_launch(site, code)
     folder.unlink()
+    assert '"event": "code_not_shared"' in capfd.readouterr().err
     thief = stop_before_callback(site, "teacher")
     assert thief.open(with_code(thief.url, code)).role == "teacher"
 
