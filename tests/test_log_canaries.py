@@ -69,7 +69,7 @@ def visitor_in_requests(make_site: SiteMaker) -> None:
 def person_at_clever(make_site: SiteMaker) -> None:
     site = make_account_app(make_site, None, ask_preferred_name=True)
     person = site.person("teacher_admin")
-    roles = {role: {"schools": []} for role in ("teacher", "staff")}
+    roles: dict[str, Any] = {"teacher": {"schools": []}, "staff": {"schools": []}}
     record = {"id": person.id, "district": person.district.id, "roles": roles, **NAMES}
     site.clever.add_fault("user", body=json.dumps({"data": record}), times=0)
     names = ("--first-name", WORD, "--last-name", CANARY, "--email", f"{WORD}@school.example")
