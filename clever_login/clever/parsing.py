@@ -198,6 +198,10 @@ class RecordReader:
         """Whether the value is a list or absent. Any other value says nothing about the members."""
         return isinstance(self._data.get(key), list) or self._data.get(key) in _ABSENT
 
+    def is_object(self, key: str) -> bool:
+        """Whether the value is an object or absent."""
+        return isinstance(self._data.get(key), Mapping) or self._data.get(key) in _ABSENT
+
     def id(self, key: str) -> str | None:
         """Return the id of another record, or None."""
         value = self._data.get(key)

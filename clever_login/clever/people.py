@@ -151,6 +151,7 @@ class Person(ReprWithoutData):
     created: datetime | None
     last_modified: datetime | None
     role_assignments: tuple[RoleAssignment, ...]
+    unknown_roles: bool  # whether some roles could not be read
     synced_in_lms: bool | None
 
     @classmethod
@@ -165,6 +166,13 @@ class Person(ReprWithoutData):
         """
         person_id, data = RecordReader.of_record(role or "user", record, report)
         first, middle, last = _parse_names(data)
+        assignments: tuple[RoleAssignment, ...]
+        if role:
+            assignments, is_readable = (RoleAssignment.from_api(role, data),), True
+        else:
+            roles = data.inner("roles")
+            assignments = _parse_role_assignments(roles)
+            is_readable = data.is_object("roles") and all(map(roles.is_object, PersonRole))
         return cls(
             id=person_id,
             district_id=data.id("district"),
@@ -174,9 +182,8 @@ class Person(ReprWithoutData):
             email=data.text("email"),
             created=data.moment("created"),
             last_modified=data.moment("last_modified"),
-            role_assignments=(RoleAssignment.from_api(role, data),)
-            if role
-            else _parse_role_assignments(data.inner("roles")),
+            role_assignments=assignments,
+            unknown_roles=not is_readable,
             synced_in_lms=data.inner("lms_status").flag("synced_in_lms"),
         )
 

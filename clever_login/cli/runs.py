@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import click
-from sqlalchemy import Select, literal, select
+from sqlalchemy import Connection, Select, literal, select
 
 from clever_login.cli.output import (
     Row,
@@ -33,7 +33,8 @@ def list_runs(district: str | None, as_json: bool) -> None:
     """
     try:
         with database().read_session() as session:
-            rows = [_run_row(run, gone) for run, gone in session.execute(_newest_runs(district))]
+            query = _newest_runs(session.connection(), district)
+            rows = [_run_row(run, is_gone) for run, is_gone in session.execute(query)]
     except DatabaseUnavailable as error:
         raise command_failed(f"{error}.") from None
     print_rows(rows, as_json)
@@ -55,8 +56,8 @@ def run_requested_sync(run_id: str) -> None:
         click.get_current_context().exit(1)
 
 
-def _newest_runs(district_id: str | None) -> Select[SyncRun, bool]:
-    is_gone = is_interrupted(utc_now()).label("is_gone")
+def _newest_runs(connection: Connection, district_id: str | None) -> Select[SyncRun, bool]:
+    is_gone = is_interrupted(connection, utc_now()).label("is_gone")
     of_district = SyncRun.district_id == district_id if district_id else literal(True)
     newest = SyncRun.started_at.desc(), SyncRun.id
     return select(SyncRun, is_gone).where(of_district).order_by(*newest).limit(MAX_RUNS)

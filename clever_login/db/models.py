@@ -9,7 +9,9 @@ an `archived_at` time, which is cleared when Clever shares it again.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -49,6 +51,37 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Counts = dict[str, dict[str, int]]  # {"people": {"new": 12}}
+
+
+class RunCounts(TypeDecorator[Counts]):
+    """The numbers of a sync. Numbers that were edited by hand and make no sense are left out."""
+
+    impl = JSON
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Counts]:
+        """Return a function that reads a stored value. PostgreSQL's driver parses JSON itself."""
+        parse = self.impl_instance.result_processor(dialect, coltype)
+
+        def read(value: Any) -> Counts:
+            try:
+                return _valid_counts(parse(value) if parse else value)
+            except ValueError:  # not JSON
+                return {}
+
+        return read
+
+
+def _valid_counts(stored: object) -> Counts:
+    valid: Counts = {}
+    for table, changes in stored.items() if isinstance(stored, dict) else ():
+        for change, number in changes.items() if isinstance(changes, dict) else ():
+            if type(number) is int:
+                valid.setdefault(table, {})[change] = number
+    return valid
 
 
 class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
@@ -334,8 +367,7 @@ class SyncRun(Base):
     mode: Mapped[str | None] = mapped_column(String(16), default=None)  # how it read, or "failed"
     # What was read so far, such as "1200 people". None: the run has not begun.
     progress: Mapped[str | None] = mapped_column(String(64), default=None)
-    # Numbers of rows: {"people": {"new": 12}}.
-    counts: Mapped[dict[str, dict[str, int]]] = mapped_column(JSON, default_factory=dict)
+    counts: Mapped[Counts] = mapped_column(RunCounts(), default_factory=dict)
     problem: Mapped[str | None] = mapped_column(String(500), default=None)  # for operators
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, delete, or_, select, update
 
 from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS
+from clever_login.db.history import lock_holders
 from clever_login.db.models import SyncLock, utc_now
 from clever_login.db.upsert import build_insert
 from clever_login.errors import RosterError
@@ -54,7 +52,7 @@ class HeldLock:
 @contextmanager
 def hold_lock(connection: Connection, name: str) -> Iterator[HeldLock]:
     """Hold a lock while the block runs. Raises AlreadyRunning if another process holds it."""
-    lock = HeldLock(name=name, holder=_holder_name())
+    lock = HeldLock(name=name, holder=lock_holders.new_name())
     with connection.begin():
         _acquire(connection, lock)
     try:
@@ -79,7 +77,7 @@ def _acquire(connection: Connection, lock: HeldLock) -> None:
         connection.scalar(select(SyncLock.holder).where(SyncLock.name == lock.name)) or ""
     )
     is_free = SyncLock.until < utc_now() - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS)
-    if _is_dead_process(current_holder):
+    if lock_holders.is_dead(current_holder):
         is_free = or_(is_free, SyncLock.holder == current_holder)
     result = connection.execute(
         update(SyncLock).where(SyncLock.name == lock.name, is_free).values(row)
@@ -89,22 +87,3 @@ def _acquire(connection: Connection, lock: HeldLock) -> None:
             f"Another sync is running ({current_holder.rpartition(':')[0]}), so this one did"
             " nothing."
         )
-
-
-def _holder_name() -> str:
-    return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
-
-
-def _is_dead_process(holder: str) -> bool:
-    """Return whether the holder was a process on this machine that no longer exists."""
-    host, _, process = holder.partition(":")
-    pid = process.partition(":")[0]
-    if host != socket.gethostname()[:40] or not pid.isdecimal() or os.name != "posix":
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -206,7 +206,7 @@ def _upsert_courses(job: _Job) -> dict[str, str]:
 def _upsert_people(job: _Job) -> dict[str, str]:
     """Write users and their schools."""
     # A fixed order avoids deadlocks.
-    people = sorted(job.batch.people.values(), key=lambda person: person.id)
+    people = sorted(_storable_people(job), key=lambda person: person.id)
     rows = [row_values.person_row(person, job.district_id) for person in people]
     changes = upsert_rows(job.connection, models.Person, "clever_id", rows)
     changes = district_boundary.drop_rows_of_other_districts(changes, "user", job.other_districts)
@@ -231,6 +231,18 @@ def _upsert_people(job: _Job) -> dict[str, str]:
         for person_id, *_ in changed:
             changes.setdefault(clever_ids[person_id], "changed")
     return changes
+
+
+def _storable_people(job: _Job) -> list[Person]:
+    """Leave out new people without a readable role: they may be students' contacts."""
+    unreadable = [
+        person.id
+        for person in job.batch.people.values()
+        if person.unknown_roles and not person.roles
+    ]
+    known_ids = job.find(models.Person.clever_id, unreadable).in_district
+    left_out = {*unreadable}.difference(known_ids)
+    return [person for person in job.batch.people.values() if person.id not in left_out]
 
 
 def _upsert_sections(job: _Job) -> dict[str, str]:

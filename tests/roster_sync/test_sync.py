@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Engine, func, insert, select, text, update
 
 from clever_login.db import models
 from clever_login.roster_sync import job
@@ -93,6 +93,43 @@ def test_a_first_sync_reads_everything_and_a_second_one_only_changes(
     assert_all_equal(site)
 
 
+def contact_names(site: Site) -> set[str]:
+    data = site.clever.app.extensions["clever_simulator"].data
+    return {contact.name for contact in data.index(main_district(site)).contacts.values()}
+
+
+def listed_ids(site: Site) -> set[str | None]:
+    with database_engine(site).connect() as db:
+        return set(db.scalars(select(models.Person.clever_id).where(models.is_listed())))
+
+
+@pytest.mark.parametrize("version", VERSIONS_TO_SYNC)
+def test_students_contacts_are_not_stored(make: SyncedSite, version: str) -> None:
+    site = make(clever_api_version=version)
+    contacts = contact_names(site)
+    assert contacts
+    assert sync_site(site).exit_code == 0
+    with database_engine(site).connect() as db:
+        stored = set(db.scalars(select(models.Person.last_name)))
+    assert not stored & contacts
+
+
+@POSTGRESQL_IS_LONG
+def test_a_new_user_without_a_readable_role_is_not_stored(make: SyncedSite) -> None:
+    """They may be a student's contact."""
+    site = make()
+    new, known = site.person("teacher").id, site.person("student").id
+    site.clever.override(new, roles={"contact": "Canary"})
+    assert sync_site(site).exit_code == 0
+    assert new not in listed_ids(site)
+    site.clever.override(known, roles=7)
+    assert "not understood" in sync_site(site, "--full").stdout
+    assert known in listed_ids(site)  # who is known stays, without a role
+    site.clever.override(new, roles={"teacher": {}})
+    assert sync_site(site, "--full").exit_code == 0
+    assert new in listed_ids(site)
+
+
 @pytest.mark.servers
 def test_a_full_sync_refreshes_postgresql_statistics(make_site: SiteMaker, postgres: str) -> None:
     site = account_app.make_account_app(make_site, running_app.new_database(postgres))
@@ -123,6 +160,7 @@ def test_an_event_sync_brings_the_database_to_what_clever_shares_now(
 def a_week_at_school(site: Site) -> None:
     """Change a name, leave and join a section, unshare a user, delete two, and bring one back."""
     clever, student = site.clever, site.person("student")
+    gone, back, *_ = other_students(site)
     sections = clever.people.sections_of(main_district(site))
     own = next(section.id for section in sections if student in section.students)
     other = next(section.id for section in sections if student not in section.students)
@@ -130,9 +168,9 @@ def a_week_at_school(site: Site) -> None:
     clever.change_roster("class", "student", section=own, enrolled=False)
     clever.change_roster("class", "student", section=other, enrolled=True)
     clever.change_roster("unshared", "teacher")
-    clever.change_roster("deleted", other_students(site)[0])
-    clever.change_roster("deleted", other_students(site)[1])
-    clever.change_roster("back", other_students(site)[1])
+    clever.change_roster("deleted", gone)
+    clever.change_roster("deleted", back)
+    clever.change_roster("back", back)
 
 
 def other_students(site: Site) -> list[str]:
@@ -164,6 +202,9 @@ def test_a_removed_person_is_archived_and_logged_out_and_restored_on_return(
     assert unlisted(database_engine(site)) == {before["clever_id"]}
     assert student.open("/dashboard").path == "/"
     assert teacher.open("/dashboard").path == "/dashboard"
+    site.clever.change_roster("name", "teacher", last="Adler")  # such a change ends no session
+    assert "people: 1 changed" in sync_site(site).stdout
+    assert teacher.open("/dashboard").path == "/dashboard"
     site.clever.change_roster("back", before["clever_id"])
     assert "people: 1 restored" in sync_site(site).stdout
     assert unlisted(database_engine(site)) == set()
@@ -191,10 +232,11 @@ def test_a_user_who_is_shared_again_can_log_in_before_the_next_sync(
     assert_all_equal(site)
 
 
-@pytest.mark.parametrize(("hours", "stays_active"), [(1, True), (-1, False)])
+@pytest.mark.parametrize(("minutes", "stays_active"), [(3, True), (1, False), (-60, False)])
 def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
-    make: SyncedSite, hours: int, stays_active: bool
+    make: SyncedSite, minutes: int, stays_active: bool
 ) -> None:
+    """Clever's clock and ours may differ by two minutes."""
     site, person = make(), models.Person
     give_first_sync(site)
     student = site.person("student")
@@ -202,7 +244,7 @@ def test_a_deleted_event_does_not_archive_users_who_logged_in_since(
     with database_engine(
         site
     ).begin() as db:  # they logged in after Clever shared them again, or before
-        moment = models.utc_now() + timedelta(hours=hours)
+        moment = models.utc_now() + timedelta(minutes=minutes)
         own = update(person).where(person.clever_id == student.id)
         db.execute(own.values(last_login=moment))
     sync_site(site)
@@ -412,6 +454,14 @@ def test_the_districts_table_has_clevers_state_of_each_district(make: SyncedSite
     assert_all_equal(site)  # everything that could be read was stored
 
 
+def person_in(site: Site, district: District) -> ColumnElement[bool]:
+    """Return the condition for one person of a district, who has not logged in."""
+    person = models.Person
+    query = select(person.id).where(person.district_id == district.id, person.last_login.is_(None))
+    with database_engine(site).connect() as db:
+        return person.id == db.scalars(query).first()
+
+
 def test_a_disconnected_district_is_archived_and_its_people_are_logged_out(
     make: SyncedSite,
 ) -> None:
@@ -421,6 +471,9 @@ def test_a_disconnected_district_is_archived_and_its_people_are_logged_out(
     district = site.clever.people.districts[-1]
     sync_site(site)
     visitor, other = by_button(site, "1000001"), by_button(site, "student")
+    month_ago, one = models.utc_now() - timedelta(days=30), person_in(site, district)
+    with database_engine(site).begin() as db:
+        db.execute(update(models.Person).where(one).values(archived_at=month_ago))
     site.clever.configure(usual)
     assert f"{district.name} ({district.id}): left." in sync_site(site).stdout
     assert actual_rows(database_engine(site), district.id)["people"] == set()
@@ -428,6 +481,8 @@ def test_a_disconnected_district_is_archived_and_its_people_are_logged_out(
     assert other.open("/dashboard").path == "/dashboard"
     with database_engine(site).connect() as db:
         row = db.execute(select(models.District).where(models.District.id == district.id)).one()
+        archived_at = db.scalar(select(models.Person.archived_at).where(one))
+    assert archived_at == month_ago  # so its retention does not begin again
     assert row.archived_at
     assert not row.connected
     site.clever.configure(replace(usual, students=60))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -20,11 +22,14 @@ from typing import Any
 import pytest
 import requests
 from flask import Flask
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 
 from clever_login import CleverLogin, Settings, parts
 from clever_login.clever.models import Role
 from clever_login.db.models import District, Person, SyncLock, SyncRun, new_id, utc_now
+from clever_login.roster_sync.results import SyncResult
+from clever_login.roster_sync.runs.history import result_values
+from clever_login.roster_sync.writer import Counts
 from clever_login.rosters.updates.requests import request_sync
 from clever_login.rosters.viewers import Viewer
 from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
@@ -43,15 +48,20 @@ INTERRUPTED, FAILED = "The update was interrupted", "The update failed"
 @pytest.fixture
 def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A file with a line for each process that was started. The processes do nothing but wait."""
-    programs, log, end = (tmp_path / name for name in ("programs", "started", "end"))
+    programs, log = tmp_path / "programs", tmp_path / "started"
     programs.mkdir()
-    wait = f"until [ -e {end} ]; do sleep 0.05; done"
+    wait = f"until [ -e {tmp_path / 'end'} ]; do sleep 0.05; done"
     (programs / "nice").write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {log}\n{wait}\n')
     (programs / "nice").chmod(0o700)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     log.touch()
     yield log
-    end.touch()
+    end_processes(log)
+
+
+def end_processes(log: Path) -> None:
+    """Let the processes end, and the threads notice it."""
+    log.with_name("end").touch()
     for thread in threads_that_wait():
         thread.join(30)
 
@@ -87,10 +97,10 @@ def add_unfinished_run(site: Site, **values: Any) -> str:
     return add_run(site, **{"finished_at": None, "mode": None, **values})
 
 
-def hold_lock(site: Site, seconds: float = 600) -> None:
+def hold_lock(site: Site, seconds: float = 600, holder: str = "far:1:a") -> None:
     with database_session(site) as session:
         until = utc_now() + timedelta(seconds=seconds)
-        session.add(SyncLock(name="sync", holder="far:1:a", until=until))
+        session.add(SyncLock(name="sync", holder=holder, until=until))
 
 
 def release_lock(site: Site) -> None:
@@ -150,6 +160,8 @@ def test_the_button_starts_a_process_and_the_page_shows_what_has_changed(
     assert "People 1 changed" in admin.text
     admin.click("History of updates")
     assert "People: 1 changed Started by: An administrator of your district" in admin.text
+    end_processes(started)
+    assert admin.open(f"/district/updates/{run_id}").heading == FINISHED
     assert "Last update" in admin.open("/dashboard").text
     assert "You can update again in 10 minutes." in admin.text
 
@@ -247,6 +259,21 @@ def test_a_district_is_updated_once_in_ten_minutes(site: Site) -> None:
 
 
 @POSTGRESQL_IS_LONG
+def test_a_district_is_updated_twice_an_hour(site: Site) -> None:
+    first, _second = add_run(site, 59.5), add_run(site, 11)
+    add_run(site, 1, trigger="schedule")  # syncs that nobody asked for do not count
+    admin = by_button(site, "district_admin")
+    assert "You can update again in 1 minute." in admin.text
+    response = post_click(admin.open("/reading"))  # from a page that was open for a while
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "60")
+    assert "Your district has been updated twice in the last hour." in response.text
+    with database_session(site) as session:
+        hour_ago = utc_now() - timedelta(hours=1)
+        session.execute(update(SyncRun).where(SyncRun.id == first).values(started_at=hour_ago))
+    assert admin.open("/dashboard").press("Update now").heading == RUNNING
+
+
+@POSTGRESQL_IS_LONG
 def test_a_sync_of_the_schedule_that_is_reading_the_district_is_shown_instead(
     site: Site, started: Path
 ) -> None:
@@ -277,9 +304,7 @@ def test_an_update_waits_until_the_other_sync_has_ended(site: Site) -> None:
 @POSTGRESQL_IS_LONG
 def test_a_process_that_ends_without_a_result_is_seen_at_once(site: Site, started: Path) -> None:
     admin = by_button(site, "district_admin").press("Update now")
-    started.with_name("end").touch()
-    for thread in threads_that_wait():
-        thread.join(30)
+    end_processes(started)
     assert admin.open(admin.path).heading == INTERRUPTED
     run_flask_clever(site, "run-sync", run_id_of(admin))  # nobody waits for it any more
     assert administrators_runs(site) == [runs(site)[-1].id]
@@ -316,6 +341,41 @@ def test_a_run_without_a_process_is_shown_as_interrupted(site: Site) -> None:
     ]
 
 
+@POSTGRESQL_IS_LONG
+def test_an_update_whose_process_on_this_machine_is_gone_is_interrupted_at_once(
+    site: Site,
+) -> None:
+    """Also if the worker that would have noticed is gone, and the lock has not expired."""
+    admin = by_button(site, "district_admin")
+    run_id = add_unfinished_run(site, minutes_ago=11, progress="12 schools")
+    process = subprocess.Popen(["true"])
+    host = socket.gethostname()[:40]
+    hold_lock(site, holder=f"{host}:{process.pid}:a")
+    assert admin.open(f"/district/updates/{run_id}").heading == RUNNING  # not waited for yet
+    process.wait()
+    assert admin.open(f"/district/updates/{run_id}").heading == INTERRUPTED
+    assert "\tinterrupted\t" in run_flask_clever(site, "runs")
+    assert admin.open("/dashboard").press("Update now").heading == RUNNING
+    assert run_id_of(admin) != run_id
+
+
+DAMAGED_COUNTS = ("[]", '"twelve"', '{"people": 7}', '{"people": {"new": "many", "changed": [2]}}')
+
+
+@POSTGRESQL_IS_LONG
+def test_a_run_whose_numbers_were_damaged_is_shown_without_them(
+    site: Site, database_url: str | None
+) -> None:
+    run_id = add_run(site, 11, counts={"people": {"new": 12}})
+    admin = by_button(site, "district_admin")
+    for damaged in (*DAMAGED_COUNTS, *(() if database_url else ("", "{"))):
+        with database_session(site) as session:
+            session.execute(text("UPDATE clever_sync_runs SET counts = :it"), {"it": damaged})
+        assert "No changes" in admin.open("/district/updates").text
+        assert admin.open(f"/district/updates/{run_id}").heading == FINISHED
+        assert run_flask_clever(site, "runs").count("\tadministrator\tevents\t-\t-") == 1
+
+
 def test_a_failed_update_tells_the_administrator_little_and_the_operator_why(site: Site) -> None:
     admin = by_button(site, "district_admin").press("Update now")
     site.clever.add_fault("events", status=401, times=0)
@@ -325,6 +385,24 @@ def test_a_failed_update_tells_the_administrator_little_and_the_operator_why(sit
     [row] = [json.loads(line) for line in run_flask_clever(site, "runs", "--json").splitlines()][:1]
     assert (row["trigger"], row["mode"]) == ("administrator", "failed")
     assert "Clever" in row["problem"]
+
+
+def test_an_update_that_fails_on_its_way_says_what_it_has_changed(site: Site) -> None:
+    with database_session(site) as session:
+        session.execute(update(District).values(cursor=None))
+    site.clever.change_roster("name", "student", last="Adler")
+    site.clever.add_fault("data", path="/sections", status=403, times=0)
+    admin = by_button(site, "district_admin").press("Update now")
+    run_flask_clever(site, "run-sync", run_id_of(admin), fails=True)
+    [row] = [json.loads(line) for line in run_flask_clever(site, "runs", "--json").splitlines()][:1]
+    assert (row["mode"], row["changes"]) == ("failed", "people: 1 changed")
+
+
+def test_a_problem_is_stored_up_to_the_length_of_its_column() -> None:
+    """A longer one would end the sync on PostgreSQL."""
+    for length in (1, 500, 501):
+        result = SyncResult(district_id="a", name="", mode="failed", reason="x" * length)
+        assert result_values(result, Counts())["problem"] == "x" * min(length, 500)
 
 
 def test_an_update_that_fails_before_it_reads_the_district_has_a_result(site: Site) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from clever_login.config import MAX_CLOCK_DIFFERENCE_SECONDS
+from clever_login.db.history import lock_holders
 from clever_login.db.models import SyncLock, SyncRun
 
 LOCK_NAME = "sync"  # of the lock that every sync holds
@@ -29,14 +30,18 @@ class Trigger(StrEnum):
     ADMINISTRATOR = "administrator"
 
 
-def is_interrupted(now: datetime) -> ColumnElement[bool]:
+def is_interrupted(connection: Connection, now: datetime) -> ColumnElement[bool]:
     """Return the condition for runs that will never finish.
 
-    Their process was killed: the lock that it renewed has expired or is gone, or it gave no sign
-    of life while it waited. A process that takes over the lock finishes the former one's runs.
+    Their process was killed: the lock that it renewed has expired or is gone, its holder was a
+    process on this machine that is gone, or it gave no sign of life while it waited. A process
+    that takes over the lock finishes the former one's runs.
     """
     cutoff = now - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS)
     is_lock = and_(SyncLock.name == LOCK_NAME, SyncLock.until > cutoff)
+    holder = connection.scalar(select(SyncLock.holder).where(is_lock))
+    if holder and lock_holders.is_dead(holder):
+        is_lock = and_(is_lock, SyncLock.holder != holder)
     lock_is_held = select(SyncLock.name).where(is_lock).correlate(None).exists()
     has_begun = SyncRun.progress.is_not(None)
     has_no_process = or_(
@@ -45,6 +50,6 @@ def is_interrupted(now: datetime) -> ColumnElement[bool]:
     return and_(SyncRun.finished_at.is_(None), has_no_process)
 
 
-def is_in_progress(now: datetime) -> ColumnElement[bool]:
+def is_in_progress(connection: Connection, now: datetime) -> ColumnElement[bool]:
     """Return the condition for runs that wait or read."""
-    return and_(SyncRun.finished_at.is_(None), ~is_interrupted(now))
+    return and_(SyncRun.finished_at.is_(None), ~is_interrupted(connection, now))

@@ -46,12 +46,18 @@ class RunHistory:
 
     def finish_interrupted(self) -> None:
         """Finish the runs that former syncs left unfinished. Call this while holding the lock."""
-        has_begun = SyncRun.progress.is_not(None)
-        left = and_(SyncRun.finished_at.is_(None), or_(has_begun, is_interrupted(utc_now())))
-        if self.requested_id:
-            left = and_(left, SyncRun.id != self.requested_id)
-        statement = update(SyncRun).where(left).values(finished_at=utc_now(), mode=INTERRUPTED)
-        self.transactions.run_in_transaction(lambda db: db.execute(statement))
+
+        def work(connection: Connection) -> None:
+            has_no_process = or_(
+                SyncRun.progress.is_not(None), is_interrupted(connection, utc_now())
+            )
+            left = and_(SyncRun.finished_at.is_(None), has_no_process)
+            if self.requested_id:
+                left = and_(left, SyncRun.id != self.requested_id)
+            values = {"finished_at": utc_now(), "mode": INTERRUPTED}
+            connection.execute(update(SyncRun).where(left).values(values))
+
+        self.transactions.run_in_transaction(work)
 
     def begin(self, district_id: str) -> None:
         """Begin the run of a district, whose row exists."""

@@ -6,10 +6,11 @@ app. A row of `clever_locks` makes the decisions of all workers one after anothe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.orm import Session
 
 from clever_login.db.database import database
@@ -27,20 +28,24 @@ from clever_login.rosters.records import NotVisible
 from clever_login.rosters.viewers import Viewer
 
 DISTRICT_PAUSE = timedelta(minutes=10)  # between two runs that a district's administrators start
-MAX_RUNS_OF_APP = 6  # in LIMIT_PERIOD, so that many districts cannot start many processes
+# In LIMIT_PERIOD, so that many districts cannot start many processes, and one district leaves some
+# to the others.
+MAX_RUNS_OF_APP, MAX_RUNS_OF_DISTRICT = 6, 2
 _LOCK_NAME = "sync-request"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyncRequest:
-    """The answer to a request. `run_id` is the run to show; None if the app's limit is reached.
+    """The answer to a request. `run_id` is the run to show; None if a limit is reached.
 
-    `is_new`: the run has to be started. `wait` is how long to wait before the next request.
+    `is_new`: the run has to be started. `wait` is how long to wait before the next request, and
+    `is_own_limit` says that the limit is the district's, and not the app's.
     """
 
     run_id: str | None
     is_new: bool = False
     wait: timedelta = timedelta()
+    is_own_limit: bool = False
 
 
 def request_sync(viewer: Viewer) -> SyncRequest:
@@ -71,6 +76,9 @@ def _decide(session: Session, viewer: Viewer) -> SyncRequest:
     known = _run_in_progress(session, now, district_id) or _recent_run(session, now, district_id)
     if known is not None:
         return SyncRequest(run_id=known)
+    is_own = SyncRun.district_id == district_id
+    if wait := wait_of_district(session.connection(), is_own, now):
+        return SyncRequest(run_id=None, wait=wait, is_own_limit=True)
     if wait := _wait_of_app(session, now):
         return SyncRequest(run_id=None, wait=wait)
     run_id = new_id()
@@ -86,6 +94,27 @@ def _decide(session: Session, viewer: Viewer) -> SyncRequest:
     return SyncRequest(run_id=run_id, is_new=True)
 
 
+def wait_of_district(
+    connection: Connection,
+    is_own: ColumnElement[bool],
+    now: datetime,
+    parameters: Mapping[str, object] | None = None,
+) -> timedelta:
+    """Return how long a district's administrators start no more runs.
+
+    `is_own` selects the runs of the district.
+    """
+    newest = SyncRun.started_at.desc()
+    query = select(SyncRun.started_at).where(is_own, SyncRun.trigger == Trigger.ADMINISTRATOR)
+    started = connection.scalars(
+        query.order_by(newest).limit(MAX_RUNS_OF_DISTRICT), parameters
+    ).all()
+    ends = [now, *(at + DISTRICT_PAUSE for at in started)]
+    if len(started) == MAX_RUNS_OF_DISTRICT:
+        ends.append(started[-1] + LIMIT_PERIOD)
+    return max(ends) - now
+
+
 def _wait_for_turn(session: Session) -> None:
     """Wait until no other transaction decides. The row stays locked until this one ends."""
     row = {"name": _LOCK_NAME, "holder": "", "until": utc_now()}
@@ -98,7 +127,10 @@ def _run_in_progress(session: Session, now: datetime, district_id: str) -> str |
     is_own = SyncRun.district_id == district_id
     newest = SyncRun.started_at.desc()
     return session.scalar(
-        select(SyncRun.id).where(is_own, is_in_progress(now)).order_by(newest).limit(1)
+        select(SyncRun.id)
+        .where(is_own, is_in_progress(session.connection(), now))
+        .order_by(newest)
+        .limit(1)
     )
 
 
@@ -119,7 +151,7 @@ def _recent_run(session: Session, now: datetime, district_id: str) -> str | None
 def _wait_of_app(session: Session, now: datetime) -> timedelta:
     """Return how long the app starts no more runs: one at a time, and MAX_RUNS_OF_APP an hour."""
     by_administrators = SyncRun.trigger == Trigger.ADMINISTRATOR
-    is_running = by_administrators & is_in_progress(now)
+    is_running = by_administrators & is_in_progress(session.connection(), now)
     if session.scalar(select(SyncRun.id).where(is_running).limit(1)):
         return timedelta(minutes=1)
     count, oldest = session.execute(

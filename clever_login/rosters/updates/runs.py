@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, select
 
-from clever_login.db.history.sync_runs import FAILED, INTERRUPTED, MAX_RUNS, Trigger, is_interrupted
+from clever_login.db.history.sync_runs import FAILED, INTERRUPTED, MAX_RUNS, is_interrupted
 from clever_login.db.models import SyncRun, utc_now
 from clever_login.rosters import visibility
 from clever_login.rosters.records import NotVisible
-from clever_login.rosters.updates.requests import DISTRICT_PAUSE
+from clever_login.rosters.updates.requests import wait_of_district
 from clever_login.rosters.viewers import Viewer
 
 # As a page lists them; the sync counts more.
@@ -78,41 +78,38 @@ def load_update_status(connection: Connection, viewer: Viewer) -> UpdateStatus:
     """Return the newest run of a district administrator's district; nothing for other viewers."""
     now = utc_now()
     is_own = SyncRun.district_id.in_(visibility.visible_district_ids(viewer.role))
-    last_started = select(func.max(SyncRun.started_at)).where(
-        is_own, SyncRun.trigger == Trigger.ADMINISTRATOR
-    )
-    query = _runs(viewer, now).add_columns(last_started.scalar_subquery().label("asked_at"))
-    row = connection.execute(query.limit(1), viewer.with_values()).one_or_none()
+    row = connection.execute(
+        _runs(connection, viewer, now).limit(1), viewer.with_values()
+    ).one_or_none()
     if row is None:
         return UpdateStatus(newest=None, wait_minutes=0)
-    wait = row.asked_at + DISTRICT_PAUSE - now if row.asked_at else timedelta()
-    return UpdateStatus(newest=_run(row), wait_minutes=max(0, math.ceil(wait.total_seconds() / 60)))
+    wait = wait_of_district(connection, is_own, now, viewer.with_values())
+    return UpdateStatus(newest=_run(row), wait_minutes=math.ceil(wait.total_seconds() / 60))
 
 
 def list_runs(connection: Connection, viewer: Viewer) -> list[Run]:
     """Return the runs of the viewer's district, newest first."""
-    query = _runs(viewer, utc_now()).limit(MAX_RUNS)
+    query = _runs(connection, viewer, utc_now()).limit(MAX_RUNS)
     return [_run(row) for row in connection.execute(query, viewer.with_values())]
 
 
 def find_run(connection: Connection, viewer: Viewer, run_id: str) -> Run:
     """Return one run of the viewer's district. Raises NotVisible if there is none."""
-    query = _runs(viewer, utc_now()).where(SyncRun.id == run_id)
+    query = _runs(connection, viewer, utc_now()).where(SyncRun.id == run_id)
     row = connection.execute(query, viewer.with_values()).one_or_none()
     if row is None:
         raise NotVisible
     return _run(row)
 
 
-def _runs(viewer: Viewer, now: datetime) -> Select[*tuple[Any, ...]]:
+def _runs(connection: Connection, viewer: Viewer, now: datetime) -> Select[*tuple[Any, ...]]:
     columns = (SyncRun.id, SyncRun.trigger, SyncRun.started_at, SyncRun.finished_at)
-    result = (SyncRun.mode, SyncRun.progress, SyncRun.counts, is_interrupted(now).label("is_gone"))
+    is_gone = is_interrupted(connection, now).label("is_gone")
+    result = (SyncRun.mode, SyncRun.progress, SyncRun.counts, is_gone)
     is_own = SyncRun.district_id.in_(visibility.visible_district_ids(viewer.role))
     newest = SyncRun.started_at.desc(), SyncRun.id
     return select(*columns, *result).where(is_own).order_by(*newest)
 
 
 def _run(row: Row[*tuple[Any, ...]]) -> Run:
-    values = row._asdict()
-    values.pop("asked_at", None)
-    return Run(**values)
+    return Run(**row._asdict())

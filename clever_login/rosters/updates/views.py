@@ -6,6 +6,7 @@ The sync runs in a process of its own: these views only write and read rows.
 from __future__ import annotations
 
 import logging
+import math
 from typing import cast
 
 from flask import Flask, abort, current_app, redirect, render_template, url_for
@@ -53,8 +54,10 @@ def start() -> ResponseReturnValue:
         abort(404)
     request = requests.request_sync(current_viewer())
     if request.run_id is None:
-        minutes = round(request.wait.total_seconds() / 60)
-        page = render_template("clever_login/update_later.html", minutes=minutes)
+        minutes = math.ceil(request.wait.total_seconds() / 60)
+        page = render_template(
+            "clever_login/update_later.html", minutes=minutes, is_own_limit=request.is_own_limit
+        )
         return page, 429, {"Retry-After": str(60 * minutes)}
     if request.is_new:
         _start_process(name, request.run_id)
