@@ -196,6 +196,21 @@ def test_the_claim_page_explains_the_merge_to_a_user_who_has_an_account(school: 
     assert seat.person_id == old
 
 
+def test_the_claim_page_knows_whether_the_account_is_older_than_the_login(school: Site) -> None:
+    """A first login writes the account and the session within a minute."""
+    link, before = claim_link(school, add_old_account(school, "Adele")), utc_now()
+    visitor = by_button(school, "student")
+    after, account = utc_now(), account_id(visitor)
+    for first_login, is_older in (
+        (after - timedelta(seconds=59), False),
+        (before - timedelta(seconds=61), True),
+    ):
+        with database_of(school).begin() as session:
+            session.get_one(Person, account).first_login = first_login
+        page = visitor.open(link)
+        assert ("You were here with Clever before, in another account." in page.text) == is_older
+
+
 def test_two_people_with_one_email_have_two_accounts(school: Site) -> None:
     teacher = school.person("teacher")
     shared = str(teacher.email)

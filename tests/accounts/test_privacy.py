@@ -12,6 +12,7 @@ from click.testing import Result
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from clever_login.accounts.merge import merge_people
 from clever_login.db.models import (
     Base,
     Claim,
@@ -178,6 +179,8 @@ def test_an_export_has_every_column_of_the_person_and_of_nobody_else(school: Sit
     by_button(school, "student")
     with database_session(school) as session:
         session.add(Person(id="ours-earlier", merged_into="ours-student"))
+        session.add(Claim(token_hash="a" * 64, person_id="ours-student", expires_at=TODAY))
+        session.add(Claim(token_hash="b" * 64, person_id="ours-teacher", expires_at=TODAY))
     result = run(school, "export", "--user", school.person("student").id)
     assert result.exit_code == 0, result.output
     export = json.loads(result.stdout)
@@ -191,7 +194,11 @@ def test_an_export_has_every_column_of_the_person_and_of_nobody_else(school: Sit
         "CanaryClassold": "student",
         "CanaryClassfar": "teacher",
     }
+    assert export["invitations"] == [
+        {"expires_at": TODAY.isoformat(timespec="seconds"), "used_at": None}
+    ]
     assert export["former_ids"] == ["ours-earlier"]
+    assert run(school, "export", "--user", "ours-earlier").stdout.count("ours-earlier") == 1
     assert "Pupil" not in result.stdout
     assert "Teacher" not in result.stdout
     assert NOBODY in run(school, "export", "--user", "nobody").output
@@ -239,6 +246,119 @@ def test_retention_removes_expired_rows_and_keeps_the_others(school: Site) -> No
         "course-unused",
     }
     assert receipt(run(school, "retention", "--yes")) == {}
+
+
+EXPIRED = {"ours-pupilgone", "section-old"}  # of write_roster
+
+
+def deleted_by_retention(site: Site) -> set[str]:
+    """Run the retention, and return the ids of the deleted rows, without those of write_roster."""
+    before = all_rows(site).splitlines()
+    result = run(site, "retention", "--yes")
+    assert result.exit_code == 0, result.output
+    tables = re.compile("clever_(people|sections|terms|courses|schools|districts|claims) ")
+    deleted = set(before) - set(all_rows(site).splitlines())
+    return {line.split("'")[1] for line in deleted if tables.match(line)} - EXPIRED
+
+
+def test_retention_keeps_what_a_row_that_stays_refers_to(school: Site) -> None:
+    old = TODAY - timedelta(days=366)
+    with database_session(school) as session:
+        own = school.person("student").district.id
+        for kind in ("school", "term", "course", "class", "person"):
+            session.add(District(id=f"left-{kind}", archived_at=old))
+        session.add(District(id="left-nothing", archived_at=old))
+        session.flush()
+        session.add(School(id="school-of-a-class", district_id=own, archived_at=old))
+        session.add(Term(id="term-of-a-class", district_id=own, archived_at=old))
+        session.add(Course(id="course-of-a-class", district_id=own, archived_at=old))
+        session.add(School(id="school-stays", district_id="left-school"))
+        session.add(Term(id="term-stays", district_id="left-term"))
+        session.add(Course(id="course-stays", district_id="left-course"))
+        session.add(Section(id="class-stays", district_id="left-class"))
+        session.add(Person(id="person-stays", district_id="left-person"))
+        session.flush()
+        section = session.get_one(Section, "section-own")
+        section.school_id, section.term_id = "school-of-a-class", "term-of-a-class"
+        section.course_id = "course-of-a-class"
+    assert deleted_by_retention(school) == {"a0", "left-nothing"}  # a0 of write_roster
+
+
+def test_retention_deletes_what_only_a_library_teacher_who_is_gone_has_shared(
+    school: Site,
+) -> None:
+    old, recent = TODAY - timedelta(days=366), TODAY - timedelta(days=364)
+    with database_session(school) as session:
+        session.add(Person(id="teacher", clever_id="lib-t", roles=[TEACHER], last_login=recent))
+        session.add(Person(id="teacher-gone", clever_id="lib-g", roles=[TEACHER], last_login=old))
+        for key, last_login, account_id in (
+            ("pupil", None, None),
+            ("pupil-of-both", None, None),
+            ("pupil-who-logged-in", recent, None),
+            ("pupil-with-an-account", None, "7"),
+        ):
+            pupil = Person(id=key, clever_id=f"lib-{key}", roles=[STUDENT], last_login=last_login)
+            pupil.account_id = account_id
+            session.add(pupil)
+        session.add(Person(id="before-clever"))
+        session.add(Section(id="class"))
+        session.add(Section(id="class-gone"))
+        session.add(Section(id="class-archived", archived_at=recent))
+        own = school.person("student").district.id
+        session.add(Section(id="class-of-a-district", district_id=own))
+        session.flush()
+        session.add(Enrollment(section_id="class", person_id="teacher", role=TEACHER))
+        session.add(Enrollment(section_id="class-gone", person_id="teacher-gone", role=TEACHER))
+        session.add(Enrollment(section_id="class", person_id="pupil-of-both", role=STUDENT))
+        for key in ("pupil", "pupil-of-both", "pupil-who-logged-in", "pupil-with-an-account"):
+            session.add(Enrollment(section_id="class-gone", person_id=key, role=STUDENT))
+    assert deleted_by_retention(school) == {"a0", "teacher-gone", "class-gone", "pupil"}
+
+
+def test_each_kind_of_row_stays_until_the_last_day_of_its_retention(school: Site) -> None:
+    hour = timedelta(hours=1)
+    for number, moment in enumerate((TODAY - timedelta(days=365) + hour, TODAY - 366 * 24 * hour)):
+        with database_session(school) as session:
+            own = school.person("student").district.id
+            session.add(District(id=f"district{number}", archived_at=moment))
+            session.add(School(id=f"school{number}", district_id=own, archived_at=moment))
+            session.add(Term(id=f"term{number}", district_id=own, archived_at=moment))
+            session.add(Course(id=f"course{number}", district_id=own, archived_at=moment))
+            session.add(Section(id=f"class{number}", district_id=own, archived_at=moment))
+            session.add(Person(id=f"person{number}", district_id=own, archived_at=moment))
+            session.add(Person(id=f"library{number}", clever_id=str(number), last_login=moment))
+        kinds = ("district", "school", "term", "course", "class", "person", "library")
+        expected = {f"{kind}1" for kind in kinds} if number else {"a0"}
+        assert deleted_by_retention(school) == expected
+
+
+def test_retention_removes_the_links_that_have_expired(school: Site) -> None:
+    minute = timedelta(minutes=1)
+    with database_session(school) as session:
+        for key, expires_at in (("a", datetime.now(UTC) - minute), ("b", TODAY + 10 * minute)):
+            session.add(
+                Claim(token_hash=key * 64, person_id="ours-pupilown", expires_at=expires_at)
+            )
+    assert deleted_by_retention(school) - {"a0"} == {"a" * 64}
+
+
+def test_accounts_that_were_merged_one_after_another_are_exported_and_forgotten_together(
+    school: Site,
+) -> None:
+    with database_session(school) as session:
+        keys = ("first", "second", "third")
+        rows = [Person(id=f"ours-{key}", clever_id=f"clever-{key}") for key in keys]
+        session.add_all(rows)
+        session.flush()
+        merge_people(session, rows[1], rows[0])
+        merge_people(session, rows[2], rows[1])
+    for key in ("ours-third", "ours-first"):
+        export = json.loads(run(school, "export", "--user", key).stdout)
+        assert export["person"]["id"] == "ours-third"
+        assert set(export["former_ids"]) == {"ours-first", "ours-second"}
+    assert run(school, "forget", "--user", "ours-first").exit_code == 0
+    assert "ours-third" not in all_rows(school)
+    assert "ours-first" not in all_rows(school)
 
 
 def test_the_retention_period_is_a_setting(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ def test_status_shows_a_first_sync_that_a_receiver_ended_and_the_next_sync_repea
     }
     assert "full read." in run(site)
     assert_as_at_clever(site)
+    status = flask_app(site).test_cli_runner().invoke(args=["clever", "status", "--json"])
+    assert json.loads(status.stdout)["problem"] is None
 
 
 def test_other_districts_are_written_when_a_receiver_fails_for_one(site: Site) -> None:

@@ -122,6 +122,8 @@ def test_a_sync_by_events_reads_the_whole_roster_when_a_missing_person_has_to_be
     assert "full read." in output
     assert "people: 1 archived" in output
     assert_as_at_clever(site)
+    let_time_pass(site, hours=25)
+    assert "events." in run(site)  # nobody is left to be confirmed
 
 
 @BOTH_SYNCS
@@ -340,6 +342,41 @@ def test_holds_end_when_a_person_is_deleted_or_the_district_leaves(site: Site) -
     site.clever.make_step("leave", district=district_of(site).id)
     assert "left." in sync_site(site).stdout
     assert held_number(site, "people") == 0
+
+
+def test_a_forgotten_person_has_no_place_on_hold(site: Site) -> None:
+    sections = site.clever.people.sections_of(district_of(site))
+    site.clever.override_many([{"id": row.id, "fields": {"students": []}} for row in sections])
+    run(site, code=3)
+    own = site.person("student").id
+    with database_engine(site).connect() as db:
+        person_id = db.scalar(select(Person.id).where(Person.clever_id == own))
+    assert places_on_hold(site, person_id)
+    run_flask_clever(site, "forget", "--user", own)
+    assert not places_on_hold(site, person_id)
+
+
+def places_on_hold(site: Site, person_id: str | None) -> int:
+    with database_engine(site).connect() as db:
+        query = select(func.count()).select_from(HeldRemoval)
+        return db.scalar(query.where(HeldRemoval.linked_id == person_id)) or 0
+
+
+def test_what_is_approved_is_removed_although_a_full_read_holds_nothing_any_more(
+    site: Site,
+) -> None:
+    ids = a_tenth_and_one(site)
+    unshare(site, ids)
+    run(site, code=3)
+    by_button(site, "district_admin").open("/district/removals").press("Remove all of this")
+    for person_id in ids[2:]:
+        site.clever.change_roster("back", person_id)
+    assert "people: 2 archived, 2 hidden" in run(site, *FULL).replace(
+        "2 hidden, 2 archived", "2 archived, 2 hidden"
+    )
+    assert {state_of(site, person_id) for person_id in ids[:2]} == {"archived"}
+    assert {state_of(site, person_id) for person_id in ids[2:]} == {"listed"}
+    assert_as_at_clever(site)
 
 
 # The review
