@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from clever_login import Identity, Role, database, log_in, public
 from clever_login.testing import browser, login_as
 from reading import work
+from reading.tables import tasks
 from reading.tests.conftest import OTHER_TEACHER, STUDENT, TEACHER, TODAY, School, titles, words
 
 
@@ -24,12 +26,32 @@ def test_a_student_reads_an_assigned_book_and_undoes_it(school: School) -> None:
     assert titles(student) == ["The Hare and the Tortoise"]
     assert "The Hare and the Tortoise" in words(student, "/dashboard")
     assert "Slow but steady wins the race." in words(student, "/my-books/1")
+    times = set()
     for _ in range(2):  # a double click changes nothing
         assert student.submit("/my-books/1/read").location == "/my-books"
+        times.add(task_rows(school))
+    assert len(times) == 1
     assert "You read it" in words(student, "/my-books")
     assert "You have read all your books" in words(student, "/dashboard")
     assert student.submit("/my-books/1/unread").location == "/my-books/1"
     assert "You read it" not in words(student, "/my-books")
+
+
+def task_rows(school: School) -> str:
+    """Return all rows of the tasks, with the exact times of reading."""
+    with school.app.app_context(), database.read() as connection:
+        return repr(connection.execute(select(tasks)).all())
+
+
+def test_a_student_sees_the_books_to_read_by_their_day_and_then_those_read(school: School) -> None:
+    teacher, student = school.browser(TEACHER), school.browser(STUDENT)
+    tomorrow = (date.fromisoformat(TODAY) + timedelta(days=1)).isoformat()
+    for book, due in (("lion", tomorrow), ("tortoise", TODAY)):
+        school.assign(teacher, "Reading Workshop", book=book, due=due)
+    lion, tortoise = "The Lion and the Mouse", "The Hare and the Tortoise"
+    assert titles(student) == [tortoise, lion]
+    student.submit("/my-books/2/read")
+    assert titles(student) == [lion, tortoise]
 
 
 def test_the_teacher_sees_who_has_not_read_the_book_first(school: School) -> None:
@@ -50,6 +72,13 @@ def test_a_book_for_all_classes_is_one_tile_for_a_student_in_two_of_them(school:
     path = school.assign(teacher)
     assert "0 of 16 students" in words(teacher, path)
     assert titles(school.browser(STUDENT)) == ["The Hare and the Tortoise"]
+
+
+def test_the_same_book_for_another_class_is_another_assignment(school: School) -> None:
+    teacher = school.browser(TEACHER)
+    first = school.assign(teacher, "Reading Workshop")
+    assert school.assign(teacher, "Reading Workshop") == first  # a second click
+    assert school.assign(teacher, "Mathematics") != first
 
 
 def test_another_teacher_gets_a_404(school: School) -> None:

@@ -141,6 +141,16 @@ def test_a_refused_row_is_named_by_its_line_and_changes_nothing(
     assert not re.search(r"a{24}|b{24}|\x1b", output)
 
 
+@pytest.mark.parametrize("refused", [50, 51])
+def test_fifty_refused_rows_are_named(
+    school: Site, write: Callable[..., str], refused: int
+) -> None:
+    output = run_import(school, write(*[("", "17")] * refused), fails=True)
+    assert len(re.findall(r"^line \d+: ", output, re.M)) == 50
+    assert ("... and 1 more." in output) == (refused > 50)
+    assert f"{refused} refused" in output
+
+
 @pytest.mark.parametrize(
     ("second", "reason"),
     [(("a" * 24, "18"), "this Clever ID more than once"), (("b" * 24, "17"), "this account ID")],

@@ -260,6 +260,7 @@ def test_a_claim_link_to_an_account_in_use_works_once(school: Site) -> None:
     slow = claim_page(school, link, "teacher")  # has the page open, and confirms too late
     claim_page(school, link, "teacher_admin").press("Yes, both are mine")
     assert_link_is_useless(slow.press("Yes, both are mine"))
+    assert_link_is_useless(school.visitor().open(link))  # it shows no name any more
     assert person_row(school, account).clever_id == school.person("teacher_admin").id
 
 

@@ -27,6 +27,7 @@ from clever_login.db.models import (
     StoredValue,
     Term,
 )
+from tests.support.account_app import flask_app
 from tests.support.login_flows import by_button
 from tests.support.roster_fixtures import (
     STUDENT,
@@ -345,7 +346,7 @@ def test_retention_removes_the_links_that_have_expired(school: Site) -> None:
 def test_accounts_that_were_merged_one_after_another_are_exported_and_forgotten_together(
     school: Site,
 ) -> None:
-    with database_session(school) as session:
+    with flask_app(school).app_context(), database_session(school) as session:
         keys = ("first", "second", "third")
         rows = [Person(id=f"ours-{key}", clever_id=f"clever-{key}") for key in keys]
         session.add_all(rows)

@@ -15,7 +15,7 @@ from clever_login.db.models import Base, District, Person, School
 from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
 from tests.support import session_file
-from tests.support.account_app import database_of, make_account_app
+from tests.support.account_app import database_of, make_account_app, run_flask_clever
 from tests.support.expected_rows import (
     ExpectedRows,
     actual_rows,
@@ -82,6 +82,7 @@ def test_a_district_removed_from_the_allow_list_is_archived_after_confirmation(
         in sync_site(restricted_site, "--district", second.id, "--yes").stdout
     )
     assert actual_rows(database_engine(site), second.id)["people"] == set()
+    assert second.id not in run_flask_clever(site, "status")  # lists the connected districts
     assert other.open("/dashboard").path == "/"
     assert visitor.open("/dashboard").path == "/dashboard"
     for district in others:

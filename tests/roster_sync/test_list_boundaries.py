@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, select
 
 from clever_login.api_versions import VERSIONS
 from clever_login.db import models
+from clever_login.db.models import utc_now
+from clever_login.errors import CursorTooOld
 from clever_login.roster_sync import event_sync, full_sync
 from clever_login.roster_sync.limits.loss_limits import Loss
 from clever_login.roster_sync.limits.net_changes import NetChanges
@@ -84,6 +87,28 @@ def test_a_full_read_in_many_transactions_writes_the_same_rows(
     site.clever.change_roster("name", "student", last="Adler")
     assert "people: 1 changed" in run(site, "--full")
     assert_as_at_clever(site)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "days", "expected"),
+    [
+        ("v3.0:e1", 400, "e1"),  # Clever says itself that an event is too old
+        ("v3.0:", 29.9, None),
+        ("v3.0:", 30.1, CursorTooOld),
+        ("v3.0:", None, None),
+        ("v2.1:e1", 1, CursorTooOld),
+        ("v2.1:", 1, CursorTooOld),
+    ],
+)
+def test_a_cursor_is_continued_if_no_event_can_be_missed(
+    cursor: str, days: float | None, expected: str | type[Exception] | None
+) -> None:
+    synced_at = None if days is None else utc_now() - timedelta(days=days)
+    if expected is CursorTooOld:
+        with pytest.raises(CursorTooOld):
+            event_sync.parse_cursor(VERSIONS["v3.0"], cursor, synced_at)
+        return
+    assert event_sync.parse_cursor(VERSIONS["v3.0"], cursor, synced_at) == expected
 
 
 def test_a_cursor_is_stored_up_to_the_length_of_its_column() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,10 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from clever_login.clever.district_api.events import Event
 from clever_login.db import models
+from clever_login.roster_sync.limits.loss_limits import (
+    LOSS_RULES,
+    LossCounts,
+    find_excessive_losses,
+)
+from clever_login.roster_sync.limits.net_changes import NetChanges
 from clever_simulator.directory.models import District
 from clever_simulator.state import SimulatorState
 from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
+from tests.simulator.test_data_api import get
 from tests.support.account_app import make_account_app
 from tests.support.expected_rows import (
     ExpectedRows,
@@ -91,6 +101,83 @@ def names(site: Site, ids: dict[str, str]) -> dict[str, str | None]:
         return {name: db.scalar(query) for name, query in queries.items()}
 
 
+ALLOWED = {  # may always be removed
+    "schools": 1,
+    **dict.fromkeys(("terms", "courses", "people", "sections"), 5),
+    **dict.fromkeys(("students", "teachers", "staff", "district administrators"), 5),
+    "schools of students": 5,
+    "schools of teachers": 5,
+    "schools of staff": 5,
+    "schools of district administrators": 5,
+    "student enrollments": 30,
+    "teacher enrollments": 30,
+}
+NEVER_ALL = {"schools", "terms", "courses", "people", "sections"}
+NEVER_ALL |= {"student enrollments", "teacher enrollments"}
+
+
+def is_held(label: str, missing: int, total: int, new: int = 0, limit: int = 10) -> bool:
+    before, now = LossCounts({label: total}), LossCounts({label: total + new})
+    return bool(find_excessive_losses(before, now, LossCounts({label: missing}), limit))
+
+
+@pytest.mark.parametrize("label", LOSS_RULES)
+def test_each_kind_of_loss_has_its_limits(label: str) -> None:
+    allowed = ALLOWED[label]
+    few, many = 2 * allowed + 2, 100 * allowed
+    assert not is_held(label, allowed, few)
+    assert is_held(label, allowed + 1, few)
+    assert not is_held(label, many // 10, many)
+    assert is_held(label, many // 10 + 1, many)
+    assert not is_held(label, many // 10 + 1, many, new=1)  # net of what is new
+    assert not is_held(label, many // 4, many, limit=25)
+    assert is_held(label, many // 4 + 1, many, limit=25)
+    assert is_held(label, 1, 1) == (label in NEVER_ALL)
+    assert not is_held(label, 1, 1, new=1)
+
+
+@pytest.mark.parametrize(
+    ("roles", "label"), [({"student"}, "students"), ({"student", "teacher"}, "people")]
+)
+@POSTGRESQL_IS_LONG
+def test_a_loss_of_people_is_named_once(site: Site, roles: set[str], label: str) -> None:
+    people = site.clever.people.people_of(district_of(site))
+    for person in [person for person in people if {*person.roles} <= roles]:
+        site.clever.change_roster("unshared", person.id)
+    [line] = [line for line in run(site, code=3).splitlines() if "on hold" in line]
+    assert re.search(rf"on hold: \d+ of \d+ {label} missing", line)
+    assert len(re.findall(r"people|students|teachers|staff|administrators", line)) == 1
+
+
+@POSTGRESQL_IS_LONG
+def test_new_contacts_do_not_make_up_for_students_who_leave(site: Site) -> None:
+    """Contacts of students are not stored."""
+    students = [
+        person.id
+        for person in site.clever.people.people_of(district_of(site))
+        if person.roles == ("student",)
+    ]
+    changes = NetChanges()
+    for number, student in enumerate(students):
+        changes.add(user_event("deleted", student, "student"))
+        changes.add(user_event("created", f"contact{number}", "contact"))
+    with database_engine(site).connect() as db:
+        losses = changes.losses(db, district_of(site).id, 10)
+    assert {loss.label: loss.missing for loss in losses} == {
+        "people": len(students),
+        "students": len(students),
+    }
+
+
+def user_event(action: str, person_id: str, role: str) -> Event:
+    record = {"id": person_id, "roles": {role: {}}}
+    return Event.from_api({"id": "e", "type": f"users.{action}", "data": {"object": record}})
+
+
+def test_every_kind_of_loss_is_in_this_table() -> None:
+    assert LOSS_RULES.keys() == ALLOWED.keys()
+
+
 @pytest.mark.parametrize("rows", [0, 2])
 @pytest.mark.parametrize("name", ["schools", "terms", "courses", "users", "sections"])
 @POSTGRESQL_IS_LONG
@@ -136,6 +223,19 @@ def test_an_unexpectedly_empty_list_is_read_again(site: Site, name: str) -> None
     assert "nothing changed" in run(site, "--full")
     paths = [request["path"] for request in site.clever.received_requests()[before:]]
     assert paths.count(f"/v3.0/{name}") == 2
+    assert_as_at_clever(site)
+
+
+@POSTGRESQL_IS_LONG
+def test_a_list_that_is_read_again_counts_once_and_decides_alone(site: Site) -> None:
+    site.clever.override(site.clever.people.sections_of(district_of(site))[0].id, grade=[7])
+    page = get(site.clever, "/v3.0/sections?limit=10000")
+    for row in page["data"]:
+        row["data"]["students"] = []
+    site.clever.add_fault("data", path="/sections", body=json.dumps(page))
+    output = run(site, "--full")
+    assert "enrollments" not in output
+    assert "1 value was not understood" in output
     assert_as_at_clever(site)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +95,18 @@ def test_a_district_that_has_had_an_event_is_not_read_as_a_whole_every_day(site:
     output = run(site)
     assert "events." in output
     assert DAILY not in output
+
+
+def test_who_is_missing_in_another_district_causes_no_full_read(site: Site) -> None:
+    rename(site)
+    run(site)
+    with database_engine(site).begin() as db:
+        long_ago, other = models.utc_now() - timedelta(days=3), site.person("student2")
+        is_other = models.Person.clever_id == other.id
+        db.execute(update(models.Person).where(is_other).values(missing_since=long_ago))
+    assert other.district.id != site.person("student").district.id
+    let_time_pass(site, days=2)
+    assert "events." in run(site)
 
 
 def test_every_district_is_read_as_a_whole_once_a_week(site: Site) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import psycopg
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import delete, event, func, select, update
 from sqlalchemy.orm import Session
 
 from clever_login.accounts.merge import merge_people
@@ -105,6 +106,7 @@ def test_a_missing_person_is_hidden_and_logged_out_at_once_and_archived_a_day_la
     assert "people: 1 archived" in run(site, *FULL)
     assert state_of(site, own) == "archived"
     assert_as_at_clever(site)
+    assert "nothing changed" in run(site, *FULL, "--yes")  # who is archived, is so since then
 
 
 def test_a_sync_by_events_reads_the_whole_roster_when_a_missing_person_has_to_be_confirmed(
@@ -333,6 +335,19 @@ def test_places_in_classes_stay_on_hold_until_clever_sends_them_again(site: Site
     assert_as_at_clever(site)
 
 
+def test_a_place_that_is_removed_in_another_way_is_on_hold_no_longer(site: Site) -> None:
+    sections = site.clever.people.sections_of(district_of(site))
+    site.clever.override_many([{"id": row.id, "fields": {"students": []}} for row in sections])
+    run(site, code=3)
+    number = held_number(site, "enrollments")
+    with database_engine(site).begin() as db:  # as a merge does
+        one = models.Enrollment.section_id == sections[0].id, models.Enrollment.role == "student"
+        gone = db.execute(delete(models.Enrollment).where(*one)).rowcount
+    assert gone
+    run(site, code=3)
+    assert held_number(site, "enrollments") == number - gone
+
+
 def test_holds_end_when_a_person_is_deleted_or_the_district_leaves(site: Site) -> None:
     ids = a_tenth_and_one(site)
     unshare(site, ids)
@@ -387,7 +402,10 @@ def test_an_operator_sees_by_school_and_without_names_what_is_on_hold(site: Site
     ids = a_tenth_and_one(site)
     unshare(site, ids)
     run(site, code=3)
+    assert re.search(r"on hold: \d+ of \d+ students missing\.", run(site, code=3))
     output = run(site, "--review")
+    other = site.clever.people.districts[1].id
+    assert sync_site(site, "--review", "--district", other).stdout == "Nothing is on hold.\n"
     directory = site.clever.people
     people = [person for person in directory.people if person.id in ids]
     for school in directory.schools_of(district_of(site)):

@@ -115,6 +115,40 @@ def test_students_contacts_are_not_stored(make: SyncedSite, version: str) -> Non
 
 
 @POSTGRESQL_IS_LONG
+def test_a_teacher_who_is_a_contact_too_is_stored_as_a_teacher(make: SyncedSite) -> None:
+    site, person = make(), models.Person
+    give_first_sync(site)
+    other = site.clever.people.schools_of(main_district(site))[-1].id
+    site.clever.override(site.person("teacher").id, roles__contact={"school": other})
+    assert "nothing changed" in sync_site(site, "--full").stdout
+    with database_engine(site).connect() as db:
+        own = person.clever_id == site.person("teacher").id
+        assert db.scalar(select(person.roles).where(own)) == ["teacher"]
+    assert_all_equal(site)
+
+
+LONG = "x" * 300
+
+
+@POSTGRESQL_IS_LONG
+def test_texts_are_stored_up_to_the_length_of_their_columns(make: SyncedSite) -> None:
+    """A longer one would end the sync on PostgreSQL."""
+    site = make()
+    section = site.clever.people.sections_of(main_district(site))[0]
+    site.clever.override(section.id, subject=LONG, grade=LONG, period=LONG)
+    site.clever.override(site.person("student").id, roles__student__grade=LONG)
+    answer_as(site, LONG, error=LONG)
+    assert sync_site(site, "--district", main_district(site).id).exit_code == 0
+    row, person, district = models.Section, models.Person, models.District
+    texts = select(row.subject, row.grade, row.period).where(row.id == section.id)
+    grade = select(person.grade).where(person.clever_id == site.person("student").id)
+    state = select(district.state, district.error).where(district.id == main_district(site).id)
+    with database_engine(site).connect() as db:
+        lengths = [len(text) for query in (texts, grade, state) for text in db.execute(query).one()]
+    assert lengths == [64, 32, 64, 32, 32, 255]
+
+
+@POSTGRESQL_IS_LONG
 def test_a_new_user_without_a_readable_role_is_not_stored(make: SyncedSite) -> None:
     """They may be a student's contact."""
     site = make()
@@ -210,6 +244,29 @@ def test_a_removed_person_is_archived_and_logged_out_and_restored_on_return(
     assert unlisted(database_engine(site)) == set()
     assert row(site, name) == before
     assert_all_equal(site)
+
+
+def test_an_event_about_an_archived_person_archives_nobody_again(make: SyncedSite) -> None:
+    """Otherwise their retention would begin again."""
+    site, person = make(), models.Person
+    give_first_sync(site)
+    own, month_ago = other_students(site)[0], models.utc_now() - timedelta(days=30)
+    site.clever.change_roster("unshared", own)
+    with database_engine(site).begin() as db:
+        is_own = person.clever_id == own
+        db.execute(update(person).where(is_own).values(archived_at=month_ago))
+    assert "people" not in sync_site(site).stdout
+    with database_engine(site).connect() as db:
+        assert db.scalar(select(person.archived_at).where(is_own)) == month_ago
+
+
+def test_a_district_that_is_known_from_logins_only_is_not_archived(make: SyncedSite) -> None:
+    site, district = make(), models.District
+    with database_engine(site).begin() as db:
+        db.execute(insert(district).values(id="logins-only", name="", connected=False))
+    assert "logins-only" not in sync_site(site).stdout
+    with database_engine(site).connect() as db:
+        assert db.scalar(select(district.archived_at).where(district.id == "logins-only")) is None
 
 
 @pytest.mark.parametrize("words", [(), ("--full",)])
@@ -476,6 +533,7 @@ def test_a_disconnected_district_is_archived_and_its_people_are_logged_out(
         db.execute(update(models.Person).where(one).values(archived_at=month_ago))
     site.clever.configure(usual)
     assert f"{district.name} ({district.id}): left." in sync_site(site).stdout
+    assert district.id not in sync_site(site).stdout  # it has left once
     assert actual_rows(database_engine(site), district.id)["people"] == set()
     assert visitor.open("/dashboard").path == "/"
     assert other.open("/dashboard").path == "/dashboard"

@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from clever_login.db.models import District, Enrollment, RoleAssignment, School, Section
-from clever_login.rosters import pagination
+from clever_login.rosters import page_data, pagination
 from clever_simulator.directory.models import School as SchoolAtClever
 from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
 from tests.support.account_app import make_account_app
@@ -106,13 +106,18 @@ def test_a_long_list_is_paged_in_order_with_each_row_once_on_small_pages(
 
 
 @POSTGRESQL_IS_LONG
-def test_only_a_class_list_can_be_shown_in_full_for_printing(school: Site) -> None:
+def test_only_a_class_list_can_be_shown_in_full_for_printing(
+    school: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with database_session(school) as session:
         add_many(session, 120)
     teacher = (
         by_button(school, "teacher").open("/classes/section-own").click("Whole list, to print")
     )
     assert len(teacher.page.select(".table tbody tr")) == 122
+    for rows_per_query in (61, 60, 122, 123):  # the list is read in such parts
+        monkeypatch.setattr(page_data, "MAX_PAGE_SIZE", rows_per_query)
+        assert len(teacher.open(f"{teacher.path}?page=all").page.select(".table tbody tr")) == 122
     assert len(names_in_list(by_button(school, "school_admin").open("/schools/a1?page=all"))) == 50
 
 

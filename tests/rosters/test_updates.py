@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -22,9 +23,9 @@ from typing import Any
 import pytest
 import requests
 from flask import Flask
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Connection, delete, func, select, text, update
 
-from clever_login import CleverLogin, Settings, parts
+from clever_login import CleverLogin, Settings, parts, signals
 from clever_login.clever.models import Role
 from clever_login.db.models import District, Person, SyncLock, SyncRun, new_id, utc_now
 from clever_login.roster_sync.results import SyncResult
@@ -155,7 +156,8 @@ def test_the_button_starts_a_process_and_the_page_shows_what_has_changed(
     words = f"-m flask --app {reference_app.MODULE} clever run-sync {run_id}"
     assert line.startswith("-n 19 ")
     assert line.endswith(words)
-    run_flask_clever(site, "run-sync", run_id)
+    log = run_flask_clever(site, "run-sync", run_id)
+    assert re.search(r'"sync_on_demand", .*"mode": "events"', log)
     assert admin.open(admin.path).heading == FINISHED
     assert "People 1 changed" in admin.text
     admin.click("History of updates")
@@ -286,6 +288,17 @@ def test_a_sync_of_the_schedule_that_is_reading_the_district_is_shown_instead(
     assert started.read_text() == ""
 
 
+def test_a_sync_of_the_schedule_of_another_district_does_not_keep_an_update_from_waiting(
+    site: Site,
+) -> None:
+    add_districts(site, 1)
+    add_unfinished_run(site, trigger="schedule", progress="12 people", district_id="more0")
+    hold_lock(site)
+    admin = by_button(site, "district_admin").press("Update now")
+    assert admin.heading == RUNNING
+    assert "starts after that one" in admin.text
+
+
 @pytest.mark.usefixtures("short_waits")
 def test_an_update_waits_until_the_other_sync_has_ended(site: Site) -> None:
     hold_lock(site)
@@ -325,9 +338,10 @@ def test_a_run_without_a_process_is_shown_as_interrupted(site: Site) -> None:
             for run_id in (reading, waiting, lost)
         ]
 
-    hold_lock(site)
-    assert headings() == [RUNNING, RUNNING, INTERRUPTED]
-    release_lock(site)
+    for seconds in (600, -110):  # two minutes are left for clocks that differ
+        hold_lock(site, seconds)
+        assert headings() == [RUNNING, RUNNING, INTERRUPTED]
+        release_lock(site)
     assert headings() == [INTERRUPTED, RUNNING, INTERRUPTED]
     hold_lock(site, seconds=-121)  # longer ago than clocks may differ
     assert headings() == [INTERRUPTED, RUNNING, INTERRUPTED]
@@ -353,6 +367,12 @@ def test_an_update_whose_process_on_this_machine_is_gone_is_interrupted_at_once(
     hold_lock(site, holder=f"{host}:{process.pid}:a")
     assert admin.open(f"/district/updates/{run_id}").heading == RUNNING  # not waited for yet
     process.wait()
+    release_lock(site)
+    hold_lock(site, holder=f"far:{process.pid}:a")  # a process of another machine
+    assert admin.open(f"/district/updates/{run_id}").heading == RUNNING
+    assert "Another sync is running (far:" in sync_site(site).stderr
+    release_lock(site)
+    hold_lock(site, holder=f"{host}:{process.pid}:a")
     assert admin.open(f"/district/updates/{run_id}").heading == INTERRUPTED
     assert "\tinterrupted\t" in run_flask_clever(site, "runs")
     assert admin.open("/dashboard").press("Update now").heading == RUNNING
@@ -385,6 +405,23 @@ def test_a_failed_update_tells_the_administrator_little_and_the_operator_why(sit
     [row] = [json.loads(line) for line in run_flask_clever(site, "runs", "--json").splitlines()][:1]
     assert (row["trigger"], row["mode"]) == ("administrator", "failed")
     assert "Clever" in row["problem"]
+
+
+def test_an_update_whose_process_started_late_is_shown_while_it_reads(site: Site) -> None:
+    site.clever.change_roster("name", "student", last="Adler")
+    admin = by_button(site, "district_admin").press("Update now")
+    seen: list[Any] = []
+
+    def look(_app: Flask, *, connection: Connection, **_: object) -> None:
+        query = select(SyncRun.finished_at, SyncRun.progress)
+        seen.append(connection.execute(query.where(SyncRun.id == run_id_of(admin))).one())
+
+    with database_session(site) as session:
+        late = utc_now() - timedelta(minutes=1)
+        session.execute(update(SyncRun).values(waits_until=late))
+    with signals.people_changed.connected_to(look, sender=flask_app(site)):
+        run_flask_clever(site, "run-sync", run_id_of(admin))
+    assert seen == [(None, "")]
 
 
 def test_an_update_that_fails_on_its_way_says_what_it_has_changed(site: Site) -> None:
@@ -513,6 +550,7 @@ def test_each_sync_of_a_district_is_in_the_history(site: Site) -> None:
     sync_site(site, "--district", own)
     text = run_flask_clever(site, "runs", "--district", own)
     assert "\tschedule\tevents\tpeople: 1 changed\t-" in text
+    assert {line.partition("\t")[0] for line in text.splitlines()[1:]} == {own}
     assert text.count(f"\n{own}\t") == len([run for run in runs(site) if run.district_id == own])
     assert "Adler" not in text
 

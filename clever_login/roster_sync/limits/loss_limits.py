@@ -103,8 +103,6 @@ def find_excessive_losses(
         is_total_loss = label in empty or (rule.never_all and lost >= total)
         if lost > 0 and (is_total_loss or lost > max(total * limit / 100, rule.allowance)):
             losses.append(Loss(label, lost, total))
-    if any(loss.label == "people" for loss in losses):
-        losses = [loss for loss in losses if loss.label not in ROLE_NAMES.values()]
     return losses
 
 

@@ -71,12 +71,9 @@ class NetChanges:
                 for key, link_counts in self.final_links[kind].items()
                 if link_counts is not None
             }
-            removed, change = stored.count_links(kind, links, remaining)
-            if removed:
+            if lost := stored.count_lost_links(kind, links, remaining):
                 kinds.add(links)
-                missing.update(removed)
-                counts_now.update(change)
-                counts_now.update(removed)
+                missing.update(lost)
         counts_before = (
             loss_limits.count_active(connection, district_id, kinds) if kinds else LossCounts()
         )
@@ -114,24 +111,22 @@ class _StoredCounts:
                 counts[kind] += self.connection.scalar(query) or 0
         return counts
 
-    def count_links(
+    def count_lost_links(
         self, kind: str, links: str, new_counts: dict[str, LinkCounts]
-    ) -> tuple[LossCounts, LossCounts]:
-        """Return, by role, how many links of these records go, and the net change in number."""
+    ) -> LossCounts:
+        """Return, by role, how many fewer links these records will have, net."""
         stored_counts: dict[str, LinkCounts] = {}
         for chunk in chunks(new_counts, MAX_PARAMETERS):
             for key, role, number in self.connection.execute(self._links_query(kind, links, chunk)):
                 stored_counts.setdefault(key, LinkCounts())[role] = number
-        removed, change = LossCounts(), LossCounts()
+        lost = LossCounts()
         for key, new in new_counts.items():
             old = stored_counts.get(key, LinkCounts())
             for role in new.keys() | old.keys():
                 if new[role] < 0:  # the list could not be parsed, so its links stay
                     continue
-                label = link_label(links, role)
-                removed[label] += max(0, old[role] - new[role])
-                change[label] += new[role] - old[role]
-        return +removed, change
+                lost[link_label(links, role)] += old[role] - new[role]
+        return +lost
 
     def _links_query(self, kind: str, links: str, ids: Collection[str]) -> Any:
         owner = MODEL_BY_KIND[kind]
