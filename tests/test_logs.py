@@ -13,6 +13,7 @@ import pytest
 
 from clever_login.auth.identity import Identity
 from clever_login.errors import AccountRefused
+from clever_login.logs.pseudonyms import pseudonym
 from clever_login.sessions.user_session import CurrentUser
 from clever_simulator.credentials import tokens as clevers_tokens
 from tests.conftest import SiteMaker
@@ -97,6 +98,13 @@ def test_log_lines_are_json_with_a_time_an_event_and_the_reference_shown_on_the_
     assert events["failure"]["code"] == "http_404"
     assert events["failure"]["reference"] in visitor.text
     assert all(line["time"].endswith("+00:00") for line in lines)
+    assert events["login"]["endpoint"] == "clever_login.callback"
+    assert {len(line["request"]) for line in lines} == {16}
+
+
+def test_pseudonyms_of_one_id_differ_by_what_it_is_the_id_of() -> None:
+    kinds = ("person", "district", "account", "row")
+    assert len({pseudonym("secret", kind, "5f" * 12) for kind in kinds}) == len(kinds)
 
 
 # Every event with its fields. Those after `|` are optional.

@@ -148,7 +148,7 @@ class CleverLogin:
 
 def _load_settings(app: Flask) -> Settings:
     """Read the environment. If it has no SECRET_KEY, the app's key and its fallbacks are used."""
-    if not app.secret_key or "SECRET_KEY" in os.environ:
+    if not app.secret_key:
         return load_settings()
     settings = load_settings({"SECRET_KEY": _key_as_text(app.secret_key), **os.environ})
     fallbacks = map(_key_as_text, app.config["SECRET_KEY_FALLBACKS"] or ())

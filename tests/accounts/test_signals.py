@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from clever_login.db.models import Person, utc_now
-from clever_login.signals import PersonMerge
+from clever_login.signals import PersonChange, PersonMerge, PersonRow
 from tests.accounts.test_claims import add_old_account, claim_link, claim_page
 from tests.accounts.test_privacy import all_rows, run
 from tests.conftest import SiteMaker
@@ -176,3 +176,19 @@ def test_each_roster_signal_is_public() -> None:
     from clever_login import signals
 
     assert {*ROSTER_SIGNALS, "people_forgotten"} <= set(signals.__all__)
+
+
+def test_the_repr_of_a_row_names_nobody() -> None:
+    person = PersonRow(
+        person_id="1",
+        clever_id="2",
+        roles=("student",),
+        schools=(),
+        first_name="Canary",
+        last_name="Canary",
+        email="Canary",
+        grade="3",
+    )
+    change = PersonChange(before=person, after=person)
+    assert "person_id='1'" in repr(change)
+    assert "Canary" not in repr(change)

@@ -14,10 +14,11 @@ from flask import Flask, session
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from clever_login import CleverLogin, Settings
+from clever_login import CleverLogin, Settings, end_sessions
+from clever_login.sessions.end_sessions import by_clever_id
 from tests.conftest import SiteMaker
 from tests.support.account_app import account_id
-from tests.support.browser_client import NAVIGATION_HEADERS, Visitor
+from tests.support.browser_client import NAVIGATION_HEADERS, Visitor, send_request
 from tests.support.existing_app import ExistingApp, start
 from tests.support.login_flows import by_button, log_in_at_clever
 from tests.support.reference_app.app import create_app
@@ -26,12 +27,14 @@ from tests.support.running_app import Site
 OLD, NEW = "a1b2c3d4" * 8, "e5f6a7b8" * 8
 
 
-def rotate_key(site: Site, make_app: Callable[[Settings], Flask] = create_app) -> None:
+def rotate_key(site: Site, make_app: Callable[[Settings], Flask] = create_app) -> Flask:
     """Replace the app by one with a new SECRET_KEY, whose fallback is the previous one."""
     assert site.app is not None
     previous = site.settings.secrets
     settings = replace(site.settings, secret_key=NEW, secret_key_fallbacks=previous)
-    site.app.wsgi_app = make_app(settings).wsgi_app  # type: ignore[method-assign]
+    app = make_app(settings)
+    site.app.wsgi_app = app.wsgi_app  # type: ignore[method-assign]
+    return app
 
 
 def test_a_login_that_waits_at_clever_ends_under_the_new_key(site: Site) -> None:
@@ -57,6 +60,20 @@ def test_a_link_that_waits_for_a_yes_is_confirmed_under_the_new_key(make_site: S
     rotate_key(site, lambda settings: existing.create(settings, linking=True))
     assert visitor.open(visitor.url).press("Yes, this is me").heading == "Hello grandma"
     assert [account for account, _ in existing.linked] == ["grandma"]
+
+
+@pytest.mark.parametrize("by", ["person", "district", "account"])
+def test_sessions_from_before_the_rotation_can_be_ended(site: Site, by: str) -> None:
+    visitor, person = by_button(site, "student"), site.person("student")
+    session_url, cookies = f"{site.url}/session", dict(visitor.http.cookies)
+    account = send_request(session_url, cookies=cookies).json()["user"]["account_id"]
+    with rotate_key(site).app_context():
+        ended = {
+            "person": lambda: by_clever_id(people=[person.id]),
+            "district": lambda: by_clever_id(district_id=person.district.id),
+            "account": lambda: end_sessions(account_id=account),
+        }[by]()
+    assert (ended, visitor.open("/dashboard").path) == (1, "/")
 
 
 def test_a_single_session_ends_those_from_before_the_rotation(make_site: SiteMaker) -> None:

@@ -196,13 +196,14 @@ def test_a_request_that_reached_the_proxy_over_http_is_redirected_to_https(
     ("names", "header"),
     [(False, "max-age=31536000"), (True, "max-age=31536000; includeSubDomains")],
 )
-def test_hsts_covers_subdomains_only_when_configured(
+def test_hsts_covers_subdomains_only_when_configured_and_is_not_sent_over_http(
     make_site: SiteMaker, names: bool, header: str
 ) -> None:
-    site = make_site(app_url="https://localhost", hsts_subdomains=names)
-    assert site.app is not None
-    response = site.app.test_client().get("/", headers={"Host": "localhost"})
-    assert response.headers["Strict-Transport-Security"] == header
+    for scheme, expected in (("https", header), ("http", None)):
+        site = make_site(app_url=f"{scheme}://localhost", hsts_subdomains=names)
+        assert site.app is not None
+        response = site.app.test_client().get("/", headers={"Host": "localhost"})
+        assert response.headers.get("Strict-Transport-Security") == expected
 
 
 def test_a_static_fallback_is_sent_when_the_error_page_itself_fails(

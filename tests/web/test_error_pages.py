@@ -129,7 +129,9 @@ def test_template_errors_are_shown_only_in_development(make_site: SiteMaker, app
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413, 500])
-def test_every_http_status_we_use_has_its_own_text(make_site: SiteMaker, status: int) -> None:
+def test_every_http_status_we_use_has_its_own_text(
+    make_site: SiteMaker, capfd: pytest.CaptureFixture[str], status: int
+) -> None:
     @public
     def fail() -> ResponseReturnValue:
         abort(status)
@@ -138,6 +140,8 @@ def test_every_http_status_we_use_has_its_own_text(make_site: SiteMaker, status:
     visitor = site.visitor().open("/fail")
     assert (visitor.code, visitor.response.status_code) == (f"http_{status}", status)
     assert visitor.heading == str(CHILD_MESSAGES[f"http_{status}"].title)
+    level = "error" if status >= 500 else "warning"
+    assert f'"level": "{level}", "event": "failure"' in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
