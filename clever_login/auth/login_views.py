@@ -132,12 +132,8 @@ def show_session() -> ResponseReturnValue:
     """
     user = user_session.peek_user()
     if user is None:
-        response = jsonify(user=None)
-    else:
-        response = jsonify(user=_describe_user(user), csrf_token=generate_csrf())
-    response.headers["Cache-Control"] = "no-store"
-    response.vary.add("Cookie")
-    return response
+        return jsonify(user=None)
+    return jsonify(user=_describe_user(user), csrf_token=generate_csrf())
 
 
 def redirect_to_clever(login: PendingLogin) -> Response:

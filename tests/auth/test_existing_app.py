@@ -192,6 +192,14 @@ def test_selected_session_keys_survive_a_change_of_user(make_site: SiteMaker) ->
     assert "Cart: atlas" in log_in(site, "teacher", visitor).text
 
 
+def test_a_user_of_the_apps_own_login_can_log_out_by_the_librarys_view(
+    make_site: SiteMaker,
+) -> None:
+    existing = ExistingApp()
+    visitor = by_password(start(make_site, existing), "grandma").press("Log out")
+    assert (visitor.open("/").heading, existing.logouts) == ("Hello", 1)
+
+
 def test_logging_out_ends_the_apps_login_too(make_site: SiteMaker) -> None:
     existing = ExistingApp()
     site = start(make_site, existing)

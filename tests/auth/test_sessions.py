@@ -18,13 +18,15 @@ import time_machine
 from flask import Flask, session
 from flask.typing import ResponseReturnValue
 
+from clever_login import log_out
 from tests.conftest import SiteMaker
 from tests.support import session_file
 from tests.support.browser_client import Visitor, send_request
 from tests.support.failing_store import FailingStore
-from tests.support.login_flows import by_button, by_portal, stop_before_callback
+from tests.support.login_flows import by_button, by_portal, log_in_at_clever, stop_before_callback
 from tests.support.page_source import without_random_values
 from tests.support.running_app import ROOT, Site
+from tests.support.starter import make_starter
 
 START = "2026-10-01T08:00:00Z"
 
@@ -229,6 +231,24 @@ def test_still_here_does_not_extend_the_maximum_session_time(make_site: SiteMake
         clock.shift(timedelta(minutes=45))
         visitor.press("I'm still here")
         assert visitor.response.json() == {"seconds": 15 * 60 + 1}
+
+
+def test_a_page_of_the_app_that_ends_a_session_varies_by_cookie(make_site: SiteMaker) -> None:
+    def bye() -> ResponseReturnValue:
+        log_out()
+        return "bye", {"Content-Type": "text/plain"}
+
+    without = ("SecurityHeaders", "StaticFiles")
+    site = make_site(
+        make_app=lambda settings: make_starter(settings, without=without),
+        extend=lambda app: app.add_url_rule("/bye", "bye", bye),
+    )
+    visitor = Visitor(site.url, checks_pages=False)
+    visitor.open(f"/login?district_id={site.person('student').district.id}")
+    log_in_at_clever(visitor, "student")
+    response = send_request(f"{site.url}/bye", cookies=dict(visitor.http.cookies))
+    assert "session=;" in response.headers["Set-Cookie"]
+    assert "Cookie" in response.headers["Vary"]
 
 
 def test_logging_out_of_an_ended_session_shows_the_logged_out_page(
