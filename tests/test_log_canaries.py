@@ -75,8 +75,8 @@ def person_at_clever(make_site: SiteMaker) -> None:
     names = ("--first-name", WORD, "--last-name", CANARY, "--email", f"{WORD}@school.example")
     account = run_flask_clever(site, "accounts", "add", *names).strip()
     link = run_flask_clever(site, "accounts", "invite", "--person", account).strip()
-    visitor = by_button(site, "teacher_admin").press("Call me that", name=CANARY)
-    visitor.open(link).press("Yes, both are me").press("See the school administrator page")
+    visitor = by_button(site, "teacher_admin").press("Use this name", name=CANARY)
+    visitor.open(link).press("Yes, both are mine").press("See the school administrator page")
     visitor.press("Log out")
     for words in (("forget", "--user", person.id), ("retention", "--yes")):
         print_output(run_flask_clever(site, *words))
