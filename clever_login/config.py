@@ -245,6 +245,7 @@ class Settings:
     clever_library: bool = False
     clever_status_url: str | None = None
     database_url: str | None = field(default=None, repr=False)
+    release_database_url: str | None = field(default=None, repr=False)
     database_max_connections: int = 20  # of this machine
     database_connections: int | None = None  # of one worker; deprecated
     retention_days: int = 365
@@ -329,6 +330,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     reader = EnvironmentReader(environ)
     production = reader.choice("APP_ENV", PRODUCTION, (PRODUCTION, DEVELOPMENT)) == PRODUCTION
     settings = _read_settings(reader, production)
+    if settings.release_database_url:
+        reader.errors += _find_release_errors(settings.release_database_url, settings.database_url)
     if production:
         reader.errors += _find_production_errors(settings, environ)
     if reader.errors:
@@ -357,6 +360,7 @@ def _read_settings(reader: EnvironmentReader, production: bool) -> Settings:
         clever_oidc=reader.switch("CLEVER_OIDC", default=False),
         clever_status_url=reader.url("CLEVER_STATUS_URL", status_page),
         database_url=reader.database("DATABASE_URL"),
+        release_database_url=reader.database("RELEASE_DATABASE_URL"),
         retention_days=reader.number("RETENTION_DAYS", 365, 1, 3650),
         redis_url=reader.redis("REDIS_URL"),
         redis_tls_verify=reader.switch("REDIS_TLS_VERIFY", default=True),
@@ -427,6 +431,13 @@ def load_settings_or_exit() -> Settings:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(3) from None
+
+
+def _find_release_errors(*urls: str | None) -> list[str]:
+    """Find URLs of files: a file has no roles."""
+    if all(url and url.startswith("postgres") for url in urls):
+        return []
+    return ["RELEASE_DATABASE_URL needs PostgreSQL there and in DATABASE_URL."]
 
 
 def _find_production_errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:

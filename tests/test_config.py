@@ -252,3 +252,10 @@ def test_a_former_setting_for_each_worker_still_works_and_names_its_successor(na
         settings = load_settings(PRODUCTION | {f"{name}_CONNECTIONS": "7"})
     own = (settings.worker_database_connections, settings.worker_redis_connections)
     assert own == ((7, 4) if name == "DATABASE" else (4, 7))
+
+
+@pytest.mark.parametrize("url", [None, "sqlite:///school.sqlite3"])
+def test_a_release_role_needs_postgresql(url: str | None) -> None:
+    environ = PRODUCTION | {"RELEASE_DATABASE_URL": "postgresql://owner@host/name"}
+    with pytest.raises(SettingsError, match="RELEASE_DATABASE_URL needs PostgreSQL"):
+        load_settings(environ | ({"DATABASE_URL": url} if url else {}))

@@ -1,4 +1,4 @@
-"""`flask clever db upgrade|downgrade|current`: migrations of the database."""
+"""`flask clever db upgrade|downgrade|current|grants`: migrations, and privileges of the app."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 from sqlalchemy import Engine
 
-from clever_login.db import migrate, product_migrations
-from clever_login.db.database import database
+from clever_login.db import migrate, privileges, product_migrations
+from clever_login.db.database import database, release_role, url_variable
 from clever_login.db.driver_errors import translate_driver_errors
 from clever_login.errors import DatabaseUnavailable
 from clever_login.safe_output import command_failed, echo
+from clever_login.services import services
 
 T = TypeVar("T")
 db = AppGroup("db", help="Manage the database tables of accounts and rosters.")
@@ -29,10 +30,12 @@ def upgrade(revision: str) -> None:
 
     Then runs the app's own migrations, if it has any. With a REVISION, it does not.
     """
-    _run_migration(lambda engine: migrate.upgrade(engine, revision))
-    if revision == "head":
-        for feature, applied in _run_product_migration(product_migrations.upgrade).items():
-            echo(f"Revision of {feature or 'the app'}'s own tables: {applied}.")
+    with release_role(services().settings):
+        _run_migration(lambda engine: migrate.upgrade(engine, revision))
+        if revision == "head":
+            for feature, applied in _run_product_migration(product_migrations.upgrade).items():
+                echo(f"Revision of {feature or 'the app'}'s own tables: {applied}.")
+    _warn_of_missing_privileges()
 
 
 @db.command("downgrade", context_settings={"ignore_unknown_options": True})  # such as -1
@@ -47,15 +50,39 @@ def downgrade(revision: str) -> None:
     With `base`, the app's own migrations are reverted first. Tables are not dropped while foreign
     keys of other tables point at them.
     """
-    if revision == "base":
-        _run_product_migration(product_migrations.downgrade_to_base)
-    _run_migration(lambda engine: migrate.downgrade(engine, revision))
+    with release_role(services().settings):
+        if revision == "base":
+            _run_product_migration(product_migrations.downgrade_to_base)
+        _run_migration(lambda engine: migrate.downgrade(engine, revision))
 
 
 @db.command("current")
 def current() -> None:
     """Print the revision of the tables."""
     _run_migration(lambda _engine: None)
+
+
+@db.command("grants")
+@click.argument("role")
+@click.option("--schema", default="public", show_default=True, help="The schema of the tables.")
+def grants(role: str, schema: str) -> None:
+    """Print the statements that let ROLE read and write rows, and not change tables.
+
+    The role of RELEASE_DATABASE_URL runs them once, in PostgreSQL, before or after the first
+    upgrade: it owns the tables. They change nothing by themselves.
+    """
+    for statement in privileges.grant_statements(role, schema):
+        echo(f"{statement};")
+
+
+def _warn_of_missing_privileges() -> None:
+    """Say what the app's role lacks after another role has upgraded the tables."""
+    if not services().settings.release_database_url:
+        return
+    with _exit_on_error(), database().engine.connect() as connection:
+        reason = privileges.missing_reason(connection)
+    if reason:
+        echo(f"{reason[0].upper()}{reason[1:]}.", to_stderr=True)
 
 
 def _run_migration(work: Callable[[Engine], None]) -> None:
@@ -81,6 +108,6 @@ def _exit_on_error() -> Iterator[None]:
             yield
     except DatabaseUnavailable as error:
         reason = f"{str(error)[0].upper()}{str(error)[1:]}"
-        raise command_failed(f"{reason}. Check DATABASE_URL.") from None
+        raise command_failed(f"{reason}. Check {url_variable()}.") from None
     except CommandError as error:
         raise command_failed(f"{error}.") from None

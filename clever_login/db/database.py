@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock, RLock
 from typing import TypeVar, cast
@@ -20,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from clever_login.config import Settings
-from clever_login.db import connection_limits, migrate
+from clever_login.db import connection_limits, migrate, privileges
 from clever_login.db.connection_limits import ConnectionLimits
 from clever_login.db.driver_errors import NO_ANSWER, RetryableError, translate_driver_errors
 from clever_login.db.engines import (
@@ -39,6 +40,7 @@ from clever_login.storage import private_files
 _EXTENSION_KEY = "clever_login_database"
 T = TypeVar("T")
 MAX_ATTEMPTS = 5  # for work that may conflict with another transaction
+_release_database: ContextVar[Database | None] = ContextVar("release_database", default=None)
 
 
 class Database:
@@ -151,8 +153,13 @@ class Database:
     def probe(self) -> None:
         """Write a row, read it back and delete it; raise DatabaseUnavailable if that fails.
 
-        A read-only or full database still answers reads, so a read alone would not detect it.
+        A read-only or full database still answers reads, so a read alone would not detect it. On
+        PostgreSQL, also raises it if the role lacks a privilege on any of the library's tables.
         """
+        if not self._is_sqlite:
+            with self.read() as connection:
+                if reason := privileges.missing_reason(connection):
+                    raise DatabaseUnavailable(reason)
         row = SyncLock(name=f"probe-{secrets.token_hex(8)}", holder="probe", until=utc_now())
         with self.begin() as session:
             session.add(row)
@@ -230,12 +237,40 @@ def resolve_url(settings: Settings, folder: Path) -> str:
     database_url = settings.database_url
     if file := private_files.database_file(database_url, folder):
         return f"{private_files.SQLITE_SCHEME}{file}"
-    _, _, address = str(database_url).partition("://")
-    return f"postgresql+psycopg://{address}"
+    return _with_driver(str(database_url))
+
+
+def _with_driver(url: str) -> str:
+    return f"postgresql+psycopg://{url.partition('://')[2]}"
+
+
+@contextmanager
+def release_role(settings: Settings) -> Iterator[None]:
+    """Let `database()` return that of RELEASE_DATABASE_URL in this block, if it is set.
+
+    Its role may change tables, so only migrations use it.
+    """
+    if not settings.release_database_url:
+        yield
+        return
+    release = Database(_with_driver(settings.release_database_url), settings.database_connections)
+    token = _release_database.set(release)
+    try:
+        yield
+    finally:
+        _release_database.reset(token)
+        release.close()
+
+
+def url_variable() -> str:
+    """Return the name of the variable with the URL of `database()`."""
+    return "RELEASE_DATABASE_URL" if _release_database.get() else "DATABASE_URL"
 
 
 def database(app: Flask | None = None) -> Database:
     """Return the database of this app, by default the current app's."""
+    if release := _release_database.get():
+        return release
     flask_app = app or current_app
     if _EXTENSION_KEY not in flask_app.extensions:
         url = resolve_url(services(app).settings, Path(flask_app.instance_path))

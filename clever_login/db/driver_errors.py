@@ -5,6 +5,7 @@ The driver's own messages may quote personal data, so they are never repeated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -62,6 +63,11 @@ SQLITE_CAUSES = {
 SERVER_WIDE_CLASSES = {"08", "25", "28", "57", "58", "XX"}
 STATEMENT_CANCELED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
+INSUFFICIENT_PRIVILEGE = "42501"
+# Statements have placeholders instead of values, so these words name no person.
+TARGET_PATTERN = re.compile(
+    r"\b(INSERT INTO|UPDATE|DELETE FROM|FROM|CREATE TABLE|ALTER TABLE|DROP TABLE)\s+([\w.]+)"
+)
 
 
 class RetryableError(DatabaseUnavailable):
@@ -93,10 +99,18 @@ def unavailable_reason(error: DBAPIError) -> str | None:
         return SQLITE_CAUSES[code & 0xFF]
     if state := sqlstate_of(error.orig):
         if meaning := describe_sqlstate(state):
-            return f"{meaning} ({state})"
+            return f"{meaning} ({state}{_denied_target(error, state)})"
     elif isinstance(error, OperationalError):
         return NO_ANSWER
     return NO_ANSWER if error.connection_invalidated else None
+
+
+def _denied_target(error: DBAPIError, state: str) -> str:
+    """Return the statement's verb and table, such as ", INSERT INTO clever_people", if refused."""
+    match = TARGET_PATTERN.search(error.statement or "")
+    if state != INSUFFICIENT_PRIVILEGE or not match:
+        return ""
+    return f", {'SELECT FROM' if match[1] == 'FROM' else match[1]} {match[2]}"
 
 
 def is_conflict(error: Exception) -> bool:

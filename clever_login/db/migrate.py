@@ -97,13 +97,26 @@ def outdated_reason(engine: Engine) -> str | None:
     if current == head:
         return None
     if current is None:
-        return f"the database has no tables yet: {UPGRADE_HINT}"
+        return _no_schema_reason(engine) or f"the database has no tables yet: {UPGRADE_HINT}"
     if current not in _revision_names("revision"):
         return (
             f"the database belongs to a newer version of this app (revision {current}): deploy "
             "that version"
         )
     return f"the database is out of date (revision {current}, not {head}): {UPGRADE_HINT}"
+
+
+def _no_schema_reason(engine: Engine) -> str | None:
+    """Return a sentence if the role may not use the schema of the tables: it then sees none."""
+    if engine.dialect.name != "postgresql":
+        return None
+    with read_only(engine).connect() as connection:
+        if connection.scalar(text("SELECT current_schema()")):
+            return None
+    return (
+        "the database role lacks USAGE on the schema of the tables (42501): run the statements "
+        "that `flask --app app clever db grants ROLE` prints"
+    )
 
 
 def _revision_names(kind: str) -> set[str]:

@@ -63,9 +63,26 @@ def _check_database(environment: DoctorEnvironment, database: Database) -> Itera
         CHECK_NAME,
         "Accounts are stored in PostgreSQL, and its tables match this version of the app.",
     )
+    yield _check_role(database)
     usage = database.connection_usage()
     yield from check_connections(environment, CHECK_NAME, POSTGRESQL, *(usage or (None, None)))
     yield from _check_rosters(database)
+
+
+def _check_role(database: Database) -> Finding:
+    """Say what the app's role may do beyond reading and writing rows. One role for all is fine."""
+    from clever_login.db.privileges import unneeded_privileges
+
+    with database.read() as connection:
+        unneeded = unneeded_privileges(connection)
+    if not unneeded:
+        return ok(CHECK_NAME, "The app's database role cannot create, change, or drop tables.")
+    return ok(
+        CHECK_NAME,
+        f"The app's database role may also {' and '.join(unneeded)}, which only the release "
+        'command needs. To use two roles, see docs/deploying.md, "A role that cannot change '
+        'tables".',
+    )
 
 
 def _check_sqlite_rosters(environment: DoctorEnvironment) -> Iterator[Finding]:
@@ -121,7 +138,11 @@ def _events_missing(without_events: int, number: int) -> Finding:
 
 
 def _database_failure(reason: str) -> Finding:
-    message = f"{reason[0].upper()}{reason[1:].partition(':')[0]}, so nobody can log in."
+    sentence = f"{reason[0].upper()}{reason[1:]}".partition(": ")[0]
+    if "db grants" in reason:
+        fix = f"As the owner of the tables, {reason.partition(': ')[2]}."
+        return failure(CHECK_NAME, f"{sentence}, so the app answers 503 where it needs it.", fix)
+    message = f"{sentence}, so nobody can log in."
     if "db upgrade" in reason:
         from clever_login.db.migrate import UPGRADE_HINT
 
