@@ -55,6 +55,7 @@ ON_YOUR_MACHINE = {
 # Expected output on a host, where the environment has the variables.
 ON_A_HOST = {
     "flask --app app clever db upgrade": "the newest",
+    "flask --app app clever db grants school_app": "GRANT USAGE ON SCHEMA",
     "flask --app app clever db downgrade 0001": "out of date (revision 0001, not ",
     "flask --app app clever sync": "Harrow Creek",
     "flask --app app clever sync --review": "Nothing is on hold",
@@ -103,6 +104,8 @@ ELSEWHERE = {
     "bin/test --broken": "it takes minutes",
     "bin/lock": "it needs PyPI",
     "bin/audit": "it needs PyPI; its list is tested in tests/deployed/test_bin_dev.py",
+    "bin/release": "it needs PyPI; tests/project/test_release.py builds with the same code",
+    "sha256sum --check SHA256SUMS": "tests/project/test_release.py",
     "bin/screenshots": "it needs Chromium",
     "git clone <this repository> && cd <its folder>": "it is a copy already",
     ".venv-test/bin/python -m bench.scenarios.account_overhead": "it takes minutes",

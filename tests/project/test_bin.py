@@ -40,7 +40,10 @@ def test_every_script_parses_on_python_3_8(script: Path) -> None:
     ast.parse(script.read_text(), feature_version=(3, 8))
 
 
-@pytest.mark.parametrize("name", ["audit", "dev", "lock", "screenshots", "test", "translate"])
+SCRIPT_NAMES = ["audit", "dev", "lock", "release", "screenshots", "test", "translate"]
+
+
+@pytest.mark.parametrize("name", SCRIPT_NAMES)
 def test_help_of_a_script_prints_what_it_does_and_does_nothing_else(name: str) -> None:
     script = ROOT / "bin" / name
     purpose = (ast.get_docstring(ast.parse(script.read_text())) or "").split()[:6]
