@@ -48,7 +48,7 @@ def pinned(text: str) -> dict[str, str]:
 
     Raises SetupError for a line that pins no version, and for a file without packages.
     """
-    packages = {}
+    packages: dict[str, str] = {}
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         line = line.partition(" #")[0].strip()
         if not line or line.startswith("#"):

@@ -102,6 +102,7 @@ ELSEWHERE = {
     "bin/test tests/deployed/test_slow_clients.py tests/deployed/test_stopping.py "
     "tests/deployed/test_http.py -rP": "this runs beside it",
     "bin/test --broken": "it takes minutes",
+    "bin/test --broken open-redirect": "it takes a minute",
     "bin/lock": "it needs PyPI",
     "bin/audit": "it needs PyPI; its list is tested in tests/deployed/test_bin_dev.py",
     "bin/release": "it needs PyPI; tests/project/test_release.py builds with the same code",
