@@ -83,7 +83,7 @@ def test_a_printed_class_list_has_every_student_and_no_buttons(
         page.goto(f"{school.url}/classes/section-own")
         page.get_by_role("link", name="Whole list, to print").click()
         expect(page.locator("tbody tr")).to_have_count(STUDENTS)
-        expect(page.get_by_role("link", name="Back to your page")).to_be_visible()
+        expect(page.get_by_role("link", name="Home")).to_be_visible()
         page.emulate_media(media="print")
         expect(page.get_by_role("heading", name="CanaryClassown")).to_be_visible()
         expect(page.locator("tbody tr").last).to_be_visible()
