@@ -21,6 +21,12 @@
     addEventListener("pageshow", () => busy(false)); // also after the Back button
   });
 
+  // Pages have times in UTC, because the server does not know the time zone of the browser.
+  document.querySelectorAll("time[data-style]").forEach((time) => {
+    const format = { dateStyle: time.dataset.style, timeStyle: "short" };
+    time.textContent = new Date(time.dateTime).toLocaleString(root.lang, format);
+  });
+
   // An update is running: show how far it is. When it has a result, load the page with the result.
   const progress = document.querySelector("[data-progress]");
   const follow = () => setTimeout(() => {

@@ -121,6 +121,8 @@ def test_keyboard_focus_stays_visible_throughout_a_login(tour: Tour) -> None:
         tab_to(page, 'button[value="staff"]')
         page.keyboard.press("Enter")
         page.locator('main[data-role="staff"]').wait_for()
+        tab_to(page, "summary")
+        page.keyboard.press("Enter")
         tab_to(page, 'form[action="/logout"] button')
         page.keyboard.press("Enter")
         page.wait_for_url("**/logged-out*")

@@ -130,18 +130,30 @@ def test_the_layout_does_not_shift_while_a_page_loads(tour: Tour, name: str) -> 
 def test_a_role_can_be_switched_by_keyboard_and_the_header_shows_it(tour: Tour) -> None:
     with tour.visit(STOP["two-roles"], DisplayMode()) as page:
         menu = page.locator("header summary")
-        expect(menu).to_have_text("Your role now: Teacher")
+        expect(menu).to_contain_text("Your role now: Teacher")
         menu.focus()
         page.keyboard.press("Enter")
         page.keyboard.press("Tab")
         expect(page.get_by_role("button", name="See the school administrator page")).to_be_focused()
         page.keyboard.press("Enter")
-        expect(menu).to_have_text("Your role now: School administrator")
+        expect(menu).to_contain_text("Your role now: School administrator")
         page.goto(f"{tour.site.url}/")
-        expect(menu).to_have_text("Your role now: School administrator")
+        expect(menu).to_contain_text("Your role now: School administrator")
         menu.click()
         page.get_by_role("button", name="See the teacher page").click()
-        expect(menu).to_have_text("Your role now: Teacher")
+        expect(menu).to_contain_text("Your role now: Teacher")
+
+
+@pytest.mark.parametrize("name", ["teacher", "school-admin", "district-admin"])
+def test_an_adult_logs_out_from_the_menu_by_keyboard(tour: Tour, name: str) -> None:
+    with tour.visit(STOP[name], DisplayMode()) as page:
+        log_out = page.get_by_role("button", name="Log out")
+        expect(log_out).to_be_hidden()
+        page.locator("header summary").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        expect(log_out).to_be_focused()
+        expect(log_out).to_be_in_viewport(ratio=1)
 
 
 def test_the_role_menu_fits_on_a_phone(tour: Tour) -> None:

@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -184,3 +185,23 @@ def test_an_update_can_be_started_with_the_keyboard(
         page.get_by_role("button", name="Update now").focus()
         page.keyboard.press("Enter")
         expect(page).to_have_url(re.compile("/district/updates/[0-9a-f]{32}$"))
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Honolulu", "America/New_York"])
+def test_times_are_in_the_time_zone_of_the_browser(
+    school: Site, browser: Browser, zone: str
+) -> None:
+    with page_of(browser, school, "teacher", timezone_id=zone) as page:
+        page.goto(f"{school.url}/dashboard")
+        time = page.locator("main time").first
+        moment = datetime.fromisoformat(str(time.get_attribute("datetime")))
+        local = moment.astimezone(ZoneInfo(zone))
+        expect(time).to_contain_text(f"{local:%B} {local.day}, {local.year}")
+        expect(time).to_contain_text(f"{local.hour % 12 or 12}:{local:%M}")
+        expect(time).not_to_contain_text("UTC")
+
+
+def test_without_javascript_times_are_in_utc(school: Site, browser: Browser) -> None:
+    with page_of(browser, school, "teacher", java_script_enabled=False) as page:
+        page.goto(f"{school.url}/dashboard")
+        expect(page.locator("main time").first).to_contain_text("UTC")
