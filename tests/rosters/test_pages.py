@@ -62,7 +62,7 @@ def add_many(session: Session, number: int) -> None:
 
 def names_in_list(visitor: Visitor) -> list[str]:
     """Return the names in a list, in order."""
-    links = visitor.page.select("section .rows a, .class-card bdi, tbody th bdi")
+    links = visitor.page.select("section .rows a, .class-card strong, tbody th bdi")
     return [link.get_text() for link in links]
 
 
