@@ -253,7 +253,8 @@ def release_role(settings: Settings) -> Iterator[None]:
     if not settings.release_database_url:
         yield
         return
-    release = Database(_with_driver(settings.release_database_url), settings.database_connections)
+    url, connections = settings.release_database_url, settings.worker_database_connections
+    release = Database(_with_driver(url), connections)
     token = _release_database.set(release)
     try:
         yield
