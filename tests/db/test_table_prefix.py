@@ -274,6 +274,6 @@ def test_postgresql_with_the_tables_of_version_0_1_0_is_a_503_that_says_what_to_
         f"out of date (revision 0001, not {newest}): run `flask --app app clever db" in ready.text
     )
     visitor = by_button(site, "student")
-    assert (visitor.code, visitor.response.status_code) == ("database_unavailable", 503)
+    assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
     assert "(the newest)" in run_flask_clever(site, "db", "upgrade")
     assert by_button(site, "student").path == "/dashboard"
