@@ -245,9 +245,8 @@ def apply_retention(days: int, *, remove: bool) -> RowCounts:
             session.delete(claim)
         rows[Claim.__tablename__] += len(expired)
         ended = StoredValue.expires_at < utc_now() - timedelta(seconds=MAX_CLOCK_DIFFERENCE_SECONDS)
-        for stored in session.scalars(select(StoredValue).where(ended)):
-            session.delete(stored)
-            rows[StoredValue.__tablename__] += 1
+        keys = session.scalars(delete(StoredValue).where(ended).returning(StoredValue.key))
+        rows[StoredValue.__tablename__] += len(keys.all())
         session.flush()
         if not remove:
             session.rollback()

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 PING_AFTER_IDLE_SECONDS = 1  # a connection used more recently is not tested
-PING_TIMEOUT_SECONDS = 2
+PING_TIMEOUT_SECONDS = 1
 
 
 class IdleConnections:

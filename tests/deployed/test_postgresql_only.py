@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import SiteMaker
 from tests.deployed.test_postgres_limits import command
 from tests.support import running_app, stores
-from tests.support.account_app import make_account_app, record_statements
+from tests.support.account_app import make_account_app, record_statements, run_flask_clever
 from tests.support.browser_client import Visitor, send_request
 from tests.support.login_flows import by_button
 from tests.support.postgresql import Server
@@ -76,6 +76,20 @@ def test_a_page_costs_one_statement_more_and_a_login_five(
         assert statements == []
     assert len(login) <= 6  # state, code, end, session, and the first page
     assert [statement.split()[0] for statement in page] == ["SELECT"]
+
+
+def test_retention_deletes_expired_rows_without_a_request(
+    make_site: SiteMaker, postgres: str
+) -> None:
+    site = make_account_app(make_site, running_app.new_database(postgres))
+    url = str(site.settings.database_url)
+    visitor = by_button(site, "student")
+    stores.run(
+        url, "UPDATE clever_store SET expires_at = now() - interval '1 day' WHERE key LIKE 'code-%'"
+    )
+    assert "clever_store" in run_flask_clever(site, "retention", "--yes")
+    assert stores.rows(url, "code-%") == {}
+    assert visitor.open("/dashboard").role == "student"
 
 
 def test_one_connection_is_enough_for_every_request(make_site: SiteMaker, postgres: str) -> None:
