@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,15 @@ from tests.deployed.test_crashes import (
     count_me_requests,
     finish_login,
     gunicorn_at,
+    is_listening,
     students,
     wait_until,
 )
 from tests.support import running_app
-from tests.support.gunicorn import worker_processes
+from tests.support.gunicorn import gunicorn, worker_processes
 from tests.support.login_flows import stop_before_callback
 from tests.support.printed_rows import print_row
+from tests.support.raw_http import PATIENCE
 from tests.support.running_app import Site
 
 pytestmark = pytest.mark.servers
@@ -95,3 +97,16 @@ def test_killing_workers_with_logins_in_them_leaves_nothing_and_mixes_up_nobody(
         with Redis.from_url(redis_url) as redis:
             lasting = [key for key in redis.scan_iter() if redis.ttl(key) == -1]
         assert lasting == []  # whatever a killed login has claimed ends by itself
+
+
+def test_workers_end_when_gunicorn_itself_is_killed(tmp_path: Path) -> None:
+    """Otherwise they would keep the port, and the next start would fail."""
+    with gunicorn(tmp_path) as server:
+        workers = worker_processes(server.child.pid)
+        server.child.kill()
+        try:
+            wait_until(lambda: not is_listening(int(server.host.partition(":")[2])), PATIENCE)
+        finally:
+            for worker in workers:
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)

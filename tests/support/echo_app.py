@@ -78,7 +78,7 @@ def with_request_page() -> Flask:
 
 
 def impatient() -> Flask:
-    """Return the same app, on a server that waits a second where it usually waits 10 or 30."""
+    """Return the app of `with_uploads`. Its server waits a second instead of 10 or 30."""
     channel.STALL_SECONDS = parser.REQUEST_TIMEOUT_SECONDS = 1.0
     return with_uploads()
 
