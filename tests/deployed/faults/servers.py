@@ -270,7 +270,7 @@ def _fill_table(connection: psycopg.Connection[Any], table: str) -> None:
     """
     columns = "SELECT column_name FROM information_schema.columns WHERE table_name = %s"
     names = [name for (name,) in connection.execute(columns, (table,)).fetchall()]
-    values = {name: name for name in names} | {"id": "gen_random_uuid()", "clever_id": "NULL"}
+    values = {name: name for name in names} | {"id": "md5(random()::text)", "clever_id": "NULL"}
     insert = (
         f"INSERT INTO {table} ({', '.join(names)}) "  # noqa: S608 # constants
         f"SELECT {', '.join(values[name] for name in names)} FROM {table} LIMIT 1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +20,10 @@ from tests.support.running_app import ROOT, Site
 from tests.support.simulators import run_in_background
 
 WORKERS = 2
+QUERY = """
+import json, sqlite3, sys
+print(json.dumps(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()))
+"""
 COUNTED_TABLES = ("clever_people", "clever_sections", "clever_enrollments", "clever_schools")
 
 
@@ -94,7 +98,9 @@ def on_files(folder: Path) -> Iterator[System]:
         stack.callback(holder.wait)
         stack.callback(holder.kill)
         disk = Path(f"/proc/{holder.pid}/root{instance}")
-        enter = ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt"]
+        # Entering a mount namespace changes the working directory.
+        enter = ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", "sh", "-c"]
+        enter += ['cd "$1" && shift && exec "$@"', "sh", str(copy)]
         site = stack.enter_context(_site(folder))
         _set_up(site, [*enter, sys.executable, "-m", "flask", "--app", "app"], copy)
         command = [*enter, sys.executable, "-m", "gunicorn", "--workers", str(WORKERS)]
@@ -106,8 +112,10 @@ def on_files(folder: Path) -> Iterator[System]:
         running_app.wait_until_answers(f"{site.url}/readyz", child)
 
         def rows(query: str) -> list[Any]:
-            with sqlite3.connect(disk / DATABASE_FILE) as connection:
-                return connection.execute(query).fetchall()
+            # SQLite resolves the links in /proc, so only a process in the namespace finds the file.
+            found = [*enter, sys.executable, "-c", QUERY, str(instance / DATABASE_FILE), query]
+            answer = subprocess.run(found, check=True, capture_output=True)
+            return list(json.loads(answer.stdout))
 
         yield System(site, child, log, rows, disk=disk)
 

@@ -68,6 +68,7 @@ def run_trial(system: System, fault: Fault) -> Result:
         with fault.begin(system):
             began = time.monotonic()
             time.sleep(fault.seconds)
+            _wait_for_samples(running, began)
             ended = time.monotonic()
         after = time.monotonic()
         result.recovered = _wait_for_recovery(running) - after
@@ -84,6 +85,18 @@ def run_trial(system: System, fault: Fault) -> Result:
     if system.gunicorn.poll() is not None:
         result.lost.append("gunicorn, which has ended")
     return result
+
+
+def _wait_for_samples(running: Traffic, began: float) -> None:
+    """Continue the fault until there is a response of each kind, on a busy machine."""
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    while not all(running.since(_start(kind, began), kind, time.monotonic()) for kind in KINDS):
+        assert time.monotonic() < deadline, "the app does not answer at all"
+        time.sleep(0.1)
+
+
+def _start(kind: str, began: float) -> float:
+    return began + CACHED_SECONDS if kind == "/readyz" else began
 
 
 def _wait_for_recovery(running: Traffic) -> float:
@@ -109,8 +122,8 @@ def _all_works(running: Traffic, number: int) -> bool:
 def _note_statuses(result: Result, running: Traffic, began: float, ended: float) -> None:
     """Note the statuses of what began and ended during the fault."""
     for kind in KINDS:
-        start = began + CACHED_SECONDS if kind == "/readyz" else began
-        result.statuses[kind] = {sample.status for sample in running.since(start, kind, ended)}
+        samples = running.since(_start(kind, began), kind, ended)
+        result.statuses[kind] = {sample.status for sample in samples}
 
 
 def _note_failures(result: Result, running: Traffic, before: float) -> None:
