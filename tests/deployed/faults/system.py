@@ -68,13 +68,13 @@ class System:
 
 
 @contextmanager
-def on_servers(folder: Path, sessions: str = "redis") -> Iterator[System]:
-    """Run the app with PostgreSQL. `sessions` is where sessions are: redis or postgresql."""
+def on_servers(folder: Path, *, with_redis: bool = True) -> Iterator[System]:
+    """Run the app with PostgreSQL, which also has the sessions if there is no Redis."""
     with ExitStack() as stack:
         postgres = PostgresServer(make_folder(folder / "postgres"))
         stack.enter_context(postgres.running())
         changes: dict[str, Any] = {"database_url": postgres.url}
-        redis = RedisServer(make_folder(folder / "redis")) if sessions == "redis" else None
+        redis = RedisServer(make_folder(folder / "redis")) if with_redis else None
         if redis:
             stack.enter_context(redis.running())
             changes["redis_url"] = redis.url

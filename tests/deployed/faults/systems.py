@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from tests.deployed.faults.system import System, on_files, on_servers
-from tests.deployed.faults.table import FILES, SERVERS
+from tests.deployed.faults.table import FILES, ONE_SERVER, SERVERS
 
-START = {SERVERS: on_servers, FILES: on_files}
+START = {
+    SERVERS: on_servers,
+    ONE_SERVER: partial(on_servers, with_redis=False),
+    FILES: on_files,
+}
 
 
 class Systems:

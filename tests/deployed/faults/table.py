@@ -12,8 +12,9 @@ from tests.deployed.faults.servers import PostgresServer, RedisServer, Server
 from tests.deployed.faults.system import System
 
 DELAY = 0.15  # seconds of a slow store, for each way of each message
+FAULT_SECONDS = 6.0
 SILENT_SECONDS = 14.0  # longer than every time limit of a server that does not answer
-SERVERS, FILES = "servers", "files"  # the systems of `system.py`
+SERVERS, ONE_SERVER, FILES = "servers", "one server", "files"  # the systems of `systems.py`
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Fault:
     name: str
     begin: Callable[[System], AbstractContextManager[object]]
     on: str = SERVERS
-    seconds: float = 6.0
+    seconds: float = FAULT_SECONDS
     needs_root: bool = False
     loses_requests: bool = False  # whether requests in progress may end without an answer
 
@@ -74,6 +75,29 @@ def _slow(server: Server) -> AbstractContextManager[None]:
     return server.gate.delayed(DELAY)
 
 
+def _postgres_faults(part: str, on: str) -> list[Fault]:
+    begin = {
+        "killed": PostgresServer.killed,
+        "stopped": PostgresServer.stopped,
+        "full": PostgresServer.full,
+        "read-only": PostgresServer.read_only,
+        "slow": _slow,
+        "refusing connections": lambda postgres: postgres.gate.closed(),
+        "without INSERT privilege": PostgresServer.without_inserts,
+    }
+    return [
+        Fault(
+            part,
+            name,
+            _postgres(act),
+            on,
+            seconds=SILENT_SECONDS if name == "stopped" else FAULT_SECONDS,
+            needs_root=name == "full",
+        )
+        for name, act in begin.items()
+    ]
+
+
 FAULTS = [
     Fault("Redis", "killed", _redis(RedisServer.killed)),
     Fault("Redis", "stopped", _redis(RedisServer.stopped), seconds=SILENT_SECONDS),
@@ -82,13 +106,8 @@ FAULTS = [
     Fault("Redis", "slow", _redis(_slow)),
     Fault("Redis", "refusing connections", _redis(lambda redis: redis.gate.closed())),
     Fault("Redis", "without permission to write", _redis(RedisServer.without_inserts)),
-    Fault("PostgreSQL", "killed", _postgres(PostgresServer.killed)),
-    Fault("PostgreSQL", "stopped", _postgres(PostgresServer.stopped), seconds=SILENT_SECONDS),
-    Fault("PostgreSQL", "full", _postgres(PostgresServer.full), needs_root=True),
-    Fault("PostgreSQL", "read-only", _postgres(PostgresServer.read_only)),
-    Fault("PostgreSQL", "slow", _postgres(_slow)),
-    Fault("PostgreSQL", "refusing connections", _postgres(lambda db: db.gate.closed())),
-    Fault("PostgreSQL", "without INSERT privilege", _postgres(PostgresServer.without_inserts)),
+    *_postgres_faults("PostgreSQL", SERVERS),
+    *_postgres_faults("PostgreSQL with the sessions", ONE_SERVER),
     Fault("Clever", "failing", lambda system: _clever(system, status=500)),
     Fault("Clever", "silent", lambda system: _clever(system, delay_s=20), seconds=SILENT_SECONDS),
     Fault("Clever", "hanging up", lambda system: _clever(system, drop="before")),
