@@ -240,7 +240,12 @@ def test_a_restored_user_gets_the_schools_that_clever_lists_now(
         person = session.scalars(select(Person).where(Person.clever_id == staff.id)).one()
         person.archived_at = utc_now()
         session.add(RoleAssignment(person_id=person.id, school_id=former.id, role="staff"))
+    foreign = site.clever.people.schools_of(site.clever.people.districts[1])[0]
+    site.clever.override(staff.id, roles__staff__schools=[own.id, foreign.id])
     visitor = by_button(site, "school_admin")
+    with database_of(site).read_session() as session:
+        of_person = RoleAssignment.person_id == person.id
+        assert session.scalars(select(RoleAssignment.school_id).where(of_person)).all() == [own.id]
     links = [link.get_text() for link in visitor.page.select("main a[href^='/schools/']")]
     assert links == [own.name]
     assert visitor.open(f"/schools/{former.id}").code == "http_404"

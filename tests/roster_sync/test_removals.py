@@ -554,6 +554,11 @@ def test_a_review_names_people_of_every_school(site: Site) -> None:
     admin = by_button(site, "district_admin").open("/district/removals")
     assert f"Nobody 0 of {schools[-1]}" in admin.text
     assert admin.text.count(f"of {schools[0]}") == MAX_NAMES
+    add_people_on_hold(site, {"": 2})
+    lines = [
+        line for line in run(site, "--review").splitlines() if " student" in line or ": 2" in line
+    ]
+    assert lines[-1] == "  Without a school: 2 people"
 
 
 def test_a_review_names_nobody_who_has_moved_to_another_district(site: Site) -> None:
@@ -587,4 +592,4 @@ def add_people_on_hold(site: Site, numbers: dict[str, int]) -> None:
             for person in people:
                 role = RoleAssignment(person_id=person.id, school_id=school, role="student")
                 held = HeldRemoval(district_id=district, kind="people", record_id=person.id)
-                session.add_all((role, held))
+                session.add_all((role, held) if school else (held,))

@@ -31,7 +31,6 @@ RECORD_KINDS = (
 DEPENDENTS = {
     "schools": {"sections", "role_assignments", "enrollments"},
     "people": {"role_assignments", "enrollments"},
-    "sections": {"enrollments"},
 }
 
 
