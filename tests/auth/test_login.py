@@ -41,7 +41,7 @@ def assert_logged_in(visitor: Visitor, site: Site, user_name: str, *, school: bo
     if user_name != "district_admin":
         for school_record in person.schools:
             assert (school_record.name in visitor.text) == school
-    assert "could not be read" not in visitor.text
+    assert "not available right now" not in visitor.text
     assert "not shared" not in visitor.text
 
 

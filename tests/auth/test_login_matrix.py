@@ -93,7 +93,7 @@ def assert_page_of(site: Site, visitor: Visitor, person: Person, post: RoleAssig
     assert person.district.name in visitor.text
     for school in schools_on_the_page(site, person, post):
         assert school in visitor.text
-    assert "could not be read" not in visitor.text
+    assert "not available right now" not in visitor.text
     (script,) = visitor.page.find_all("script")
     assert "/static/clever_login/page." in str(script["src"])
 

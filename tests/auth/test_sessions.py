@@ -134,6 +134,23 @@ def test_a_session_in_the_former_format_is_invalid(site: Site) -> None:
     assert visitor.open("/login").role == "student"
 
 
+@pytest.mark.parametrize(("field", "value"), [("roles", None), ("logged_in_at", "today")])
+def test_a_session_of_another_release_is_invalid(
+    site: Site, capfd: pytest.CaptureFixture[str], field: str, value: object
+) -> None:
+    visitor = by_button(site, "student")
+    assert site.app is not None
+    fernet: Any = site.app.session_interface._fernet  # type: ignore[attr-defined] # the app's own
+    ((key, sealed),) = session_file.values(site, "session-*").items()
+    content = msgspec.msgpack.decode(fernet.decrypt(sealed))
+    content["data"]["login"][field] = value
+    session_file.put(site, key, fernet.encrypt(msgspec.msgpack.encode(content)))
+    assert visitor.open("/dashboard").path == "/"
+    assert '"reason": "unknown_shape"' in capfd.readouterr().err
+    assert session_file.values(site, "session-*") == {}
+    assert visitor.open("/login").role == "student"
+
+
 def test_store_files_are_readable_by_the_owner_only(site: Site) -> None:
     by_button(site, "student")
     folder = session_file.folder_of(site)

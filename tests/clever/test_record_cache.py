@@ -44,6 +44,19 @@ def test_another_districts_record_is_requested_separately(site: Site) -> None:
     assert count_requests(site, "districts") == len({"student", "accents"})
 
 
+def test_a_cached_school_is_not_shown_to_a_user_of_another_district(site: Site) -> None:
+    school = site.person("student").schools[0]
+    assert school.name in by_button(site, "student").text
+    other = site.person("accents")
+    assert other.district != school.district
+    record = {"id": other.id, "district": other.district.id}
+    roles = {"student": {"school": school.id, "schools": [school.id]}}
+    site.clever.add_fault("user", fields={"data": {**record, "roles": roles}})
+    visitor = by_button(site, "accents")
+    assert visitor.role == "student"
+    assert school.name not in visitor.text
+
+
 @pytest.mark.parametrize("status", [404, 503])
 def test_a_refused_or_failed_school_request_is_not_cached(site: Site, status: int) -> None:
     school = site.person("student").schools[0].name

@@ -185,6 +185,8 @@ def test_a_code_expires_after_a_minute(clever: RunningSimulator) -> None:
         {"data": None, "files": {"code": "x"}},
         {"data": FORM | {"redirect_uri": [REDIRECT_URI, REDIRECT_URI]}},
         {"params": {"client_secret": BASIC[1]}},
+        {"data": FORM | {"client_secret": BASIC[1]}},
+        {"data": FORM | {"redirect_uri": ""}},
     ],
 )
 def test_token_requests_that_clever_would_refuse_are_refused(
@@ -196,6 +198,25 @@ def test_token_requests_that_clever_would_refuse_are_refused(
     response = exchange(clever, code, **parts)
     assert response.status_code in {400, 401}
     assert response.json()["error"] in {"invalid_grant", "invalid_client", "invalid_request", "unsupported_grant_type", "invalid request"}  # fmt: skip  # noqa: E501
+
+
+def test_a_secret_in_the_body_does_not_repair_a_wrong_one_in_the_header(
+    clever: RunningSimulator,
+) -> None:
+    config = default_config(APP_URL)
+    apps = tuple(replace(app, secret_in_body=True) for app in config.apps)
+    clever.configure(replace(config, apps=apps))
+    code = callback_parameters(clever)["code"]
+    form = FORM | {"code": code, "client_id": BASIC[0], "client_secret": BASIC[1]}
+    assert exchange(clever, code, data=form, auth=(BASIC[0], "wrong")).status_code == 401
+    assert exchange(clever, code, data=form, auth=None).status_code == 200
+
+
+def test_a_districts_token_works_until_the_district_leaves(clever: RunningSimulator) -> None:
+    url = f"{clever.url}/oauth/tokens?owner_type=district"
+    bearer = send_request(url, auth=BASIC).json()["data"][0]["access_token"]
+    clever.advance(400 * 24 * 60 * 60)
+    assert read(clever, "/v3.0/schools", bearer).status_code == 200
 
 
 @pytest.mark.parametrize(("bare", "status"), [(False, 200), (True, 400)])

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from clever_simulator.config import Config, default_config
+from clever_simulator.directory import csv_fields
 from clever_simulator.directory.csv_district import find_bad_lines
 from clever_simulator.directory.csv_reader import DataError
 from clever_simulator.directory.models import Person
@@ -441,3 +442,29 @@ def test_a_file_with_more_than_a_hundred_bad_lines_is_refused(folder: Path) -> N
     students.write_text(f"{students.read_text().rstrip()}\n" + "no-such-school\n" * 101)
     with pytest.raises(DataError, match="More than 100 lines have errors"):
         find_bad_lines(folder)
+
+
+GRADES = {
+    "": "",
+    "k": "Kindergarten",
+    "0": "Kindergarten",
+    "00": "Kindergarten",
+    "-1": "PreKindergarten",
+    "1st": "1",
+    "Grade 09": "9",
+    "13": "13",
+    "14": "Other",
+    "pg": "PostGraduate",
+    "Sophomore": "Other",
+}
+
+
+def test_grades_are_read_as_clever_reads_them() -> None:
+    assert {text: csv_fields.parse_grade(text) for text in GRADES} == GRADES
+
+
+def test_words_that_mean_yes_no_or_a_lunch_status_are_read_as_clever_reads_them() -> None:
+    yes_or_no = {"y": "Y", "True": "Y", "1": "Y", "n": "N", "false": "N", "0": "N", "?": "", "": ""}
+    assert {text: csv_fields.parse_yes_or_no(text) for text in yes_or_no} == yes_or_no
+    lunch = {"F": "Free", "r": "Reduced", "Paid": "Paid", "n": "Paid", "o": "Other", "x": ""}
+    assert {text: csv_fields.parse_lunch_status(text) for text in lunch} == lunch

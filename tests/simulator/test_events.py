@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,19 @@ def test_an_unshared_or_deleted_person_is_missing_until_restored(
     assert [
         event_type for event_type in event_types if event_type == "sections.updated"
     ] == updates * 2
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_app_sees_no_event_of_a_person_who_is_not_shared_with_it(
+    clever: RunningSimulator, version: str
+) -> None:
+    config = default_config(APP_URL)
+    apps = tuple(replace(app, unshared=("teacher_admin",)) for app in config.apps)
+    clever.configure(replace(config, apps=apps))
+    clever.change_roster("name", "teacher_admin", last="Canary")
+    clever.change_roster("name", "student", last="Seen")
+    (event,) = list_events(clever, version)
+    assert event["data"]["object"]["name"]["last"] == "Seen"
 
 
 def test_an_unshared_person_cannot_reach_the_app_and_a_deleted_one_cannot_enter_clever(
