@@ -12,9 +12,11 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 from sqlalchemy import Engine
 
-from clever_login.db import migrate, privileges, product_migrations
+from clever_login.db import migrate, product_migrations
 from clever_login.db.database import database, release_role, url_variable
 from clever_login.db.driver_errors import translate_driver_errors
+from clever_login.db.roles import grants as role_grants
+from clever_login.db.roles import privileges
 from clever_login.errors import DatabaseUnavailable
 from clever_login.safe_output import command_failed, echo
 from clever_login.services import services
@@ -71,7 +73,7 @@ def grants(role: str, schema: str) -> None:
     The role of RELEASE_DATABASE_URL runs them once, in PostgreSQL, before or after the first
     upgrade: it owns the tables. They change nothing by themselves.
     """
-    for statement in privileges.grant_statements(role, schema):
+    for statement in role_grants.grant_statements(role, schema):
         echo(f"{statement};")
 
 

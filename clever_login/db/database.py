@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from clever_login.config import Settings
-from clever_login.db import connection_limits, migrate, privileges
+from clever_login.db import connection_limits, migrate
 from clever_login.db.connection_limits import ConnectionLimits
 from clever_login.db.driver_errors import NO_ANSWER, RetryableError, translate_driver_errors
 from clever_login.db.engines import (
@@ -33,6 +33,7 @@ from clever_login.db.engines import (
 )
 from clever_login.db.models import SyncLock, utc_now
 from clever_login.db.product_tables import created_at_first_use
+from clever_login.db.roles import privileges
 from clever_login.errors import DatabaseUnavailable
 from clever_login.services import services
 from clever_login.storage import private_files
@@ -253,8 +254,7 @@ def release_role(settings: Settings) -> Iterator[None]:
     if not settings.release_database_url:
         yield
         return
-    url, connections = settings.release_database_url, settings.worker_database_connections
-    release = Database(_with_driver(url), connections)
+    release = Database(_with_driver(settings.release_database_url), connections=1)
     token = _release_database.set(release)
     try:
         yield

@@ -71,7 +71,7 @@ def _check_database(environment: DoctorEnvironment, database: Database) -> Itera
 
 def _check_role(database: Database) -> Finding:
     """Say what the app's role may do beyond reading and writing rows. One role for all is fine."""
-    from clever_login.db.privileges import unneeded_privileges
+    from clever_login.db.roles.privileges import unneeded_privileges
 
     with database.read() as connection:
         unneeded = unneeded_privileges(connection)

@@ -1,11 +1,6 @@
-"""What a PostgreSQL role may do with the app's tables, and the statements that grant what it needs.
-
-The release role owns the tables and changes them; the app's role only reads and writes rows.
-"""
+"""What the connected PostgreSQL role may do with the app's tables, and what it lacks."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
@@ -59,21 +54,3 @@ def missing_reason(connection: Connection) -> str | None:
         f"the database role {role} lacks {', '.join(missing[:SHOWN])}{more} (42501): run the "
         f"statements that `flask --app app clever db grants {role}` prints"
     )
-
-
-def grant_statements(role: str, schema: str) -> Iterator[str]:
-    """Yield what the owner of the tables runs once, so that `role` can read and write rows.
-
-    The last two make later migrations grant the same on the tables that they add.
-    """
-    to_role, in_schema = f"TO {_quote(role)}", f"IN SCHEMA {_quote(schema)}"
-    rows = ", ".join(ROW_PRIVILEGES)
-    yield f"GRANT USAGE ON SCHEMA {_quote(schema)} {to_role}"
-    yield f"GRANT {rows} ON ALL TABLES {in_schema} {to_role}"
-    yield f"GRANT USAGE ON ALL SEQUENCES {in_schema} {to_role}"
-    yield f"ALTER DEFAULT PRIVILEGES {in_schema} GRANT {rows} ON TABLES {to_role}"
-    yield f"ALTER DEFAULT PRIVILEGES {in_schema} GRANT USAGE ON SEQUENCES {to_role}"
-
-
-def _quote(name: str) -> str:
-    return '"{}"'.format(name.replace('"', '""'))
