@@ -65,6 +65,7 @@ def roles(make_site: SiteMaker, postgres: str) -> Iterator[TwoRoles]:
     owner, release_url = server.new_user()
     role = f"app-{secrets.token_hex(4)}"  # needs quotes in SQL
     server.do(f'CREATE ROLE "{role}" LOGIN')
+    server.do(f"REVOKE TEMPORARY ON DATABASE {release_url.rpartition('/')[2]} FROM PUBLIC")
     app_url = release_url.replace(f"//{owner}@", f"//{role}@")
     site = make_site(
         database_url=app_url,
