@@ -20,7 +20,7 @@ PARTS = (
     parts.Rosters(),
 )
 # Modules with a function `init_app`. reading is an example to delete.
-FEATURES = ("dashboard", "reading")
+FEATURES = ("dashboard", "site_pages", "reading")
 clever = CleverLogin(product="Reading Room", url_prefix="", after_login="/dashboard", parts=PARTS)
 
 

@@ -94,7 +94,7 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., F
         needed = {"APP_ENV": "development", "CLEVER_CLIENT_ID": "a", "CLEVER_CLIENT_SECRET": "b"}
         for name, value in (needed | environ).items():
             monkeypatch.setenv(name, value)
-        app = Flask("shop", instance_path=str(tmp_path))
+        app = Flask("shop", root_path=str(tmp_path), instance_path=str(tmp_path))
         app.config.update(config)
         CleverLogin(app, on_login=lambda _: None)
         app.add_url_rule("/cart", "cart", lambda: str(session.setdefault("cart", app.secret_key)))

@@ -40,7 +40,7 @@ def make_app(request: pytest.FixtureRequest, tmp_path: Path) -> AppMaker:
     is_babel_first = request.param == "Babel first"
 
     def make(**arguments: object) -> Flask:
-        app = Flask("shop", instance_path=str(tmp_path / "instance"))
+        app = Flask("shop", root_path=str(tmp_path), instance_path=str(tmp_path / "instance"))
         app.secret_key, app.testing = "the key of the shop", True
         app.add_url_rule("/", "home", _home)
         if is_babel_first:
@@ -128,7 +128,7 @@ def test_the_language_can_change_within_a_request(make_app: AppMaker, tmp_path: 
 
 
 def test_a_job_has_the_librarys_texts_if_babel_was_first(tmp_path: Path) -> None:
-    app = Flask("shop", instance_path=str(tmp_path))
+    app = Flask("shop", root_path=str(tmp_path), instance_path=str(tmp_path))
     app.secret_key = "the key of the shop"
     Babel(app)
     CleverLogin(app, sample_settings(tmp_path), on_login=lambda _: None)

@@ -182,7 +182,7 @@ def test_login_as_works_with_every_setting(tmp_path: Path, changes: dict[str, ob
 
 
 def test_login_as_works_with_the_default_prefix_and_few_parts(tmp_path: Path) -> None:
-    app = Flask("few", instance_path=str(tmp_path))
+    app = Flask("few", root_path=str(tmp_path), instance_path=str(tmp_path))
     few = [parts.Sessions(), parts.Languages(), parts.ErrorPages()]
     CleverLogin(app, sample_settings(tmp_path), parts=few)
     assert login_as(app.test_client(), "student").role == Role.STUDENT

@@ -67,7 +67,11 @@ class ExistingApp:
 
     def create(self, settings: Settings, *, linking: bool = False, **arguments: Any) -> Flask:
         """Create the Flask app. `linking` allows users to connect Clever to their account."""
-        app = Flask("existing_app", instance_path=settings.instance_path)
+        app = Flask(
+            "existing_app",
+            root_path=str(settings.instance_path),
+            instance_path=settings.instance_path,
+        )
         app.secret_key = "the secret key of the existing app, which it had before"
         manager = LoginManager(app)
         manager.user_loader(self.users.get)
