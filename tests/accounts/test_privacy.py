@@ -167,7 +167,8 @@ def test_a_forgotten_district_leaves_no_rows_and_other_districts_keep_theirs(sch
     of_b = [line for line in all_before if re.search("districtb|'b1'|section-far", line)]
     # Two sections belong to one district but to a school of the other. No sync writes such rows.
     ours = re.compile("ours-(student|teacher)'|section-(crossing|astray)")
-    assert all_rows(school).splitlines() == [line for line in of_b if not ours.search(line)]
+    left = [line for line in all_rows(school).splitlines() if not line.startswith("clever_store ")]
+    assert left == [line for line in of_b if not ours.search(line)]
     deleted = {name: before[name] - count for name, count in counts(school).items()}
     assert receipt(result) == {name: count for name, count in deleted.items() if count} | {
         "sessions": 2

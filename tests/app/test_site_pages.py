@@ -87,7 +87,9 @@ def test_the_icons_that_a_page_and_its_manifest_name_exist(client: Browser, page
     ]
     for path in [*paths, "/favicon.ico"]:
         response = client.get(path)
-        assert (response.status_code, str(response.mimetype).partition("/")[0]) == (200, "image"), path
+        assert (response.status_code, str(response.mimetype).partition("/")[0]) == (200, "image"), (
+            path
+        )
 
 
 def test_each_icon_has_the_size_of_its_name() -> None:

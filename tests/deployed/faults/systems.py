@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
 from tests.deployed.faults.system import System, on_files, on_servers
 from tests.deployed.faults.table import FILES, ONE_SERVER, SERVERS
 
-START = {
+START: dict[str, Callable[[Path], AbstractContextManager[System]]] = {
     SERVERS: on_servers,
     ONE_SERVER: partial(on_servers, with_redis=False),
     FILES: on_files,
