@@ -208,7 +208,7 @@ def test_the_claim_page_knows_whether_the_account_is_older_than_the_login(school
         with database_of(school).begin() as session:
             session.get_one(Person, account).first_login = first_login
         page = visitor.open(link)
-        assert ("You were here with Clever before, in another account." in page.text) == is_older
+        assert ("You also have another account here, from Clever." in page.text) == is_older
 
 
 def test_two_people_with_one_email_have_two_accounts(school: Site) -> None:

@@ -83,7 +83,7 @@ def test_every_setting_is_documented_and_every_documented_setting_exists() -> No
     recipes = "".join(path.read_text() for path in (ROOT / "examples/recipes").glob("*.py"))
     known = read | undocumented | set(re.findall(r'"([A-Z]+_[A-Z_]+)"', recipes))
     code = "".join(path.read_text() for path in (ROOT / "clever_login").rglob("*.py"))
-    known |= set(re.findall(r"^([A-Z]+_[A-Z_]+)\b", code, re.M))  # constants
+    known |= set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", code))  # constants
     for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for name in re.findall(r"`([A-Z]+_[A-Z_]+)`", path.read_text()):
             assert name in known, f"{path.name}: {name}"

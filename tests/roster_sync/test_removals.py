@@ -383,7 +383,7 @@ def test_what_is_approved_is_removed_although_a_full_read_holds_nothing_any_more
     ids = a_tenth_and_one(site)
     unshare(site, ids)
     run(site, code=3)
-    by_button(site, "district_admin").open("/district/removals").press("Remove all of this")
+    by_button(site, "district_admin").open("/district/removals").press("Remove all of these")
     for person_id in ids[2:]:
         site.clever.change_roster("back", person_id)
     assert "people: 2 archived, 2 hidden" in run(site, *FULL).replace(
