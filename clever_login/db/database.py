@@ -8,6 +8,7 @@ short transactions: `with database().begin() as session:`, or `.read()` and
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,7 +24,12 @@ from sqlalchemy.orm import Session
 from clever_login.config import Settings
 from clever_login.db import connection_limits, migrate
 from clever_login.db.connection_limits import ConnectionLimits
-from clever_login.db.driver_errors import NO_ANSWER, RetryableError, translate_driver_errors
+from clever_login.db.driver_errors import (
+    NO_ANSWER,
+    DiskFull,
+    RetryableError,
+    translate_driver_errors,
+)
 from clever_login.db.engines import (
     ConnectionUsage,
     Engines,
@@ -40,6 +46,7 @@ from clever_login.storage import private_files
 
 _EXTENSION_KEY = "clever_login_database"
 T = TypeVar("T")
+FULL_SECONDS = 5  # for which `probe` fails after a write has failed because the disk is full
 MAX_ATTEMPTS = 5  # for work that may conflict with another transaction
 _release_database: ContextVar[Database | None] = ContextVar("release_database", default=None)
 
@@ -68,6 +75,7 @@ class Database:
         self._lock, self._setup_lock = RLock(), Lock()
         self._engines: dict[ConnectionLimits, Engines] = {}
         self._tables_ready = False
+        self._full_until, self._full_reason = float("-inf"), ""  # monotonic seconds
 
     @property
     def engine(self) -> Engine:
@@ -95,7 +103,7 @@ class Database:
 
         Raises DatabaseUnavailable when the database does not respond or its tables are outdated.
         """
-        with translate_driver_errors():
+        with self._writing():
             self._ensure_tables()
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
@@ -146,17 +154,32 @@ class Database:
 
         Raises DatabaseUnavailable like `begin`.
         """
-        with translate_driver_errors():
+        with self._writing():
             self._ensure_tables()
             with self._current_engines().statement.begin() as connection:
                 yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Translate driver errors, and remember for `probe` that the disk was full."""
+        try:
+            with translate_driver_errors():
+                yield
+        except DiskFull as error:
+            self._full_reason = str(error)
+            self._full_until = time.monotonic() + FULL_SECONDS
+            raise
 
     def probe(self) -> None:
         """Write a row, read it back and delete it; raise DatabaseUnavailable if that fails.
 
         A read-only or full database still answers reads, so a read alone would not detect it. On
         PostgreSQL, also raises it if the role lacks a privilege on any of the library's tables.
+        On a full disk of PostgreSQL, this row may fit into a page of its table while others do not:
+        the probe also fails for FULL_SECONDS after any write has failed for that reason.
         """
+        if time.monotonic() < self._full_until:
+            raise DatabaseUnavailable(self._full_reason)
         if not self._is_sqlite:
             with self.read() as connection:
                 if reason := privileges.missing_reason(connection):

@@ -62,12 +62,17 @@ SQLITE_CAUSES = {
 # SQLSTATE classes that affect every connection, not one statement only.
 SERVER_WIDE_CLASSES = {"08", "25", "28", "57", "58", "XX"}
 STATEMENT_CANCELED = "57014"
+DISK_FULL = "53100"
 LOCK_NOT_AVAILABLE = "55P03"
 INSUFFICIENT_PRIVILEGE = "42501"
 # Statements have placeholders instead of values, so these words name no person.
 TARGET_PATTERN = re.compile(
     r"\b(INSERT INTO|UPDATE|DELETE FROM|FROM|CREATE TABLE|ALTER TABLE|DROP TABLE)\s+([\w.]+)"
 )
+
+
+class DiskFull(DatabaseUnavailable):
+    """PostgreSQL has no place on its disk for a new page of a table or an index."""
 
 
 class RetryableError(DatabaseUnavailable):
@@ -88,7 +93,8 @@ def translate_driver_errors() -> Iterator[None]:
         if sqlstate_of(error.orig) in DEADLOCK_SQLSTATES:
             raise RetryableError("two transactions blocked each other (deadlock)") from error
         if reason := unavailable_reason(error):
-            raise DatabaseUnavailable(reason) from error
+            is_full = sqlstate_of(error.orig) == DISK_FULL
+            raise (DiskFull if is_full else DatabaseUnavailable)(reason) from error
         raise
 
 

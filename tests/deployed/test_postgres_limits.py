@@ -172,6 +172,38 @@ def test_a_database_that_cannot_write_gives_503_with_its_cause_until_it_can(
     assert send_request(f"{site.url}/readyz").text == "ready\n"
 
 
+@contextmanager
+def without_space_for_accounts(url: str) -> Iterator[None]:
+    """Act like a full disk on which other tables have free space in their pages."""
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$"
+        )
+        owner.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON clever_people "
+            "FOR EACH ROW EXECUTE FUNCTION full_disk()"
+        )
+        yield
+        owner.execute("DROP FUNCTION full_disk CASCADE")
+
+
+def test_readiness_reports_a_full_disk_although_its_own_row_finds_a_place(
+    make_site: SiteMaker, server: Server
+) -> None:
+    url = running_app.new_database(server.url)
+    site = make_account_app(make_site, url)
+    with without_space_for_accounts(url):
+        assert is_unavailable(by_button(site, "student"))
+        ready = send_request(f"{site.url}/readyz")
+        assert (ready.status_code, "(53100)" in ready.text) == (503, True), ready.text
+    assert by_button(site, "student").path == "/dashboard"
+    give_up = time.monotonic() + PATIENCE
+    while send_request(f"{site.url}/readyz").status_code != 200:
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
 def test_a_slow_statement_is_canceled_at_the_server_too(
     make_site: SiteMaker, server: Server, capfd: pytest.CaptureFixture[str]
 ) -> None:
