@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.deployed.faults.report import PAGE, TABLE
 from tests.deployed.faults.systems import Systems
 from tests.deployed.faults.table import FAULTS, Fault
 from tests.deployed.faults.trial import run_trial
@@ -40,3 +41,13 @@ def test_a_fault_causes_no_crash_no_mixed_up_user_and_no_lost_data(
     result = run_trial(systems.get(fault.on), fault)
     print(result)
     assert result.problems() == []
+
+
+def test_the_document_has_every_fault_and_none_that_mixes_up_users_or_loses_data() -> None:
+    table = TABLE.search(PAGE.read_text())
+    assert table
+    rows = [row.strip("| ").split(" | ") for row in table[0].splitlines() if row.startswith("| ")]
+    assert [row[0] for row in rows[2:]] == [str(fault) for fault in FAULTS]
+    for row in rows[2:]:
+        assert row[-2:] == ["0", "nothing"]
+        assert "500" not in " ".join(row)

@@ -26,6 +26,7 @@ class Fault:
     begin: Callable[[System], AbstractContextManager[object]]
     on: str = SERVERS
     seconds: float = FAULT_SECONDS
+    is_harmless: bool = False  # whether every request may be answered as usual
     needs_root: bool = False
     loses_requests: bool = False  # whether requests in progress may end without an answer
 
@@ -92,6 +93,7 @@ def _postgres_faults(part: str, on: str) -> list[Fault]:
             _postgres(act),
             on,
             seconds=SILENT_SECONDS if name == "stopped" else FAULT_SECONDS,
+            is_harmless=name == "slow",
             needs_root=name == "full",
         )
         for name, act in begin.items()
@@ -103,7 +105,7 @@ FAULTS = [
     Fault("Redis", "stopped", _redis(RedisServer.stopped), seconds=SILENT_SECONDS),
     Fault("Redis", "full", _redis(RedisServer.full)),
     Fault("Redis", "read-only", _redis(RedisServer.read_only)),
-    Fault("Redis", "slow", _redis(_slow)),
+    Fault("Redis", "slow", _redis(_slow), is_harmless=True),
     Fault("Redis", "refusing connections", _redis(lambda redis: redis.gate.closed())),
     Fault("Redis", "without permission to write", _redis(RedisServer.without_inserts)),
     *_postgres_faults("PostgreSQL", SERVERS),
@@ -112,11 +114,17 @@ FAULTS = [
     Fault("Clever", "silent", lambda system: _clever(system, delay_s=20), seconds=SILENT_SECONDS),
     Fault("Clever", "hanging up", lambda system: _clever(system, drop="before")),
     Fault("The disk", "full", System.full_disk, FILES, needs_root=True),
-    Fault("A worker", "stopped with SIGTERM", lambda system: _worker_gets(system, signal.SIGTERM)),
+    Fault(
+        "A worker",
+        "stopped with SIGTERM",
+        lambda system: _worker_gets(system, signal.SIGTERM),
+        is_harmless=True,
+    ),
     Fault(
         "A worker",
         "killed with SIGKILL",
         lambda system: _worker_gets(system, signal.SIGKILL),
+        is_harmless=True,
         loses_requests=True,
     ),
 ]
