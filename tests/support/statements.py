@@ -8,7 +8,7 @@ from collections.abc import Iterator
 LEFT_OUT = re.compile(
     r"^```.*?^```$|^#[^\n]*$|^\| `clever_[^\n]*$|^\|[-|]+\|$", re.MULTILINE | re.DOTALL
 )
-END_OF_SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-Z`*\"])")
+END_OF_SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-Z`*\"\[])")
 
 
 def sentences(text: str) -> Iterator[str]:
