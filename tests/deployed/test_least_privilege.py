@@ -157,13 +157,13 @@ def test_the_doctor_says_what_a_role_may_do_that_the_app_need_not(roles: TwoRole
 
 LACKING = [
     ("INSERT", "clever_people"),
-    ("UPDATE", "clever_sections"),
+    pytest.param("UPDATE", "clever_sections", marks=pytest.mark.long),
     ("DELETE", "clever_claims"),
     ("SELECT", "clever_alembic_version"),
 ]
 
 
-@pytest.mark.parametrize(("privilege", "table"), LACKING, ids=[" on ".join(row) for row in LACKING])
+@pytest.mark.parametrize(("privilege", "table"), LACKING)
 def test_a_missing_privilege_is_named(
     roles: TwoRoles, capfd: pytest.CaptureFixture[str], privilege: str, table: str
 ) -> None:
