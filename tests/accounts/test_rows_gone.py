@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from werkzeug.routing import Rule
 
 from clever_login.db.database import Database
-from clever_login.db.models import Base, Person, School, Section
+from clever_login.db.models import Base, Person, School, Section, StoredValue
 from tests.conftest import SiteMaker
 from tests.support.account_app import database_of, flask_app, run_flask_clever
 from tests.support.browser_client import Visitor, send_request
@@ -29,10 +29,11 @@ def delete_people(database: Database, site: Site) -> None:
 
 
 def delete_everything(database: Database, _site: Site) -> None:
-    """Delete all rows of the library."""
+    """Delete all rows of the library, except for the sessions."""
     with database.begin() as session:
         for table in reversed(Base.metadata.sorted_tables):
-            session.execute(table.delete())
+            if table.name != StoredValue.__tablename__:
+                session.execute(table.delete())
 
 
 def ids_in_paths(database: Database) -> dict[str, str]:

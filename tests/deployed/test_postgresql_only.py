@@ -65,7 +65,7 @@ def test_a_page_costs_one_statement_more_and_a_login_five(
 ) -> None:
     site = make_account_app(make_site, running_app.new_database(postgres))
     by_button(site, "student")  # removes expired rows
-    with record_statements(site) as statements:
+    with record_statements(site, of_store=True) as statements:
         visitor = by_button(site, "student")
         login = [statement for statement in statements if "clever_store" in statement]
         statements.clear()

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from clever_login.db.models import Base, District, Person, School
 from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
-from tests.support import session_file
+from tests.support import session_file, stores
 from tests.support.account_app import database_of, make_account_app, run_flask_clever
 from tests.support.expected_rows import (
     ExpectedRows,
@@ -92,16 +92,29 @@ def test_a_district_removed_from_the_allow_list_is_archived_after_confirmation(
     assert actual_rows(database_engine(site), second.id) == before
 
 
+REFUSE_IN_SQLITE = (
+    "CREATE TRIGGER refuse BEFORE DELETE ON entries WHEN old.key GLOB 'session-*'"
+    " BEGIN SELECT RAISE(ABORT, 'refused'); END"
+)
+REFUSE_IN_POSTGRESQL = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+  AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$;
+CREATE TRIGGER refuse BEFORE DELETE ON clever_store FOR EACH ROW
+  WHEN (old.key LIKE 'session-%') EXECUTE FUNCTION refuse()
+"""
+
+
 @contextmanager
 def a_session_that_cannot_be_removed(site: Site) -> Iterator[None]:
-    """Make the store fail: its file refuses to delete sessions."""
-    session_file.run(
-        site,
-        "CREATE TRIGGER refuse BEFORE DELETE ON entries WHEN old.key GLOB 'session-*'"
-        " BEGIN SELECT RAISE(ABORT, 'refused'); END",
-    )
-    yield
-    session_file.run(site, "DROP TRIGGER refuse")
+    """Make the store fail: its file or table refuses to delete sessions."""
+    if url := site.settings.database_url:
+        stores.run(url, REFUSE_IN_POSTGRESQL)
+        yield
+        stores.run(url, "DROP TRIGGER refuse ON clever_store")
+    else:
+        session_file.run(site, REFUSE_IN_SQLITE)
+        yield
+        session_file.run(site, "DROP TRIGGER refuse")
 
 
 def test_sessions_that_could_not_be_ended_at_archiving_are_ended_by_the_next_sync(

@@ -81,12 +81,19 @@ def run_flask_clever(site: Site | Flask, *words: str, fails: bool = False) -> st
 
 
 @contextmanager
-def record_statements(site: Site, engine: Engine | None = None) -> Iterator[list[str]]:
-    """Record the SQL statements of requests, or of another engine, except transaction begins."""
+def record_statements(
+    site: Site, engine: Engine | None = None, *, of_store: bool = False
+) -> Iterator[list[str]]:
+    """Record the SQL statements of requests, or of another engine, except transaction begins.
+
+    Those of the session store are recorded with `of_store` only: with SQLite there are none.
+    """
     statements: list[str] = []
 
     def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):  # SQLAlchemy sends BEGIN to PostgreSQL itself
+        if statement.startswith("BEGIN"):  # SQLAlchemy sends BEGIN to PostgreSQL itself
+            return
+        if of_store or "clever_store" not in statement:
             statements.append(statement)
 
     engine = engine or database_of(site).pages
