@@ -22,6 +22,7 @@ from clever_login.clever.status_page import Incident
 from clever_login.clever.user_client import MAX_SECTIONS, MAX_STUDENTS
 from clever_login.db.models import Enrollment, Section
 from clever_login.errors import CleverUnexpected
+from clever_login.server.parser import MAX_HEADER_LINES, RequestParser, ServerLimits
 from clever_login.services import services
 from clever_login.web.fetch_metadata import MAX_CODES, MAX_PARAMETER_LENGTH
 from clever_login.web.routing import MAX_NEXT_LENGTH, public, safe_next
@@ -154,6 +155,13 @@ def number_of(_: SiteMaker, digits: int) -> object:
     return CleverResponse(200, CaseInsensitiveDict(), b"1" * digits).json
 
 
+def header_of(_: SiteMaker, lines: int) -> int:
+    """Return the status with which the server refuses a header of this many lines, or 0."""
+    parser = RequestParser(ServerLimits())
+    parser.received(b"GET / HTTP/1.1\r\nHost: a.test\r\n" + b"X-A: b\r\n" * (lines - 1) + b"\r\n")
+    return getattr(parser.error, "code", 0)
+
+
 LIMITS = {
     "bytes of a form": Limit(64 * KIB, 64 * KIB + 1, form_of, (303, 413)),
     "characters of a name": Limit(MAX_NAME_LENGTH, MAX_NAME_LENGTH + 1, name_of, (40, 40)),
@@ -188,6 +196,7 @@ LIMITS = {
     "digits of a number": Limit(
         MAX_NUMBER_DIGITS, MAX_NUMBER_DIGITS + 1, number_of, (int("1" * MAX_NUMBER_DIGITS), None)
     ),
+    "lines of a header": Limit(MAX_HEADER_LINES, MAX_HEADER_LINES + 1, header_of, (0, 431)),
     "characters of an id": Limit(64, 65, lambda _, size: is_valid_id("a" * size), (True, False)),
     "characters of a text": Limit(
         MAX_TEXT_LENGTH,

@@ -136,7 +136,7 @@ class DiscardingParser(RequestParser):
 
 def _header_error(header: bytes) -> int:
     """Return the status for an unacceptable header, else 0. Waitress checks the rest."""
-    first_line, *lines = header.split(b"\r\n")
+    first_line, *lines = header.removesuffix(b"\r\n\r\n").split(b"\r\n")
     request_line = REQUEST_LINE_PATTERN.fullmatch(first_line)
     if not request_line or any(line.startswith((b" ", b"\t")) for line in lines):
         return 400  # the latter is a folded header

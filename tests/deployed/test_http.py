@@ -168,6 +168,8 @@ def test_an_ambiguous_request_is_refused_and_the_connection_closed(
     assert [reply.status for reply in received] == [status]
     assert received[0].header("Connection") == "close"
     assert received[0].header("Content-Type") == "text/plain; charset=utf-8"
+    assert received[0].header("Cache-Control") == "no-store"
+    assert received[0].header("X-Content-Type-Options") == "nosniff"
     assert received[0].header("Server") == ""
     assert received[0].body.endswith(".\n")
 

@@ -147,6 +147,7 @@ def test_at_most_twenty_large_bodies_are_received_at_the_same_time(server: Gunic
         for _ in range(20):
             stack.enter_context(connect(server.place)).sendall(part)
         _wait_until(lambda: post(server, "/upload", b"", declared=LARGE).status == 503)
+        assert post(server, "/upload", b"", declared=LARGE).header("Retry-After") == "60"
         assert post(server, "/upload", b"a" * KIB_64).body == f"{KIB_64}\n"
     _wait_until(lambda: post(server, "/upload", b"a" * LARGE).body == f"{LARGE}\n")
 
