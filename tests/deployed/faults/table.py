@@ -116,15 +116,15 @@ FAULTS = [
     Fault("The disk", "full", System.full_disk, FILES, needs_root=True),
     Fault(
         "A worker",
-        "stopped with SIGTERM",
-        lambda system: _worker_gets(system, signal.SIGTERM),
-        is_harmless=True,
-    ),
-    Fault(
-        "A worker",
         "killed with SIGKILL",
         lambda system: _worker_gets(system, signal.SIGKILL),
         is_harmless=True,
         loses_requests=True,
+    ),
+    Fault(
+        "A worker",
+        "stopped with SIGTERM",
+        lambda system: _worker_gets(system, signal.SIGTERM),
+        is_harmless=True,
     ),
 ]
