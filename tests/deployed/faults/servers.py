@@ -44,9 +44,7 @@ class Server:
     def start(self) -> None:
         """Start the server, and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, cwd=self.folder, start_new_session=True
-            )
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=self.folder)
         deadline = time.monotonic() + PATIENCE
         while not self.is_ready():
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
