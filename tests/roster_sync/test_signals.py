@@ -164,7 +164,7 @@ def test_a_late_joiner_is_added_to_a_section_and_a_leaver_removed(
     joined_section = next(section.id for section in sections if student not in section.students)
     site.clever.change_roster("class", "student", section=left_section, enrolled=False)
     site.clever.change_roster("class", "student", section=joined_section, enrolled=True)
-    run(site, *words)
+    assert "enrollments: 1 new, 1 removed" in run(site, *words)
     assert recorder.names() == ["enrollments_added", "enrollments_removed"]
     assert recorder.rows("enrollments_added") == [
         EnrollmentRow(section_id=joined_section, person_id=person_id, role="student")
