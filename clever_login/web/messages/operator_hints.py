@@ -53,7 +53,10 @@ OPERATOR_HINTS = {
         "log line to Clever's support."
     ),
     "wrong_host": "Set APP_URL to the address that people use, or let a proxy redirect to it.",
-    "store_unavailable": "Open `/readyz`: it shows the cause. The log line has the reason, too.",
+    "store_unavailable": (
+        "Open `/readyz`: it shows the cause. The log line has the reason, too. After an upgrade, "
+        "run `flask --app app clever db upgrade`, if sessions are in PostgreSQL."
+    ),
     "database_unavailable": (
         "Open `/readyz`: it shows the cause. After an upgrade, run "
         "`flask --app app clever db upgrade`."
