@@ -8,6 +8,7 @@ a value that cannot be parsed, which is counted by field name and never quoted.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ Json = dict[str, Any]
 _UNPRINTABLE_PATTERN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+# Characters that show nothing: by their Unicode category, and fillers that count as letters or
+# symbols (Hangul, Braille).
+_INVISIBLE_CATEGORIES = {"Cc", "Cf", "Cs", "Mn", "Me", "Zl", "Zp", "Zs"}
+_INVISIBLE_CHARACTERS = set("\u115f\u1160\u2800\u3164\uffa0")
 MAX_TEXT_LENGTH = 255  # Clever sets no limit and advises to plan for this
 _ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -48,16 +53,20 @@ def parse_optional_id(value: object) -> str | None:
 
 
 def parse_text(value: object) -> str | None:
-    """Return a non-empty string that is safe to show on a page, else None.
+    """Return a visible string that is safe to show on a page, else None.
 
     Lone surrogates (JSON allows them), control characters, and characters that change the direction
     of the text are removed. The text is cut after MAX_TEXT_LENGTH characters.
     """
     if not isinstance(value, str):
         return None
-    return (
-        _UNPRINTABLE_PATTERN.sub("", value[: 2 * MAX_TEXT_LENGTH]).strip()[:MAX_TEXT_LENGTH] or None
-    )
+    text = _UNPRINTABLE_PATTERN.sub("", value[: 2 * MAX_TEXT_LENGTH]).strip()[:MAX_TEXT_LENGTH]
+    return text if text and (text.isascii() or any(map(_is_visible, text))) else None
+
+
+def _is_visible(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category not in _INVISIBLE_CATEGORIES and character not in _INVISIBLE_CHARACTERS
 
 
 def require_object(body: Json, key: str) -> Json:

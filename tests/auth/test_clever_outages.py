@@ -189,6 +189,19 @@ def test_names_with_control_characters_are_cleaned(site: Site) -> None:
     assert visitor.page.find("script", src=False) is None
 
 
+@pytest.mark.parametrize(
+    "first", ["\u200b", "\u2800", "\u3164\u3164", "\u00ad \u2060", "\u0301", "\ufe0f"]
+)
+def test_a_name_without_a_visible_character_is_no_name(site: Site, first: str) -> None:
+    person = site.person("student")
+    record = {"id": person.id, "district": person.district.id, "roles": {"student": {}}}
+    record |= {"name": {"first": first, "last": "क्ष 🙂"}}
+    site.clever.add_fault("user", body=json.dumps({"data": record}))
+    visitor = by_button(site, "student")
+    assert visitor.heading == "Hi!"
+    assert "क्ष 🙂" in visitor.text
+
+
 ON_TOKEN_AND_ME = [
     ({"status": 429}, "clever_unavailable", 503),
     ({"status": 500}, "clever_unavailable", 503),
