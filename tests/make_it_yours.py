@@ -69,7 +69,7 @@ def replace_a_template(copy: Path) -> None:
     """Change a copy of one of the library's templates."""
     name = "clever_login/logged_out.html"
     target = copy / "templates" / name
-    target.parent.mkdir()
+    target.parent.mkdir(exist_ok=True)
     shutil.copy(copy / "clever_login/templates" / name, target)
     text = target.read_text()
     end = text.rindex("{% endblock %}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +28,19 @@ MAX_LARGE_BODIES = (
 # workers and a sync in 512 MB leave 120 MB.
 MAX_BUFFERED_BYTES = 24 * 1024 * 1024
 MEMORY_CHECK_SECONDS = 0.1
+MALLOPT_MMAP_THRESHOLD, LARGE_BLOCK_BYTES = -3, 128 * 1024  # glibc's malloc.h, and its default
 LINGER_SECONDS = 2.0  # for which a stopping worker with connections still accepts requests
+
+
+def _return_large_blocks_when_freed() -> None:
+    """Let glibc return the memory of a freed response to the system.
+
+    After the first large block, glibc raises the size from which blocks have memory of their own.
+    Freed blocks below that size stay in the heap of one of the threads. Setting the size keeps it.
+    Other systems and C libraries have no such function.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(MALLOPT_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
 
 
 class _SignalDispatcher(wasyncore.file_dispatcher):
@@ -64,6 +78,7 @@ class Worker(base.Worker):
 
     def run(self) -> None:
         """Serve until gunicorn stops this worker, or gunicorn itself has ended."""
+        _return_large_blocks_when_freed()
         self.map: dict[int, Any] = {}
         self.threads = ThreadPoolExecutor(self.cfg.threads, "answer")
         # Refusals are fast and must not wait for the app's threads.

@@ -190,7 +190,7 @@ def test_answers_in_another_tab_extend_a_page_by_the_same_time_if_the_clock_is_s
     for tab in (idle_tab, used_tab):
         tab.evaluate(SET_BACK)
     context.clock.run_for((IDLE - 60) * 1000)
-    used_tab.get_by_role("button", name="I am still here").click()
+    used_tab.get_by_role("button", name="I'm still here").click()
     expect(idle_question(idle_tab)).to_have_count(0)
     context.clock.run_for((IDLE - 60) * 1000)
     for tab in (idle_tab, used_tab):

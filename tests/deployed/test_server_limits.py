@@ -121,7 +121,7 @@ def test_what_clients_do_not_read_takes_a_limited_part_of_the_memory(server: Gun
     """Above the limit, the connection that was still for the longest time is closed."""
     size = 1000 * KIB  # the largest response that is kept in memory and not in a file
     (worker,) = worker_processes(server.child.pid)
-    before, count = memory_mb(worker), 100
+    before, count = memory_mb(worker), 200
     with ExitStack() as stack:
         readers = []
         for _ in range(count):

@@ -109,7 +109,7 @@ def walk_through(copy: Path, browser: Browser) -> Iterator[Page]:
     follow(copy, "Before you start")
     follow(copy, "Step 1: a page for teachers")
     with running(copy, browser) as step:
-        assert "not for you" in _text(step.page("student"), f"{step.url}/reading")
+        assert "can't open this page" in _text(step.page("student"), f"{step.url}/reading")
         page = step.page("teacher")
         assert "The Hare and the Tortoise" in _text(page, f"{step.url}/reading")
         yield page
