@@ -150,6 +150,32 @@ def test_a_loss_of_people_is_named_once(site: Site, roles: set[str], label: str)
 
 
 @POSTGRESQL_IS_LONG
+def test_who_is_hidden_already_is_no_further_loss(site: Site) -> None:
+    people = site.clever.people.people_of(district_of(site))
+    students = sorted(p.id for p in people if p.roles == ("student",))
+    hidden, others = students[:5], students[5:10]
+    for person_id in hidden:
+        site.clever.change_roster("unshared", person_id)
+    assert "people: 5 hidden" in run(site, "--full")
+    for person_id in hidden:
+        site.clever.change_roster("back", person_id)
+    for person_id in (*hidden, *others):
+        site.clever.change_roster("unshared", person_id)
+    assert "people: 10 archived" in run(site)
+
+
+def test_members_that_cannot_be_read_are_no_loss(site: Site) -> None:
+    sections = site.clever.people.sections_of(district_of(site))
+    before = actual_rows(database_engine(site), district_of(site).id)["enrollments"]
+    one, *others = sections[0].students
+    fields: dict[str, object] = {section.id: {"students": "unreadable"} for section in sections[1:]}
+    fields[sections[0].id] = {"students": [student.id for student in others]}
+    site.clever.override_many([{"id": key, "fields": value} for key, value in fields.items()])
+    assert "enrollments: 1 removed" in run(site)
+    after = actual_rows(database_engine(site), district_of(site).id)["enrollments"]
+    assert before - after == {(sections[0].id, one.id, "student")}
+
+
 def test_new_contacts_do_not_make_up_for_students_who_leave(site: Site) -> None:
     """Contacts of students are not stored."""
     students = [

@@ -139,8 +139,8 @@ class _StoredCounts:
 
 def _links_of_record(record: object) -> LinkCounts:
     if isinstance(record, Section):
-        counts = LinkCounts(student=len(record.student_ids), teacher=len(record.teacher_ids))
-        return counts | LinkCounts(dict.fromkeys(record.unknown_members, -1))
+        counts = {"student": len(record.student_ids), "teacher": len(record.teacher_ids)}
+        return LinkCounts(counts | dict.fromkeys(record.unknown_members, -1))
     return (
         LinkCounts(role for _, role in row_values.schools_with_roles(record))
         if isinstance(record, Person)
