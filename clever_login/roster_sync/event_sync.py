@@ -157,8 +157,6 @@ def _add_person_event(batch: Batch, event: Event, record: Person) -> None:
     if not row_values.is_synced(record):
         return
     _add_event(batch, "people", batch.people, event, record)
-    batch.deleted_people.pop(record.id, None)
-    batch.deleted_at.pop(record.id, None)
     if event.action == "deleted":
         batch.deleted_people[record.id] = record
         if event.created:

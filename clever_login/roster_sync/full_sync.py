@@ -118,8 +118,7 @@ def _read_group(
         )
     sync.report.reset(report)
     empty = _read_lists(sync, snapshot, group)
-    if not sync.confirm_archive:
-        sync.excessive_losses.extend(_find_losses(sync, snapshot, group, counts_before, empty))
+    sync.excessive_losses.extend(_find_losses(sync, snapshot, group, counts_before, empty))
 
 
 def _find_losses(

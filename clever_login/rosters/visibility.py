@@ -189,4 +189,4 @@ def _same_district(
 
 def visible_email(role: ViewerRole) -> SQLColumnExpression[Any]:
     """The column with a person's email address, which is empty for a student."""
-    return null().label("email") if role in (Role.STUDENT, None) else Person.email.label("email")
+    return null().label("email") if role is Role.STUDENT else Person.email.label("email")
