@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import create_app
-from clever_login.testing import sample_settings
+from clever_login.testing import browser, sample_settings
 from reading.tests.conftest import STUDENT, TEACHER, School, titles, words
 
 
@@ -42,3 +42,15 @@ def test_a_new_student_of_a_library_teacher_gets_the_book_at_the_teachers_next_l
     library.clever.simulator.change_roster("class", "mei.bowman", section=section, enrolled=True)
     assert "0 of 13 students have read it" in words(library.browser(TEACHER), path)
     assert titles(library.browser("mei.bowman")) == ["The Hare and the Tortoise"]
+
+
+def test_a_login_of_a_districts_teacher_reads_no_books(
+    school: School, statements: list[str]
+) -> None:
+    """The sync has told the app who joined, so a login need not look."""
+    school.assign(school.browser(TEACHER))
+    statements.clear()
+    client = browser(school.app)
+    client.get(school.clever.log_in(client.get("/login").location, TEACHER))
+    assert statements
+    assert not [statement for statement in statements if "reading_" in statement]

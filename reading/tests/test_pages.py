@@ -210,6 +210,15 @@ def test_a_teacher_changes_the_classes_of_a_book_that_was_due_long_ago(school: S
         assert response.status_code == status
 
 
+def test_a_book_may_be_due_from_yesterday_on(school: School) -> None:
+    """In the evening, a teacher in the US still has UTC's yesterday."""
+    teacher, today = school.browser(TEACHER), datetime.now(UTC).date()
+    for days, status in ((-2, 422), (-1, 303)):
+        due = (today + timedelta(days=days)).isoformat()
+        response = school.submit(teacher, "/reading/new", book="tortoise", due=due)
+        assert response.status_code == status
+
+
 def test_a_student_keeps_a_book_that_they_have_read_when_the_class_is_removed(
     school: School,
 ) -> None:

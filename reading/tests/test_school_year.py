@@ -25,6 +25,12 @@ BOOK = ["The Hare and the Tortoise"]
 READ = "You read it"
 
 
+def books_in_export(school: School, name: str) -> dict[str, list[str]]:
+    """Return the titles of the books that a person has to read, and of those they assigned."""
+    exported = json.loads(school.command("export", "--user", school.clever.person(name).id))
+    return {key: [book["title"] for book in books] for key, books in exported["app"].items()}
+
+
 @BOTH_DATABASES
 def test_a_semester_with_new_classes_loses_nothing(school: School) -> None:
     teacher = school.browser(TEACHER)
@@ -45,6 +51,7 @@ def test_a_student_who_joins_a_class_gets_its_books(school: School) -> None:
     school.sync()
     assert titles(school.browser("mei.bowman")) == BOOK
     assert "0 of 13 students have read it" in words(teacher, path)
+    assert books_in_export(school, "mei.bowman") == {"books": BOOK, "assigned_books": []}
 
 
 @POSTGRESQL_IS_LONG
@@ -58,6 +65,8 @@ def test_a_teacher_who_takes_over_a_class_sees_its_books(school: School) -> None
     assert "0 of 12 students have read it" in words(successor, "/reading/1")
     former = school.browser(TEACHER)
     assert "of 12 students" not in words(former, "/reading")
+    books = books_in_export(school, step["touched"][0]["after"])
+    assert books == {"books": [], "assigned_books": BOOK}
 
 
 @POSTGRESQL_IS_LONG
@@ -142,12 +151,18 @@ def test_a_merged_account_has_the_work_of_both(school: School, merge: object) ->
         "class", "mei.bowman", section=school.section("Reading Workshop").id, enrolled=True
     )
     school.sync()
-    second.submit("/my-books/2/read")
-    second.submit("/my-books/3/read")
+    for number in (1, 2, 3):
+        second.submit(f"/my-books/{number}/read")
+    first_id = school.person_id("fatima.mbeki")
+    with school.app.app_context(), database.begin() as connection:
+        is_first = (tasks.c.assignment_id == 1) & (tasks.c.person_id == first_id)
+        earlier = datetime(2026, 1, 31, 12, tzinfo=UTC)
+        connection.execute(update(tasks).where(is_first).values(read_at=earlier))
     assert callable(merge)
     merge(survivor="fatima.mbeki", duplicate="mei.bowman")
     page = words(school.browser("fatima.mbeki"), "/my-books")
     assert page.count(READ) == 3
+    assert "January 31, 2026" in words(teacher, "/reading/1")
     assert titles(school.browser("mei.bowman")) == []
 
 

@@ -141,6 +141,23 @@ def test_a_refused_row_is_named_by_its_line_and_changes_nothing(
     assert not re.search(r"a{24}|b{24}|\x1b", output)
 
 
+def test_refused_rows_are_named_in_the_order_of_the_file(
+    school: Site, write: Callable[..., str]
+) -> None:
+    """Some are refused for the file alone, others for what the database has."""
+    run_import(school, write(("a" * 24, "17")), "--commit")
+    rows = (("a" * 24, "18"), ("", "19"), ("b" * 24, "17"), ("../me", "20"))
+    output = run_import(school, write(*rows), fails=True)
+    assert re.findall(r"line (\d+):", output) == ["2", "3", "4", "5"]
+
+
+def test_an_account_id_as_long_as_its_column_is_imported(
+    school: Site, write: Callable[..., str]
+) -> None:
+    run_import(school, write(("a" * 24, "1" * 255)), "--commit")
+    assert accounts_of(school) == {"a" * 24: "1" * 255}
+
+
 @pytest.mark.parametrize("refused", [50, 51])
 def test_fifty_refused_rows_are_named(
     school: Site, write: Callable[..., str], refused: int

@@ -25,6 +25,7 @@ from clever_login.db.models import (
     utc_now,
 )
 from tests.conftest import POSTGRESQL_IS_LONG, SiteMaker
+from tests.support import session_file
 from tests.support.account_app import (
     account_id,
     database_of,
@@ -119,6 +120,15 @@ def test_fields_that_clever_omits_at_a_login_keep_their_values(school: Site) -> 
     assert (person.last_name, person.roles) == ("Ortiz", ["staff"])
 
 
+def test_a_hidden_user_who_has_moved_to_another_district_is_listed_there(school: Site) -> None:
+    account = log_in(school, ADA)
+    with database_of(school).begin() as session:
+        session.get_one(Person, account).missing_since = utc_now()
+    assert log_in(school, replace(ADA, district_id="d2")) == account
+    person = person_row(school, account)
+    assert (person.district_id, person.missing_since) == ("d2", None)
+
+
 def test_accounts_are_matched_by_the_exact_clever_id(school: Site) -> None:
     ids = {
         log_in(school, replace(ADA, id=clever_id, roles=()))
@@ -177,9 +187,11 @@ def test_of_two_pre_v3_accounts_the_one_with_the_latest_login_survives(school: S
     )
     first = log_in(school, replace(ADA, id="as-teacher", roles=()))
     last = log_in(school, replace(ADA, id="as-staff", roles=()))
+    first_login = person_row(school, first).first_login
     assert log_in(school, replace(ADA, roles=posts)) == last
     assert person_row(school, first).merged_into == last
     assert person_row(school, last).roles == ["teacher", "staff"]
+    assert person_row(school, last).first_login == first_login
 
 
 @pytest.mark.parametrize("of_last", ["user-2", None])
@@ -380,13 +392,13 @@ def test_students_who_left_and_sections_no_longer_shared_are_removed(school: Sit
 def test_a_library_login_does_not_change_sections_of_a_synced_district(school: Site) -> None:
     teacher = log_in(school, ADA)
     with database_of(school).begin() as session:
-        session.add(Person(clever_id="mei", district_id="d1", last_name="Park"))
+        session.add(Person(clever_id="mei", district_id="d1", first_name="Mei-Lin"))
         session.add(Section(id="k1", district_id="d1", name="Reading"))
     store_sections(school, teacher, shared_section("k1", "mei"))
     with database_of(school).read_session() as session:
         assert session.get_one(Section, "k1").name == "Reading"
     assert enrollments(school) == set()
-    assert [row.last_name for row in people_rows(school) if row.clever_id == "mei"] == ["Park"]
+    assert ("Mei-Lin", "") in [(row.first_name, row.last_name) for row in people_rows(school)]
 
 
 def test_a_library_teacher_with_more_sections_than_the_limit_loses_none(school: Site) -> None:
@@ -456,6 +468,19 @@ def test_the_preferred_name_question_can_be_skipped_and_continues_to_next(
         "/dashboard",
         f"Hi, {site.person('student').name.first}!",
     )
+
+
+def test_a_login_that_fails_leads_to_no_question(make_site: SiteMaker) -> None:
+    site = make_account_app(make_site, None, ask_preferred_name=True)
+    visitor = by_button(site, "student")
+    session_file.run(
+        site,
+        "CREATE TRIGGER refuse BEFORE DELETE ON entries WHEN old.key GLOB 'session-*'"
+        " BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    )
+    visitor.open(f"/login?district_id={site.person('student').district.id}")
+    assert visitor.response.status_code == 503
+    assert "Location" not in visitor.response.headers
 
 
 @POSTGRESQL_IS_LONG

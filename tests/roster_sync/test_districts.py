@@ -12,8 +12,10 @@ import requests
 from sqlalchemy import select
 
 from clever_login.db.models import Base, District, Person, School
+from clever_login.roster_sync import job
 from clever_simulator.config import default_config
 from tests.conftest import SiteMaker
+from tests.roster_sync.test_removals import a_tenth_and_one, let_logins_be_old, unshare
 from tests.support import session_file, stores
 from tests.support.account_app import database_of, make_account_app, run_flask_clever
 from tests.support.expected_rows import (
@@ -135,6 +137,47 @@ def test_sessions_that_could_not_be_ended_at_archiving_are_ended_by_the_next_syn
     assert teacher.open("/dashboard").path == "/dashboard"
 
 
+def test_sessions_that_could_not_be_ended_at_hiding_are_ended_by_the_next_sync(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    give_first_sync(site)
+    visitor, teacher = by_button(site, "student"), by_button(site, "teacher")
+    let_logins_be_old(site)
+    site.clever.change_roster("unshared", "student")
+    with a_session_that_cannot_be_removed(site):
+        assert sync_site(site, "--full").exit_code == 1
+    assert visitor.open("/dashboard").path == "/dashboard"
+    assert "nothing changed" in sync_site(site).stdout
+    assert visitor.open("/dashboard").path == "/"
+    assert teacher.open("/dashboard").path == "/dashboard"
+
+
+def test_a_district_that_left_is_archived_by_its_id(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    give_first_sync(site)
+    gone = site.clever.people.districts[0]
+    site.clever.make_step("leave", district=gone.id)
+    result = sync_site(site, "--district", gone.id)
+    assert (result.exit_code, "left." in result.stdout) == (0, True)
+    assert actual_rows(database_engine(site), gone.id)["people"] == set()
+    assert sync_site(site, "--district", gone.id).exit_code == 1  # no district any more
+
+
+def test_a_sync_exits_with_3_if_removals_of_any_district_are_on_hold(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    give_first_sync(site)
+    unshare(site, a_tenth_and_one(site))
+    result = sync_site(site)
+    last = result.stdout.index(f"({site.clever.people.districts[-1].id})")
+    assert result.stdout.index("on hold") < last
+    assert result.exit_code == 3
+
+
 def test_an_unusable_token_entry_neither_stops_other_districts_nor_archives_its_own(
     make_site: SiteMaker, database_url: str | None
 ) -> None:
@@ -187,6 +230,24 @@ def test_a_sync_stops_when_clever_fails_for_three_districts_in_a_row(
     skipped = {d.id for d in site.clever.people.districts if d.id not in stopped.stdout}
     first = sync_site(site).stdout.splitlines()[0]
     assert any(f"({district_id})" in first for district_id in skipped)
+
+
+def test_a_district_that_no_sync_has_read_yet_comes_first(four_districts: Site) -> None:
+    *others, new = four_districts.clever.people.districts
+    for district in others:
+        sync_site(four_districts, "--district", district.id)
+    assert f"({new.id})" in sync_site(four_districts).stdout.splitlines()[0]
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_district_that_is_read_ends_the_row_of_failures(
+    four_districts: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "MAX_FAILURES_IN_A_ROW", 2)
+    first, _, third, _ = four_districts.clever.people.districts
+    for district in (first, third):
+        four_districts.clever.add_fault("district", path=f"/{district.id}", drop="before", times=0)
+    assert sync_site(four_districts).stdout.count("full read.") == 2
 
 
 @pytest.mark.usefixtures("short_waits")

@@ -23,6 +23,7 @@ from tests.roster_sync.test_loss_limits import (
     BOTH_SYNCS,
     assert_as_at_clever,
     district_of,
+    replace_sections,
     run,
     site,
 )
@@ -107,6 +108,16 @@ def test_a_missing_person_is_hidden_and_logged_out_at_once_and_archived_a_day_la
     assert state_of(site, own) == "archived"
     assert_as_at_clever(site)
     assert "nothing changed" in run(site, *FULL, "--yes")  # who is archived, is so since then
+
+
+def test_who_leaves_together_with_a_section_is_logged_out(site: Site) -> None:
+    student = by_button(site, "student")
+    site.clever.change_roster("unshared", "student")
+    replace_sections(site, lambda sections: list(sections[1:]))
+    output = run(site)
+    assert "people: 1 archived" in output
+    assert "sections: 1 archived" in output
+    assert student.open("/dashboard").path == "/"
 
 
 def test_a_sync_by_events_reads_the_whole_roster_when_a_missing_person_has_to_be_confirmed(
@@ -335,6 +346,25 @@ def test_places_in_classes_stay_on_hold_until_clever_sends_them_again(site: Site
     assert_as_at_clever(site)
 
 
+def test_teachers_on_hold_keep_their_sections(site: Site) -> None:
+    people = site.clever.people.people_of(district_of(site))
+    ids = [person.id for person in people if person.roles == ("teacher",)][:6]
+    places = actual_rows(database_engine(site), district_of(site).id)["enrollments"]
+    unshare(site, ids)
+    assert "6 of " in run(site, *FULL, code=3)
+    assert held_number(site, "people") == 6
+    assert actual_rows(database_engine(site), district_of(site).id)["enrollments"] == places
+
+
+def test_a_hidden_person_is_not_put_on_hold(site: Site) -> None:
+    site.clever.change_roster("unshared", "student")
+    run(site, *FULL)
+    ids = a_tenth_and_one(site)
+    unshare(site, ids)
+    run(site, *FULL, code=3)
+    assert held_number(site, "people") == len(ids)
+
+
 def test_a_place_that_is_removed_in_another_way_is_on_hold_no_longer(site: Site) -> None:
     sections = site.clever.people.sections_of(district_of(site))
     site.clever.override_many([{"id": row.id, "fields": {"students": []}} for row in sections])
@@ -439,6 +469,19 @@ def test_a_district_administrator_approves_what_the_page_lists_and_the_next_sync
     assert_as_at_clever(site)
 
 
+def test_a_sync_of_one_district_keeps_the_approvals_of_another(site: Site) -> None:
+    first, second, *_ = site.clever.people.districts
+    for district in (first, second):
+        person = site.clever.people.people_of(district)[-1]
+        with Session(database_engine(site)) as session, session.begin():
+            row_id = session.scalars(select(Person.id).where(Person.clever_id == person.id)).one()
+            held = HeldRemoval(district_id=district.id, kind="people", record_id=row_id)
+            held.approved_at = models.utc_now()
+            session.add(held)
+    for district in (first, second):
+        assert "people: 1 archived" in sync_site(site, "--district", district.id).stdout
+
+
 def test_an_administrator_approves_only_what_the_page_has_shown(site: Site) -> None:
     unshare(site, a_tenth_and_one(site))
     run(site, code=3)
@@ -466,9 +509,17 @@ def test_a_second_click_on_the_approval_shows_the_page_again(site: Site) -> None
     unshare(site, a_tenth_and_one(site))
     run(site, code=3)
     tabs = [by_button(site, "district_admin").open("/district/removals") for _ in range(2)]
+    times: list[list[datetime | None]] = []
     for tab in tabs:
         tab.press("Remove all of these")
         assert "The next sync removes these" in tab.text
+        times.append(approval_times(site))
+    assert times[0] == times[1]  # the first click counts
+
+
+def approval_times(site: Site) -> list[datetime | None]:
+    with database_engine(site).connect() as db:
+        return list(db.scalars(select(HeldRemoval.approved_at).order_by(HeldRemoval.record_id)))
 
 
 @pytest.mark.servers
@@ -557,6 +608,17 @@ def test_a_review_names_people_of_every_school(site: Site) -> None:
         line for line in run(site, "--review").splitlines() if " student" in line or ": 2" in line
     ]
     assert lines[-1] == "  Without a school: 2 people"
+
+
+def test_a_review_counts_a_person_without_a_name_and_names_the_others(site: Site) -> None:
+    school = site.clever.people.schools_of(district_of(site))[0].id
+    add_people_on_hold(site, {school: 3})
+    with database_engine(site).begin() as db:
+        nameless = Person.clever_id == f"1-{school}"
+        db.execute(update(Person).where(nameless).values(first_name="", last_name=""))
+    admin = by_button(site, "district_admin").open("/district/removals")
+    names = [item.get_text() for item in admin.page.select("main details bdi")]
+    assert names == [f"Nobody 0 of {school}", f"Nobody 2 of {school}"]
 
 
 def test_a_review_names_nobody_who_has_moved_to_another_district(site: Site) -> None:

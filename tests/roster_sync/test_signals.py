@@ -291,6 +291,45 @@ def test_a_district_that_leaves_sends_everybody_as_archived(site: Site) -> None:
         assert_in_order(recorder)
 
 
+def test_districts_that_leave_at_the_same_moment_send_their_own_sections(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync_site(site)
+    now, (first, second, *_) = models.utc_now(), site.clever.people.districts
+    expected = {
+        district.id: {section.id for section in site.clever.people.sections_of(district)}
+        for district in (first, second)
+    }
+    for district in (first, second):
+        site.clever.make_step("leave", district=district.id)
+    with recording(flask_app(site)) as recorder, monkeypatch.context() as patched:
+        patched.setattr(models, "utc_now", lambda: now)
+        assert sync_site(site).stdout.count("left.") == 2
+        for district_id, sections in expected.items():
+            rows = recorder.rows("sections_changed", district_id)
+            assert {change.before.section_id for change in rows} == sections
+
+
+def test_a_merge_in_the_batch_of_a_section_moves_nobody_in_or_out_of_it(
+    site: Site, recorder: Recorder
+) -> None:
+    person = site.person("teacher_admin")
+    former = next(post.legacy_id for post in person.role_assignments if post.legacy_id != person.id)
+    [section, *_] = [row for row in site.clever.people.sections if row.teacher == person]
+    with Session(database_engine(site)) as session, session.begin():
+        duplicate = models.Person(clever_id=former, district_id=district_of(site).id)
+        session.add(duplicate)
+        session.flush()
+        session.add(
+            models.Enrollment(section_id=section.id, person_id=duplicate.id, role="teacher")
+        )
+    site.clever.change_roster("name", "teacher_admin", last="Adler")
+    site.clever.override(section.id, name="New")
+    run(site)
+    assert "people_merged" in recorder.names()
+    assert {"enrollments_added", "enrollments_removed"}.isdisjoint(recorder.names())
+
+
 def test_more_than_500_rows_come_in_several_calls(site: Site) -> None:
     usual = default_config(site.url)
     site.clever.configure(replace(usual, students=1200))

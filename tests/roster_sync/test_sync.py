@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,8 @@ def test_a_first_sync_reads_everything_and_a_second_one_only_changes(
     first = sync_site(site)
     assert first.exit_code == 0, first.stderr
     assert first.stdout.count("full read.") == len(site.clever.people.districts)
+    people = [line for line in first.stdout.splitlines() if line.startswith("  people: ")]
+    assert all(re.fullmatch(r"  people: \d+ new", line) for line in people), people
     assert_all_equal(site)
     second = sync_site(site).stdout
     assert (second.count(": events."), second.count("\n  nothing changed")) == (3, 3)
@@ -256,6 +259,24 @@ def test_an_event_about_an_archived_person_archives_nobody_again(make: SyncedSit
     with database_engine(site).begin() as db:
         is_own = person.clever_id == own
         db.execute(update(person).where(is_own).values(archived_at=month_ago))
+    assert "people" not in sync_site(site).stdout
+    with database_engine(site).connect() as db:
+        assert db.scalar(select(person.archived_at).where(is_own)) == month_ago
+
+
+def test_who_comes_back_and_leaves_between_two_syncs_stays_archived_since_then(
+    make: SyncedSite,
+) -> None:
+    site, person = make(), models.Person
+    give_first_sync(site)
+    own, month_ago = other_students(site)[0], models.utc_now() - timedelta(days=30)
+    site.clever.change_roster("unshared", own)
+    sync_site(site)
+    with database_engine(site).begin() as db:
+        is_own = person.clever_id == own
+        db.execute(update(person).where(is_own).values(archived_at=month_ago))
+    site.clever.change_roster("back", own)
+    site.clever.change_roster("unshared", own)
     assert "people" not in sync_site(site).stdout
     with database_engine(site).connect() as db:
         assert db.scalar(select(person.archived_at).where(is_own)) == month_ago
@@ -547,6 +568,17 @@ def test_a_disconnected_district_is_archived_and_its_people_are_logged_out(
     site.clever.configure(replace(usual, students=60))
     assert sync_site(site).exit_code == 0
     assert_all_equal(site)
+
+
+def test_a_login_in_another_district_does_not_keep_a_district_that_left(make: SyncedSite) -> None:
+    site = make()
+    give_first_sync(site)
+    gone, *_, other = site.clever.people.districts
+    soon, in_other = models.utc_now() + timedelta(minutes=1), person_in(site, other)
+    with database_engine(site).begin() as db:  # as a login during the sync does
+        db.execute(update(models.Person).where(in_other).values(last_login=soon))
+    site.clever.make_step("leave", district=gone.id)
+    assert f"{gone.name} ({gone.id}): left." in sync_site(site).stdout
 
 
 def test_a_district_that_returns_during_a_sync_is_not_archived(

@@ -160,6 +160,19 @@ def test_a_class_is_current_until_its_last_day_is_over_in_every_time_zone(
         assert bool(listed(student.open("/dashboard"), "details.earlier")) == has_ended, day
 
 
+def test_a_class_begins_later_until_the_first_day_of_its_term(
+    school: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database_session(school) as session:
+        term = session.get_one(Term, "Next")
+        term.start_date, term.end_date = date(2027, 8, 10), date(2027, 12, 20)
+        session.get_one(Section, "section-own").term_id = "Next"
+    student = by_button(school, "student")
+    for day, is_named in ((9, True), (10, False)):
+        monkeypatch.setattr(records, "utc_today", lambda day=day: date(2027, 8, day))
+        assert ("Term Next" in student.open("/dashboard").text) == is_named, day
+
+
 def test_a_product_can_ask_whether_a_class_has_ended(school: Site) -> None:
     with database_session(school) as session:
         for term in TERMS:

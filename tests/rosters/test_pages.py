@@ -225,6 +225,7 @@ TROUBLES: dict[str, dict[str, object]] = {
     "The <i>SIS</i> is empty": {"state": "pending", "error": "The <i>SIS</i> is empty"},
     "The <b>SIS</b> is empty": {"state": "error", "error": "The <b>SIS</b> is empty"},
     "Clever has a problem with": {"state": "error"},
+    "The <u>SIS</u> is slow": {"error": "The <u>SIS</u> is slow"},
     "Removals are waiting for you to confirm": {"problem": "too_many"},
     "Clever no longer lets this app read": {"problem": "token"},
     "Your district shares no lists": {"problem": "no_rosters"},
@@ -284,7 +285,7 @@ def test_administrators_see_that_a_district_is_paused(school: Site) -> None:
 @POSTGRESQL_IS_LONG
 def test_only_a_future_launch_date_is_shown(school: Site) -> None:
     admin, day = by_button(school, "district_admin"), datetime.now(UTC).date()
-    for days, is_shown in ((-1, False), (400, True)):
+    for days, is_shown in ((-1, False), (0, False), (400, True)):
         with database_session(school) as session:
             session.execute(update(District).values(launch_date=day + timedelta(days=days)))
         assert ("People can log in from" in admin.open("/dashboard").text) == is_shown

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from flask import Flask, request
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from clever_login import Role, public, rosters
 from clever_login.db.models import (
     Course,
+    District,
     Enrollment,
     Person,
     RoleAssignment,
@@ -232,6 +233,16 @@ def test_a_student_who_teaches_a_class_is_shown_to_other_students_only_as_a_teac
     assert not rosters.people(search="CanaryPupil", viewer=student)
     assert not rosters.students("section-own", viewer=student)
     assert "assistant" in ids(rosters.people(viewer=viewer_named(school, "teacher")))
+
+
+@POSTGRESQL_IS_LONG
+def test_an_operator_sees_nothing_of_a_district_that_left(school: Site) -> None:
+    with database_session(school) as session:
+        session.execute(update(District).values(archived_at=LONG_AGO))
+    viewer = rosters.operator(school.person("student").district.id)
+    assert not rosters.schools(viewer=viewer)
+    assert not rosters.sections(viewer=viewer)
+    assert not rosters.people(viewer=viewer)
 
 
 @POSTGRESQL_IS_LONG

@@ -123,3 +123,10 @@ def test_a_role_removed_at_a_school_is_removed_by_the_next_sync(
     assert_rows_equal(
         ExpectedRows(site.clever, site.person(WINONA).district), database_engine(site)
     )
+
+
+def test_who_loses_one_of_two_schools_is_reported_as_changed(site: Site) -> None:
+    hugo = site.person(STAFF_OF_BOTH)
+    [staff] = [row for row in hugo.role_assignments if len(row.schools) == 2][:1]
+    site.clever.override(hugo.id, **{f"roles__{staff.role}__schools": [staff.schools[0].id]})
+    assert "people: 1 changed" in sync_pine_hollow(site, "--full")

@@ -424,6 +424,12 @@ def test_an_update_whose_process_started_late_is_shown_while_it_reads(site: Site
     assert seen == [(None, "")]
 
 
+def test_an_update_that_reads_the_district_is_not_started_a_second_time(site: Site) -> None:
+    run_id = add_unfinished_run(site, progress="500 people")
+    assert run_flask_clever(site, "run-sync", run_id) == ""
+    assert [(run.mode, run.progress) for run in runs(site)][-1:] == [(None, "500 people")]
+
+
 def test_an_update_that_fails_on_its_way_says_what_it_has_changed(site: Site) -> None:
     with database_session(site) as session:
         session.execute(update(District).values(cursor=None))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from clever_login.db.models import Enrollment, Person, RoleAssignment, School, Section
+from clever_login.db.models import District, Enrollment, Person, RoleAssignment, School, Section
 from tests.conftest import POSTGRESQL_IS_LONG
 from tests.support.account_app import record_statements
 from tests.support.browser_client import Visitor
@@ -190,6 +190,15 @@ def test_school_and_district_counts_exclude_archived_people(school: Site) -> Non
     admin = by_button(school, "district_admin").click("See all schools")
     assert figures(admin) == "4 4 4"  # includes the class that names a school of another district
     assert figures(admin.click("CanarySchoola2")) == "1 1 1"
+
+
+def test_a_district_that_left_has_no_page_until_it_is_synced_again(school: Site) -> None:
+    admin = by_button(school, "district_admin")
+    assert admin.open("/district").response.ok
+    with database_session(school) as session:  # its administrator has just logged in again
+        session.execute(update(District).values(archived_at=LONG_AGO))
+    assert "CanaryDistricta" not in admin.open("/dashboard").text
+    assert admin.open("/district").response.status_code == 404
 
 
 PAGES_OF = {
