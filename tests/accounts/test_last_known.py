@@ -175,6 +175,14 @@ def test_a_role_at_an_archived_school_is_not_given(synced: Site) -> None:
     assert (visitor.role, visitor.heading) == ("none", "Hello, Grace")
 
 
+def test_a_role_at_a_school_of_another_district_is_not_given(synced: Site) -> None:
+    with database_of(synced).begin() as session:
+        for row in session.scalars(select(School)):
+            row.district_id = synced.person("student2").district.id
+    visitor = log_in_without_record(synced, "teacher")
+    assert (visitor.role, visitor.heading) == ("none", "Hello, Grace")
+
+
 def test_an_archived_user_is_greeted_by_name_and_gets_no_stored_role(synced: Site) -> None:
     """Clever vouches for the user, but no sync keeps the role of an archived row up to date."""
     archived_at = utc_now() - timedelta(days=3)

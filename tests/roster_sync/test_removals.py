@@ -110,6 +110,13 @@ def test_a_missing_person_is_hidden_and_logged_out_at_once_and_archived_a_day_la
     assert "nothing changed" in run(site, *FULL, "--yes")  # who is archived, is so since then
 
 
+def test_a_full_read_hides_nobody_whom_clever_has_not_sent(site: Site) -> None:
+    with Session(database_engine(site)) as session, session.begin():
+        session.add(Person(district_id=district_of(site).id))
+        session.add(Person(district_id=district_of(site).id, provider="other", clever_id="1"))
+    assert "nothing changed" in run(site, *FULL)
+
+
 def test_who_leaves_together_with_a_section_is_logged_out(site: Site) -> None:
     student = by_button(site, "student")
     site.clever.change_roster("unshared", "student")

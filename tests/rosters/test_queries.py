@@ -307,6 +307,35 @@ def test_a_clever_library_teacher_sees_their_students_from_any_district(school: 
             rosters.section("section-shared", viewer=viewer_named(school, name))
 
 
+@pytest.mark.parametrize(
+    "change", [{"archived_at": LONG_AGO}, {"roles": [STUDENT]}], ids=["archived", "role lost"]
+)
+def test_a_clever_library_teacher_who_has_left_sees_nothing(
+    school: Site, change: dict[str, Any]
+) -> None:
+    with database_session(school) as session:
+        session.add(Section(id="section-shared", name="Shared"))
+        add_person(session, "Library", "library", "a", [TEACHER]).district_id = None
+        session.flush()
+        for person, role in (("library", TEACHER), ("pupilown", STUDENT)):
+            row = Enrollment(section_id="section-shared", person_id=f"ours-{person}", role=role)
+            session.add(row)
+        session.execute(update(Person).where(Person.id == "ours-library").values(change))
+    library = rosters.viewer("ours-library", Role.TEACHER)
+    assert not rosters.sections(viewer=library)
+    assert not rosters.people(viewer=library)
+
+
+def test_a_student_who_teaches_sees_each_class_in_one_role(school: Site) -> None:
+    with database_session(school) as session:
+        person = add_person(session, "Aide", "aide", "a", [TEACHER, STUDENT])
+        session.flush()
+        for section, role in (("section-own", TEACHER), ("section-other", STUDENT)):
+            session.add(Enrollment(section_id=section, person_id=person.id, role=role))
+    for role, section in ((Role.TEACHER, "own"), (Role.STUDENT, "other")):
+        assert ids(rosters.sections(viewer=rosters.viewer("ours-aide", role))) == {section}
+
+
 def test_rows_have_the_documented_fields(school: Site) -> None:
     with database_session(school) as session:
         section = session.get_one(Section, "section-own")
