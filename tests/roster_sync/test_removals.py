@@ -127,6 +127,13 @@ def test_who_leaves_together_with_a_section_is_logged_out(site: Site) -> None:
     assert student.open("/dashboard").path == "/"
 
 
+def test_who_has_had_the_same_id_since_before_v3_stays_logged_in(site: Site) -> None:
+    student, own = by_button(site, "student"), site.person("student").id
+    site.clever.override(own, roles__student__legacy_id=own)
+    run(site, *FULL)
+    assert student.open("/dashboard").path == "/dashboard"
+
+
 def test_a_sync_by_events_reads_the_whole_roster_when_a_missing_person_has_to_be_confirmed(
     site: Site,
 ) -> None:
