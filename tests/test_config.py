@@ -177,6 +177,11 @@ def test_a_database_url_names_postgresql_or_a_sqlite_file(url: str, accepted: bo
             load_settings(environ)
 
 
+def test_an_empty_status_url_turns_the_status_page_off() -> None:
+    assert load_settings(PRODUCTION).clever_status_url == "https://status.clever.com"
+    assert load_settings(PRODUCTION | {"CLEVER_STATUS_URL": ""}).clever_status_url is None
+
+
 def test_development_accepts_the_simulators_url() -> None:
     settings = load_settings(DEVELOPMENT | {"CLEVER_URL": "http://127.0.0.1:3001"})
     assert settings.clever_url == "http://127.0.0.1:3001"

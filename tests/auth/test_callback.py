@@ -387,6 +387,19 @@ def test_unknown_pending_login_cookies_are_dropped_a_few_at_a_time(site: Site) -
     assert len(response.raw.headers.getlist("Set-Cookie")) <= 21
 
 
+def test_unknown_cookies_are_dropped_before_those_of_a_pending_login(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    visitor.open("/login")
+    pending = dict(visitor.http.cookies)
+    unknown = {f"login-{number:016x}": "x" for number in range(10)}
+    response = send_request(f"{site.url}/login", cookies=pending | unknown)
+    headers = response.raw.headers.getlist("Set-Cookie")
+    dropped = {header.partition("=")[0] for header in headers if "Max-Age=0" in header}
+    assert len(dropped) == 2
+    assert dropped < unknown.keys()
+
+
 def test_a_callback_from_another_issuer_is_refused_and_its_code_is_not_exchanged(
     site: Site,
 ) -> None:

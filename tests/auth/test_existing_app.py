@@ -7,6 +7,8 @@ import json
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
@@ -76,6 +78,16 @@ def test_the_session_has_one_more_key_and_no_name_email_or_token(make_site: Site
     for personal in (student.name.first, student.name.last, student.email):
         assert personal
         assert personal not in stored
+
+
+def test_a_login_gives_a_session_of_flask_session_a_new_id(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp())
+    assert site.app is not None
+    interface: Any = site.app.session_interface
+    renewed: list[object] = []
+    interface.regenerate = renewed.append  # Flask-Session's method
+    log_in(site, "student")
+    assert len(renewed) == 1
 
 
 def test_the_same_person_keeps_their_session_when_they_log_in_again(make_site: SiteMaker) -> None:
@@ -321,6 +333,10 @@ def test_an_app_with_its_own_sessions_can_read_the_classes_of_its_user(
             "both current_account and parts.Sessions",
         ),
         (
+            {"parts": [parts.Sessions()], "keep_session": ["cart"]},
+            "both keep_session and parts.Sessions",
+        ),
+        (
             {"parts": [parts.Sessions(), parts.Accounts()], "on_link": lambda *_: None},
             "both on_link and parts.Accounts",
         ),
@@ -401,6 +417,18 @@ def test_a_link_that_another_account_started_is_not_offered(make_site: SiteMaker
     log_in_at_clever(visitor, "teacher")
     assert (visitor.code, exchanges(site)) == ("login_expired", 0)
     assert visitor.open("/").heading == "Hello mallory"
+
+
+def test_a_link_that_clever_refuses_does_not_log_the_account_out(make_site: SiteMaker) -> None:
+    site = start(make_site, ExistingApp(), linking=True)
+    visitor = by_password(site, "grandma")
+    visitor.stop_at = "/clever/oauth/callback"
+    connect(site, visitor, "teacher")
+    visitor.stop_at = None
+    (state,) = parse_qs(urlsplit(visitor.url).query)["state"]
+    visitor.open(f"/clever/oauth/callback?state={state}&error=access_denied")
+    assert visitor.code == "login_cancelled"
+    assert visitor.open("/").heading == "Hello grandma"
 
 
 def test_the_answer_of_clever_waits_ten_minutes_for_the_confirmation(make_site: SiteMaker) -> None:

@@ -137,6 +137,13 @@ def cookie_header(cookies: dict[str, str]) -> str:
     return "; ".join(f"{name}={value}" for name, value in cookies.items())
 
 
+def test_the_login_after_the_exit_is_at_the_district_of_the_user(site: Site) -> None:
+    visitor = claimed(site, "student")
+    visitor.stop_at = "/oauth/authorize"
+    visitor.press(EXIT)
+    assert f"&district_id={site.person('student').district.id}" in visitor.url
+
+
 def test_the_exit_needs_the_token_of_a_session_and_no_token_without_one(site: Site) -> None:
     visitor = claimed(site, "student")
     url = f"{site.url}/log-in-as-myself"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from clever_login.api_versions import VERSIONS
@@ -138,6 +140,14 @@ def test_the_login_button_uses_the_configured_district(make_site: SiteMaker) -> 
     assert district.name in site.visitor().open("/").click("Log in with Clever").heading
 
 
+def test_the_district_of_a_link_comes_before_the_configured_one(make_site: SiteMaker) -> None:
+    site = make_site(clever_district_id="5f1")
+    visitor = site.visitor()
+    visitor.stop_at = "/oauth/authorize"
+    visitor.open("/login?district_id=5f2")
+    assert visitor.url.partition("&district_id=")[2].partition("&")[0] == "5f2"
+
+
 def test_next_leads_back_to_the_requested_page(site: Site) -> None:
     visitor = site.visitor().open("/dashboard?page=2")
     assert visitor.path == "/"
@@ -162,6 +172,12 @@ def test_a_person_with_several_roles_starts_with_the_most_permissions_if_clever_
     site: Site,
 ) -> None:
     site.clever.add_fault("userinfo", status=500, times=2)
+    assert by_portal(site, "teacher_admin").role == "staff"
+
+
+def test_a_role_that_clever_names_and_the_person_lacks_is_not_theirs(site: Site) -> None:
+    claims = {"sub": site.person("teacher_admin").id, "user_type": "district_admin"}
+    site.clever.add_fault("userinfo", body=json.dumps(claims))
     assert by_portal(site, "teacher_admin").role == "staff"
 
 

@@ -70,6 +70,18 @@ def test_an_added_view_requires_a_login_and_can_require_a_role(make_site: SiteMa
     assert by_button(site, "district_admin").open("/numbers").response.text == "numbers"
 
 
+def test_a_form_of_nobody_is_refused_and_not_redirected(make_site: SiteMaker) -> None:
+    def note() -> ResponseReturnValue:
+        return "noted"
+
+    def add(app: Flask) -> None:
+        app.add_url_rule("/note", "note", note, methods=["POST"])
+        app.extensions["csrf"].exempt(note)
+
+    url = f"{make_site(extend=add).url}/note"
+    assert send_request(url, "POST", headers={"Accept": "text/html"}).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

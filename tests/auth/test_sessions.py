@@ -343,6 +343,8 @@ def test_with_the_store_down_requests_fail_instead_of_guessing_the_user(site: Si
     assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
     assert "Retry-After" in visitor.response.headers
     assert site.person("student").name.last not in visitor.text
+    cookies = dict(visitor.http.cookies)
+    assert send_request(f"{site.url}/static/style.css", cookies=cookies).status_code == 200
     assert send_request(f"{site.url}/healthz").status_code == 200
     assert send_request(f"{site.url}/readyz").status_code == 503
     stranger = site.visitor().open("/login").click(site.person("teacher").district.name)
@@ -506,6 +508,16 @@ def test_a_failed_store_call_during_login_never_leaves_a_user_half_logged_in(
     else:
         assert not opens_dashboard(site, old)
     assert "Whitaker" not in send_request(f"{site.url}/dashboard", cookies={"session": old}).text
+
+
+def test_a_logout_deletes_the_cookie_even_if_the_store_fails(site: Site) -> None:
+    visitor = by_button(site, "student")
+    assert site.app is not None
+    interface: Any = site.app.session_interface
+    interface._store = FailingStore(interface._store, 2)
+    visitor.press("Log out")
+    assert (visitor.code, visitor.response.status_code) == ("store_unavailable", 503)
+    assert "session" not in visitor.http.cookies
 
 
 def test_a_page_whose_session_cannot_be_saved_is_replaced_by_a_readable_error_page(

@@ -258,6 +258,17 @@ def test_a_code_that_only_one_process_knows_is_refused_for_two_minutes(
         codes.claim("code")
 
 
+def test_two_minutes_after_a_flood_a_process_shares_dropped_codes_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = fake_time(monkeypatch, used_codes)
+    codes = used_codes.UsedCodes(FileStore(tmp_path), most_dropped=1)
+    assert codes.drop("first")
+    assert not codes.drop("second")
+    clock.sleep(121)
+    assert codes.drop("third")
+
+
 def test_a_flood_of_codes_neither_fills_the_store_nor_frees_a_code(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     first, second = (used_codes.UsedCodes(store, most_dropped=50) for _ in range(2))

@@ -258,6 +258,32 @@ def test_a_malformed_student_list_leaves_the_class_unchanged(
         assert db.scalar(name) == "Robotics"
 
 
+def test_a_malformed_student_list_keeps_no_teacher_who_left_the_class(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    give_first_sync(site)
+    section = site.clever.people.sections_of(district_of(site))[0]
+    apply_overrides(site, {section.id: {"students": "7", "teachers": [], "teacher": None}})
+    sync_site(site)
+    enrollment = models.Enrollment
+    with database_engine(site).connect() as db:
+        roles = select(enrollment.role).where(enrollment.section_id == section.id)
+        assert set(db.scalars(roles)) == {"student"}
+
+
+def test_a_new_person_with_one_readable_role_is_stored(
+    make_site: SiteMaker, database_url: str | None
+) -> None:
+    site = make_account_app(make_site, database_url)
+    person = site.person("teacher_admin")
+    apply_overrides(site, {person.id: {"roles.staff": "7"}})
+    sync_site(site, "--district", person.district.id)
+    with database_engine(site).connect() as db:
+        roles = select(models.Person.roles).where(models.Person.clever_id == person.id)
+        assert db.scalar(roles) == ["teacher"]
+
+
 # The fields of an event, () for the whole, and why the sync skips one with an odd value in it.
 EVENT_FIELDS: dict[tuple[str, ...], str] = {
     (): "events without a usable id",

@@ -718,6 +718,15 @@ def test_unknown_client_credentials_are_named_as_the_cause(clever: RunningSimula
         list(make_job(clever, app="somebody").roster.schools())
 
 
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_every_refusal_of_the_apps_credentials_names_them_as_the_cause(
+    clever: RunningSimulator, status: int
+) -> None:
+    clever.add_fault("token", status=status, times=0)
+    with pytest.raises(CleverMisconfigured, match="client id and secret"):
+        make_job(clever).client.tokens.token("5f" * 12)
+
+
 @pytest.mark.parametrize("version", ALL)
 def test_without_secure_sync_the_error_says_that_only_districts_can_be_read(
     clever: RunningSimulator, version: str

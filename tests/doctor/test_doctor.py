@@ -162,6 +162,13 @@ def test_a_wrong_setting_skips_only_the_checks_that_need_it() -> None:
     report.assert_finding("credentials", "ok")
 
 
+def test_a_weak_fallback_of_the_secret_key_is_a_warning() -> None:
+    environ = development_variables("http://localhost:9")
+    run_doctor(environ, "--offline").assert_finding("secret key", "ok")
+    report = run_doctor(environ | {"SECRET_KEY_FALLBACKS": "weak"}, "--offline")
+    report.assert_finding("secret key", "warning", "one of its fallbacks is weak")
+
+
 def test_the_doctor_handles_a_wrong_setting_that_hides_another_production_rule() -> None:
     report = run_doctor(
         development_variables("http://localhost:9") | {"APP_ENV": "staging"}, "--offline"
@@ -459,9 +466,9 @@ def test_the_doctor_says_how_many_connections_are_in_use(tmp_path: Path) -> None
                 stack.enter_context(Redis.from_url(url)).ping()
 
         assert_redis("ok", "1 of 20 connections to Redis are in use", "at most 18")
-        connect(15)
-        assert_redis("ok", "16 of 20 connections to Redis are in use")
-        connect(3)
+        connect(17)
+        assert_redis("ok", "18 of 20 connections to Redis are in use")
+        connect(1)
         assert_redis("warning", "19 of 20", "A command may not get one", "a plan with more")
         assert_redis("warning", "at most 34", "Set WEB_CONCURRENCY to 4", WEB_CONCURRENCY="8")
         assert_redis("warning", "Set REDIS_MAX_CONNECTIONS to 20", REDIS_MAX_CONNECTIONS="40")

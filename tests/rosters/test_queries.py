@@ -513,6 +513,14 @@ def test_a_role_filter_with_a_school_means_that_role_at_that_school(school: Site
     assert ids(rosters.people(role=Role(ADMIN), viewer=admin)) == {"district_admin"}
 
 
+def test_a_wrong_role_at_a_school_shows_its_staff_nobody_of_another_district(school: Site) -> None:
+    staff = viewer_named(school, "school_admin")
+    before = ids(rosters.people(viewer=staff))
+    with database_session(school) as session:
+        session.add(RoleAssignment(person_id="ours-pupilfar", school_id="a1", role="student"))
+    assert ids(rosters.people(viewer=staff)) == before
+
+
 @pytest.mark.parametrize("user_name", ["teacher", "school_admin", "district_admin"])
 def test_more_rows_need_no_more_sql_statements(school: Site, user_name: str) -> None:
     visitor = by_button(school, user_name)

@@ -29,6 +29,7 @@ from clever_login import CleverLogin, Settings, parts, signals
 from clever_login.clever.models import Role
 from clever_login.db.models import District, Person, SyncLock, SyncRun, new_id, utc_now
 from clever_login.roster_sync.results import SyncResult
+from clever_login.roster_sync.runs import history
 from clever_login.roster_sync.runs.history import result_values
 from clever_login.roster_sync.writer import Counts
 from clever_login.rosters.updates.requests import request_sync
@@ -439,6 +440,17 @@ def test_an_update_that_fails_on_its_way_says_what_it_has_changed(site: Site) ->
     run_flask_clever(site, "run-sync", run_id_of(admin), fails=True)
     [row] = [json.loads(line) for line in run_flask_clever(site, "runs", "--json").splitlines()][:1]
     assert (row["mode"], row["changes"]) == ("failed", "people: 1 changed")
+
+
+def test_only_the_number_of_records_is_stored_as_progress(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "PROGRESS_INTERVAL_SECONDS", -1)
+    site.clever.add_fault("events", status=403, times=0)
+    site.clever.add_fault("data", path="/schools", body='{"data": 7}', times=0)
+    result = sync_site(site, "--full", "--district", district_of(site))
+    assert "Clever shares no events with this app." in result.stderr
+    assert (runs(site)[-1].mode, runs(site)[-1].progress) == ("failed", "")
 
 
 def test_a_problem_is_stored_up_to_the_length_of_its_column() -> None:

@@ -94,6 +94,7 @@ def test_wider_permissions_are_corrected_at_start_and_logged(
     by_button(make_site(instance_path=str(instance)), "student")
     for end in ("-wal", "-shm", "-journal"):  # as left by a process that was killed
         (instance / f"{DATABASE}{end}").touch()
+    (instance / "dev-secret-key").touch()
     widen_permissions(instance)
     capfd.readouterr()
     make_site(instance_path=str(instance))
@@ -102,7 +103,9 @@ def test_wider_permissions_are_corrected_at_start_and_logged(
     assert [permissions[f"{DATABASE}{end}"] for end in ("", "-wal", "-shm", "-journal")] == [
         0o600
     ] * 4
-    names = {"instance", "store", *(f"{DATABASE}{end}" for end in ("", "-wal", "-shm", "-journal"))}
+    assert permissions["dev-secret-key"] == 0o600
+    files = ("dev-secret-key", *(f"{DATABASE}{end}" for end in ("", "-wal", "-shm", "-journal")))
+    names = {"instance", "store", *files}
     assert files_in_log(capfd.readouterr().err)["permissions_corrected"] == names
     make_site(instance_path=str(instance))
     assert "permissions_corrected" not in files_in_log(capfd.readouterr().err)

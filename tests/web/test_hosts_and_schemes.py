@@ -60,6 +60,13 @@ def test_a_host_has_no_case_and_may_end_in_a_dot(
     assert response.location == (f"https://{name}/page?a=b" if status == 308 else None)
 
 
+def test_the_error_page_of_another_host_links_to_the_app(client: FlaskClient) -> None:
+    headers = {"Host": "evil.example", "X-Forwarded-Proto": "https", "Accept": "text/html"}
+    response = client.get("/page", headers=headers)
+    assert response.status_code == 400
+    assert f'href="{APP_URL}/"' in response.text
+
+
 def test_a_form_is_not_redirected_to_the_host_without_a_dot(client: FlaskClient) -> None:
     headers = {"Host": "app.example.org.", "X-Forwarded-Proto": "https"}
     assert client.post("/page", headers=headers).status_code == 400

@@ -81,6 +81,27 @@ def test_requests_that_wait_for_a_check_share_the_next_one(
     assert len(checks) == 2
 
 
+def test_a_request_that_waits_too_long_for_a_check_is_told_that_it_runs(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    def check() -> None:
+        started.set()
+        go_on.wait(20)
+
+    assert site.app is not None
+    health.add_check(site.app, check)
+    monkeypatch.setattr(health, "WAIT_SECONDS", 0.01)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(send_request, f"{site.url}/readyz")
+        started.wait(20)
+        second = send_request(f"{site.url}/readyz")
+        go_on.set()
+        assert first.result().text == "ready\n"
+    assert (second.status_code, second.text) == (503, "another check is still running\n")
+
+
 def test_a_readiness_check_leaves_no_data_behind(school: Site) -> None:
     with record_statements(school) as statements:
         assert send_request(f"{school.url}/readyz").text == "ready\n"

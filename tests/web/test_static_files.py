@@ -94,6 +94,7 @@ def test_a_static_file_is_served_after_its_folder_is_deleted(tmp_path: Path) -> 
     packed = client.get(url, headers={"Accept-Encoding": "gzip"})
     assert (packed.headers["Content-Encoding"], gzip.decompress(packed.data)) == ("gzip", text)
     assert packed.headers["Vary"] == "Accept-Encoding"
+    assert client.get(url).headers["Vary"] == "Accept-Encoding"
     etag = client.get(url).headers["ETag"]
     assert etag != packed.headers["ETag"]
     assert client.get(url, headers={"If-None-Match": etag}).status_code == 304
@@ -147,6 +148,8 @@ def test_responses_are_compressed_only_for_clients_that_accept_gzip(
         )
         assert response.status_code == 200
         assert int(response.headers["Content-Length"]) == size
+        if "/static/" not in url:
+            assert "Accept-Encoding" in response.headers["Vary"]
         if not packed:
             assert "Content-Encoding" not in response.headers
         elif size > 1000:
