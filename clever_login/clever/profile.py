@@ -230,5 +230,5 @@ def _fetch_part(read: Callable[[], T | None]) -> Fetched[T]:
         raise
     except NotShared as error:
         return Fetched("refused", cause=str(error))
-    except (LoginError, TimeoutError) as error:
+    except LoginError as error:
         return Fetched("failed", cause=str(error))

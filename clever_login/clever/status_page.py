@@ -91,7 +91,7 @@ class StatusPage:
             if response.status == 200:
                 self._known = Incident.worst_of(json_object(response))
                 self._known_at = self._clock()
-        except (LoginError, TimeoutError):
+        except LoginError:
             return
 
 

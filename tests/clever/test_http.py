@@ -18,10 +18,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
 from clever_login.clever.deadlines import Deadline
 from clever_login.clever.http import HttpClient
 from clever_login.clever.oauth import exchange_code
+from clever_login.errors import CleverUnavailable
 from clever_simulator.config import Config, default_config
 from tests.conftest import SiteMaker
 from tests.support import certificates
@@ -258,6 +260,13 @@ def test_the_ca_bundle_is_read_once_for_all_connections(
 def test_a_get_on_a_connection_closed_by_clever_is_sent_again_once(site: Site) -> None:
     site.clever.add_fault("me", drop="before")
     assert by_button(site, "student").path == "/dashboard"
+
+
+def test_a_call_for_which_no_time_is_left_is_not_sent(site: Site) -> None:
+    call = requests.Request("GET", f"{site.clever.url}/v3.0/me")
+    with pytest.raises(CleverUnavailable):
+        HttpClient().send(call, Deadline(0))
+    assert site.clever.received_requests() == []
 
 
 def test_all_unresponsive_addresses_of_a_host_share_a_two_second_limit(
