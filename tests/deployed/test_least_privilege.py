@@ -186,6 +186,17 @@ def test_a_missing_privilege_is_named(
     assert by_button(roles.site, "student").path == "/dashboard"
 
 
+def test_six_missing_privileges_are_named_and_the_others_are_counted(roles: TwoRoles) -> None:
+    roles.grant()
+    run_flask_clever(roles.site, "db", "upgrade")
+    for privileges, end in (
+        ("INSERT, UPDATE, DELETE ON clever_claims, clever_courses", " (42501)"),
+        ("DELETE ON clever_terms", ", and 1 more (42501)"),
+    ):
+        roles.as_owner(f'REVOKE {privileges} FROM "{roles.role}"')
+        assert f"UPDATE on clever_courses{end}" in send_request(f"{roles.site.url}/readyz").text
+
+
 def test_a_role_that_may_not_use_the_schema_is_not_told_that_there_are_no_tables(
     roles: TwoRoles,
 ) -> None:
