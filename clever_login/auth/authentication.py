@@ -63,16 +63,13 @@ def identify(code: str, nonce: str) -> Profile:
 def _load_profile(code: str, nonce: str) -> Profile:
     app_services = services()
     deadline = Deadline(app_services.settings.login_seconds)
-    try:
-        tokens = oauth.exchange_code(app_services.settings, app_services.transport, code, deadline)
-        loader = app_services.profile_loader(tokens.access_token, deadline)
-        if tokens.id_token is None and app_services.settings.clever_oidc:
-            me: Me | None = _me_without_id_token(loader.client)
-        else:
-            me = _me_from_id_token(tokens, nonce, deadline)
-        return loader.load(me)
-    except TimeoutError as error:
-        raise CleverUnavailable("the time limit for this login has passed") from error
+    tokens = oauth.exchange_code(app_services.settings, app_services.transport, code, deadline)
+    loader = app_services.profile_loader(tokens.access_token, deadline)
+    if tokens.id_token is None and app_services.settings.clever_oidc:
+        me: Me | None = _me_without_id_token(loader.client)
+    else:
+        me = _me_from_id_token(tokens, nonce, deadline)
+    return loader.load(me)
 
 
 def _me_from_id_token(tokens: Tokens, nonce: str, deadline: Deadline) -> Me | None:

@@ -66,10 +66,12 @@ class SigningKeys:
         usable = self._keys if self._knows(kid, KEYS_TTL_SECONDS) else None
         try:
             return self._renewed(kid, deadline, wait=usable is None)
-        except CleverUnavailable:
-            if usable is None:
-                raise
-            return usable
+        except (CleverUnavailable, TimeoutError) as error:
+            if usable is not None:
+                return usable
+            if isinstance(error, TimeoutError):
+                raise CleverUnavailable(str(error)) from error
+            raise
 
     def _renewed(self, kid: str | None, deadline: Deadline, *, wait: bool) -> KeySet:
         """Fetch the keys, unless another login does so first."""

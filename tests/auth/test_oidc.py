@@ -289,6 +289,11 @@ def test_rotated_signing_keys_are_found(site: Site) -> None:
     assert count_requests(site, "/oauth/certs") == 3
 
 
+def test_a_login_without_time_for_the_keys_says_that_clever_is_slow(site: Site) -> None:
+    with pytest.raises(CleverUnavailable, match="the time limit for this login has passed"):
+        SigningKeys(HttpClient(), site.clever.url).for_kid(None, Deadline(0))
+
+
 def test_unknown_key_ids_do_not_cause_repeated_key_requests(site: Site) -> None:
     assert is_refused(Forger(site, header={"kid": "unknown"}).log_in())
     for number in range(4):
