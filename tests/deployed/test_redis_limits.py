@@ -98,8 +98,8 @@ def test_a_burst_stays_within_20_redis_connections_and_logins_work_after_it(
 ) -> None:
     """80 or 240 requests at once, of which some may get a 503.
 
-    On a busy machine, a worker may give up a connection that Redis has not closed yet, and Redis may
-    reject the next one. The worker then tries again.
+    On a busy machine, a worker may give up a connection that Redis has not closed yet, and Redis
+    may reject the next one. The worker then tries again.
     """
     with ExitStack() as stack:
         options = ("--maxclients", str(PLAN))
