@@ -292,7 +292,8 @@ def test_a_thousand_idle_connections_take_little_memory_and_are_given_back(
         with ExitStack() as stack:
             for _ in range(1000):
                 stack.enter_context(connect(server.place))
-            wait_until(lambda: measure()[1] > files + 900)
+            # Each worker keeps 500 at most. If one has accepted more, some of the 1,000 are closed.
+            wait_until(lambda: measure()[1] > files + 450, PATIENCE)
             began = time.monotonic()
             assert visit(f"{server.url}/healthz").status_code == 200
             seconds = time.monotonic() - began
