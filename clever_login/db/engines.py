@@ -135,7 +135,7 @@ def autocommit(engine: Engine) -> Engine:
 
 
 def analyze_tables(connection: Connection) -> None:
-    """Run ANALYZE on the app's tables after a bulk write, whoever owns them (PostgreSQL only).
+    """Run ANALYZE on the app's tables after a bulk write (PostgreSQL only). Any role may own them.
 
     Autovacuum does this too, but later. Until then, pages of a large district take longer than
     their limit.

@@ -1,4 +1,4 @@
-"""Tests that a release has the same bytes whoever builds it, and only what was committed."""
+"""Tests that a release has the same bytes on every machine, and only what was committed."""
 
 from __future__ import annotations
 
